@@ -1,0 +1,45 @@
+//! Formats: finding records in bytes (split) and fields in records (decode). Pure and synchronous.
+//!
+//! The splitter finds records, lines and limits once; it serves resume, parallel decoding and errors. The
+//! same bytes give the same records however they are cut. Never touches files, Postgres or the clock.
+
+use std::borrow::Cow;
+
+/// What kind of records a source holds, and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "format")]
+pub enum Format {
+    /// One JSON object a line (NDJSON).
+    Jsonl,
+    /// JSON text: the elements of a top-level array, or of the array at `records`; or top-level objects.
+    Json {
+        /// Path to the array of records (`data.items` or `/data/items`), if not the top level.
+        records: Option<String>,
+    },
+    /// Delimiter-separated values.
+    Csv(Dialect),
+    /// A reject file that dbload wrote: JSONL whose `record` (or `raw`) is the record.
+    Rejects,
+}
+
+/// How delimiter-separated values are written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Dialect {
+    /// Between fields: `,` for CSV, tab for TSV.
+    pub delimiter: u8,
+    /// Around fields; `None` turns quoting off.
+    pub quote: Option<u8>,
+    /// Column names given by the user (`--columns`); `None`: the first record is the header.
+    pub columns: Option<Vec<String>>,
+    /// An unquoted field equal to this is NULL; the unquoted empty field always is unless this is set.
+    pub null_as: Option<String>,
+}
+
+/// The fields of one record, as decoded.
+#[derive(Debug)]
+pub enum Fields<'r, 'b> {
+    /// Names and raw JSON text of the values (`"a\n"`, `1.50`, `null`, `{..}`), in the order of the record.
+    Named(&'r [(Cow<'b, str>, &'b str)]),
+    /// Values in the order of the header; `None` is NULL.
+    Positional(&'r [Option<&'r str>]),
+}

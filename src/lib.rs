@@ -1,0 +1,4 @@
+//! dbload streams records from files into PostgreSQL and upserts them through a connection pool.
+
+pub mod format;
+pub mod record;
