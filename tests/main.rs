@@ -1,0 +1,11 @@
+//! The program from outside, on real servers. One binary; each test has a database of its own.
+//!
+//! `cargo test --test main`                      all of it
+//! `cargo test --test main rejects::`            one module
+//! `DBLOAD_TEST_SEED=n cargo test ..`            replays what a failing test printed
+//! `EQUIVALENCE_SECONDS=600 cargo test --release --test main equivalence`   a long run of the property
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod reference;
+mod support;
