@@ -6,6 +6,9 @@
 //! `EQUIVALENCE_SECONDS=600 cargo test --release --test main equivalence`   a long run of the property
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, dead_code, reason = "a kit, used by the modules of one binary; the report is parsed whole")]
 
+mod equivalence;
+mod local;
 mod reference;
 mod support;
