@@ -82,9 +82,10 @@ enum Applied {
 
 /// Applies the records in turn, in one transaction.
 pub fn apply(db: &Database, target: &Target, records: &[Record]) -> Books {
+    // One savepoint, moved on from record to record.
     db.sql(
         "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET client_min_messages = error; \
-         BEGIN; SET CONSTRAINTS ALL IMMEDIATE",
+         BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT record",
     );
     let mut probes = Probes::default();
     let mut books = Books::default();
@@ -104,7 +105,6 @@ pub fn apply(db: &Database, target: &Target, records: &[Record]) -> Books {
         probes.make(db, target, &fields);
         match one(db, target, &probes, &fields) {
             Ok(applied) => {
-                db.sql("RELEASE SAVEPOINT record");
                 match applied {
                     Applied::Inserted => books.inserted += 1,
                     Applied::Updated => books.updated += 1,
@@ -115,7 +115,7 @@ pub fn apply(db: &Database, target: &Target, records: &[Record]) -> Books {
             Err(error) => {
                 let Some(state) = error.code() else { panic!("the server is gone: {}", describe(&error)) };
                 let state = state.code().to_owned();
-                db.sql("ROLLBACK TO SAVEPOINT record; RELEASE SAVEPOINT record");
+                db.sql("ROLLBACK TO SAVEPOINT record");
                 books.refused.push(refused(record.certain.then_some(state)));
             }
         }
@@ -142,7 +142,7 @@ impl Probes {
         if !self.made.contains_key(&names) {
             let probe = format!("pg_temp.probe_{}", self.made.len());
             let columns = list(&names);
-            db.sql(&format!("CREATE TEMP TABLE {probe} AS SELECT {columns} FROM {} WITH NO DATA", target.table));
+            db.sql(&format!("CREATE TEMP TABLE {probe} AS SELECT {columns} FROM {} WITH NO DATA; {NEXT}", target.table));
             self.made.insert(names, probe);
         }
     }
@@ -158,6 +158,8 @@ impl Probes {
     }
 }
 
+const NEXT: &str = "RELEASE SAVEPOINT record; SAVEPOINT record";
+
 fn one(
     db: &Database,
     target: &Target,
@@ -168,11 +170,10 @@ fn one(
     let values: Vec<String> =
         fields.iter().map(|(_, value)| value.as_deref().map_or("NULL".to_owned(), literal)).collect();
     let (columns, values) = (list(&Probes::names(fields)), values.join(", "));
-    let insert = format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})");
+    let insert = format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values}); {NEXT}");
     let inserted = |touched| if touched == 1 { Applied::Inserted } else { Applied::Skipped };
-    db.try_sql("SAVEPOINT record")?;
     if fields.is_empty() {
-        return db.try_rows(&format!("INSERT INTO {table} DEFAULT VALUES")).map(|(_, touched)| inserted(touched));
+        return db.try_rows(&format!("INSERT INTO {table} DEFAULT VALUES; {NEXT}")).map(|(_, touched)| inserted(touched));
     }
     if target.mode == Mode::Append {
         return db.try_rows(&insert).map(|(_, touched)| inserted(touched));
@@ -188,7 +189,7 @@ fn one(
     let differs = if rest.is_empty() { "false".to_owned() } else { format!("{} *<> {}", row("t"), row("p")) };
     let (stored, _) = db.try_rows(&format!(
         "DELETE FROM {probe}; INSERT INTO {probe} ({columns}) VALUES ({values}); \
-         SELECT {differs} FROM {table} t, {probe} p WHERE {same_key}"
+         SELECT {differs} FROM {table} t, {probe} p WHERE {same_key}; {NEXT}"
     ))?;
     assert!(stored.len() <= 1, "the key is unique");
     match (stored.first().map(|row| row[0].as_deref() == Some("t")), target.mode) {
@@ -196,7 +197,7 @@ fn one(
         (Some(false), _) => Ok(Applied::Unchanged),
         (Some(true), _) => {
             let set: Vec<String> = rest.iter().map(|c| format!("{0} = p.{0}", ident(c))).collect();
-            let update = format!("UPDATE {table} t SET {} FROM {probe} p WHERE {same_key}", set.join(", "));
+            let update = format!("UPDATE {table} t SET {} FROM {probe} p WHERE {same_key}; {NEXT}", set.join(", "));
             let (_, touched) = db.try_rows(&update)?;
             Ok(if touched == 1 { Applied::Updated } else { Applied::Skipped })
         }

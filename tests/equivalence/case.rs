@@ -81,8 +81,8 @@ impl Case {
         ]);
         let batch_rows = rng.pick(&[1, 2, 3, 7, 20, 50, 200, 1_000, 10_000]);
         let most = if batch_rows <= 3 { 300 } else { 1_500 };
-        let many = rng.pick(&[3, 20, 60, 150, 400, 1_500]);
-        let many = if with_kills { most.min(400 + many) } else { most.min(many) };
+        let many = rng.pick(&[3, 20, 20, 60, 60, 100, 150, 200, 400, 1_500]);
+        let many = if with_kills { most.min(200 + many) } else { most.min(many) };
         let mut table = super::table::Table::draw(&mut rng, mode, many);
         let initial = table.records("initial", rng.below(40), &mut rng);
         let files = files(&mut rng, &table, many, mode);
@@ -228,7 +228,7 @@ fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> V
         for _ in 0..rng.below(records / 4 + 1) {
             let (from, to) = (rng.index(file.lines.len()), rng.index(file.lines.len()));
             let line = file.lines[from].clone();
-            file.lines.insert(to, line);
+            file.lines.insert(if rng.one_in(2) { from } else { to }, line);
         }
         files.push(file);
     }

@@ -302,7 +302,7 @@ fn the_generator_makes_cases_of_every_kind() {
     let world = World::new();
     let mut total = Books::default();
     let (mut states, mut skipped_cases, mut formats) = (std::collections::BTreeMap::new(), 0, [0; 4]);
-    for seed in 0..60 {
+    for seed in 0..24 {
         let case = Case::draw(seed, false);
         world.recreate(&case);
         if case.needs_rows && world.db.count("b.t") == 0 {
@@ -327,9 +327,9 @@ fn the_generator_makes_cases_of_every_kind() {
         total.skipped += books.skipped;
     }
     println!("{} {states:?} {formats:?} {skipped_cases} cases skipped", show(&total));
-    assert!(total.inserted > 500 && total.updated > 200 && total.unchanged > 100 && total.skipped > 100);
+    assert!(total.inserted > 300 && total.updated > 100 && total.unchanged > 30 && total.skipped > 50);
     for state in ["23505", "23503", "23502", "23514", "22P02", "22001"] {
         assert!(states.contains_key(&Some(state.to_owned())), "never {state}: {states:?}");
     }
-    assert!(skipped_cases < 10 && formats.iter().all(|&n| n > 0));
+    assert!(skipped_cases < 6 && formats.iter().all(|&n| n > 0));
 }

@@ -61,7 +61,7 @@ impl Database {
         self.runtime.block_on(self.client.batch_execute(sql))
     }
 
-    /// Runs one or more statements; the rows of all that have any, and how many rows the last one touched.
+    /// Runs one or more statements; the rows of all that have any, and the most rows that one of them touched.
     pub fn try_rows(&self, sql: &str) -> Result<(Vec<Vec<Text>>, u64), tokio_postgres::Error> {
         let (mut rows, mut touched) = (vec![], 0);
         for message in self.runtime.block_on(self.client.simple_query(sql))? {
@@ -69,7 +69,7 @@ impl Database {
                 SimpleQueryMessage::Row(row) => {
                     rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
                 }
-                SimpleQueryMessage::CommandComplete(count) => touched = count,
+                SimpleQueryMessage::CommandComplete(count) => touched = touched.max(count),
                 _ => {}
             }
         }
