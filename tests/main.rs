@@ -9,7 +9,9 @@
 #![expect(unreachable_pub, dead_code, reason = "a kit, used by the modules of one binary; the report is parsed whole")]
 
 mod equivalence;
+mod formats;
 mod loading;
 mod local;
 mod reference;
 mod support;
+mod types;
