@@ -13,5 +13,7 @@ mod formats;
 mod loading;
 mod local;
 mod reference;
+mod rejects;
 mod support;
+mod tables;
 mod types;

@@ -150,3 +150,18 @@ fn a_value_too_long_is_named_with_file_line_column_and_limit() {
         assert!(said.contains(text), "stderr lacks {text:?}: {outcome}");
     }
 }
+
+/// The kit, tried alone: the server agrees with the table above.
+#[test]
+fn the_table_of_types_is_what_the_server_says() {
+    let scene = Scene::new();
+    scene.sql(OWN);
+    scene.sql("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'");
+    for (sql, json, csv, shown) in TYPES.iter().chain(&OWN_TYPES) {
+        let text = csv.strip_prefix('"').map_or((*csv).to_owned(), |c| c.trim_end_matches('\n')[..c.len() - 1].replace("\"\"", "\""));
+        scene.sql(&format!("CREATE TEMP TABLE probe (v {sql}); INSERT INTO probe VALUES ({})", crate::support::database::literal(&text)));
+        assert_eq!(scene.db.lines("SELECT * FROM probe"), [*shown], "{sql} {csv}");
+        scene.sql("DROP TABLE probe");
+        serde_json::from_str::<serde_json::Value>(json).unwrap();
+    }
+}
