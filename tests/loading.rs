@@ -21,10 +21,16 @@ fn a_file_is_loaded_and_read_back_digest_equal() {
     let report = outcome.report();
     assert_eq!(report.rows, rows!(read: 20_000, inserted: 20_000));
     assert_eq!(scene.db.digest("events"), scene.db.digest(&generate::event_rows(1, 20_000, 1)));
-    assert_eq!((report.table.as_str(), report.mode.as_str(), report.attempts), ("public.events", "upsert", 1));
+    assert_eq!(
+        (report.table.as_str(), report.mode.as_str(), report.attempts),
+        ("public.events", "upsert", 1)
+    );
     assert!(report.complete && report.guarantee == "exactly-once" && report.rejects.file.is_none());
     assert_eq!(report.sources.len(), 1);
-    assert_eq!((report.sources[0].name.as_str(), report.sources[0].state.as_str()), ("events.jsonl", "complete"));
+    assert_eq!(
+        (report.sources[0].name.as_str(), report.sources[0].state.as_str()),
+        ("events.jsonl", "complete")
+    );
     assert!(report.database.ends_with(&format!("/{}", scene.db.name())), "{}", report.database);
 }
 
@@ -74,7 +80,9 @@ fn unchanged_rows_fire_no_row_trigger() {
          CREATE TRIGGER b BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION fire(); \
          CREATE TRIGGER a AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION fire()",
     );
-    let lines = |v: &str| (1..=100).fold(String::new(), |text, id| text + &format!("{{\"id\":{id},\"v\":\"{v}\"}}\n"));
+    let lines = |v: &str| {
+        (1..=100).fold(String::new(), |text, id| text + &format!("{{\"id\":{id},\"v\":\"{v}\"}}\n"))
+    };
     scene.file("t.jsonl", lines("a"));
     let fired = || scene.db.lines("SELECT op, count(*) FROM fired GROUP BY 1 ORDER BY 1");
     scene.load("t.jsonl");
@@ -131,9 +139,13 @@ fn the_last_record_of_a_key_wins_across_batches_connections_and_files() {
             }
             scene.file(file, text);
         }
-        let rows = scene.load(&format!("b.jsonl a.csv c.jsonl -t t --pool-size {pool} --batch-rows {batch}")).rows();
+        let rows =
+            scene.load(&format!("b.jsonl a.csv c.jsonl -t t --pool-size {pool} --batch-rows {batch}")).rows();
         assert_eq!((rows.read, rows.inserted, rows.stored_before()), (1_500, 50, 1_450));
-        assert_eq!(scene.db.one("SELECT min(v) > 1450 AND max(v) = 1500 AND count(DISTINCT v) = 50 FROM t"), "t");
+        assert_eq!(
+            scene.db.one("SELECT min(v) > 1450 AND max(v) = 1500 AND count(DISTINCT v) = 50 FROM t"),
+            "t"
+        );
     }
 }
 
@@ -193,7 +205,8 @@ fn a_number_that_does_not_fit_is_rejected_and_never_rounded() {
     let outcome = scene.run("n.jsonl").exits(3);
     assert_eq!(outcome.rows(), rows!(read: 6, inserted: 1, rejected: 5));
     assert_eq!(scene.db.lines("SELECT * FROM n"), ["6|7|0|-0|1.01"]);
-    let lines: Vec<_> = outcome.report().rejected(scene.cwd()).iter().map(|r| (r.line, r.column.clone().unwrap())).collect();
+    let lines: Vec<_> =
+        outcome.report().rejected(scene.cwd()).iter().map(|r| (r.line, r.column.clone().unwrap())).collect();
     let expected = [(1, "i"), (2, "b"), (3, "f"), (4, "m"), (5, "i")];
     assert_eq!(lines, expected.map(|(line, column)| (line, column.to_owned())));
 }
@@ -210,7 +223,21 @@ fn integers_that_pandas_wrote_as_floats_are_integers() {
 #[test]
 fn text_is_never_trimmed_or_reinterpreted() {
     let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, s text)");
-    let texts = ["  a  ", "007", "1.50", "\\N", "\\.", "NULL", "true", "a\tb\nc\r\nd", "\\", "'\"`", "e\u{301}", "\u{feff}x", "\u{1}"];
+    let texts = [
+        "  a  ",
+        "007",
+        "1.50",
+        "\\N",
+        "\\.",
+        "NULL",
+        "true",
+        "a\tb\nc\r\nd",
+        "\\",
+        "'\"`",
+        "e\u{301}",
+        "\u{feff}x",
+        "\u{1}",
+    ];
     let mut jsonl = String::new();
     for (id, text) in texts.iter().enumerate() {
         let _ = writeln!(jsonl, "{}", serde_json::json!({"id": id, "s": text}));
@@ -233,7 +260,7 @@ fn unchanged_means_that_the_image_would_not_change() {
         "CREATE EXTENSION citext; CREATE TABLE t (id int PRIMARY KEY, c citext, n numeric, i interval, j jsonb, d json, f float8); \
          INSERT INTO t VALUES (1, 'abc', 1.5, '1 mon', '{\"a\":1.0}', '{\"a\":1}', 0)",
     );
-    let mut changed = |field: &str, updated: u64| {
+    let changed = |field: &str, updated: u64| {
         scene.file("t.jsonl", format!("{{\"id\":1,{field}}}\n"));
         let rows: Rows = scene.load("t.jsonl").rows();
         assert_eq!(rows.updated, updated, "{field}");
@@ -255,13 +282,17 @@ fn keys_that_only_the_database_knows_to_be_equal_are_one_key_and_keep_their_spel
         "CREATE EXTENSION citext; CREATE TABLE c (k citext PRIMARY KEY, v int); CREATE TABLE u (k uuid PRIMARY KEY, v int); \
          CREATE TABLE i (k int PRIMARY KEY, v int); CREATE TABLE n (k numeric PRIMARY KEY, v int)",
     );
-    let mut one_key = |table: &str, spellings: &[&str], stored: &str| {
+    let one_key = |table: &str, spellings: &[&str], stored: &str| {
         for (pool, batch) in [(1, 1_000), (4, 1)] {
             scene.sql(&format!("TRUNCATE {table}"));
             let file = format!("{table}-{pool}.jsonl");
-            let text = spellings.iter().enumerate().fold(String::new(), |t, (v, k)| t + &format!("{{\"k\":{k},\"v\":{v}}}\n"));
+            let text = spellings
+                .iter()
+                .enumerate()
+                .fold(String::new(), |t, (v, k)| t + &format!("{{\"k\":{k},\"v\":{v}}}\n"));
             scene.file(&file, text);
-            let rows = scene.load(&format!("{file} -t {table} --pool-size {pool} --batch-rows {batch}")).rows();
+            let rows =
+                scene.load(&format!("{file} -t {table} --pool-size {pool} --batch-rows {batch}")).rows();
             let many = spellings.len() as u64;
             assert_eq!((rows.read, rows.inserted, rows.stored_before()), (many, 1, many - 1), "{table}");
             assert_eq!(scene.db.lines(&format!("SELECT * FROM {table}")), [format!("{stored}|{}", many - 1)]);
@@ -271,7 +302,12 @@ fn keys_that_only_the_database_knows_to_be_equal_are_one_key_and_keep_their_spel
     let uuid = "0a0b0c0d-0000-4000-8000-00000000abcd";
     one_key(
         "u",
-        &[&format!("\"{}\"", uuid.to_uppercase()), &format!("\"{uuid}\""), &format!("\"{}\"", uuid.replace('-', "")), &format!("\"{{{uuid}}}\"")],
+        &[
+            &format!("\"{}\"", uuid.to_uppercase()),
+            &format!("\"{uuid}\""),
+            &format!("\"{}\"", uuid.replace('-', "")),
+            &format!("\"{{{uuid}}}\""),
+        ],
         uuid,
     );
     one_key("i", &["1", "1.0", "\"1\"", "\"01\"", "\" 1 \"", "\"+1\""], "1");
@@ -285,8 +321,13 @@ fn a_null_or_missing_key_is_rejected_unless_the_index_says_nulls_not_distinct() 
     assert_eq!(scene.run("t.jsonl --key a,b").exits(3).rows(), rows!(read: 4, inserted: 1, rejected: 3));
     assert_eq!(scene.db.lines("SELECT * FROM t"), ["1|2|3"]);
 
-    let scene = Scene::with("CREATE TABLE t (a int, b int, v int); CREATE UNIQUE INDEX ON t (a, b) NULLS NOT DISTINCT");
-    scene.file("t.jsonl", "{\"a\":1,\"b\":null,\"v\":1}\n{\"a\":1,\"b\":2,\"v\":3}\n{\"a\":1,\"b\":null,\"v\":4}\n");
+    let scene = Scene::with(
+        "CREATE TABLE t (a int, b int, v int); CREATE UNIQUE INDEX ON t (a, b) NULLS NOT DISTINCT",
+    );
+    scene.file(
+        "t.jsonl",
+        "{\"a\":1,\"b\":null,\"v\":1}\n{\"a\":1,\"b\":2,\"v\":3}\n{\"a\":1,\"b\":null,\"v\":4}\n",
+    );
     let rows = scene.load("t.jsonl --key a,b").rows();
     assert_eq!((rows.read, rows.inserted, rows.stored_before()), (3, 2, 1));
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY v"), ["1|2|3", "1|NULL|4"]);
@@ -314,7 +355,10 @@ fn without_a_key_records_are_appended() {
     scene.file("log.csv", "at,line\n2024-01-01,a\n2024-01-01,a\n2024-01-02,b\n");
     let report = scene.load("log.csv").report();
     assert_eq!((report.rows, report.mode.as_str()), (rows!(read: 3, inserted: 3), "append"));
-    assert_eq!(scene.db.lines("SELECT * FROM log ORDER BY 1, 2"), ["2024-01-01|a", "2024-01-01|a", "2024-01-02|b"]);
+    assert_eq!(
+        scene.db.lines("SELECT * FROM log ORDER BY 1, 2"),
+        ["2024-01-01|a", "2024-01-01|a", "2024-01-02|b"]
+    );
 }
 
 #[test]
@@ -325,7 +369,10 @@ fn rows_that_a_trigger_swallows_are_skipped() {
          CREATE TRIGGER s BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION swallow()",
     );
     scene.file("t.jsonl", "{\"id\":1,\"v\":13}\n{\"id\":2,\"v\":3}\n{\"id\":3,\"v\":13}\n{\"id\":4,\"v\":4}\n{\"id\":2,\"v\":3}\n");
-    assert_eq!(scene.load("t.jsonl").rows(), rows!(read: 5, inserted: 1, updated: 1, unchanged: 1, skipped: 2));
+    assert_eq!(
+        scene.load("t.jsonl").rows(),
+        rows!(read: 5, inserted: 1, updated: 1, unchanged: 1, skipped: 2)
+    );
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|1", "2|3", "4|4"]);
 }
 
@@ -343,7 +390,11 @@ fn row_level_security_hides_or_refuses_and_the_books_say_so() {
         "t.jsonl",
         "{\"id\":1,\"tenant\":\"mine\",\"v\":2}\n{\"id\":3,\"tenant\":\"mine\",\"v\":3}\n{\"id\":4,\"tenant\":\"other\",\"v\":4}\n",
     );
-    let url = scene.db.url().replace("postgres@", &format!("{role}@")).replace("user=postgres", &format!("user={role}"));
+    let url = scene
+        .db
+        .url()
+        .replace("postgres@", &format!("{role}@"))
+        .replace("user=postgres", &format!("user={role}"));
     let dbload = crate::support::Dbload::new(scene.cwd()).line("t.jsonl --json --dsn").arg(url);
     let outcome = dbload.run().exits(3);
     assert_eq!(outcome.rows(), rows!(read: 3, inserted: 1, updated: 1, rejected: 1));
@@ -361,7 +412,10 @@ fn deferred_constraints_and_constraint_triggers_reject_the_record_alone() {
          CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.v = 13 THEN RAISE 'unlucky' USING ERRCODE = 'P0013'; END IF; RETURN NULL; END $$; \
          CREATE CONSTRAINT TRIGGER judge AFTER INSERT OR UPDATE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION judge()",
     );
-    scene.file("t.jsonl", "{\"id\":1,\"p\":1}\n{\"id\":2,\"p\":2}\n{\"id\":3,\"v\":13}\n{\"id\":4,\"p\":null,\"v\":4}\n");
+    scene.file(
+        "t.jsonl",
+        "{\"id\":1,\"p\":1}\n{\"id\":2,\"p\":2}\n{\"id\":3,\"v\":13}\n{\"id\":4,\"p\":null,\"v\":4}\n",
+    );
     let outcome = scene.run("t.jsonl").exits(3);
     assert_eq!(outcome.rows(), rows!(read: 4, inserted: 2, rejected: 2));
     let rejects = outcome.report().rejected(scene.cwd());
@@ -376,10 +430,14 @@ fn a_wide_table_has_no_parameter_limit() {
     let scene = Scene::with(&format!("CREATE TABLE wide (id int PRIMARY KEY, {})", columns.join(", ")));
     let mut text = format!("id,{}\n", (0..200).map(|i| format!("c{i}")).collect::<Vec<_>>().join(","));
     for id in 0..1_000 {
-        let _ = writeln!(text, "{id},{}", (0..200).map(|i| (id + i).to_string()).collect::<Vec<_>>().join(","));
+        let _ =
+            writeln!(text, "{id},{}", (0..200).map(|i| (id + i).to_string()).collect::<Vec<_>>().join(","));
     }
     scene.file("wide.csv", text);
-    assert_eq!(scene.load("wide.csv --batch-rows 1000 --pool-size 1").rows(), rows!(read: 1_000, inserted: 1_000));
+    assert_eq!(
+        scene.load("wide.csv --batch-rows 1000 --pool-size 1").rows(),
+        rows!(read: 1_000, inserted: 1_000)
+    );
     assert_eq!(scene.db.one("SELECT sum(c199 - c0) FROM wide"), "199000");
 }
 
@@ -387,7 +445,8 @@ fn a_wide_table_has_no_parameter_limit() {
 fn two_loads_with_overlapping_keys_at_once_lose_nothing() {
     let scene = Scene::with("CREATE TABLE t (k int PRIMARY KEY, a int, b int)");
     for (file, field) in [("a.jsonl", "a"), ("b.jsonl", "b")] {
-        let text = (0..3_000).fold(String::new(), |t, n| t + &format!("{{\"k\":{},\"{field}\":{n}}}\n", n * 7 % 1_000));
+        let text = (0..3_000)
+            .fold(String::new(), |t, n| t + &format!("{{\"k\":{},\"{field}\":{n}}}\n", n * 7 % 1_000));
         scene.file(file, text);
     }
     let start = |file: &str| scene.dbload(&format!("{file} -t t --pool-size 3 --batch-rows 50")).spawn();
@@ -406,7 +465,8 @@ fn a_million_records_load_with_flat_memory() {
         let mut running = scene.dbload("events.jsonl").timeout(std::time::Duration::from_secs(600)).spawn();
         let mut peak = 0;
         while running.is_running() {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
             let hwm = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0 kB");
             peak = peak.max(hwm.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0));
             std::thread::sleep(std::time::Duration::from_millis(20));

@@ -96,22 +96,22 @@ pub fn apply(db: &Database, target: &Target, records: &[Record]) -> Books {
             books.refused.push(refused(None));
             continue;
         };
-        let fields: Vec<_> = fields.iter().filter(|(name, _)| !target.generated.contains(name)).cloned().collect();
-        let has_key = target.key.iter().all(|k| fields.iter().any(|(name, value)| name == k && value.is_some()));
+        let fields: Vec<_> =
+            fields.iter().filter(|(name, _)| !target.generated.contains(name)).cloned().collect();
+        let has_key =
+            target.key.iter().all(|k| fields.iter().any(|(name, value)| name == k && value.is_some()));
         if !has_key {
             books.refused.push(refused(None));
             continue;
         }
         probes.make(db, target, &fields);
         match one(db, target, &probes, &fields) {
-            Ok(applied) => {
-                match applied {
-                    Applied::Inserted => books.inserted += 1,
-                    Applied::Updated => books.updated += 1,
-                    Applied::Unchanged => books.unchanged += 1,
-                    Applied::Skipped => books.skipped += 1,
-                }
-            }
+            Ok(applied) => match applied {
+                Applied::Inserted => books.inserted += 1,
+                Applied::Updated => books.updated += 1,
+                Applied::Unchanged => books.unchanged += 1,
+                Applied::Skipped => books.skipped += 1,
+            },
             Err(error) => {
                 let Some(state) = error.code() else { panic!("the server is gone: {}", describe(&error)) };
                 let state = state.code().to_owned();
@@ -142,7 +142,10 @@ impl Probes {
         if !self.made.contains_key(&names) {
             let probe = format!("pg_temp.probe_{}", self.made.len());
             let columns = list(&names);
-            db.sql(&format!("CREATE TEMP TABLE {probe} AS SELECT {columns} FROM {} WITH NO DATA; {NEXT}", target.table));
+            db.sql(&format!(
+                "CREATE TEMP TABLE {probe} AS SELECT {columns} FROM {} WITH NO DATA; {NEXT}",
+                target.table
+            ));
             self.made.insert(names, probe);
         }
     }
@@ -173,13 +176,16 @@ fn one(
     let insert = format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values}); {NEXT}");
     let inserted = |touched| if touched == 1 { Applied::Inserted } else { Applied::Skipped };
     if fields.is_empty() {
-        return db.try_rows(&format!("INSERT INTO {table} DEFAULT VALUES; {NEXT}")).map(|(_, touched)| inserted(touched));
+        return db
+            .try_rows(&format!("INSERT INTO {table} DEFAULT VALUES; {NEXT}"))
+            .map(|(_, touched)| inserted(touched));
     }
     if target.mode == Mode::Append {
         return db.try_rows(&insert).map(|(_, touched)| inserted(touched));
     }
     let probe = probes.of(fields);
-    let rest: Vec<String> = fields.iter().map(|(n, _)| n.clone()).filter(|n| !target.key.contains(n)).collect();
+    let rest: Vec<String> =
+        fields.iter().map(|(n, _)| n.clone()).filter(|n| !target.key.contains(n)).collect();
     let row = |side: &str| {
         let columns: Vec<String> = rest.iter().map(|c| format!("{side}.{}", ident(c))).collect();
         format!("ROW({})::record", columns.join(", "))
@@ -197,7 +203,8 @@ fn one(
         (Some(false), _) => Ok(Applied::Unchanged),
         (Some(true), _) => {
             let set: Vec<String> = rest.iter().map(|c| format!("{0} = p.{0}", ident(c))).collect();
-            let update = format!("UPDATE {table} t SET {} FROM {probe} p WHERE {same_key}; {NEXT}", set.join(", "));
+            let update =
+                format!("UPDATE {table} t SET {} FROM {probe} p WHERE {same_key}; {NEXT}", set.join(", "));
             let (_, touched) = db.try_rows(&update)?;
             Ok(if touched == 1 { Applied::Updated } else { Applied::Skipped })
         }
@@ -227,8 +234,8 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         record(2, &[("id", Some("1")), ("n", Some("1.50")), ("twice", Some("99"))]), // unchanged: generated is left out
         record(3, &[("id", Some("2")), ("qty", Some("-1")), ("name", Some("b")), ("note", Some("x"))]), // CHECK
         record(4, &[("id", Some("2")), ("qty", Some("1")), ("name", Some("b"))]), // inserted, note by default
-        record(5, &[("id", Some("3")), ("qty", Some("1"))]), // NOT NULL
-        record(6, &[("id", Some("2")), ("name", Some("long"))]), // too long, never cut
+        record(5, &[("id", Some("3")), ("qty", Some("1"))]),                      // NOT NULL
+        record(6, &[("id", Some("2")), ("name", Some("long"))]),                  // too long, never cut
         record(7, &[("id", Some("2")), ("note", None), ("j", Some("{\"a\": 1}"))]), // null is stored
         record(8, &[("id", None), ("qty", Some("1"))]),
         record(9, &[("qty", Some("1"))]),
@@ -251,7 +258,15 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
     let state = Some;
     assert_eq!(
         refused,
-        [(3, state("23514")), (5, state("23502")), (6, state("22001")), (8, None), (9, None), (10, state("22P02")), (11, None)]
+        [
+            (3, state("23514")),
+            (5, state("23502")),
+            (6, state("22001")),
+            (8, None),
+            (9, None),
+            (10, state("22P02")),
+            (11, None)
+        ]
     );
     assert_eq!((books.read, books.inserted, books.updated, books.unchanged, books.skipped), (12, 1, 2, 2, 0));
 
@@ -259,7 +274,10 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         let books = apply(&db, &Target { mode, ..target.clone() }, records);
         (books.inserted, books.updated, books.unchanged, books.skipped, books.refused.len())
     };
-    let two = [record(1, &[("id", Some("1")), ("qty", Some("7"))]), record(2, &[("id", Some("9")), ("name", Some("n"))])];
+    let two = [
+        record(1, &[("id", Some("1")), ("qty", Some("7"))]),
+        record(2, &[("id", Some("9")), ("name", Some("n"))]),
+    ];
     assert_eq!(again(Mode::Update, &two), (0, 1, 0, 1, 0));
     assert_eq!(again(Mode::Ignore, &two), (1, 0, 0, 1, 0));
     assert_eq!(again(Mode::Append, &two), (0, 0, 0, 0, 2));

@@ -43,7 +43,8 @@ fn every_kind_of_bad_record_is_one_reject_with_its_place_column_and_constraint()
         assert_eq!(rejects.len(), 9);
         let line_of = |bad: &str| text.lines().position(|l| l == bad).unwrap() as u64 + 1;
         for (bad, state) in MIXED {
-            let reject = rejects.iter().find(|r| r.line == line_of(bad)).unwrap_or_else(|| panic!("{bad} was taken"));
+            let reject =
+                rejects.iter().find(|r| r.line == line_of(bad)).unwrap_or_else(|| panic!("{bad} was taken"));
             assert!(state.is_empty() || reject.sqlstate.as_deref() == Some(state), "{bad}: {reject:?}");
             assert!(reject.source.ends_with("t.jsonl"));
             let offset = usize::try_from(reject.offset).unwrap();
@@ -61,22 +62,34 @@ fn every_kind_of_bad_record_is_one_reject_with_its_place_column_and_constraint()
         assert_eq!(raw.raw.as_ref().unwrap(), MIXED[7].0);
         let reasons = outcome.report().rejects.reasons;
         assert_eq!(reasons.iter().map(|r| r.count).sum::<u64>(), 9);
-        assert!(reasons.iter().any(|r| r.sqlstate.as_deref() == Some("23514") && r.first == format!("t.jsonl:{}", line_of(MIXED[1].0))));
+        assert!(reasons.iter().any(|r| r.sqlstate.as_deref() == Some("23514")
+            && r.first == format!("t.jsonl:{}", line_of(MIXED[1].0))));
         assert_eq!(scene.db.count("t"), 181);
     }
 }
 
 #[test]
 fn bad_records_first_last_only_and_every_one() {
-    for (bad, many) in [(vec![0], 500), (vec![499], 500), (vec![0], 1), ((0..200).collect(), 200), ((0..500).step_by(10).collect(), 500)] {
+    for (bad, many) in [
+        (vec![0], 500),
+        (vec![499], 500),
+        (vec![0], 1),
+        ((0..200).collect(), 200),
+        ((0..500).step_by(10).collect(), 500),
+    ] {
         let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n < 10))");
-        let text = (0..many).fold("id,n\n".to_owned(), |t, i| t + &format!("{i},{}\n", if bad.contains(&i) { 99 } else { 1 }));
+        let text = (0..many).fold("id,n\n".to_owned(), |t, i| {
+            t + &format!("{i},{}\n", if bad.contains(&i) { 99 } else { 1 })
+        });
         scene.file("t.csv", text);
         let outcome = scene.run("t.csv --batch-rows 64 --pool-size 3").exits(3);
         let refused = bad.len() as u64;
-        assert_eq!(outcome.rows(), rows!(read: many as u64, inserted: many as u64 - refused, rejected: refused));
-        let lines: Vec<_> = outcome.report().rejected(scene.cwd()).iter().map(|r| r.line as usize).collect();
-        assert_eq!(lines, bad.iter().map(|i| i + 2).collect::<Vec<_>>(), "in source order");
+        assert_eq!(
+            outcome.rows(),
+            rows!(read: many as u64, inserted: many as u64 - refused, rejected: refused)
+        );
+        let lines: Vec<_> = outcome.report().rejected(scene.cwd()).iter().map(|r| r.line).collect();
+        assert_eq!(lines, bad.iter().map(|&i| i as u64 + 2).collect::<Vec<_>>(), "in source order");
     }
 }
 
@@ -105,15 +118,18 @@ fn the_reject_file_loads_again_as_it_is_and_after_mending() {
     scene.file("mended.jsonl", mended);
     let mended = scene.run("mended.jsonl --table t --rejects rest.jsonl").exits(3);
     assert_eq!(mended.rows(), rows!(read: 9, inserted: 7, rejected: 2), "{mended}");
-    assert_eq!(scene.db.lines("SELECT id, qty, email, p, code, at FROM t WHERE id < 100 ORDER BY id"), [
-        "1|5|NULL|NULL|NULL|2024-01-01",
-        "2|1|NULL|NULL|NULL|2024-01-01",
-        "3|NULL|free|NULL|NULL|2024-01-01",
-        "4|NULL|NULL|1|NULL|2024-01-01",
-        "5|NULL|NULL|NULL|ok|2024-01-01",
-        "6|NULL|NULL|NULL|NULL|2024-03-01",
-        "7|NULL|NULL|NULL|NULL|2024-02-29",
-    ]);
+    assert_eq!(
+        scene.db.lines("SELECT id, qty, email, p, code, at FROM t WHERE id < 100 ORDER BY id"),
+        [
+            "1|5|NULL|NULL|NULL|2024-01-01",
+            "2|1|NULL|NULL|NULL|2024-01-01",
+            "3|NULL|free|NULL|NULL|2024-01-01",
+            "4|NULL|NULL|1|NULL|2024-01-01",
+            "5|NULL|NULL|NULL|ok|2024-01-01",
+            "6|NULL|NULL|NULL|NULL|2024-03-01",
+            "7|NULL|NULL|NULL|NULL|2024-02-29",
+        ]
+    );
 }
 
 #[test]
@@ -122,7 +138,8 @@ fn rejects_of_csv_load_again_with_nulls_and_empty_strings_told_apart() {
     scene.file("t.csv", "id,a,b,n\n1,,\"\",x\n2,\"q\"\"\n,\",z,y\n");
     let outcome = scene.run("t.csv --rejects bad.jsonl").exits(3);
     assert_eq!(outcome.rows(), rows!(read: 2, rejected: 2));
-    let mended = scene.folder.read("bad.jsonl").replace("\"n\":\"x\"", "\"n\":1").replace("\"n\":\"y\"", "\"n\":2");
+    let mended =
+        scene.folder.read("bad.jsonl").replace("\"n\":\"x\"", "\"n\":1").replace("\"n\":\"y\"", "\"n\":2");
     scene.file("mended.jsonl", mended);
     scene.load("mended.jsonl -t t");
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|NULL||1", "2|q\"\n,|z|2"]);
@@ -183,7 +200,15 @@ fn the_error_names_place_column_and_value_and_says_what_to_do() {
     text += "{\"id\":90,\"amount\":\"12,5\"}\n{\"id\":91,\"amount\":\"1x\"}\n";
     scene.file("events.jsonl", text);
     let outcome = scene.run("events.jsonl").exits(3);
-    for said in ["error: 2 records of events.jsonl were rejected", "events.jsonl:51", "\"amount\"", "12,5", "numeric(10,2)", "22P02", "hint: mend them in"] {
+    for said in [
+        "error: 2 records of events.jsonl were rejected",
+        "events.jsonl:51",
+        "\"amount\"",
+        "12,5",
+        "numeric(10,2)",
+        "22P02",
+        "hint: mend them in",
+    ] {
         assert!(outcome.stderr.contains(said), "stderr lacks {said:?}: {outcome}");
     }
     assert!(!outcome.stderr.contains("1x"), "only the first example shows a value: {outcome}");
@@ -192,7 +217,9 @@ fn the_error_names_place_column_and_value_and_says_what_to_do() {
 #[test]
 fn the_reject_budget_ends_the_load_early_and_resumable() {
     let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, n int)");
-    let text = (0..5_000).fold(String::new(), |t, id| t + &format!("{{\"id\":{id},\"n\":{}}}\n", if id % 10 == 9 { "\"x\"" } else { "1" }));
+    let text = (0..5_000).fold(String::new(), |t, id| {
+        t + &format!("{{\"id\":{id},\"n\":{}}}\n", if id % 10 == 9 { "\"x\"" } else { "1" })
+    });
     scene.file("t.jsonl", text);
     let stopped = scene.run("t.jsonl --max-rejects 20 --batch-rows 50 --pool-size 2").exits(9);
     let rows = stopped.rows();
@@ -209,7 +236,9 @@ fn the_reject_budget_ends_the_load_early_and_resumable() {
 fn a_budget_of_zero_or_percents_is_judged_as_it_says() {
     let load = |many: usize, bad: usize, words: &str| {
         let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, n int)");
-        let text = (0..many).fold(String::new(), |t, id| t + &format!("{{\"id\":{id},\"n\":{}}}\n", if id < bad { "\"x\"" } else { "1" }));
+        let text = (0..many).fold(String::new(), |t, id| {
+            t + &format!("{{\"id\":{id},\"n\":{}}}\n", if id < bad { "\"x\"" } else { "1" })
+        });
         scene.file("t.jsonl", text);
         scene.run(&format!("t.jsonl {words}")).code()
     };

@@ -21,28 +21,49 @@ fn a_new_table_gets_the_narrowest_types_that_hold_what_was_seen() {
     assert_eq!(outcome.rows(), rows!(read: 3, inserted: 3));
     let columns = scene.db.columns("things");
     let expected = [
-        "id bigint", "big numeric", "price numeric", "whole bigint", "ok boolean", "day date", "at timestamp with time zone",
-        "uid uuid", "zip text", "tags jsonb", "nested jsonb", "word text", "mixed text", "nothing text",
+        "id bigint",
+        "big numeric",
+        "price numeric",
+        "whole bigint",
+        "ok boolean",
+        "day date",
+        "at timestamp with time zone",
+        "uid uuid",
+        "zip text",
+        "tags jsonb",
+        "nested jsonb",
+        "word text",
+        "mixed text",
+        "nothing text",
     ];
     for column in expected {
         assert!(columns.iter().any(|c| c == column), "no {column:?} in {columns:?}");
     }
     let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'things'::regclass AND contype = 'p'";
     assert_eq!(scene.db.one(key), "PRIMARY KEY (id)");
-    assert_eq!(scene.db.lines("SELECT zip, mixed, nested->'a'->>'b', price FROM things ORDER BY id LIMIT 1"), ["01231|1|1|1.50"]);
+    assert_eq!(
+        scene.db.lines("SELECT zip, mixed, nested->'a'->>'b', price FROM things ORDER BY id LIMIT 1"),
+        ["01231|1|1|1.50"]
+    );
 }
 
 #[test]
 fn a_new_table_from_csv_keeps_leading_zeros_and_tells_null_from_empty() {
     let scene = Scene::new();
-    scene.file("Sales Data.csv", "id,zip,qty,rate,note,when\n1,00501,3,0.10,,2024-01-01\n2,90210,,1e5,\"\",2024-01-02\n");
+    scene.file(
+        "Sales Data.csv",
+        "id,zip,qty,rate,note,when\n1,00501,3,0.10,,2024-01-01\n2,90210,,1e5,\"\",2024-01-02\n",
+    );
     let outcome = scene.dbload("").args(["Sales Data.csv", "--table", "sales", "--key", "id"]).run().exits(0);
     assert_eq!(outcome.rows(), rows!(read: 2, inserted: 2));
     let columns = scene.db.columns("sales");
     for column in ["id bigint", "zip text", "qty bigint", "note text", "when date"] {
         assert!(columns.iter().any(|c| c == column), "no {column:?} in {columns:?}");
     }
-    assert_eq!(scene.db.lines("SELECT zip, qty, note FROM sales ORDER BY id"), ["00501|3|NULL", "90210|NULL|"]);
+    assert_eq!(
+        scene.db.lines("SELECT zip, qty, note FROM sales ORDER BY id"),
+        ["00501|3|NULL", "90210|NULL|"]
+    );
 }
 
 #[test]
@@ -50,7 +71,10 @@ fn a_type_that_changes_after_the_sample_rejects_and_never_changes_the_column() {
     let scene = Scene::new();
     let mut text = String::new();
     for id in 0..60_000 {
-        text += &format!("{{\"id\":{id},\"n\":{}}}\n", if id == 59_990 { "\"many\"".to_owned() } else { id.to_string() });
+        text += &format!(
+            "{{\"id\":{id},\"n\":{}}}\n",
+            if id == 59_990 { "\"many\"".to_owned() } else { id.to_string() }
+        );
     }
     scene.file("t.jsonl", text);
     let outcome = scene.run("t.jsonl --key id").exits(3);
@@ -61,8 +85,13 @@ fn a_type_that_changes_after_the_sample_rejects_and_never_changes_the_column() {
 
 #[test]
 fn names_match_exactly_then_without_case_then_as_snake_case() {
-    let scene = Scene::with(r#"CREATE TABLE t (id int PRIMARY KEY, "userName" text, username text, created_at date, "order" int)"#);
-    scene.file("t.jsonl", r#"{"ID":1,"userName":"exact","USERNAME":"folded","createdAt":"2024-01-01","Order":5}"#);
+    let scene = Scene::with(
+        r#"CREATE TABLE t (id int PRIMARY KEY, "userName" text, username text, created_at date, "order" int)"#,
+    );
+    scene.file(
+        "t.jsonl",
+        r#"{"ID":1,"userName":"exact","USERNAME":"folded","createdAt":"2024-01-01","Order":5}"#,
+    );
     scene.load("t.jsonl");
     assert_eq!(scene.db.lines("SELECT * FROM t"), ["1|exact|folded|2024-01-01|5"]);
 }
@@ -127,7 +156,10 @@ fn a_patch_file_updates_what_it_has_and_rejects_what_it_would_have_to_insert() {
     let outcome = scene.run("patch.csv -t t").exits(3);
     assert_eq!(outcome.rows(), rows!(read: 3, updated: 2, rejected: 1));
     let rejects = outcome.report().rejected(scene.cwd());
-    assert_eq!((rejects[0].line, rejects[0].sqlstate.as_deref(), rejects[0].column.as_deref()), (3, Some("23502"), Some("name")));
+    assert_eq!(
+        (rejects[0].line, rejects[0].sqlstate.as_deref(), rejects[0].column.as_deref()),
+        (3, Some("23502"), Some("name"))
+    );
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|a|1.5|x", "2|b|2.5|y"]);
 }
 
@@ -164,7 +196,13 @@ fn what_is_no_plain_table_is_refused_with_what_it_is() {
          CREATE TABLE ruled (id int PRIMARY KEY); CREATE RULE r AS ON INSERT TO ruled DO INSTEAD NOTHING",
     );
     scene.file("t.jsonl", "{\"id\":1}\n");
-    for (table, said) in [("plain_view", "view"), ("matview", "materialized view"), ("instead", "view"), ("ruled", "rule"), ("seq", "sequence")] {
+    for (table, said) in [
+        ("plain_view", "view"),
+        ("matview", "materialized view"),
+        ("instead", "view"),
+        ("ruled", "rule"),
+        ("seq", "sequence"),
+    ] {
         scene.run(&format!("t.jsonl -t {table}")).exits(6).says(said);
     }
     assert_eq!(scene.db.count("base"), 0);
@@ -182,12 +220,17 @@ fn a_partitioned_table_is_counted_right() {
     assert_eq!(outcome.report().rejected(scene.cwd())[0].sqlstate.as_deref(), Some("23514"));
     scene.file("t.csv", "id,region,v\n1,eu,1\n2,us,9\n");
     assert_eq!(scene.load("t.csv").rows(), rows!(read: 2, updated: 1, unchanged: 1));
-    assert_eq!(scene.db.lines("SELECT tableoid::regclass, * FROM t ORDER BY id, region"), ["t_eu|1|eu|1", "t_us|1|us|4", "t_us|2|us|9"]);
+    assert_eq!(
+        scene.db.lines("SELECT tableoid::regclass, * FROM t ORDER BY id, region"),
+        ["t_eu|1|eu|1", "t_us|1|us|4", "t_us|2|us|9"]
+    );
 }
 
 #[test]
 fn tables_are_named_as_sql_names_them() {
-    let scene = Scene::with("CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY); CREATE TABLE app.\"T x\" (id int PRIMARY KEY)");
+    let scene = Scene::with(
+        "CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY); CREATE TABLE app.\"T x\" (id int PRIMARY KEY)",
+    );
     scene.file("t.jsonl", "{\"id\":1}\n");
     assert_eq!(scene.load("t.jsonl -t app.t").report().table, "app.t");
     scene.load("t.jsonl -t APP.T");

@@ -30,10 +30,20 @@ const TYPES: [Row; 44] = [
     ("timestamp", "\"2024-02-29T12:00:00\"", "2024-02-29 12:00:00", "2024-02-29 12:00:00"),
     ("timestamptz", "\"2024-02-29T12:00:00+02:00\"", "2024-02-29T10:00:00Z", "2024-02-29 10:00:00+00"),
     ("interval", "\"P1Y2M3DT4H\"", "1 year 2 mons 3 days 4 hours", "1 year 2 mons 3 days 04:00:00"),
-    ("uuid", "\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\"", "{a0eebc999c0b4ef8bb6d6bb9bd380a11}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    (
+        "uuid",
+        "\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\"",
+        "{a0eebc999c0b4ef8bb6d6bb9bd380a11}",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+    ),
     ("bytea", "\"\\\\xDEAD00\"", "\\xdead00", "\\xdead00"),
     ("json", "{\"a\":1.0,\"a\":2}", "\"{\"\"a\"\":1.0,\"\"a\"\":2}\"", "{\"a\":1.0,\"a\":2}"),
-    ("jsonb", "{\"b\":[1,null],\"a\":1.50}", "\"{\"\"b\"\":[1,null],\"\"a\"\":1.50}\"", "{\"a\": 1.50, \"b\": [1, null]}"),
+    (
+        "jsonb",
+        "{\"b\":[1,null],\"a\":1.50}",
+        "\"{\"\"b\"\":[1,null],\"\"a\"\":1.50}\"",
+        "{\"a\": 1.50, \"b\": [1, null]}",
+    ),
     ("jsonb", "[1,2]", "\"[1,2]\"", "[1, 2]"),
     ("jsonb", "\"text\"", "\"\"\"text\"\"\"", "\"text\""),
     ("jsonb", "12.0", "12.0", "12.0"),
@@ -43,10 +53,20 @@ const TYPES: [Row; 44] = [
     ("int[]", "[1,null,3]", "\"{1,NULL,3}\"", "{1,NULL,3}"),
     ("int[]", "[[1,2],[3,4]]", "\"{{1,2},{3,4}}\"", "{{1,2},{3,4}}"),
     ("int[]", "[]", "{}", "{}"),
-    ("text[]", "[\"a b\",\"\",\"q\\\"\\\\\",\"NULL\",null,\"c,d\"]", "\"{\"\"a b\"\",\"\"\"\",\"\"q\\\"\"\\\\\"\",\"\"NULL\"\",NULL,\"\"c,d\"\"}\"", "{\"a b\",\"\",\"q\\\"\\\\\",\"NULL\",NULL,\"c,d\"}"),
+    (
+        "text[]",
+        "[\"a b\",\"\",\"q\\\"\\\\\",\"NULL\",null,\"c,d\"]",
+        "\"{\"\"a b\"\",\"\"\"\",\"\"q\\\"\"\\\\\"\",\"\"NULL\"\",NULL,\"\"c,d\"\"}\"",
+        "{\"a b\",\"\",\"q\\\"\\\\\",\"NULL\",NULL,\"c,d\"}",
+    ),
     ("jsonb[]", "[{\"a\":1},[2],3]", "\"{\"\"{\\\"\"a\\\"\":1}\"\",[2],3}\"", "{\"{\\\"a\\\": 1}\",[2],3}"),
     ("int4range", "\"[1,5]\"", "\"[1,5]\"", "[1,6)"),
-    ("tsrange", "\"[2024-01-01,2024-01-02)\"", "\"[2024-01-01,2024-01-02)\"", "[\"2024-01-01 00:00:00\",\"2024-01-02 00:00:00\")"),
+    (
+        "tsrange",
+        "\"[2024-01-01,2024-01-02)\"",
+        "\"[2024-01-01,2024-01-02)\"",
+        "[\"2024-01-01 00:00:00\",\"2024-01-02 00:00:00\")",
+    ),
     ("int4multirange", "\"{[1,3),[5,7)}\"", "\"{[1,3),[5,7)}\"", "{[1,3),[5,7)}"),
     ("bit(4)", "\"1010\"", "1010", "1010"),
     ("point", "\"(1.5,2)\"", "\"(1.5,2)\"", "(1.5,2)"),
@@ -63,7 +83,12 @@ const OWN_TYPES: [Row; 9] = [
     ("mood[]", "[\"it's\",\"sad\"]", "\"{it's,sad}\"", "{it's,sad}"),
     ("positive", "3", "3", "3"),
     ("code", "\"ab\"", "ab", "ab"),
-    ("pair", "{\"x\":1,\"Y y\":\"a, \\\"b\\\"\",\"z\":[1,2]}", "\"(1,\"\"a, \\\"\"b\\\"\"\"\",\"\"{1,2}\"\")\"", "(1,\"a, \"\"b\"\"\",\"{1,2}\")"),
+    (
+        "pair",
+        "{\"x\":1,\"Y y\":\"a, \\\"b\\\"\",\"z\":[1,2]}",
+        "\"(1,\"\"a, \\\"\"b\\\"\"\"\",\"\"{1,2}\"\")\"",
+        "(1,\"a, \"\"b\"\"\",\"{1,2}\")",
+    ),
     ("pair", "{\"z\":null,\"x\":5}", "\"(5,,)\"", "(5,,)"),
     ("pair[]", "[{\"x\":1,\"Y y\":\"a\",\"z\":null}]", "\"{\"\"(1,a,)\"\"}\"", "{\"(1,a,)\"}"),
     ("citext", "\"AbC\"", "AbC", "AbC"),
@@ -88,7 +113,9 @@ fn every_type_arrives_from_json_and_from_csv() {
     for (file, id) in [("t.jsonl", 1), ("t.csv", 2)] {
         let outcome = scene.run(file);
         assert_eq!(outcome.rows(), rows!(read: 1, inserted: 1), "{outcome}");
-        let stored = scene.db.rows(&format!("SET TimeZone = 'UTC'; SELECT {} FROM t WHERE id = {id}", names.join(", ")));
+        let stored = scene
+            .db
+            .rows(&format!("SET TimeZone = 'UTC'; SELECT {} FROM t WHERE id = {id}", names.join(", ")));
         for (row, stored) in types.iter().zip(&stored[0]) {
             assert_eq!(stored.as_deref(), Some(row.3), "{} from {file}", row.0);
         }
@@ -134,9 +161,17 @@ fn what_a_type_refuses_is_rejected_with_column_and_state() {
     assert_eq!(outcome.rows(), rows!(read: 2 * many, inserted: many, rejected: many), "{outcome}");
     let rejects = outcome.report().rejected(scene.cwd());
     for (i, (sql, json, state)) in bad.iter().enumerate() {
-        let reject = rejects.iter().find(|r| r.line == 2 * i as u64 + 1).unwrap_or_else(|| panic!("{sql} took {json}"));
+        let reject = rejects
+            .iter()
+            .find(|r| r.line == 2 * i as u64 + 1)
+            .unwrap_or_else(|| panic!("{sql} took {json}"));
         assert_eq!(reject.sqlstate.as_deref(), Some(*state), "{sql} {json}: {}", reject.reason);
-        assert_eq!(reject.column.as_deref(), Some(format!("c{i}").as_str()), "{sql} {json}: {}", reject.reason);
+        assert_eq!(
+            reject.column.as_deref(),
+            Some(format!("c{i}").as_str()),
+            "{sql} {json}: {}",
+            reject.reason
+        );
     }
 }
 
@@ -158,8 +193,13 @@ fn the_table_of_types_is_what_the_server_says() {
     scene.sql(OWN);
     scene.sql("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'");
     for (sql, json, csv, shown) in TYPES.iter().chain(&OWN_TYPES) {
-        let text = csv.strip_prefix('"').map_or((*csv).to_owned(), |c| c.trim_end_matches('\n')[..c.len() - 1].replace("\"\"", "\""));
-        scene.sql(&format!("CREATE TEMP TABLE probe (v {sql}); INSERT INTO probe VALUES ({})", crate::support::database::literal(&text)));
+        let text = csv
+            .strip_prefix('"')
+            .map_or((*csv).to_owned(), |c| c.trim_end_matches('\n')[..c.len() - 1].replace("\"\"", "\""));
+        scene.sql(&format!(
+            "CREATE TEMP TABLE probe (v {sql}); INSERT INTO probe VALUES ({})",
+            crate::support::database::literal(&text)
+        ));
         assert_eq!(scene.db.lines("SELECT * FROM probe"), [*shown], "{sql} {csv}");
         scene.sql("DROP TABLE probe");
         serde_json::from_str::<serde_json::Value>(json).unwrap();

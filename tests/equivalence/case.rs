@@ -77,7 +77,14 @@ impl Case {
     pub fn draw(seed: u64, with_kills: bool) -> Self {
         let mut rng = Rng::from_seed(seed);
         let mode = rng.pick(&[
-            Mode::Upsert, Mode::Upsert, Mode::Upsert, Mode::Upsert, Mode::Update, Mode::Ignore, Mode::Ignore, Mode::Append,
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Update,
+            Mode::Ignore,
+            Mode::Ignore,
+            Mode::Append,
         ]);
         let batch_rows = rng.pick(&[1, 2, 3, 7, 20, 50, 200, 1_000, 10_000]);
         let most = if batch_rows <= 3 { 300 } else { 1_500 };
@@ -198,7 +205,15 @@ fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> V
     rng.shuffle(&mut names);
     let mut files = vec![];
     for name in names {
-        let format = rng.pick(&[Format::Jsonl, Format::Jsonl, Format::Jsonl, Format::Csv, Format::Csv, Format::Tsv, Format::JsonArray]);
+        let format = rng.pick(&[
+            Format::Jsonl,
+            Format::Jsonl,
+            Format::Jsonl,
+            Format::Csv,
+            Format::Csv,
+            Format::Tsv,
+            Format::JsonArray,
+        ]);
         let end = match format {
             Format::Jsonl => rng.pick(&["jsonl", "ndjson", "jsonl.gz", "jsonl.zst"]),
             Format::JsonArray => "json",
@@ -258,7 +273,9 @@ fn json_line(rng: &mut Rng, table: &super::table::Table, format: Format) -> Line
     let space = if rng.one_in(4) { " " } else { "" };
     let text: Vec<String> = fields
         .iter()
-        .map(|(column, cell)| format!("{}:{space}{}", serde_json::to_string(&column.name).unwrap(), cell.json))
+        .map(|(column, cell)| {
+            format!("{}:{space}{}", serde_json::to_string(&column.name).unwrap(), cell.json)
+        })
         .collect();
     let text = format!("{space}{{{space}{}{space}}}{space}", text.join(&format!(",{space}")));
     Line { text, record: Some(record(&fields)) }
@@ -279,8 +296,10 @@ fn csv_line(rng: &mut Rng, table: &super::table::Table, file: &File) -> Line {
         }
         fields.push((column, cell));
     }
-    let mut text: Vec<String> =
-        fields.iter().map(|(_, cell)| file.field(cell.text.as_deref(), rng.one_in(8) && cell.text.is_some())).collect();
+    let mut text: Vec<String> = fields
+        .iter()
+        .map(|(_, cell)| file.field(cell.text.as_deref(), rng.one_in(8) && cell.text.is_some()))
+        .collect();
     let mut record = record(&fields);
     if rng.one_in(60) {
         text.push("one too many".to_owned());
@@ -307,8 +326,7 @@ impl super::table::Table {
     pub fn records(&mut self, file: &str, many: u64, rng: &mut Rng) -> Vec<Record> {
         let mut records = vec![];
         for line in 0..many {
-            let fields: Vec<_> =
-                self.loaded().map(|c| (c, good(c.kind, rng, c.span))).collect();
+            let fields: Vec<_> = self.loaded().map(|c| (c, good(c.kind, rng, c.span))).collect();
             records.push(Record { place: (file.to_owned(), line), ..record(&fields) });
         }
         records

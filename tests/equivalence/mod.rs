@@ -115,13 +115,24 @@ impl World {
         let outcome = run(case, dir, self.db.url());
         let result = self.judge(case, dir, &books, &outcome, seen);
         result.map_err(|difference| {
-            let text = format!("{difference}\n\nreference: {}\n\n{}", show(&books), cut(&outcome.to_string(), 6_000));
+            let text = format!(
+                "{difference}\n\nreference: {}\n\n{}",
+                show(&books),
+                cut(&outcome.to_string(), 6_000)
+            );
             std::fs::write(dir.join("difference.txt"), &text).unwrap();
             text
         })
     }
 
-    fn judge(&self, case: &Case, dir: &Path, books: &Books, outcome: &Outcome, seen: &mut Seen) -> Result<(), String> {
+    fn judge(
+        &self,
+        case: &Case,
+        dir: &Path,
+        books: &Books,
+        outcome: &Outcome,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
         if case.kills > 0 && case.mode == Mode::Append && outcome.code() == 8 {
             // Complete in the database, killed before it could say so: there is nothing left to append.
             return self.tables(case);
@@ -162,7 +173,8 @@ impl World {
             .into_iter()
             .map(|r| {
                 let name = r.source.rsplit('/').next().unwrap().to_owned();
-                let known = books.refused.iter().any(|o| o.place == (name.clone(), r.line) && o.sqlstate.is_some());
+                let known =
+                    books.refused.iter().any(|o| o.place == (name.clone(), r.line) && o.sqlstate.is_some());
                 Refused { place: (name, r.line), sqlstate: r.sqlstate.filter(|_| known) }
             })
             .collect();
@@ -170,7 +182,9 @@ impl World {
         if rejected != books.refused {
             let missing: Vec<_> = books.refused.iter().filter(|r| !rejected.contains(r)).take(5).collect();
             let surplus: Vec<_> = rejected.iter().filter(|r| !books.refused.contains(r)).take(5).collect();
-            return Err(format!("rejects differ\n  only the reference has {missing:?}\n  only dbload has {surplus:?}"));
+            return Err(format!(
+                "rejects differ\n  only the reference has {missing:?}\n  only dbload has {surplus:?}"
+            ));
         }
         if ours != theirs {
             return Err(format!(
@@ -191,13 +205,17 @@ impl World {
     }
 
     fn same(&self, table: &str, columns: &str) -> Result<(), String> {
-        let of = |schema| self.db.lines(&format!("SELECT x::text FROM (SELECT {columns} FROM {schema}.{table}) x ORDER BY 1"));
+        let of = |schema| {
+            self.db
+                .lines(&format!("SELECT x::text FROM (SELECT {columns} FROM {schema}.{table}) x ORDER BY 1"))
+        };
         let (dbload, reference) = (of("a"), of("b"));
         if dbload == reference {
             return Ok(());
         }
         let only = |these: &[String], those: &[String]| {
-            let lines: Vec<_> = these.iter().filter(|l| !those.contains(l)).take(4).map(|l| cut(l, 300)).collect();
+            let lines: Vec<_> =
+                these.iter().filter(|l| !those.contains(l)).take(4).map(|l| cut(l, 300)).collect();
             format!("{lines:#?}")
         };
         Err(format!(
@@ -270,7 +288,12 @@ fn write(case: &Case, dir: &Path) {
         std::fs::write(dir.join("data").join(&file.name), file.bytes()).unwrap();
     }
     std::fs::write(dir.join("setup.sql"), &case.setup).unwrap();
-    let words = format!("dbload {}\n# kills: {}\n# initial: {:?}\n", case.words().join(" "), case.kills, case.initial);
+    let words = format!(
+        "dbload {}\n# kills: {}\n# initial: {:?}\n",
+        case.words().join(" "),
+        case.kills,
+        case.initial
+    );
     std::fs::write(dir.join("command.txt"), words).unwrap();
 }
 
@@ -289,11 +312,18 @@ fn run(case: &Case, dir: &Path, url: &str) -> Outcome {
 
 fn show(books: &Books) -> String {
     let Books { read, inserted, updated, unchanged, skipped, refused } = books;
-    format!("read {read}, inserted {inserted}, updated {updated}, unchanged {unchanged}, skipped {skipped}, refused {}", refused.len())
+    format!(
+        "read {read}, inserted {inserted}, updated {updated}, unchanged {unchanged}, skipped {skipped}, refused {}",
+        refused.len()
+    )
 }
 
 fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most { text.to_owned() } else { format!("{}..", &text[..text.floor_char_boundary(most)]) }
+    if text.len() <= most {
+        text.to_owned()
+    } else {
+        format!("{}..", &text[..text.floor_char_boundary(most)])
+    }
 }
 
 /// The kit, tried alone: the cases are of every kind, and the reference gets through them.

@@ -174,7 +174,16 @@ impl Table {
             let (kind, span) = (self.columns[0].kind, self.columns[0].span);
             let ddl = format!("{} REFERENCES {{s}}.t (k0){late}", kind.sql());
             if self.primary {
-                self.columns.push(Column { name: "boss".to_owned(), kind, span, ddl, own, nulls: 40, absent: 20, bad });
+                self.columns.push(Column {
+                    name: "boss".to_owned(),
+                    kind,
+                    span,
+                    ddl,
+                    own,
+                    nulls: 40,
+                    absent: 20,
+                    bad,
+                });
             }
         }
     }
@@ -183,7 +192,11 @@ impl Table {
         let free: Vec<&Column> = self
             .columns
             .iter()
-            .filter(|c| c.own == Own::FromFile && matches!(c.kind, Kind::Int4 | Kind::Int8 | Kind::Text) && c.name.starts_with('c'))
+            .filter(|c| {
+                c.own == Own::FromFile
+                    && matches!(c.kind, Kind::Int4 | Kind::Int8 | Kind::Text)
+                    && c.name.starts_with('c')
+            })
             .collect();
         let mut make = |name: &str, when: &str, body: &str| {
             self.triggers += &format!(
@@ -200,11 +213,17 @@ impl Table {
             }
             if rng.one_in(6) {
                 let event = rng.pick(&["INSERT", "INSERT OR UPDATE"]);
-                let change = if column.kind == Kind::Text { format!("upper(NEW.{c})") } else { format!("NEW.{c} + 2") };
+                let change = if column.kind == Kind::Text {
+                    format!("upper(NEW.{c})")
+                } else {
+                    format!("NEW.{c} + 2")
+                };
                 make("rewrite", &format!("BEFORE {event}"), &format!("NEW.{c} := {change}; RETURN NEW;"));
             }
             if rng.one_in(10) {
-                let body = format!("IF length(NEW.{c}::text) = 2 THEN RAISE 'not two' USING ERRCODE = 'P0042'; END IF; RETURN NULL;");
+                let body = format!(
+                    "IF length(NEW.{c}::text) = 2 THEN RAISE 'not two' USING ERRCODE = 'P0042'; END IF; RETURN NULL;"
+                );
                 make("refuse", "AFTER INSERT OR UPDATE", &body);
             }
         }
@@ -212,7 +231,12 @@ impl Table {
             self.triggers += "CREATE TABLE {s}.audit (op text, was text, becomes text);\n";
             let shown: Vec<String> =
                 self.columns.iter().filter(|c| c.own == Own::FromFile).map(|c| ident(&c.name)).collect();
-            let row = |side: &str| format!("ROW({})::text", shown.iter().map(|c| format!("{side}.{c}")).collect::<Vec<_>>().join(","));
+            let row = |side: &str| {
+                format!(
+                    "ROW({})::text",
+                    shown.iter().map(|c| format!("{side}.{c}")).collect::<Vec<_>>().join(",")
+                )
+            };
             let body = format!(
                 "IF TG_OP = 'INSERT' THEN INSERT INTO {{s}}.audit VALUES (TG_OP, NULL, {new}); ELSE \
                  INSERT INTO {{s}}.audit VALUES (TG_OP, {old}, {new}); END IF; RETURN NULL;",

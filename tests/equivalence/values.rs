@@ -85,13 +85,43 @@ pub enum Kind {
 }
 
 pub const KEYS: [Kind; 10] = [
-    Kind::Int4, Kind::Int8, Kind::Text, Kind::Varchar, Kind::Uuid, Kind::Numeric, Kind::Citext, Kind::Date, Kind::Mood,
+    Kind::Int4,
+    Kind::Int8,
+    Kind::Text,
+    Kind::Varchar,
+    Kind::Uuid,
+    Kind::Numeric,
+    Kind::Citext,
+    Kind::Date,
+    Kind::Mood,
     Kind::Int4,
 ];
 pub const ALL: [Kind; 25] = [
-    Kind::Int4, Kind::Int8, Kind::Text, Kind::Varchar, Kind::Char, Kind::Citext, Kind::Uuid, Kind::Numeric, Kind::Money,
-    Kind::Bool, Kind::Date, Kind::Timestamp, Kind::Float, Kind::Jsonb, Kind::Json, Kind::Ints, Kind::Texts, Kind::Mood,
-    Kind::Positive, Kind::Code, Kind::Interval, Kind::Inet, Kind::Bytea, Kind::Range, Kind::Pair,
+    Kind::Int4,
+    Kind::Int8,
+    Kind::Text,
+    Kind::Varchar,
+    Kind::Char,
+    Kind::Citext,
+    Kind::Uuid,
+    Kind::Numeric,
+    Kind::Money,
+    Kind::Bool,
+    Kind::Date,
+    Kind::Timestamp,
+    Kind::Float,
+    Kind::Jsonb,
+    Kind::Json,
+    Kind::Ints,
+    Kind::Texts,
+    Kind::Mood,
+    Kind::Positive,
+    Kind::Code,
+    Kind::Interval,
+    Kind::Inet,
+    Kind::Bytea,
+    Kind::Range,
+    Kind::Pair,
 ];
 
 /// What the columns are made of, in schema `{s}`.
@@ -146,8 +176,30 @@ impl Kind {
 }
 
 const STRINGS: [&str; 24] = [
-    "a", "b", "B", "", " a ", "ä€😀", "a\"b", "line\nbreak", "tab\tx", "back\\slash", "\\N", "\\.", "NULL", "null", "0012",
-    "a,b", "'quoted'", "{x}", "cr\r\nlf", "é", "e\u{301}", "\u{1}\u{7f}", "\\\\.", "x;y|z",
+    "a",
+    "b",
+    "B",
+    "",
+    " a ",
+    "ä€😀",
+    "a\"b",
+    "line\nbreak",
+    "tab\tx",
+    "back\\slash",
+    "\\N",
+    "\\.",
+    "NULL",
+    "null",
+    "0012",
+    "a,b",
+    "'quoted'",
+    "{x}",
+    "cr\r\nlf",
+    "é",
+    "e\u{301}",
+    "\u{1}\u{7f}",
+    "\\\\.",
+    "x;y|z",
 ];
 const SHORT: [&str; 8] = ["a", "b", "A", "ab ", "0012", "ä€", "x,y", "\\N"];
 
@@ -175,7 +227,9 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
             0 => Cell::raw(&format!("{n}.0")),
             1 => Cell::raw(&format!("{n}.00")),
             2 => Cell::string(&n.to_string()),
-            3 if span <= 16 => Cell::raw(rng.pick(&["9007199254740993", "1e3", "-0.10", "123456789012345678901234567890.5"])),
+            3 if span <= 16 => {
+                Cell::raw(rng.pick(&["9007199254740993", "1e3", "-0.10", "123456789012345678901234567890.5"]))
+            }
             _ => Cell::raw(&n.to_string()),
         },
         Kind::Money => Cell::raw(&format!("{n}.{}", rng.pick(&["5", "50", "505", "005", "99"]))),
@@ -199,9 +253,17 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
 
 fn good_shape(kind: Kind, rng: &mut Rng, n: u64) -> Cell {
     match kind {
-        Kind::Float => Cell::raw(rng.pick(&["0.1", "1e300", "-0", "0", "1.5", "1.50", "0.30000000000000004"])),
+        Kind::Float => {
+            Cell::raw(rng.pick(&["0.1", "1e300", "-0", "0", "1.5", "1.50", "0.30000000000000004"]))
+        }
         Kind::Jsonb | Kind::Json => Cell::raw(rng.pick(&[
-            r#"{"a":1}"#, r#"{"a":1.0}"#, r#"{"b":[1,null,"x"],"a":{"c":true}}"#, "[]", "[1,2]", r#"{"big":12345678901234567890123}"#, "{}",
+            r#"{"a":1}"#,
+            r#"{"a":1.0}"#,
+            r#"{"b":[1,null,"x"],"a":{"c":true}}"#,
+            "[]",
+            "[1,2]",
+            r#"{"big":12345678901234567890123}"#,
+            "{}",
         ])),
         Kind::Ints => match rng.below(3) {
             0 => Cell::shaped("[1,null,3]".to_owned(), "{1,NULL,3}"),
@@ -215,7 +277,9 @@ fn good_shape(kind: Kind, rng: &mut Rng, n: u64) -> Cell {
             Cell::shaped(json, &format!("{{{}}}", words.iter().map(quote).collect::<Vec<_>>().join(",")))
         }
         Kind::Mood => Cell::string(rng.pick(&["sad", "so so", "glad", "Glad", "it's"])),
-        Kind::Interval => Cell::string(rng.pick(&["1 day", "24 hours", "1 mon", "30 days", "P1Y2M", "00:00:01.5"])),
+        Kind::Interval => {
+            Cell::string(rng.pick(&["1 day", "24 hours", "1 mon", "30 days", "P1Y2M", "00:00:01.5"]))
+        }
         Kind::Inet => Cell::string(rng.pick(&["10.0.0.1", "10.0.0.1/24", "::1", "192.168.0.0/16"])),
         Kind::Bytea => Cell::string(rng.pick(&["\\x00ff", "\\x", "\\x5c4e", "abc", "\\\\\\000"])),
         Kind::Range => {

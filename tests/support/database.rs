@@ -18,7 +18,8 @@ pub struct Database {
 impl Database {
     /// An empty database on the server that all tests of this process share.
     pub fn fresh() -> Self {
-        let fresh = SharedServer::get().expect("a throwaway server").fresh_database().expect("a fresh database");
+        let fresh =
+            SharedServer::get().expect("a throwaway server").fresh_database().expect("a fresh database");
         let url = fresh.url();
         Self { _fresh: Some(fresh), ..Self::connect(&url) }
     }

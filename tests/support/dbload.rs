@@ -94,7 +94,14 @@ impl Dbload {
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
         let words = format!("dbload {}", words.join(" "));
-        Running { child, stdout: Some(stdout), stderr: Some(stderr), words, started: Instant::now(), timeout: self.timeout }
+        Running {
+            child,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            words,
+            started: Instant::now(),
+            timeout: self.timeout,
+        }
     }
 }
 
@@ -161,7 +168,9 @@ impl Running {
 
     fn outcome(&mut self, status: ExitStatus) -> Outcome {
         let _ = self.child.wait();
-        let text = |t: Option<JoinHandle<Vec<u8>>>| String::from_utf8_lossy(&t.unwrap().join().unwrap()).into_owned();
+        let text = |t: Option<JoinHandle<Vec<u8>>>| {
+            String::from_utf8_lossy(&t.unwrap().join().unwrap()).into_owned()
+        };
         let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
         Outcome { status, stdout, stderr, words: self.words.clone(), elapsed: self.started.elapsed() }
     }
@@ -225,9 +234,21 @@ impl Outcome {
         let rows = report.rows;
         assert_eq!(rows.read, rows.accounted(), "the books do not balance: {self}");
         assert_eq!(report.version, 1);
-        assert_eq!(rows.read, report.sources.iter().map(|s| s.read).sum::<u64>(), "sources against rows: {self}");
-        assert_eq!(rows.rejected, report.sources.iter().map(|s| s.rejected).sum::<u64>(), "rejects a source: {self}");
-        assert_eq!(rows.rejected, report.rejects.reasons.iter().map(|r| r.count).sum::<u64>(), "reasons: {self}");
+        assert_eq!(
+            rows.read,
+            report.sources.iter().map(|s| s.read).sum::<u64>(),
+            "sources against rows: {self}"
+        );
+        assert_eq!(
+            rows.rejected,
+            report.sources.iter().map(|s| s.rejected).sum::<u64>(),
+            "rejects a source: {self}"
+        );
+        assert_eq!(
+            rows.rejected,
+            report.rejects.reasons.iter().map(|r| r.count).sum::<u64>(),
+            "reasons: {self}"
+        );
         report
     }
 

@@ -69,7 +69,8 @@ pub fn replay() -> Option<u64> {
 pub fn fresh_seed() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let mix = now.as_secs() * 1_000_000 + u64::from(now.subsec_micros()) + u64::from(std::process::id()) * 7_919;
+    let mix =
+        now.as_secs() * 1_000_000 + u64::from(now.subsec_micros()) + u64::from(std::process::id()) * 7_919;
     // Short enough to be typed.
     (mix + COUNT.fetch_add(1, Ordering::Relaxed) * 104_729) % 1_000_000_000
 }
@@ -86,11 +87,17 @@ pub fn events(ids: impl Iterator<Item = u64>, version: u64) -> String {
 
 /// One such record.
 pub fn event(id: u64, version: u64) -> String {
-    format!(r#"{{"id":{id},"name":"name {id} v{version}","amount":{}.{:02},"at":"2024-01-{:02}"}}"#, id % 997, (id + version) % 100, 1 + id % 28)
+    format!(
+        r#"{{"id":{id},"name":"name {id} v{version}","amount":{}.{:02},"at":"2024-01-{:02}"}}"#,
+        id % 997,
+        (id + version) % 100,
+        1 + id % 28
+    )
 }
 
 /// The table for events.
-pub const EVENTS_TABLE: &str = "CREATE TABLE events (id bigint PRIMARY KEY, name text, amount numeric(12,2), at date)";
+pub const EVENTS_TABLE: &str =
+    "CREATE TABLE events (id bigint PRIMARY KEY, name text, amount numeric(12,2), at date)";
 
 /// What the table must be after events of these ids in this version: a query for [`super::Database::digest`].
 pub fn event_rows(from: u64, to: u64, version: u64) -> String {

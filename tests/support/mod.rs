@@ -10,7 +10,7 @@ pub mod generate;
 pub mod scene;
 
 pub use database::Database;
-pub use dbload::{Dbload, Outcome, Reject, Report, Rows};
+pub use dbload::{Dbload, Outcome, Rows};
 pub use folder::Folder;
 pub use generate::Rng;
 pub use scene::Scene;
