@@ -6,6 +6,8 @@
 mod compression;
 pub mod decode;
 pub mod detect;
+#[cfg(test)]
+mod dice;
 pub mod header;
 pub mod json;
 pub mod split;
