@@ -89,6 +89,18 @@ impl Block {
         &self.bytes[span.start as usize..span.end as usize]
     }
 
+    /// Bytes of the decoded stream before the `i`th record. (Not `start.offset` plus the span's: a block's
+    /// bytes may begin behind its resume point.)
+    #[must_use]
+    pub fn offset_of(&self, i: usize) -> u64 {
+        let span = &self.spans[i];
+        let bytes = match span.kind {
+            SpanKind::TooLong { record_bytes } => record_bytes,
+            SpanKind::Whole | SpanKind::Truncated => u64::from(span.end - span.start),
+        };
+        span.end_offset - bytes
+    }
+
     /// The resume point behind the `i`th record.
     #[must_use]
     pub fn after(&self, i: usize) -> Position {

@@ -3,7 +3,22 @@
 //! The splitter finds records, lines and limits once; it serves resume, parallel decoding and errors. The
 //! same bytes give the same records however they are cut. Never touches files, Postgres or the clock.
 
+mod compression;
+pub mod decode;
+pub mod detect;
+#[cfg(test)]
+mod dice;
+pub mod header;
+pub mod json;
+pub mod split;
+
 use std::borrow::Cow;
+
+pub use compression::{Compression, MAGIC_BYTES};
+pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode_block};
+pub use detect::{DetectError, Detected, detect};
+pub use header::{Header, HeaderError, read_header};
+pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 
 /// What kind of records a source holds, and how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,4 +57,13 @@ pub enum Fields<'r, 'b> {
     Named(&'r [(Cow<'b, str>, &'b str)]),
     /// Values in the order of the header; `None` is NULL.
     Positional(&'r [Option<&'r str>]),
+}
+
+/// A name as errors show it: long ones are cut, so that no message carries a record's worth of text.
+fn shorten(name: &str) -> String {
+    const SHOWN: usize = 60;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}..", &name[..end]),
+        None => name.to_owned(),
+    }
 }
