@@ -1,0 +1,153 @@
+//! What can go wrong with a server of our own, in words for the person who has to mend it.
+//!
+//! Causes are sources. `hint()` is what to do next, where there is something to do.
+
+use std::{io, path::PathBuf};
+
+/// Why a local server could not be made, started, reached or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No server binaries anywhere.
+    #[error("find PostgreSQL's server programs (initdb, pg_ctl, postgres): none are installed")]
+    NoBinaries {
+        /// How this system installs them.
+        install: String,
+    },
+    /// The folder named by the user lacks one of the programs.
+    #[error("find {program} in {}: it is not there, or cannot be run", dir.display())]
+    NoProgram {
+        /// The folder.
+        dir: PathBuf,
+        /// The program.
+        program: &'static str,
+    },
+    /// A file or folder could not be made, read, written or removed.
+    #[error("{doing} {}", path.display())]
+    File {
+        /// Verb phrase.
+        doing: &'static str,
+        /// What it was done to.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A program could not be run at all.
+    #[error("run {}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// initdb or pg_ctl said no.
+    #[error("run {program}: it failed\n{output}")]
+    Program {
+        /// The program.
+        program: &'static str,
+        /// The end of what it said.
+        output: String,
+    },
+    /// The server ended instead of starting.
+    #[error("start PostgreSQL in {}: it ended at once\n{log}", data.display())]
+    Ended {
+        /// Its data folder.
+        data: PathBuf,
+        /// The end of its log.
+        log: String,
+    },
+    /// The server runs, but is not ready in time.
+    #[error("wait for PostgreSQL in {}: not ready after {seconds} s\n{log}", data.display())]
+    NotReady {
+        /// Its data folder.
+        data: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+        /// The end of its log.
+        log: String,
+    },
+    /// Running as root, and nobody to drop to.
+    #[error("run PostgreSQL as root: it refuses, and there is no user `postgres` or `nobody` to run it as")]
+    NoAccount,
+    /// The user that the server runs as cannot reach a folder.
+    #[error("let user {user} reach {}: {} is closed to others", path.display(), closed.display())]
+    Unreachable {
+        /// Who.
+        user: String,
+        /// What.
+        path: PathBuf,
+        /// The folder above it that is in the way.
+        closed: PathBuf,
+    },
+    /// A folder with our name that is somebody else's.
+    #[error("use {}: it belongs to another user", .0.display())]
+    NotOurs(PathBuf),
+    /// A statement on our own server failed.
+    #[error("{doing} on the local server")]
+    Sql {
+        /// Verb phrase.
+        doing: String,
+        /// Why not.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+}
+
+impl LocalError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoBinaries { install } => {
+                format!(
+                    "{install}; or set DBLOAD_PG_BIN to the folder with initdb and postgres; or give a server with --dsn"
+                )
+            }
+            Self::NoProgram { .. } => {
+                "DBLOAD_PG_BIN must name a folder with initdb, pg_ctl and postgres, open to all users"
+                    .to_owned()
+            }
+            Self::NoAccount => "make a user for it: useradd --system postgres".to_owned(),
+            Self::Unreachable { closed, .. } => {
+                format!("chmod o+x {}, or use another folder", closed.display())
+            }
+            Self::NotOurs(path) => {
+                format!("remove {}, or set TMPDIR to a folder of your own", path.display())
+            }
+            Self::File { source, path, .. } => return file_hint(source, path),
+            Self::Program { output: text, .. } | Self::Ended { log: text, .. } => return disk_hint(text),
+            Self::NotReady { .. } | Self::Spawn { .. } | Self::Sql { .. } => return None,
+        })
+    }
+
+    pub(super) fn file(doing: &'static str, path: &std::path::Path, source: io::Error) -> Self {
+        Self::File { doing, path: path.to_owned(), source }
+    }
+}
+
+fn file_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some(format!("the disk is full: free some space around {}", path.display()))
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("the disk is read-only: set XDG_DATA_HOME (or TMPDIR) to a writable folder".to_owned())
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("set XDG_DATA_HOME (or TMPDIR) to a folder that you may write to".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// PostgreSQL's programs tell of a full disk only in words: a hint may read them, a decision never does.
+fn disk_hint(text: &str) -> Option<String> {
+    if text.contains("No space left on device") {
+        return Some(
+            "the disk is full: free some space, or set XDG_DATA_HOME (or TMPDIR) to another one".to_owned(),
+        );
+    }
+    text.contains("Read-only file system")
+        .then(|| "the disk is read-only: set XDG_DATA_HOME (or TMPDIR) to a writable folder".to_owned())
+}

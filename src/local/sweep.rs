@@ -1,0 +1,133 @@
+//! The folder of throwaway servers, and the removal of those whose owner has gone.
+//!
+//! Each server's folder holds a file that its owner keeps locked. The kernel drops the lock when the owner ends, however it
+//! ends, so unlike a pid it cannot be mistaken for a later process: no lock means no owner. Folders are made and swept
+//! under one lock, so a folder that is just being made is never seen half. A server with a living owner is never touched.
+
+use super::{
+    LocalError, Result,
+    account::Account,
+    cluster::{Postmaster, SOCKET_PATH_MAX_BYTES},
+};
+use rustix::process::Signal;
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// In each server's folder: locked by its owner.
+const OWNER: &str = "owner.lock";
+/// In the folder of folders: locked while one is made or removed.
+const GATE: &str = "gate.lock";
+/// What comes behind the folder of folders in a socket's path: the server's folder, `s`, and the socket's name.
+const SOCKET_TAIL_BYTES: usize = 45;
+/// An immediate shutdown takes milliseconds; one that takes longer is killed.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The folder of one throwaway server, ours as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Nest {
+    pub(super) dir: PathBuf,
+    /// Held, never read.
+    _owner: File,
+}
+
+impl Nest {
+    /// Removes what dead owners left, then makes a folder.
+    pub(super) fn make(account: &Account) -> Result<Self> {
+        let root = root(account)?;
+        let _gate = gate(&root)?;
+        sweep(&root);
+        let dir = fresh_name(&root);
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(&dir)
+            .map_err(|e| LocalError::file("make the folder", &dir, e))?;
+        let path = dir.join(OWNER);
+        let owner = File::create(&path).map_err(|e| LocalError::file("make the lock", &path, e))?;
+        owner.try_lock().map_err(|e| LocalError::file("lock", &path, e.into()))?;
+        Ok(Self { dir, _owner: owner })
+    }
+}
+
+impl Drop for Nest {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// `dbload-<uid>` in the temporary folder; in /tmp if that one is too deep for a socket or closed to the server's user.
+fn root(account: &Account) -> Result<PathBuf> {
+    let uid = rustix::process::geteuid().as_raw();
+    let name = format!("dbload-{uid}");
+    let mut root = env::temp_dir().join(&name);
+    let too_long = root.as_os_str().len() + SOCKET_TAIL_BYTES > SOCKET_PATH_MAX_BYTES;
+    if !root.is_absolute() || too_long || account.check_reach(&root).is_err() {
+        root = Path::new("/tmp").join(&name);
+    }
+    match fs::DirBuilder::new().mode(0o711).create(&root) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(LocalError::file("make the folder", &root, e)),
+    }
+    // The name can be guessed, and the folder above is everybody's.
+    let meta = fs::symlink_metadata(&root).map_err(|e| LocalError::file("look at", &root, e))?;
+    if meta.is_dir() && meta.uid() == uid { Ok(root) } else { Err(LocalError::NotOurs(root)) }
+}
+
+fn gate(root: &Path) -> Result<File> {
+    let path = root.join(GATE);
+    let file = File::create(&path).map_err(|e| LocalError::file("make the lock", &path, e))?;
+    file.lock().map_err(|e| LocalError::file("lock", &path, e))?;
+    Ok(file)
+}
+
+/// Short, since it is part of a socket's path: the process and the microsecond.
+fn fresh_name(root: &Path) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (0..)
+        .map(|n| root.join(format!("{}-{:08x}-{n}", std::process::id(), now.as_micros() & 0xffff_ffff)))
+        .find(|dir| !dir.exists())
+        .unwrap_or_else(|| root.join("full"))
+}
+
+/// Best effort: what cannot be removed now is tried again by the next start.
+fn sweep(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let dir = entry.path();
+        if !dir.is_dir() {
+            continue;
+        }
+        let lock = File::open(dir.join(OWNER)).and_then(|file| match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e),
+        });
+        match lock {
+            Ok(None) => {}
+            Ok(Some(_held)) => remove(&dir),
+            // A maker holds the gate from folder to lock, so a folder without the file is one half removed.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => remove(&dir),
+            Err(_) => {}
+        }
+    }
+}
+
+fn remove(dir: &Path) {
+    let data = dir.join("data");
+    if let Some(postmaster) = Postmaster::read(&data) {
+        if postmaster.is_running(&data) {
+            postmaster.signal(Signal::QUIT);
+            postmaster.signal(Signal::CONT);
+            if !postmaster.wait_gone(&data, SWEEP_PATIENCE) {
+                postmaster.kill_all();
+            }
+        }
+        postmaster.free_segment();
+    }
+    let _ = fs::remove_dir_all(dir);
+}
