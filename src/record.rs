@@ -113,3 +113,14 @@ impl Block {
         }
     }
 }
+
+/// Digest of a part of the decoded stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// Bytes of the stream before the part.
+    pub from: u64,
+    /// Bytes of the stream before its end.
+    pub to: u64,
+    /// xxh3-64 of the part.
+    pub hash: u64,
+}

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{EncodedBlock, PartRows, RowMeta};
-use crate::record::{Block, Position};
+use crate::record::{Block, Digest, Position};
 
-use super::{Batch, Chunk, ChunkReject, Digest, Keys, SourceCount};
+use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
 /// does not read it all again.

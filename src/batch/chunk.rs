@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{RejectNote, RowMeta, Slot};
-use crate::record::{Block, Position};
+use crate::record::{Block, Digest, Position};
 
 /// Consecutive rows of one block that belong to one partition.
 #[derive(Debug, Clone)]
@@ -69,17 +69,6 @@ pub struct SourceCount {
     pub source: u32,
     /// Records, rows and rejects alike.
     pub read: u64,
-}
-
-/// Digest of the decoded bytes of a source between two offsets, stored with the checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest {
-    /// First byte.
-    pub from: u64,
-    /// One past the last byte.
-    pub to: u64,
-    /// XXH3.
-    pub hash: u64,
 }
 
 /// The unit of work of a writer: one transaction.

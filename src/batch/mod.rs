@@ -8,4 +8,4 @@ mod batcher;
 mod chunk;
 
 pub use batcher::{Batcher, KeyHashes, Limits};
-pub use chunk::{Batch, Chunk, ChunkReject, Digest, Keys, SourceCount};
+pub use chunk::{Batch, Chunk, ChunkReject, Keys, SourceCount};

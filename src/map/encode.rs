@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use crate::format::{self, Fields, Format, json::StringError};
+use crate::format::{self, DecodeLimits, Fields, Format, json::StringError};
 use crate::record::Block;
 use crate::schema::PgType;
 
 use super::copy_text::{self, push_escaped, push_integer, push_number, push_uuid};
 use super::mapping::{Extra, Mapping, Slot, Target};
-use super::{nested, partition};
+use super::nested::{self, NestedError};
+use super::partition;
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
@@ -90,9 +91,9 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block);
-        format::decode_block(format, header, &block, &mut |i, fields| match fields {
+        format::decode_block(format, header, &block, &DecodeLimits::default(), &mut |i, fields| match fields {
             Ok(fields) => encoder.record(i, &fields),
-            Err(error) => encoder.reject(i, None, error.sqlstate(), error.to_string()),
+            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
         });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
@@ -378,11 +379,14 @@ fn note_presence(part: &mut PartRows, presence: &[u64]) {
 
 type ValueError = (&'static str, String);
 
-fn string_error(error: &StringError) -> ValueError {
-    match error {
-        StringError::Nul => ("22021", "\\u0000 cannot be stored in PostgreSQL".to_owned()),
-        other => ("22P05", other.to_string()),
-    }
+fn value_error(error: &NestedError) -> ValueError {
+    let sqlstate = match error {
+        NestedError::String(StringError::Nul) => "22021",
+        NestedError::String(StringError::LoneSurrogate) => "22P05",
+        NestedError::String(StringError::Malformed) => "22P02",
+        NestedError::UnknownAttribute(_) => "42703",
+    };
+    (sqlstate, error.to_string())
 }
 
 /// Appends one value. `canonical`: equal values must give equal bytes, or be refused.
@@ -407,7 +411,7 @@ fn push_cell(
             (Some(b'"'), _) if !raw.contains('\\') => push_text(out, &raw[1..raw.len() - 1], ty, canonical),
             (Some(b'"' | b'{' | b'['), _) => {
                 scratch.clear();
-                nested::push_text(scratch, raw, ty).map_err(|e| string_error(&e))?;
+                nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))?;
                 push_text(out, scratch, ty, canonical)
             }
             _ => push_text(out, raw, ty, canonical),

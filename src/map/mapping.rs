@@ -159,7 +159,7 @@ impl Mapping {
     /// Name of a slot's column.
     #[must_use]
     pub fn column_name(&self, slot: Slot) -> &str {
-        self.table.columns[self.slots[slot]].name.as_str()
+        self.table.columns[self.slots[slot]].name.raw()
     }
 
     /// The slots in use.

@@ -22,7 +22,7 @@ pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
     let snake = snake_case(field);
     let one = |wanted: &str| {
         let mut found =
-            table.columns.iter().enumerate().filter(|(_, c)| c.name.as_str().to_lowercase() == wanted);
+            table.columns.iter().enumerate().filter(|(_, c)| c.name.raw().to_lowercase() == wanted);
         match (found.next(), found.next()) {
             (Some((column, _)), None) => Some(column),
             _ => None,

@@ -8,32 +8,33 @@ use std::borrow::Cow;
 use crate::format::json::{self, StringError};
 use crate::schema::PgType;
 
+/// Why a JSON value has no text form for a type.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NestedError {
+    /// A string that PostgreSQL cannot hold.
+    #[error(transparent)]
+    String(#[from] StringError),
+    /// An object has a member that the composite type lacks: nothing is dropped in silence.
+    #[error("the composite type has no attribute {0:?}")]
+    UnknownAttribute(String),
+}
+
 /// PostgreSQL's own limit on the dimensions of an array.
 const ARRAY_DIMENSIONS_MAX: u32 = 6;
 
 /// Appends the text form of a JSON value for a column of this type.
-pub(super) fn push_text(out: &mut String, raw: &str, ty: &PgType) -> Result<(), StringError> {
+pub(super) fn push_text(out: &mut String, raw: &str, ty: &PgType) -> Result<(), NestedError> {
     push(out, raw, ty, 0)
 }
 
-fn push(out: &mut String, raw: &str, ty: &PgType, depth: u32) -> Result<(), StringError> {
+fn push(out: &mut String, raw: &str, ty: &PgType, depth: u32) -> Result<(), NestedError> {
     match (raw.as_bytes().first(), ty) {
-        (_, PgType::Json) => {
-            json::check_strings(raw)?;
-            out.push_str(raw);
-            Ok(())
-        }
         (Some(b'['), PgType::Array(element, delimiter)) if depth < ARRAY_DIMENSIONS_MAX => {
             push_array(out, raw, element, *delimiter, depth)
         }
         (Some(b'{'), PgType::Composite(attributes)) => push_composite(out, raw, attributes, depth),
         (Some(b'{'), PgType::Hstore) => push_hstore(out, raw),
-        (Some(b'"'), _) => json::unescape(raw, out),
-        (Some(b'{' | b'['), _) => {
-            json::check_strings(raw)?;
-            out.push_str(raw);
-            Ok(())
-        }
+        (Some(b'"'), ty) if *ty != PgType::Json => Ok(json::unescape(raw, out)?),
         _ => {
             out.push_str(raw);
             Ok(())
@@ -47,9 +48,10 @@ fn push_array(
     element: &PgType,
     delimiter: char,
     depth: u32,
-) -> Result<(), StringError> {
+) -> Result<(), NestedError> {
     out.push('{');
     for (i, item) in json::elements(raw).enumerate() {
+        let item = item?;
         if i > 0 {
             out.push(delimiter);
         }
@@ -73,8 +75,12 @@ fn push_composite(
     raw: &str,
     attributes: &[(String, PgType)],
     depth: u32,
-) -> Result<(), StringError> {
-    let members: Vec<(Cow<'_, str>, &str)> = json::members(raw).collect();
+) -> Result<(), NestedError> {
+    let members = json::members(raw).collect::<Result<Vec<(Cow<'_, str>, &str)>, StringError>>()?;
+    let unknown = members.iter().find(|(member, _)| !attributes.iter().any(|(name, _)| name == member));
+    if let Some((member, _)) = unknown {
+        return Err(NestedError::UnknownAttribute(member.to_string()));
+    }
     out.push('(');
     for (i, (name, ty)) in attributes.iter().enumerate() {
         if i > 0 {
@@ -94,13 +100,14 @@ fn push_composite(
     Ok(())
 }
 
-fn push_hstore(out: &mut String, raw: &str) -> Result<(), StringError> {
-    for (i, (name, value)) in json::members(raw).enumerate() {
+fn push_hstore(out: &mut String, raw: &str) -> Result<(), NestedError> {
+    for (i, member) in json::members(raw).enumerate() {
+        let (name, value) = member?;
         if i > 0 {
             out.push(',');
         }
         if name.contains('\0') {
-            return Err(StringError::Nul);
+            return Err(StringError::Nul.into());
         }
         push_quoted(out, &name, '\\');
         out.push_str("=>");

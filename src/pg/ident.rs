@@ -179,6 +179,13 @@ pub fn quote_literal(text: &str) -> Result<String, IdentError> {
     })
 }
 
+/// As [`quote_literal`], for text that comes from the catalog or from dbload: no NUL can be in it (one would be shown
+/// as U+FFFD).
+#[must_use]
+pub fn literal(text: &str) -> String {
+    quote_literal(&text.replace('\0', "\u{fffd}")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use deadpool_postgres::{Object, Pool, PoolError};
 use futures::SinkExt as _;
 use tokio_postgres::SimpleQueryMessage;
 
+use super::error::PgError;
+use super::pool::{Client, Pool};
 use super::sqlstate::ErrorView;
 
 /// What one statement gave.
@@ -32,22 +33,26 @@ impl Outcome {
 
 /// A pooled connection.
 pub struct Session {
-    object: Option<Object>,
+    client: Option<Client>,
     in_transaction: AtomicBool,
 }
 
 impl Session {
     /// Takes a connection from the pool, or opens one. Waits while all are in use.
     pub async fn open(pool: &Pool) -> Result<Self, ErrorView> {
-        match pool.get().await {
-            Ok(object) => Ok(Self { object: Some(object), in_transaction: AtomicBool::new(false) }),
-            Err(PoolError::Backend(error)) => Err(ErrorView::from(&error)),
-            Err(other) => Err(ErrorView { message: other.to_string(), ..ErrorView::lost() }),
-        }
+        let client = pool.get().await.map_err(|error| match error.view() {
+            Some(view) => view.clone(),
+            // Nobody answered: as good as a lost connection.
+            None => {
+                let lost = matches!(error, PgError::Unreachable { .. } | PgError::PoolBusy { .. });
+                ErrorView { lost, message: error.to_string(), ..ErrorView::default() }
+            }
+        })?;
+        Ok(Self { client: Some(client), in_transaction: AtomicBool::new(false) })
     }
 
-    fn client(&self) -> Result<&Object, ErrorView> {
-        self.object.as_ref().ok_or_else(ErrorView::lost)
+    fn client(&self) -> Result<&Client, ErrorView> {
+        self.client.as_ref().ok_or_else(ErrorView::lost)
     }
 
     /// Runs statements in one round trip; one outcome a statement, up to the first that fails.
@@ -109,9 +114,9 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if self.in_transaction.load(Ordering::Relaxed)
-            && let Some(object) = self.object.take()
+            && let Some(client) = self.client.take()
         {
-            drop(Object::take(object));
+            drop(Client::take(client));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The target table: its columns, unique indexes and the facts that decide the path of a batch.
 
-use crate::pg::ident::{Ident, TableName};
+use crate::pg::{Ident, TableName};
 
 use super::Column;
 
@@ -114,7 +114,7 @@ impl Table {
     /// The ordinal of the column of exactly this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|c| c.name.as_str() == name)
+        self.columns.iter().position(|c| c.name.raw() == name)
     }
 
     /// Names of the columns with these ordinals.

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::error::SourceError;
 use super::stream::Stream;
 use crate::format::{Format, Limits, Splitter, read_header};
-use crate::record::{Block, Position, Span, SpanKind};
+use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
 /// decoding it, and small enough to keep dozens in memory.
@@ -30,17 +30,6 @@ pub struct Reading {
     pub limits: Limits,
     /// Bytes read for one block: [`BLOCK_BYTES`].
     pub block_bytes: usize,
-}
-
-/// Digest of a part of the decoded stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest {
-    /// Bytes of the stream before the part.
-    pub from: u64,
-    /// Bytes of the stream before its end.
-    pub to: u64,
-    /// xxh3-64 of the part.
-    pub hash: u64,
 }
 
 /// The blocks of one source from a resume point on.

@@ -12,7 +12,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use blocks::{BLOCK_BYTES, Blocks, Digest, Reading};
+pub use blocks::{BLOCK_BYTES, Blocks, Reading};
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint};
 pub use resolve::{Location, SourceSpec, resolve};

@@ -55,7 +55,7 @@ BEGIN
 END"
     );
     // The body holds text of the catalog (names, defaults): quoted as a literal, it cannot end the block.
-    format!("DO LANGUAGE plpgsql {}", crate::pg::ident::quote_literal(&text))
+    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
 }
 
 fn append(plan: &WritePlan, batch: &Batch) -> String {

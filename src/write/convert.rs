@@ -49,5 +49,5 @@ BEGIN
     END LOOP;
 END"
     );
-    format!("DO LANGUAGE plpgsql {}", crate::pg::ident::quote_literal(&text))
+    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
 }

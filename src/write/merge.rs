@@ -93,8 +93,8 @@ fn identity_value(plan: &WritePlan, slot: Slot) -> String {
     let column = &table.columns[plan.mapping.slots[slot]];
     format!(
         "pg_catalog.nextval(pg_catalog.pg_get_serial_sequence({}, {}))",
-        crate::pg::ident::quote_literal(&table.name.to_string()),
-        crate::pg::ident::quote_literal(column.name.as_str()),
+        crate::pg::literal(&table.name.to_string()),
+        crate::pg::literal(column.name.raw()),
     )
 }
 

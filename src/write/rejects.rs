@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use crate::batch::Batch;
 use crate::map::Original;
-use crate::pg::session::{Outcome, Session};
-use crate::pg::sqlstate::ErrorView;
+use crate::pg::{ErrorView, Outcome, Session};
 use crate::record::Block;
 
 use super::names::REFUSED;

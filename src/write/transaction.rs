@@ -4,8 +4,7 @@ use bytes::Bytes;
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
-use crate::pg::session::{Outcome, Session};
-use crate::pg::sqlstate::ErrorView;
+use crate::pg::{ErrorView, Outcome, Session};
 use crate::schema::Mode;
 
 use super::plan::WritePlan;

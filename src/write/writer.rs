@@ -7,14 +7,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use tokio::sync::mpsc;
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::ident::quote_literal;
-use crate::pg::session::Session;
-use crate::pg::sqlstate::{Action, ErrorView, SingleRecord, Stage, classify};
+use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify, literal};
+
 use crate::record::Position;
 
 use super::plan::WritePlan;
@@ -49,7 +47,7 @@ impl LedgerRef {
         format!(
             "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
              ARRAY[{}]::bigint[], {digest})",
-            quote_literal(&self.run),
+            literal(&self.run),
             batch.partition,
             self.epoch,
             place(&batch.before),
@@ -207,7 +205,7 @@ impl Writer {
                 | Action::PauseForSpace
                 | Action::PrepareAnew => self.wait(&mut retry, failed.error).await?,
                 Action::ShrinkPool => {
-                    let size = self.pool.status().max_size;
+                    let size = self.pool.size();
                     if size > 1 {
                         self.pool.resize(size - 1);
                     }
@@ -284,7 +282,7 @@ impl Writer {
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
             self.plan.lock_timeout_ms,
-            quote_literal(&ledger.run),
+            literal(&ledger.run),
             self.partition
         );
         let outcomes = match session.begin(&sql).await {
