@@ -9,7 +9,6 @@ CREATE TABLE _dbload.run (
     target       text NOT NULL,                 -- schema.table, for people
     target_oid   oid NOT NULL,
     target_file  oid NOT NULL,                  -- relfilenode: a TRUNCATE changes it
-    target_rows  boolean NOT NULL DEFAULT false, -- a batch of this run stored rows: an empty target is then a surprise
     mode         text NOT NULL,
     key          text[] NOT NULL,
     partitions   int NOT NULL CHECK (partitions > 0),
@@ -128,11 +127,9 @@ BEGIN
         DO UPDATE SET read = s.read + EXCLUDED.read, rejected = s.rejected + EXCLUDED.rejected;
     END LOOP;
     -- A sign of life every few seconds; never waits for another writer that is giving one.
-    UPDATE _dbload.run r SET heartbeat = clock_timestamp(), target_rows = r.target_rows OR a_counts[2] > 0
+    UPDATE _dbload.run r SET heartbeat = clock_timestamp()
      WHERE r.run IN (SELECT b.run FROM _dbload.run b
-                      WHERE b.run = a_run
-                        AND (b.heartbeat < clock_timestamp() - interval '3 seconds'
-                             OR (a_counts[2] > 0 AND NOT b.target_rows))
+                      WHERE b.run = a_run AND b.heartbeat < clock_timestamp() - interval '3 seconds'
                         FOR UPDATE SKIP LOCKED);
     RETURN moved;
 END

@@ -2,11 +2,16 @@
 
 pub mod account;
 pub mod batch;
+pub mod event;
 pub mod format;
+pub mod job;
+pub mod ledger;
 pub mod local;
 pub mod map;
 pub mod pg;
+pub mod plan;
 pub mod record;
+pub mod report;
 pub mod schema;
 pub mod source;
 pub mod write;

@@ -101,7 +101,7 @@ impl Mapping {
         let slots: Vec<usize> = (0..table.columns.len()).filter(|&c| !table.columns[c].generated).collect();
         let slot_of = |column: usize| slots.iter().position(|&c| c == column);
         let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();
-        let hashed = key.iter().copied().filter(|&s| table.columns[slots[s]].ty.is_hashable()).collect();
+        let hashed = key.iter().copied().filter(|&s| table.columns[slots[s]].is_hashable()).collect();
         let extra_slot = match &extra {
             Extra::Jsonb(name) => table.column(name).and_then(slot_of),
             Extra::Refuse | Extra::Ignore => None,
@@ -129,6 +129,12 @@ impl Mapping {
                 None => (Target::Generated, how),
             },
         }
+    }
+
+    /// The column of a table that a field of this name goes to.
+    #[must_use]
+    pub fn column_of(table: &Table, field: &str) -> Option<usize> {
+        names::find(table, field).map(|(column, _)| column)
     }
 
     /// Targets of a header's names, and how those met that are spelt differently; refuses two on one column.

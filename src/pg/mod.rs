@@ -6,6 +6,7 @@
 //!
 //! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
 
+pub mod catalog;
 mod connect;
 pub mod dsn;
 mod error;

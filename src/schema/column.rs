@@ -28,14 +28,6 @@ pub enum PgType {
     Other,
 }
 
-impl PgType {
-    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash.
-    #[must_use]
-    pub const fn is_hashable(&self) -> bool {
-        matches!(self, Self::Int | Self::Text | Self::Uuid | Self::Enum)
-    }
-}
-
 /// `GENERATED .. AS IDENTITY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
@@ -56,6 +48,8 @@ pub struct Column {
     pub type_name: String,
     /// For a domain its base type as SQL text: staging uses that, the domain judges in the merge.
     pub domain_base: Option<String>,
+    /// Its collation, qualified and quoted, where it is not its type's own.
+    pub collation: Option<String>,
     /// How its values look.
     pub ty: PgType,
     /// NOT NULL.
@@ -73,6 +67,13 @@ pub struct Column {
 }
 
 impl Column {
+    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains may
+    /// compare as they like.
+    #[must_use]
+    pub const fn is_hashable(&self) -> bool {
+        self.domain_base.is_none() && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
+    }
+
     /// The server fills it if a record lacks it.
     #[must_use]
     pub fn has_default(&self) -> bool {

@@ -86,9 +86,7 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Unique indexes, the primary key first.
     pub unique: Vec<UniqueIndex>,
-    /// The table holds at least one row.
-    pub has_rows: bool,
-    /// Rows by the last ANALYZE; below 0: never analysed.
+    /// Rows as the server estimates them: by the last ANALYZE, else by size.
     pub estimated_rows: i64,
     /// CHECK constraints.
     pub has_checks: bool,

@@ -73,15 +73,15 @@ fn staging(plan: &WritePlan) -> String {
     let table = plan.table();
     let columns: String = plan.mapping.slots.iter().enumerate().fold(String::new(), |mut out, (slot, &c)| {
         let column = &table.columns[c];
-        let cast = column.domain_base.as_ref().map_or(String::new(), |base| format!("::{base}"));
-        let _ = write!(out, ", t.{}{cast} AS c{slot}", column.name);
+        let type_name = column.domain_base.as_ref().unwrap_or(&column.type_name);
+        let collate = column.collation.as_ref().map_or(String::new(), |name| format!(" COLLATE {name}"));
+        let _ = write!(out, ", NULL::{type_name}{collate} AS c{slot}");
         out
     });
     format!(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_stage ON COMMIT {} AS SELECT 0::bigint AS s0{}{columns} FROM {} t WITH NO DATA",
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_stage ON COMMIT {} AS SELECT 0::bigint AS s0{}{columns} WITH NO DATA",
         on_commit(plan),
         presence_columns(plan, |word| format!("0::bigint AS h{word}")),
-        table.name,
     )
 }
 
