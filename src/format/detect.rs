@@ -186,3 +186,71 @@ fn count_unquoted(record: &[u8], delimiter: u8) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, head: &str, expected: &str) {
+        let shown = match detect(name, head.as_bytes()) {
+            Err(error) => error.to_string(),
+            Ok(Detected { format: Format::Csv(dialect), .. }) => {
+                format!("csv {:?}", dialect.delimiter as char)
+            }
+            Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".into(),
+            Ok(Detected { format: Format::Rejects, .. }) => "rejects".into(),
+            Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
+        };
+        assert_eq!(shown, expected, "{name} {head:?}");
+    }
+
+    #[test]
+    fn names() {
+        for (name, expected) in [
+            ("a.jsonl", "jsonl"),
+            ("a.NDJSON.gz", "jsonl"),
+            ("x/a.json.zst", "json"),
+            ("a.csv.bz2", "csv ','"),
+            ("a.tsv.xz", "csv '\\t'"),
+            ("a.tab", "csv '\\t'"),
+            ("t.8f3a.rejects.jsonl", "rejects"),
+            ("t.rejects.jsonl.gz", "rejects"),
+        ] {
+            check(name, "", expected);
+        }
+        assert_eq!((by_name("a.txt"), by_name("csv"), by_name(".gz")), (None, None, None));
+    }
+
+    #[test]
+    fn contents() {
+        for (head, expected) in [
+            ("{\"a\":1}\n{", "jsonl"),
+            ("\u{feff}\n{\"a\":1}\r\n", "jsonl"),
+            ("{\n\"a\":1}", "json"),
+            ("{\"a\":[\n1]}", "json"),
+            (" [1]", "json"),
+            ("{\"dbload_reject\":1,\"record\":{}}\n", "rejects"),
+            ("a,b\n1,2\n", "csv ','"),
+            ("a;b\n1,5;2\n", "csv ';'"),
+            ("a\tb\n1\t\"x\ty\"\n", "csv '\\t'"),
+            ("a|b|c\n1|2|3", "csv '|'"),
+            ("name\nx", "csv ','"),
+            ("", "csv ','"),
+            ("<!DOCTYPE html>", "the content is an HTML or XML page, not records"),
+            ("PAR1\u{1}", "the content is Parquet, which is not supported"),
+            ("a\0b\0", "the content is neither text nor a known compression"),
+        ] {
+            check("stdin", head, expected);
+        }
+        check("a.jsonl", "{\"dbload_reject\":1}", "rejects");
+    }
+
+    #[test]
+    fn compressions() {
+        assert_eq!(Compression::by_name("a.csv.GZ"), Some((Compression::Gzip, "a.csv")));
+        assert_eq!(Compression::by_name("a.csv"), None);
+        assert_eq!(Compression::by_name("é"), None);
+        assert_eq!(Compression::by_magic(&[0x1f, 0x8b, 8, 0]), Compression::Gzip);
+        assert_eq!(Compression::by_magic(b"BZ"), Compression::None);
+    }
+}
