@@ -115,7 +115,12 @@ impl Stream {
     /// # Errors
     /// When it cannot be read, or is nothing that dbload reads.
     pub async fn detect(&mut self) -> Result<Detected, SourceError> {
-        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {}
+        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
+            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
+            if !self.spec.location.is_replayable() && memchr::memchr(b'\n', &self.buffer).is_some() {
+                break;
+            }
+        }
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
         detect::detect(&self.spec.name, head)
             .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })

@@ -73,7 +73,7 @@ fn json_that_is_none() {
         "{\"a\":\"\t\"}",
         "0:6 malformed JSON: control character (\\u0000-\\u001F) found while parsing a string",
     );
-    check_json("{\"a\":1,\"b\":2,\"\\u0061\":3}", "0:20 the member \"a\" occurs twice");
+    check_json("{\"a\":1,\"b\":2,\"\\u0061\":3}", "0:21 the member \"a\" occurs twice");
     check_json("{'a':1}", "0:2 malformed JSON: key must be a string");
 }
 
@@ -192,6 +192,32 @@ fn csv_values_survive_the_way_there_and_back() {
             .collect();
         let format = Format::Csv(Dialect::delimited_by(b','));
         assert_eq!(decoded(&format, &["a", "b"], text.as_bytes()), expected, "{text:?}");
+    });
+}
+
+#[test]
+fn a_block_decodes_as_its_records_do_one_by_one() {
+    let tokens =
+        ["a", ",", "\"", "\"\"", "\n", "\r", "\r\n", "\u{feff}", "\u{e9}", ",\"", "\",", "x,y\n", "\0"];
+    for_a_while(|dice| {
+        let null_as = (dice.below(2) == 0).then(|| "a".to_owned());
+        let quote = (dice.below(4) > 0).then_some(b'"');
+        let format = Format::Csv(Dialect { null_as, quote, ..Dialect::delimited_by(b',') });
+        let text: String = (0..dice.below(60)).map(|_| dice.pick(&tokens)).collect();
+        let limits = Limits { record_bytes: [6, 1000][dice.below(2)] };
+        let block = block_of(&format, text.as_bytes(), limits);
+        let together = decoded_block(&format, &["a", "b"], &block);
+        let one_by_one: Vec<String> = block
+            .spans
+            .iter()
+            .flat_map(|span| {
+                let alone = Block { spans: vec![*span], ..block.clone() };
+                decoded_block(&format, &["a", "b"], &alone)
+            })
+            .collect();
+        assert_eq!(together, one_by_one, "{text:?}");
+        let disagreed = "0:1 the text is no single CSV record".to_owned();
+        assert!(!together.contains(&disagreed), "{text:?}");
     });
 }
 
