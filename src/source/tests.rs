@@ -136,6 +136,9 @@ async fn damaged_compression_is_an_error_at_every_cut() {
             ("junk behind".into(), [&content[..], b"junk"].concat()),
             ("much junk behind".into(), [&content[..], &[7; 3000]].concat()),
         ];
+        if *compression != Compression::Xz {
+            damaged.push(("zeros behind".into(), [&content[..], &[0; 1024]].concat()));
+        }
         for cut in (0..content.len()).step_by(1 + content.len() / 60).chain([1, content.len() - 1]) {
             damaged.push((format!("cut at {cut} of {}", content.len()), content[..cut].to_vec()));
         }
@@ -328,6 +331,49 @@ async fn a_pipe_is_read_once() {
     let records = drain(&mut blocks).await.unwrap();
     assert_eq!(records.len(), 2);
     writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
+    use std::io::Write as _;
+    use std::time::Duration;
+    let folder = folder(&[]);
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let (send, receive) = std::sync::mpsc::channel::<&[u8]>();
+    let source = resolve(&[path.as_os_str()]).await.unwrap().remove(0);
+    let writer = tokio::task::spawn_blocking(move || {
+        let mut pipe = std::fs::File::options().write(true).open(path).unwrap();
+        receive.iter().for_each(|bytes| pipe.write_all(bytes).unwrap());
+    });
+    send.send(b"a,b\n1,2\n3,").unwrap();
+    let mut stream = Stream::open(source, None, None, Arc::default()).await.unwrap();
+    let format = stream.detect().await.unwrap().format;
+    let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
+    let mut seq = 0;
+    let block = blocks.next(&mut seq).await.unwrap().unwrap();
+    assert_eq!((block.raw(0), block.spans.len()), (&b"1,2"[..], 1));
+    for _ in 0..3 {
+        let cancelled = tokio::time::timeout(Duration::from_millis(5), blocks.next(&mut seq)).await;
+        assert!(cancelled.is_err());
+    }
+    send.send(b"4\n5").unwrap();
+    let block = blocks.next(&mut seq).await.unwrap().unwrap();
+    assert_eq!((block.raw(0), block.first_seq), (&b"3,4"[..], 1));
+    drop(send);
+    assert_eq!(blocks.next(&mut seq).await.unwrap().unwrap().raw(0), b"5");
+    assert!(blocks.next(&mut seq).await.unwrap().is_none());
+    writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_not_passed_over() {
+    let folder = folder(&[("a.csv", b"")]);
+    std::os::unix::fs::symlink("nowhere", folder.path().join("b.csv")).unwrap();
+    for word in ["*.csv", ""] {
+        let error = names(&folder, &[word]).await.unwrap_err();
+        assert!(matches!(&error, SourceError::Open { name, .. } if name.ends_with("b.csv")), "{error:?}");
+    }
 }
 
 async fn names(folder: &TempDir, words: &[&str]) -> Result<Vec<String>, SourceError> {
