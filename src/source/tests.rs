@@ -261,6 +261,25 @@ async fn a_file_that_changes_while_it_is_read_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_resume_reads_a_file_that_grew_to_its_recorded_size() {
+    for (compression, ending) in ALL {
+        let content = compress(compression, jsonl(3).as_bytes()).await;
+        let name = format!("a.{ending}");
+        let folder = folder(&[(&name, &content)]);
+        let path = folder.path().join(&name);
+        let recorded = Fingerprint::of(&path).await.unwrap();
+        let all = read(&path, &Format::Jsonl, 1000, Position::start_of(0)).await.unwrap();
+        std::fs::write(&path, [content.clone(), content].concat()).unwrap();
+        for (at, rest) in [(Position::start_of(0), &all[..]), (all[0].1, &all[1..])] {
+            let stream =
+                Stream::open(spec(&path), None, Some(recorded.clone()), Arc::default()).await.unwrap();
+            let mut blocks = Blocks::new(stream, reading(&Format::Jsonl, 1000), at).await.unwrap();
+            assert_eq!(drain(&mut blocks).await.unwrap(), rest, "{ending}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn fingerprints_tell_what_changed() {
     let text = jsonl(9000);
     let folder = folder(&[("a", text.as_bytes())]);
