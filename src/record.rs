@@ -82,6 +82,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// What the block takes in memory: with very short records the spans weigh more than the bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// The bytes of the `i`th record.
     #[must_use]
     pub fn raw(&self, i: usize) -> &[u8] {

@@ -49,14 +49,6 @@ impl DetectError {
     }
 }
 
-impl Dialect {
-    /// The usual quoting around fields, with this delimiter and a header.
-    #[must_use]
-    pub const fn delimited_by(delimiter: u8) -> Self {
-        Self { delimiter, quote: Some(b'"'), columns: None, null_as: None }
-    }
-}
-
 /// By the name of a source, a compression's ending aside. `.txt` and the like say nothing.
 #[must_use]
 pub fn by_name(name: &str) -> Option<Format> {
@@ -89,6 +81,10 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
         // Reject files are renamed; a JSONL that begins with a reject is one.
         Some(Format::Jsonl) if first_is_reject(head) => {
             Ok(Detected { format: Format::Rejects, because: "by name and its first line, a reject" })
+        }
+        // Many exports call JSON lines `.json`. Read as lines, a broken one costs one record, not the rest.
+        Some(Format::Json { .. }) if first_lines_are_objects(head) => {
+            Ok(Detected { format: Format::Jsonl, because: "by its first lines, each a JSON object" })
         }
         Some(format) => Ok(Detected { format, because: "by name" }),
         None => by_content(head),
@@ -130,6 +126,17 @@ fn refuse_binary(head: &[u8]) -> Result<(), DetectError> {
     Ok(())
 }
 
+/// Whether the first two lines, at least, are each a whole object.
+fn first_lines_are_objects(head: &[u8]) -> bool {
+    let mut splitter = Splitter::new(&Format::Jsonl, Limits::default(), Position::start_of(0));
+    let mut spans = Vec::new();
+    let _ = splitter.split(head, head.len() < HEAD_BYTES, &mut spans);
+    let is_object = |i: usize| {
+        spans.get(i).is_some_and(|span| first_line_is_object(&head[span.start as usize..span.end as usize]))
+    };
+    is_object(0) && is_object(1)
+}
+
 fn first_line(text: &[u8]) -> &[u8] {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
     let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
@@ -144,7 +151,7 @@ fn first_is_reject(head: &[u8]) -> bool {
 
 fn first_line_is_object(head: &[u8]) -> bool {
     let line = first_line(head);
-    line.ends_with(b"}") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+    line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 /// The delimiter that occurs, outside quotes, equally often in all of the first lines; the more often the
@@ -185,4 +192,77 @@ fn count_unquoted(record: &[u8], delimiter: u8) -> usize {
         count += usize::from(byte == delimiter && !quoted);
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, head: &str, expected: &str) {
+        let shown = match detect(name, head.as_bytes()) {
+            Err(error) => error.to_string(),
+            Ok(Detected { format: Format::Csv(dialect), .. }) => {
+                format!("csv {:?}", dialect.delimiter as char)
+            }
+            Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".into(),
+            Ok(Detected { format: Format::Rejects, .. }) => "rejects".into(),
+            Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
+        };
+        assert_eq!(shown, expected, "{name} {head:?}");
+    }
+
+    #[test]
+    fn names() {
+        for (name, expected) in [
+            ("a.jsonl", "jsonl"),
+            ("a.NDJSON.gz", "jsonl"),
+            ("x/a.json.zst", "json"),
+            ("a.csv.bz2", "csv ','"),
+            ("a.tsv.xz", "csv '\\t'"),
+            ("a.tab", "csv '\\t'"),
+            ("t.8f3a.rejects.jsonl", "rejects"),
+            ("t.rejects.jsonl.gz", "rejects"),
+        ] {
+            check(name, "", expected);
+        }
+        assert_eq!((by_name("a.txt"), by_name("csv"), by_name(".gz")), (None, None, None));
+    }
+
+    #[test]
+    fn contents() {
+        for (head, expected) in [
+            ("{\"a\":1}\n{", "jsonl"),
+            ("\u{feff}\n{\"a\":1}\r\n", "jsonl"),
+            ("{\n\"a\":1}", "json"),
+            ("{\"a\":[\n1]}", "json"),
+            (" [1]", "json"),
+            ("{\"dbload_reject\":1,\"record\":{}}\n", "rejects"),
+            ("a,b\n1,2\n", "csv ','"),
+            ("a;b\n1,5;2\n", "csv ';'"),
+            ("a\tb\n1\t\"x\ty\"\n", "csv '\\t'"),
+            ("a|b|c\n1|2|3", "csv '|'"),
+            ("name\nx", "csv ','"),
+            ("", "csv ','"),
+            ("<!DOCTYPE html>", "the content is an HTML or XML page, not records"),
+            ("PAR1\u{1}", "the content is Parquet, which is not supported"),
+            ("a\0b\0", "the content is neither text nor a known compression"),
+        ] {
+            check("stdin", head, expected);
+        }
+        check("a.jsonl", "{\"dbload_reject\":1}", "rejects");
+        check("a.json", "{\"a\":1}\n\n{\"a\":2}", "jsonl");
+        check("a.json", "{\"a\":1}\n{\"a\":", "json");
+        check("a.json", "{\"a\":1}", "json");
+        check("a.json", "{\n\"a\":1}\n{\"a\":2}\n", "json");
+        check("a.json", "[{\"a\":1},\n{\"a\":2}]\n", "json");
+    }
+
+    #[test]
+    fn compressions() {
+        assert_eq!(Compression::by_name("a.csv.GZ"), Some((Compression::Gzip, "a.csv")));
+        assert_eq!(Compression::by_name("a.csv"), None);
+        assert_eq!(Compression::by_name("é"), None);
+        assert_eq!(Compression::by_magic(&[0x1f, 0x8b, 8, 0]), Compression::Gzip);
+        assert_eq!(Compression::by_magic(b"BZ"), Compression::None);
+    }
 }

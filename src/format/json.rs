@@ -227,3 +227,53 @@ fn value_end(bytes: &[u8]) -> Option<usize> {
     }
     (open == 0 && at > 0).then_some(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(quoted: &str, expected: Result<&str, StringError>) {
+        let mut out = String::new();
+        let result = unescape(quoted, &mut out).map(|()| out.as_str());
+        assert_eq!(result, expected, "{quoted}");
+    }
+
+    #[test]
+    fn strings() {
+        check(r#""""#, Ok(""));
+        check(r#""a\"\\\/\b\f\n\r\tz""#, Ok("a\"\\/\u{8}\u{c}\n\r\tz"));
+        check(r#""\u00e9\u20AC\ud83d\ude00é""#, Ok("é€😀é"));
+        check(r#""a\u0000""#, Err(StringError::Nul));
+        check(r#""\ud83d""#, Err(StringError::LoneSurrogate));
+        check(r#""\ud83d\n""#, Err(StringError::LoneSurrogate));
+        check(r#""\ud83d\ud83d""#, Err(StringError::LoneSurrogate));
+        check(r#""\ude00""#, Err(StringError::LoneSurrogate));
+        for malformed in ["", "\"", "a", r#""\""#, r#""\x""#, r#""\u12""#, r#""\u+123""#, r#""\u00é""#] {
+            check(malformed, Err(StringError::Malformed));
+        }
+    }
+
+    #[test]
+    fn walking() {
+        let items: Result<Vec<_>, _> = elements(r#"[ 1, "a,]" ,{"b":[2]},[] , null ]"#).collect();
+        assert_eq!(items.unwrap(), ["1", r#""a,]""#, r#"{"b":[2]}"#, "[]", "null"]);
+        let pairs: Result<Vec<_>, _> = members(r#"{ "a" : 1 ,"\u0062":{"c":"}"}}"#).collect();
+        assert_eq!(pairs.unwrap(), [("a".into(), "1"), ("b".into(), r#"{"c":"}"}"#)]);
+        assert_eq!(elements("[ ]").count() + members("{}").count(), 0);
+        for malformed in ["", "[", "[1 2]", "[1,]", "[,]", "[\"]", "[}]", "[\"\\\"]", "[{]"] {
+            assert!(elements(malformed).any(|item| item.is_err()), "{malformed}");
+        }
+        for malformed in ["", "{1:2}", "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{\"a\":1 \"b\":2}"] {
+            assert!(members(malformed).any(|item| item.is_err()), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn depths() {
+        for (value, expected) in [("1", 0), ("\"[\"", 0), ("[]", 1), ("[{\"a\\\"[\":[]},[[]]]", 3)] {
+            assert_eq!(depth(value), expected, "{value}");
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!((depth(&deep), elements(&deep).count()), (100_000, 1));
+    }
+}

@@ -6,6 +6,7 @@
 mod compression;
 pub mod decode;
 pub mod detect;
+mod dialect;
 #[cfg(test)]
 mod dice;
 pub mod header;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 pub use compression::{Compression, MAGIC_BYTES};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode_block};
 pub use detect::{DetectError, Detected, detect};
+pub use dialect::{Dialect, DialectError};
 pub use header::{Header, HeaderError, read_header};
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 
@@ -35,19 +37,6 @@ pub enum Format {
     Csv(Dialect),
     /// A reject file that dbload wrote: JSONL whose `record` (or `raw`) is the record.
     Rejects,
-}
-
-/// How delimiter-separated values are written.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Dialect {
-    /// Between fields: `,` for CSV, tab for TSV.
-    pub delimiter: u8,
-    /// Around fields; `None` turns quoting off.
-    pub quote: Option<u8>,
-    /// Column names given by the user (`--columns`); `None`: the first record is the header.
-    pub columns: Option<Vec<String>>,
-    /// An unquoted field equal to this is NULL; the unquoted empty field always is unless this is set.
-    pub null_as: Option<String>,
 }
 
 /// The fields of one record, as decoded.

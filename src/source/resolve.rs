@@ -139,7 +139,7 @@ fn expand_folder(folder: &Path, sources: &mut Vec<SourceSpec>) -> Result<(), Sou
     let mut files = Vec::new();
     for (path, name) in entries(folder)? {
         let is_data = name.to_str().and_then(detect::by_name).is_some() && !is_own_or_hidden(&name);
-        if is_data && path.is_file() {
+        if is_data && !path.is_dir() {
             files.push(path);
         }
     }
@@ -214,7 +214,10 @@ fn expand_pattern(pattern: &str, sources: &mut Vec<SourceSpec>) -> Result<(), So
     let own = pattern.contains("rejects");
     reached.retain(|path| {
         let name = path.file_name().map(OsStr::to_string_lossy);
-        path.exists() && !path.is_dir() && (own || !name.is_some_and(|name| detect::is_reject_file(&name)))
+        // A link that leads nowhere is kept: to open it is an error, to pass it over would be silence.
+        path.symlink_metadata().is_ok()
+            && !path.is_dir()
+            && (own || !name.is_some_and(|name| detect::is_reject_file(&name)))
     });
     if reached.is_empty() {
         return Err(SourceError::NoMatch { pattern: pattern.to_owned() });

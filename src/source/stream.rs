@@ -23,6 +23,9 @@ use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
 
+/// Bytes that are thrown away at once on the way to a resume point.
+const SKIPPED_BYTES: usize = 256 * 1024;
+
 /// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
 pub type RawProgress = Arc<AtomicU64>;
 
@@ -97,15 +100,13 @@ impl Stream {
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
-        if seek < offset {
-            let mut skipped = (&mut self.reader).take(offset);
-            let length = tokio::io::copy(&mut skipped, &mut tokio::io::sink())
-                .await
-                .map_err(|error| self.read_error(error))?;
-            if length < offset {
-                return Err(self.behind_end(offset, length));
+        while self.offset < offset {
+            let wanted = usize::try_from(offset - self.offset).unwrap_or(usize::MAX).min(SKIPPED_BYTES);
+            if !self.read_more(wanted).await? {
+                return Err(self.behind_end(offset, self.offset));
             }
-            self.offset = offset;
+            self.offset += self.buffer.len() as u64;
+            self.buffer.clear();
         }
         Ok(())
     }
@@ -115,7 +116,12 @@ impl Stream {
     /// # Errors
     /// When it cannot be read, or is nothing that dbload reads.
     pub async fn detect(&mut self) -> Result<Detected, SourceError> {
-        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {}
+        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
+            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
+            if !self.spec.location.is_replayable() && memchr::memchr(b'\n', &self.buffer).is_some() {
+                break;
+            }
+        }
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
         detect::detect(&self.spec.name, head)
             .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
@@ -212,7 +218,8 @@ async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// All members, frames or streams, one behind the other; anything else behind them is an error.
+/// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
+/// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
 fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
     if compression == Compression::None {
         return Box::new(raw);

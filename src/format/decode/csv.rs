@@ -187,7 +187,8 @@ fn mark_quoted(dialect: &Dialect, raw: &[u8], quoted: &mut Vec<bool>) {
                 at += 1;
             }
         }
-        match memchr::memchr(dialect.delimiter, &raw[at..]) {
+        // Fields are short: a plain loop beats setting up a search.
+        match raw[at..].iter().position(|&byte| byte == dialect.delimiter) {
             Some(i) => at += i + 1,
             None => return,
         }

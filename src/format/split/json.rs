@@ -19,6 +19,7 @@ pub(super) struct Json {
     nesting: Nesting,
     /// The next byte of the next buffer to look at, while in a record.
     scan: usize,
+    /// An error found behind good records of the same call: for the next one.
     failed: Option<SplitError>,
 }
 

@@ -76,7 +76,7 @@ pub enum SplitErrorKind {
         seen: Vec<String>,
     },
     /// `--records` leads to, or through, something else.
-    #[error("expected {expected} at {at:?}, found {found}")]
+    #[error("expected {expected} at {at}, found {found}")]
     PathNotRecords {
         /// Where on the path.
         at: String,
