@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use tokio_postgres::tls::TlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
@@ -168,6 +168,23 @@ async fn drive(mut connection: Connection<Wire, Wire>) {
             Some(Err(error)) => return tracing::debug!(%error, "the connection broke"),
             None => return,
         }
+    }
+}
+
+/// Sends a request to cancel to one server. It is best effort by nature: the server does not answer it.
+pub(super) async fn cancel(
+    dsn: &Dsn,
+    server: &Server,
+    tls: Option<&MakeRustlsConnect>,
+    session: &CancelToken,
+) {
+    match dial(dsn, server, tls, TlsUse::AsAsked).await {
+        Ok(wire) => {
+            if let Err(error) = session.cancel_query_raw(wire, Dialled).await {
+                tracing::debug!(%error, "a request to cancel broke");
+            }
+        }
+        Err(error) => tracing::debug!(?error, "a request to cancel found no server"),
     }
 }
 
