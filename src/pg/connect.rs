@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
 use super::error::PgError;
+use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
 /// A session, the task that drives it, and which of the servers it is on.
@@ -30,7 +30,7 @@ pub(super) struct Session {
 type Driven = (Client, JoinHandle<()>);
 
 /// Opens a session on the first server that will do.
-pub(super) async fn open(dsn: &Dsn, tls: Option<&MakeRustlsConnect>) -> Result<Session, PgError> {
+pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>) -> Result<Session, PgError> {
     let mut last = None;
     for at in order(dsn) {
         match open_on(dsn, &dsn.servers[at], tls).await {
@@ -61,11 +61,7 @@ fn tries_next(error: &PgError) -> bool {
 }
 
 /// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as libpq does.
-async fn open_on(
-    dsn: &Dsn,
-    server: &Server,
-    tls: Option<&MakeRustlsConnect>,
-) -> Result<(Driven, TlsUse), PgError> {
+async fn open_on(dsn: &Dsn, server: &Server, tls: Option<&Connector>) -> Result<(Driven, TlsUse), PgError> {
     let (encrypted, error) = match attempt(dsn, server, tls, TlsUse::AsAsked).await {
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
         Err(failed) => failed,
@@ -84,7 +80,7 @@ async fn open_on(
 async fn attempt(
     dsn: &Dsn,
     server: &Server,
-    tls: Option<&MakeRustlsConnect>,
+    tls: Option<&Connector>,
     tls_use: TlsUse,
 ) -> Result<Driven, (bool, PgError)> {
     let dialled = dial(dsn, server, tls, tls_use).await;
@@ -172,12 +168,7 @@ async fn drive(mut connection: Connection<Wire, Wire>) {
 }
 
 /// Sends a request to cancel to one server. It is best effort by nature: the server does not answer it.
-pub(super) async fn cancel(
-    dsn: &Dsn,
-    server: &Server,
-    tls: Option<&MakeRustlsConnect>,
-    session: &CancelToken,
-) {
+pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, session: &CancelToken) {
     match dial(dsn, server, tls, TlsUse::AsAsked).await {
         Ok(wire) => {
             if let Err(error) = session.cancel_query_raw(wire, Dialled).await {

@@ -11,12 +11,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::CancelToken;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect::{cancel, carried, carry, open};
 use super::dsn::Dsn;
 use super::error::PgError;
-use super::tls;
+use super::tls::{self, Connector};
 
 /// A connection of the pool; returned to it on drop.
 pub use deadpool_postgres::Client;
@@ -30,7 +29,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(60);
 pub struct Pool {
     inner: deadpool_postgres::Pool,
     dsn: Arc<Dsn>,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Connector>,
 }
 
 /// Opens a pool of at most `size` connections; one is opened at once, so that what is wrong is said now.
@@ -88,6 +87,12 @@ impl Pool {
         }
     }
 
+    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end may not
+    /// have been noticed yet, and the next one to ask would be handed a dead connection.
+    pub fn discard(client: Client) {
+        drop(Client::take(client));
+    }
+
     /// Closes the idle connections: whoever asks next gets a new one.
     pub fn drop_idle(&self) {
         self.inner.retain(|_, _| false);
@@ -109,7 +114,7 @@ impl Pool {
 /// Opens connections for deadpool.
 struct Opener {
     dsn: Arc<Dsn>,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Connector>,
 }
 
 impl Connect for Opener {

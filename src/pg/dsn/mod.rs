@@ -198,7 +198,9 @@ impl Dsn {
     #[must_use]
     pub fn describe(&self) -> String {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
-        format!("{}/{}", servers.join(","), self.dbname)
+        let text = format!("{}/{}", servers.join(","), self.dbname);
+        // A control character in a name does not steer the reader's terminal.
+        text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
     }
 }
 
