@@ -367,6 +367,15 @@ fn a_servers_own_certificate_may_be_its_root_and_clients_may_have_one() {
         let error = refusal(&cluster.dsn("certified", "db?sslmode=require")).await;
         assert!(matches!(error, PgError::Login { .. }), "{error}");
 
+        // A server that speaks TLS 1.2 only.
+        cluster.psql("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'");
+        cluster.reload();
+        let rest = format!("db?sslmode=verify-full&sslrootcert={}", file("ca.crt"));
+        check(&cluster.dsn("boss", &rest), "boss db tls dbload").await;
+        check(&cluster.dsn(&format!("scram:{SECRET}"), "db?sslmode=require&channel_binding=require"), "scram db tls dbload").await;
+        cluster.psql("ALTER SYSTEM RESET ssl_max_protocol_version");
+        cluster.reload();
+
         // Rules of pg_hba.conf that depend on TLS: `prefer` tries the other way, as libpq.
         check(&cluster.dsn("tls_only", "db"), "tls_only db tls dbload").await;
         check(&cluster.dsn("plain_only", "db"), "plain_only db plain dbload").await;
@@ -482,6 +491,9 @@ fn the_first_server_that_takes_writes_is_used() {
         let pool = connect_pool(&url("?target_session_attrs=any"), 1).await.unwrap();
         let port: String = pool.get().await.unwrap().query_one("SHOW port", &[]).await.unwrap().get(0);
         assert_eq!(port, a.to_string());
+        let hosts = format!("postgres://boss@127.0.0.1:{a},127.0.0.1:{dead}/db");
+        let error = refusal(&Dsn::parse(&hosts).unwrap()).await;
+        assert!(matches!(error, PgError::ReadOnly { .. }), "{error}");
         let error = refusal(&standby.dsn("boss", "db?target_session_attrs=read-write")).await;
         assert!(matches!(error, PgError::ReadOnly { .. }), "{error}");
         assert_eq!(error.action(Stage::Connect), Action::FindPrimary);

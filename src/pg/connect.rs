@@ -35,11 +35,13 @@ pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>) -> Result<Session, 
     for at in order(dsn) {
         match open_on(dsn, &dsn.servers[at], tls).await {
             Ok(((client, driver), tls_use)) => return Ok(Session { client, driver, server: at, tls_use }),
-            Err(error) if tries_next(&error) => last = Some(error),
+            // A server that answered and takes no writes says more than another one's silence.
+            Err(error) if tries_next(&error) => {
+                last = last.filter(|last| matches!(last, PgError::ReadOnly { .. })).or(Some(error));
+            }
             Err(error) => return Err(error),
         }
     }
-    // One server that takes no writes is worth more to the reader than the last one's silence.
     Err(last.unwrap_or_else(|| PgError::ReadOnly { place: dsn.describe() }))
 }
 
@@ -196,7 +198,7 @@ pub(super) async fn carry(error: PgError) -> tokio_postgres::Error {
     config.ssl_mode(DriverSslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     match config.connect_raw(tokio::io::empty(), Fails(error)).await {
         Err(error) => error,
-        Ok(_) => tokio_postgres::Error::__private_api_timeout(),
+        Ok(_) => unreachable!("the handshake of `Fails` fails"),
     }
 }
 

@@ -72,6 +72,7 @@ fn options(dsn: &Dsn, server: &Server, socket_dir: &Path, port: u16) -> PgConnec
         .database(&dsn.dbname)
         .application_name(&dsn.application_name)
         .statement_cache_capacity(0)
+        .extra_float_digits(None) // PgBouncer refuses start-up parameters that it does not know
         .disable_statement_logging();
     if let Some(text) = dsn.options.as_deref().filter(|text| options.get_options() != Some(text)) {
         options = options.options(settings(text));

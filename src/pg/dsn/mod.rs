@@ -1,6 +1,6 @@
 //! Where to connect, as whom, and how carefully: the connection string in all its forms.
 //!
-//! A connection string is read in three steps: its text into [`words`] (`url`, `keyword`), what it leaves out from a
+//! A connection string is read in three steps: its text into `words` (`url`, `keyword`), what it leaves out from a
 //! service file and `PG*` as libpq does (`surroundings`), and the words into a typed, validated [`Dsn`] (`build`).
 //! The process environment comes in through a closure, so all of it can be tested.
 //!
