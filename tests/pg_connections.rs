@@ -390,6 +390,17 @@ fn a_servers_own_certificate_may_be_its_root_and_clients_may_have_one() {
         let error = refusal(&cluster.dsn("boss", "db?sslmode=require&channel_binding=require")).await;
         assert!(matches!(error, PgError::Login { .. }), "{error}");
 
+        // Expired: noticed where the certificate is verified.
+        run(Command::new("openssl").current_dir(cluster.dir.path()).args([
+            "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "-1",
+            "-extfile", "server.ext", "-out", "old.crt",
+        ]));
+        cluster.install("old.crt", "server.key");
+        cluster.reload();
+        check(&cluster.dsn("boss", "db?sslmode=require"), "boss db tls dbload").await;
+        let error = refusal(&cluster.dsn("boss", &format!("db?sslmode=verify-ca&sslrootcert={}", file("ca.crt")))).await;
+        assert_eq!(error.hint(), Some("renew the server's certificate"), "{error}");
+
         // The documentation's other recipe: a certificate of version 1, good enough where it is not verified.
         run(Command::new("openssl").current_dir(cluster.dir.path()).args([
             "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out",
