@@ -11,11 +11,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use tokio_postgres::tls::TlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
 use super::error::PgError;
+use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
 /// A session, the task that drives it, and which of the servers it is on.
@@ -30,16 +30,18 @@ pub(super) struct Session {
 type Driven = (Client, JoinHandle<()>);
 
 /// Opens a session on the first server that will do.
-pub(super) async fn open(dsn: &Dsn, tls: Option<&MakeRustlsConnect>) -> Result<Session, PgError> {
+pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>) -> Result<Session, PgError> {
     let mut last = None;
     for at in order(dsn) {
         match open_on(dsn, &dsn.servers[at], tls).await {
             Ok(((client, driver), tls_use)) => return Ok(Session { client, driver, server: at, tls_use }),
-            Err(error) if tries_next(&error) => last = Some(error),
+            // A server that answered and takes no writes says more than another one's silence.
+            Err(error) if tries_next(&error) => {
+                last = last.filter(|last| matches!(last, PgError::ReadOnly { .. })).or(Some(error));
+            }
             Err(error) => return Err(error),
         }
     }
-    // One server that takes no writes is worth more to the reader than the last one's silence.
     Err(last.unwrap_or_else(|| PgError::ReadOnly { place: dsn.describe() }))
 }
 
@@ -61,11 +63,7 @@ fn tries_next(error: &PgError) -> bool {
 }
 
 /// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as libpq does.
-async fn open_on(
-    dsn: &Dsn,
-    server: &Server,
-    tls: Option<&MakeRustlsConnect>,
-) -> Result<(Driven, TlsUse), PgError> {
+async fn open_on(dsn: &Dsn, server: &Server, tls: Option<&Connector>) -> Result<(Driven, TlsUse), PgError> {
     let (encrypted, error) = match attempt(dsn, server, tls, TlsUse::AsAsked).await {
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
         Err(failed) => failed,
@@ -84,7 +82,7 @@ async fn open_on(
 async fn attempt(
     dsn: &Dsn,
     server: &Server,
-    tls: Option<&MakeRustlsConnect>,
+    tls: Option<&Connector>,
     tls_use: TlsUse,
 ) -> Result<Driven, (bool, PgError)> {
     let dialled = dial(dsn, server, tls, tls_use).await;
@@ -171,6 +169,18 @@ async fn drive(mut connection: Connection<Wire, Wire>) {
     }
 }
 
+/// Sends a request to cancel to one server. It is best effort by nature: the server does not answer it.
+pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, session: &CancelToken) {
+    match dial(dsn, server, tls, TlsUse::AsAsked).await {
+        Ok(wire) => {
+            if let Err(error) = session.cancel_query_raw(wire, Dialled).await {
+                tracing::debug!(%error, "a request to cancel broke");
+            }
+        }
+        Err(error) => tracing::debug!(?error, "a request to cancel found no server"),
+    }
+}
+
 /// Carries an error of ours through the driver's error type, which nobody else can construct: it becomes the cause of
 /// a failed TLS handshake. [`carried`] takes it out again.
 pub(super) async fn carry(error: PgError) -> tokio_postgres::Error {
@@ -188,7 +198,7 @@ pub(super) async fn carry(error: PgError) -> tokio_postgres::Error {
     config.ssl_mode(DriverSslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     match config.connect_raw(tokio::io::empty(), Fails(error)).await {
         Err(error) => error,
-        Ok(_) => tokio_postgres::Error::__private_api_timeout(),
+        Ok(_) => unreachable!("the handshake of `Fails` fails"),
     }
 }
 

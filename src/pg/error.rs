@@ -127,7 +127,16 @@ impl std::fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotOffered => f.write_str("the server does not offer it"),
-            Self::Certificate(error) => write!(f, "the server's certificate is not acceptable: {error}"),
+            Self::Certificate(error) => {
+                use rustls::CertificateError::{ApplicationVerificationFailure, BadEncoding, UnknownIssuer};
+                f.write_str("the server's certificate ")?;
+                match error.as_ref() {
+                    UnknownIssuer => f.write_str("does not come from a trusted authority"),
+                    BadEncoding => f.write_str("cannot be read"),
+                    ApplicationVerificationFailure => f.write_str("changed between two connections"),
+                    error => write!(f, "is not acceptable: {error}"),
+                }
+            }
             Self::Handshake(error) => write!(f, "{error}"),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by way of
 //! deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the same protection.
-//! [`sqlstate`] is the one table of what an error means; [`Ident`] and [`TableName`] the only way into SQL text.
+//! [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the only way into SQL text.
 //!
 //! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
 

@@ -10,12 +10,12 @@ use deadpool_postgres::{Connect, Manager, ManagerConfig, PoolError, RecyclingMet
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::CancelToken;
 
-use super::connect::{carried, carry, open};
+use super::connect::{cancel, carried, carry, open};
 use super::dsn::Dsn;
 use super::error::PgError;
-use super::tls;
+use super::tls::{self, Connector};
 
 /// A connection of the pool; returned to it on drop.
 pub use deadpool_postgres::Client;
@@ -29,6 +29,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(60);
 pub struct Pool {
     inner: deadpool_postgres::Pool,
     dsn: Arc<Dsn>,
+    tls: Option<Connector>,
 }
 
 /// Opens a pool of at most `size` connections; one is opened at once, so that what is wrong is said now.
@@ -37,7 +38,8 @@ pub struct Pool {
 /// If no server of the connection string lets us in.
 pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
     let dsn = Arc::new(dsn.clone());
-    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls::connector(&dsn.tls)? };
+    let tls = tls::connector(&dsn.tls)?;
+    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls.clone() };
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     // The driver's own configuration stays empty: the opener knows better, and deadpool would print it.
     let manager = Manager::from_connect(tokio_postgres::Config::new(), opener, recycling);
@@ -47,7 +49,7 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
         .wait_timeout(Some(WAIT_LIMIT))
         .build()
         .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool = Pool { inner, dsn };
+    let pool = Pool { inner, dsn, tls };
     drop(pool.get().await?);
     Ok(pool)
 }
@@ -68,13 +70,27 @@ impl Pool {
 
     /// The most connections there may be.
     #[must_use]
-    pub fn size(&self) -> usize {
+    pub fn max_size(&self) -> usize {
         self.inner.status().max_size
     }
 
     /// Allows fewer (or more) connections; those in use stay until they are returned. Never below one.
     pub fn resize(&self, size: usize) {
         self.inner.resize(size.max(1));
+    }
+
+    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string: the
+    /// session is on one of them, and to the others its key means nothing.
+    pub async fn cancel(&self, session: &CancelToken) {
+        for server in &self.dsn.servers {
+            cancel(&self.dsn, server, self.tls.as_ref(), session).await;
+        }
+    }
+
+    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end may not
+    /// have been noticed yet, and the next one to ask would be handed a dead connection.
+    pub fn discard(client: Client) {
+        drop(Client::take(client));
     }
 
     /// Closes the idle connections: whoever asks next gets a new one.
@@ -98,7 +114,7 @@ impl Pool {
 /// Opens connections for deadpool.
 struct Opener {
     dsn: Arc<Dsn>,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Connector>,
 }
 
 impl Connect for Opener {

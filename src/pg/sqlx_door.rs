@@ -18,7 +18,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::UnixListener;
 
 use super::connect::open;
-use super::dsn::{Dsn, Host, Server};
+use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
 use super::tls;
 use super::wire::{Wire, dial, within};
@@ -36,6 +36,10 @@ pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
     let session = open(dsn, tls.as_ref()).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
+    if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
+        // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
+        tls.pin();
+    }
     let connected = match &server.host {
         Host::Unix(dir) => {
             within(dsn.connect_timeout, options(dsn, server, dir, server.port).connect()).await
@@ -68,6 +72,7 @@ fn options(dsn: &Dsn, server: &Server, socket_dir: &Path, port: u16) -> PgConnec
         .database(&dsn.dbname)
         .application_name(&dsn.application_name)
         .statement_cache_capacity(0)
+        .extra_float_digits(None) // PgBouncer refuses start-up parameters that it does not know
         .disable_statement_logging();
     if let Some(text) = dsn.options.as_deref().filter(|text| options.get_options() != Some(text)) {
         options = options.options(settings(text));

@@ -5,18 +5,20 @@
 //!
 //! Never OpenSSL, never aws-lc, never the system's authorities beside those of an `sslrootcert` file.
 
+mod verify;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::verify::{Unverified, Verified, Witness, Witnessed};
 use super::dsn::{Identity, Negotiation, Roots, SslMode, Tls};
 
 /// The protocol's name in ALPN: servers insist on it where the handshake starts at once.
@@ -56,13 +58,31 @@ pub enum TlsError {
     },
 }
 
+/// Makes TLS connections by one connection's settings.
+#[derive(Clone)]
+pub(super) struct Connector {
+    /// The handshake, for a stream and a host's name.
+    pub(super) make: MakeRustlsConnect,
+    witnessed: Arc<Witnessed>,
+}
+
+impl Connector {
+    /// From now on, only the certificate that the last server showed will do: for a second connection that must reach
+    /// the very server of the first.
+    pub(super) fn pin(&self) {
+        self.witnessed.pin();
+    }
+}
+
 /// Builds the connector for a connection's TLS settings; `None` where TLS is off. Reads files.
-pub(super) fn connector(tls: &Tls) -> Result<Option<MakeRustlsConnect>, TlsError> {
+pub(super) fn connector(tls: &Tls) -> Result<Option<Connector>, TlsError> {
     if tls.mode == SslMode::Disable {
         return Ok(None);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = verifier(tls, Arc::clone(&provider))?;
+    let witnessed = Arc::new(Witnessed::default());
+    let inner = verifier(tls, Arc::clone(&provider))?;
+    let verifier = Arc::new(Witness { inner, witnessed: Arc::clone(&witnessed) });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|source| TlsError::Refused { role: "TLS versions", source })?
@@ -85,7 +105,7 @@ pub(super) fn connector(tls: &Tls) -> Result<Option<MakeRustlsConnect>, TlsError
     if tls.negotiation == Negotiation::Direct {
         config.alpn_protocols = vec![ALPN.to_vec()];
     }
-    Ok(Some(MakeRustlsConnect::new(config)))
+    Ok(Some(Connector { make: MakeRustlsConnect::new(config), witnessed }))
 }
 
 fn verifier(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
@@ -117,10 +137,10 @@ fn verifier(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCe
     if roots.is_empty() {
         return Err(TlsError::NoSystemRoots);
     }
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|_| TlsError::NoSystemRoots)?;
-    Ok(Arc::new(Verified { chain, named, check_name }))
+    Ok(Arc::new(Verified { chain, provider, named, check_name }))
 }
 
 fn certificates(role: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -131,114 +151,4 @@ fn certificates(role: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
         return Err(TlsError::Empty { role, path: path.display().to_string() });
     }
     Ok(all)
-}
-
-/// `prefer` and `require`: encryption only. Keeps listeners out, not impostors, as documented for libpq.
-#[derive(Debug)]
-struct Unverified {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// `verify-ca` and `verify-full`.
-#[derive(Debug)]
-struct Verified {
-    chain: Arc<WebPkiServerVerifier>,
-    /// The certificates of `sslrootcert`. A server's own self-signed certificate there is trusted as it stands, as
-    /// OpenSSL does (rustls by itself refuses an authority's certificate as a server's).
-    named: Vec<CertificateDer<'static>>,
-    check_name: bool,
-}
-
-impl ServerCertVerifier for Verified {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.named.iter().any(|named| named.as_ref() == end_entity.as_ref()) {
-            if self.check_name {
-                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-            }
-            return Ok(ServerCertVerified::assertion());
-        }
-        let verified =
-            self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
-            // The chain is checked before the name, so here the chain is good.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.check_name => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
 }

@@ -17,6 +17,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dsn::{Dsn, Host, Keepalive, Negotiation, Server, SslMode};
+use super::tls::Connector;
 
 /// The request for TLS: length 8, code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -60,7 +61,7 @@ pub(super) enum DialError {
 pub(super) async fn dial(
     dsn: &Dsn,
     server: &Server,
-    tls: Option<&MakeRustlsConnect>,
+    tls: Option<&Connector>,
     tls_use: TlsUse,
 ) -> Result<Wire, DialError> {
     let limit = dsn.connect_timeout;
@@ -75,7 +76,7 @@ pub(super) async fn dial(
                 tcp(name, addr.map(|ip| SocketAddr::new(ip, server.port)), server.port, limit).await?;
             tune(&stream, &dsn.keepalive).map_err(DialError::Connect)?;
             match tls.filter(|_| tls_use == TlsUse::AsAsked) {
-                Some(tls) => within(limit, encrypt(dsn, name, stream, tls.clone())).await?,
+                Some(tls) => within(limit, encrypt(dsn, name, stream, tls.make.clone())).await?,
                 None => Ok(Wire::Tcp(stream)),
             }
         }
@@ -205,5 +206,47 @@ impl TlsStream for Wire {
             Self::Tls(stream) => stream.channel_binding(),
             Self::Tcp(_) | Self::Unix(_) => ChannelBinding::none(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    async fn dialled(parameters: &str) -> TcpStream {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dsn =
+            Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/db?sslmode=disable{parameters}")).unwrap();
+        match dial(&dsn, &dsn.servers[0], None, TlsUse::AsAsked).await.unwrap() {
+            Wire::Tcp(stream) => stream,
+            Wire::Tls(_) | Wire::Unix(_) => panic!("not TCP"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_went_away_is_noticed_within_a_minute() {
+        let stream = dialled("").await;
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        let idle = sockopt::tcp_keepidle(&stream).unwrap();
+        let interval = sockopt::tcp_keepintvl(&stream).unwrap();
+        let count = sockopt::tcp_keepcnt(&stream).unwrap();
+        assert!(idle + interval * count <= Duration::from_secs(60), "{idle:?} + {interval:?} * {count}");
+        let unacknowledged = Duration::from_millis(sockopt::tcp_user_timeout(&stream).unwrap().into());
+        assert!(!unacknowledged.is_zero() && unacknowledged <= Duration::from_secs(60), "{unacknowledged:?}");
+    }
+
+    #[tokio::test]
+    async fn the_connection_string_may_set_other_limits() {
+        let stream =
+            dialled("&keepalives_idle=7&keepalives_interval=3&keepalives_count=2&tcp_user_timeout=9000")
+                .await;
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), Duration::from_secs(7));
+        assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), Duration::from_secs(3));
+        assert_eq!(sockopt::tcp_keepcnt(&stream).unwrap(), 2);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 9000);
+        assert!(!sockopt::socket_keepalive(dialled("&keepalives=0").await).unwrap());
     }
 }

@@ -124,8 +124,12 @@ fn host(name: String, addr: &str, port: u16) -> Result<Host, DsnError> {
     if name.starts_with('/') {
         return Ok(Host::Unix(PathBuf::from(name)));
     }
-    if name.starts_with('@') {
-        return Err(DsnError::BadValue { name: "host", expected: "a host name or a socket directory" });
+    // `user:password@host` given as a host, say: not a name, and not to be shown as one.
+    if name.contains(|c: char| matches!(c, '@' | '/' | '?' | '=') || c.is_whitespace() || c.is_control()) {
+        return Err(DsnError::BadValue {
+            name: "host",
+            expected: "a host name, an address or a socket directory",
+        });
     }
     Ok(match (name.is_empty(), addr) {
         (false, addr) => Host::Tcp { name, addr },

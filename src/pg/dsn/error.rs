@@ -42,6 +42,14 @@ pub enum DsnError {
         /// The variable.
         name: String,
     },
+    /// Any of the others, in a text that was not on the command line.
+    #[error("{source} (in {origin})")]
+    In {
+        /// Where the text was found.
+        origin: String,
+        /// What is wrong with it.
+        source: Box<DsnError>,
+    },
     /// A file that was named and cannot be read.
     #[error("cannot read the {role} {}", .path.display())]
     File {
@@ -67,6 +75,11 @@ fn named(name: Option<&str>) -> String {
 }
 
 impl DsnError {
+    /// Says where the text was found.
+    pub(super) fn within(self, origin: String) -> Self {
+        Self::In { origin, source: Box::new(self) }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -78,6 +91,7 @@ impl DsnError {
             Self::Unknown { name: None } => Some(
                 "write special characters of a password as %40 (@), %3F (?), %26 (&); in key=value, quote it",
             ),
+            Self::In { source, .. } => source.hint(),
             Self::Variable { .. } => Some("env:NAME takes the connection string from the variable NAME"),
             Self::BadValue { .. }
             | Self::Unsupported { .. }

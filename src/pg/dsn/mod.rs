@@ -1,6 +1,6 @@
 //! Where to connect, as whom, and how carefully: the connection string in all its forms.
 //!
-//! A connection string is read in three steps: its text into [`words`] (`url`, `keyword`), what it leaves out from a
+//! A connection string is read in three steps: its text into `words` (`url`, `keyword`), what it leaves out from a
 //! service file and `PG*` as libpq does (`surroundings`), and the words into a typed, validated [`Dsn`] (`build`).
 //! The process environment comes in through a closure, so all of it can be tested.
 //!
@@ -198,7 +198,9 @@ impl Dsn {
     #[must_use]
     pub fn describe(&self) -> String {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
-        format!("{}/{}", servers.join(","), self.dbname)
+        let text = format!("{}/{}", servers.join(","), self.dbname);
+        // A control character in a name does not steer the reader's terminal.
+        text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
     }
 }
 

@@ -73,52 +73,73 @@ pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[
     ("PGGSSENCMODE", "gssencmode"),
 ];
 
-const SSLMODE: &str = "use sslmode";
+/// What tunes the pool, the statements or the patience of another client.
+const OTHER_CLIENTS: &[&str] = &[
+    "advisory_locks",
+    "async_fallback",
+    "binaryTransfer",
+    "binary_parameters",
+    "checkout_timeout",
+    "command_timeout",
+    "conn_max_age",
+    "connection_limit",
+    "defaultRowFetchSize",
+    "default_query_exec_mode",
+    "executemany_mode",
+    "max_connections",
+    "max_overflow",
+    "pool",
+    "pool_max_conns",
+    "pool_min_conns",
+    "pool_pre_ping",
+    "pool_recycle",
+    "pool_size",
+    "pool_timeout",
+    "preferQueryMode",
+    "prepareThreshold",
+    "preparedStatementCacheQueries",
+    "prepared_statement_cache_size",
+    "prepared_statements",
+    "reWriteBatchedInserts",
+    "socketTimeout",
+    "socket_timeout",
+    "statement_cache_capacity",
+    "statement_cache_size",
+    "statement_limit",
+    "stringtype",
+    "supa",
+    "tcpKeepAlive",
+    "workaround",
+];
 
 /// What `name` means; `None` if nobody knows it.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    use Meaning::{Only, OtherClients, Pooler, Refused, Schema, Ssl, Word};
     if let Some((word, _)) = WORDS.iter().find(|(word, _)| *word == name) {
-        return Some(Word(word));
+        return Some(Meaning::Word(word));
     }
+    if OTHER_CLIENTS.contains(&name) {
+        return Some(Meaning::OtherClients);
+    }
+    of_libpq(name).or_else(|| of_other_clients(name))
+}
+
+/// libpq's keywords that are not honoured: fine where they ask for what is done anyway, else refused.
+fn of_libpq(name: &str) -> Option<Meaning> {
+    use Meaning::Refused;
+    let only = |accepted, why| Meaning::Only { accepted, why };
     Some(match name {
-        // Other clients' names for the same.
-        "ApplicationName" => Word("application_name"),
-        "username" => Word("user"),
-        "database" => Word("dbname"),
-        "connectTimeout" | "loginTimeout" => Word("connect_timeout"),
-        "targetServerType" => Refused("use target_session_attrs"),
-        "schema" | "currentSchema" => Schema,
-        "pgbouncer" => Pooler,
-        "ssl" => Ssl,
-
-        // libpq's, fine where they ask for what is done anyway.
-        "client_encoding" | "encoding" | "charset" => {
-            Only { accepted: &["auto", "utf8", "utf-8", "unicode"], why: "dbload always speaks UTF-8" }
+        "client_encoding" => only(&["auto", "utf8", "utf-8", "unicode"], UTF8),
+        "gssencmode" => only(&["disable", "prefer"], "GSSAPI is not supported; use TLS (sslmode)"),
+        "gssdelegation" => only(&["0"], "GSSAPI is not supported"),
+        "sslcompression" => only(&["0"], "TLS compression is unsafe and not supported"),
+        "sslsni" => only(&["1"], "the host name is always sent (SNI)"),
+        "replication" => {
+            only(&["false", "off", "no", "0"], "a load does not run over a replication connection")
         }
-        "gssencmode" => {
-            Only { accepted: &["disable", "prefer"], why: "GSSAPI is not supported; use TLS (sslmode)" }
-        }
-        "gssdelegation" => Only { accepted: &["0"], why: "GSSAPI is not supported" },
-        "sslcompression" => Only { accepted: &["0"], why: "TLS compression is unsafe and not supported" },
-        "sslsni" => Only { accepted: &["1"], why: "the host name is always sent (SNI)" },
-        "replication" => Only {
-            accepted: &["false", "off", "no", "0"],
-            why: "a load does not run over a replication connection",
-        },
-        "ssl_min_protocol_version" => Only {
-            accepted: &["TLSv1", "TLSv1.1", "TLSv1.2"],
-            why: "TLS 1.2 and 1.3 are always both allowed",
-        },
-        "ssl_max_protocol_version" => {
-            Only { accepted: &["TLSv1.3"], why: "TLS 1.2 and 1.3 are always both allowed" }
-        }
-        "min_protocol_version" => Only { accepted: &["3.0"], why: "dbload speaks protocol version 3.0" },
-        "max_protocol_version" => {
-            Only { accepted: &["3.0", "3.2", "latest"], why: "dbload speaks protocol version 3.0" }
-        }
-
-        // libpq's, not supported.
+        "ssl_min_protocol_version" => only(&["TLSv1", "TLSv1.1", "TLSv1.2"], TLS_VERSIONS),
+        "ssl_max_protocol_version" => only(&["TLSv1.3"], TLS_VERSIONS),
+        "min_protocol_version" => only(&["3.0"], "dbload speaks protocol version 3.0"),
+        "max_protocol_version" => only(&["3.0", "3.2", "latest"], "dbload speaks protocol version 3.0"),
         "require_auth" => {
             Refused("restricting the authentication method is not supported; channel_binding is")
         }
@@ -132,8 +153,23 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         "oauth_issuer" | "oauth_client_id" | "oauth_client_secret" | "oauth_scope" => {
             Refused("OAuth is not supported")
         }
+        _ => return None,
+    })
+}
 
-        // Other clients', about protection or meaning: not ours to guess.
+/// Other clients' names: for the same, or about protection or meaning, which is not ours to guess.
+fn of_other_clients(name: &str) -> Option<Meaning> {
+    use Meaning::{Refused, Word};
+    Some(match name {
+        "ApplicationName" => Word("application_name"),
+        "username" => Word("user"),
+        "database" => Word("dbname"),
+        "connectTimeout" | "loginTimeout" => Word("connect_timeout"),
+        "schema" | "currentSchema" => Meaning::Schema,
+        "pgbouncer" => Meaning::Pooler,
+        "ssl" => Meaning::Ssl,
+        "encoding" | "charset" => Meaning::Only { accepted: &["utf8", "utf-8", "unicode"], why: UTF8 },
+        "targetServerType" => Refused("use target_session_attrs"),
         "sslaccept" | "sslfactory" | "sslidentity" | "ssl_mode" | "tls" | "sslhostnameverifier" => {
             Refused(SSLMODE)
         }
@@ -141,43 +177,10 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
             Refused("name the table with its schema, or give schema=NAME")
         }
         "readOnly" | "read_only" => Refused("a load writes"),
-
-        // Other clients' tuning.
-        "connection_limit"
-        | "pool_timeout"
-        | "pool_size"
-        | "max_overflow"
-        | "pool"
-        | "pool_max_conns"
-        | "pool_min_conns"
-        | "pool_recycle"
-        | "pool_pre_ping"
-        | "max_connections"
-        | "checkout_timeout"
-        | "conn_max_age"
-        | "socket_timeout"
-        | "socketTimeout"
-        | "command_timeout"
-        | "tcpKeepAlive"
-        | "statement_cache_size"
-        | "statement_cache_capacity"
-        | "statement_limit"
-        | "prepared_statements"
-        | "prepared_statement_cache_size"
-        | "prepareThreshold"
-        | "preparedStatementCacheQueries"
-        | "preferQueryMode"
-        | "default_query_exec_mode"
-        | "binary_parameters"
-        | "binaryTransfer"
-        | "reWriteBatchedInserts"
-        | "stringtype"
-        | "async_fallback"
-        | "advisory_locks"
-        | "workaround"
-        | "supa"
-        | "defaultRowFetchSize"
-        | "executemany_mode" => OtherClients,
         _ => return None,
     })
 }
+
+const SSLMODE: &str = "use sslmode";
+const UTF8: &str = "dbload always speaks UTF-8";
+const TLS_VERSIONS: &str = "TLS 1.2 and 1.3 are always both allowed";

@@ -25,29 +25,38 @@ const TEXT_LIMIT_BYTES: u64 = 64 * 1024;
 /// # Errors
 /// If the connection string, or a file or variable it names, cannot be read or asks for what is not supported.
 pub fn from_env(flag: Option<&str>, env: Lookup<'_>) -> Result<Target, DsnError> {
-    let from_variable = || var(env, "DATABASE_URL");
-    match flag.map(str::to_owned).or_else(from_variable) {
-        Some(text) => from_flag(text.trim(), env),
-        None if WORDS.iter().any(|(_, variable)| variable.is_some_and(|v| var(env, v).is_some())) => {
-            server(Words::default(), env)
-        }
-        None => Ok(Target::Local),
+    if let Some(text) = flag {
+        return from_flag(text.trim(), env);
     }
+    if let Some(text) = var(env, "DATABASE_URL") {
+        return from_flag(text.trim(), env).map_err(|error| error.within("DATABASE_URL".to_owned()));
+    }
+    if WORDS.iter().any(|(_, variable)| variable.is_some_and(|variable| var(env, variable).is_some())) {
+        return filled(Words::default(), env).map(server);
+    }
+    Ok(Target::Local)
 }
 
 fn from_flag(text: &str, env: Lookup<'_>) -> Result<Target, DsnError> {
     if text == "local" {
         return Ok(Target::Local);
     }
-    if let Some(name) = text.strip_prefix("env:") {
-        let text = var(env, name).ok_or_else(|| DsnError::Variable { name: name.to_owned() })?;
-        return from_text(text.trim(), env).map(|dsn| Target::Server(Box::new(dsn)));
-    }
-    if let Some(path) = text.strip_prefix("file:") {
-        let text = read("connection string file", Path::new(path))?;
-        return from_text(text.trim(), env).map(|dsn| Target::Server(Box::new(dsn)));
-    }
-    from_text(text, env).map(|dsn| Target::Server(Box::new(dsn)))
+    let (text, origin) = if let Some(name) = text.strip_prefix("env:") {
+        let found = var(env, name).ok_or_else(|| DsnError::Variable { name: name.to_owned() })?;
+        (found, Some(name))
+    } else if let Some(path) = text.strip_prefix("file:") {
+        (read("connection string file", Path::new(path))?, Some(path))
+    } else {
+        (text.to_owned(), None)
+    };
+    from_text(text.trim(), env).map(server).map_err(|error| match origin {
+        Some(origin) => error.within(origin.to_owned()),
+        None => error,
+    })
+}
+
+fn server(dsn: Dsn) -> Target {
+    Target::Server(Box::new(dsn))
 }
 
 /// Reads a URL or `key=value` text and fills in what it leaves out.
@@ -61,10 +70,6 @@ pub(super) fn from_text(text: &str, env: Lookup<'_>) -> Result<Dsn, DsnError> {
         return Err(DsnError::Malformed { what: "it is neither a URL nor key=value" });
     }
     filled(words, env)
-}
-
-fn server(words: Words, env: Lookup<'_>) -> Result<Target, DsnError> {
-    filled(words, env).map(|dsn| Target::Server(Box::new(dsn)))
 }
 
 fn filled(mut words: Words, env: Lookup<'_>) -> Result<Dsn, DsnError> {

@@ -214,6 +214,8 @@ fn a_password_is_never_shown() {
         "password=c4n4ry port=x",
         "dbname=postgres://u:c4n4ry@h/db",
         "host=h port=c4n4ry",
+        "host=u:c4n4ry@h dbname=db",
+        "postgres://h/db?host=u:c4n4ry@h",
     ] {
         let shown = match Dsn::parse(text) {
             Ok(dsn) => format!("{dsn} {dsn:?} {} {dsn:#?}", dsn.describe()),
@@ -274,6 +276,11 @@ fn a_connection_string_may_come_from_a_variable_or_a_file() {
     assert!(with_env(Some("env:MINE"), &[]).unwrap_err().to_string().contains("MINE"));
     assert!(with_env(Some("file:/no/such"), &[]).unwrap_err().to_string().contains("/no/such"));
     assert!(with_env(Some("env:A"), &[("A", "env:B")]).is_err(), "no chains");
+    for variables in [[("DATABASE_URL", "postgres://u:c4n4ry@h:x/db")], [("DATABASE_URL", "c4n4ry")]] {
+        let error = with_env(None, &variables).unwrap_err();
+        assert!(error.to_string().contains("(in DATABASE_URL)"), "{error}");
+        assert!(!format!("{error} {error:?}").contains(CANARY));
+    }
 }
 
 #[test]
