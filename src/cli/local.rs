@@ -8,6 +8,7 @@ use dbload::local::{
     LocalError, LocalServer, Options, TempServer,
     server::{self, Listen, Status},
 };
+use futures::FutureExt;
 use std::{
     ffi::OsString,
     io::Write,
@@ -25,7 +26,7 @@ const NOT_RUNNING: u8 = 3;
 
 /// A PostgreSQL of your own: dbload starts it where no other server is named.
 #[derive(Debug, Args)]
-pub struct LocalArgs {
+pub(crate) struct LocalArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -74,7 +75,7 @@ enum Command {
 ///
 /// # Errors
 /// The server cannot be made, started, reached or removed.
-pub async fn run(args: LocalArgs) -> Result<u8, LocalError> {
+pub(crate) async fn run(args: LocalArgs) -> Result<u8, LocalError> {
     match args.command {
         Command::Start { tcp } => {
             let listen = tcp.map_or(Listen::Socket, Listen::Loopback);
@@ -111,14 +112,14 @@ pub async fn run(args: LocalArgs) -> Result<u8, LocalError> {
 
 /// Which server, where, how to stop it.
 #[must_use]
-pub fn started_words(server: &LocalServer) -> String {
+pub(crate) fn started_words(server: &LocalServer) -> String {
     let done = match (server.created_now, server.started_now) {
-        (true, _) => "made and started",
-        (false, true) => "started",
-        (false, false) => "running",
+        (true, _) => "made, started and left running",
+        (false, true) => "started and left running",
+        (false, false) => "runs",
     };
     let mut words = format!(
-        "local PostgreSQL {} {done}, and left running: {}\n  data {}\n  stop it: dbload local stop",
+        "local PostgreSQL {} {done}: {}\n  data {}\n  stop it: dbload local stop",
         server.version,
         server.url,
         server.data_dir.display(),
@@ -170,11 +171,16 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
     // Heard from here on: one that comes while the server starts must not leave it behind.
     let mut signals =
         Signals::listen().map_err(|source| LocalError::Spawn { program: "signals".into(), source })?;
-    let server = blocking(move || {
+    let started = blocking(move || {
         let options = conf.iter().fold(Options::default(), |options, line| options.conf(line));
         TempServer::start(tcp.map_or(options.clone(), |port| options.tcp(port)))
     })
-    .await?;
+    .await;
+    if let Some(code) = signals.came() {
+        gone(started).await?;
+        return Ok(code);
+    }
+    let server = started?;
     let url = server.tcp_dsn("postgres").unwrap_or_else(|| server.url());
     say(&format!("throwaway PostgreSQL {}: {url}", server.cluster().binaries.version));
     let (program, args) =
@@ -197,11 +203,7 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
             NOT_RUN
         }
     };
-    blocking(move || {
-        drop(server);
-        Ok(())
-    })
-    .await?;
+    gone(server).await?;
     Ok(code)
 }
 
@@ -219,6 +221,13 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// The exit code for one that has come already.
+    fn came(&mut self) -> Option<u8> {
+        let came = |signal: &mut tokio::signal::unix::Signal| signal.recv().now_or_never().is_some();
+        let all = [(&mut self.interrupt, 2), (&mut self.terminate, 15), (&mut self.hangup, 1)];
+        all.into_iter().find_map(|(signal, number)| came(signal).then_some(128 + number))
     }
 
     /// Waits for the command. Ctrl-C has reached it already, from the terminal; what came to us alone is passed on.
@@ -251,6 +260,15 @@ where
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Dropping a server waits for its end, so it is done where waiting is allowed.
+async fn gone<T: Send + 'static>(server: T) -> Result<(), LocalError> {
+    blocking(move || {
+        drop(server);
+        Ok(())
+    })
+    .await
 }
 
 /// To stderr, for people; one that is closed is no reason to fail.

@@ -1,3 +1,3 @@
 //! The command line: parsing, words for people, exit codes. Never decodes a record, never writes SQL.
 
-pub mod local;
+pub(crate) mod local;
