@@ -82,11 +82,29 @@ pub struct Block {
 }
 
 impl Block {
+    /// What the block takes in memory: with very short records the spans weigh more than the bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// The bytes of the `i`th record.
     #[must_use]
     pub fn raw(&self, i: usize) -> &[u8] {
         let span = &self.spans[i];
         &self.bytes[span.start as usize..span.end as usize]
+    }
+
+    /// Bytes of the decoded stream before the `i`th record. (Not `start.offset` plus the span's: a block's
+    /// bytes may begin behind its resume point.)
+    #[must_use]
+    pub fn offset_of(&self, i: usize) -> u64 {
+        let span = &self.spans[i];
+        let bytes = match span.kind {
+            SpanKind::TooLong { record_bytes } => record_bytes,
+            SpanKind::Whole | SpanKind::Truncated => u64::from(span.end - span.start),
+        };
+        span.end_offset - bytes
     }
 
     /// The resume point behind the `i`th record.
@@ -100,4 +118,15 @@ impl Block {
             line: span.end_line,
         }
     }
+}
+
+/// Digest of a part of the decoded stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// Bytes of the stream before the part.
+    pub from: u64,
+    /// Bytes of the stream before its end.
+    pub to: u64,
+    /// xxh3-64 of the part.
+    pub hash: u64,
 }

@@ -1,7 +1,110 @@
-//! The local PostgreSQL, tried on real servers.
+//! The local PostgreSQL, tried on real servers: what it survives, and what it leaves behind (nothing).
+//!
+//! The command line is tried as a process, each test in a data folder and a temporary folder of its own.
 
-use dbload::local::{Options, SharedServer, TempServer};
-use std::time::Instant;
+use dbload::local::{Options, SharedServer, TempServer, binaries::Binaries, cluster::Postmaster};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longer than anything here takes on a busy machine; a hang ends the test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A user's folders, with whatever runs in them ended and removed at the end.
+struct User {
+    dir: PathBuf,
+}
+
+impl User {
+    fn new(name: &str) -> Self {
+        // Short, since it becomes part of a socket's path, and open, since the server may run as another user.
+        let dir = Path::new("/tmp").join(format!("dbl-{name}-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(dir.join("tmp")).unwrap();
+        Self { dir }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dbload"));
+        command.arg("local").args(args);
+        command.env("XDG_DATA_HOME", self.data_home()).env("TMPDIR", self.dir.join("tmp"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn data_home(&self) -> PathBuf {
+        self.dir.join("share")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.data_home().join("dbload/postgres")
+    }
+
+    fn postmaster(&self) -> Postmaster {
+        Postmaster::read(&self.home().join("data")).expect("a server runs")
+    }
+
+    /// The throwaway servers that are there.
+    fn nests(&self) -> Vec<PathBuf> {
+        let roots = fs::read_dir(self.dir.join("tmp")).unwrap().flatten();
+        let dirs = roots.flat_map(|root| fs::read_dir(root.path()).into_iter().flatten().flatten());
+        dirs.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _ = self.run(&["stop"]);
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn ok(output: &Output) -> String {
+    assert!(output.status.success(), "{:?}: {}", output.status, text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[track_caller]
+fn refused(output: &Output, words: &[&str]) {
+    let stderr = text(&output.stderr);
+    assert!(!output.status.success(), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+#[track_caller]
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "not in time: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+}
+
+fn i_am_root() -> bool {
+    text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0"
+}
 
 #[test]
 fn a_throwaway_server_is_ready_soon_and_leaves_nothing() {
@@ -21,17 +124,18 @@ fn a_throwaway_server_is_ready_soon_and_leaves_nothing() {
 }
 
 #[test]
-fn a_fresh_database_takes_a_moment() {
+fn a_fresh_database_is_empty_and_gone_afterwards() {
     let shared = SharedServer::get().unwrap();
-    for _ in 0..3 {
-        let start = Instant::now();
-        let database = shared.fresh_database().unwrap();
-        println!("database in {:?}", start.elapsed());
-        database.execute(&["CREATE TABLE t (i int)"]).unwrap();
-        let start = Instant::now();
-        drop(database);
-        println!("dropped in {:?}", start.elapsed());
-    }
+    let start = Instant::now();
+    let database = shared.fresh_database().unwrap();
+    println!("database in {:?}", start.elapsed());
+    database.execute(&["CREATE TABLE t (i int)"]).unwrap();
+    let other = shared.fresh_database().unwrap();
+    other.execute(&["CREATE TABLE t (i int)"]).unwrap();
+    let name = database.name().to_owned();
+    drop(database);
+    assert!(shared.server().execute(&name, &["SELECT 1"]).is_err());
+    other.execute(&["TABLE t"]).unwrap();
 }
 
 #[test]
@@ -51,4 +155,289 @@ fn a_killed_server_starts_again_with_its_data() {
         server.execute("postgres", &["INSERT INTO t VALUES (1)"]).unwrap();
     }
     assert!(server.tcp_dsn("postgres").unwrap().contains("127.0.0.1"));
+}
+
+#[test]
+fn a_panic_leaves_no_server() {
+    let seen = std::sync::Mutex::new(None);
+    let panic = std::panic::catch_unwind(|| {
+        let server = TempServer::start(Options::default()).unwrap();
+        *seen.lock().unwrap() = Some((server.dir().to_owned(), server.cluster().postmaster().unwrap()));
+        panic!("on purpose");
+    });
+    assert!(panic.is_err());
+    let (dir, postmaster) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).unwrap();
+    assert!(!dir.exists());
+    assert!(!postmaster.is_running(&dir.join("data")));
+}
+
+#[test]
+fn both_drivers_take_the_url() {
+    let database = SharedServer::get().unwrap().fresh_database().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) =
+            tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+        assert_eq!(name, database.name());
+        drop(client);
+        connection.await.unwrap().unwrap();
+        use sqlx::Connection;
+        let mut client = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+        let name: String =
+            sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut client).await.unwrap();
+        assert_eq!(name, database.name());
+        client.close().await.unwrap();
+    });
+}
+
+#[test]
+fn letters_beyond_ascii_are_known_and_text_sorts_by_bytes() {
+    let database = SharedServer::get().unwrap().fresh_database().unwrap();
+    let checks = ["SELECT 1 / (upper('\u{e9}') = '\u{c9}')::int", "SELECT 1 / ('B' < 'a')::int"];
+    database.execute(if cfg!(target_os = "macos") { &checks[1..] } else { &checks }).unwrap();
+}
+
+#[test]
+fn ten_starts_at_once_give_one_server() {
+    let user = User::new("ten");
+    let starts: Vec<Child> = (0..10).map(|_| user.command(&["url"]).spawn().unwrap()).collect();
+    let outputs: Vec<Output> = starts.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let urls: Vec<String> = outputs.iter().map(ok).collect();
+    assert!(urls.iter().all(|url| url.starts_with("postgresql:///") && *url == urls[0]), "{urls:?}");
+    let made = outputs.iter().filter(|o| text(&o.stderr).contains("made, started and left running")).count();
+    assert_eq!(made, 1);
+    assert!(ok(&user.run(&["status"])).starts_with("running"));
+    assert!(text(&user.run(&["stop"]).stderr).contains("stopped"));
+    let status = user.run(&["status"]);
+    assert_eq!((status.status.code(), text(&status.stdout).starts_with("stopped")), (Some(3), true));
+}
+
+#[test]
+fn a_server_that_was_killed_starts_again() {
+    let user = User::new("kill");
+    ok(&user.run(&["psql", "--", "-qc", "CREATE TABLE t (i int)"]));
+    // A session that is busy: it outlives the server for a moment and holds on to the shared memory.
+    let mut busy = user.command(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]).spawn().unwrap();
+    thread::sleep(Duration::from_millis(200));
+    kill(user.postmaster().pid.as_raw_nonzero().get().unsigned_abs());
+    let output = user.run(&["psql", "--", "-Atc", "SELECT count(*) FROM t"]);
+    assert_eq!(ok(&output), "0\n");
+    assert!(text(&output.stderr).contains("started"), "never silent: {}", text(&output.stderr));
+    let _ = busy.wait();
+}
+
+#[test]
+fn a_stale_pid_file_with_the_pid_of_another_process_is_seen_through() {
+    let user = User::new("pid");
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["stop"]));
+    let path = user.home().join("data/postmaster.pid");
+    // A server's own user is never asked about processes of others, so it has to be one of its own.
+    let mut sleeper = Command::new("sleep");
+    if i_am_root() {
+        use std::os::unix::fs::MetadataExt;
+        let meta = fs::metadata(user.home().join("data")).unwrap();
+        std::os::unix::process::CommandExt::uid(&mut sleeper, meta.uid());
+    }
+    let mut sleeper = sleeper.arg("60").spawn().unwrap();
+    let data = user.home().join("data");
+    let stale = format!("{}\n{}\n1\n5432\n/nowhere\n\n  1 1\nready   \n", sleeper.id(), data.display());
+    fs::write(&path, stale).unwrap();
+    ok(&user.run(&["start"]));
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+}
+
+#[test]
+fn a_half_made_cluster_is_made_anew_and_a_foreign_folder_is_left_alone() {
+    let user = User::new("half");
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["reset", "--yes"]));
+    assert!(!user.home().join("data").exists());
+    fs::create_dir(user.home().join("data.new")).unwrap();
+    fs::write(user.home().join("data.new/PG_VERSION"), "15\n").unwrap();
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["reset", "--yes"]));
+    fs::create_dir(user.home().join("data")).unwrap();
+    fs::write(user.home().join("data/mine.txt"), "precious").unwrap();
+    refused(&user.run(&["start"]), &["no complete cluster", "hint: "]);
+    assert!(user.home().join("data/mine.txt").exists());
+}
+
+#[test]
+fn a_cluster_of_another_major_version_is_left_alone_with_words_on_how_to_move_it() {
+    let user = User::new("major");
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["stop"]));
+    fs::write(user.home().join("data/PG_VERSION"), "9\n").unwrap();
+    refused(&user.run(&["start"]), &["made by version 9", "pg_dumpall", "pg_upgrade", "hint: "]);
+}
+
+#[test]
+fn reset_asks_for_yes() {
+    let user = User::new("reset");
+    ok(&user.run(&["start"]));
+    let output = user.run(&["reset"]);
+    assert_eq!(output.status.code(), Some(2));
+    refused(&output, &["--yes"]);
+    assert!(user.home().join("data").exists());
+}
+
+#[test]
+fn a_deep_data_folder_gets_its_socket_elsewhere() {
+    let mut user = User::new("deep");
+    let top = user.dir.clone();
+    user.dir = top.join("deep".repeat(25));
+    fs::create_dir_all(user.dir.join("tmp")).unwrap();
+    let url = ok(&user.run(&["url"]));
+    assert!(!url.contains("deepdeep"), "{url}");
+    ok(&user.run(&["psql", "--", "-qc", "SELECT 1"]));
+    // The temporary folder is too deep as well.
+    assert_eq!(ok(&user.run(&["run", "--", "psql", "-Atc", "SELECT 2"])), "2\n");
+    let sockets = user.postmaster().sockets.unwrap();
+    ok(&user.run(&["stop"]));
+    drop(user);
+    fs::remove_dir(sockets).unwrap();
+    fs::remove_dir_all(top).unwrap();
+}
+
+#[test]
+fn tcp_wants_a_password_and_leaves_the_socket() {
+    let user = User::new("tcp");
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["start", "--tcp"]));
+    let status = ok(&user.run(&["status"]));
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let psql = |passfile: &str| {
+        let program = Binaries::find().unwrap().psql().unwrap();
+        Command::new(program)
+            .env("PGPASSFILE", passfile)
+            .args(["-w", "-Atc", "SELECT 1", "-d", &field("tcp")])
+            .output()
+            .unwrap()
+    };
+    assert_eq!(ok(&psql(&field("passfile"))), "1\n");
+    assert!(!psql("/dev/null").status.success());
+    assert_eq!(fs::metadata(field("passfile")).unwrap().permissions().mode() & 0o777, 0o600);
+    ok(&user.run(&["psql", "--", "-qc", "SELECT 1"]));
+}
+
+#[test]
+fn a_folder_without_the_programs_is_refused() {
+    let user = User::new("nobin");
+    for command in [["start"].as_slice(), &["run", "--", "true"]] {
+        let output = user.command(command).env("DBLOAD_PG_BIN", "/usr/share").output().unwrap();
+        refused(&output, &["/usr/share", "hint: "]);
+    }
+}
+
+#[test]
+fn an_unwritable_and_a_full_disk_are_named() {
+    let user = User::new("disk");
+    fs::write(user.data_home(), "a file, not a folder").unwrap();
+    refused(&user.run(&["start"]), &["error: ", "share"]);
+    fs::remove_file(user.data_home()).unwrap();
+    fs::create_dir(user.data_home()).unwrap();
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(user.data_home()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !i_am_root() || !mount("size=8m,mode=755") {
+        println!("no right to mount: the full disk is not tried");
+        return;
+    }
+    let full = user.run(&["start"]);
+    let left: Vec<_> = fs::read_dir(user.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(mount("remount,ro"));
+    let read_only = user.run(&["start"]);
+    assert!(Command::new("umount").arg(user.data_home()).status().unwrap().success());
+    refused(&full, &["No space left on device", "hint: the disk is full"]);
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("data")), "{left:?}");
+    refused(&read_only, &["hint: "]);
+}
+
+#[test]
+fn run_passes_exit_codes_on_and_leaves_nothing() {
+    let user = User::new("run");
+    let script =
+        "test -n \"$DATABASE_URL\" && psql -Atc 'SELECT 7' && psql \"$DATABASE_URL\" -Atc 'SELECT 8'; exit 9";
+    let output = user.run(&["run", "--", "sh", "-c", script]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(9), "7\n8\n"));
+    assert_eq!(user.run(&["run", "--", "sh", "-c", "kill -TERM $$"]).status.code(), Some(143));
+    assert_eq!(user.run(&["run", "--", "/no/such/program"]).status.code(), Some(127));
+    let output =
+        user.run(&["run", "--conf", "wal_level=logical", "--tcp", "--", "psql", "-Atc", "SHOW wal_level"]);
+    assert_eq!(ok(&output), "logical\n");
+    assert_eq!(user.nests(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn run_hands_signals_on_and_cleans_up_after_them() {
+    let user = User::new("signal");
+    for (signal, code) in [("TERM", 143), ("HUP", 129)] {
+        let child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+        soon("the command runs", || user.nests().len() == 1 && is_ready(&user));
+        thread::sleep(Duration::from_millis(200));
+        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{signal}");
+        assert_eq!(user.nests(), [] as [PathBuf; 0], "{signal}");
+    }
+}
+
+fn is_ready(user: &User) -> bool {
+    let data = user.nests().first().map(|dir| dir.join("data"));
+    data.and_then(|data| Postmaster::read(&data)).is_some_and(|postmaster| postmaster.ready)
+}
+
+#[test]
+fn a_server_whose_owner_was_killed_is_gone_soon() {
+    let user = User::new("owner");
+    let mut child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    soon("the command runs", || is_ready(&user));
+    let data = user.nests()[0].join("data");
+    let postmaster = Postmaster::read(&data).unwrap();
+    kill(child.id());
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    soon("the server is gone", || user.nests().is_empty() && !postmaster.is_running(&data));
+}
+
+#[test]
+fn a_start_sweeps_what_dead_owners_left_and_spares_the_living() {
+    if !Path::new("/proc/self/cmdline").exists() {
+        return;
+    }
+    let user = User::new("sweep");
+    let mut dead = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    soon("the first runs", || is_ready(&user));
+    let left = user.nests().remove(0);
+    let postmaster = Postmaster::read(&left.join("data")).unwrap();
+    let mut alive = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    soon("the second runs", || user.nests().len() == 2);
+    // The shell that would clean up is killed too, as a container's end does.
+    kill(watchdog_of(&left));
+    kill(dead.id());
+    dead.wait().unwrap();
+    assert!(postmaster.is_running(&left.join("data")), "nobody cleaned up");
+    ok(&user.run(&["run", "--", "true"]));
+    assert!(!left.exists());
+    assert!(!postmaster.is_running(&left.join("data")));
+    assert_eq!(user.nests().len(), 1, "the living one is spared");
+    Command::new("kill").args(["-TERM", &alive.id().to_string()]).status().unwrap();
+    alive.wait().unwrap();
+    assert_eq!(user.nests(), [] as [PathBuf; 0]);
+}
+
+fn watchdog_of(dir: &Path) -> u32 {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let words = format!("dbload-watchdog\0{}\0", dir.display());
+    let mut found =
+        pids.filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| text(&c).ends_with(&words)));
+    found.next().expect("the watchdog runs")
 }

@@ -3,7 +3,24 @@
 //! The splitter finds records, lines and limits once; it serves resume, parallel decoding and errors. The
 //! same bytes give the same records however they are cut. Never touches files, Postgres or the clock.
 
+mod compression;
+pub mod decode;
+pub mod detect;
+mod dialect;
+#[cfg(test)]
+mod dice;
+pub mod header;
+pub mod json;
+pub mod split;
+
 use std::borrow::Cow;
+
+pub use compression::{Compression, MAGIC_BYTES};
+pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode_block};
+pub use detect::{DetectError, Detected, detect};
+pub use dialect::{Dialect, DialectError};
+pub use header::{Header, HeaderError, read_header};
+pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 
 /// What kind of records a source holds, and how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,19 +39,6 @@ pub enum Format {
     Rejects,
 }
 
-/// How delimiter-separated values are written.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Dialect {
-    /// Between fields: `,` for CSV, tab for TSV.
-    pub delimiter: u8,
-    /// Around fields; `None` turns quoting off.
-    pub quote: Option<u8>,
-    /// Column names given by the user (`--columns`); `None`: the first record is the header.
-    pub columns: Option<Vec<String>>,
-    /// An unquoted field equal to this is NULL; the unquoted empty field always is unless this is set.
-    pub null_as: Option<String>,
-}
-
 /// The fields of one record, as decoded.
 #[derive(Debug)]
 pub enum Fields<'r, 'b> {
@@ -42,4 +46,13 @@ pub enum Fields<'r, 'b> {
     Named(&'r [(Cow<'b, str>, &'b str)]),
     /// Values in the order of the header; `None` is NULL.
     Positional(&'r [Option<&'r str>]),
+}
+
+/// A name as errors show it: long ones are cut, so that no message carries a record's worth of text.
+fn shorten(name: &str) -> String {
+    const SHOWN: usize = 60;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}..", &name[..end]),
+        None => name.to_owned(),
+    }
 }

@@ -50,6 +50,15 @@ impl Account {
         Err(LocalError::NoAccount)
     }
 
+    /// Its user id.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        match self {
+            Self::Own => rustix::process::geteuid().as_raw(),
+            Self::Dropped { uid, .. } => *uid,
+        }
+    }
+
     /// Makes `command` run as this user.
     pub(super) fn apply(&self, command: &mut Command) {
         if let Self::Dropped { uid, gid, .. } = self {

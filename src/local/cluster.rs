@@ -54,6 +54,8 @@ pub struct Postmaster {
     pub port: Option<u16>,
     /// The folder of its socket.
     pub sockets: Option<PathBuf>,
+    /// Whether it listens on TCP.
+    pub tcp: bool,
     /// The System V segment it holds: left behind when it is killed hard.
     pub segment: Option<String>,
     /// Whether it takes connections.
@@ -78,11 +80,12 @@ impl Cluster {
     fn initdb(&self, sync: Durability, ctype: &str) -> Result<Output> {
         let mut command = self.command("initdb");
         command.arg("-D").arg(&self.data);
-        command.args(["--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-instructions"]);
+        command.args(["--username", SUPERUSER, "--auth-local=trust", "--encoding=UTF8", "--no-instructions"]);
         command.args(["--locale=C", "--lc-ctype", ctype]);
-        if sync == Durability::Throwaway {
-            command.arg("--no-sync");
-        }
+        command.args(match sync {
+            Durability::Durable => ["--auth-host=scram-sha-256"].as_slice(),
+            Durability::Throwaway => &["--auth-host=trust", "--no-sync"],
+        });
         self.run(command)
     }
 
@@ -179,19 +182,25 @@ impl Cluster {
         }
     }
 
-    /// The URL of one of its databases, in the form that libpq, tokio-postgres, sqlx and psycopg all take.
+    /// The URL of one of its databases.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-        };
-        // Slashes stay: they are legal in a query, and people read this.
-        let host = encode(&self.sockets.to_string_lossy())
-            .replace("%2F", "/")
-            .replace("%2D", "-")
-            .replace("%2E", ".");
-        format!("postgresql:///{}?host={host}&port={}&user={SUPERUSER}", encode(database), self.port)
+        url(&self.sockets, self.port, database)
     }
+}
+
+/// The URL of a database behind a socket, in the form that libpq, tokio-postgres, sqlx and psycopg all take.
+#[must_use]
+pub fn url(sockets: &Path, port: u16, database: &str) -> String {
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    // Slashes and the like stay: they are legal in a query, and people read this.
+    let host = encode(&sockets.to_string_lossy());
+    let host = [("%2F", "/"), ("%2D", "-"), ("%2E", "."), ("%5F", "_")]
+        .iter()
+        .fold(host, |host, (code, plain)| host.replace(code, plain));
+    format!("postgresql:///{}?host={host}&port={port}&user={SUPERUSER}", encode(database).replace("%5F", "_"))
 }
 
 /// Whether a cluster must survive the machine.
@@ -214,9 +223,10 @@ impl Postmaster {
         // Then: data folder, start time, port, socket folder, listen address, shared memory, status.
         let port = lines.nth(2).and_then(|line| line.trim().parse().ok());
         let sockets = lines.next().filter(|line| !line.is_empty()).map(PathBuf::from);
-        let segment = lines.nth(1).and_then(|line| line.split_whitespace().nth(1)).map(str::to_owned);
+        let tcp = lines.next().is_some_and(|line| !line.trim().is_empty());
+        let segment = lines.next().and_then(|line| line.split_whitespace().nth(1)).map(str::to_owned);
         let ready = lines.next().is_some_and(|status| status.trim() == "ready");
-        Some(Self { pid: Pid::from_raw(pid.abs())?, port, sockets, segment, ready })
+        Some(Self { pid: Pid::from_raw(pid.abs())?, port, sockets, tcp, segment, ready })
     }
 
     /// Whether this process is there, and is a PostgreSQL with this data folder: a pid may have been given to another
@@ -224,16 +234,23 @@ impl Postmaster {
     #[must_use]
     pub fn is_running(&self, data: &Path) -> bool {
         let pid = self.pid.as_raw_nonzero();
-        let words = match fs::read(format!("/proc/{pid}/cmdline")) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        let data = data.to_string_lossy();
+        match fs::read(format!("/proc/{pid}/cmdline")) {
+            Ok(bytes) => {
+                let words = String::from_utf8_lossy(&bytes);
+                let mut words = words.split('\0');
+                words.next().is_some_and(|program| program.contains("postgres"))
+                    && words.any(|word| word.trim_end_matches('/') == data)
+            }
             // No /proc here (macOS), or no such process.
-            Err(_) if Path::new("/proc/self").exists() => return false,
+            Err(_) if Path::new("/proc/self").exists() => false,
             Err(_) => {
                 let output = Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output();
-                output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default()
+                let words =
+                    output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+                words.contains("postgres") && words.contains(&*data)
             }
-        };
-        words.contains("postgres") && words.contains(&*data.to_string_lossy())
+        }
     }
 
     /// Sends a signal. A process that is gone is no error: it has what the signal asked for.
@@ -280,7 +297,7 @@ impl Postmaster {
 }
 
 /// Whether a process still holds anything: one that only waits to be noticed by its parent does not.
-fn lives(pid: Pid) -> bool {
+pub(super) fn lives(pid: Pid) -> bool {
     match fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) {
         Ok(stat) => stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X'])),
         Err(_) if Path::new("/proc/self").exists() => false,

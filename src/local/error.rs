@@ -2,6 +2,7 @@
 //!
 //! Causes are sources. `hint()` is what to do next, where there is something to do.
 
+use super::binaries::Version;
 use std::{io, path::PathBuf};
 
 /// Why a local server could not be made, started, reached or removed.
@@ -67,6 +68,39 @@ pub enum LocalError {
         /// The end of its log.
         log: String,
     },
+    /// The server does not end.
+    #[error("stop PostgreSQL in {}: still running after {seconds} s\n{log}", data.display())]
+    NotStopped {
+        /// Its data folder.
+        data: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+        /// The end of its log.
+        log: String,
+    },
+    /// No place for the user's data.
+    #[error("find the folder for the local server: neither XDG_DATA_HOME nor HOME is set")]
+    NoHome,
+    /// A data folder that lacks what every cluster has.
+    #[error("start PostgreSQL in {}: the folder is there, but it is no complete cluster", .0.display())]
+    Corrupt(PathBuf),
+    /// A data folder of another major version.
+    #[error(
+        "start PostgreSQL in {}: the cluster was made by version {made_by}, installed {}",
+        data.display(),
+        versions(installed)
+    )]
+    OtherVersion {
+        /// The data folder.
+        data: PathBuf,
+        /// The major version that made it.
+        made_by: u32,
+        /// What there is.
+        installed: Vec<Version>,
+    },
+    /// psql is not installed.
+    #[error("find psql: it is not installed")]
+    NoPsql,
     /// Running as root, and nobody to drop to.
     #[error("run PostgreSQL as root: it refuses, and there is no user `postgres` or `nobody` to run it as")]
     NoAccount,
@@ -108,6 +142,13 @@ impl LocalError {
                 "DBLOAD_PG_BIN must name a folder with initdb, pg_ctl and postgres, open to all users"
                     .to_owned()
             }
+            Self::NoHome => "set HOME, or give a server with --dsn".to_owned(),
+            Self::NoPsql => "install it (Debian: sudo apt-get install postgresql-client)".to_owned(),
+            Self::Corrupt(data) => format!(
+                "if it holds nothing of yours: dbload local reset --yes; else move {} away and restore it from a backup",
+                data.display()
+            ),
+            Self::OtherVersion { data, made_by, installed } => move_hint(data, *made_by, installed.first()),
             Self::NoAccount => "make a user for it: useradd --system postgres".to_owned(),
             Self::Unreachable { closed, .. } => {
                 format!("chmod o+x {}, or use another folder", closed.display())
@@ -117,13 +158,34 @@ impl LocalError {
             }
             Self::File { source, path, .. } => return file_hint(source, path),
             Self::Program { output: text, .. } | Self::Ended { log: text, .. } => return disk_hint(text),
-            Self::NotReady { .. } | Self::Spawn { .. } | Self::Sql { .. } => return None,
+            Self::NotReady { .. } | Self::NotStopped { .. } | Self::Spawn { .. } | Self::Sql { .. } => {
+                return None;
+            }
         })
     }
 
     pub(super) fn file(doing: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         Self::File { doing, path: path.to_owned(), source }
     }
+}
+
+fn versions(installed: &[Version]) -> String {
+    let words: Vec<String> = installed.iter().map(ToString::to_string).collect();
+    if words.is_empty() { "is none".to_owned() } else { format!("is {}", words.join(", ")) }
+}
+
+/// The two ways to move data to another major version, as lines to copy.
+fn move_hint(data: &std::path::Path, made_by: u32, newest: Option<&Version>) -> String {
+    let (data, new) = (data.display(), newest.map_or(made_by + 1, |version| version.major));
+    format!(
+        "install version {made_by} beside it (Debian: sudo apt-get install postgresql-{made_by}), and the server starts again.\n\
+         hint: to move the data to version {new}, with both installed:\n  \
+         DBLOAD_PG_BIN=<bin of {made_by}> dbload local start && pg_dumpall -d \"$(dbload local url)\" >all.sql\n  \
+         dbload local stop && mv {data} {data}.{made_by}\n  \
+         DBLOAD_PG_BIN=<bin of {new}> dbload local start && psql -d \"$(dbload local url)\" -f all.sql\n\
+         hint: or, for much data: pg_upgrade -b <bin of {made_by}> -B <bin of {new}> -d {data}.{made_by} -D {data}\n\
+         hint: if it holds nothing of yours: dbload local reset --yes"
+    )
 }
 
 fn file_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {

@@ -1,7 +1,7 @@
 //! PostgreSQL servers of dbload's own: the one a newcomer's first load goes into, and throwaway ones for tests.
 //!
 //! [`binaries`] finds what is installed, [`cluster`] makes and runs one cluster, [`account`] is who it runs as. On top:
-//! [`temp`] (a server that is gone with its owner), [`shared`] (one such server a test process, a fresh database a test).
+//! [`server`] (the default one, left running), [`temp`] (a server that is gone with its owner), [`shared`] (one such server a test process, a fresh database a test).
 //!
 //! Everything here blocks (processes, files, at most a few seconds) and is plain `std`: from async code call it by
 //! `tokio::task::spawn_blocking`. This room never reads argv, never prints, never ends the process, and never touches a
@@ -15,12 +15,15 @@ pub mod account;
 pub mod binaries;
 pub mod cluster;
 mod error;
+pub mod home;
+pub mod server;
 pub mod shared;
 mod sql;
 mod sweep;
 pub mod temp;
 
 pub use error::LocalError;
+pub use server::{LocalServer, ensure_running};
 pub use shared::{FreshDatabase, SharedServer};
 pub use temp::{Options, TempServer};
 

@@ -9,7 +9,7 @@ use super::{
     LocalError, Result,
     account::Account,
     binaries::Binaries,
-    cluster::{Cluster, Durability, Postmaster},
+    cluster::{Cluster, Durability, Postmaster, tail_of},
     sql,
     sweep::Nest,
 };
@@ -253,7 +253,7 @@ impl TempServer {
             return Ok(());
         }
         let (data, seconds) = (self.cluster.data.clone(), STOP_PATIENCE.as_secs());
-        Err(LocalError::NotReady { data, seconds, log: "it does not end".to_owned() })
+        Err(LocalError::NotStopped { data, seconds, log: tail_of(&self.log) })
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
@@ -294,7 +294,7 @@ fn wait(child: &mut Child, patience: Duration) -> bool {
     true
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
     Ok(listener.map_err(|e| LocalError::file("find a free port on", "127.0.0.1".as_ref(), e))?.port())
 }

@@ -1,0 +1,24 @@
+# Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
+.PHONY: help demo test test-all setup
+
+help:
+	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
+	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
+	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
+	@echo 'make setup     only install what is missing'
+
+setup:
+	@scripts/setup
+
+demo: setup
+	cargo build --release --locked
+	@scripts/demo
+
+test: setup
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	cargo test --locked
+
+test-all: setup
+	@scripts/test-all

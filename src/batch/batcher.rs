@@ -1,0 +1,245 @@
+//! The batcher: one open batch a partition, flushed by size, on request, and at the end.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::map::{EncodedBlock, PartRows, RowMeta};
+use crate::record::{Block, Digest, Position};
+
+use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
+
+/// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
+/// does not read it all again.
+const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
+
+/// When a batch is full. The first row always fits.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of COPY text.
+    pub bytes: usize,
+}
+
+/// Whether rows have keys whose hashes tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHashes {
+    /// No key: rows are not compared.
+    None,
+    /// The hash covers at least a part of the key: different hashes, different keys.
+    Telling,
+    /// Nothing of the key can be hashed.
+    Silent,
+}
+
+/// The hashes are good hashes already.
+#[derive(Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |n, &b| n << 8 | u64::from(b));
+    }
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+struct Open {
+    batch: Batch,
+    hashes: HashSet<u64, BuildHasherDefault<Identity>>,
+    /// Records up to here are committed already.
+    resume: Position,
+    idle_bytes: u64,
+}
+
+/// Collects encoded blocks into batches.
+pub struct Batcher {
+    limits: Limits,
+    hashes: KeyHashes,
+    open: Vec<Open>,
+}
+
+impl Batcher {
+    /// A batcher whose partitions begin at these checkpoints.
+    #[must_use]
+    pub fn new(limits: Limits, hashes: KeyHashes, checkpoints: &[Position]) -> Self {
+        let open = checkpoints
+            .iter()
+            .enumerate()
+            .map(|(p, &at)| Open {
+                batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
+                hashes: HashSet::default(),
+                resume: at,
+                idle_bytes: 0,
+            })
+            .collect();
+        Self { limits, hashes, open }
+    }
+
+    /// Takes a block; returns the batches that are full, each partition's in order.
+    pub fn push(&mut self, encoded: EncodedBlock, digest: Digest) -> Vec<Batch> {
+        let EncodedBlock { block, columns, parts, .. } = encoded;
+        let mut full = Vec::new();
+        for (open, part) in self.open.iter_mut().zip(parts) {
+            let columns = Arc::clone(&columns);
+            open.take(&block, part, &columns, self.limits, self.hashes, &mut full);
+            if block.end > open.batch.after {
+                open.batch.after = block.end;
+                open.batch.digest = Some(digest);
+            }
+            open.idle_bytes += block.bytes.len() as u64;
+            if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
+                full.push(open.flush());
+            }
+        }
+        full
+    }
+
+    /// Flushes whatever has moved since the last checkpoint.
+    pub fn flush(&mut self) -> Vec<Batch> {
+        self.open.iter_mut().filter(|open| open.batch.after > open.batch.before).map(Open::flush).collect()
+    }
+
+    /// The last batch of each partition: it moves to the end, with or without rows. Partitions that were at the end
+    /// before are left alone.
+    pub fn finish(&mut self, end: Position, done: bool) -> Vec<Batch> {
+        self.open
+            .iter_mut()
+            .filter_map(|open| {
+                if open.batch.before >= end && open.batch.read() == 0 && !done {
+                    return None;
+                }
+                open.batch.after = open.batch.after.max(end);
+                open.batch.done = done;
+                Some(open.flush())
+            })
+            .collect()
+    }
+}
+
+impl Open {
+    fn flush(&mut self) -> Batch {
+        self.hashes.clear();
+        self.idle_bytes = 0;
+        let next = Batch::new(self.batch.partition, self.batch.after);
+        std::mem::replace(&mut self.batch, next)
+    }
+
+    /// Takes the rows and rejects of one block, in source order, and cuts batches where they are full.
+    fn take(
+        &mut self,
+        block: &Arc<Block>,
+        part: PartRows,
+        columns: &Arc<[usize]>,
+        limits: Limits,
+        hashes: KeyHashes,
+        full: &mut Vec<Batch>,
+    ) {
+        let PartRows { bytes, rows, rejects, present_in_all, present_in_any } = part;
+        let source = Part {
+            block,
+            columns,
+            bytes: Bytes::from(bytes),
+            rows,
+            in_all: present_in_all.unwrap_or_default(),
+            in_any: present_in_any,
+        };
+        let rows = &source.rows;
+        let mut rejects = rejects.into_iter().peekable();
+        let mut run = Run { from: 0, base: 0 };
+        let mut n = 0;
+        while n < rows.len() || rejects.peek().is_some() {
+            let reject = rejects.next_if(|reject| rows.get(n).is_none_or(|row| reject.i < row.i));
+            let after = block.after(reject.as_ref().map_or_else(|| rows[n].i, |r| r.i) as usize);
+            let committed = after <= self.resume;
+            match reject {
+                Some(_) if committed => continue,
+                Some(note) => self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note }),
+                None if committed => {
+                    run = Run { from: n + 1, base: rows[n].end };
+                    n += 1;
+                    continue;
+                }
+                None => {
+                    self.count_row(&source, n, hashes);
+                    n += 1;
+                }
+            }
+            self.count_record(block.source);
+            self.batch.after = after;
+            // Rejects alone fill a batch too: their originals are held in memory.
+            let size = self.batch.rows + self.batch.rejects.len() as u64;
+            if size >= limits.rows || self.batch.bytes >= limits.bytes {
+                run = self.close_run(&source, &run, n);
+                full.push(self.flush());
+            }
+        }
+        self.close_run(&source, &run, n);
+    }
+
+    /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.
+    fn close_run(&mut self, part: &Part<'_>, run: &Run, to: usize) -> Run {
+        let Some(last) = part.rows[run.from..to].last() else { return Run { from: to, base: run.base } };
+        let batch = &mut self.batch;
+        if batch.chunks.is_empty() {
+            batch.present_in_all.clone_from(&part.in_all);
+            batch.present_in_any.clone_from(&part.in_any);
+        } else {
+            batch.present_in_all.iter_mut().zip(&part.in_all).for_each(|(all, word)| *all &= word);
+            batch.present_in_any.iter_mut().zip(&part.in_any).for_each(|(any, word)| *any |= word);
+        }
+        batch.chunks.push(Chunk {
+            block: Arc::clone(part.block),
+            columns: Arc::clone(part.columns),
+            bytes: part.bytes.slice(run.base as usize..last.end as usize),
+            base: run.base,
+            rows: part.rows[run.from..to].to_vec(),
+        });
+        Run { from: to, base: last.end }
+    }
+
+    fn count_row(&mut self, part: &Part<'_>, n: usize, hashes: KeyHashes) {
+        let row = part.rows[n];
+        let repeats = match hashes {
+            KeyHashes::None => false,
+            KeyHashes::Telling => !self.hashes.insert(row.hash),
+            KeyHashes::Silent => self.batch.rows > 0,
+        };
+        if repeats {
+            self.batch.keys = Keys::MayRepeat;
+        }
+        let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
+        self.batch.bytes += (row.end - start) as usize;
+        self.batch.rows += 1;
+    }
+
+    fn count_record(&mut self, source: u32) {
+        match self.batch.sources.last_mut() {
+            Some(last) if last.source == source => last.read += 1,
+            _ => self.batch.sources.push(SourceCount { source, read: 1 }),
+        }
+    }
+}
+
+/// One partition's share of a block.
+struct Part<'a> {
+    block: &'a Arc<Block>,
+    columns: &'a Arc<[usize]>,
+    bytes: Bytes,
+    rows: Vec<RowMeta>,
+    in_all: Vec<u64>,
+    in_any: Vec<u64>,
+}
+
+/// Rows that are in the open batch's counts but not yet in a chunk.
+struct Run {
+    from: usize,
+    base: u32,
+}

@@ -1,0 +1,217 @@
+//! What a batch is made of.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::map::{RejectNote, RowMeta, Slot};
+use crate::record::{Block, Digest, Position};
+
+/// Consecutive rows of one block that belong to one partition.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// Where the rows came from; keeps their originals alive until the batch has committed.
+    pub block: Arc<Block>,
+    /// Columns of the rows.
+    pub columns: Arc<[Slot]>,
+    /// COPY text of the rows.
+    pub bytes: Bytes,
+    /// Offset of `bytes` in the whole of its block's part, from which `RowMeta::end` counts.
+    pub base: u32,
+    /// The rows.
+    pub rows: Vec<RowMeta>,
+}
+
+impl Chunk {
+    /// Rows `from..to` as a chunk of their own.
+    fn part(&self, from: usize, to: usize) -> Self {
+        let offset = |n: usize| n.checked_sub(1).map_or(self.base, |before| self.rows[before].end);
+        let (base, end) = (offset(from), offset(to));
+        Self {
+            block: Arc::clone(&self.block),
+            columns: Arc::clone(&self.columns),
+            bytes: self.bytes.slice((base - self.base) as usize..(end - self.base) as usize),
+            base,
+            rows: self.rows[from..to].to_vec(),
+        }
+    }
+
+    /// COPY text of one row, its newline included.
+    #[must_use]
+    pub fn row(&self, n: usize) -> &[u8] {
+        let from = n.checked_sub(1).map_or(self.base, |before| self.rows[before].end);
+        &self.bytes[(from - self.base) as usize..(self.rows[n].end - self.base) as usize]
+    }
+}
+
+/// A record that was refused before the server saw it.
+#[derive(Debug, Clone)]
+pub struct ChunkReject {
+    /// Where it came from.
+    pub block: Arc<Block>,
+    /// What was wrong.
+    pub note: RejectNote,
+}
+
+/// Whether a key may stand twice in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// No two rows have the same key: their hashes differ.
+    Distinct,
+    /// Two rows may have the same key.
+    MayRepeat,
+}
+
+/// Records of one source in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceCount {
+    /// Ordinal of the source.
+    pub source: u32,
+    /// Records, rows and rejects alike.
+    pub read: u64,
+}
+
+/// The unit of work of a writer: one transaction.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Whose it is.
+    pub partition: u32,
+    /// The checkpoint it begins at.
+    pub before: Position,
+    /// The checkpoint it moves to.
+    pub after: Position,
+    /// It is the last one of its partition.
+    pub done: bool,
+    /// Rows, in source order.
+    pub chunks: Vec<Chunk>,
+    /// Rejects of decoder and mapping, in source order.
+    pub rejects: Vec<ChunkReject>,
+    /// Records by source; their sum is what the batch has read.
+    pub sources: Vec<SourceCount>,
+    /// Rows in `chunks`.
+    pub rows: u64,
+    /// Bytes of COPY text.
+    pub bytes: usize,
+    /// Whether a key may stand twice.
+    pub keys: Keys,
+    /// Presence words common to all rows (empty without rows).
+    pub present_in_all: Vec<u64>,
+    /// Presence words of any row.
+    pub present_in_any: Vec<u64>,
+    /// Digest of the source's bytes up to the last block of this batch.
+    pub digest: Option<Digest>,
+}
+
+impl Batch {
+    /// An empty batch that begins at a checkpoint.
+    #[must_use]
+    pub fn new(partition: u32, before: Position) -> Self {
+        Self {
+            partition,
+            before,
+            after: before,
+            done: false,
+            chunks: Vec::new(),
+            rejects: Vec::new(),
+            sources: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            keys: Keys::Distinct,
+            present_in_all: Vec::new(),
+            present_in_any: Vec::new(),
+            digest: None,
+        }
+    }
+
+    /// Records that the batch accounts for.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.sources.iter().map(|s| s.read).sum()
+    }
+
+    /// Whether a slot's value is present in every row.
+    #[must_use]
+    pub fn always_present(&self, slot: Slot) -> bool {
+        bit(&self.present_in_all, slot)
+    }
+
+    /// Whether a slot's value is present in any row.
+    #[must_use]
+    pub fn ever_present(&self, slot: Slot) -> bool {
+        bit(&self.present_in_any, slot)
+    }
+
+    /// The row with this sequence number: its block and index there.
+    #[must_use]
+    pub fn find(&self, seq: u64) -> Option<(&Arc<Block>, usize)> {
+        let at = self.chunks.partition_point(|chunk| {
+            chunk.rows.last().is_some_and(|row| chunk.block.first_seq + u64::from(row.i) < seq)
+        });
+        let chunk = self.chunks.get(at)?;
+        let i = u32::try_from(seq.checked_sub(chunk.block.first_seq)?).ok()?;
+        chunk.rows.binary_search_by_key(&i, |row| row.i).ok()?;
+        Some((&chunk.block, i as usize))
+    }
+}
+
+impl Batch {
+    /// Two batches that together are this one, the first with the earlier half of its records. `None` for a
+    /// batch of at most one record.
+    #[must_use]
+    pub fn halve(&self) -> Option<(Self, Self)> {
+        let total = self.read();
+        if total < 2 {
+            return None;
+        }
+        let mut places: Vec<(Position, u32)> = self.places();
+        places.sort_unstable();
+        let middle = places[places.len() / 2 - 1].0;
+        let (mut first, mut second) = (Self::new(self.partition, self.before), Self::new(self.partition, middle));
+        first.after = middle;
+        second.after = self.after;
+        second.done = self.done;
+        second.digest = self.digest;
+        for half in [&mut first, &mut second] {
+            half.keys = self.keys;
+            half.present_in_all.clone_from(&self.present_in_all);
+            half.present_in_any.clone_from(&self.present_in_any);
+        }
+        for &(at, source) in &places {
+            let half = if at <= middle { &mut first } else { &mut second };
+            match half.sources.last_mut() {
+                Some(last) if last.source == source => last.read += 1,
+                _ => half.sources.push(SourceCount { source, read: 1 }),
+            }
+        }
+        for reject in &self.rejects {
+            let at = reject.block.after(reject.note.i as usize);
+            if at <= middle { &mut first } else { &mut second }.rejects.push(reject.clone());
+        }
+        for chunk in &self.chunks {
+            let cut = chunk.rows.partition_point(|row| chunk.block.after(row.i as usize) <= middle);
+            first.add(chunk.part(0, cut));
+            second.add(chunk.part(cut, chunk.rows.len()));
+        }
+        Some((first, second))
+    }
+
+    /// Resume points behind all records, with their sources.
+    fn places(&self) -> Vec<(Position, u32)> {
+        let rows = self.chunks.iter().flat_map(|c| c.rows.iter().map(|row| (c.block.after(row.i as usize), c.block.source)));
+        let rejects = self.rejects.iter().map(|r| (r.block.after(r.note.i as usize), r.block.source));
+        rows.chain(rejects).collect()
+    }
+
+    fn add(&mut self, chunk: Chunk) {
+        if !chunk.rows.is_empty() {
+            self.rows += chunk.rows.len() as u64;
+            self.bytes += chunk.bytes.len();
+            self.chunks.push(chunk);
+        }
+    }
+}
+
+fn bit(words: &[u64], slot: Slot) -> bool {
+    use crate::map::PRESENCE_WORD_BITS;
+    words.get(slot / PRESENCE_WORD_BITS).is_some_and(|word| word >> (slot % PRESENCE_WORD_BITS) & 1 == 1)
+}

@@ -1,0 +1,70 @@
+//! What happens during a load, told to whoever listens. Counts are owned by the one who tells.
+
+use crate::account::Books;
+
+/// The state of a load as far as it is committed; every event comes with it.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Books of the run, from its first start.
+    pub books: Books,
+    /// Bytes of the sources as stored (compressed) that were read by this process.
+    pub bytes_read: u64,
+    /// Bytes of all sources, where known.
+    pub bytes_total: Option<u64>,
+    /// Batches that this process has committed.
+    pub batches: u64,
+    /// Of them, by the careful path.
+    pub careful: u64,
+    /// Tries beyond the first.
+    pub retries: u64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An unfinished run goes on.
+    Resumed {
+        /// Its id.
+        run: String,
+        /// Records that were dealt with before.
+        records: u64,
+    },
+    /// The table was created.
+    TableCreated {
+        /// The statement.
+        ddl: String,
+    },
+    /// Worth saying, no fault.
+    Note {
+        /// In words.
+        text: String,
+    },
+    /// A source is being read.
+    SourceStarted {
+        /// Its name.
+        name: String,
+    },
+    /// A source failed for good; the others go on.
+    SourceFailed {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Bytes were read.
+    Read,
+    /// A batch was committed.
+    Committed,
+    /// The database cannot be written at the moment.
+    Waiting {
+        /// Why.
+        reason: String,
+    },
+    /// It can again.
+    GoesOn,
+}
+
+/// Who listens. Called from the load's own task: must not block.
+pub type Listener<'a> = &'a (dyn Fn(&Event, &Tally) + Send + Sync);

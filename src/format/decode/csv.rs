@@ -1,0 +1,202 @@
+//! The fields of delimiter-separated values. csv-async reads them; the splitter said where the records are,
+//! and the two are compared record by record: where they disagree, each record is read by itself.
+//!
+//! NULL is an unquoted field that equals `null_as`, or the unquoted empty field if `null_as` is not set; with
+//! it set, an empty field is the empty string (as with COPY's NULL). A quoted field is never NULL; csv-async
+//! does not tell `""` from nothing, so those few records are looked at again.
+
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use futures::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{DecodeError, DecodeErrorKind, Each, check_whole};
+use crate::format::{Dialect, Fields};
+use crate::record::{Block, Span, SpanKind};
+
+/// Offered to csv-async before the records: an empty line, which is no record, so that it does not take the
+/// first bytes of a block for a byte order mark and drop them.
+const LEAD: &[u8] = b"\n";
+
+pub(super) fn decode(dialect: &Dialect, columns: usize, block: &Block, each: &mut Each<'_>) {
+    let mut decoder = Decoder { dialect, columns, values: Vec::new(), quoted: Vec::new() };
+    let mut i = 0;
+    while i < block.spans.len() {
+        if let Err(error) = check_whole(block.spans[i].kind, block.raw(i)) {
+            each(i, Err(error));
+            i += 1;
+            continue;
+        }
+        let run = block.spans[i..].iter().take_while(|span| span.kind == SpanKind::Whole).count();
+        let agreed = decoder.run(block, i, run, each);
+        for alone in i + agreed..i + run {
+            decoder.alone(block, alone, each);
+        }
+        i += run;
+    }
+}
+
+/// The names in a header record.
+pub(in crate::format) fn header_names(dialect: &Dialect, raw: &[u8]) -> Result<Vec<String>, DecodeError> {
+    let record = read_one(dialect, raw).ok_or_else(|| DecodeErrorKind::NotOneRecord.at(raw, 0))?;
+    let text = text_of(&record, raw)?;
+    (0..record.len()).map(|i| Ok(field(&record, text, raw, i)?.to_owned())).collect()
+}
+
+struct Decoder<'d> {
+    dialect: &'d Dialect,
+    columns: usize,
+    /// Room for the values of a record, kept from one to the next.
+    values: Vec<Option<&'static str>>,
+    quoted: Vec<bool>,
+}
+
+impl Decoder<'_> {
+    /// Reads `count` whole records from the `first` on. Returns how many the two parsers agreed on.
+    fn run(&mut self, block: &Block, first: usize, count: usize, each: &mut Each<'_>) -> usize {
+        let spans = &block.spans[first..first + count];
+        let (from, to) = (spans[0].start as usize, spans[count - 1].end as usize);
+        let mut reader = reader(self.dialect, LEAD.chain(&block.bytes[from..to]));
+        let mut record = ByteRecord::new();
+        for (i, span) in spans.iter().enumerate() {
+            let before = reader.position().byte();
+            // The bytes are in memory: the reader never waits.
+            let read = reader.read_byte_record(&mut record).now_or_never();
+            if !matches!(read, Some(Ok(true))) || !agrees(span, from, before, reader.position().byte()) {
+                return i;
+            }
+            self.hand_over(&record, first + i, block.raw(first + i), each);
+        }
+        count
+    }
+
+    fn alone(&mut self, block: &Block, i: usize, each: &mut Each<'_>) {
+        let raw = block.raw(i);
+        match read_one(self.dialect, raw) {
+            Some(record) => self.hand_over(&record, i, raw, each),
+            None => each(i, Err(DecodeErrorKind::NotOneRecord.at(raw, 0))),
+        }
+    }
+
+    fn hand_over(&mut self, record: &ByteRecord, i: usize, raw: &[u8], each: &mut Each<'_>) {
+        let mut values = recycle(std::mem::take(&mut self.values));
+        match self.values(record, raw, &mut values) {
+            Ok(()) => each(i, Ok(Fields::Positional(&values))),
+            Err(error) => each(i, Err(error)),
+        }
+        self.values = recycle(values);
+    }
+
+    fn values<'r>(
+        &mut self,
+        record: &'r ByteRecord,
+        raw: &[u8],
+        values: &mut Vec<Option<&'r str>>,
+    ) -> Result<(), DecodeError> {
+        let text = text_of(record, raw)?;
+        if record.len() != self.columns {
+            let kind = DecodeErrorKind::Ragged { expected: self.columns, found: record.len() };
+            return Err(kind.at(raw, 0));
+        }
+        let null = self.dialect.null_as.as_deref().unwrap_or("");
+        let mut may_be_null = false;
+        for i in 0..record.len() {
+            let value = field(record, text, raw, i)?;
+            may_be_null |= value == null;
+            values.push(Some(value));
+        }
+        if !may_be_null {
+            return Ok(());
+        }
+        let has_quotes = self.dialect.quote.is_some_and(|quote| memchr::memchr(quote, raw).is_some());
+        self.quoted.clear();
+        if has_quotes {
+            mark_quoted(self.dialect, raw, &mut self.quoted);
+        }
+        for (i, value) in values.iter_mut().enumerate() {
+            if *value == Some(null) && !self.quoted.get(i).copied().unwrap_or(false) {
+                *value = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether csv-async took its record from where the span is: from before its start to its end, or the line
+/// end behind it.
+fn agrees(span: &Span, from: usize, before: u64, after: u64) -> bool {
+    let place = |index: u32| (index as usize - from + LEAD.len()) as u64;
+    let (start, end) = (place(span.start), place(span.end));
+    before <= start && (after == end || after == end + 1)
+}
+
+fn reader<R: AsyncRead + Unpin + Send>(dialect: &Dialect, bytes: R) -> AsyncReader<R> {
+    let mut builder = AsyncReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(dialect.delimiter);
+    match dialect.quote {
+        Some(quote) => builder.quote(quote),
+        None => builder.quoting(false),
+    };
+    builder.create_reader(bytes)
+}
+
+/// Reads bytes that are exactly one record.
+fn read_one(dialect: &Dialect, raw: &[u8]) -> Option<ByteRecord> {
+    let mut reader = reader(dialect, LEAD.chain(raw));
+    let (mut record, mut further) = (ByteRecord::new(), ByteRecord::new());
+    let one = reader.read_byte_record(&mut record).now_or_never()?.ok()?;
+    let two = reader.read_byte_record(&mut further).now_or_never()?.ok()?;
+    (one && !two).then_some(record)
+}
+
+/// All fields of a record, one behind the other, as text.
+fn text_of<'r>(record: &'r ByteRecord, raw: &[u8]) -> Result<&'r str, DecodeError> {
+    let bytes = record.as_slice();
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err(invalid_utf8(raw)) };
+    if memchr::memchr(0, bytes).is_some() {
+        return Err(DecodeErrorKind::Nul.at(raw, memchr::memchr(0, raw).unwrap_or(0)));
+    }
+    Ok(text)
+}
+
+/// A field of the record. Two broken characters may look like a whole one where their fields meet: that cut
+/// is no character boundary.
+fn field<'r>(record: &ByteRecord, text: &'r str, raw: &[u8], i: usize) -> Result<&'r str, DecodeError> {
+    record.range(i).and_then(|range| text.get(range)).ok_or_else(|| invalid_utf8(raw))
+}
+
+fn invalid_utf8(raw: &[u8]) -> DecodeError {
+    let place = std::str::from_utf8(raw).map_or_else(|error| error.valid_up_to(), |_| 0);
+    DecodeErrorKind::InvalidUtf8.at(raw, place)
+}
+
+/// Which fields of the record are quoted.
+fn mark_quoted(dialect: &Dialect, raw: &[u8], quoted: &mut Vec<bool>) {
+    let Some(quote) = dialect.quote else { return };
+    let mut at = 0;
+    loop {
+        let is_quoted = raw.get(at) == Some(&quote);
+        quoted.push(is_quoted);
+        if is_quoted {
+            at += 1;
+            // To behind the closing quote; a doubled one is part of the field.
+            while let Some(i) = memchr::memchr(quote, &raw[at..]) {
+                at += i + 1;
+                if raw.get(at) != Some(&quote) {
+                    break;
+                }
+                at += 1;
+            }
+        }
+        // Fields are short: a plain loop beats setting up a search.
+        match raw[at..].iter().position(|&byte| byte == dialect.delimiter) {
+            Some(i) => at += i + 1,
+            None => return,
+        }
+    }
+}
+
+/// The same room for values of another lifetime.
+fn recycle<'to>(mut values: Vec<Option<&str>>) -> Vec<Option<&'to str>> {
+    values.clear();
+    values.into_iter().map(|_| None).collect()
+}

@@ -1,0 +1,181 @@
+//! Finds the fields in records. Every span of a block yields fields or an error, in order.
+//!
+//! Strict: what is no proper JSON object, or has not as many values as the header has names, is an error of
+//! that record alone. Never changes a value, never shows one in an error. Pure.
+
+mod csv;
+mod object;
+mod rejects;
+#[cfg(test)]
+mod tests;
+
+use super::{Fields, Format, shorten};
+use crate::record::{Block, SpanKind};
+
+pub(super) use csv::header_names;
+pub(super) use rejects::is_reject;
+
+/// Deepest nesting of a value: PostgreSQL's own JSON parser gives up at a few thousand levels (its stack),
+/// and no sane record comes near.
+const DEPTH: usize = 1_000;
+
+/// Most fields in a record: PostgreSQL has at most 1,600 columns; the rest is room for ignored ones.
+const FIELDS: usize = 10_000;
+
+/// What decoding holds a record to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Brackets open at once in a value.
+    pub depth: usize,
+    /// Fields in a record.
+    pub fields: usize,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self { depth: DEPTH, fields: FIELDS }
+    }
+}
+
+/// Why a record could not be decoded, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} (byte {} of the record)", self.offset + 1)]
+pub struct DecodeError {
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
+    /// Bytes of the record before the place.
+    pub offset: usize,
+    /// Lines of the record before the place: 0 on its first line.
+    pub line: usize,
+    /// Bytes of that line before the place, and one.
+    pub column: usize,
+}
+
+/// What a [`DecodeError`] is about. Names are shortened; values never appear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeErrorKind {
+    /// Longer than the limit: it was not read.
+    #[error("the record is too long: {record_bytes} bytes")]
+    TooLong {
+        /// Its length.
+        record_bytes: u64,
+    },
+    /// The source ended inside it.
+    #[error("the source ends inside the record (an unclosed quote or bracket)")]
+    Truncated,
+    /// Bytes that are no UTF-8.
+    #[error("invalid UTF-8")]
+    InvalidUtf8,
+    /// A NUL byte, which PostgreSQL's text cannot hold.
+    #[error("a NUL byte")]
+    Nul,
+    /// Not JSON.
+    #[error("malformed JSON: {0}")]
+    Json(String),
+    /// JSON, but no object.
+    #[error("expected a JSON object, found {0}")]
+    NotAnObject(&'static str),
+    /// The same member twice.
+    #[error("the member {0:?} occurs twice")]
+    DuplicateName(String),
+    /// More fields than the limit.
+    #[error("more than {0} fields")]
+    TooManyFields(usize),
+    /// Nested deeper than the limit.
+    #[error("the member {name:?} is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The member.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// Another number of fields than the header has.
+    #[error("expected {expected} fields as in the header, found {found}")]
+    Ragged {
+        /// Names in the header.
+        expected: usize,
+        /// Fields in the record.
+        found: usize,
+    },
+    /// The CSV parser does not see one record where the splitter did.
+    #[error("the text is no single CSV record")]
+    NotOneRecord,
+    /// A reject that holds only raw text.
+    #[error("raw text: mend it into `record`")]
+    RawReject,
+}
+
+impl DecodeErrorKind {
+    /// The class PostgreSQL would give it.
+    #[must_use]
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 | Self::Nul => "22021",
+            Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => "54000",
+            Self::Json(_) | Self::NotAnObject(_) => "22032",
+            Self::DuplicateName(_) => "22030",
+            Self::Truncated | Self::Ragged { .. } | Self::NotOneRecord | Self::RawReject => "22P04",
+        }
+    }
+
+    /// The error at `offset` of the record `raw`.
+    fn at(self, raw: &[u8], offset: usize) -> DecodeError {
+        let before = &raw[..offset.min(raw.len())];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
+        DecodeError {
+            kind: self,
+            offset,
+            line: memchr::memchr_iter(b'\n', before).count(),
+            column: before.len() - line_start + 1,
+        }
+    }
+}
+
+/// Receives the fields of the `i`th record of a block.
+pub type Each<'e> = dyn FnMut(usize, Result<Fields<'_, '_>, DecodeError>) + 'e;
+
+/// Decodes each record of the block in order: `each` is called exactly once a span. `header` names the
+/// columns of delimiter-separated values; the other formats name their own.
+pub fn decode_block(
+    format: &Format,
+    header: &[String],
+    block: &Block,
+    limits: &DecodeLimits,
+    each: &mut Each<'_>,
+) {
+    match format {
+        Format::Csv(dialect) => csv::decode(dialect, header.len(), block, each),
+        Format::Jsonl | Format::Json { .. } => {
+            let mut members = Vec::new();
+            for i in 0..block.spans.len() {
+                match whole_text(block, i).and_then(|text| object::members(text, limits, &mut members)) {
+                    Ok(()) => each(i, Ok(Fields::Named(&members))),
+                    Err(error) => each(i, Err(error)),
+                }
+            }
+        }
+        Format::Rejects => {
+            for i in 0..block.spans.len() {
+                match whole_text(block, i) {
+                    Ok(text) => rejects::decode(text, limits, &mut |fields| each(i, fields)),
+                    Err(error) => each(i, Err(error)),
+                }
+            }
+        }
+    }
+}
+
+/// The error of a span whose bytes are not the whole record.
+fn check_whole(kind: SpanKind, raw: &[u8]) -> Result<(), DecodeError> {
+    match kind {
+        SpanKind::Whole => Ok(()),
+        SpanKind::TooLong { record_bytes } => Err(DecodeErrorKind::TooLong { record_bytes }.at(raw, 0)),
+        SpanKind::Truncated => Err(DecodeErrorKind::Truncated.at(raw, raw.len())),
+    }
+}
+
+fn whole_text(block: &Block, i: usize) -> Result<&str, DecodeError> {
+    let raw = block.raw(i);
+    check_whole(block.spans[i].kind, raw)?;
+    std::str::from_utf8(raw).map_err(|error| DecodeErrorKind::InvalidUtf8.at(raw, error.valid_up_to()))
+}

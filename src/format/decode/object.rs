@@ -1,0 +1,149 @@
+//! The members of a JSON object: names unescaped, values as the raw text in the source. serde_json validates
+//! every byte; it passes over values without recursion, so depth cannot overflow.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{DecodeError, DecodeErrorKind, DecodeLimits, shorten};
+
+/// Up to this many members, comparing each name with those before is faster than hashing.
+const NAMES_COMPARED: usize = 24;
+
+/// Names and raw values of one record, in its order.
+pub(super) type Members<'t> = Vec<(Cow<'t, str>, &'t str)>;
+
+/// Reads the object `text` into `members`.
+pub(super) fn members<'t>(
+    text: &'t str,
+    limits: &DecodeLimits,
+    members: &mut Members<'t>,
+) -> Result<(), DecodeError> {
+    members.clear();
+    let blank = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    let first = text.as_bytes().get(blank).copied();
+    if first != Some(b'{') {
+        return Err(not_an_object(text, blank, first));
+    }
+    let mut refused = None;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let object = Object { members: &mut *members, limits, refused: &mut refused };
+    let result = reader.deserialize_map(object).and_then(|()| reader.end());
+    result.map_err(|error| {
+        let offset = offset_of(text, error.line(), error.column());
+        refused.unwrap_or_else(|| DecodeErrorKind::Json(reason(&error))).at(text.as_bytes(), offset)
+    })?;
+    check_depth(text, limits, members)
+}
+
+struct Object<'m, 't> {
+    members: &'m mut Members<'t>,
+    limits: &'m DecodeLimits,
+    refused: &'m mut Option<DecodeErrorKind>,
+}
+
+impl<'t> Visitor<'t> for Object<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen: HashSet<Cow<'t, str>> = HashSet::new();
+        while let Some(name) = map.next_key_seed(Name)? {
+            let known = self.members.len();
+            let again = match known {
+                0..NAMES_COMPARED => self.members.iter().any(|(other, _)| *other == name),
+                _ => {
+                    if known == NAMES_COMPARED {
+                        seen.extend(self.members.iter().map(|(other, _)| other.clone()));
+                    }
+                    !seen.insert(name.clone())
+                }
+            };
+            if again {
+                *self.refused = Some(DecodeErrorKind::DuplicateName(shorten(&name)));
+                return Err(A::Error::custom("refused"));
+            }
+            if known == self.limits.fields {
+                *self.refused = Some(DecodeErrorKind::TooManyFields(self.limits.fields));
+                return Err(A::Error::custom("refused"));
+            }
+            self.members.push((name, map.next_value::<&'t RawValue>()?.get()));
+        }
+        Ok(())
+    }
+}
+
+/// A member name, borrowed where it has no escapes.
+struct Name;
+
+impl<'t> DeserializeSeed<'t> for Name {
+    type Value = Cow<'t, str>;
+
+    fn deserialize<D: serde::Deserializer<'t>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'t> Visitor<'t> for Name {
+    type Value = Cow<'t, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'t str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+fn check_depth(text: &str, limits: &DecodeLimits, members: &Members<'_>) -> Result<(), DecodeError> {
+    for (name, value) in members {
+        // A value of this depth has at least as many opening brackets, and as many closing ones.
+        if value.len() > 2 * limits.depth && crate::format::json::depth(value) > limits.depth {
+            let offset = value.as_ptr() as usize - text.as_ptr() as usize;
+            let kind = DecodeErrorKind::TooDeep { name: shorten(name), limit: limits.depth };
+            return Err(kind.at(text.as_bytes(), offset));
+        }
+    }
+    Ok(())
+}
+
+fn not_an_object(text: &str, offset: usize, first: Option<u8>) -> DecodeError {
+    let kind = match first {
+        None => DecodeErrorKind::NotAnObject("nothing"),
+        Some(b'[') => DecodeErrorKind::NotAnObject("an array"),
+        Some(b'"') => DecodeErrorKind::NotAnObject("a string"),
+        Some(b't' | b'f') => DecodeErrorKind::NotAnObject("a boolean"),
+        Some(b'n') => DecodeErrorKind::NotAnObject("null"),
+        Some(b'-' | b'0'..=b'9') => DecodeErrorKind::NotAnObject("a number"),
+        Some(_) => DecodeErrorKind::NotAnObject("no JSON"),
+    };
+    kind.at(text.as_bytes(), offset)
+}
+
+/// serde_json's words without the place, which is given in the record's own terms. Its syntax errors name
+/// tokens, never values.
+fn reason(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let words = error.to_string();
+    words.strip_suffix(&place).map_or_else(|| "unreadable".to_owned(), str::to_owned)
+}
+
+/// The byte at which serde_json stopped: its columns count the bytes read of a line.
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let line_start = match line {
+        0 | 1 => 0,
+        _ => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |i| i + 1),
+    };
+    (line_start + column.saturating_sub(1)).min(text.len())
+}

@@ -1,0 +1,263 @@
+//! What the decoders make of records, good and bad.
+
+use super::*;
+use crate::format::dice::for_a_while;
+use crate::format::split::{Limits, Splitter};
+use crate::format::{Dialect, HeaderError, read_header};
+use crate::record::Position;
+
+fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
+    let start = Position::start_of(0);
+    let mut splitter = Splitter::new(format, limits, start);
+    let mut spans = Vec::new();
+    splitter.split(text, true, &mut spans).unwrap();
+    let bytes = bytes::Bytes::copy_from_slice(text);
+    Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0 }
+}
+
+/// The records as words: `name=value` or values joined by `|`, NULL as `~`; errors with line and column.
+fn decoded(format: &Format, header: &[&str], text: &[u8]) -> Vec<String> {
+    let block = block_of(format, text, Limits::default());
+    decoded_block(format, header, &block)
+}
+
+fn decoded_block(format: &Format, header: &[&str], block: &Block) -> Vec<String> {
+    let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let mut seen = Vec::new();
+    decode_block(format, &header, block, &DecodeLimits::default(), &mut |i, fields| {
+        assert_eq!(i, seen.len(), "in order, each once");
+        seen.push(match fields {
+            Ok(Fields::Named(members)) => {
+                members.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("|")
+            }
+            Ok(Fields::Positional(values)) => {
+                values.iter().map(|value| value.unwrap_or("~")).collect::<Vec<_>>().join("|")
+            }
+            Err(error) => format!("{}:{} {}", error.line, error.column, error.kind),
+        });
+    });
+    assert_eq!(seen.len(), block.spans.len());
+    seen
+}
+
+fn check_json(text: &str, expected: &str) {
+    assert_eq!(decoded(&Format::Jsonl, &[], text.as_bytes()), [expected], "{text:?}");
+}
+
+#[test]
+fn json_objects() {
+    check_json("{}", "");
+    check_json(
+        r#"{"a":1.50,"b":"x\n","c":null, "d": {"e":[1, 2]} }"#,
+        r#"a=1.50|b="x\n"|c=null|d={"e":[1, 2]}"#,
+    );
+    check_json(r#"{"\u00e9\"":true,"":-0}"#, "\u{e9}\"=true|=-0");
+    let digits = "9".repeat(400);
+    check_json(&format!("{{\"n\":{digits},\"m\":1e400}}"), &format!("n={digits}|m=1e400"));
+    // What text cannot hold is for the column's type to refuse: it may be ignored, or json.
+    check_json(r#"{"a":"\u0000\ud800"}"#, r#"a="\u0000\ud800""#);
+}
+
+#[test]
+fn json_that_is_none() {
+    check_json("[1]", "0:1 expected a JSON object, found an array");
+    check_json("7", "0:1 expected a JSON object, found a number");
+    check_json("nope", "0:1 expected a JSON object, found null");
+    check_json("\u{a0}{}", "0:1 expected a JSON object, found no JSON");
+    check_json("{\"a\":1,}", "0:8 malformed JSON: trailing comma");
+    check_json("{\"a\":01}", "0:7 malformed JSON: invalid number");
+    check_json("{\"a\":NaN}", "0:6 malformed JSON: expected value");
+    check_json("{\"a\":1} x", "0:9 malformed JSON: trailing characters");
+    check_json("{\"a\":\"secret", "0:12 malformed JSON: EOF while parsing a string");
+    check_json(
+        "{\"a\":\"\t\"}",
+        "0:6 malformed JSON: control character (\\u0000-\\u001F) found while parsing a string",
+    );
+    check_json("{\"a\":1,\"b\":2,\"\\u0061\":3}", "0:21 the member \"a\" occurs twice");
+    check_json("{'a':1}", "0:2 malformed JSON: key must be a string");
+}
+
+#[test]
+fn the_place_of_an_error_in_a_record_of_several_lines() {
+    let format = Format::Json { records: None };
+    assert_eq!(decoded(&format, &[], b"[{\"a\":1,\n \"b\":x}]"), ["1:6 malformed JSON: expected value"]);
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    assert_eq!(decoded(&Format::Jsonl, &[], b"{\"a\":\"\xff\"}\n{}"), ["0:7 invalid UTF-8", ""]);
+    let csv = Format::Csv(Dialect::delimited_by(b','));
+    let header = &["a", "b"];
+    assert_eq!(decoded(&csv, header, b"x,\xff\ny,z\n\0,1"), ["0:3 invalid UTF-8", "y|z", "0:1 a NUL byte"]);
+    // Halves of a character in two fields are no character.
+    assert_eq!(decoded(&csv, header, b"\xc3,\xa9"), ["0:1 invalid UTF-8"]);
+}
+
+#[test]
+fn limits_hold() {
+    let deep = format!("{{\"deep\":{}{}}}\n{{}}", "[".repeat(100_000), "]".repeat(100_000));
+    let seen = decoded(&Format::Jsonl, &[], deep.as_bytes());
+    assert_eq!(seen, ["0:9 the member \"deep\" is nested deeper than 1000 levels", ""]);
+    let member: Vec<String> = (0..20_000).map(|i| format!("\"k{i}\":0")).collect();
+    let seen = decoded(&Format::Jsonl, &[], format!("{{{}}}", member.join(",")).as_bytes());
+    assert!(seen[0].ends_with("more than 10000 fields"), "{}", seen[0]);
+    let block = block_of(&Format::Jsonl, b"{\"abcdefgh\":1}\n{}", Limits { record_bytes: 8 });
+    assert_eq!(decoded_block(&Format::Jsonl, &[], &block), ["0:1 the record is too long: 14 bytes", ""]);
+}
+
+#[test]
+fn many_members_are_compared_by_hash() {
+    let names: Vec<String> = (0..60).map(|i| format!("\"k{i}\":{i}")).collect();
+    let good = format!("{{{}}}", names.join(","));
+    assert_eq!(decoded(&Format::Jsonl, &[], good.as_bytes())[0].matches('=').count(), 60);
+    for again in [0, 23, 24, 25, 59] {
+        let bad = format!("{{{},\"k{again}\":0}}", names.join(","));
+        let seen = decoded(&Format::Jsonl, &[], bad.as_bytes());
+        assert!(seen[0].ends_with(&format!("the member \"k{again}\" occurs twice")), "{}", seen[0]);
+    }
+}
+
+fn check_csv(dialect: &Dialect, text: &str, expected: &[&str]) {
+    let format = Format::Csv(dialect.clone());
+    assert_eq!(decoded(&format, &["a", "b"], text.as_bytes()), expected, "{text:?}");
+}
+
+#[test]
+fn csv_fields_and_nulls() {
+    let plain = Dialect::delimited_by(b',');
+    check_csv(&plain, "1,x\r\n\r\n\" 2\"\"\",\"y\nz\"\n", &["1|x", " 2\"|y\nz"]);
+    check_csv(&plain, ",\"\"\n\"\",\n\"a,\"\"\",", &["~|", "|~", "a,\"|~"]);
+    check_csv(&plain, "NULL,\\N", &["NULL|\\N"]);
+    let marked = Dialect { null_as: Some("NULL".into()), ..plain.clone() };
+    check_csv(&marked, "NULL,\n\"NULL\",NULL\nNULLS,null", &["~|", "NULL|~", "NULLS|null"]);
+    let unquoted = Dialect { quote: None, ..Dialect::delimited_by(b'\t') };
+    check_csv(&unquoted, "\"\t\n\"\"\t'", &["\"|~", "\"\"|'"]);
+    // A quote inside an unquoted field is data, so the empty field is unquoted.
+    check_csv(&plain, "x\"y,\n,\"a\"b", &["x\"y|~", "~|ab"]);
+}
+
+#[test]
+fn csv_records_that_do_not_fit() {
+    let plain = Dialect::delimited_by(b',');
+    let ragged = |found| format!("0:1 expected 2 fields as in the header, found {found}");
+    check_csv(&plain, "1\n1,2\n1,2,3\n", &[&ragged(1), "1|2", &ragged(3)]);
+    let cut = "1:3 the source ends inside the record (an unclosed quote or bracket)";
+    check_csv(&plain, "1,2\n3,\"x\ny,", &["1|2", cut]);
+}
+
+#[test]
+fn a_byte_order_mark_inside_the_data_is_data() {
+    // The block does not begin at the start of the source: nothing may be dropped.
+    let format = Format::Csv(Dialect::delimited_by(b','));
+    let text = "x,\n\u{feff}1,2\n3,4";
+    let mut block = block_of(&format, text.as_bytes(), Limits::default());
+    block.spans.remove(0);
+    assert_eq!(decoded_block(&format, &["a", "b"], &block), ["\u{feff}1|2", "3|4"]);
+}
+
+#[test]
+fn spans_that_csv_async_would_cut_elsewhere_are_read_alone() {
+    let format = Format::Csv(Dialect::delimited_by(b','));
+    let mut block = block_of(&format, b"1,2\n3,4\n5,6", Limits::default());
+    // As if the splitter had taken the first two lines for something else.
+    let second = block.spans.remove(1);
+    assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "5|6"]);
+    block.spans[1] = second;
+    block.spans[1].end += 4;
+    assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "0:1 the text is no single CSV record"]);
+}
+
+#[test]
+fn csv_values_survive_the_way_there_and_back() {
+    for_a_while(|dice| {
+        let alphabet = ["a", "\u{e9}", ",", "\"", "\n", "\r", "\r\n", " ", "\u{feff}", "NULL"];
+        let rows: Vec<[Option<String>; 2]> = (0..dice.below(20))
+            .map(|_| {
+                [(); 2].map(|()| {
+                    let length = dice.below(4);
+                    (dice.below(4) > 0).then(|| (0..length).map(|_| dice.pick(&alphabet)).collect())
+                })
+            })
+            .collect();
+        let quoted = |value: &Option<String>| match value {
+            Some(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+            None => String::new(),
+        };
+        let ends = ["\n", "\r\n", "\r"];
+        let text: String =
+            rows.iter().map(|[a, b]| format!("{},{}{}", quoted(a), quoted(b), dice.pick(&ends))).collect();
+        let expected: Vec<String> = rows
+            .iter()
+            .map(|row| row.each_ref().map(|value| value.clone().unwrap_or("~".into())).join("|"))
+            .collect();
+        let format = Format::Csv(Dialect::delimited_by(b','));
+        assert_eq!(decoded(&format, &["a", "b"], text.as_bytes()), expected, "{text:?}");
+    });
+}
+
+#[test]
+fn a_block_decodes_as_its_records_do_one_by_one() {
+    let tokens =
+        ["a", ",", "\"", "\"\"", "\n", "\r", "\r\n", "\u{feff}", "\u{e9}", ",\"", "\",", "x,y\n", "\0"];
+    for_a_while(|dice| {
+        let null_as = (dice.below(2) == 0).then(|| "a".to_owned());
+        let quote = (dice.below(4) > 0).then_some(b'"');
+        let format = Format::Csv(Dialect { null_as, quote, ..Dialect::delimited_by(b',') });
+        let text: String = (0..dice.below(60)).map(|_| dice.pick(&tokens)).collect();
+        let limits = Limits { record_bytes: [6, 1000][dice.below(2)] };
+        let block = block_of(&format, text.as_bytes(), limits);
+        let together = decoded_block(&format, &["a", "b"], &block);
+        let one_by_one: Vec<String> = block
+            .spans
+            .iter()
+            .flat_map(|span| {
+                let alone = Block { spans: vec![*span], ..block.clone() };
+                decoded_block(&format, &["a", "b"], &alone)
+            })
+            .collect();
+        assert_eq!(together, one_by_one, "{text:?}");
+        let disagreed = "0:1 the text is no single CSV record".to_owned();
+        assert!(!together.contains(&disagreed), "{text:?}");
+    });
+}
+
+#[test]
+fn rejects_are_mended_records() {
+    let lines = [
+        (r#"{"dbload_reject":1,"source":"x","record":{"a":"1"},"raw":null}"#, r#"a="1""#),
+        (r#"{"dbload_reject":1,"record":null,"raw":"{\"a\":\"\\u00e9\"}"}"#, r#"a="\u00e9""#),
+        (r#"{"dbload_reject":1,"record":null,"raw":"1,2,3"}"#, "0:1 raw text: mend it into `record`"),
+        (r#"{"dbload_reject":1}"#, "0:1 raw text: mend it into `record`"),
+        (r#"{"dbload_reject":1,"record":[1]}"#, "0:29 expected a JSON object, found an array"),
+        (r#"{"a":1}"#, "a=1"),
+        (r#"{"dbload_reject":"#, "0:17 malformed JSON: EOF while parsing a value"),
+    ];
+    for (line, expected) in lines {
+        assert_eq!(decoded(&Format::Rejects, &[], line.as_bytes()), [expected], "{line}");
+    }
+}
+
+fn header(text: &str, last: bool) -> Result<Option<(Vec<String>, u64, u64)>, HeaderError> {
+    let read = read_header(&Dialect::delimited_by(b','), 0, text.as_bytes(), last)?;
+    Ok(read.map(|header| (header.names, header.end.offset, header.end.line)))
+}
+
+#[test]
+fn headers() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(header("a,b", false), Ok(None));
+    assert_eq!(header("a,b", true), Ok(Some((names(&["a", "b"]), 3, 1))));
+    assert_eq!(header("\u{feff}\"a\nb\", c\r\n1,2", false), Ok(Some((names(&["a\nb", " c"]), 11, 2))));
+    assert_eq!(header("\n\na\n", false), Ok(Some((names(&["a"]), 3, 3))));
+    assert_eq!(header("", true), Ok(Some((vec![], 0, 1))));
+    assert_eq!(header("\n\n", true), Ok(Some((vec![], 2, 3))));
+    assert_eq!(header("a,,b\n", true), Err(HeaderError::Empty { column: 2 }));
+    let twice = HeaderError::Duplicate { name: "a".into(), first: 1, second: 3 };
+    assert_eq!(header("a,b,a\n", true), Err(twice));
+    assert_eq!(header("\"a,b\n1", true), Err(HeaderError::Unclosed { line: 1 }));
+    let long = "x".repeat(2 * 1024 * 1024);
+    assert_eq!(header(&long, false), Err(HeaderError::TooLong { line: 1 }));
+    assert_eq!(header(&long, true), Err(HeaderError::TooLong { line: 1 }));
+    let read = read_header(&Dialect::delimited_by(b','), 0, b"a,\xff\n", true);
+    assert_eq!(read, Err(HeaderError::Undecodable { line: 1, reason: DecodeErrorKind::InvalidUtf8 }));
+}

@@ -1,0 +1,268 @@
+//! What format a source has: by its name, else by its first bytes. Guesses once, before the first record; says
+//! what was guessed, so that the plan can show it.
+
+use super::decode::is_reject;
+use super::split::{Limits, Splitter};
+use super::{Compression, Dialect, Format, json};
+use crate::record::Position;
+
+/// Bytes of the decoded stream that [`detect`] wants to see: enough for some lines, cheap to keep.
+pub const HEAD_BYTES: usize = 64 * 1024;
+
+/// Lines that must agree on a delimiter, at most: enough to tell.
+const LINES_SNIFFED: usize = 20;
+
+const DELIMITERS: [u8; 4] = *b",\t;|";
+
+/// A format, and why it was taken to be that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detected {
+    /// The format.
+    pub format: Format,
+    /// For the plan: `by name`, or what was found.
+    pub because: &'static str,
+}
+
+/// Why a source has no format that dbload knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DetectError {
+    /// An HTML page, often a login or error page saved as data.
+    #[error("the content is an HTML or XML page, not records")]
+    Markup,
+    /// Known binary formats by name.
+    #[error("the content is {0}, which is not supported")]
+    Binary(&'static str),
+    /// Neither text nor compressed.
+    #[error("the content is neither text nor a known compression")]
+    NotText,
+}
+
+impl DetectError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Markup => "look at the first lines: was a login or error page saved as data?",
+            Self::Binary(_) => "export it as CSV or JSON lines first",
+            Self::NotText => "if it is text in another encoding, convert it to UTF-8; else say --format",
+        }
+    }
+}
+
+/// By the name of a source, a compression's ending aside. `.txt` and the like say nothing.
+#[must_use]
+pub fn by_name(name: &str) -> Option<Format> {
+    let name = Compression::by_name(name).map_or(name, |(_, stem)| stem).to_ascii_lowercase();
+    if is_reject_file(&name) {
+        return Some(Format::Rejects);
+    }
+    match name.rsplit_once('.')?.1 {
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "json" => Some(Format::Json { records: None }),
+        "csv" => Some(Format::Csv(Dialect::delimited_by(b','))),
+        "tsv" | "tab" => Some(Format::Csv(Dialect::delimited_by(b'\t'))),
+        _ => None,
+    }
+}
+
+/// Whether this is the name of a reject file as dbload writes it.
+#[must_use]
+pub fn is_reject_file(name: &str) -> bool {
+    let name = Compression::by_name(name).map_or(name, |(_, stem)| stem);
+    name.to_ascii_lowercase().ends_with(".rejects.jsonl")
+}
+
+/// By name, then by content. `head`: the first bytes of the decoded stream, [`HEAD_BYTES`] if it has them.
+///
+/// # Errors
+/// When the content is nothing that dbload reads.
+pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
+    match by_name(name) {
+        // Reject files are renamed; a JSONL that begins with a reject is one.
+        Some(Format::Jsonl) if first_is_reject(head) => {
+            Ok(Detected { format: Format::Rejects, because: "by name and its first line, a reject" })
+        }
+        // Many exports call JSON lines `.json`. Read as lines, a broken one costs one record, not the rest.
+        Some(Format::Json { .. }) if first_lines_are_objects(head) => {
+            Ok(Detected { format: Format::Jsonl, because: "by its first lines, each a JSON object" })
+        }
+        Some(format) => Ok(Detected { format, because: "by name" }),
+        None => by_content(head),
+    }
+}
+
+fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
+    let found = |format, because| Ok(Detected { format, because });
+    refuse_binary(head)?;
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    match text.first() {
+        Some(b'{') if first_is_reject(text) => found(Format::Rejects, "by its first line, a reject"),
+        Some(b'{') if first_line_is_object(text) => found(Format::Jsonl, "by its first line, a JSON object"),
+        Some(b'{') => found(Format::Json { records: None }, "by its first byte, `{`"),
+        Some(b'[') => found(Format::Json { records: None }, "by its first byte, `[`"),
+        Some(b'<') => Err(DetectError::Markup),
+        _ => {
+            let (delimiter, because) = sniff_delimiter(text);
+            found(Format::Csv(Dialect::delimited_by(delimiter)), because)
+        }
+    }
+}
+
+fn refuse_binary(head: &[u8]) -> Result<(), DetectError> {
+    const MAGIC: [(&[u8], &str); 5] = [
+        (b"PAR1", "Parquet"),
+        (b"Obj\x01", "Avro"),
+        (b"ORC", "ORC"),
+        (b"PK\x03\x04", "a ZIP archive (or a spreadsheet)"),
+        (b"SQLite format 3\0", "an SQLite database"),
+    ];
+    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Err(DetectError::Binary(name));
+    }
+    // UTF-16 has NULs in every other place, other binaries nearly always.
+    if head.iter().take(1024).any(|&byte| byte == 0) {
+        return Err(DetectError::NotText);
+    }
+    Ok(())
+}
+
+/// Whether the first two lines, at least, are each a whole object.
+fn first_lines_are_objects(head: &[u8]) -> bool {
+    let mut splitter = Splitter::new(&Format::Jsonl, Limits::default(), Position::start_of(0));
+    let mut spans = Vec::new();
+    let _ = splitter.split(head, head.len() < HEAD_BYTES, &mut spans);
+    let is_object = |i: usize| {
+        spans.get(i).is_some_and(|span| first_line_is_object(&head[span.start as usize..span.end as usize]))
+    };
+    is_object(0) && is_object(1)
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    text[..end].trim_ascii_end()
+}
+
+fn first_is_reject(head: &[u8]) -> bool {
+    let line = std::str::from_utf8(first_line(head)).unwrap_or("");
+    let members: Result<Vec<_>, _> = json::members(line).collect();
+    members.is_ok_and(|members| is_reject(&members))
+}
+
+fn first_line_is_object(head: &[u8]) -> bool {
+    let line = first_line(head);
+    line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+/// The delimiter that occurs, outside quotes, equally often in all of the first lines; the more often the
+/// better. A comma if none does.
+fn sniff_delimiter(head: &[u8]) -> (u8, &'static str) {
+    let mut best = (0, b',');
+    for delimiter in DELIMITERS {
+        let mut spans = Vec::new();
+        let format = Format::Csv(Dialect::delimited_by(delimiter));
+        let mut splitter = Splitter::new(&format, Limits::default(), Position::start_of(0));
+        let last = head.len() < HEAD_BYTES;
+        let _ = splitter.split(head, last, &mut spans);
+        spans.truncate(LINES_SNIFFED);
+        let mut counts = spans.iter().map(|span| {
+            let record = &head[span.start as usize..span.end as usize];
+            count_unquoted(record, delimiter)
+        });
+        let first = counts.next().unwrap_or(0);
+        if first > best.0 && counts.all(|count| count == first) {
+            best = (first, delimiter);
+        }
+    }
+    let because = match best {
+        (0, _) => "by its content: text of one column",
+        (_, b'\t') => "by its content: text delimited by tabs",
+        (_, b';') => "by its content: text delimited by `;`",
+        (_, b'|') => "by its content: text delimited by `|`",
+        _ => "by its content: text delimited by `,`",
+    };
+    (best.1, because)
+}
+
+fn count_unquoted(record: &[u8], delimiter: u8) -> usize {
+    let mut quoted = false;
+    let mut count = 0;
+    for &byte in record {
+        quoted ^= byte == b'"';
+        count += usize::from(byte == delimiter && !quoted);
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, head: &str, expected: &str) {
+        let shown = match detect(name, head.as_bytes()) {
+            Err(error) => error.to_string(),
+            Ok(Detected { format: Format::Csv(dialect), .. }) => {
+                format!("csv {:?}", dialect.delimiter as char)
+            }
+            Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".into(),
+            Ok(Detected { format: Format::Rejects, .. }) => "rejects".into(),
+            Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
+        };
+        assert_eq!(shown, expected, "{name} {head:?}");
+    }
+
+    #[test]
+    fn names() {
+        for (name, expected) in [
+            ("a.jsonl", "jsonl"),
+            ("a.NDJSON.gz", "jsonl"),
+            ("x/a.json.zst", "json"),
+            ("a.csv.bz2", "csv ','"),
+            ("a.tsv.xz", "csv '\\t'"),
+            ("a.tab", "csv '\\t'"),
+            ("t.8f3a.rejects.jsonl", "rejects"),
+            ("t.rejects.jsonl.gz", "rejects"),
+        ] {
+            check(name, "", expected);
+        }
+        assert_eq!((by_name("a.txt"), by_name("csv"), by_name(".gz")), (None, None, None));
+    }
+
+    #[test]
+    fn contents() {
+        for (head, expected) in [
+            ("{\"a\":1}\n{", "jsonl"),
+            ("\u{feff}\n{\"a\":1}\r\n", "jsonl"),
+            ("{\n\"a\":1}", "json"),
+            ("{\"a\":[\n1]}", "json"),
+            (" [1]", "json"),
+            ("{\"dbload_reject\":1,\"record\":{}}\n", "rejects"),
+            ("a,b\n1,2\n", "csv ','"),
+            ("a;b\n1,5;2\n", "csv ';'"),
+            ("a\tb\n1\t\"x\ty\"\n", "csv '\\t'"),
+            ("a|b|c\n1|2|3", "csv '|'"),
+            ("name\nx", "csv ','"),
+            ("", "csv ','"),
+            ("<!DOCTYPE html>", "the content is an HTML or XML page, not records"),
+            ("PAR1\u{1}", "the content is Parquet, which is not supported"),
+            ("a\0b\0", "the content is neither text nor a known compression"),
+        ] {
+            check("stdin", head, expected);
+        }
+        check("a.jsonl", "{\"dbload_reject\":1}", "rejects");
+        check("a.json", "{\"a\":1}\n\n{\"a\":2}", "jsonl");
+        check("a.json", "{\"a\":1}\n{\"a\":", "json");
+        check("a.json", "{\"a\":1}", "json");
+        check("a.json", "{\n\"a\":1}\n{\"a\":2}\n", "json");
+        check("a.json", "[{\"a\":1},\n{\"a\":2}]\n", "json");
+    }
+
+    #[test]
+    fn compressions() {
+        assert_eq!(Compression::by_name("a.csv.GZ"), Some((Compression::Gzip, "a.csv")));
+        assert_eq!(Compression::by_name("a.csv"), None);
+        assert_eq!(Compression::by_name("é"), None);
+        assert_eq!(Compression::by_magic(&[0x1f, 0x8b, 8, 0]), Compression::Gzip);
+        assert_eq!(Compression::by_magic(b"BZ"), Compression::None);
+    }
+}

@@ -1,0 +1,275 @@
+//! The way to the records in a JSON document: a path of member names, and a walker that follows it byte by
+//! byte, skipping everything beside it. Depth is a counter, so nesting costs nothing.
+
+use std::borrow::Cow;
+
+use super::{SplitErrorKind, is_blank};
+
+/// Members of the document that an error names, at most: enough to see what was meant.
+const NAMES_SHOWN: usize = 20;
+
+/// Brackets and strings of a value that is being passed over.
+#[derive(Default)]
+pub(super) struct Nesting {
+    pub(super) open: u64,
+    pub(super) in_string: bool,
+}
+
+impl Nesting {
+    /// Goes on from `*scan`; returns the index behind the bracket that closes the last open one.
+    pub(super) fn find_close(&mut self, buf: &[u8], scan: &mut usize) -> Option<usize> {
+        let mut at = *scan;
+        while at < buf.len() {
+            if self.in_string {
+                match find_quote(buf, at) {
+                    Ok(quote) => at = quote + 1,
+                    Err(resume) => {
+                        *scan = resume;
+                        return None;
+                    }
+                }
+                self.in_string = false;
+                continue;
+            }
+            match buf[at] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.open += 1,
+                b'}' | b']' => {
+                    self.open = self.open.saturating_sub(1);
+                    if self.open == 0 {
+                        *scan = at + 1;
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        *scan = at;
+        None
+    }
+}
+
+/// The index of the quote that ends the string in which `from` lies, or where to go on with more bytes.
+pub(super) fn find_quote(buf: &[u8], from: usize) -> Result<usize, usize> {
+    let mut at = from;
+    loop {
+        match memchr::memchr2(b'"', b'\\', &buf[at..]) {
+            None => return Err(buf.len()),
+            Some(i) if buf[at + i] == b'"' => return Ok(at + i),
+            // The escaped byte is passed over with its backslash.
+            Some(i) if at + i + 1 < buf.len() => at += i + 2,
+            Some(i) => return Err(at + i),
+        }
+    }
+}
+
+/// The end of the number, literal or string that is being passed over: before the first byte that cannot
+/// belong to it.
+pub(super) fn find_scalar_end(buf: &[u8], scan: &mut usize, in_string: &mut bool) -> Option<usize> {
+    while *scan < buf.len() {
+        if *in_string {
+            match find_quote(buf, *scan) {
+                Ok(quote) => *scan = quote + 1,
+                Err(resume) => {
+                    *scan = resume;
+                    return None;
+                }
+            }
+            *in_string = false;
+            continue;
+        }
+        match buf[*scan] {
+            b'"' => *in_string = true,
+            b',' | b'[' | b']' | b'{' | b'}' | b':' => return Some(*scan),
+            byte if is_blank(byte) => return Some(*scan),
+            _ => {}
+        }
+        *scan += 1;
+    }
+    None
+}
+
+/// Splits `data.items` or `/data/items` (a JSON pointer with `~0` and `~1`) into member names.
+pub(super) fn parse(path: &str) -> Vec<String> {
+    if let Some(pointer) = path.strip_prefix('/') {
+        return pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
+    }
+    path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What the walker came to.
+pub(super) enum Step {
+    /// The value at the path begins at this index: an array or an object.
+    Arrived(usize),
+    /// All bytes before this index are done with; more must come.
+    More(usize),
+}
+
+/// Follows the path through one document after the other.
+pub(super) struct Walker {
+    path: String,
+    names: Vec<String>,
+    matched: usize,
+    expect: Expect,
+    seen: Vec<String>,
+    /// Index in the next buffer from which an unfinished name or skipped value goes on.
+    skipping: Nesting,
+}
+
+enum Expect {
+    Value,
+    Name { may_close: bool },
+    Colon { on_path: bool },
+    Skipped,
+    SkippedScalar,
+    Comma,
+}
+
+impl Walker {
+    pub(super) fn new(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            names: parse(path),
+            matched: 0,
+            expect: Expect::Value,
+            seen: Vec::new(),
+            skipping: Nesting::default(),
+        }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Back to the start, for a further document behind the one that was read.
+    pub(super) fn restart(&mut self) {
+        self.matched = 0;
+        self.expect = Expect::Value;
+        self.seen.clear();
+    }
+
+    /// Whether a source may end here: between two documents.
+    pub(super) fn between_documents(&self) -> bool {
+        self.matched == 0 && matches!(self.expect, Expect::Value)
+    }
+
+    /// Walks on from `pos`. On an error the index is its place.
+    pub(super) fn walk(&mut self, buf: &[u8], mut pos: usize) -> Result<Step, (usize, SplitErrorKind)> {
+        loop {
+            match self.expect {
+                Expect::Skipped => match self.skipping.find_close(buf, &mut pos) {
+                    Some(_) => self.expect = Expect::Comma,
+                    None => return Ok(Step::More(pos)),
+                },
+                Expect::SkippedScalar => match find_scalar_end(buf, &mut pos, &mut self.skipping.in_string) {
+                    Some(_) => self.expect = Expect::Comma,
+                    None => return Ok(Step::More(pos)),
+                },
+                Expect::Value | Expect::Name { .. } | Expect::Colon { .. } | Expect::Comma => {
+                    while pos < buf.len() && is_blank(buf[pos]) {
+                        pos += 1;
+                    }
+                    let Some(&byte) = buf.get(pos) else { return Ok(Step::More(pos)) };
+                    if matches!(self.expect, Expect::Value) && self.matched == self.names.len() {
+                        return self.arrive(byte, pos);
+                    }
+                    match self.step(buf, pos, byte).map_err(|kind| (pos, kind))? {
+                        Some(next) => pos = next,
+                        None => return Ok(Step::More(pos)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn arrive(&self, byte: u8, pos: usize) -> Result<Step, (usize, SplitErrorKind)> {
+        if matches!(byte, b'[' | b'{') {
+            return Ok(Step::Arrived(pos));
+        }
+        Err((pos, self.not_records("an array of records")(byte)))
+    }
+
+    /// One token. Returns the index behind it, or `None` if it is not whole yet.
+    fn step(&mut self, buf: &[u8], pos: usize, byte: u8) -> Result<Option<usize>, SplitErrorKind> {
+        match (&self.expect, byte) {
+            (Expect::Value, b'{') => self.expect = Expect::Name { may_close: true },
+            (Expect::Value, _) => return Err(self.not_records("an object")(byte)),
+            (Expect::Name { .. }, b'"') => {
+                let Ok(quote) = find_quote(buf, pos + 1) else { return Ok(None) };
+                let on_path = self.meet(&buf[pos..=quote]);
+                self.expect = Expect::Colon { on_path };
+                return Ok(Some(quote + 1));
+            }
+            (Expect::Name { may_close: true } | Expect::Comma, b'}') => return Err(self.not_found()),
+            (Expect::Name { .. }, found) => {
+                return Err(SplitErrorKind::Unexpected { found, expected: "a member name" });
+            }
+            (Expect::Colon { on_path: true }, b':') => {
+                self.matched += 1;
+                self.expect = Expect::Value;
+            }
+            (Expect::Colon { on_path: false }, b':') => return Ok(self.begin_skipping(buf, pos + 1)),
+            (Expect::Colon { .. }, found) => {
+                return Err(SplitErrorKind::Unexpected { found, expected: "`:`" });
+            }
+            (Expect::Comma, b',') => self.expect = Expect::Name { may_close: false },
+            (Expect::Comma | Expect::Skipped | Expect::SkippedScalar, found) => {
+                return Err(SplitErrorKind::Unexpected { found, expected: "`,` or `}`" });
+            }
+        }
+        Ok(Some(pos + 1))
+    }
+
+    fn begin_skipping(&mut self, buf: &[u8], mut pos: usize) -> Option<usize> {
+        while pos < buf.len() && is_blank(buf[pos]) {
+            pos += 1;
+        }
+        self.skipping = Nesting::default();
+        self.expect = match buf.get(pos)? {
+            b'{' | b'[' => Expect::Skipped,
+            _ => Expect::SkippedScalar,
+        };
+        Some(pos)
+    }
+
+    /// Notes a member name (with its quotes). Whether it is the next one on the path.
+    fn meet(&mut self, quoted: &[u8]) -> bool {
+        let name: Cow<'_, str> = serde_json::from_slice::<String>(quoted)
+            .map_or_else(|_| String::from_utf8_lossy(&quoted[1..quoted.len() - 1]), Cow::Owned);
+        let on_path = self.names[self.matched] == name;
+        if self.matched == 0 && self.seen.len() < NAMES_SHOWN {
+            self.seen.push(crate::format::shorten(&name));
+        }
+        on_path
+    }
+
+    fn not_found(&self) -> SplitErrorKind {
+        SplitErrorKind::PathNotFound {
+            path: self.path.clone(),
+            missing: self.names[self.matched].clone(),
+            seen: self.seen.clone(),
+        }
+    }
+
+    fn not_records(&self, expected: &'static str) -> impl Fn(u8) -> SplitErrorKind {
+        let at = if self.matched == 0 {
+            "the top level".to_owned()
+        } else {
+            format!("/{}", self.names[..self.matched].join("/"))
+        };
+        move |byte| SplitErrorKind::PathNotRecords { at: at.clone(), expected, found: name_of(byte) }
+    }
+}
+
+fn name_of(first_byte: u8) -> &'static str {
+    match first_byte {
+        b'"' => "a string",
+        b'[' => "an array",
+        b'{' => "an object",
+        b't' | b'f' => "a boolean",
+        b'n' => "null",
+        b'-' | b'0'..=b'9' => "a number",
+        _ => "no JSON value",
+    }
+}

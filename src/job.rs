@@ -1,0 +1,209 @@
+//! A job: what is to be loaded, from where, into what, how. An inert description, validated but not acted on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::format::Compression;
+use crate::map::Extra;
+use crate::pg::{Dsn, TableName};
+use crate::schema::Mode;
+
+/// Memory of the whole process unless `--max-memory` says otherwise.
+pub const MAX_MEMORY_BYTES: u64 = 64 << 20;
+/// Rows of a batch: the merge is fastest near 20,000; more only costs memory and repeats more on a fault.
+pub const BATCH_ROWS: u64 = 20_000;
+/// Connections, unless said otherwise: more than the server has cores do not help, and we do not know its cores.
+pub const POOL_SIZE: usize = 4;
+/// How long to wait for a server that is away.
+pub const RETRY_FOR: Duration = Duration::from_secs(300);
+
+/// A format by name, as on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormatName {
+    /// One JSON object a line.
+    Jsonl,
+    /// A JSON text.
+    Json,
+    /// Comma-separated values.
+    Csv,
+    /// Tab-separated values.
+    Tsv,
+}
+
+/// How the sources are written, as far as the user said it.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Format of all sources; by name and content otherwise.
+    pub format: Option<FormatName>,
+    /// Compression of all sources; by name and content otherwise.
+    pub compression: Option<Compression>,
+    /// Path to the records in a JSON text.
+    pub records: Option<String>,
+    /// Delimiter of CSV.
+    pub delimiter: Option<u8>,
+    /// Quote of CSV; `Some(None)`: no quoting.
+    pub quote: Option<Option<u8>>,
+    /// Names of the columns of CSV without a header.
+    pub columns: Option<Vec<String>>,
+    /// An unquoted CSV field equal to this is NULL.
+    pub null_as: Option<String>,
+    /// Longest record in bytes.
+    pub record_bytes: Option<usize>,
+}
+
+/// When too many records are rejected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RejectBudget {
+    /// Never.
+    Unlimited,
+    /// Above this many.
+    Count(u64),
+    /// Above this share of what was read (0 to 1), judged from 1,000 records on.
+    Share(f64),
+}
+
+impl RejectBudget {
+    /// A share says nothing about the first few records.
+    const SHARE_FROM_RECORDS: u64 = 1_000;
+
+    /// Whether so many rejects of so many records are too many.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share of so many records needs no more precision")]
+    pub fn is_exceeded(self, rejected: u64, read: u64, at_end: bool) -> bool {
+        match self {
+            Self::Unlimited => false,
+            Self::Count(n) => rejected > n,
+            Self::Share(share) => {
+                (read >= Self::SHARE_FROM_RECORDS || at_end) && rejected as f64 > share * read as f64
+            }
+        }
+    }
+}
+
+/// What a start does about earlier ones.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, independent of the others")]
+pub struct Runs {
+    /// Give an unfinished run up and begin anew.
+    pub restart: bool,
+    /// Append files again that were appended before.
+    pub again: bool,
+    /// Wait this long for a running owner.
+    pub wait: Duration,
+    /// Take a running owner's load over.
+    pub take_over: bool,
+    /// Identity of the load.
+    pub load_id: Option<String>,
+    /// Keep no ledger.
+    pub no_ledger: bool,
+    /// Records to pass over at the start of the first source.
+    pub skip_records: u64,
+}
+
+/// Bounds on what a load takes.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// All connections there ever are.
+    pub pool_size: usize,
+    /// Rows of a batch.
+    pub batch_rows: u64,
+    /// Bytes of a batch; from the memory otherwise.
+    pub batch_bytes: Option<usize>,
+    /// Memory of the process.
+    pub max_memory_bytes: u64,
+    /// How long to wait for a server that is away.
+    pub retry_for: Duration,
+    /// Longest statement.
+    pub statement_timeout: Duration,
+    /// Longest wait for a lock.
+    pub lock_timeout: Duration,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self {
+            pool_size: POOL_SIZE,
+            batch_rows: BATCH_ROWS,
+            batch_bytes: None,
+            max_memory_bytes: MAX_MEMORY_BYTES,
+            retry_for: RETRY_FOR,
+            // A stopped client must not hold locks for a minute.
+            statement_timeout: Duration::from_secs(50),
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Resources {
+    /// Bytes of COPY text of a batch. Each partition has one batch filling, one waiting and one being written, and each of
+    /// those keeps its input beside the COPY text; the rest of the memory is for blocks on their way and the program.
+    #[must_use]
+    pub fn bytes_of_batch(&self) -> usize {
+        const LEAST: u64 = 128 << 10;
+        const MOST: u64 = 4 << 20;
+        let share = self.max_memory_bytes / 2 / (self.pool_size as u64 * 3 * 2);
+        self.batch_bytes.unwrap_or_else(|| usize::try_from(share.clamp(LEAST, MOST)).unwrap_or(1 << 20))
+    }
+}
+
+/// What to load, and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The database.
+    pub dsn: Dsn,
+    /// Source words as given.
+    pub sources: Vec<String>,
+    /// The target; the first source's stem otherwise.
+    pub table: Option<TableName>,
+    /// The key; the table's primary key otherwise.
+    pub key: Option<Vec<String>>,
+    /// The mode; by the key otherwise.
+    pub mode: Option<Mode>,
+    /// How sources are written.
+    pub reading: Reading,
+    /// Rule for fields without a column.
+    pub extra: Extra,
+    /// Only newer records replace stored ones.
+    pub newer_by: Option<String>,
+    /// Session time zone.
+    pub time_zone: String,
+    /// Session DateStyle.
+    pub date_style: String,
+    /// Bounds.
+    pub resources: Resources,
+    /// When too many records are rejected.
+    pub max_rejects: RejectBudget,
+    /// The reject file.
+    pub rejects_file: Option<PathBuf>,
+    /// Earlier starts.
+    pub runs: Runs,
+    /// Make the plan and stop.
+    pub dry_run: bool,
+    /// The connection goes through a transaction pooler.
+    pub transaction_pooler: bool,
+}
+
+impl Job {
+    /// A job with defaults for everything but where from and where to.
+    #[must_use]
+    pub fn new(dsn: Dsn, sources: Vec<String>) -> Self {
+        Self {
+            dsn,
+            sources,
+            table: None,
+            key: None,
+            mode: None,
+            reading: Reading::default(),
+            extra: Extra::Refuse,
+            newer_by: None,
+            time_zone: "UTC".to_owned(),
+            date_style: "ISO, YMD".to_owned(),
+            resources: Resources::default(),
+            max_rejects: RejectBudget::Unlimited,
+            rejects_file: None,
+            runs: Runs::default(),
+            dry_run: false,
+            transaction_pooler: false,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The ledger's schema: applied by sqlx, inside one transaction under a transaction lock.
+//!
+//! sqlx's own lock belongs to a session and its own table to the application; so the lock is ours and the table is
+//! `_dbload.migration`. A start looks with a SELECT and migrates only if the ledger is behind.
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnection;
+use sqlx::{Acquire as _, Row as _};
+
+use crate::pg::ErrorView;
+
+use super::error::LedgerError;
+
+/// Advisory lock of the migration (`dbload` as a number): concurrent first starts wait for each other.
+const MIGRATION_LOCK: i64 = 0x6462_6c6f_6164;
+
+/// The migrations, compiled in.
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.dangerous_set_table_name("_dbload.migration");
+    migrator.set_locking(false);
+    migrator
+}
+
+fn newest(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Brings the ledger up to date, if it is not.
+pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), LedgerError> {
+    let migrator = migrator();
+    let known = newest(&migrator);
+    let found = version(connection).await.map_err(|e| refused(e, role, "use"))?;
+    if found > known {
+        return Err(LedgerError::TooNew { found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    let create = |error: sqlx::Error| refused(error, role, "create");
+    let mut transaction = connection.begin().await.map_err(create)?;
+    sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await
+        .map_err(create)?;
+    if version(&mut transaction).await.map_err(create)? < known {
+        sqlx::raw_sql("SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS _dbload")
+            .execute(&mut *transaction)
+            .await
+            .map_err(create)?;
+        migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                create(error)
+            }
+            other => LedgerError::Server {
+                doing: "migrate the ledger",
+                view: ErrorView { message: other.to_string(), ..ErrorView::default() },
+            },
+        })?;
+    }
+    transaction.commit().await.map_err(create)
+}
+
+/// The version in the database; 0 without a ledger.
+async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let there: bool = sqlx::query(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = '_dbload' AND c.relname = 'migration')",
+    )
+    .persistent(false)
+    .fetch_one(&mut *connection)
+    .await?
+    .try_get(0)?;
+    if !there {
+        return Ok(0);
+    }
+    sqlx::query("SELECT coalesce(max(version), 0) FROM _dbload.migration WHERE success")
+        .persistent(false)
+        .fetch_one(connection)
+        .await?
+        .try_get(0)
+}
+
+fn refused(error: sqlx::Error, role: &str, what: &'static str) -> LedgerError {
+    let view = ErrorView::from(&error);
+    if view.sqlstate.as_deref() == Some("42501") {
+        return LedgerError::NoRights { role: role.to_owned(), what };
+    }
+    LedgerError::Server { doing: "prepare the ledger", view }
+}
+
+/// What an administrator runs once for a role that may not create the ledger itself.
+#[must_use]
+pub fn administrator_sql(role: &str) -> String {
+    let migrator = migrator();
+    let mut sql = String::from(
+        "-- The ledger of dbload. Run once, as a role that may create schemas in this database.\n\
+         BEGIN;\nCREATE SCHEMA IF NOT EXISTS _dbload;\n\
+         CREATE TABLE IF NOT EXISTS _dbload.migration (\n    version bigint PRIMARY KEY,\n    description text NOT NULL,\n    \
+         installed_on timestamptz NOT NULL DEFAULT now(),\n    success boolean NOT NULL,\n    checksum bytea NOT NULL,\n    \
+         execution_time bigint NOT NULL\n);\n\n",
+    );
+    for migration in migrator.iter() {
+        let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        sql.push_str(migration.sql.as_str());
+        sql.push_str(&format!(
+            "\nINSERT INTO _dbload.migration (version, description, success, checksum, execution_time)\n\
+             VALUES ({}, {}, true, '\\x{checksum}', 0);\n\n",
+            migration.version,
+            crate::pg::literal(&migration.description)
+        ));
+    }
+    let role = crate::pg::Ident::new(role).map_or_else(|_| "PUBLIC".to_owned(), |role| role.to_string());
+    sql.push_str(&format!(
+        "GRANT USAGE ON SCHEMA _dbload TO {role};\n\
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA _dbload TO {role};\n\
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _dbload TO {role};\nCOMMIT;\n"
+    ));
+    sql
+}

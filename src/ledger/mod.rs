@@ -1,0 +1,23 @@
+//! The ledger: runs, owners, checkpoints and rejects, in schema `_dbload` of the target's database.
+//!
+//! Opened once before the writers start: migrated if it is behind, an unfinished run of the same identity taken over, or
+//! a new one recorded. From then on the writers move its checkpoints themselves (`write`), and `read` sums them up at
+//! the end. sqlx does the opening; what runs beside the writers goes through their sessions, since the pool is all
+//! the connections there ever are.
+
+mod error;
+mod migrate;
+mod open;
+mod owner;
+mod read;
+mod run;
+
+pub use error::LedgerError;
+pub use migrate::{administrator_sql, ensure};
+pub use open::{Ledger, Opened, Unfinished};
+pub use owner::Owner;
+pub use read::{
+    abandon, append_rest, complete, record_run, rejects_after, sample_rejects, set_aside, source_books, summary,
+};
+pub use read::{ReasonCount, RejectRow, Summary};
+pub use run::{Checkpoint, NewRun, Settings, StoredRun, StoredSource, identity_of};

@@ -1,0 +1,250 @@
+//! Opening the ledger: is there an unfinished run of this identity, who owns it, may it be taken over.
+//!
+//! Through sqlx, before the writers start; every question in a transaction of its own, so that a pooler does no harm.
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection as _, Row as _};
+
+use crate::account::Books;
+use crate::pg::{Dsn, connect_sqlx};
+use crate::record::Position;
+
+use super::error::LedgerError;
+use super::migrate;
+use super::owner::Owner;
+use super::run::{Checkpoint, StoredRun, StoredSource};
+
+/// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
+const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
+
+/// A connection to the ledger.
+pub struct Ledger {
+    connection: PgConnection,
+}
+
+/// An unfinished run, before it is taken over.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// Its id.
+    pub run: String,
+    /// Its owner.
+    pub owner: Owner,
+    /// Seconds since the owner's last sign of life.
+    pub heartbeat_seconds: f64,
+    /// The target that it writes to: oid and relfilenode.
+    pub target: (u32, u32),
+    /// It has inserted rows.
+    pub has_inserted: bool,
+}
+
+/// What opening came to.
+#[derive(Debug)]
+pub enum Opened {
+    /// No unfinished run.
+    Nothing,
+    /// One that may be taken over.
+    Free(Unfinished),
+    /// One that somebody else is at.
+    Owned(Unfinished),
+}
+
+impl Unfinished {
+    /// The error of a start that finds somebody else at it.
+    #[must_use]
+    pub fn running(&self) -> LedgerError {
+        LedgerError::Running {
+            owner: self.owner.to_string(),
+            heartbeat: format!("last sign of life {:.0} s ago", self.heartbeat_seconds.max(0.0)),
+        }
+    }
+}
+
+impl Ledger {
+    /// Connects, and migrates the ledger if it is behind.
+    pub async fn open(dsn: &Dsn, role: &str) -> Result<Self, LedgerError> {
+        let mut connection = connect_sqlx(dsn).await?;
+        migrate::ensure(&mut connection, role).await?;
+        Ok(Self { connection })
+    }
+
+    /// Closes the connection: from here on the pool has them all.
+    pub async fn close(self) {
+        // Whether the server has heard of it does not matter.
+        let _ = self.connection.close().await;
+    }
+
+    /// Looks for the unfinished run of an identity.
+    pub async fn find(&mut self, identity: &str, me: &Owner) -> Result<Opened, LedgerError> {
+        let failed = LedgerError::server("look for an unfinished run");
+        let row = sqlx::query(
+            "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
+             r.target_oid::bigint, r.target_file::bigint, \
+             (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run) \
+             FROM _dbload.run r WHERE r.identity = $1 AND r.state = 'running'",
+        )
+        .bind(identity)
+        .persistent(false)
+        .fetch_optional(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(Opened::Nothing) };
+        let unfinished = unfinished(&row).map_err(&failed)?;
+        let free = unfinished.owner == *me
+            || unfinished.owner.is_gone()
+            || unfinished.heartbeat_seconds > HEARTBEAT_STALE_SECONDS;
+        Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
+    }
+
+    /// Takes a run over: whatever its former owner still has in flight is fenced from now on.
+    pub async fn take_over(&mut self, run: &str, me: &Owner) -> Result<StoredRun, LedgerError> {
+        let failed = LedgerError::server("take over the unfinished run");
+        let owner = serde_json::to_string(me).unwrap_or_default();
+        let mut transaction = self.connection.begin().await.map_err(&failed)?;
+        sqlx::raw_sql("SET LOCAL lock_timeout = '60s'").execute(&mut *transaction).await.map_err(&failed)?;
+        let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::jsonb)")
+            .bind(run)
+            .bind(owner)
+            .persistent(false)
+            .fetch_one(&mut *transaction)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
+                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => LedgerError::Fenced,
+                other => other,
+            })?;
+        let stored = read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(stored)
+    }
+
+    /// Gives an unfinished run up, for `--restart`.
+    pub async fn abandon(&mut self, run: &str) -> Result<(), LedgerError> {
+        sqlx::query(
+            "UPDATE _dbload.run SET state = 'abandoned', epoch = epoch + 1, finished_at = clock_timestamp() \
+             WHERE run = $1 AND state = 'running'",
+        )
+        .bind(run)
+        .persistent(false)
+        .execute(&mut self.connection)
+        .await
+        .map_err(LedgerError::server("give the unfinished run up"))?;
+        // Its batches in flight find another epoch.
+        sqlx::query("UPDATE _dbload.checkpoint SET epoch = epoch + 1 WHERE run = $1")
+            .bind(run)
+            .persistent(false)
+            .execute(&mut self.connection)
+            .await
+            .map_err(LedgerError::server("give the unfinished run up"))?;
+        Ok(())
+    }
+
+    /// Descriptions of the sources that completed appends have put into a table.
+    pub async fn appended(&mut self, target_oid: u32) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
+        let failed = LedgerError::server("look for earlier appends");
+        let rows = sqlx::query(
+            "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
+             WHERE r.target_oid = $1 AND r.mode = 'append' AND r.state = 'complete'",
+        )
+        .bind(sqlx::postgres::types::Oid(target_oid))
+        .persistent(false)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, json(row, 1)?)))
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(&failed)
+    }
+}
+
+fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
+    let owner = json(row, 1)?;
+    let oid = |column: usize| -> Result<u32, sqlx::Error> {
+        Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+    };
+    Ok(Unfinished {
+        run: row.try_get(0)?,
+        owner: serde_json::from_value(owner).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        heartbeat_seconds: row.try_get(2)?,
+        target: (oid(3)?, oid(4)?),
+        has_inserted: row.try_get(5)?,
+    })
+}
+
+async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {
+    let head = sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
+        .bind(run)
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    let sources = sqlx::query(
+        "SELECT name, description::text, begin_at::text, set_aside::text, moved_to FROM _dbload.source \
+         WHERE run = $1 ORDER BY source",
+    )
+    .bind(run)
+    .persistent(false)
+    .fetch_all(&mut *connection)
+    .await?;
+    let checkpoints = sqlx::query(
+        "SELECT source, byte_offset, record, line, done, read, inserted, updated, unchanged, deduplicated, skipped, \
+         rejected FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
+    )
+    .bind(run)
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let settings = json(&head, 2)?;
+    Ok(StoredRun {
+        run: run.to_owned(),
+        epoch,
+        attempts: u32::try_from(head.try_get::<i32, _>(0)?).unwrap_or(1),
+        partitions: u32::try_from(head.try_get::<i32, _>(1)?).unwrap_or(1),
+        settings: serde_json::from_value(settings).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        guarantee: head.try_get(3)?,
+        sources: sources.iter().map(stored_source).collect::<Result<_, _>>()?,
+        checkpoints: checkpoints.iter().map(checkpoint).collect::<Result<_, _>>()?,
+    })
+}
+
+fn stored_source(row: &PgRow) -> Result<StoredSource, sqlx::Error> {
+    let place = |column: usize| -> Result<Option<(u64, u64, u64)>, sqlx::Error> {
+        let text: Option<String> = row.try_get(column)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    };
+    Ok(StoredSource {
+        name: row.try_get(0)?,
+        description: json(row, 1)?,
+        begin_at: place(2)?,
+        set_aside: place(3)?,
+        moved_to: row.try_get::<Option<i32>, _>(4)?.and_then(|n| u32::try_from(n).ok()),
+    })
+}
+
+fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
+    let n = |column: usize| -> Result<u64, sqlx::Error> {
+        Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+    };
+    Ok(Checkpoint {
+        at: Position {
+            source: u32::try_from(row.try_get::<i32, _>(0)?).unwrap_or(0),
+            offset: n(1)?,
+            record: n(2)?,
+            line: n(3)?,
+        },
+        done: row.try_get(4)?,
+        books: Books {
+            read: n(5)?,
+            inserted: n(6)?,
+            updated: n(7)?,
+            unchanged: n(8)?,
+            deduplicated: n(9)?,
+            skipped: n(10)?,
+            rejected: n(11)?,
+        },
+    })
+}

@@ -1,0 +1,295 @@
+//! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
+
+use crate::account::{Books, SourceBooks};
+use crate::pg::{ErrorView, FENCED, Outcome, Session, literal};
+
+use super::error::LedgerError;
+use super::owner::Owner;
+use super::run::{NewRun, StoredSource};
+
+/// Rejects that are fetched at a time for the reject file.
+const REJECTS_PAGE: u32 = 2_000;
+
+/// Sums over all checkpoints of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// The books.
+    pub books: Books,
+    /// Batches committed.
+    pub batches: u64,
+    /// Of them, by the careful path.
+    pub careful: u64,
+}
+
+/// Rejects of one kind: how many, and the first of them.
+#[derive(Debug, Clone)]
+pub struct ReasonCount {
+    /// SQLSTATE.
+    pub sqlstate: String,
+    /// Column, if one was to blame.
+    pub column: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// Ordinal of the first one's source.
+    pub source: u32,
+    /// Its line.
+    pub line: u64,
+    /// Its reason.
+    pub reason: String,
+    /// Its constraint.
+    pub constraint: Option<String>,
+}
+
+/// A reject as stored.
+#[derive(Debug, Clone)]
+pub struct RejectRow {
+    /// Ordinal of its source.
+    pub source: u32,
+    /// Ordinal in its source.
+    pub record: u64,
+    /// Line.
+    pub line: u64,
+    /// Offset.
+    pub offset: u64,
+    /// Column.
+    pub column: Option<String>,
+    /// SQLSTATE.
+    pub sqlstate: String,
+    /// Constraint.
+    pub constraint: Option<String>,
+    /// Reason.
+    pub reason: String,
+    /// The record as a JSON object.
+    pub original: Option<String>,
+    /// Its text, where it could not be split.
+    pub raw: Option<String>,
+}
+
+/// Statements that record a new run; they go into the transaction that creates the table, if one is created.
+#[must_use]
+pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) -> String {
+    let key: Vec<String> = new.key.iter().map(|column| literal(column)).collect();
+    let json = |value: serde_json::Value| literal(&value.to_string());
+    let mut sql = format!(
+        "INSERT INTO _dbload.run (run, identity, target, target_oid, target_file, mode, key, partitions, settings, \
+         guarantee, owner) VALUES ({}, {}, {}, {}, {}, {}, ARRAY[{}]::text[], {}, {}, {}, {});\n\
+         INSERT INTO _dbload.checkpoint (run, partition, epoch) SELECT {}, p, 1 FROM pg_catalog.generate_series(0, {}) p",
+        literal(run),
+        literal(&new.identity),
+        literal(&new.target),
+        target.0,
+        target.1,
+        literal(&new.mode),
+        key.join(", "),
+        new.partitions,
+        json(serde_json::to_value(&new.settings).unwrap_or_default()),
+        literal(&new.guarantee),
+        json(serde_json::to_value(owner).unwrap_or_default()),
+        literal(run),
+        new.partitions - 1,
+    );
+    for (ordinal, source) in new.sources.iter().enumerate() {
+        sql.push_str(";\n");
+        sql.push_str(&record_source(run, ordinal, source));
+    }
+    sql
+}
+
+fn record_source(run: &str, ordinal: usize, source: &StoredSource) -> String {
+    let place = |at: Option<(u64, u64, u64)>| {
+        at.map_or("NULL".to_owned(), |(offset, record, line)| format!("'[{offset},{record},{line}]'"))
+    };
+    format!(
+        "INSERT INTO _dbload.source (run, source, name, description, begin_at, set_aside) VALUES ({}, {ordinal}, {}, {}, {}, {})",
+        literal(run),
+        literal(&source.name),
+        literal(&source.description.to_string()),
+        place(source.begin_at),
+        place(source.set_aside),
+    )
+}
+
+fn failed(doing: &'static str) -> impl Fn(ErrorView) -> LedgerError {
+    move |view| {
+        if view.sqlstate.as_deref() == Some(FENCED) {
+            LedgerError::Fenced
+        } else {
+            LedgerError::Server { doing, view }
+        }
+    }
+}
+
+/// Sets a source aside, before any checkpoint moves past it: what is left of it becomes the last source of the next
+/// start.
+pub async fn set_aside(
+    session: &Session,
+    run: &str,
+    epoch: u64,
+    source: u32,
+    at: (u64, u64, u64),
+) -> Result<(), LedgerError> {
+    let sql = format!(
+        "UPDATE _dbload.source s SET set_aside = '[{},{},{}]' WHERE s.run = {run} AND s.source = {source} \
+         AND EXISTS (SELECT FROM _dbload.run r WHERE r.run = {run} AND r.epoch = {epoch} AND r.state = 'running')",
+        at.0,
+        at.1,
+        at.2,
+        run = literal(run),
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("set a source aside"))?;
+    match outcomes.first() {
+        Some(outcome) if outcome.affected == 1 => Ok(()),
+        _ => Err(LedgerError::Fenced),
+    }
+}
+
+/// Appends the rest of a source that was set aside to the order.
+pub async fn append_rest(
+    session: &Session,
+    run: &str,
+    of: u32,
+    ordinal: u32,
+    source: &StoredSource,
+) -> Result<(), LedgerError> {
+    let sql = format!(
+        "{};\nUPDATE _dbload.source SET moved_to = {ordinal} WHERE run = {} AND source = {of}",
+        record_source(run, ordinal as usize, source),
+        literal(run)
+    );
+    session.run(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))
+}
+
+/// Completes a run: synchronously, fenced, and only if all books balance.
+pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
+    let sql = format!(
+        "BEGIN;\nSELECT _dbload.complete({}, {epoch});\nCOMMIT",
+        literal(run)
+    );
+    let outcome = session.begin(&sql).await;
+    match outcome {
+        Ok(_) => {
+            session.transaction_ended();
+            Ok(())
+        }
+        Err(error) => {
+            session.roll_back().await;
+            if error.sqlstate.as_deref() == Some("DL002") {
+                return Err(LedgerError::Unbalanced { run: run.to_owned() });
+            }
+            Err(failed("complete the run")(error))
+        }
+    }
+}
+
+/// Gives up a run that cannot be resumed (its source was a pipe).
+pub async fn abandon(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
+    let sql = format!(
+        "UPDATE _dbload.run SET state = 'abandoned', finished_at = clock_timestamp() WHERE run = {} AND epoch = {epoch} \
+         AND state = 'running'",
+        literal(run)
+    );
+    session.run(&sql).await.map(|_| ()).map_err(failed("close the run"))
+}
+
+fn numbers(row: &[Option<String>]) -> Vec<u64> {
+    row.iter().map(|value| value.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0)).collect()
+}
+
+/// The sums of what was committed.
+pub async fn summary(session: &Session, run: &str) -> Result<Summary, LedgerError> {
+    let sql = format!(
+        "SELECT sum(read), sum(inserted), sum(updated), sum(unchanged), sum(deduplicated), sum(skipped), sum(rejected), \
+         sum(batches), sum(careful) FROM _dbload.checkpoint WHERE run = {}",
+        literal(run)
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("sum up the run"))?;
+    let row = outcomes.first().and_then(|o| o.rows.first()).map(|row| numbers(row)).unwrap_or_default();
+    let n = |i: usize| row.get(i).copied().unwrap_or(0);
+    Ok(Summary {
+        books: Books {
+            read: n(0),
+            inserted: n(1),
+            updated: n(2),
+            unchanged: n(3),
+            deduplicated: n(4),
+            skipped: n(5),
+            rejected: n(6),
+        },
+        batches: n(7),
+        careful: n(8),
+    })
+}
+
+/// Books of each source, by ordinal.
+pub async fn source_books(session: &Session, run: &str) -> Result<Vec<(u32, SourceBooks)>, LedgerError> {
+    let sql = format!(
+        "SELECT source, sum(read), sum(rejected) FROM _dbload.source_count WHERE run = {} GROUP BY source ORDER BY source",
+        literal(run)
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("sum up the sources"))?;
+    let rows = outcomes.first().map(|o| o.rows.as_slice()).unwrap_or_default();
+    Ok(rows
+        .iter()
+        .map(|row| numbers(row))
+        .filter_map(|n| Some((u32::try_from(*n.first()?).ok()?, SourceBooks { read: *n.get(1)?, rejected: *n.get(2)? })))
+        .collect())
+}
+
+/// Rejects grouped by what was wrong, the most frequent first.
+pub async fn sample_rejects(session: &Session, run: &str, groups: u32) -> Result<Vec<ReasonCount>, LedgerError> {
+    let sql = format!(
+        "SELECT sqlstate, column_name, count(*), (min(ARRAY[source, line]))[1], (min(ARRAY[source, line]))[2], \
+         (array_agg(reason ORDER BY source, line))[1], (array_agg(constraint_name ORDER BY source, line))[1] \
+         FROM _dbload.reject WHERE run = {} GROUP BY sqlstate, column_name, constraint_name \
+         ORDER BY count(*) DESC, sqlstate, column_name LIMIT {groups}",
+        literal(run)
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("group the rejects"))?;
+    Ok(rows_of(outcomes).into_iter().filter_map(reason_of).collect())
+}
+
+fn rows_of(outcomes: Vec<Outcome>) -> Vec<Vec<Option<String>>> {
+    outcomes.into_iter().next().map(|outcome| outcome.rows).unwrap_or_default()
+}
+
+fn reason_of(row: Vec<Option<String>>) -> Option<ReasonCount> {
+    let mut row = row.into_iter();
+    let mut next = || row.next().flatten();
+    let sqlstate = next()?;
+    let column = next();
+    let count = next()?.parse().ok()?;
+    let source = next()?.parse().ok()?;
+    let line = next()?.parse().ok()?;
+    let reason = next().unwrap_or_default();
+    Some(ReasonCount { sqlstate, column, count, source, line, reason, constraint: next() })
+}
+
+/// A page of rejects behind a place, in source order.
+pub async fn rejects_after(session: &Session, run: &str, after: (u32, u64)) -> Result<Vec<RejectRow>, LedgerError> {
+    let sql = format!(
+        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw \
+         FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",
+        literal(run),
+        after.0,
+        after.1
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("read the rejects"))?;
+    Ok(rows_of(outcomes).into_iter().filter_map(reject_of).collect())
+}
+
+fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {
+    let mut row = row.into_iter();
+    let mut next = || row.next().flatten();
+    Some(RejectRow {
+        source: next()?.parse().ok()?,
+        record: next()?.parse().ok()?,
+        line: next()?.parse().ok()?,
+        offset: next()?.parse().ok()?,
+        column: next(),
+        sqlstate: next().unwrap_or_default(),
+        constraint: next(),
+        reason: next().unwrap_or_default(),
+        original: next(),
+        raw: next(),
+    })
+}

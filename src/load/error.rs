@@ -1,0 +1,77 @@
+//! Why a load failed, sorted by what the user can do: every kind has its exit code.
+
+use crate::ledger::LedgerError;
+use crate::pg::PgError;
+use crate::pg::catalog::CatalogError;
+use crate::plan::Refusal;
+use crate::source::SourceError;
+use crate::write::WriteError;
+
+/// Why a load failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A source cannot be read at all.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The database cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] PgError),
+    /// The catalog cannot be read, or the target is no table.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Schema, mapping or rights do not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The ledger cannot be used, or refuses.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Writing failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The server refused to create the table or record the run.
+    #[error("{doing}: {}", .view.message)]
+    Prepare {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said.
+        view: crate::pg::ErrorView,
+    },
+    /// Two names of one source go to one column, found after the sample.
+    #[error("{source_name}: {error}")]
+    Mapping {
+        /// The source.
+        source_name: String,
+        /// What.
+        error: crate::map::MappingError,
+    },
+    /// A worker thread of ours died: a defect of dbload.
+    #[error("a worker of dbload failed: {0}")]
+    Worker(String),
+    /// The sums over what was committed do not balance.
+    #[error("the books do not balance: {read} records read, {accounted} accounted for")]
+    Unbalanced {
+        /// Read.
+        read: u64,
+        /// Accounted for.
+        accounted: u64,
+    },
+}
+
+impl LoadError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Connect(error) => error.hint().map(ToOwned::to_owned),
+            Self::Catalog(CatalogError::Server(view))
+            | Self::Write(WriteError::Database(view) | WriteError::Unknown(view))
+            | Self::Prepare { view, .. } => view.hint().map(ToOwned::to_owned),
+            Self::Refused(refusal) => refusal.hint.clone(),
+            Self::Ledger(error) => error.hint(),
+            Self::Write(WriteError::Fenced) => Some("the other process goes on; nothing is lost".to_owned()),
+            Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
+            Self::Catalog(_) | Self::Write(_) | Self::Worker(_) | Self::Unbalanced { .. } => None,
+        }
+    }
+}

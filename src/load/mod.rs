@@ -1,0 +1,79 @@
+//! A load from its description to its report: prepare, run the pipeline, close the books.
+//!
+//! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has lost
+//! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
+
+mod close;
+mod error;
+mod input;
+mod prepare;
+mod reject_file;
+mod sample;
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Listener;
+use crate::job::Job;
+use crate::pipeline;
+use crate::report::Report;
+
+pub use error::LoadError;
+pub use input::{Input, Opened, SourceFacts};
+pub use prepare::{Prepared, RunInHand, prepare};
+
+/// How a load ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// All sources read, everything committed or rejected.
+    Complete,
+    /// `--dry-run`: nothing was done.
+    Planned,
+    /// Sources failed for good; the rest is committed.
+    SourceFailed,
+    /// More rejects than allowed; resumable.
+    OverBudget,
+    /// Stopped from outside; resumable.
+    Interrupted,
+    /// Something else failed; resumable where the error says nothing else.
+    Failed(LoadError),
+}
+
+/// What a load came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// The report, as far as the ledger could be asked.
+    pub report: Option<Report>,
+    /// The plan in words, for `--dry-run`.
+    pub plan: Option<String>,
+}
+
+/// Attempts in one process after the server lost acknowledged commits.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Runs a job.
+pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Outcome {
+    let began = Instant::now();
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let prepared = tokio::select! {
+            prepared = prepare(job, listener) => prepared,
+            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, plan: None },
+        };
+        let mut prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Outcome { ended: Ended::Failed(error), report: None, plan: None },
+        };
+        if job.dry_run {
+            return Outcome { ended: Ended::Planned, report: None, plan: Some(prepared.describe(job)) };
+        }
+        match pipeline::run(job, &mut prepared, listener, stop).await {
+            Err(LoadError::Write(crate::write::WriteError::LostCommits)) if attempt < ATTEMPTS_MAX => {}
+            ran => return close::close(job, prepared, ran, began).await,
+        }
+    }
+}

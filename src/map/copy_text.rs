@@ -1,0 +1,206 @@
+//! COPY's text format, and the canonical forms of integers and UUIDs.
+//!
+//! A value is copied once, from the input to the COPY buffer. Numbers stay the digits that they were.
+
+/// NULL in COPY's text format.
+pub(super) const NULL: &[u8] = b"\\N";
+
+/// Appends a value as COPY text. The caller has made sure that it holds no NUL.
+pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    let mut from = 0;
+    for (i, &byte) in text.iter().enumerate() {
+        let escape = match byte {
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => continue,
+        };
+        out.extend_from_slice(&text[from..i]);
+        out.extend_from_slice(&[b'\\', escape]);
+        from = i + 1;
+    }
+    out.extend_from_slice(&text[from..]);
+}
+
+/// Appends an unsigned number in decimal.
+pub(super) fn push_number(out: &mut Vec<u8>, mut n: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(n % 10).unwrap_or(0);
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Digits that an integral number may have before we stop expanding its exponent: no integer type holds more.
+const INTEGER_DIGITS_MAX: usize = 64;
+
+/// Appends the canonical digits of an integral number (`1.0`, `007`, `+5`, ` 12 `, `1e3`), or nothing and `false` if it is none.
+pub(super) fn push_integer(out: &mut Vec<u8>, text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // The usual case: nothing but digits, no leading zero.
+    if let [b'1'..=b'9', rest @ ..] = bytes
+        && rest.iter().all(u8::is_ascii_digit)
+    {
+        out.extend_from_slice(bytes);
+        return true;
+    }
+    let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let (negative, unsigned) = match text.as_bytes() {
+        [b'-', ..] => (true, &text[1..]),
+        [b'+', ..] => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
+        None => (unsigned, 0),
+        Some(e) => match unsigned[e + 1..].parse::<i32>() {
+            Ok(exponent) => (&unsigned[..e], exponent),
+            Err(_) => return false,
+        },
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return false;
+    }
+    let Some(digits) = shifted(whole, fraction, exponent) else { return false };
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        out.push(b'0');
+        return true;
+    }
+    if negative {
+        out.push(b'-');
+    }
+    out.extend_from_slice(digits.as_bytes());
+    true
+}
+
+/// The digits of `whole.fraction * 10^exponent`, if that is integral and of bearable length.
+fn shifted(whole: &str, fraction: &str, exponent: i32) -> Option<String> {
+    let fraction = fraction.trim_end_matches('0');
+    let mut digits = format!("{whole}{fraction}");
+    let shift = i64::from(exponent) - i64::try_from(fraction.len()).ok()?;
+    if let Ok(zeros) = usize::try_from(shift) {
+        if zeros > INTEGER_DIGITS_MAX {
+            return digits.bytes().all(|b| b == b'0').then(String::new);
+        }
+        digits.extend(std::iter::repeat_n('0', zeros));
+        return Some(digits);
+    }
+    let drop = usize::try_from(-shift).ok()?;
+    if drop >= digits.len() {
+        return digits.bytes().all(|b| b == b'0').then(String::new);
+    }
+    let cut = digits.len() - drop;
+    let tail_is_zero = digits.as_bytes()[cut..].iter().all(|&b| b == b'0');
+    digits.truncate(cut);
+    tail_is_zero.then_some(digits)
+}
+
+/// Appends the canonical text of a UUID in any of the forms that PostgreSQL reads, or nothing and `false` if it is none.
+pub(super) fn push_uuid(out: &mut Vec<u8>, text: &str) -> bool {
+    let inner = match text.as_bytes() {
+        [b'{', .., b'}'] => &text[1..text.len() - 1],
+        _ => text,
+    };
+    let mut hex = [0u8; 32];
+    let mut n = 0;
+    let mut hyphen_allowed = false;
+    for byte in inner.bytes() {
+        match byte {
+            // PostgreSQL takes a hyphen behind any group of four digits.
+            b'-' if hyphen_allowed => hyphen_allowed = false,
+            _ if byte.is_ascii_hexdigit() && n < 32 => {
+                hex[n] = byte.to_ascii_lowercase();
+                n += 1;
+                hyphen_allowed = n % 4 == 0 && n < 32;
+            }
+            _ => return false,
+        }
+    }
+    if n != 32 || inner.ends_with('-') {
+        return false;
+    }
+    for (i, part) in [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].iter().enumerate() {
+        if i > 0 {
+            out.push(b'-');
+        }
+        out.extend_from_slice(part);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn integer(text: &str) -> Option<String> {
+        let mut out = Vec::new();
+        push_integer(&mut out, text).then(|| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn integral_numbers_have_one_canonical_form() {
+        for (text, canonical) in [
+            ("1", Some("1")),
+            ("0", Some("0")),
+            ("-0", Some("0")),
+            ("007", Some("7")),
+            ("+5", Some("5")),
+            (" 12 ", Some("12")),
+            ("1.0", Some("1")),
+            ("1.", Some("1")),
+            (".0", Some("0")),
+            ("-3.000", Some("-3")),
+            ("1e3", Some("1000")),
+            ("1.5e1", Some("15")),
+            ("1500e-2", Some("15")),
+            ("1e-1", None),
+            ("1.5", None),
+            ("0e999999", Some("0")),
+            ("1e999999", None),
+            ("9223372036854775808", Some("9223372036854775808")),
+            ("", None),
+            ("-", None),
+            (".", None),
+            ("1 2", None),
+            ("0x1F", None),
+            ("1_000", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(integer(text).as_deref(), canonical, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn uuids_have_one_canonical_form() {
+        let canonical = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+        for text in [
+            "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+            "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+            "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+            "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+        ] {
+            let mut out = Vec::new();
+            assert!(push_uuid(&mut out, text), "{text}");
+            assert_eq!(out, canonical.as_bytes(), "{text}");
+        }
+        for text in ["", "a0eebc99", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "a-0eebc999c0b4ef8bb6d6bb9bd380a11"] {
+            assert!(!push_uuid(&mut Vec::new(), text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_copy_would_misread_is_escaped() {
+        let mut out = Vec::new();
+        push_escaped(&mut out, b"a\tb\\.\r\nc");
+        assert_eq!(out, b"a\\tb\\\\.\\r\\nc");
+    }
+}

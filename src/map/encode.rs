@@ -1,0 +1,441 @@
+//! Encoding: a block of records becomes, for each partition, rows of COPY text and the notes of what was refused.
+//!
+//! A row is `seq \t presence words \t one value a column of the block`, ready for staging. Runs on a worker
+//! thread; everything it needs is in its arguments.
+
+use std::sync::Arc;
+
+use crate::format::{self, DecodeLimits, Fields, Format, json::StringError};
+use crate::record::Block;
+use crate::schema::PgType;
+
+use super::copy_text::{self, push_escaped, push_integer, push_number, push_uuid};
+use super::mapping::{Extra, Mapping, Slot, Target};
+use super::nested::{self, NestedError};
+use super::partition;
+
+/// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
+pub const PRESENCE_WORD_BITS: usize = 63;
+
+/// One row of a partition.
+#[derive(Debug, Clone, Copy)]
+pub struct RowMeta {
+    /// Index of the record in its block.
+    pub i: u32,
+    /// Where its COPY text ends in the partition's bytes.
+    pub end: u32,
+    /// Hash of the hashable part of its key.
+    pub hash: u64,
+}
+
+/// A record that was refused before it reached the server.
+#[derive(Debug, Clone)]
+pub struct RejectNote {
+    /// Index of the record in its block.
+    pub i: u32,
+    /// The column it failed at, if one is to blame.
+    pub column: Option<String>,
+    /// SQLSTATE that the server would have used.
+    pub sqlstate: &'static str,
+    /// Why, without values of the record.
+    pub reason: String,
+}
+
+/// Rows and rejects of one partition, each in source order.
+#[derive(Debug, Default)]
+pub struct PartRows {
+    /// COPY text of the rows.
+    pub bytes: Vec<u8>,
+    /// The rows.
+    pub rows: Vec<RowMeta>,
+    /// The rejects.
+    pub rejects: Vec<RejectNote>,
+    /// Presence words that every row has.
+    pub present_in_all: Option<Vec<u64>>,
+    /// Presence words that any row has.
+    pub present_in_any: Vec<u64>,
+}
+
+/// A block, encoded.
+#[derive(Debug)]
+pub struct EncodedBlock {
+    /// Where it came from; keeps the originals alive.
+    pub block: Arc<Block>,
+    /// Slots that every row has a value for, ascending: the columns of the COPY.
+    pub columns: Arc<[Slot]>,
+    /// One entry a partition.
+    pub parts: Vec<PartRows>,
+    /// Fields left out under `--extra ignore`.
+    pub ignored_fields: u64,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+enum Cell<'a> {
+    Absent,
+    Null,
+    Text(&'a str),
+    Json(&'a str),
+}
+
+/// Encodes a block. `header` has the targets of positional fields.
+#[must_use]
+pub fn encode_block(
+    mapping: &Mapping,
+    format: &Format,
+    header: &[String],
+    targets: &[Target],
+    block: Arc<Block>,
+) -> EncodedBlock {
+    let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| slots_of(mapping, targets));
+    loop {
+        let columns = fixed.clone().unwrap_or_else(|| mapping.active());
+        let mut encoder = Encoder::new(mapping, &columns, targets, &block);
+        format::decode_block(format, header, &block, &DecodeLimits::default(), &mut |i, fields| match fields {
+            Ok(fields) => encoder.record(i, &fields),
+            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
+        });
+        // A field met a column that no earlier record had: begin again with it.
+        if encoder.new_slots.is_empty() || fixed.is_some() {
+            let Encoder { parts, ignored_fields, .. } = encoder;
+            return EncodedBlock { block, columns, parts, ignored_fields };
+        }
+        let new_slots = std::mem::take(&mut encoder.new_slots);
+        drop(encoder);
+        mapping.activate(&new_slots);
+    }
+}
+
+fn slots_of(mapping: &Mapping, targets: &[Target]) -> Arc<[Slot]> {
+    let mut slots: Vec<Slot> = targets
+        .iter()
+        .filter_map(|t| match t {
+            Target::Slot(slot) => Some(*slot),
+            Target::Extra => mapping.extra_slot,
+            Target::Generated => None,
+        })
+        .collect();
+    slots.sort_unstable();
+    slots.dedup();
+    slots.into()
+}
+
+/// Why a record was refused here.
+struct Refusal {
+    column: Option<Slot>,
+    sqlstate: &'static str,
+    reason: String,
+}
+
+impl Refusal {
+    fn at(column: Slot, sqlstate: &'static str, reason: impl Into<String>) -> Self {
+        Self { column: Some(column), sqlstate, reason: reason.into() }
+    }
+}
+
+struct Encoder<'m, 'b> {
+    mapping: &'m Mapping,
+    columns: &'m [Slot],
+    targets: &'m [Target],
+    block: &'b Block,
+    /// Presence words in use: those that hold a column of this block.
+    words: Vec<usize>,
+    parts: Vec<PartRows>,
+    new_slots: Vec<Slot>,
+    ignored_fields: u64,
+    /// Names of the previous record's fields and where they went: records of a source mostly look alike.
+    predicted: Vec<(String, Target)>,
+    scratch: String,
+    extra: String,
+    key: Vec<u8>,
+    presence: Vec<u64>,
+}
+
+impl<'m, 'b> Encoder<'m, 'b> {
+    fn new(mapping: &'m Mapping, columns: &'m [Slot], targets: &'m [Target], block: &'b Block) -> Self {
+        let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
+        words.dedup();
+        let partitions = usize::try_from(mapping.partitioner.count).unwrap_or(1);
+        let share = block.bytes.len() / partitions;
+        let parts = (0..partitions)
+            .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
+            .collect();
+        Self {
+            mapping,
+            columns,
+            targets,
+            block,
+            words,
+            parts,
+            new_slots: Vec::new(),
+            ignored_fields: 0,
+            predicted: Vec::new(),
+            scratch: String::new(),
+            extra: String::new(),
+            key: Vec::new(),
+            presence: vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)],
+        }
+    }
+
+    fn reject(&mut self, i: usize, column: Option<Slot>, sqlstate: &'static str, reason: String) {
+        let partition = self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64);
+        self.parts[partition].rejects.push(RejectNote {
+            i: u32::try_from(i).unwrap_or(u32::MAX),
+            column: column.map(|slot| self.mapping.column_name(slot).to_owned()),
+            sqlstate,
+            reason,
+        });
+    }
+
+    fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
+        let mut cells = vec![Cell::Absent; self.mapping.slots.len()];
+        let outcome = self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells));
+        if let Err(refusal) = outcome {
+            self.reject(i, refusal.column, refusal.sqlstate, refusal.reason);
+        }
+    }
+
+    /// Puts each field into its slot.
+    fn collect<'c>(&mut self, fields: &'c Fields<'c, 'c>, cells: &mut [Cell<'c>]) -> Result<(), Refusal> {
+        self.extra.clear();
+        match fields {
+            Fields::Positional(values) => {
+                for (position, value) in values.iter().enumerate() {
+                    let cell = value.map_or(Cell::Null, Cell::Text);
+                    match self.targets.get(position) {
+                        Some(Target::Slot(slot)) => cells[*slot] = cell,
+                        Some(Target::Extra) => self.extra_field(None, position, cell)?,
+                        Some(Target::Generated) | None => {}
+                    }
+                }
+            }
+            Fields::Named(members) => {
+                for (position, (name, raw)) in members.iter().enumerate() {
+                    let cell = if *raw == "null" { Cell::Null } else { Cell::Json(raw) };
+                    match self.target_of(position, name) {
+                        Target::Slot(slot) => {
+                            if !matches!(cells[slot], Cell::Absent) {
+                                return Err(Refusal::at(slot, "42701", "two fields go to this column"));
+                            }
+                            cells[slot] = cell;
+                            if self.columns.binary_search(&slot).is_err() {
+                                self.new_slots.push(slot);
+                            }
+                        }
+                        Target::Extra => self.extra_field(Some(name), position, cell)?,
+                        Target::Generated => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn target_of(&mut self, position: usize, name: &str) -> Target {
+        if let Some((predicted, target)) = self.predicted.get(position)
+            && predicted == name
+        {
+            return *target;
+        }
+        let target = self.mapping.target(name).0;
+        self.predicted.truncate(position);
+        if self.predicted.len() == position {
+            self.predicted.push((name.to_owned(), target));
+        }
+        target
+    }
+
+    /// A field without a column, by the rule of `--extra`.
+    fn extra_field(&mut self, name: Option<&str>, position: usize, cell: Cell<'_>) -> Result<(), Refusal> {
+        match self.mapping.extra {
+            Extra::Refuse => {
+                let name = name.map_or_else(|| format!("number {}", position + 1), |n| format!("{n:?}"));
+                Err(Refusal {
+                    column: None,
+                    sqlstate: "42703",
+                    reason: format!("the table has no column for field {name}"),
+                })
+            }
+            Extra::Ignore => {
+                self.ignored_fields += 1;
+                Ok(())
+            }
+            Extra::Jsonb(_) => {
+                if let Some(slot) = self.mapping.extra_slot
+                    && self.columns.binary_search(&slot).is_err()
+                {
+                    self.new_slots.push(slot);
+                }
+                self.extra.push(if self.extra.is_empty() { '{' } else { ',' });
+                let name = name.map_or_else(|| format!("field{}", position + 1), ToOwned::to_owned);
+                self.extra.push_str(&serde_json::Value::from(name).to_string());
+                self.extra.push(':');
+                match cell {
+                    Cell::Json(raw) => self.extra.push_str(raw),
+                    Cell::Text(text) => self.extra.push_str(&serde_json::Value::from(text).to_string()),
+                    Cell::Null | Cell::Absent => self.extra.push_str("null"),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends the row to its partition, whole or not at all.
+    fn row(&mut self, i: usize, cells: &mut [Cell<'_>]) -> Result<(), Refusal> {
+        let mut extra = std::mem::take(&mut self.extra);
+        let outcome = if let (Some(slot), false) = (self.mapping.extra_slot, extra.is_empty()) {
+            extra.push('}');
+            let mut cells = cells.to_vec();
+            cells[slot] = Cell::Json(&extra);
+            self.row_of(i, &cells)
+        } else {
+            self.row_of(i, cells)
+        };
+        self.extra = extra;
+        outcome
+    }
+
+    fn row_of(&mut self, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
+        let hash = self.hash(cells)?;
+        let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
+            self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
+        } else {
+            self.mapping.partitioner.of_hash(hash)
+        };
+        self.presence.fill(0);
+        for &slot in self.columns {
+            if !matches!(cells[slot], Cell::Absent) {
+                self.presence[slot / PRESENCE_WORD_BITS] |= 1 << (slot % PRESENCE_WORD_BITS);
+            }
+        }
+        let mut part = std::mem::take(&mut self.parts[partition]);
+        let before = part.bytes.len();
+        let outcome = self.push_row(&mut part.bytes, i, cells);
+        match outcome {
+            Ok(()) => {
+                part.rows.push(RowMeta {
+                    i: u32::try_from(i).unwrap_or(u32::MAX),
+                    end: u32::try_from(part.bytes.len()).unwrap_or(u32::MAX),
+                    hash,
+                });
+                note_presence(&mut part, &self.presence);
+            }
+            Err(_) => part.bytes.truncate(before),
+        }
+        self.parts[partition] = part;
+        outcome
+    }
+
+    fn push_row(&mut self, out: &mut Vec<u8>, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
+        push_number(out, self.block.first_seq + i as u64);
+        for &word in &self.words {
+            out.push(b'\t');
+            push_number(out, self.presence[word]);
+        }
+        for &slot in self.columns {
+            out.push(b'\t');
+            let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
+            push_cell(out, &mut self.scratch, cells[slot], ty, self.mapping.hashed.contains(&slot))
+                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    /// Checks that the key is there, and hashes what of it can be hashed.
+    fn hash(&mut self, cells: &[Cell<'_>]) -> Result<u64, Refusal> {
+        self.key.clear();
+        for &slot in &self.mapping.key {
+            match cells[slot] {
+                Cell::Absent => return Err(Refusal::at(slot, "23502", "the record has no value for this key column")),
+                Cell::Null if !self.mapping.null_keys => {
+                    return Err(Refusal::at(slot, "23502", "null in a key column"));
+                }
+                _ => {}
+            }
+        }
+        for &slot in &self.mapping.hashed {
+            let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
+            push_cell(&mut self.key, &mut self.scratch, cells[slot], ty, true)
+                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
+            // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
+            self.key.push(0xff);
+        }
+        Ok(partition::hash_key(&self.key))
+    }
+}
+
+fn note_presence(part: &mut PartRows, presence: &[u64]) {
+    match &mut part.present_in_all {
+        None => part.present_in_all = Some(presence.to_vec()),
+        Some(all) => all.iter_mut().zip(presence).for_each(|(all, word)| *all &= word),
+    }
+    if part.present_in_any.is_empty() {
+        part.present_in_any = presence.to_vec();
+    } else {
+        part.present_in_any.iter_mut().zip(presence).for_each(|(any, word)| *any |= word);
+    }
+}
+
+type ValueError = (&'static str, String);
+
+fn value_error(error: &NestedError) -> ValueError {
+    let sqlstate = match error {
+        NestedError::String(StringError::Nul) => "22021",
+        NestedError::String(StringError::LoneSurrogate) => "22P05",
+        NestedError::String(StringError::Malformed) => "22P02",
+        NestedError::UnknownAttribute(_) => "42703",
+    };
+    (sqlstate, error.to_string())
+}
+
+/// Appends one value. `canonical`: equal values must give equal bytes, or be refused.
+fn push_cell(
+    out: &mut Vec<u8>,
+    scratch: &mut String,
+    cell: Cell<'_>,
+    ty: &PgType,
+    canonical: bool,
+) -> Result<(), ValueError> {
+    match cell {
+        Cell::Absent | Cell::Null => {
+            out.extend_from_slice(copy_text::NULL);
+            Ok(())
+        }
+        Cell::Text(text) => push_text(out, text, ty, canonical),
+        Cell::Json(raw) => match (raw.as_bytes().first(), ty) {
+            (_, PgType::Json) => {
+                push_escaped(out, raw.as_bytes());
+                Ok(())
+            }
+            (Some(b'"'), _) if !raw.contains('\\') => push_text(out, &raw[1..raw.len() - 1], ty, canonical),
+            (Some(b'"' | b'{' | b'['), _) => {
+                scratch.clear();
+                nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))?;
+                push_text(out, scratch, ty, canonical)
+            }
+            _ => push_text(out, raw, ty, canonical),
+        },
+    }
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str, ty: &PgType, canonical: bool) -> Result<(), ValueError> {
+    let known = match ty {
+        PgType::Int => push_integer(out, text),
+        PgType::Uuid if canonical => push_uuid(out, text),
+        _ => {
+            push_escaped(out, text.as_bytes());
+            true
+        }
+    };
+    if known {
+        return Ok(());
+    }
+    if canonical {
+        let what = if matches!(ty, PgType::Uuid) { "a uuid" } else { "an integer" };
+        return Err(("22P02", format!("the value of this key column is not {what}")));
+    }
+    // Not for us to judge: the server may read it (0x1F), or says why not.
+    push_escaped(out, text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! Inference: the narrowest type that holds every value of a sample, for a table that does not exist yet.
+//!
+//! What comes later and does not fit is rejected, never changed. Strings of JSON stay text unless they are dates,
+//! timestamps or UUIDs; a number with a leading zero is no number.
+
+use std::collections::HashMap;
+
+use crate::format::{Fields, json};
+
+/// A column of the table to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InferredColumn {
+    /// Field name, as it stands in the source.
+    pub name: String,
+    /// Type as SQL text.
+    pub type_name: &'static str,
+}
+
+/// What has been seen of the fields so far.
+#[derive(Debug, Default)]
+pub struct Inference {
+    columns: Vec<(String, Seen)>,
+    by_name: HashMap<String, usize>,
+}
+
+/// The kinds of value, each a set of texts; a column's type must hold all of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bigint,
+    Numeric,
+    Double,
+    Boolean,
+    Date,
+    Timestamptz,
+    Uuid,
+    Jsonb,
+    Text,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    kind: Option<Kind>,
+}
+
+impl Inference {
+    /// Takes note of one record.
+    pub fn observe(&mut self, header: &[String], fields: &Fields<'_, '_>) {
+        match fields {
+            Fields::Positional(values) => {
+                for (name, value) in header.iter().zip(values.iter()) {
+                    self.see(name, value.map(kind_of_text));
+                }
+            }
+            Fields::Named(members) => {
+                for (name, raw) in members.iter() {
+                    self.see(name, (*raw != "null").then(|| kind_of_json(raw)));
+                }
+            }
+        }
+    }
+
+    /// Makes sure that these columns exist, also without a record.
+    pub fn declare(&mut self, header: &[String]) {
+        for name in header {
+            self.see(name, None);
+        }
+    }
+
+    fn see(&mut self, name: &str, kind: Option<Kind>) {
+        let at = if let Some(&at) = self.by_name.get(name) {
+            at
+        } else {
+            self.columns.push((name.to_owned(), Seen::default()));
+            self.by_name.insert(name.to_owned(), self.columns.len() - 1);
+            self.columns.len() - 1
+        };
+        let seen = &mut self.columns[at].1;
+        seen.kind = match (seen.kind, kind) {
+            (before, None) => before,
+            (None, now) => now,
+            (Some(a), Some(b)) => Some(join(a, b)),
+        };
+    }
+
+    /// The columns, in the order in which they were first seen.
+    #[must_use]
+    pub fn columns(&self) -> Vec<InferredColumn> {
+        self.columns
+            .iter()
+            .map(|(name, seen)| InferredColumn {
+                name: name.clone(),
+                type_name: match seen.kind {
+                    Some(Kind::Bigint) => "bigint",
+                    Some(Kind::Numeric) => "numeric",
+                    Some(Kind::Double) => "double precision",
+                    Some(Kind::Boolean) => "boolean",
+                    Some(Kind::Date) => "date",
+                    Some(Kind::Timestamptz) => "timestamp with time zone",
+                    Some(Kind::Uuid) => "uuid",
+                    Some(Kind::Jsonb) => "jsonb",
+                    Some(Kind::Text) | None => "text",
+                },
+            })
+            .collect()
+    }
+}
+
+/// The narrowest kind that holds both.
+fn join(a: Kind, b: Kind) -> Kind {
+    use Kind::{Bigint, Date, Double, Jsonb, Numeric, Text, Timestamptz};
+    match (a, b) {
+        (a, b) if a == b => a,
+        (Bigint, Numeric) | (Numeric, Bigint) => Numeric,
+        (Bigint | Numeric, Double) | (Double, Bigint | Numeric) => Double,
+        (Date, Timestamptz) | (Timestamptz, Date) => Timestamptz,
+        // Nested values beside plain ones: only jsonb holds both, and text would lose which was which.
+        (Jsonb, _) | (_, Jsonb) => Jsonb,
+        _ => Text,
+    }
+}
+
+fn kind_of_json(raw: &str) -> Kind {
+    match raw.as_bytes().first() {
+        Some(b'{' | b'[') => Kind::Jsonb,
+        Some(b't' | b'f') => Kind::Boolean,
+        Some(b'"') => {
+            let mut text = String::new();
+            match json::unescape(raw, &mut text) {
+                Ok(()) => match kind_of_text(&text) {
+                    kind @ (Kind::Date | Kind::Timestamptz | Kind::Uuid) => kind,
+                    _ => Kind::Text,
+                },
+                Err(_) => Kind::Text,
+            }
+        }
+        _ => number(raw).unwrap_or(Kind::Numeric),
+    }
+}
+
+fn kind_of_text(text: &str) -> Kind {
+    if let Some(kind) = number(text) {
+        return kind;
+    }
+    if matches!(text, "true" | "false" | "TRUE" | "FALSE" | "True" | "False") {
+        return Kind::Boolean;
+    }
+    if matches!(text, "NaN" | "Infinity" | "-Infinity") {
+        return Kind::Double;
+    }
+    if is_date(text) {
+        return Kind::Date;
+    }
+    if is_timestamp(text) {
+        return Kind::Timestamptz;
+    }
+    if is_uuid(text) { Kind::Uuid } else { Kind::Text }
+}
+
+/// Digits without a leading zero, perhaps with a fraction: exact. With an exponent the data itself says that
+/// it is a float, unless it is beyond one.
+fn number(text: &str) -> Option<Kind> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(w, f)| (w, Some(f)));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || whole.len() > 1 && whole.starts_with('0') || fraction.is_some_and(|f| !digits(f)) {
+        return None;
+    }
+    match exponent {
+        Some(e) if !digits(e.trim_start_matches(['+', '-'])) => None,
+        Some(_) => Some(match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Kind::Double,
+            _ => Kind::Numeric,
+        }),
+        None if fraction.is_none() && text.parse::<i64>().is_ok() => Some(Kind::Bigint),
+        None => Some(Kind::Numeric),
+    }
+}
+
+/// `YYYY-MM-DD`, a day that exists.
+fn is_date(text: &str) -> bool {
+    let b = text.as_bytes();
+    if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
+        return false;
+    }
+    let (Some(year), Some(month), Some(day)) = (decimal(&b[..4]), decimal(&b[5..7]), decimal(&b[8..])) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    year > 0 && (1..=days).contains(&day)
+}
+
+/// ISO 8601: a date, `T` or a space, `HH:MM[:SS[.fraction]]`, perhaps a zone.
+fn is_timestamp(text: &str) -> bool {
+    if !text.is_ascii() || text.len() < 16 || !is_date(&text[..10]) || !matches!(text.as_bytes()[10], b'T' | b't' | b' ') {
+        return false;
+    }
+    let rest = &text[11..];
+    let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(zone_at);
+    let mut parts = clock.trim_end().split(':');
+    let (Some(hour), Some(minute), second, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let two = |s: &str, max: u32| s.len() == 2 && decimal(s.as_bytes()).is_some_and(|n| n <= max);
+    let second_ok = second.is_none_or(|s| {
+        let (whole, fraction) = s.split_once('.').unwrap_or((s, "0"));
+        two(whole, 60) && (1..=9).contains(&fraction.len()) && decimal(fraction.as_bytes()).is_some()
+    });
+    let zone_ok = match zone {
+        "" | "Z" | "z" => true,
+        z => {
+            let digits: String = z[1..].chars().filter(|&c| c != ':').collect();
+            matches!(digits.len(), 2 | 4) && decimal(digits.as_bytes()).is_some()
+        }
+    };
+    two(hour, 23) && two(minute, 59) && second_ok && zone_ok
+}
+
+fn decimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |n, d| d.is_ascii_digit().then(|| n * 10 + u32::from(d - b'0')))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let b = text.as_bytes();
+    b.len() == 36
+        && b.iter().enumerate().all(|(i, c)| {
+            if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(values: &[&str], expected: &str) {
+        let header = vec!["c".to_owned()];
+        let mut inference = Inference::default();
+        for value in values {
+            let row = [if value.is_empty() { None } else { Some(*value) }];
+            inference.observe(&header, &Fields::Positional(&row));
+        }
+        assert_eq!(inference.columns()[0].type_name, expected, "{values:?}");
+    }
+
+    #[test]
+    fn the_narrowest_type_that_holds_every_value_is_taken() {
+        check(&["1", "2"], "bigint");
+        check(&["1", "", "-9223372036854775808"], "bigint");
+        check(&["9223372036854775808"], "numeric");
+        check(&["1", "1.50"], "numeric");
+        check(&["1", "1e-3"], "double precision");
+        check(&["1e400"], "numeric");
+        check(&["007", "1"], "text");
+        check(&["+1"], "text");
+        check(&["true", "False"], "boolean");
+        check(&["true", "1"], "text");
+        check(&["2024-02-29"], "date");
+        check(&["2023-02-29"], "text");
+        check(&["2024-02-29", "2024-03-01T10:00:00Z"], "timestamp with time zone");
+        check(&["2024-03-01 10:00:00.123456+02:00"], "timestamp with time zone");
+        check(&["2024-03-01 25:00:00"], "text");
+        check(&["01/02/2024"], "text");
+        check(&["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"], "uuid");
+        check(&["", ""], "text");
+        check(&["2024", "2024-01-01"], "text");
+    }
+
+    #[test]
+    fn strings_of_json_are_no_numbers() {
+        let mut inference = Inference::default();
+        let members = [("a".into(), r#""12""#), ("b".into(), "12"), ("c".into(), r#"{"x":1}"#), ("d".into(), "null")];
+        inference.observe(&[], &Fields::Named(&members));
+        let types: Vec<_> = inference.columns().iter().map(|c| c.type_name).collect();
+        assert_eq!(types, ["text", "bigint", "jsonb", "text"]);
+    }
+}

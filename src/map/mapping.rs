@@ -1,0 +1,188 @@
+//! The mapping of one run: fields to slots, slots to columns, the key, the rule for fields without a column.
+//!
+//! A *slot* is a writable column of the target in catalog order. Staging has one column a slot, so that a field
+//! which turns up late in a JSON source still has its place.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::Table;
+
+use super::names::{self, Match};
+use super::partition::Partitioner;
+
+/// Index of a writable column.
+pub type Slot = usize;
+
+/// Where a field goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Into this slot.
+    Slot(Slot),
+    /// Its column is generated: left out, said in the plan.
+    Generated,
+    /// Without a column: by the rule of `--extra`.
+    Extra,
+}
+
+/// What becomes of fields without a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extra {
+    /// The record is rejected (the load is refused if it shows in the sample).
+    Refuse,
+    /// Left out and counted.
+    Ignore,
+    /// Collected as an object in this jsonb column.
+    Jsonb(String),
+}
+
+/// A field that met its column by another spelling; said in the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchNote {
+    /// Name in the source.
+    pub field: String,
+    /// Name in the table.
+    pub column: String,
+    /// How they met.
+    pub how: Match,
+}
+
+/// Why names cannot be mapped.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum MappingError {
+    /// Two names of one header go to one column.
+    #[error("fields {first:?} and {second:?} both go to column {column:?}")]
+    TwoFieldsOneColumn {
+        /// Earlier field.
+        first: String,
+        /// Later field.
+        second: String,
+        /// Their column.
+        column: String,
+    },
+    /// Names without a column under `--extra refuse`.
+    #[error("the table has no column for {}", .fields.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", "))]
+    NoColumn {
+        /// The fields.
+        fields: Vec<String>,
+    },
+}
+
+/// Fields to columns, for all sources of a run.
+#[derive(Debug)]
+pub struct Mapping {
+    /// The target.
+    pub table: Arc<Table>,
+    /// Ordinal in [`Table::columns`] of each slot.
+    pub slots: Vec<usize>,
+    /// Slots of the key columns, in the order of the key; empty without a key.
+    pub key: Vec<Slot>,
+    /// Those of them that are hashed.
+    pub hashed: Vec<Slot>,
+    /// The key's index is NULLS NOT DISTINCT: NULL is a legal key value.
+    pub null_keys: bool,
+    /// Rule for fields without a column.
+    pub extra: Extra,
+    /// Its slot, for [`Extra::Jsonb`].
+    pub extra_slot: Option<Slot>,
+    /// How records find their partition.
+    pub partitioner: Partitioner,
+    /// Slots that any record with named fields has used so far, ascending. It only grows.
+    active: RwLock<Arc<[Slot]>>,
+}
+
+impl Mapping {
+    /// A mapping onto the writable columns of a table; `key` holds column ordinals.
+    #[must_use]
+    pub fn new(table: Arc<Table>, key: &[usize], null_keys: bool, extra: Extra, partitioner: Partitioner) -> Self {
+        let slots: Vec<usize> = (0..table.columns.len()).filter(|&c| !table.columns[c].generated).collect();
+        let slot_of = |column: usize| slots.iter().position(|&c| c == column);
+        let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();
+        let hashed = key.iter().copied().filter(|&s| table.columns[slots[s]].is_hashable()).collect();
+        let extra_slot = match &extra {
+            Extra::Jsonb(name) => table.column(name).and_then(slot_of),
+            Extra::Refuse | Extra::Ignore => None,
+        };
+        Self {
+            table,
+            slots,
+            key,
+            hashed,
+            null_keys,
+            extra,
+            extra_slot,
+            partitioner,
+            active: RwLock::new(Arc::from([])),
+        }
+    }
+
+    /// Where a field of this name goes.
+    #[must_use]
+    pub fn target(&self, field: &str) -> (Target, Match) {
+        match names::find(&self.table, field) {
+            None => (Target::Extra, Match::Exact),
+            Some((column, how)) => match self.slots.iter().position(|&c| c == column) {
+                Some(slot) => (Target::Slot(slot), how),
+                None => (Target::Generated, how),
+            },
+        }
+    }
+
+    /// The column of a table that a field of this name goes to.
+    #[must_use]
+    pub fn column_of(table: &Table, field: &str) -> Option<usize> {
+        names::find(table, field).map(|(column, _)| column)
+    }
+
+    /// Targets of a header's names, and how those met that are spelt differently; refuses two on one column.
+    pub fn header(&self, names: &[String]) -> Result<(Vec<Target>, Vec<MatchNote>), MappingError> {
+        let mut seen: HashMap<Slot, &String> = HashMap::new();
+        let mut targets = Vec::with_capacity(names.len());
+        let mut notes = Vec::new();
+        for name in names {
+            let (target, how) = self.target(name);
+            if let Target::Slot(slot) = target {
+                let column = self.column_name(slot).to_owned();
+                if let Some(first) = seen.insert(slot, name) {
+                    return Err(MappingError::TwoFieldsOneColumn {
+                        first: first.clone(),
+                        second: name.clone(),
+                        column,
+                    });
+                }
+                if how != Match::Exact {
+                    notes.push(MatchNote { field: name.clone(), column, how });
+                }
+            }
+            targets.push(target);
+        }
+        Ok((targets, notes))
+    }
+
+    /// Name of a slot's column.
+    #[must_use]
+    pub fn column_name(&self, slot: Slot) -> &str {
+        self.table.columns[self.slots[slot]].name.raw()
+    }
+
+    /// The slots in use.
+    #[must_use]
+    pub fn active(&self) -> Arc<[Slot]> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds slots to those in use.
+    pub fn activate(&self, more: &[Slot]) -> Arc<[Slot]> {
+        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Slot> = active.iter().chain(more).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        if all.len() > active.len() {
+            *active = all.into();
+        }
+        active.clone()
+    }
+}

@@ -1,0 +1,20 @@
+//! Mapping: which field goes to which column, what a value looks like as COPY text, and which partition a record
+//! belongs to. Pure and synchronous: the same record gives the same bytes and the same partition, always.
+//!
+//! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
+
+mod copy_text;
+mod encode;
+mod infer;
+mod mapping;
+mod names;
+mod nested;
+mod original;
+mod partition;
+
+pub use encode::{EncodedBlock, PRESENCE_WORD_BITS, PartRows, RejectNote, RowMeta, encode_block};
+pub use infer::{Inference, InferredColumn};
+pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
+pub use names::Match;
+pub use original::{Original, original};
+pub use partition::{Partitioner, Partitioning};

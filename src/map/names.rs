@@ -1,0 +1,80 @@
+//! Field names to column names: exactly, else case-insensitively, else as snake_case.
+
+use crate::schema::Table;
+
+/// How a field name met its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Match {
+    /// The same bytes.
+    Exact,
+    /// The same but for case.
+    CaseInsensitive,
+    /// `orderId`, `Order ID` and `order-id` meet `order_id`.
+    SnakeCase,
+}
+
+/// The column that a field of this name goes to. Two columns that would do equally well are none.
+pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
+    if let Some(column) = table.column(field) {
+        return Some((column, Match::Exact));
+    }
+    let lower = field.to_lowercase();
+    let snake = snake_case(field);
+    let one = |wanted: &str| {
+        let mut found =
+            table.columns.iter().enumerate().filter(|(_, c)| c.name.raw().to_lowercase() == wanted);
+        match (found.next(), found.next()) {
+            (Some((column, _)), None) => Some(column),
+            _ => None,
+        }
+    };
+    one(&lower)
+        .map(|c| (c, Match::CaseInsensitive))
+        .or_else(|| one(&snake).map(|c| (c, Match::SnakeCase)))
+}
+
+/// `HTTPStatusCode` → `http_status_code`, `Order ID` → `order_id`.
+fn snake_case(name: &str) -> String {
+    let chars: Vec<char> = name.trim().chars().collect();
+    let mut out = String::with_capacity(name.len() + 4);
+    for (i, &c) in chars.iter().enumerate() {
+        if !c.is_alphanumeric() {
+            if !out.is_empty() && !out.ends_with('_') {
+                out.push('_');
+            }
+            continue;
+        }
+        let previous = i.checked_sub(1).and_then(|p| chars.get(p)).copied();
+        let next_is_lower = chars.get(i + 1).is_some_and(|n| n.is_lowercase());
+        let starts_word = c.is_uppercase()
+            && previous.is_some_and(|p| {
+                p.is_lowercase() || p.is_numeric() || (p.is_uppercase() && next_is_lower)
+            });
+        if starts_word && !out.ends_with('_') {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out.trim_end_matches('_').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake_case;
+
+    #[test]
+    fn names_of_the_wild_become_snake_case() {
+        for (name, snake) in [
+            ("orderId", "order_id"),
+            ("Order ID", "order_id"),
+            ("order-id", "order_id"),
+            ("HTTPStatusCode", "http_status_code"),
+            ("address2Line", "address2_line"),
+            (" padded ", "padded"),
+            ("Größe (cm)", "größe_cm"),
+            ("", ""),
+        ] {
+            assert_eq!(snake_case(name), snake, "{name}");
+        }
+    }
+}

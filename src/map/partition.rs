@@ -1,0 +1,67 @@
+//! Which partition a record belongs to. A stored run is resumed with the same answer, so this never changes for a
+//! given record: the hash is XXH3 (a published function) of the canonical text of the key's hashable columns.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Records without a key go to the partitions in turn, in runs of this many: long enough that a batch
+/// compresses well into the table's pages, short enough that small files keep all writers busy.
+const TURN_RECORDS: u64 = 2_048;
+
+/// How records find their partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Partitioning {
+    /// By hash of the key.
+    Key,
+    /// Runs of consecutive records in turn.
+    Turns,
+    /// All in one.
+    One,
+}
+
+/// Partitioning with its number of partitions.
+#[derive(Debug, Clone, Copy)]
+pub struct Partitioner {
+    /// How.
+    pub by: Partitioning,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl Partitioner {
+    /// The partition of a record that has no usable key hash: undecodable, rejected, or without a key.
+    #[must_use]
+    pub fn of_ordinal(&self, record: u64) -> usize {
+        match self.by {
+            Partitioning::One => 0,
+            Partitioning::Key | Partitioning::Turns => {
+                usize::try_from((record / TURN_RECORDS) % u64::from(self.count)).unwrap_or(0)
+            }
+        }
+    }
+
+    /// The partition of a record with this key hash.
+    #[must_use]
+    pub fn of_hash(&self, hash: u64) -> usize {
+        usize::try_from(hash % u64::from(self.count)).unwrap_or(0)
+    }
+}
+
+/// Hash of the canonical key text.
+#[must_use]
+pub(super) fn hash_key(canonical: &[u8]) -> u64 {
+    xxh3_64(canonical)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_one_that_stored_runs_rely_on() {
+        assert_eq!(hash_key(b""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(Partitioner { by: Partitioning::Turns, count: 3 }.of_ordinal(2_048), 1);
+        assert_eq!(Partitioner { by: Partitioning::One, count: 3 }.of_ordinal(5_000), 0);
+    }
+}

@@ -1,0 +1,407 @@
+//! The catalog: what the target is, read once before the first row, through a session's text protocol.
+//!
+//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in a way that
+//! all of them answer. Judging what was read is `write::plan`'s and the wiring's.
+
+use std::collections::HashMap;
+
+use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
+
+use super::ident::{Ident, IdentError, TableName, literal};
+use super::session::{Outcome, Session};
+use super::sqlstate::ErrorView;
+
+/// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
+const TYPE_DEPTH_MAX: u32 = 16;
+
+/// Facts about server and session.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    /// `server_version_num`.
+    pub version: u32,
+    /// Version in words.
+    pub version_name: String,
+    /// `current_database()`.
+    pub database: String,
+    /// `current_schema()`, where a new table goes.
+    pub schema: Option<String>,
+    /// The role.
+    pub role: String,
+    /// Batches may commit asynchronously: nobody has asked for more, and there is only one WAL.
+    pub asynchronous_commit: bool,
+    /// Sequences of this database are ours to name: the system identifier and the database's oid.
+    pub identity: String,
+}
+
+/// Why a target cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The server failed.
+    #[error("read the catalog: {}", .0.message)]
+    Server(ErrorView),
+    /// The target is no table that can be written.
+    #[error("{name} is {what}")]
+    NotATable {
+        /// The name.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The catalog has a name that we cannot write.
+    #[error(transparent)]
+    Name(#[from] IdentError),
+    /// The catalog's answer has a shape that is not known.
+    #[error("the catalog's answer could not be read")]
+    Answer,
+}
+
+impl From<ErrorView> for CatalogError {
+    fn from(error: ErrorView) -> Self {
+        Self::Server(error)
+    }
+}
+
+/// Asks the server who it is.
+pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError> {
+    let outcomes = session
+        .run(
+            "SELECT current_setting('server_version_num'), current_setting('server_version'), current_database(), \
+             current_schema(), current_user, \
+             (SELECT s.setting IN ('on', 'local') AND s.source IN ('default', 'configuration file') \
+                FROM pg_catalog.pg_settings s WHERE s.name = 'synchronous_commit') \
+             AND current_setting('synchronous_standby_names') = '' \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus'), \
+             (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())",
+        )
+        .await?;
+    let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
+    Ok(ServerFacts {
+        version: row.number()?,
+        version_name: row.text()?,
+        database: row.text()?,
+        schema: row.next(),
+        role: row.text()?,
+        asynchronous_commit: row.flag(),
+        identity: row.text()?,
+    })
+}
+
+/// Describes a table; `None`: there is none of this name.
+pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
+    let head = session.run(&head_query(name)).await?;
+    let Some(mut row) = Row::first(head.first()) else { return Ok(None) };
+    let oid: u32 = row.number()?;
+    let (schema, table) = (row.text()?, row.text()?);
+    let qualified = TableName { schema: Some(Ident::new(schema)?), name: Ident::new(table)? };
+    let kind = row.text()?;
+    let relation = match kind.as_str() {
+        "r" => Relation::Table,
+        "p" => Relation::Partitioned,
+        other => {
+            return Err(CatalogError::NotATable { name: qualified.to_string(), what: kind_words(other) });
+        }
+    };
+    let relfilenode = row.number()?;
+    if row.flag() {
+        return Err(CatalogError::NotATable { name: qualified.to_string(), what: "a table with rewrite rules" });
+    }
+    let mut flag = || row.flag();
+    let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
+    let (before, any_trigger, security) = (flag(), flag(), flag());
+    let estimated_rows: i64 = row.number()?;
+    let details = session.run(&detail_queries(oid)).await?;
+    let [columns, types, attributes, indexes] = details.as_slice() else { return Err(CatalogError::Answer) };
+    let types = Types::read(types, attributes)?;
+    let columns = read_columns(columns, &types)?;
+    let unique = read_indexes(indexes, &columns)?;
+    let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
+    Ok(Some(Table {
+        name: qualified,
+        oid,
+        relfilenode,
+        relation,
+        has_generated: columns.iter().any(|c| c.generated),
+        columns,
+        unique,
+        estimated_rows,
+        has_checks: checks,
+        has_foreign_keys: fks,
+        references_itself: itself,
+        has_exclusions: exclusions,
+        has_index_expressions: expressions,
+        has_before_row_triggers: before,
+        has_row_triggers: any_trigger,
+        has_row_security: security,
+    }))
+}
+
+fn kind_words(kind: &str) -> &'static str {
+    match kind {
+        "v" => "a view",
+        "m" => "a materialized view",
+        "f" => "a foreign table",
+        "S" => "a sequence",
+        "i" | "I" => "an index",
+        "c" => "a composite type",
+        _ => "not a table",
+    }
+}
+
+/// One row: the relation and the facts that decide paths. Partitions count with their parent.
+fn head_query(name: &TableName) -> String {
+    format!(
+        "WITH target AS (SELECT pg_catalog.to_regclass({})::oid AS oid), \
+         tree AS (SELECT oid FROM target UNION SELECT relid FROM target, pg_catalog.pg_partition_tree(oid)) \
+         SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, \
+           EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'), \
+           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'c'), \
+           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'f'), \
+           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid \
+                    WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM tree)), \
+           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'x'), \
+           EXISTS (SELECT FROM pg_catalog.pg_index i JOIN tree ON tree.oid = i.indrelid \
+                    WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL), \
+           EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
+                    WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3), \
+           EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
+                    WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
+           pg_catalog.row_security_active(c.oid), \
+           (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples::bigint \
+                     ELSE pg_catalog.pg_relation_size(p.oid) / 100 END), 0)::bigint \
+              FROM pg_catalog.pg_class p JOIN tree ON tree.oid = p.oid WHERE p.relkind = 'r') \
+         FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+        literal(&name.to_string())
+    )
+}
+
+/// Columns, types, attributes of composite types, unique indexes.
+fn detail_queries(oid: u32) -> String {
+    let closure = format!(
+        "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+           WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped \
+         UNION SELECT next.oid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid, \
+           LATERAL (SELECT t.typbasetype AS oid UNION SELECT t.typelem \
+             UNION SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+                    WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) next \
+          WHERE next.oid <> 0)"
+    );
+    format!(
+        "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+           a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
+           pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_class'::pg_catalog.regclass), \
+           a.attidentity, a.attgenerated <> '', \
+           coalesce(o.collisdeterministic, true), \
+           CASE WHEN o.oid IS NOT NULL AND a.attcollation <> t.typcollation \
+                THEN pg_catalog.quote_ident(x.nspname) || '.' || pg_catalog.quote_ident(o.collname) END, \
+           pg_catalog.has_column_privilege({oid}, a.attnum, 'INSERT'), \
+           pg_catalog.has_column_privilege({oid}, a.attnum, 'UPDATE'), \
+           b.name \
+         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+         LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation \
+         LEFT JOIN pg_catalog.pg_namespace x ON x.oid = o.collnamespace \
+         LEFT JOIN LATERAL (WITH RECURSIVE up(oid, typmod, level) AS ( \
+             SELECT t.typbasetype, t.typtypmod, 1 WHERE t.typtype = 'd' \
+             UNION ALL SELECT u.typbasetype, CASE WHEN up.typmod = -1 THEN u.typtypmod ELSE up.typmod END, up.level + 1 \
+               FROM up JOIN pg_catalog.pg_type u ON u.oid = up.oid WHERE u.typtype = 'd') \
+           SELECT pg_catalog.format_type(up.oid, up.typmod) AS name FROM up ORDER BY level DESC LIMIT 1) b ON true \
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;\n\
+         {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory \
+         FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid;\n\
+         {closure} SELECT t.oid, a.attname, a.atttypid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
+         WHERE t.typtype = 'c' ORDER BY t.oid, a.attnum;\n\
+         SELECT ic.relname, i.indisprimary, i.indisvalid, i.indpred IS NOT NULL, i.indexprs IS NOT NULL, \
+           NOT i.indimmediate, coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), \
+           i.indisexclusion, \
+           (SELECT pg_catalog.string_agg(i.indkey[k]::text, ' ' ORDER BY k) FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k), \
+           (SELECT pg_catalog.string_agg(coalesce((SELECT 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || p.oprname || ')' \
+                     FROM pg_catalog.pg_opclass oc \
+                     JOIN pg_catalog.pg_amop m ON m.amopfamily = oc.opcfamily AND m.amoplefttype = oc.opcintype \
+                      AND m.amoprighttype = oc.opcintype AND m.amopstrategy = 3 \
+                     JOIN pg_catalog.pg_operator p ON p.oid = m.amopopr \
+                     JOIN pg_catalog.pg_namespace n ON n.oid = p.oprnamespace \
+                    WHERE oc.oid = i.indclass[k] AND oc.opcmethod = 403), 'OPERATOR(pg_catalog.=)'), ' ' ORDER BY k) \
+              FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k) \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
+         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname"
+    )
+}
+
+fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, CatalogError> {
+    outcome
+        .rows
+        .iter()
+        .map(|row| {
+            let mut row = Row(row.iter());
+            let number: i32 = row.number()?;
+            let name = Ident::new(row.text()?)?;
+            let type_oid: u32 = row.number()?;
+            let typmod: i32 = row.number()?;
+            let type_name = row.text()?;
+            let not_null = row.flag();
+            let own_default = row.next();
+            let domain_default = row.next();
+            let identity = match row.next().as_deref() {
+                Some("a") => Identity::Always,
+                Some("d") => Identity::ByDefault,
+                _ => Identity::No,
+            };
+            let generated = row.flag();
+            let deterministic = row.flag();
+            let collation = row.next();
+            let (may_insert, may_update) = (row.flag(), row.flag());
+            let domain_base = row.next();
+            let ty = match types.of(type_oid, 0) {
+                // Equal bytes are equal values only under a deterministic collation, and without a length.
+                PgType::Text if !deterministic || typmod != -1 => PgType::Other,
+                ty => ty,
+            };
+            let default = if generated { None } else { own_default.or(domain_default) };
+            let column = Column {
+                name,
+                type_name,
+                domain_base,
+                collation,
+                ty,
+                not_null,
+                default,
+                identity,
+                generated,
+                may_insert,
+                may_update,
+            };
+            Ok((number, column))
+        })
+        .collect()
+}
+
+fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<UniqueIndex>, CatalogError> {
+    outcome
+        .rows
+        .iter()
+        .map(|row| {
+            let mut row = Row(row.iter());
+            let name = row.text()?;
+            let primary = row.flag();
+            let valid = row.flag();
+            let (partial, expression, deferrable) = (row.flag(), row.flag(), row.flag());
+            let nulls_not_distinct = row.flag();
+            let temporal = row.flag();
+            let numbers = row.text()?;
+            let operators = row.text()?;
+            let ordinals: Vec<usize> = numbers
+                .split(' ')
+                .filter_map(|n| n.parse::<i32>().ok())
+                .filter_map(|n| columns.iter().position(|(number, _)| *number == n))
+                .collect();
+            let unusable = [
+                (expression, Unusable::Expression),
+                (partial, Unusable::Partial),
+                (temporal, Unusable::Temporal),
+                (deferrable, Unusable::Deferrable),
+                (!valid, Unusable::Invalid),
+            ]
+            .into_iter()
+            .find_map(|(holds, why)| holds.then_some(why));
+            Ok(UniqueIndex {
+                name,
+                columns: if expression { Vec::new() } else { ordinals },
+                equality: operators.split(' ').map(ToOwned::to_owned).collect(),
+                primary,
+                nulls_not_distinct,
+                unusable,
+            })
+        })
+        .collect()
+}
+
+/// A row of the answer, read from left to right.
+struct Row<'a>(std::slice::Iter<'a, Option<String>>);
+
+impl<'a> Row<'a> {
+    fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
+        Some(Self(outcome?.rows.first()?.iter()))
+    }
+
+    fn next(&mut self) -> Option<String> {
+        self.0.next().cloned().flatten()
+    }
+
+    fn text(&mut self) -> Result<String, CatalogError> {
+        self.next().ok_or(CatalogError::Answer)
+    }
+
+    fn number<N: std::str::FromStr>(&mut self) -> Result<N, CatalogError> {
+        self.text()?.parse().map_err(|_| CatalogError::Answer)
+    }
+
+    fn flag(&mut self) -> bool {
+        self.next().as_deref() == Some("t")
+    }
+}
+
+/// The types that the columns reach, by oid.
+struct Types {
+    types: HashMap<u32, TypeRow>,
+    attributes: HashMap<u32, Vec<(String, u32)>>,
+}
+
+struct TypeRow {
+    name: String,
+    kind: String,
+    element: u32,
+    delimiter: char,
+    base: u32,
+    category: String,
+}
+
+impl Types {
+    fn read(types: &Outcome, attributes: &Outcome) -> Result<Self, CatalogError> {
+        let mut read = Self { types: HashMap::new(), attributes: HashMap::new() };
+        for row in &types.rows {
+            let mut row = Row(row.iter());
+            let oid = row.number()?;
+            let entry = TypeRow {
+                name: row.text()?,
+                kind: row.text()?,
+                element: row.number()?,
+                delimiter: row.text()?.chars().next().unwrap_or(','),
+                base: row.number()?,
+                category: row.text()?,
+            };
+            read.types.insert(oid, entry);
+        }
+        for row in &attributes.rows {
+            let mut row = Row(row.iter());
+            let oid = row.number()?;
+            read.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
+        }
+        Ok(read)
+    }
+
+    fn of(&self, oid: u32, depth: u32) -> PgType {
+        let Some(row) = self.types.get(&oid).filter(|_| depth < TYPE_DEPTH_MAX) else { return PgType::Other };
+        match (row.kind.as_str(), row.name.as_str()) {
+            ("d", _) => self.of(row.base, depth + 1),
+            ("e", _) => PgType::Enum,
+            ("c", _) => {
+                let attributes = self.attributes.get(&oid).map_or(&[][..], Vec::as_slice);
+                PgType::Composite(
+                    attributes.iter().map(|(name, oid)| (name.clone(), self.of(*oid, depth + 1))).collect(),
+                )
+            }
+            (_, "int2" | "int4" | "int8") => PgType::Int,
+            (_, "text" | "varchar") => PgType::Text,
+            (_, "uuid") => PgType::Uuid,
+            (_, "json" | "jsonb") => PgType::Json,
+            (_, "hstore") => PgType::Hstore,
+            (_, "int2vector" | "oidvector") => PgType::Other,
+            _ if row.category == "A" && row.element != 0 => {
+                PgType::Array(Box::new(self.of(row.element, depth + 1)), row.delimiter)
+            }
+            _ => PgType::Other,
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What can go wrong with a connection, sorted by what the caller can do about it.
+//!
+//! Every message names the place (`host:port/dbname`) and, where a login failed, the user. None holds a password:
+//! they are built from the [`Dsn`]'s redacted description, the drivers' own words and the server's primary message.
+
+use std::io;
+use std::time::Duration;
+
+use super::dsn::{Dsn, DsnError, Server};
+use super::sqlstate::{self, Action, ErrorView, Stage};
+use super::tls::TlsError;
+use super::wire::DialError;
+
+/// An error of this room.
+#[derive(Debug, thiserror::Error)]
+pub enum PgError {
+    /// Mend the connection string.
+    #[error(transparent)]
+    Dsn(#[from] DsnError),
+    /// Mend the TLS files that the connection string names.
+    #[error(transparent)]
+    TlsFiles(#[from] TlsError),
+    /// Nobody answers there: wait and try again, or mend the host.
+    #[error("cannot connect to {place}: {why}")]
+    Unreachable {
+        /// `host:port/dbname`.
+        place: String,
+        /// Which way.
+        why: Unreachable,
+    },
+    /// The two sides cannot agree on TLS.
+    #[error("cannot connect to {place} with TLS: {why}")]
+    Tls {
+        /// `host:port/dbname`.
+        place: String,
+        /// Which way.
+        why: TlsFailure,
+    },
+    /// The server does not let this user in: mend user, password or rights.
+    #[error("cannot log in to {place} as {user}: {why}")]
+    Login {
+        /// `host:port/dbname`.
+        place: String,
+        /// The role.
+        user: String,
+        /// Which way.
+        why: LoginFailure,
+    },
+    /// The server answers but takes no session now, or has no such database: its SQLSTATE says which.
+    #[error("cannot open a session on {place} as {user}: {} ({})", .view.message, .view.sqlstate.as_deref().unwrap_or("no SQLSTATE"))]
+    Refused {
+        /// `host:port/dbname`.
+        place: String,
+        /// The role.
+        user: String,
+        /// The server's answer.
+        view: Box<ErrorView>,
+    },
+    /// None of the servers takes writes: wait for a promotion, or name the primary.
+    #[error("cannot find a server that takes writes at {place}")]
+    ReadOnly {
+        /// `host:port/dbname`.
+        place: String,
+    },
+    /// All connections stayed in use.
+    #[error("cannot get a connection to {place} from the pool within {} s", .waited.as_secs())]
+    PoolBusy {
+        /// `host:port/dbname`.
+        place: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A statement failed.
+    #[error("cannot {doing}: {}{}", .view.message, .view.sqlstate.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    Statement {
+        /// What was being done, as a verb phrase.
+        doing: &'static str,
+        /// The server's answer.
+        view: Box<ErrorView>,
+    },
+    /// This machine does not let dbload do what it needs.
+    #[error("cannot {doing}")]
+    Local {
+        /// What was being done, as a verb phrase.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why nobody answers.
+#[derive(Debug)]
+pub enum Unreachable {
+    /// The name has no address.
+    UnknownHost(io::Error),
+    /// Refused, no route, no such socket.
+    NoConnection(io::Error),
+    /// No answer in time.
+    Timeout(Duration),
+    /// The connection broke, or something else than PostgreSQL answered.
+    BrokenOff(String),
+}
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownHost(error) => write!(f, "the host is unknown ({error})"),
+            Self::NoConnection(error) => write!(f, "{error}"),
+            Self::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Self::BrokenOff(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// Why the two sides do not agree on TLS.
+#[derive(Debug)]
+pub enum TlsFailure {
+    /// The server offers none.
+    NotOffered,
+    /// The certificate is not acceptable.
+    Certificate(Box<rustls::CertificateError>),
+    /// The handshake failed otherwise.
+    Handshake(io::Error),
+}
+
+impl std::fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotOffered => f.write_str("the server does not offer it"),
+            Self::Certificate(error) => {
+                use rustls::CertificateError::{ApplicationVerificationFailure, BadEncoding, UnknownIssuer};
+                f.write_str("the server's certificate ")?;
+                match error.as_ref() {
+                    UnknownIssuer => f.write_str("does not come from a trusted authority"),
+                    BadEncoding => f.write_str("cannot be read"),
+                    ApplicationVerificationFailure => f.write_str("changed between two connections"),
+                    error => write!(f, "is not acceptable: {error}"),
+                }
+            }
+            Self::Handshake(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Why a login failed.
+#[derive(Debug)]
+pub enum LoginFailure {
+    /// The server wants a password and none was given.
+    NoPassword,
+    /// The server said no (SQLSTATE class 28).
+    Denied(Box<ErrorView>),
+    /// The two sides cannot agree on a method, or the server could not prove itself.
+    Method(String),
+}
+
+impl std::fmt::Display for LoginFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoPassword => f.write_str("the server asks for a password and none was given"),
+            Self::Denied(view) => f.write_str(&view.message),
+            Self::Method(what) => f.write_str(what),
+        }
+    }
+}
+
+impl PgError {
+    /// A statement's error, with what was being done (a verb phrase after "cannot").
+    pub fn statement<'e, E>(doing: &'static str, error: &'e E) -> Self
+    where
+        ErrorView: From<&'e E>,
+    {
+        Self::Statement { doing, view: Box::new(ErrorView::from(error)) }
+    }
+
+    pub(super) fn from_dial(dsn: &Dsn, server: &Server, error: DialError) -> Self {
+        let place = place(dsn, server);
+        match error {
+            DialError::Lookup(error) => Self::Unreachable { place, why: Unreachable::UnknownHost(error) },
+            DialError::Connect(error) => Self::Unreachable { place, why: Unreachable::NoConnection(error) },
+            DialError::Timeout(limit) => Self::Unreachable { place, why: Unreachable::Timeout(limit) },
+            DialError::Answer(error) => {
+                Self::Unreachable { place, why: Unreachable::BrokenOff(error.to_string()) }
+            }
+            DialError::TlsNotOffered => Self::Tls { place, why: TlsFailure::NotOffered },
+            DialError::Handshake(error) => Self::Tls { place, why: TlsFailure::from_io(error) },
+        }
+    }
+
+    /// An error of the start-up or login on a wire that stands.
+    pub(super) fn from_startup(dsn: &Dsn, server: &Server, error: &tokio_postgres::Error) -> Self {
+        let (place, user) = (place(dsn, server), dsn.user.clone());
+        let view = ErrorView::from(error);
+        match view.sqlstate.as_deref() {
+            Some(code) if code.starts_with("28") => {
+                Self::Login { place, user, why: LoginFailure::Denied(Box::new(view)) }
+            }
+            Some(_) => Self::Refused { place, user, view: Box::new(view) },
+            None if view.lost => Self::Unreachable { place, why: Unreachable::BrokenOff(view.message) },
+            // The driver's own refusals: it looks for the password only when the server asks for one.
+            None if server.password.is_none() => Self::Login { place, user, why: LoginFailure::NoPassword },
+            None => Self::Login { place, user, why: LoginFailure::Method(view.message) },
+        }
+    }
+
+    /// The server's answer, if it gave one.
+    #[must_use]
+    pub fn view(&self) -> Option<&ErrorView> {
+        match self {
+            Self::Refused { view, .. }
+            | Self::Statement { view, .. }
+            | Self::Login { why: LoginFailure::Denied(view), .. } => Some(view),
+            _ => None,
+        }
+    }
+
+    /// What to do about an error that arose at `stage`.
+    #[must_use]
+    pub fn action(&self, stage: Stage<'_>) -> Action {
+        match self {
+            Self::Unreachable { .. } => sqlstate::classify(stage, &ErrorView::lost()),
+            Self::ReadOnly { .. } => Action::FindPrimary,
+            Self::Refused { view, .. } | Self::Statement { view, .. } => sqlstate::classify(stage, view),
+            Self::Login { .. }
+            | Self::Dsn(_)
+            | Self::TlsFiles(_)
+            | Self::Tls { .. }
+            | Self::PoolBusy { .. }
+            | Self::Local { .. } => Action::Fatal,
+        }
+    }
+
+    /// What an operator can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Dsn(error) => error.hint(),
+            Self::TlsFiles(_) => {
+                Some("see sslrootcert, sslcert and sslkey of the DSN (PGSSLROOTCERT and so on)")
+            }
+            Self::Unreachable { why, .. } => Some(match why {
+                Unreachable::UnknownHost(_) => "check the host's name in the DSN",
+                Unreachable::NoConnection(_) => {
+                    "is the server running, and listening on that address and port?"
+                }
+                Unreachable::Timeout(_) => {
+                    "a firewall in between, or a server too busy? connect_timeout sets the limit"
+                }
+                Unreachable::BrokenOff(_) => "is that a PostgreSQL port? the server's log says more",
+            }),
+            Self::Tls { why, .. } => Some(why.hint()),
+            Self::Login { why: LoginFailure::NoPassword, .. } => {
+                Some("give the password by PGPASSWORD, ~/.pgpass or the DSN")
+            }
+            Self::Login { why: LoginFailure::Method(_), .. } => Some(
+                "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, clear text and certificates",
+            ),
+            Self::Login { why: LoginFailure::Denied(view), .. }
+            | Self::Refused { view, .. }
+            | Self::Statement { view, .. } => view.hint(),
+            Self::ReadOnly { .. } => sqlstate::hint("25006"),
+            Self::PoolBusy { .. } | Self::Local { .. } => None,
+        }
+    }
+}
+
+impl TlsFailure {
+    fn from_io(error: io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(rustls::Error::InvalidCertificate(certificate)) => {
+                Self::Certificate(Box::new(certificate.clone()))
+            }
+            _ => Self::Handshake(error),
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        use rustls::CertificateError::{
+            BadEncoding, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+        };
+        match self {
+            Self::NotOffered => "sslmode=prefer connects without TLS where the server has none",
+            Self::Certificate(error) => match error.as_ref() {
+                UnknownIssuer => "name the authority's certificate by sslrootcert=FILE",
+                NotValidForName | NotValidForNameContext { .. } => {
+                    "connect by a name in the certificate's subjectAltName (its common name does not count), or \
+                     settle for sslmode=verify-ca"
+                }
+                Expired | ExpiredContext { .. } => "renew the server's certificate",
+                BadEncoding => "the certificate must be X.509 version 3; many made by hand are version 1",
+                _ => "sslmode=require encrypts without checking the certificate",
+            },
+            Self::Handshake(_) => "TLS 1.2 or 1.3 is needed; the server's log says more",
+        }
+    }
+}
+
+fn place(dsn: &Dsn, server: &Server) -> String {
+    format!("{server}/{}", dsn.dbname)
+}

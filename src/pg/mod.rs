@@ -1,0 +1,30 @@
+//! PostgreSQL, the only room that knows a driver: connection strings, TLS, sessions, the pool, SQLSTATEs, identifiers.
+//!
+//! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by way of
+//! deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the same protection.
+//! [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the only way into SQL text.
+//!
+//! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
+
+pub mod catalog;
+mod connect;
+pub mod dsn;
+mod error;
+mod ident;
+mod pool;
+mod secret;
+mod session;
+mod sqlstate;
+mod sqlx_door;
+mod tls;
+mod wire;
+
+pub use dsn::{Dsn, DsnError, Target};
+pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
+pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
+pub use pool::{Client, Pool, connect_pool};
+pub use secret::Secret;
+pub use session::{Outcome, Session};
+pub use sqlstate::{Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint};
+pub use sqlx_door::connect_sqlx;
+pub use tls::TlsError;

@@ -1,0 +1,133 @@
+//! The pool: all connections that a load ever has.
+//!
+//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller can do.
+//! A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::task::JoinHandle;
+use tokio_postgres::CancelToken;
+
+use super::connect::{cancel, carried, carry, open};
+use super::dsn::Dsn;
+use super::error::PgError;
+use super::tls::{self, Connector};
+
+/// A connection of the pool; returned to it on drop.
+pub use deadpool_postgres::Client;
+
+/// How long a caller waits for a connection in use. Writers hold one each and there are as many as connections, so
+/// waiting at all is a defect: better an error than a hang.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// Connections to one database, as one user.
+#[derive(Clone)]
+pub struct Pool {
+    inner: deadpool_postgres::Pool,
+    dsn: Arc<Dsn>,
+    tls: Option<Connector>,
+}
+
+/// Opens a pool of at most `size` connections; one is opened at once, so that what is wrong is said now.
+///
+/// # Errors
+/// If no server of the connection string lets us in.
+pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
+    let dsn = Arc::new(dsn.clone());
+    let tls = tls::connector(&dsn.tls)?;
+    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls.clone() };
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    // The driver's own configuration stays empty: the opener knows better, and deadpool would print it.
+    let manager = Manager::from_connect(tokio_postgres::Config::new(), opener, recycling);
+    let inner = deadpool_postgres::Pool::builder(manager)
+        .max_size(size.max(1))
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(WAIT_LIMIT))
+        .build()
+        .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
+    let pool = Pool { inner, dsn, tls };
+    drop(pool.get().await?);
+    Ok(pool)
+}
+
+impl Pool {
+    /// A connection, newly opened if need be.
+    ///
+    /// # Errors
+    /// If none can be opened, or all stayed in use.
+    pub async fn get(&self) -> Result<Client, PgError> {
+        match self.inner.get().await {
+            Ok(client) => Ok(client),
+            Err(PoolError::Backend(error)) => Err(carried(error)
+                .unwrap_or_else(|()| PgError::PoolBusy { place: self.place(), waited: WAIT_LIMIT })),
+            Err(_) => Err(PgError::PoolBusy { place: self.place(), waited: WAIT_LIMIT }),
+        }
+    }
+
+    /// The most connections there may be.
+    #[must_use]
+    pub fn max_size(&self) -> usize {
+        self.inner.status().max_size
+    }
+
+    /// Allows fewer (or more) connections; those in use stay until they are returned. Never below one.
+    pub fn resize(&self, size: usize) {
+        self.inner.resize(size.max(1));
+    }
+
+    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string: the
+    /// session is on one of them, and to the others its key means nothing.
+    pub async fn cancel(&self, session: &CancelToken) {
+        for server in &self.dsn.servers {
+            cancel(&self.dsn, server, self.tls.as_ref(), session).await;
+        }
+    }
+
+    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end may not
+    /// have been noticed yet, and the next one to ask would be handed a dead connection.
+    pub fn discard(client: Client) {
+        drop(Client::take(client));
+    }
+
+    /// Closes the idle connections: whoever asks next gets a new one.
+    pub fn drop_idle(&self) {
+        self.inner.retain(|_, _| false);
+    }
+
+    /// `host:port/dbname`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.dsn.describe()
+    }
+
+    /// What it connects to.
+    #[must_use]
+    pub fn dsn(&self) -> &Dsn {
+        &self.dsn
+    }
+}
+
+/// Opens connections for deadpool.
+struct Opener {
+    dsn: Arc<Dsn>,
+    tls: Option<Connector>,
+}
+
+impl Connect for Opener {
+    fn connect(
+        &self,
+        _: &tokio_postgres::Config,
+    ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>> {
+        async move {
+            match open(&self.dsn, self.tls.as_ref()).await {
+                Ok(session) => Ok((session.client, session.driver)),
+                Err(error) => Err(carry(error).await),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,164 @@
+//! The way of sqlx to the server that the pool uses.
+//!
+//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no keepalives, no
+//! `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So over TCP it does not dial. It
+//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire dialled
+//! in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory is gone as soon as
+//! sqlx has connected; the relay ends with the connection.
+//!
+//! Never logs a statement, never caches one (a pooler may be in between).
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use tokio::io::copy_bidirectional;
+use tokio::net::UnixListener;
+
+use super::connect::open;
+use super::dsn::{ChannelBinding, Dsn, Host, Server};
+use super::error::PgError;
+use super::tls;
+use super::wire::{Wire, dial, within};
+
+/// The port in the name of the relay's socket; nothing else listens in that directory.
+const RELAY_PORT: u16 = 5432;
+
+/// Connects sqlx to the server that the pool would use, as the same user, under the same protection.
+///
+/// # Errors
+/// As [`connect_pool`](super::connect_pool).
+pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
+    let tls = tls::connector(&dsn.tls)?;
+    // The first login chooses the server and says what is wrong in our own words; it is over before the second.
+    let session = open(dsn, tls.as_ref()).await?;
+    let server = &dsn.servers[session.server];
+    drop(session.client);
+    if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
+        // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
+        tls.pin();
+    }
+    let connected = match &server.host {
+        Host::Unix(dir) => {
+            within(dsn.connect_timeout, options(dsn, server, dir, server.port).connect()).await
+        }
+        Host::Tcp { .. } => {
+            let dialled = dial(dsn, server, tls.as_ref(), session.tls_use).await;
+            let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
+            let door = Door::open(wire)
+                .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;
+            let path = door.0.clone();
+            within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await
+        }
+    };
+    match connected {
+        Ok(connected) => {
+            connected.map_err(|error| PgError::statement("open a connection for the ledger", &error))
+        }
+        Err(timeout) => Err(PgError::from_dial(dsn, server, timeout)),
+    }
+}
+
+/// Everything is said, so that nothing comes from sqlx's own look at `PG*`.
+fn options(dsn: &Dsn, server: &Server, socket_dir: &Path, port: u16) -> PgConnectOptions {
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir)
+        .port(port)
+        .ssl_mode(PgSslMode::Disable)
+        .username(&dsn.user)
+        .password(server.password.as_ref().map_or("", |password| password.reveal()))
+        .database(&dsn.dbname)
+        .application_name(&dsn.application_name)
+        .statement_cache_capacity(0)
+        .extra_float_digits(None) // PgBouncer refuses start-up parameters that it does not know
+        .disable_statement_logging();
+    if let Some(text) = dsn.options.as_deref().filter(|text| options.get_options() != Some(text)) {
+        options = options.options(settings(text));
+    }
+    options
+}
+
+/// The `name=value` settings of libpq's `options`: `-c name=value`, `-cname=value`, `--name=value`, or bare (what some
+/// hosted servers route by).
+fn settings(text: &str) -> Vec<(String, String)> {
+    let mut words = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, words.last_mut()) {
+            ('\\', Some(word)) => word.extend(chars.next()),
+            (c, _) if c.is_whitespace() => words.push(String::new()),
+            (c, Some(word)) => word.push(c),
+            (_, None) => {}
+        }
+    }
+    let setting = |word: &String| {
+        let word = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).unwrap_or(word);
+        word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    words.iter().filter_map(setting).collect()
+}
+
+/// The directory with the relay's socket; removed on drop.
+struct Door(PathBuf);
+
+impl Door {
+    /// Listens for one connection and relays it to the wire until either side ends.
+    fn open(mut wire: Wire) -> io::Result<Self> {
+        let door = Self(private_dir()?);
+        let listener = UnixListener::bind(door.0.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
+        tokio::spawn(async move {
+            let relayed = async {
+                let (mut local, _) = listener.accept().await?;
+                drop(listener);
+                copy_bidirectional(&mut local, &mut wire).await
+            };
+            if let Err(error) = relayed.await {
+                tracing::debug!(%error, "the connection of sqlx broke");
+            }
+        });
+        Ok(door)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // What is left behind is an empty directory for this user alone.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A new directory that only this user may enter, with a path short enough for a socket's.
+fn private_dir() -> io::Result<PathBuf> {
+    /// Sockets' paths hold 108 bytes on Linux, 104 elsewhere; the socket's name takes 14.
+    const DIR_LIMIT_BYTES: usize = 80;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "no directory for temporary files");
+    for parent in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/dev/shm")] {
+        let dir = parent.join(format!("dbload-{}", uuid::Uuid::now_v7().simple()));
+        if dir.as_os_str().len() > DIR_LIMIT_BYTES {
+            continue;
+        }
+        // Creating fails where the name is taken: nobody can have put it there first.
+        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings;
+
+    #[test]
+    fn settings_are_read_from_every_form_of_options() {
+        let read = |text: &str| {
+            settings(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(read("-c a=1 -cb=2  --c=3 endpoint=x -d"), ["a=1", "b=2", "c=3", "endpoint=x"]);
+        assert_eq!(read(r"-c search_path=a,\ b\\c"), [r"search_path=a, b\c"]);
+        assert!(read("").is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! The key and the mode: what the user said, else the table's primary key, else none.
+
+use crate::map::Mapping;
+use crate::schema::{Mode, Table, UniqueIndex};
+
+use super::{Refusal, Wishes};
+
+/// The conflict target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Ordinals in [`Table::columns`], in the order of the index; empty: no key.
+    pub columns: Vec<usize>,
+    /// Ordinal in [`Table::unique`] of its index.
+    pub index: Option<usize>,
+    /// NULL is a legal key value.
+    pub null_keys: bool,
+}
+
+/// Chooses mode and key.
+pub fn choose_key(
+    table: &Table,
+    fields: &[&str],
+    wishes: &Wishes<'_>,
+    notes: &mut Vec<String>,
+) -> Result<(Mode, Key), Refusal> {
+    if wishes.mode == Some(Mode::Append) {
+        if wishes.key.is_some() {
+            return Err(Refusal::new("--mode append has no key", "leave --key out, or use --mode upsert"));
+        }
+        return Ok((Mode::Append, Key::default()));
+    }
+    if let Some(names) = wishes.key {
+        return Ok((wishes.mode.unwrap_or(Mode::Upsert), named_key(table, names)?));
+    }
+    let primary = table.unique.iter().position(|index| index.primary);
+    match (primary, wishes.mode) {
+        (Some(index), mode) => {
+            let unique = &table.unique[index];
+            if let Some(why) = unique.unusable {
+                return Err(unusable(table, unique, why.words()));
+            }
+            if mode.is_none() && lacks_all(table, unique, fields) {
+                notes.push(format!(
+                    "no field for the primary key ({}): records are appended, the server fills it",
+                    list(table, &unique.columns)
+                ));
+                return Ok((Mode::Append, Key::default()));
+            }
+            Ok((mode.unwrap_or(Mode::Upsert), key_of(table, index)))
+        }
+        (None, None) => Ok((Mode::Append, Key::default())),
+        (None, Some(mode)) => Err(Refusal::new(
+            format!("--mode {} needs a key, and table {} has no primary key", mode.name(), table.name),
+            "name the columns of a unique index with --key, or use --mode append",
+        )),
+    }
+}
+
+/// The sources have no field for any column of the key, and the server fills them all.
+fn lacks_all(table: &Table, unique: &UniqueIndex, fields: &[&str]) -> bool {
+    !fields.is_empty()
+        && unique.columns.iter().all(|&c| {
+            table.columns[c].has_default()
+                && !fields.iter().any(|field| Mapping::column_of(table, field).is_some_and(|found| found == c))
+        })
+}
+
+fn key_of(table: &Table, index: usize) -> Key {
+    let unique = &table.unique[index];
+    Key { columns: unique.columns.clone(), index: Some(index), null_keys: unique.nulls_not_distinct }
+}
+
+fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(column) = Mapping::column_of(table, name) else {
+            let known: Vec<&str> = table.columns.iter().map(|c| c.name.raw()).take(30).collect();
+            return Err(Refusal::new(
+                format!("--key: table {} has no column {name:?}", table.name),
+                format!("it has {}", known.join(", ")),
+            ));
+        };
+        if columns.contains(&column) {
+            return Err(Refusal::new(format!("--key names column {name:?} twice"), "name each column once"));
+        }
+        columns.push(column);
+    }
+    let same = |index: &&UniqueIndex| {
+        index.columns.len() == columns.len() && columns.iter().all(|c| index.columns.contains(c))
+    };
+    if let Some(index) = table.unique.iter().position(|i| same(&i) && i.unusable.is_none()) {
+        return Ok(key_of(table, index));
+    }
+    if let Some(index) = table.unique.iter().find(same) {
+        return Err(unusable(table, index, index.unusable.map_or("cannot be used", super::super::schema::Unusable::words)));
+    }
+    let expression = table.unique.iter().find(|index| index.columns.is_empty());
+    if let Some(index) = expression {
+        return Err(unusable(table, index, "indexes an expression"));
+    }
+    let quoted: Vec<String> = table.names(&columns).iter().map(ToString::to_string).collect();
+    Err(Refusal::new(
+        format!("table {} has no unique index on ({})", table.name, list(table, &columns)),
+        format!("CREATE UNIQUE INDEX ON {} ({})", table.name, quoted.join(", ")),
+    ))
+}
+
+fn unusable(table: &Table, index: &UniqueIndex, why: &str) -> Refusal {
+    let columns: Vec<String> = table.names(&index.columns).iter().map(ToString::to_string).collect();
+    Refusal::new(
+        format!("unique index {:?} of table {} {why}: it cannot be the key of an upsert", index.name, table.name),
+        if columns.is_empty() {
+            "a plain unique index on the key columns is needed".to_owned()
+        } else {
+            format!("CREATE UNIQUE INDEX ON {} ({})", table.name, columns.join(", "))
+        },
+    )
+}
+
+fn list(table: &Table, columns: &[usize]) -> String {
+    table.names(columns).iter().map(|name| name.raw()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,258 @@
+//! The plan: every decision that is taken before the first row, and what of the user's wishes must be refused.
+//!
+//! Pure: from the catalog's description of the table, a sample of the sources and the job's wishes. `--dry-run` shows it.
+
+mod create;
+mod key;
+mod refuse;
+
+use std::sync::Arc;
+
+use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
+use crate::schema::{Mode, Table};
+use crate::write::Paths;
+
+pub use create::{NewTable, new_table};
+pub use key::{Key, choose_key};
+
+/// What a sample of the sources has shown.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// Field names of each sampled source: header, or names in the order in which they were first seen.
+    pub sources: Vec<SampledSource>,
+}
+
+/// The fields of one sampled source.
+#[derive(Debug, Clone)]
+pub struct SampledSource {
+    /// Its name.
+    pub name: String,
+    /// Its fields.
+    pub fields: Vec<String>,
+}
+
+impl Sample {
+    /// All field names, each once, in order.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&str> {
+        let mut seen = std::collections::HashSet::new();
+        self.sources
+            .iter()
+            .flat_map(|source| source.fields.iter().map(String::as_str))
+            .filter(|field| seen.insert(*field))
+            .collect()
+    }
+}
+
+/// What cannot be done, found before the first row.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// What the user asked for, as far as the plan decides it.
+#[derive(Debug, Clone)]
+pub struct Wishes<'a> {
+    /// Names of the key columns.
+    pub key: Option<&'a [String]>,
+    /// Mode.
+    pub mode: Option<Mode>,
+    /// Fields without a column.
+    pub extra: &'a Extra,
+    /// `--newer-by`.
+    pub newer_by: Option<&'a str>,
+    /// Connections, and so partitions.
+    pub pool_size: usize,
+    /// A source cannot be read twice.
+    pub has_pipe: bool,
+}
+
+/// The decisions.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The target.
+    pub table: Arc<Table>,
+    /// Mode.
+    pub mode: Mode,
+    /// The key.
+    pub key: Key,
+    /// How records find their partition.
+    pub partitioner: Partitioner,
+    /// Why there is one partition only.
+    pub one_partition: Option<&'static str>,
+    /// Which path a batch may take, and why.
+    pub paths: Paths,
+    /// Fields and how they met their columns.
+    pub fields: Vec<(String, Target)>,
+    /// Fields that met by another spelling.
+    pub matches: Vec<MatchNote>,
+    /// Worth saying, no fault.
+    pub notes: Vec<String>,
+    /// Column that tells newer records.
+    pub newer_by: Option<String>,
+    /// Rule for fields without a column.
+    pub extra: Extra,
+}
+
+impl Plan {
+    /// The mapping of this plan, with the sample's columns in use from the first block on.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        let mapping = Mapping::new(
+            Arc::clone(&self.table),
+            &self.key.columns,
+            self.key.null_keys,
+            self.extra.clone(),
+            self.partitioner,
+        );
+        let slots: Vec<usize> = self
+            .fields
+            .iter()
+            .filter_map(|(_, target)| match target {
+                Target::Slot(slot) => Some(*slot),
+                Target::Extra => mapping.extra_slot,
+                Target::Generated => None,
+            })
+            .collect();
+        mapping.activate(&slots);
+        mapping
+    }
+
+    /// Names of the key columns.
+    #[must_use]
+    pub fn key_names(&self) -> Vec<String> {
+        self.table.names(&self.key.columns).iter().map(|name| name.raw().to_owned()).collect()
+    }
+}
+
+/// Makes the plan, or refuses.
+pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<Plan, Refusal> {
+    let table = Arc::new(table);
+    let mut notes = Vec::new();
+    let fields = sample.fields();
+    let (mode, key) = choose_key(&table, &fields, wishes, &mut notes)?;
+    let paths = Paths::of(&table, key.index, mode);
+    let (by, one_partition) = partitioning(&table, &key, mode, &fields, wishes);
+    let count = if by == Partitioning::One { 1 } else { u32::try_from(wishes.pool_size.max(1)).unwrap_or(1) };
+    let partitioner = Partitioner { by, count };
+    let mapping =
+        Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner);
+    refuse::extra_column(&table, wishes.extra)?;
+    let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
+    refuse::rights(&table, &mapping, &targets, mode)?;
+    refuse::missing_key(&table, &key, &targets, &mapping, sample)?;
+    notes.extend(refuse::notes(&table, &mapping, &targets, mode));
+    let newer_by = newer_by(&mapping, wishes)?;
+    Ok(Plan {
+        table,
+        mode,
+        key,
+        partitioner,
+        one_partition,
+        paths,
+        fields: targets,
+        matches,
+        notes,
+        newer_by,
+        extra: wishes.extra.clone(),
+    })
+}
+
+fn newer_by(mapping: &Mapping, wishes: &Wishes<'_>) -> Result<Option<String>, Refusal> {
+    let Some(name) = wishes.newer_by else { return Ok(None) };
+    match mapping.target(name).0 {
+        Target::Slot(slot) => Ok(Some(mapping.column_name(slot).to_owned())),
+        Target::Generated | Target::Extra => Err(Refusal::new(
+            format!("--newer-by {name}: the table has no such column that can be written"),
+            "name a column that says how old a record is",
+        )),
+    }
+}
+
+/// Matches the sample's fields, source by source, so that two fields of one source on one column are found.
+fn match_fields(
+    mapping: &Mapping,
+    sample: &Sample,
+    extra: &Extra,
+) -> Result<(Vec<(String, Target)>, Vec<MatchNote>), Refusal> {
+    let mut all: Vec<(String, Target)> = Vec::new();
+    let mut matches: Vec<MatchNote> = Vec::new();
+    for source in &sample.sources {
+        let (targets, notes) = mapping.header(&source.fields).map_err(|error| match error {
+            MappingError::TwoFieldsOneColumn { .. } => Refusal::new(
+                format!("{}: {error}", source.name),
+                "rename or remove one of them; names match exactly, else whatever their case, else as snake_case",
+            ),
+            MappingError::NoColumn { .. } => Refusal { message: error.to_string(), hint: None },
+        })?;
+        for (name, target) in source.fields.iter().zip(targets) {
+            if !all.iter().any(|(known, _)| known == name) {
+                all.push((name.clone(), target));
+            }
+        }
+        matches.extend(notes.into_iter().filter(|note| !matches.contains(note)).collect::<Vec<_>>());
+    }
+    let without: Vec<String> =
+        all.iter().filter(|(_, target)| *target == Target::Extra).map(|(name, _)| name.clone()).collect();
+    if !without.is_empty() && *extra == Extra::Refuse {
+        let columns: Vec<&str> = mapping.table.columns.iter().map(|c| c.name.raw()).take(30).collect();
+        return Err(Refusal::new(
+            format!("table {}: {}", mapping.table.name, MappingError::NoColumn { fields: without }),
+            format!(
+                "leave them out with --extra ignore, collect them with --extra jsonb:COLUMN, or add columns; it has {}",
+                columns.join(", ")
+            ),
+        ));
+    }
+    Ok((all, matches))
+}
+
+/// How records find their partition, and why there may be one only.
+fn partitioning(
+    table: &Table,
+    key: &Key,
+    mode: Mode,
+    fields: &[&str],
+    wishes: &Wishes<'_>,
+) -> (Partitioning, Option<&'static str>) {
+    let hashed = key.columns.iter().any(|&c| table.columns[c].is_hashable());
+    let written = |column: usize| {
+        let column = &table.columns[column];
+        !column.has_default() || fields.iter().any(|field| *field == column.name.raw())
+    };
+    let other_unique = table
+        .unique
+        .iter()
+        .enumerate()
+        .any(|(i, index)| Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c))));
+    let reason = if table.references_itself {
+        Some("the table refers to itself")
+    } else if table.has_exclusions {
+        Some("an exclusion constraint ties records together")
+    } else if other_unique {
+        Some("a unique index besides the key ties records together")
+    } else if table.has_before_row_triggers && !key.columns.is_empty() {
+        Some("a BEFORE trigger may rewrite the key")
+    } else if mode == Mode::Append && wishes.has_pipe {
+        Some("what a pipe has appended must be a beginning of it")
+    } else if !key.columns.is_empty() && !hashed {
+        Some("no column of the key has one text for equal values")
+    } else {
+        None
+    };
+    match reason {
+        Some(why) => (Partitioning::One, Some(why)),
+        None if key.columns.is_empty() => (Partitioning::Turns, None),
+        None => (Partitioning::Key, None),
+    }
+}

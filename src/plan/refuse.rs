@@ -1,0 +1,105 @@
+//! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing is a note.
+
+use crate::map::{Extra, Mapping, Target};
+use crate::schema::{Identity, Mode, PgType, Table};
+
+use super::key::Key;
+use super::{Refusal, Sample};
+
+/// The column of `--extra jsonb:COLUMN` must be there and hold JSON.
+pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> {
+    let Extra::Jsonb(name) = extra else { return Ok(()) };
+    match table.column(name).map(|c| &table.columns[c]) {
+        Some(column) if column.ty == PgType::Json && !column.generated => Ok(()),
+        Some(column) => Err(Refusal::new(
+            format!("--extra jsonb:{name}: column {name:?} is {}", column.type_name),
+            "name a jsonb column",
+        )),
+        None => Err(Refusal::new(
+            format!("--extra jsonb:{name}: table {} has no such column", table.name),
+            format!("ALTER TABLE {} ADD COLUMN {name} jsonb", table.name),
+        )),
+    }
+}
+
+/// Rights to write the columns that the sample has.
+pub(super) fn rights(
+    table: &Table,
+    mapping: &Mapping,
+    targets: &[(String, Target)],
+    mode: Mode,
+) -> Result<(), Refusal> {
+    for (_, target) in targets {
+        let Target::Slot(slot) = target else { continue };
+        let column = &table.columns[mapping.slots[*slot]];
+        let inserts = mode != Mode::Update;
+        let updates = matches!(mode, Mode::Upsert | Mode::Update) && !mapping.key.contains(slot);
+        let missing = match (inserts && !column.may_insert, updates && !column.may_update) {
+            (true, _) => "INSERT",
+            (_, true) => "UPDATE",
+            _ => continue,
+        };
+        return Err(Refusal::new(
+            format!("the role may not {} column {} of table {}", missing.to_lowercase(), column.name, table.name),
+            format!("GRANT {missing} ON {} TO the role", table.name),
+        ));
+    }
+    Ok(())
+}
+
+/// The sample must have the key.
+pub(super) fn missing_key(
+    table: &Table,
+    key: &Key,
+    targets: &[(String, Target)],
+    mapping: &Mapping,
+    sample: &Sample,
+) -> Result<(), Refusal> {
+    if sample.fields().is_empty() {
+        return Ok(());
+    }
+    let given = |column: usize| {
+        targets.iter().any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
+    };
+    let missing: Vec<&str> =
+        key.columns.iter().filter(|&&c| !given(c)).map(|&c| table.columns[c].name.raw()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        format!("no field for key column {} of table {}", missing.join(", "), table.name),
+        format!("the sources have {}; --key names another key, --mode append needs none", sample.fields().join(", ")),
+    ))
+}
+
+/// What is worth saying before the first row.
+pub(super) fn notes(
+    table: &Table,
+    mapping: &Mapping,
+    targets: &[(String, Target)],
+    mode: Mode,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if targets.is_empty() {
+        return notes;
+    }
+    let given = |column: usize| {
+        targets.iter().any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
+    };
+    for (ordinal, column) in table.columns.iter().enumerate() {
+        let name = column.name.raw();
+        if column.not_null && !column.has_default() && !given(ordinal) && mode != Mode::Update {
+            notes.push(format!(
+                "column {name:?} is NOT NULL, has no default and no field: only records whose key is stored can be applied"
+            ));
+        }
+        let field = targets.iter().find(|(field, target)| *target == Target::Generated && field.eq_ignore_ascii_case(name));
+        if column.generated && field.is_some() {
+            notes.push(format!("column {name:?} is generated: its field is left out"));
+        }
+        if column.identity == Identity::Always && given(ordinal) {
+            notes.push(format!("identity column {name:?} is written where a row is inserted"));
+        }
+    }
+    notes
+}

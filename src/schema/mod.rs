@@ -1,0 +1,37 @@
+//! The target as the catalog describes it: columns, types, keys and what else decides how a batch may be written.
+//!
+//! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of path).
+//! Never touches Postgres, files, the clock or the environment.
+
+mod column;
+mod table;
+
+pub use column::{Column, Identity, PgType};
+pub use table::{Relation, Table, UniqueIndex, Unusable};
+
+/// What happens to a record whose key is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Update the stored row, or insert.
+    Upsert,
+    /// Update the stored row; a record without one is skipped.
+    Update,
+    /// The first record of a key wins; a record whose key is stored is skipped.
+    Ignore,
+    /// Insert every record.
+    Append,
+}
+
+impl Mode {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Update => "update",
+            Self::Ignore => "ignore",
+            Self::Append => "append",
+        }
+    }
+}

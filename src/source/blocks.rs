@@ -1,0 +1,213 @@
+//! The records of one source, in blocks: the only thing the rest of the program sees of it.
+//!
+//! Reads a block's worth of bytes, lets the splitter find the records, and hands both on without copying more
+//! than the record that the cut went through. Reads from a resume point as from the start, and at the end
+//! looks whether the file is still the one that was recorded.
+
+use bytes::{Bytes, BytesMut};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::SourceError;
+use super::stream::Stream;
+use crate::format::{Format, Limits, Splitter, read_header};
+use crate::record::{Block, Digest, Position, Span, SpanKind};
+
+/// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
+/// decoding it, and small enough to keep dozens in memory.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Most bytes by which the buffer grows at once for a record that is longer than a block.
+const GROWTH_BYTES: usize = 4 * 1024 * 1024;
+
+/// How a source is read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Ordinal of the source in the run's list.
+    pub source: u32,
+    /// Its format.
+    pub format: Format,
+    /// What its records are held to.
+    pub limits: Limits,
+    /// Bytes read for one block: [`BLOCK_BYTES`].
+    pub block_bytes: usize,
+}
+
+/// The blocks of one source from a resume point on.
+pub struct Blocks {
+    stream: Stream,
+    reading: Reading,
+    splitter: Splitter,
+    header: Vec<String>,
+    /// Records up to this one were dealt with before and are passed over.
+    resumed_record: u64,
+    digest: Xxh3,
+    digest_from: u64,
+    done: bool,
+}
+
+impl Blocks {
+    /// Reads `stream`, which was just opened, on from `at`. `at`: the start of the source, or a resume point
+    /// of an earlier reading.
+    ///
+    /// # Errors
+    /// When it cannot be read, has no usable header, or is a pipe and `at` not its start.
+    pub async fn new(mut stream: Stream, reading: Reading, at: Position) -> Result<Self, SourceError> {
+        let at = Position { source: reading.source, ..at };
+        let (header, records) = read_names(&mut stream, &reading).await?;
+        let mut start = records.max(at);
+        if at.offset > records.offset {
+            stream.reopen_at(at.offset).await?;
+            if leaves_doubt(&mut stream, &reading).await? {
+                // Only what stands before tells whether a bracket is still open: read it again.
+                stream.reopen_at(0).await?;
+                start = Position::start_of(reading.source);
+            }
+        } else if records.offset > stream.offset() {
+            let bytes = usize::try_from(records.offset - stream.offset()).unwrap_or(usize::MAX);
+            stream.take(bytes);
+        }
+        let splitter = Splitter::new(&reading.format, reading.limits, start);
+        Ok(Self {
+            digest: Xxh3::new(),
+            digest_from: stream.offset(),
+            stream,
+            reading,
+            splitter,
+            header,
+            resumed_record: at.record,
+            done: false,
+        })
+    }
+
+    /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
+    /// is moved on. Cancelling loses nothing: what was read is kept for the next call.
+    ///
+    /// # Errors
+    /// When the source cannot be read, its records cannot be found, or it was changed meanwhile. What was
+    /// handed out before stands.
+    pub async fn next(&mut self, next_seq: &mut u64) -> Result<Option<Block>, SourceError> {
+        while !self.done {
+            let start = self.splitter.position();
+            let mut spans = Vec::new();
+            let consumed = self
+                .splitter
+                .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
+                .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
+            let bytes = self.stream.take(consumed);
+            self.digest.update(&bytes);
+            if let Some(block) = self.block(start, bytes, spans, next_seq) {
+                return Ok(Some(block));
+            }
+            if !self.stream.at_end() {
+                let held = self.stream.buffer.len();
+                let more = held.min(GROWTH_BYTES).max(self.reading.block_bytes);
+                self.stream.fill(held + more).await?;
+            } else if consumed == 0 {
+                self.stream.verify().await?;
+                self.done = true;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a block of what the splitter found, if that is anything.
+    fn block(
+        &mut self,
+        mut start: Position,
+        bytes: BytesMut,
+        mut spans: Vec<Span>,
+        next_seq: &mut u64,
+    ) -> Option<Block> {
+        let bytes = match self.splitter.take_head() {
+            Some(head) => with_head(&bytes, &head, &mut spans),
+            None => bytes.freeze(),
+        };
+        let again = self.resumed_record.saturating_sub(start.record).min(spans.len() as u64);
+        if let Some(last) = usize::try_from(again).ok().and_then(|again| spans.drain(..again).next_back()) {
+            start.offset = last.end_offset;
+            start.line = last.end_line;
+            start.record += again;
+        }
+        if spans.is_empty() {
+            return None;
+        }
+        let first_seq = *next_seq;
+        *next_seq += spans.len() as u64;
+        let end = self.splitter.position();
+        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq })
+    }
+
+    /// Names of the columns, for delimiter-separated values.
+    #[must_use]
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The open source.
+    #[must_use]
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// How it is read.
+    #[must_use]
+    pub const fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// The resume point behind all blocks so far.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.splitter.position()
+    }
+
+    /// The digest of the decoded bytes that went into blocks (or between them), since this reading began.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest { from: self.digest_from, to: self.stream.offset(), hash: self.digest.digest() }
+    }
+}
+
+/// The header, if the format has one, and where the records begin.
+async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<String>, Position), SourceError> {
+    let Format::Csv(dialect) = &reading.format else {
+        return Ok((Vec::new(), Position::start_of(reading.source)));
+    };
+    loop {
+        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end())
+            .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
+        if let Some(header) = header {
+            return Ok((header.names, header.end));
+        }
+        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
+    }
+}
+
+/// Whether nothing stands behind the resume point of a JSON text, so that it cannot be told from there if an
+/// array ends or was cut off.
+async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, SourceError> {
+    if !matches!(reading.format, Format::Json { .. }) {
+        return Ok(false);
+    }
+    while !stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace) {
+        if stream.buffer.len() > GROWTH_BYTES {
+            break;
+        }
+        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
+    }
+    Ok(stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace))
+}
+
+/// Puts the head of a record that was too long behind the bytes, where its empty span can show it.
+fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
+    let mut all = BytesMut::with_capacity(bytes.len() + head.len());
+    all.extend_from_slice(bytes);
+    let start = all.len();
+    all.extend_from_slice(head);
+    let empty =
+        spans.iter_mut().find(|span| matches!(span.kind, SpanKind::TooLong { .. }) && span.start == span.end);
+    if let (Some(span), Ok(from), Ok(to)) = (empty, u32::try_from(start), u32::try_from(all.len())) {
+        (span.start, span.end) = (from, to);
+    }
+    all.freeze()
+}

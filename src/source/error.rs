@@ -1,0 +1,186 @@
+//! What can go wrong with a source, in the user's terms: its name, the place, what to do.
+
+use std::io;
+
+use super::fingerprint::Change;
+use crate::format::{Compression, DetectError, HeaderError, SplitError};
+
+/// Why a source cannot be read (on).
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No such file.
+    #[error("found no file {name}")]
+    NotFound {
+        /// As the user named it.
+        name: String,
+        /// Names like it in the same folder.
+        near: Vec<String>,
+    },
+    /// A pattern without a file.
+    #[error("no file matches {pattern}")]
+    NoMatch {
+        /// As the user wrote it.
+        pattern: String,
+    },
+    /// Not a pattern.
+    #[error("cannot read {pattern} as a pattern")]
+    BadPattern {
+        /// As the user wrote it.
+        pattern: String,
+        /// Why.
+        source: globset::Error,
+    },
+    /// A folder without data files.
+    #[error("found no data files in the folder {name}")]
+    EmptyFolder {
+        /// As the user named it.
+        name: String,
+    },
+    /// A source of a kind that this version does not read.
+    #[error("sources of the kind {scheme}:// are not supported yet")]
+    Unsupported {
+        /// `https`, `s3`, ..
+        scheme: String,
+    },
+    /// A name that the ledger cannot store.
+    #[error("the file name {shown:?} is not UTF-8")]
+    NameNotUtf8 {
+        /// With the broken bytes replaced.
+        shown: String,
+    },
+    /// The same file twice.
+    #[error("{name} is named twice")]
+    NamedTwice {
+        /// The file.
+        name: String,
+    },
+    /// More files than the limit.
+    #[error("{pattern} names more than {limit} files")]
+    TooMany {
+        /// As the user wrote it.
+        pattern: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A socket or the like.
+    #[error("{name} is neither a file, a folder nor a pipe")]
+    NotAFile {
+        /// As the user named it.
+        name: String,
+    },
+    /// The operating system refuses.
+    #[error("cannot open {name}")]
+    Open {
+        /// The source.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system fails in the middle.
+    #[error("cannot read {name} behind byte {offset}")]
+    Read {
+        /// The source.
+        name: String,
+        /// Bytes of the decoded stream that were read.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Truncated or damaged.
+    #[error("cannot decompress {name} ({compression:?}) behind byte {offset} of its content")]
+    Decompress {
+        /// The source.
+        name: String,
+        /// What it was taken for.
+        compression: Compression,
+        /// Bytes of the decoded stream that were read.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Not the file that was recorded.
+    #[error("{name} was changed since this load began: {change}")]
+    Changed {
+        /// The source.
+        name: String,
+        /// How.
+        change: Change,
+    },
+    /// A resume point behind the end.
+    #[error("cannot go on behind byte {offset} of {name}: it has only {length}")]
+    BehindEnd {
+        /// The source.
+        name: String,
+        /// The resume point.
+        offset: u64,
+        /// Bytes of its content.
+        length: u64,
+    },
+    /// A pipe cannot be read again.
+    #[error("cannot go on in the middle of {name}: a pipe is read only once")]
+    NotReplayable {
+        /// The source.
+        name: String,
+    },
+    /// Unknown content.
+    #[error("cannot tell the format of {name}")]
+    Detect {
+        /// The source.
+        name: String,
+        /// Why.
+        source: DetectError,
+    },
+    /// No usable header.
+    #[error("cannot use the header of {name}")]
+    Header {
+        /// The source.
+        name: String,
+        /// Why.
+        source: HeaderError,
+    },
+    /// No further records can be found.
+    #[error("cannot find the records of {name}")]
+    Split {
+        /// The source.
+        name: String,
+        /// Why and where.
+        source: SplitError,
+    },
+}
+
+impl SourceError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let words = match self {
+            Self::NotFound { near, .. } if near.is_empty() => return None,
+            Self::NotFound { near, .. } => return Some(format!("did you mean {}?", near.join(" or "))),
+            Self::NoMatch { .. } => "dbload expands patterns itself: * ? [..] {a,b} and ** for folders",
+            Self::BadPattern { .. } => "a file whose name looks like a pattern can be given as ./name",
+            Self::EmptyFolder { .. } => {
+                "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, not in folders below; \
+                 name other files by a pattern"
+            }
+            Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - ...",
+            Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - < FILE",
+            Self::NamedTwice { .. } => "name each file once; patterns and folders count too",
+            Self::TooMany { .. } => "load them in several runs",
+            Self::NotAFile { .. } => return None,
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "you have no right to read it"
+            }
+            Self::Open { .. } => return None,
+            Self::Read { .. } => "the same command goes on where the last batch was committed",
+            Self::Decompress { .. } => {
+                "it is damaged, cut off, or not of this compression; --compression says which it is"
+            }
+            Self::Changed { .. } => "put the recorded file back, or begin anew with --restart",
+            Self::BehindEnd { .. } => "the file was cut since; begin anew with --restart",
+            Self::NotReplayable { .. } => "store it in a file first, or skip what is loaded: --skip-records",
+            Self::Detect { source, .. } => source.hint(),
+            Self::Header { source, .. } => return source.hint(),
+            Self::Split { source, .. } => return source.hint(),
+        };
+        Some(words.to_owned())
+    }
+}

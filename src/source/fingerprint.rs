@@ -1,0 +1,182 @@
+//! Whether a file is still the one that was recorded: its size, its time of change, and digests of its first
+//! and last bytes. Cheap enough to take at every start; the running digest of `blocks` covers the middle.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
+const END_BYTES: u64 = 64 * 1024;
+
+/// What a file was like when it was recorded. Stored in the ledger as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Its size: no more is read, however it grows.
+    pub size: u64,
+    /// Time of its last change in nanoseconds since 1970 (0 where the system does not say).
+    pub mtime_ns: i64,
+    /// xxh3-64 of the first 64 KiB of the recorded size, in hexadecimal.
+    pub head: String,
+    /// xxh3-64 of the last 64 KiB of the recorded size, in hexadecimal.
+    pub tail: String,
+}
+
+/// How a file differs from what was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all.
+    Same,
+    /// Same size and same ends, but written to or touched since.
+    Touched {
+        /// Nanoseconds since 1970.
+        recorded_ns: i64,
+        /// Nanoseconds since 1970.
+        found_ns: i64,
+    },
+    /// Longer, with the recorded part unchanged at its ends.
+    Grew {
+        /// Bytes.
+        recorded: u64,
+        /// Bytes.
+        found: u64,
+    },
+    /// Shorter.
+    Shrunk {
+        /// Bytes.
+        recorded: u64,
+        /// Bytes.
+        found: u64,
+    },
+    /// Another content.
+    Replaced {
+        /// Which end differs.
+        end: End,
+        /// Digest.
+        recorded: String,
+        /// Digest.
+        found: String,
+    },
+    /// No longer there.
+    Gone,
+}
+
+/// An end of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The first bytes.
+    First,
+    /// The last bytes of the recorded size.
+    Last,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => write!(f, "nothing differs"),
+            Self::Touched { recorded_ns, found_ns } => {
+                write!(f, "its time of change was {recorded_ns} ns, now {found_ns} ns")
+            }
+            Self::Grew { recorded, found } => write!(f, "it had {recorded} bytes, now {found}: it grew"),
+            Self::Shrunk { recorded, found } => write!(f, "it had {recorded} bytes, now {found}: it shrank"),
+            Self::Replaced { end, recorded, found } => {
+                let end = if *end == End::First { "first" } else { "last" };
+                write!(f, "the digest of its {end} bytes was {recorded}, now {found}: it was replaced")
+            }
+            Self::Gone => write!(f, "it is gone"),
+        }
+    }
+}
+
+impl Change {
+    /// Whether the recorded part can still be read as it was (as far as the ends tell).
+    #[must_use]
+    pub const fn keeps_recorded_part(&self) -> bool {
+        matches!(self, Self::Same | Self::Touched { .. } | Self::Grew { .. })
+    }
+}
+
+impl Fingerprint {
+    /// Records a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn of(path: &Path) -> io::Result<Self> {
+        let path = path.to_owned();
+        blocking(move || take(&path, None)).await
+    }
+
+    /// Compares the file at `path` with what was recorded.
+    ///
+    /// # Errors
+    /// When it cannot be read, other than because it is gone.
+    pub async fn compare(&self, path: &Path) -> io::Result<Change> {
+        let (recorded, path): (Self, PathBuf) = (self.clone(), path.to_owned());
+        blocking(move || recorded.compare_now(&path)).await
+    }
+
+    fn compare_now(&self, path: &Path) -> io::Result<Change> {
+        let size = match std::fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Change::Gone),
+            Err(error) => return Err(error),
+        };
+        if size < self.size {
+            return Ok(Change::Shrunk { recorded: self.size, found: size });
+        }
+        let found = match take(path, Some(self.size)) {
+            // It shrank between the two looks at it.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok(Change::Shrunk { recorded: self.size, found: std::fs::metadata(path)?.len() });
+            }
+            other => other?,
+        };
+        let ends = [(End::First, &self.head, found.head), (End::Last, &self.tail, found.tail)];
+        for (end, recorded, found) in ends {
+            if *recorded != found {
+                return Ok(Change::Replaced { end, recorded: recorded.clone(), found });
+            }
+        }
+        Ok(if size > self.size {
+            Change::Grew { recorded: self.size, found: size }
+        } else if self.mtime_ns != found.mtime_ns {
+            Change::Touched { recorded_ns: self.mtime_ns, found_ns: found.mtime_ns }
+        } else {
+            Change::Same
+        })
+    }
+}
+
+/// The fingerprint of the first `size` bytes of a file, or of all.
+fn take(path: &Path, size: Option<u64>) -> io::Result<Fingerprint> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let size = size.unwrap_or(metadata.len());
+    let mtime = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let head = digest_part(&mut file, 0, size.min(END_BYTES))?;
+    let tail = digest_part(&mut file, size.saturating_sub(END_BYTES), size.min(END_BYTES))?;
+    Ok(Fingerprint {
+        size,
+        mtime_ns: mtime.map_or(0, |time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)),
+        head,
+        tail,
+    })
+}
+
+fn digest_part(file: &mut File, from: u64, bytes: u64) -> io::Result<String> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut part = Vec::new();
+    file.take(bytes).read_to_end(&mut part)?;
+    if (part.len() as u64) < bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(format!("{:016x}", xxh3_64(&part)))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

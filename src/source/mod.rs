@@ -1,0 +1,19 @@
+//! Sources: from the words of the command line to blocks of records.
+//!
+//! `resolve` turns words into files, `fingerprint` tells whether a file is still the one that was recorded,
+//! `stream` opens and decompresses, `blocks` cuts the bytes into blocks of whole records. Reads one source
+//! forward, in bounded memory, at most up to the recorded size. Never touches Postgres, never writes.
+
+mod blocks;
+mod error;
+mod fingerprint;
+mod resolve;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use blocks::{BLOCK_BYTES, Blocks, Reading};
+pub use error::SourceError;
+pub use fingerprint::{Change, Fingerprint};
+pub use resolve::{Location, SourceSpec, resolve};
+pub use stream::{RawProgress, Stream};

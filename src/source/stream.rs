@@ -1,0 +1,269 @@
+//! The decoded bytes of one source, from a given offset on: opened, decompressed, read forward into one buffer.
+//!
+//! A plain file is read from the offset; a compressed one from its start, and what lies before the offset is
+//! thrown away. Never reads past the recorded size. Finds no records.
+
+use std::io::{self, SeekFrom};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
+use bytes::BytesMut;
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, ReadBuf};
+
+use super::error::SourceError;
+use super::fingerprint::Fingerprint;
+use super::resolve::{Location, SourceSpec};
+use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
+
+/// Bytes of the compressed file that are read at once.
+const COMPRESSED_BYTES: usize = 128 * 1024;
+
+/// Bytes that are thrown away at once on the way to a resume point.
+const SKIPPED_BYTES: usize = 256 * 1024;
+
+/// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
+pub type RawProgress = Arc<AtomicU64>;
+
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// An open source.
+pub struct Stream {
+    spec: SourceSpec,
+    compression: Compression,
+    fingerprint: Option<Fingerprint>,
+    progress: RawProgress,
+    reader: Reader,
+    /// Bytes of the decoded stream before the buffer.
+    offset: u64,
+    /// What was read and not yet taken.
+    pub(super) buffer: BytesMut,
+    at_end: bool,
+}
+
+impl Stream {
+    /// Opens a source at its start. `compression`: by name, then by its first bytes, if not given.
+    /// `fingerprint`: as recorded, if it was; a regular file's is taken now otherwise.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(
+        spec: SourceSpec,
+        compression: Option<Compression>,
+        fingerprint: Option<Fingerprint>,
+        progress: RawProgress,
+    ) -> Result<Self, SourceError> {
+        let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
+        let fingerprint = match (&spec.location, fingerprint) {
+            (Location::File(path), None) => Some(Fingerprint::of(path).await.map_err(open_error)?),
+            (_, recorded) => recorded,
+        };
+        let mut raw: Reader = match &spec.location {
+            Location::Stdin => Box::new(tokio::io::stdin()),
+            Location::File(path) | Location::Pipe(path) => {
+                Box::new(File::open(path).await.map_err(open_error)?)
+            }
+        };
+        let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
+        let mut magic = Vec::with_capacity(MAGIC_BYTES);
+        let wanted = size.min(MAGIC_BYTES as u64);
+        (&mut raw).take(wanted).read_to_end(&mut magic).await.map_err(open_error)?;
+        let compression = compression
+            .or_else(|| Compression::by_name(&spec.name).map(|(compression, _)| compression))
+            .unwrap_or_else(|| Compression::by_magic(&magic));
+        let rest = size - magic.len() as u64;
+        let raw = io::Cursor::new(magic).chain(raw.take(rest));
+        let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
+        let buffer = BytesMut::new();
+        Ok(Self { spec, compression, fingerprint, progress, reader, offset: 0, buffer, at_end: false })
+    }
+
+    /// Begins anew at `offset` of the decoded stream.
+    pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
+        let Location::File(path) = &self.spec.location else {
+            return Err(SourceError::NotReplayable { name: self.spec.name.clone() });
+        };
+        let size = self.fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
+        let seek = if self.compression == Compression::None { offset } else { 0 };
+        if seek > size {
+            return Err(self.behind_end(offset, size));
+        }
+        let raw = seek_to(path, seek)
+            .await
+            .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
+        let raw = Counted::new(raw.take(size - seek), Arc::clone(&self.progress), seek);
+        self.reader = decompress(self.compression, raw);
+        self.buffer.clear();
+        self.at_end = false;
+        self.offset = seek;
+        while self.offset < offset {
+            let wanted = usize::try_from(offset - self.offset).unwrap_or(usize::MAX).min(SKIPPED_BYTES);
+            if !self.read_more(wanted).await? {
+                return Err(self.behind_end(offset, self.offset));
+            }
+            self.offset += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Says what format the content has; nothing is lost of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is nothing that dbload reads.
+    pub async fn detect(&mut self) -> Result<Detected, SourceError> {
+        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
+            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
+            if !self.spec.location.is_replayable() && memchr::memchr(b'\n', &self.buffer).is_some() {
+                break;
+            }
+        }
+        let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+        detect::detect(&self.spec.name, head)
+            .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
+    }
+
+    /// Reads until the buffer holds `wanted` bytes or the source ends; from a pipe, what is there.
+    pub(super) async fn fill(&mut self, wanted: usize) -> Result<(), SourceError> {
+        while self.buffer.len() < wanted && self.read_more(wanted - self.buffer.len()).await? {
+            if !self.spec.location.is_replayable() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads at most `bytes` more. False: the source has ended.
+    async fn read_more(&mut self, bytes: usize) -> Result<bool, SourceError> {
+        self.buffer.reserve(bytes);
+        let mut limited = (&mut self.reader).take(bytes as u64);
+        let count = limited.read_buf(&mut self.buffer).await.map_err(|error| self.read_error(error))?;
+        self.at_end = count == 0;
+        Ok(count > 0)
+    }
+
+    /// Takes the first `bytes` of the buffer.
+    pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
+        self.offset += bytes as u64;
+        self.buffer.split_to(bytes)
+    }
+
+    /// Whether the buffer holds the last bytes.
+    pub(super) const fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Bytes of the decoded stream before the buffer.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Looks whether the file is still what was recorded: it may have grown.
+    pub(super) async fn verify(&self) -> Result<(), SourceError> {
+        let (Location::File(path), Some(recorded)) = (&self.spec.location, &self.fingerprint) else {
+            return Ok(());
+        };
+        let change = recorded
+            .compare(path)
+            .await
+            .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
+        match change {
+            super::Change::Same | super::Change::Grew { .. } => Ok(()),
+            change => Err(SourceError::Changed { name: self.spec.name.clone(), change }),
+        }
+    }
+
+    /// The source.
+    #[must_use]
+    pub const fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    /// How it is compressed.
+    #[must_use]
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// What the file was like before the first byte was read; none for pipes.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.fingerprint.as_ref()
+    }
+
+    fn behind_end(&self, offset: u64, length: u64) -> SourceError {
+        SourceError::BehindEnd { name: self.spec.name.clone(), offset, length }
+    }
+
+    /// The decompressor's own errors carry no number of the operating system.
+    fn read_error(&self, source: io::Error) -> SourceError {
+        let name = self.spec.name.clone();
+        let offset = self.offset + self.buffer.len() as u64;
+        if self.compression == Compression::None || source.raw_os_error().is_some() {
+            return SourceError::Read { name, offset, source };
+        }
+        SourceError::Decompress { name, compression: self.compression, offset, source }
+    }
+}
+
+async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
+    let mut file = File::open(path).await?;
+    if offset > 0 {
+        file.seek(SeekFrom::Start(offset)).await?;
+    }
+    Ok(file)
+}
+
+/// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
+/// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
+fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
+    if compression == Compression::None {
+        return Box::new(raw);
+    }
+    let raw = BufReader::with_capacity(COMPRESSED_BYTES, raw);
+    macro_rules! all_members {
+        ($decoder:ident) => {{
+            let mut decoder = $decoder::new(raw);
+            decoder.multiple_members(true);
+            Box::new(decoder)
+        }};
+    }
+    match compression {
+        Compression::None => Box::new(raw),
+        Compression::Gzip => all_members!(GzipDecoder),
+        Compression::Zstd => all_members!(ZstdDecoder),
+        Compression::Bzip2 => all_members!(BzDecoder),
+        Compression::Xz => all_members!(XzDecoder),
+    }
+}
+
+/// Says how far into the file it has read.
+struct Counted<R> {
+    inner: R,
+    progress: RawProgress,
+    position: u64,
+}
+
+impl<R> Counted<R> {
+    const fn new(inner: R, progress: RawProgress, position: u64) -> Self {
+        Self { inner, progress, position }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(context, buf);
+        self.position += (buf.filled().len() - before) as u64;
+        self.progress.store(self.position, Ordering::Relaxed);
+        result
+    }
+}

@@ -1,0 +1,144 @@
+//! The careful path: the reference itself, as one loop in the server over the staged rows in source order.
+//!
+//! Each record has a block of its own; what raises rejects that record alone, with SQLSTATE, constraint and column as
+//! the server names them. It is a DO block, not a function of the ledger: its statements are written out for this
+//! table, so that the server plans them once a batch, and it works without a ledger.
+
+use crate::batch::Batch;
+use crate::schema::Mode;
+
+use super::merge::{insert_lists, on_conflict, overriding};
+use super::names::{REFUSED, STAGE, differs, key_equals, new_value, newer, updatable, written};
+use super::plan::WritePlan;
+
+/// A row that neither update nor insert takes, because another transaction inserts and deletes it meanwhile, is
+/// tried this often.
+const TRIES: u32 = 5;
+
+/// The loop. Its counts are left in the setting `dbload.counts`: inserted, updated, unchanged, skipped.
+pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
+    let body = match plan.mode {
+        Mode::Append => append(plan, batch),
+        Mode::Ignore => keyed(plan, batch, None, true),
+        Mode::Update => keyed(plan, batch, update(plan, batch), false),
+        Mode::Upsert => keyed(plan, batch, update(plan, batch), true),
+    };
+    let text = format!(
+        "#variable_conflict use_column
+DECLARE
+    dbload_row record;
+    dbload_n bigint;
+    dbload_try int;
+    dbload_inserted bigint := 0;
+    dbload_updated bigint := 0;
+    dbload_unchanged bigint := 0;
+    dbload_skipped bigint := 0;
+    dbload_state text; dbload_constraint text; dbload_column text; dbload_message text; dbload_detail text;
+BEGIN
+    FOR dbload_row IN SELECT * FROM {STAGE} ORDER BY s0 LOOP
+        BEGIN
+{body}
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
+                dbload_column = COLUMN_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
+            -- Not the record's fault: the batch is replayed, or the load ends.
+            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58', 'XX') THEN
+                RAISE;
+            END IF;
+            INSERT INTO {REFUSED} (s0, sqlstate, constraint_name, column_name, reason)
+            VALUES (dbload_row.s0, dbload_state, nullif(dbload_constraint, ''), nullif(dbload_column, ''),
+                    dbload_message || coalesce(': ' || nullif(dbload_detail, ''), ''));
+        END;
+    END LOOP;
+    PERFORM pg_catalog.set_config('dbload.counts', dbload_inserted || ' ' || dbload_updated || ' ' ||
+        dbload_unchanged || ' ' || dbload_skipped, true);
+END"
+    );
+    // The body holds text of the catalog (names, defaults): quoted as a literal, it cannot end the block.
+    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
+}
+
+fn append(plan: &WritePlan, batch: &Batch) -> String {
+    format!(
+        "            {};
+            GET DIAGNOSTICS dbload_n = ROW_COUNT;
+            IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; ELSE dbload_skipped := dbload_skipped + 1; END IF;",
+        insert(plan, batch)
+    )
+}
+
+/// One record with a key: update the stored row, else say what stored rows count as, else insert.
+fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool) -> String {
+    let table = &plan.table().name;
+    let equal = key_equals(plan, "t", "dbload_row");
+    let update = update.map_or(String::new(), |sql| {
+        format!(
+            "                {sql};
+                GET DIAGNOSTICS dbload_n = ROW_COUNT;
+                IF dbload_n > 0 THEN dbload_updated := dbload_updated + 1; EXIT; END IF;\n"
+        )
+    });
+    let stored = match differs(plan, batch, "dbload_row") {
+        // It differs and was not updated: not newer, or a trigger or policy kept it.
+        Some(differs) if plan.mode != Mode::Ignore => format!(
+            "IF EXISTS (SELECT FROM {table} t WHERE {equal} AND {differs})
+                    THEN dbload_skipped := dbload_skipped + 1; ELSE dbload_unchanged := dbload_unchanged + 1; END IF;"
+        ),
+        _ if plan.mode == Mode::Ignore => "dbload_skipped := dbload_skipped + 1;".to_owned(),
+        _ => "dbload_unchanged := dbload_unchanged + 1;".to_owned(),
+    };
+    let insert = if inserts {
+        format!(
+            "                {};
+                GET DIAGNOSTICS dbload_n = ROW_COUNT;
+                IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; EXIT; END IF;
+                dbload_try := dbload_try + 1;
+                IF dbload_try >= {TRIES} THEN dbload_skipped := dbload_skipped + 1; EXIT; END IF;",
+            insert(plan, batch)
+        )
+    } else {
+        "                dbload_skipped := dbload_skipped + 1; EXIT;".to_owned()
+    };
+    format!(
+        "            dbload_try := 0;
+            LOOP
+{update}                IF EXISTS (SELECT FROM {table} t WHERE {equal}) THEN
+                    {stored}
+                    EXIT;
+                END IF;
+{insert}
+            END LOOP;"
+    )
+}
+
+fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
+    let differs = differs(plan, batch, "dbload_row")?;
+    let sets: Vec<String> = updatable(plan, batch)
+        .into_iter()
+        .map(|slot| {
+            let name = &plan.table().columns[plan.mapping.slots[slot]].name;
+            format!("{name} = {}", new_value(plan, batch, "dbload_row", slot))
+        })
+        .collect();
+    let newer = newer(plan, "dbload_row").map_or(String::new(), |n| format!(" AND {n}"));
+    Some(format!(
+        "UPDATE {} t SET {} WHERE {}{newer} AND {differs}",
+        plan.table().name,
+        sets.join(", "),
+        key_equals(plan, "t", "dbload_row"),
+    ))
+}
+
+fn insert(plan: &WritePlan, batch: &Batch) -> String {
+    let slots = written(plan, batch);
+    let table = &plan.table().name;
+    if slots.is_empty() {
+        return format!("INSERT INTO {table} DEFAULT VALUES{}", on_conflict(plan));
+    }
+    let (columns, values) = insert_lists(plan, batch, &slots, "dbload_row");
+    format!(
+        "INSERT INTO {table} ({columns}){} VALUES ({values}){}",
+        overriding(plan, &slots),
+        on_conflict(plan)
+    )
+}

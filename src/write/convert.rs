@@ -1,0 +1,53 @@
+//! Conversion with a verdict for each record: text staging to typed staging, in a loop on the server.
+//!
+//! Used for rows that COPY left out (17 and newer), and for whole batches in which COPY failed (before, or
+//! where a type's input function raises hard). The assignment to a column of the staging row type is the type's own
+//! input function with the column's length and scale, as in COPY; where it raises, `at` says at which column.
+
+use std::fmt::Write as _;
+
+use crate::batch::Batch;
+
+use super::names::{REFUSED, STAGE, TEXT, written};
+use super::plan::WritePlan;
+
+/// The loop: every row of the text staging goes to the typed staging or to the refused.
+pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
+    let words = plan.mapping.slots.len().div_ceil(crate::map::PRESENCE_WORD_BITS);
+    let mut assignments = String::from("dbload_typed.s0 := dbload_text.s0;");
+    for word in 0..words {
+        let _ = write!(assignments, " dbload_typed.h{word} := dbload_text.h{word};");
+    }
+    for slot in written(plan, batch) {
+        let _ = write!(
+            assignments,
+            "\n            dbload_at := {slot}; dbload_typed.c{slot} := dbload_text.c{slot};"
+        );
+    }
+    let text = format!(
+        "DECLARE
+    dbload_text record;
+    dbload_typed {STAGE}%ROWTYPE;
+    dbload_at int;
+    dbload_state text; dbload_constraint text; dbload_message text; dbload_detail text;
+BEGIN
+    FOR dbload_text IN SELECT * FROM {TEXT} ORDER BY s0 LOOP
+        BEGIN
+            dbload_at := NULL;
+            {assignments}
+            INSERT INTO {STAGE} SELECT dbload_typed.*;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
+                dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
+            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58', 'XX') THEN
+                RAISE;
+            END IF;
+            INSERT INTO {REFUSED} (s0, slot, sqlstate, constraint_name, reason)
+            VALUES (dbload_text.s0, dbload_at, dbload_state, nullif(dbload_constraint, ''),
+                    dbload_message || coalesce(': ' || nullif(dbload_detail, ''), ''));
+        END;
+    END LOOP;
+END"
+    );
+    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
+}

@@ -1,0 +1,91 @@
+//! Folding: several records of one key in a batch become one, field by field, where that cannot be seen.
+
+use crate::batch::Batch;
+use crate::map::{PRESENCE_WORD_BITS, Slot};
+
+use super::names::{STAGE, key_operator, presence, written};
+use super::plan::WritePlan;
+
+fn key_columns(plan: &WritePlan, of: &str) -> String {
+    let columns: Vec<String> = plan.mapping.key.iter().map(|slot| format!("{of}c{slot}")).collect();
+    columns.join(", ")
+}
+
+/// Counts the rows that stand before another row of their key, and whether one of them would be refused by NOT NULL.
+pub(super) fn probe(plan: &WritePlan) -> String {
+    let nulls: Vec<String> = plan
+        .mapping
+        .slots
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| plan.table().columns[**c].not_null)
+        .map(|(slot, _)| format!("c{slot} IS NULL"))
+        .collect();
+    let nulls = if nulls.is_empty() { "false".to_owned() } else { nulls.join(" OR ") };
+    format!(
+        "SELECT coalesce(sum(n - 1), 0), coalesce(bool_or(refusable), false) FROM \
+         (SELECT count(*) AS n, bool_or({nulls}) AS refusable FROM {STAGE} GROUP BY {} HAVING count(*) > 1) d",
+        key_columns(plan, "")
+    )
+}
+
+/// Folds the repeated keys of the staging table.
+pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
+    let whole = batch.present_in_all == batch.present_in_any;
+    let spelt_alike = plan.mapping.key.len() == plan.mapping.hashed.len();
+    let key = key_columns(plan, "");
+    let equal = same_key(plan);
+    if whole && spelt_alike {
+        // Every record has every field: the last one is the fold.
+        return format!(
+            "DELETE FROM {STAGE} s USING (SELECT {key}, max(s0) AS last FROM {STAGE} GROUP BY {key} HAVING count(*) > 1) d \
+             WHERE {equal} AND s.s0 < d.last"
+        );
+    }
+    let fields = written(plan, batch);
+    let word_count = plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS);
+    let mut columns = vec!["s0".to_owned()];
+    let mut values = vec!["max((f.s).s0)".to_owned()];
+    for word in 0..word_count {
+        columns.push(format!("h{word}"));
+        values.push(format!("bit_or(coalesce((f.s).h{word}, 0))"));
+    }
+    for slot in fields {
+        columns.push(format!("c{slot}"));
+        values.push(folded(plan, slot));
+    }
+    format!(
+        "WITH d AS (SELECT {key} FROM {STAGE} GROUP BY {key} HAVING count(*) > 1), \
+         f AS (DELETE FROM {STAGE} s USING d WHERE {equal} RETURNING s) \
+         INSERT INTO {STAGE} ({}) SELECT {} FROM f GROUP BY {}",
+        columns.join(", "),
+        values.join(", "),
+        key_columns(plan, "(f.s)."),
+    )
+}
+
+/// The last value that a record of the group has; of a key column the first, as the stored row keeps that spelling.
+fn folded(plan: &WritePlan, slot: Slot) -> String {
+    if plan.mapping.key.contains(&slot) {
+        return format!("((array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
+    }
+    format!("((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}", presence(plan, "(f.s)", slot))
+}
+
+/// `d` and a staged row have the same key.
+fn same_key(plan: &WritePlan) -> String {
+    let equal: Vec<String> = plan
+        .mapping
+        .key
+        .iter()
+        .map(|&slot| {
+            let equal = format!("d.c{slot} {} s.c{slot}", key_operator(plan, slot));
+            if plan.mapping.null_keys {
+                format!("({equal} OR d.c{slot} IS NULL AND s.c{slot} IS NULL)")
+            } else {
+                equal
+            }
+        })
+        .collect();
+    equal.join(" AND ")
+}

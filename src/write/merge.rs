@@ -1,0 +1,177 @@
+//! The set-based merge of a staged batch: insert what has no stored row, then update what differs.
+//!
+//! Insert first: what a concurrent transaction inserted meanwhile is left alone by `ON CONFLICT DO NOTHING` (which
+//! waits for it) and seen by the update, whose snapshot is younger; and rows that were all new need no update. The
+//! counts are the command tags. Rows of this very transaction are left out of the update by their xmin, so
+//! that what a BEFORE INSERT trigger made of them stays.
+
+use crate::batch::Batch;
+use crate::map::Slot;
+use crate::schema::{Identity, Mode};
+
+use super::names::{STAGE, differs, key_equals, new_value, newer, presence, updatable, written};
+use super::plan::WritePlan;
+
+/// The stored row is not of this transaction.
+const NOT_OURS: &str = "t.xmin <> (SELECT pg_catalog.pg_current_xact_id()::xid)";
+
+/// Inserts the staged rows whose key is not stored.
+pub(super) fn insert(plan: &WritePlan, batch: &Batch) -> Option<String> {
+    if plan.mode == Mode::Update {
+        return None;
+    }
+    let slots = written(plan, batch);
+    let (columns, values) = insert_lists(plan, batch, &slots, "s");
+    let table = &plan.table().name;
+    let overriding = overriding(plan, &slots);
+    let mut sql = if slots.is_empty() {
+        // Records without any known field: a row of defaults for each.
+        format!("INSERT INTO {table} AS t SELECT FROM {STAGE} s")
+    } else {
+        format!("INSERT INTO {table} AS t ({columns}){overriding} SELECT {values} FROM {STAGE} s")
+    };
+    if plan.mode != Mode::Append {
+        sql.push_str(&format!(
+            " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {})",
+            key_equals(plan, "t", "s")
+        ));
+    }
+    if plan.mode == Mode::Ignore {
+        sql.push_str(" ORDER BY s.s0");
+    }
+    sql.push_str(&on_conflict(plan));
+    Some(sql)
+}
+
+/// `ON CONFLICT` on the key; nothing for an append.
+pub(super) fn on_conflict(plan: &WritePlan) -> String {
+    if plan.mode == Mode::Append {
+        return String::new();
+    }
+    let key: Vec<String> = plan
+        .mapping
+        .key
+        .iter()
+        .map(|&slot| plan.table().columns[plan.mapping.slots[slot]].name.to_string())
+        .collect();
+    format!(" ON CONFLICT ({}) DO NOTHING", key.join(", "))
+}
+
+/// The source may write identity columns that are always generated.
+pub(super) fn overriding(plan: &WritePlan, slots: &[Slot]) -> &'static str {
+    let always =
+        slots.iter().any(|&s| plan.table().columns[plan.mapping.slots[s]].identity == Identity::Always);
+    if always { " OVERRIDING SYSTEM VALUE" } else { "" }
+}
+
+/// Column list and value list of an insert from `source`. A value that a record lacks is the column's default.
+pub(super) fn insert_lists(plan: &WritePlan, batch: &Batch, slots: &[Slot], source: &str) -> (String, String) {
+    let mut columns = Vec::with_capacity(slots.len());
+    let mut values = Vec::with_capacity(slots.len());
+    for &slot in slots {
+        let column = &plan.table().columns[plan.mapping.slots[slot]];
+        columns.push(column.name.to_string());
+        let default = match (&column.default, column.identity) {
+            (Some(default), _) => Some(default.clone()),
+            (None, Identity::Always | Identity::ByDefault) => Some(identity_value(plan, slot)),
+            (None, Identity::No) => None,
+        };
+        values.push(match default {
+            Some(default) if !batch.always_present(slot) => {
+                format!("CASE WHEN {} THEN {source}.c{slot} ELSE {default} END", presence(plan, source, slot))
+            }
+            // Absent values are staged as NULL, which is what a column without default gets.
+            _ => format!("{source}.c{slot}"),
+        });
+    }
+    (columns.join(", "), values.join(", "))
+}
+
+/// The next value of an identity column, for records that lack it among others that have it.
+fn identity_value(plan: &WritePlan, slot: Slot) -> String {
+    let table = plan.table();
+    let column = &table.columns[plan.mapping.slots[slot]];
+    format!(
+        "pg_catalog.nextval(pg_catalog.pg_get_serial_sequence({}, {}))",
+        crate::pg::literal(&table.name.to_string()),
+        crate::pg::literal(column.name.raw()),
+    )
+}
+
+/// Updates the stored rows that differ. `None`: there is nothing that could change.
+pub(super) fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
+    if !matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        return None;
+    }
+    let differs = differs(plan, batch, "s")?;
+    let sets: Vec<String> = updatable(plan, batch)
+        .into_iter()
+        .map(|slot| {
+            let name = &plan.table().columns[plan.mapping.slots[slot]].name;
+            format!("{name} = {}", new_value(plan, batch, "s", slot))
+        })
+        .collect();
+    let newer = newer(plan, "s").map_or(String::new(), |n| format!(" AND {n}"));
+    Some(format!(
+        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {NOT_OURS}{newer} AND {differs}",
+        plan.table().name,
+        sets.join(", "),
+        key_equals(plan, "t", "s"),
+    ))
+}
+
+/// Counts the staged rows whose stored row, not of this transaction, is as it should be.
+pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch) -> String {
+    let same = differs(plan, batch, "s").map_or(String::new(), |d| format!(" AND NOT ({d})"));
+    format!(
+        "SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {NOT_OURS}{same}",
+        plan.table().name,
+        key_equals(plan, "t", "s"),
+    )
+}
+
+/// Whether a value of another unique index is held by another key, in the table or in the batch: then the order of
+/// records may decide which of them is refused. `None`: no such index is written. `Some(None)`: it cannot be told
+/// from the staged rows alone.
+pub(super) fn unique_elsewhere(plan: &WritePlan, batch: &Batch) -> Option<Option<String>> {
+    let table = plan.table();
+    let mut probes = Vec::new();
+    for &index in &plan.paths.other_unique {
+        let index = &table.unique[index];
+        let slots: Vec<Option<Slot>> =
+            index.columns.iter().map(|c| plan.mapping.slots.iter().position(|s| s == c)).collect();
+        if !slots.iter().flatten().any(|&slot| batch.ever_present(slot)) {
+            continue;
+        }
+        let all: Option<Vec<Slot>> = slots.into_iter().collect();
+        let Some(slots) = all.filter(|slots| slots.iter().all(|&slot| batch.always_present(slot))) else {
+            return Some(None);
+        };
+        let mut same = Vec::new();
+        let mut not_null = Vec::new();
+        for &slot in &slots {
+            let column = plan.mapping.slots[slot];
+            let name = &table.columns[column].name;
+            let equal = format!("t.{name} {} s.c{slot}", index.equality_of(column).unwrap_or("="));
+            if index.nulls_not_distinct {
+                same.push(format!("({equal} OR t.{name} IS NULL AND s.c{slot} IS NULL)"));
+            } else {
+                same.push(equal);
+                not_null.push(format!("c{slot} IS NOT NULL"));
+            }
+        }
+        let list: Vec<String> = slots.iter().map(|slot| format!("c{slot}")).collect();
+        let held = if not_null.is_empty() { "true".to_owned() } else { not_null.join(" AND ") };
+        probes.push(format!(
+            "EXISTS (SELECT FROM {STAGE} s JOIN {} t ON {} WHERE NOT ({}))",
+            table.name,
+            same.join(" AND "),
+            key_equals(plan, "t", "s"),
+        ));
+        probes.push(format!(
+            "EXISTS (SELECT FROM {STAGE} WHERE {held} GROUP BY {} HAVING count(*) > 1)",
+            list.join(", ")
+        ));
+    }
+    (!probes.is_empty()).then(|| Some(format!("SELECT {}", probes.join(" OR "))))
+}

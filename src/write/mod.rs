@@ -1,0 +1,22 @@
+//! Writing: one batch, one transaction, its checkpoint last.
+//!
+//! Two paths give one result. *Fast*: COPY into staging, then a set-based merge. *Careful*: the reference itself, one
+//! record after the other in a loop on the server. The fast path is taken where it cannot be told from the careful
+//! one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or the terminal.
+
+mod careful;
+mod convert;
+mod fold;
+mod merge;
+mod names;
+mod plan;
+mod rejects;
+mod retry;
+mod transaction;
+mod writer;
+
+pub use plan::{Paths, Staging, WritePlan};
+pub use rejects::{Originals, StoredReject};
+pub use retry::Patience;
+pub use transaction::Committed;
+pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

@@ -1,0 +1,222 @@
+//! Names and expressions that all statements of a batch share.
+//!
+//! Staging columns are named by slot (`c0`, `c1`, ..), so that no column of the target can clash: `s0` is the sequence
+//! number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not ours.
+
+use std::fmt::Write as _;
+
+use crate::batch::Batch;
+use crate::map::{PRESENCE_WORD_BITS, Slot};
+use crate::schema::{Column, Identity};
+
+use super::plan::{Staging, WritePlan};
+
+/// The typed staging table.
+pub(super) const STAGE: &str = "pg_temp.dbload_stage";
+/// Staging of rows whose values are yet to be converted, all text.
+pub(super) const TEXT: &str = "pg_temp.dbload_text";
+/// What the server refused in this transaction.
+pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
+
+/// Tables with at least this many times the rows of a batch are looked up by index: hashing or sorting
+/// them anew for each batch would make a batch's cost grow with the table. (A hash join reads a stored row in about
+/// a tenth of the time that an index look-up takes.)
+const LOOK_UP_RATIO: i64 = 10;
+
+/// A client that stops in mid-transaction must not hold its locks for long.
+const IDLE_TIMEOUT_MS: u64 = 30_000;
+
+/// BEGIN with the settings of a batch, and the staging tables.
+pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
+    let mut settings = vec![
+        ("statement_timeout", plan.statement_timeout_ms.to_string()),
+        ("lock_timeout", plan.lock_timeout_ms.to_string()),
+        ("idle_in_transaction_session_timeout", IDLE_TIMEOUT_MS.to_string()),
+        ("TimeZone", plan.time_zone.clone()),
+        ("DateStyle", plan.date_style.clone()),
+        ("IntervalStyle", "postgres".to_owned()),
+        ("client_min_messages", "warning".to_owned()),
+        ("jit", "off".to_owned()),
+    ];
+    if plan.asynchronous_commit && !batch.done {
+        settings.push(("synchronous_commit", "off".to_owned()));
+    }
+    let rows = i64::try_from(batch.rows).unwrap_or(i64::MAX);
+    if plan.table().estimated_rows / LOOK_UP_RATIO >= rows {
+        settings.push(("enable_hashjoin", "off".to_owned()));
+        settings.push(("enable_mergejoin", "off".to_owned()));
+    }
+    let calls: Vec<String> = settings
+        .iter()
+        .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{}', true)", value.replace('\'', "''")))
+        .collect();
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSELECT {};\n{}", calls.join(", "), staging(plan))
+}
+
+fn on_commit(plan: &WritePlan) -> &'static str {
+    match plan.staging {
+        Staging::Session => "DELETE ROWS",
+        Staging::Transaction => "DROP",
+    }
+}
+
+fn presence_columns(plan: &WritePlan, select: impl Fn(usize) -> String) -> String {
+    (0..words(plan)).fold(String::new(), |mut out, word| {
+        let _ = write!(out, ", {}", select(word));
+        out
+    })
+}
+
+/// The typed staging table: types, lengths and collations of the target, without its constraints. Domains stage as
+/// their base type: the domain's verdict belongs to the record's turn in the merge.
+fn staging(plan: &WritePlan) -> String {
+    let table = plan.table();
+    let columns: String = plan.mapping.slots.iter().enumerate().fold(String::new(), |mut out, (slot, &c)| {
+        let column = &table.columns[c];
+        let type_name = column.domain_base.as_ref().unwrap_or(&column.type_name);
+        let collate = column.collation.as_ref().map_or(String::new(), |name| format!(" COLLATE {name}"));
+        let _ = write!(out, ", NULL::{type_name}{collate} AS c{slot}");
+        out
+    });
+    format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_stage ON COMMIT {} AS SELECT 0::bigint AS s0{}{columns} WITH NO DATA",
+        on_commit(plan),
+        presence_columns(plan, |word| format!("0::bigint AS h{word}")),
+    )
+}
+
+/// The staging table for values that are yet to be converted.
+pub(super) fn text_staging(plan: &WritePlan) -> String {
+    let columns: String = (0..plan.mapping.slots.len()).fold(String::new(), |mut out, slot| {
+        let _ = write!(out, ", c{slot} text");
+        out
+    });
+    format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_text (s0 bigint{}{columns}) ON COMMIT {}",
+        presence_columns(plan, |word| format!("h{word} bigint")),
+        on_commit(plan),
+    )
+}
+
+/// The table of what the server refused.
+pub(super) fn refused_table(plan: &WritePlan) -> String {
+    format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_refused (s0 bigint, slot int, sqlstate text, constraint_name text, \
+         column_name text, reason text) ON COMMIT {}",
+        on_commit(plan)
+    )
+}
+
+/// The COPY into a staging table for rows with these columns.
+pub(super) fn copy(into: &str, columns: &[Slot], skip_errors: bool) -> String {
+    let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
+    words.dedup();
+    let mut list = String::from("s0");
+    for word in words {
+        let _ = write!(list, ", h{word}");
+    }
+    for slot in columns {
+        let _ = write!(list, ", c{slot}");
+    }
+    let options = if skip_errors { "FORMAT text, ON_ERROR ignore" } else { "FORMAT text" };
+    format!("COPY {into} ({list}) FROM STDIN WITH ({options})")
+}
+
+fn words(plan: &WritePlan) -> usize {
+    plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)
+}
+
+/// Whether a row of `source` has a value for this slot.
+pub(super) fn presence(plan: &WritePlan, source: &str, slot: Slot) -> String {
+    let word = slot / PRESENCE_WORD_BITS;
+    let bit = 1_u64 << (slot % PRESENCE_WORD_BITS);
+    let word = if words(plan) == 1 {
+        format!("{source}.h{word}")
+    } else {
+        // Rows of a block without any column of this word leave it NULL.
+        format!("coalesce({source}.h{word}, 0)")
+    };
+    format!("({word} & {bit}) <> 0")
+}
+
+/// The equality operator of a key column, as its index compares it.
+pub(super) fn key_operator(plan: &WritePlan, slot: Slot) -> &str {
+    plan.key_index
+        .and_then(|i| plan.table().unique[i].equality_of(plan.mapping.slots[slot]))
+        .unwrap_or("OPERATOR(pg_catalog.=)")
+}
+
+/// A stored row and a staged row have the same key.
+pub(super) fn key_equals(plan: &WritePlan, target: &str, source: &str) -> String {
+    let conditions: Vec<String> = plan
+        .mapping
+        .key
+        .iter()
+        .map(|&slot| {
+            let column = &plan.table().columns[plan.mapping.slots[slot]];
+            let equal = format!("{target}.{} {} {source}.c{slot}", column.name, key_operator(plan, slot));
+            if plan.mapping.null_keys && !column.not_null {
+                format!("({equal} OR {target}.{} IS NULL AND {source}.c{slot} IS NULL)", column.name)
+            } else {
+                equal
+            }
+        })
+        .collect();
+    conditions.join(" AND ")
+}
+
+/// Columns that a batch may update: present in some row, not of the key, not an identity that is always generated.
+pub(super) fn updatable(plan: &WritePlan, batch: &Batch) -> Vec<Slot> {
+    written(plan, batch)
+        .into_iter()
+        .filter(|slot| !plan.mapping.key.contains(slot))
+        .filter(|&slot| plan.table().columns[plan.mapping.slots[slot]].identity != Identity::Always)
+        .collect()
+}
+
+/// Columns that a batch has values for.
+pub(super) fn written(plan: &WritePlan, batch: &Batch) -> Vec<Slot> {
+    (0..plan.mapping.slots.len()).filter(|&slot| batch.ever_present(slot)).collect()
+}
+
+/// The value that a stored row `t` should have in this column.
+pub(super) fn new_value(plan: &WritePlan, batch: &Batch, source: &str, slot: Slot) -> String {
+    if batch.always_present(slot) {
+        return format!("{source}.c{slot}");
+    }
+    let column = &plan.table().columns[plan.mapping.slots[slot]];
+    format!("CASE WHEN {} THEN {source}.c{slot} ELSE {} END", presence(plan, source, slot), stored(column))
+}
+
+/// The stored value, a domain as its base type.
+fn stored(column: &Column) -> String {
+    match &column.domain_base {
+        Some(base) => format!("t.{}::{base}", column.name),
+        None => format!("t.{}", column.name),
+    }
+}
+
+/// The stored row's image would change. Bit for bit: `=` would call citext case and numeric scale equal.
+pub(super) fn differs(plan: &WritePlan, batch: &Batch, source: &str) -> Option<String> {
+    let slots = updatable(plan, batch);
+    if slots.is_empty() {
+        return None;
+    }
+    let new: Vec<String> = slots.iter().map(|&slot| new_value(plan, batch, source, slot)).collect();
+    let old: Vec<String> = slots
+        .iter()
+        .map(|&slot| stored(&plan.table().columns[plan.mapping.slots[slot]]))
+        .collect();
+    Some(format!(
+        "ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record",
+        new.join(", "),
+        old.join(", ")
+    ))
+}
+
+/// `--newer-by`: the staged row is newer than the stored one.
+pub(super) fn newer(plan: &WritePlan, source: &str) -> Option<String> {
+    let slot = plan.newer_by?;
+    let name = &plan.table().columns[plan.mapping.slots[slot]].name;
+    Some(format!("(t.{name} IS NULL OR {source}.c{slot} > t.{name})"))
+}

@@ -1,0 +1,54 @@
+//! The one place that waits and tries again: exponential back-off with full jitter, bounded in time and in tries.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+
+/// Shortest pause: a conflict with another session is mostly over by then.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Longest pause: a server that is back should not wait long for us.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Tries in a row of one batch, whatever the time: a fault that comes back this often is no passing one.
+const TRIES_MAX: u32 = 10_000;
+
+/// How long to wait for a server that is away or busy.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// From the first failure of a batch to giving up.
+    pub retry_for: Duration,
+}
+
+/// Tries of one batch.
+pub(super) struct Retry {
+    patience: Patience,
+    since: Option<Instant>,
+    pauses: ExponentialBackoff,
+    tries: u32,
+}
+
+impl Retry {
+    pub(super) fn new(patience: Patience) -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(PAUSE_MIN)
+            .with_max_delay(PAUSE_MAX)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        Self { patience, since: None, pauses, tries: 0 }
+    }
+
+    /// Tries so far.
+    pub(super) const fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// The pause before the next try, or `None` if patience has run out.
+    pub(super) fn pause(&mut self) -> Option<Duration> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.tries += 1;
+        if since.elapsed() >= self.patience.retry_for || self.tries > TRIES_MAX {
+            return None;
+        }
+        Some(self.pauses.next().unwrap_or(PAUSE_MAX))
+    }
+}

@@ -1,0 +1,315 @@
+//! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
+
+use bytes::Bytes;
+
+use crate::account::{Books, SourceBooks};
+use crate::batch::{Batch, Keys};
+use crate::pg::{ErrorView, Outcome, Session};
+use crate::schema::Mode;
+
+use super::plan::WritePlan;
+use super::rejects::{self, Originals, StoredReject};
+use super::writer::LedgerRef;
+use super::{careful, convert, fold, merge, names};
+
+/// How a batch is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Path {
+    /// Typed staging, set-based merge.
+    Fast,
+    /// Text staging and conversion in a loop, then the merge: COPY refused a value.
+    Converting,
+    /// As above, but record by record: the merge was refused.
+    Careful,
+    /// Conversion in a loop, and record by record.
+    ConvertingCareful,
+}
+
+impl Path {
+    const fn converts(self) -> bool {
+        matches!(self, Self::Converting | Self::ConvertingCareful)
+    }
+    const fn is_careful(self) -> bool {
+        matches!(self, Self::Careful | Self::ConvertingCareful)
+    }
+    /// The path to take when conversion was refused.
+    pub(super) const fn converting(self) -> Self {
+        if self.is_careful() { Self::ConvertingCareful } else { Self::Converting }
+    }
+    /// The path to take when the merge was refused.
+    pub(super) const fn careful(self) -> Self {
+        if self.converts() { Self::ConvertingCareful } else { Self::Careful }
+    }
+}
+
+/// Where a transaction failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailedAt {
+    /// No connection could be had.
+    Connect,
+    /// Before any value was looked at.
+    Begin,
+    /// In the COPY into staging, or the conversion.
+    Staging,
+    /// In the merge, or in the constraints at its end.
+    Merge,
+    /// In writing the ledger.
+    Ledger,
+    /// COMMIT was sent.
+    Commit,
+}
+
+/// A transaction that did not commit, as far as is known.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) at: FailedAt,
+    pub(super) error: ErrorView,
+}
+
+impl Failed {
+    const fn at(at: FailedAt) -> impl Fn(ErrorView) -> Self {
+        move |error| Self { at, error }
+    }
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// Its books.
+    pub books: Books,
+    /// Its books by source.
+    pub sources: Vec<(u32, SourceBooks)>,
+    /// Rejects, for the report's examples (and all of them without a ledger).
+    pub rejects: Vec<StoredReject>,
+    /// It took the careful path.
+    pub careful: bool,
+    /// Seconds in COPY, in the merge, and in the commit.
+    pub seconds: [f64; 3],
+}
+
+/// What every transaction of a writer needs.
+pub(super) struct Context<'a> {
+    pub(super) plan: &'a WritePlan,
+    pub(super) ledger: Option<&'a LedgerRef>,
+    pub(super) originals: &'a Originals,
+}
+
+/// Writes a batch and commits it.
+pub(super) async fn write(
+    context: &Context<'_>,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<Committed, Failed> {
+    let plan = context.plan;
+    let began = std::time::Instant::now();
+    session.begin(&names::begin(plan, batch)).await.map_err(Failed::at(FailedAt::Begin))?;
+    let mut committed = Committed::default();
+    let mut rejected = rejects::of_batch(batch, context.originals);
+    let mut staged = 0;
+    let mut refused = false;
+    if batch.rows > 0 {
+        staged = stage(plan, session, batch, path).await.map_err(Failed::at(FailedAt::Staging))?;
+        refused = staged < batch.rows;
+    }
+    let copied = std::time::Instant::now();
+    if staged > 0 {
+        let verdict = merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+        refused |= verdict.careful;
+        committed.careful = verdict.careful;
+        committed.books = verdict.books;
+    }
+    if refused {
+        let of_server = rejects::of_server(session, plan, batch, context.originals)
+            .await
+            .map_err(Failed::at(FailedAt::Merge))?;
+        rejected.extend(of_server);
+        rejected.sort_by_key(|r| (r.source, r.record));
+    }
+    session.run("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(Failed::at(FailedAt::Merge))?;
+    let merged = std::time::Instant::now();
+    committed.books.read = batch.read();
+    committed.books.rejected = rejected.len() as u64;
+    committed.sources = by_source(batch, &rejected);
+    committed.rejects = rejected;
+    commit(context, session, batch, &committed).await?;
+    committed.seconds = [
+        (copied - began).as_secs_f64(),
+        (merged - copied).as_secs_f64(),
+        merged.elapsed().as_secs_f64(),
+    ];
+    Ok(committed)
+}
+
+fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)> {
+    let books = |source: u32, read: u64| {
+        let rejected = rejected.iter().filter(|reject| reject.source == source).count() as u64;
+        (source, SourceBooks { read, rejected })
+    };
+    batch.sources.iter().map(|s| books(s.source, s.read)).collect()
+}
+
+/// Fills the typed staging table; returns its rows. What did not convert is in the refused.
+async fn stage(plan: &WritePlan, session: &Session, batch: &Batch, path: Path) -> Result<u64, ErrorView> {
+    if path.converts() {
+        let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
+        session.run(&ddl).await?;
+        copy_chunks(session, batch, names::TEXT, false).await?;
+        session.run(&convert::block(plan, batch)).await?;
+        return count_staged(session).await;
+    }
+    let copied = copy_chunks(session, batch, names::STAGE, plan.copy_skips_errors()).await?;
+    if copied == batch.rows {
+        return Ok(copied);
+    }
+    // COPY left rows out: they convert one by one, for the reason and the column.
+    let present = session.run(&format!("SELECT s0 FROM {}", names::STAGE)).await?;
+    let present: std::collections::HashSet<u64> = present
+        .into_iter()
+        .flat_map(|outcome| outcome.rows)
+        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
+        .collect();
+    session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
+    for chunk in &batch.chunks {
+        let missing: Vec<Bytes> = (0..chunk.rows.len())
+            .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
+            .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
+            .collect();
+        if !missing.is_empty() {
+            session.copy_in(&names::copy(names::TEXT, &chunk.columns, false), missing.into_iter()).await?;
+        }
+    }
+    session.run(&convert::block(plan, batch)).await?;
+    count_staged(session).await
+}
+
+async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
+    let outcomes = session.run(&format!("SELECT count(*) FROM {}", names::STAGE)).await?;
+    number(outcomes.first(), 0)
+}
+
+/// Consecutive chunks with the same columns share a COPY.
+async fn copy_chunks(session: &Session, batch: &Batch, into: &str, skip_errors: bool) -> Result<u64, ErrorView> {
+    let mut copied = 0;
+    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
+        let sql = names::copy(into, &run[0].columns, skip_errors);
+        copied += session.copy_in(&sql, run.iter().map(|chunk| chunk.bytes.clone())).await?;
+    }
+    Ok(copied)
+}
+
+struct Verdict {
+    books: Books,
+    careful: bool,
+}
+
+/// Merges the staged rows, by the path asked for, or by the careful one where the rows themselves ask for it.
+async fn merge_staged(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+    staged: u64,
+) -> Result<Verdict, ErrorView> {
+    let mut careful = path.is_careful() || plan.paths.always_careful.is_some();
+    let mut folded = 0;
+    if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let probe = session.run(&fold::probe(plan)).await?;
+        folded = number(probe.first(), 0)?;
+        let refusable = probe.first().and_then(|o| o.rows.first()).and_then(|r| r.get(1)?.as_deref()) == Some("t");
+        careful = folded > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
+        if folded > 0 && !careful {
+            session.run(&fold::fold(plan, batch)).await?;
+        }
+    }
+    if !careful {
+        careful = match merge::unique_elsewhere(plan, batch) {
+            None => false,
+            Some(None) => true,
+            Some(Some(probe)) => {
+                let outcomes = session.run(&probe).await?;
+                outcomes.first().and_then(Outcome::value) == Some("t")
+            }
+        };
+    }
+    if careful {
+        // Rows that were folded before a probe asked for care: the careful path sees the folded ones.
+        let books = run_careful(plan, session, batch).await?;
+        let deduplicated = if folded > 0 { staged - count_staged(session).await? } else { 0 };
+        return Ok(Verdict { books: Books { deduplicated, ..books }, careful: true });
+    }
+    let mut books = run_fast(plan, session, batch, staged - folded).await?;
+    books.deduplicated = folded;
+    Ok(Verdict { books, careful: false })
+}
+
+async fn run_careful(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<Books, ErrorView> {
+    let sql = format!(
+        "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
+        names::refused_table(plan),
+        careful::block(plan, batch)
+    );
+    let outcomes = session.run(&sql).await?;
+    let counts = outcomes.last().and_then(Outcome::value).unwrap_or_default();
+    let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
+    let mut next = || counts.next().unwrap_or(0);
+    Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
+}
+
+async fn run_fast(plan: &WritePlan, session: &Session, batch: &Batch, rows: u64) -> Result<Books, ErrorView> {
+    let mut books = Books::default();
+    if let Some(sql) = merge::insert(plan, batch) {
+        books.inserted = affected(session, &sql).await?;
+    }
+    if books.inserted < rows
+        && let Some(sql) = merge::update(plan, batch)
+    {
+        books.updated = affected(session, &sql).await?;
+    }
+    let rest = rows.saturating_sub(books.inserted + books.updated);
+    match plan.mode {
+        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
+        Mode::Append | Mode::Ignore => books.skipped = rest,
+        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
+        Mode::Upsert | Mode::Update if rest > 0 => {
+            let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
+            books.unchanged = number(outcomes.first(), 0)?.min(rest);
+            books.skipped = rest - books.unchanged;
+        }
+        Mode::Upsert | Mode::Update => {}
+    }
+    Ok(books)
+}
+
+async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
+    Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
+}
+
+fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+    outcome
+        .and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok())
+        .ok_or_else(|| ErrorView { message: "the server's answer is not a number".to_owned(), ..ErrorView::default() })
+}
+
+/// Keeps the rejects, moves the checkpoint, commits: the fence raises before COMMIT if the batch is not the next one.
+async fn commit(
+    context: &Context<'_>,
+    session: &Session,
+    batch: &Batch,
+    committed: &Committed,
+) -> Result<(), Failed> {
+    let sql = match context.ledger {
+        None => "COMMIT".to_owned(),
+        Some(ledger) => {
+            if !committed.rejects.is_empty() {
+                rejects::store(session, &ledger.run, &committed.rejects)
+                    .await
+                    .map_err(Failed::at(FailedAt::Ledger))?;
+            }
+            format!("{};\nCOMMIT", ledger.advance(batch, committed))
+        }
+    };
+    session.run(&sql).await.map_err(Failed::at(FailedAt::Commit))?;
+    session.transaction_ended();
+    Ok(())
+}

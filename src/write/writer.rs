@@ -1,0 +1,330 @@
+//! The writer of one partition: commits its batches one after the other, whatever happens to the connection.
+//!
+//! A batch is whole in memory before BEGIN. When its outcome is unknown, the checkpoint says what happened; when it did
+//! not commit, the same batch is replayed with its boundaries unchanged and the fence decides. What to do about
+//! an error is decided by `pg::sqlstate` alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::account::Books;
+use crate::batch::Batch;
+use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify, literal};
+
+use crate::record::Position;
+
+use super::plan::WritePlan;
+use super::rejects::Originals;
+use super::retry::{Patience, Retry};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+
+/// The run that batches are committed under.
+#[derive(Debug, Clone)]
+pub struct LedgerRef {
+    /// Its id.
+    pub run: String,
+    /// The epoch of this owner.
+    pub epoch: u64,
+}
+
+impl LedgerRef {
+    /// The fence: moves the checkpoint, or raises.
+    pub(super) fn advance(&self, batch: &Batch, committed: &Committed) -> String {
+        let books = &committed.books;
+        let sources: Vec<String> =
+            committed.sources.iter().map(|(source, b)| format!("{source},{},{}", b.read, b.rejected)).collect();
+        let digest = batch.digest.map_or("NULL".to_owned(), |d| {
+            format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash)
+        });
+        format!(
+            "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
+             ARRAY[{}]::bigint[], {digest})",
+            literal(&self.run),
+            batch.partition,
+            self.epoch,
+            place(&batch.before),
+            place(&batch.after),
+            batch.after.line,
+            batch.done,
+            books.read,
+            books.inserted,
+            books.updated,
+            books.unchanged,
+            books.deduplicated,
+            books.skipped,
+            books.rejected,
+            u8::from(committed.careful),
+            sources.join(","),
+        )
+    }
+}
+
+fn place(at: &Position) -> String {
+    format!("{}::bigint,{},{}", at.source, at.offset, at.record)
+}
+
+/// What a writer tells.
+#[derive(Debug)]
+pub enum WriterEvent {
+    /// A batch is committed.
+    Committed {
+        /// Its partition.
+        partition: u32,
+        /// The checkpoint it moved to.
+        after: Position,
+        /// What it came to.
+        committed: Box<Committed>,
+    },
+    /// A batch waits for its next try.
+    Waiting {
+        /// Its partition.
+        partition: u32,
+        /// What stands in the way.
+        error: ErrorView,
+    },
+    /// A batch that waited goes on.
+    Resumed {
+        /// Its partition.
+        partition: u32,
+    },
+}
+
+/// Why a writer stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The database failed for good, or for longer than we wait.
+    #[error("write to the database: {}", .0.message)]
+    Database(ErrorView),
+    /// Another process has taken the run over.
+    #[error("this load was taken over by another process")]
+    Fenced,
+    /// COMMIT was sent, and nobody could be asked what became of it.
+    #[error("commit a batch: the server went away, and it is not known whether it committed: {}", .0.message)]
+    Unknown(ErrorView),
+    /// The ledger stands before a batch that was acknowledged: the server has lost commits.
+    #[error("the server has lost commits that it acknowledged")]
+    LostCommits,
+    /// The pipeline has stopped listening.
+    #[error("the load was stopped")]
+    Stopped,
+}
+
+/// The writer of one partition.
+pub struct Writer {
+    /// Which.
+    pub partition: u32,
+    /// How to write.
+    pub plan: Arc<WritePlan>,
+    /// Connections.
+    pub pool: Pool,
+    /// The run, unless there is no ledger.
+    pub ledger: Option<LedgerRef>,
+    /// Originals of rejects.
+    pub originals: Originals,
+    /// How long to wait.
+    pub patience: Patience,
+    /// Who listens.
+    pub events: mpsc::Sender<WriterEvent>,
+    /// What the ledger has counted for this partition so far.
+    pub books: Books,
+}
+
+/// What the checkpoint says about a batch whose outcome is unknown.
+enum Resolved {
+    Committed(Books),
+    NotCommitted,
+}
+
+impl Writer {
+    /// Commits batches until there are no more.
+    pub async fn run(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
+        while let Some(batch) = batches.recv().await {
+            let mut queue = VecDeque::from([batch]);
+            while let Some(batch) = queue.pop_front() {
+                if let Some(committed) = self.commit(&batch, &mut queue).await? {
+                    self.books.add(&committed.books);
+                    let event = WriterEvent::Committed {
+                        partition: self.partition,
+                        after: batch.after,
+                        committed: Box::new(committed),
+                    };
+                    self.tell(event).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: WriterEvent) -> Result<(), WriteError> {
+        self.events.send(event).await.map_err(|_| WriteError::Stopped)
+    }
+
+    /// Commits a batch; `None`: it was halved, and its halves are in the queue.
+    async fn commit(&self, batch: &Batch, queue: &mut VecDeque<Batch>) -> Result<Option<Committed>, WriteError> {
+        let mut retry = Retry::new(self.patience);
+        let mut path = Path::Fast;
+        loop {
+            let failed = match self.attempt(batch, path).await {
+                Ok(committed) => {
+                    if retry.tries() > 0 {
+                        self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
+                    }
+                    return Ok(Some(committed));
+                }
+                Err(failed) => failed,
+            };
+            tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
+            match classify(stage_of(failed.at), &failed.error) {
+                Action::CarefulPath if path < path.careful() => path = path.careful(),
+                Action::HalveBatch(last) => match batch.halve() {
+                    Some((first, second)) => {
+                        queue.push_front(second);
+                        queue.push_front(first);
+                        return Ok(None);
+                    }
+                    None if last == SingleRecord::Reject && path < path.careful() => path = path.careful(),
+                    None => return Err(WriteError::Database(failed.error)),
+                },
+                Action::ResolveByCheckpoint | Action::Fenced => {
+                    match self.resolve(batch, failed.error, &mut retry).await? {
+                        Resolved::Committed(books) => return Ok(Some(Committed { books, ..Committed::default() })),
+                        Resolved::NotCommitted => {}
+                    }
+                }
+                Action::Reconnect
+                | Action::ReplayWithJitter
+                | Action::FindPrimary
+                | Action::PauseForSpace
+                | Action::PrepareAnew => self.wait(&mut retry, failed.error).await?,
+                Action::ShrinkPool => {
+                    let size = self.pool.max_size();
+                    if size > 1 {
+                        self.pool.resize(size - 1);
+                    }
+                    self.wait(&mut retry, failed.error).await?;
+                }
+                Action::CarefulPath | Action::Fatal => {
+                    // A value that COPY refuses in staging is not fatal: it converts one by one.
+                    let refused_value = failed.at == FailedAt::Staging
+                        && failed.error.sqlstate.as_deref().is_some_and(|code| !code.starts_with("XX"));
+                    if refused_value && path < path.converting() {
+                        path = path.converting();
+                    } else {
+                        return Err(WriteError::Database(failed.error));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
+        let session =
+            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let context =
+            Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
+        let outcome = transaction::write(&context, &session, batch, path).await;
+        if let Err(failed) = &outcome
+            && !failed.error.lost
+        {
+            session.roll_back().await;
+        }
+        outcome
+    }
+
+    async fn wait(&self, retry: &mut Retry, error: ErrorView) -> Result<(), WriteError> {
+        let Some(pause) = retry.pause() else { return Err(WriteError::Database(error)) };
+        self.tell(WriterEvent::Waiting { partition: self.partition, error }).await?;
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
+    async fn resolve(&self, batch: &Batch, cause: ErrorView, retry: &mut Retry) -> Result<Resolved, WriteError> {
+        let Some(ledger) = &self.ledger else {
+            // Without a ledger nothing tells. A keyed batch can be applied twice; an append cannot.
+            return if self.plan.mapping.key.is_empty() {
+                Err(WriteError::Unknown(cause))
+            } else {
+                self.wait(retry, cause).await?;
+                Ok(Resolved::NotCommitted)
+            };
+        };
+        loop {
+            let error = match self.checkpoint(ledger).await {
+                Ok((epoch, _, _)) if epoch != ledger.epoch => return Err(WriteError::Fenced),
+                Ok((_, at, books)) if at == (batch.after.source, batch.after.offset, batch.after.record) && books.read >= self.books.read + batch.read() => {
+                    return Ok(Resolved::Committed(difference(&books, &self.books)));
+                }
+                Ok((_, at, _)) if at == (batch.before.source, batch.before.offset, batch.before.record) => {
+                    return Ok(Resolved::NotCommitted);
+                }
+                Ok(_) => return Err(WriteError::LostCommits),
+                Err(error) => error,
+            };
+            let Some(pause) = retry.pause() else { return Err(WriteError::Unknown(error)) };
+            self.tell(WriterEvent::Waiting { partition: self.partition, error }).await?;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn checkpoint(&self, ledger: &LedgerRef) -> Result<(u64, (u32, u64, u64), Books), ErrorView> {
+        let session = Session::open(&self.pool).await?;
+        let sql = format!(
+            "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
+             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected \
+             FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
+            self.plan.lock_timeout_ms,
+            literal(&ledger.run),
+            self.partition
+        );
+        let outcomes = match session.begin(&sql).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                if !error.lost {
+                    session.roll_back().await;
+                }
+                return Err(error);
+            }
+        };
+        session.transaction_ended();
+        let row = outcomes.get(2).and_then(|outcome| outcome.rows.first());
+        let Some(row) = row else {
+            // Our run is gone: pruned, or restored from before.
+            return Ok((0, (0, 0, 0), Books::default()));
+        };
+        let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
+        let books = Books {
+            read: n(4),
+            inserted: n(5),
+            updated: n(6),
+            unchanged: n(7),
+            deduplicated: n(8),
+            skipped: n(9),
+            rejected: n(10),
+        };
+        Ok((n(0), (u32::try_from(n(1)).unwrap_or(0), n(2), n(3)), books))
+    }
+}
+
+const fn stage_of(at: FailedAt) -> Stage<'static> {
+    match at {
+        FailedAt::Connect => Stage::Connect,
+        FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
+        FailedAt::Merge => Stage::Merge { cheap_key: None },
+        FailedAt::Commit => Stage::AfterCommitSent,
+    }
+}
+
+const fn difference(now: &Books, before: &Books) -> Books {
+    Books {
+        read: now.read - before.read,
+        inserted: now.inserted - before.inserted,
+        updated: now.updated - before.updated,
+        unchanged: now.unchanged - before.unchanged,
+        deduplicated: now.deduplicated - before.deduplicated,
+        skipped: now.skipped - before.skipped,
+        rejected: now.rejected - before.rejected,
+    }
+}
