@@ -18,6 +18,7 @@
 
 mod cli;
 mod equivalence;
+mod faults;
 mod formats;
 mod loading;
 mod local;
