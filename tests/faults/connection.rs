@@ -64,14 +64,14 @@ fn a_connection_may_break_at_any_message_of_a_batch() {
         |m| query("BEGIN ISOLATION LEVEL")(m),
         copy_data,
         |m| m.kind == b'G' && m.from == From::Server,
-        |m| answer("COPY ", "COPY")(m),
+        |m| m.kind == b'C' && m.body.starts_with(b"COPY"),
         |m| query("INSERT INTO")(m) && !m.query.contains("_dbload."),
-        |m| m.kind == b'Z' && m.query.contains("_dbload.advance("),
+        |m| m.kind == b'Z' && m.query.contains("SELECT _dbload.advance("),
     ];
     for (i, moment) in moments.into_iter().enumerate() {
         let kind = KINDS[i % KINDS.len()];
         let how = if i % 2 == 0 { End::Rst } else { End::Fin };
-        survives(&Load::new(kind, 3_000), 2, Fault::on(moment, Act::Cut(how)).every(3), 1);
+        survives(&Load::new(kind, 3_000), 2, Fault::on(moment, Act::Cut(how)).among(3..=5), 3);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Kind, Load, until};
 use crate::{
     rows,
-    support::{Scene, audit},
+    support::{Proxy, Scene, audit},
 };
 use rustix::process::Signal;
 
@@ -100,11 +100,10 @@ fn rows_that_a_policy_hides_or_refuses_are_in_the_books() {
         scene.db.name()
     ));
     scene.file("t.jsonl", (0..200).fold(String::new(), |t, i| t + &format!("{{\"id\":{i},\"v\":{i}}}\n")));
-    let url = scene.db.url().replace("postgres@", &format!("{role}@"));
-    assert!(url.contains(&role), "{url}");
+    let proxy = Proxy::to(scene.db.url(), vec![]);
     let outcome = crate::support::Dbload::new(scene.cwd())
         .line("t.jsonl --json --pool-size 2 --batch-rows 30 --dsn")
-        .arg(url)
+        .arg(proxy.url_as(&role))
         .run()
         .exits(3);
     // 20 stored rows are hidden: neither updated nor inserted. One new row is refused by the policy.

@@ -35,8 +35,9 @@ impl Inject<'_> {
         // The role that loads owns none of it.
         db.sql(&format!(
             "CREATE SEQUENCE inject; GRANT USAGE ON SEQUENCE inject TO PUBLIC; \
-             CREATE FUNCTION inject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-             IF nextval('public.inject') BETWEEN {from} AND {to} THEN {}; END IF; RETURN {returns}; END $$; \
+             CREATE FUNCTION inject() RETURNS trigger LANGUAGE plpgsql AS $$ \
+             DECLARE call bigint := nextval('public.inject'); BEGIN \
+             IF call BETWEEN {from} AND {to} THEN {}; END IF; RETURN {returns}; END $$; \
              CREATE {kind} inject {} EXECUTE FUNCTION inject()",
             self.what, self.when
         ));

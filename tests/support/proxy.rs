@@ -96,6 +96,12 @@ impl Fault {
         self
     }
 
+    /// Only those in this range.
+    pub fn among(mut self, range: std::ops::RangeInclusive<u64>) -> Self {
+        self.strikes = Box::new(move |count| range.contains(&count));
+        self
+    }
+
     /// Every nth of them.
     pub fn every(mut self, n: u64) -> Self {
         self.strikes = Box::new(move |count| count % n == 0);
@@ -117,12 +123,12 @@ impl Fault {
 
 /// The message that ends a batch: the checkpoint and COMMIT in one Query.
 pub fn commit(message: &Message) -> bool {
-    message.kind == b'Q' && message.from == From::Client && message.query.contains("_dbload.advance(")
+    message.kind == b'Q' && message.from == From::Client && message.query.contains("SELECT _dbload.advance(")
 }
 
 /// The server's word that a batch is committed.
 pub fn committed(message: &Message) -> bool {
-    message.kind == b'C' && message.body == b"COMMIT\0" && message.query.contains("_dbload.advance(")
+    message.kind == b'C' && message.body == b"COMMIT\0" && message.query.contains("SELECT _dbload.advance(")
 }
 
 /// The client's Query contains this text.
