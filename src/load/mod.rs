@@ -9,6 +9,7 @@ mod input;
 mod prepare;
 mod reject_file;
 mod sample;
+mod verify;
 
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::report::Report;
 
 pub use error::LoadError;
 pub use input::{Input, Opened, SourceFacts};
+pub use verify::{Example, Verification, verify};
 pub use prepare::{Prepared, RunInHand, prepare};
 
 /// How a load ended.
