@@ -1,6 +1,7 @@
 //! The local PostgreSQL, tried on real servers: what it survives, and what it leaves behind (nothing).
 //!
 //! The command line is tried as a process, each test in a data folder and a temporary folder of its own.
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
 
 use dbload::local::{Options, SharedServer, TempServer, binaries::Binaries, cluster::Postmaster};
 use std::{
@@ -155,6 +156,20 @@ fn a_killed_server_starts_again_with_its_data() {
         server.execute("postgres", &["INSERT INTO t VALUES (1)"]).unwrap();
     }
     assert!(server.tcp_dsn("postgres").unwrap().contains("127.0.0.1"));
+}
+
+#[test]
+fn a_standby_follows_and_takes_over() {
+    let primary = TempServer::start(Options::default()).unwrap();
+    primary.execute("postgres", &["CREATE TABLE t (i int)"]).unwrap();
+    let standby = primary.standby(Options::default()).unwrap();
+    primary.execute("postgres", &["INSERT INTO t VALUES (1)"]).unwrap();
+    let arrived = "DO $$ BEGIN ASSERT (SELECT count(*) FROM t) = 1; END $$";
+    soon("the row arrives", || standby.execute("postgres", &[arrived]).is_ok());
+    assert!(standby.execute("postgres", &["INSERT INTO t VALUES (2)"]).is_err());
+    primary.kill9();
+    standby.promote().unwrap();
+    standby.execute("postgres", &["INSERT INTO t VALUES (2)"]).unwrap();
 }
 
 #[test]

@@ -66,10 +66,13 @@ impl Binaries {
     pub fn all() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for dir in candidates() {
-            let dir =
+            let real =
                 fs::canonicalize(dir.join("postgres")).ok().and_then(|p| p.parent().map(Path::to_owned));
-            let Some(dir) = dir.filter(|dir| found.iter().all(|known| known.dir != *dir)) else { continue };
-            found.extend(Self::at(&dir));
+            let Some(real) = real.filter(|real| found.iter().all(|known| known.dir != *real)) else {
+                continue;
+            };
+            // Some systems link each program into one folder, others wrap it there.
+            found.extend(Self::at(&real).or_else(|_| Self::at(&dir)));
         }
         found.sort_by_key(|b| std::cmp::Reverse(b.version));
         found

@@ -9,7 +9,7 @@ use super::{
     LocalError, Result,
     account::Account,
     binaries::Binaries,
-    cluster::{Cluster, Durability, Postmaster, tail_of},
+    cluster::{Cluster, Durability, Postmaster, tail, tail_of},
     sql,
     sweep::Nest,
 };
@@ -88,7 +88,7 @@ impl Options {
 pub struct TempServer {
     cluster: Cluster,
     log: PathBuf,
-    tcp: bool,
+    options: Options,
     child: Mutex<Option<Child>>,
     watchdog: Child,
     // Dropped last: it removes the folder.
@@ -101,6 +101,49 @@ impl TempServer {
     /// # Errors
     /// No server is installed, or it cannot be made or started.
     pub fn start(options: Options) -> Result<Self> {
+        let server = Self::lay_out(options)?;
+        server.cluster.init(Durability::Throwaway)?;
+        server.configure(&[])?;
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// A streaming standby of this server, which is stopped for a moment to copy its data (pg_basebackup is not there
+    /// everywhere). `promote` makes it a primary.
+    ///
+    /// # Errors
+    /// The data cannot be copied, or one of the two does not start.
+    pub fn standby(&self, options: Options) -> Result<Self> {
+        let binaries = options.bin_dir.clone().unwrap_or_else(|| self.cluster.binaries.dir.clone());
+        let standby = Self::lay_out(options.bin_dir(binaries))?;
+        self.stop_fast()?;
+        let (from, to) = (self.cluster.data.join("."), &standby.cluster.data);
+        // Keeps owners and modes, which the standard library's copy does not.
+        let copied = Command::new("cp").arg("-Rp").arg(from).arg(to).output();
+        let copied = copied.map_err(|source| LocalError::Spawn { program: "cp".into(), source })?;
+        if !copied.status.success() {
+            return Err(LocalError::Program { program: "cp", output: tail(&copied.stderr) });
+        }
+        let signal = to.join("standby.signal");
+        std::fs::write(&signal, "").map_err(|e| LocalError::file("write", &signal, e))?;
+        standby.cluster.account.own(&signal)?;
+        let (host, port) = (self.cluster.sockets.display(), self.cluster.port);
+        standby.configure(&[format!("primary_conninfo = 'host={host} port={port} user=postgres'")])?;
+        self.restart()?;
+        standby.restart()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a primary: ready to be written to when this returns.
+    ///
+    /// # Errors
+    /// It is no standby, or does not take over in time.
+    pub fn promote(&self) -> Result<()> {
+        self.execute("postgres", &["SELECT pg_promote()"])
+    }
+
+    /// Folders, port and watchdog; no cluster yet.
+    fn lay_out(options: Options) -> Result<Self> {
         let binaries = match &options.bin_dir {
             Some(dir) => Binaries::at(dir)?,
             None => Binaries::find()?,
@@ -109,7 +152,7 @@ impl TempServer {
         let nest = Nest::make(&account)?;
         let sockets = nest.dir.join("s");
         account.private_dir(&sockets)?;
-        // initdb wants an empty folder of its own where the one above is not its.
+        // Made here, for the folder above is not the server's.
         let data = nest.dir.join("data");
         account.private_dir(&data)?;
         let port = match options.tcp {
@@ -120,17 +163,17 @@ impl TempServer {
         let log = nest.dir.join("server.log");
         let cluster = Cluster { binaries, data, sockets, port, account };
         let watchdog = watchdog(&nest.dir)?;
-        let tcp = options.tcp.is_some();
-        let server = Self { cluster, log, tcp, child: Mutex::new(None), watchdog, nest };
-        server.cluster.init(Durability::Throwaway)?;
+        Ok(Self { cluster, log, options, child: Mutex::new(None), watchdog, nest })
+    }
+
+    fn configure(&self, more: &[String]) -> Result<()> {
         let mut conf: Vec<String> = SETTINGS.iter().map(|&line| line.to_owned()).collect();
-        if tcp {
+        if self.options.tcp.is_some() {
             conf.push("listen_addresses = '127.0.0.1'".to_owned());
         }
-        conf.extend(options.conf);
-        server.cluster.configure(&conf)?;
-        server.restart()?;
-        Ok(server)
+        conf.extend_from_slice(&self.options.conf);
+        conf.extend_from_slice(more);
+        self.cluster.configure(&conf)
     }
 
     /// The URL of the database `postgres`, through the socket.
@@ -149,7 +192,7 @@ impl TempServer {
     #[must_use]
     pub fn tcp_dsn(&self, database: &str) -> Option<String> {
         let port = self.cluster.port;
-        self.tcp.then(|| format!("postgresql://postgres@127.0.0.1:{port}/{database}"))
+        self.options.tcp.map(|_| format!("postgresql://postgres@127.0.0.1:{port}/{database}"))
     }
 
     /// The cluster: programs, folders, port.
