@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
 
 use dbload::local::{Options, SharedServer, TempServer, binaries::Binaries, cluster::Postmaster};
+use rustix::process::{Pid, Signal};
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
@@ -41,6 +42,11 @@ impl User {
 
     fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
+    }
+
+    fn spawn(&self, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     fn data_home(&self) -> PathBuf {
@@ -99,8 +105,20 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+/// Not by the program of that name, which is not on every machine.
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// A child that does not outlive a failed test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn i_am_root() -> bool {
@@ -234,13 +252,12 @@ fn a_server_that_was_killed_starts_again() {
     let user = User::new("kill");
     ok(&user.run(&["psql", "--", "-qc", "CREATE TABLE t (i int)"]));
     // A session that is busy: it outlives the server for a moment and holds on to the shared memory.
-    let mut busy = user.command(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]).spawn().unwrap();
+    let _busy = user.spawn(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]);
     thread::sleep(Duration::from_millis(200));
-    kill(user.postmaster().pid.as_raw_nonzero().get().unsigned_abs());
+    user.postmaster().signal(Signal::KILL);
     let output = user.run(&["psql", "--", "-Atc", "SELECT count(*) FROM t"]);
     assert_eq!(ok(&output), "0\n");
     assert!(text(&output.stderr).contains("started"), "never silent: {}", text(&output.stderr));
-    let _ = busy.wait();
 }
 
 #[test]
@@ -395,13 +412,13 @@ fn run_passes_exit_codes_on_and_leaves_nothing() {
 #[test]
 fn run_hands_signals_on_and_cleans_up_after_them() {
     let user = User::new("signal");
-    for (signal, code) in [("TERM", 143), ("HUP", 129)] {
-        let child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut child = user.spawn(&["run", "--", "sleep", "60"]);
         soon("the command runs", || user.nests().len() == 1 && is_ready(&user));
         thread::sleep(Duration::from_millis(200));
-        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
-        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{signal}");
-        assert_eq!(user.nests(), [] as [PathBuf; 0], "{signal}");
+        kill(child.0.id(), signal);
+        assert_eq!(child.0.wait().unwrap().code(), Some(code), "{signal:?}");
+        assert_eq!(user.nests(), [] as [PathBuf; 0], "{signal:?}");
     }
 }
 
@@ -413,12 +430,12 @@ fn is_ready(user: &User) -> bool {
 #[test]
 fn a_server_whose_owner_was_killed_is_gone_soon() {
     let user = User::new("owner");
-    let mut child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut child = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the command runs", || is_ready(&user));
     let data = user.nests()[0].join("data");
     let postmaster = Postmaster::read(&data).unwrap();
-    kill(child.id());
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    kill(child.0.id(), Signal::KILL);
+    assert_eq!(child.0.wait().unwrap().signal(), Some(9));
     soon("the server is gone", || user.nests().is_empty() && !postmaster.is_running(&data));
 }
 
@@ -428,23 +445,23 @@ fn a_start_sweeps_what_dead_owners_left_and_spares_the_living() {
         return;
     }
     let user = User::new("sweep");
-    let mut dead = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut dead = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the first runs", || is_ready(&user));
     let left = user.nests().remove(0);
     let postmaster = Postmaster::read(&left.join("data")).unwrap();
-    let mut alive = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut alive = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the second runs", || user.nests().len() == 2);
     // The shell that would clean up is killed too, as a container's end does.
-    kill(watchdog_of(&left));
-    kill(dead.id());
-    dead.wait().unwrap();
+    kill(watchdog_of(&left), Signal::KILL);
+    kill(dead.0.id(), Signal::KILL);
+    dead.0.wait().unwrap();
     assert!(postmaster.is_running(&left.join("data")), "nobody cleaned up");
     ok(&user.run(&["run", "--", "true"]));
     assert!(!left.exists());
     assert!(!postmaster.is_running(&left.join("data")));
     assert_eq!(user.nests().len(), 1, "the living one is spared");
-    Command::new("kill").args(["-TERM", &alive.id().to_string()]).status().unwrap();
-    alive.wait().unwrap();
+    kill(alive.0.id(), Signal::TERM);
+    alive.0.wait().unwrap();
     assert_eq!(user.nests(), [] as [PathBuf; 0]);
 }
 
