@@ -83,7 +83,8 @@ impl Cluster {
         command.args(["--username", SUPERUSER, "--auth-local=trust", "--encoding=UTF8", "--no-instructions"]);
         command.args(["--locale=C", "--lc-ctype", ctype]);
         command.args(match sync {
-            Durability::Durable => ["--auth-host=scram-sha-256"].as_slice(),
+            // Checksums: PostgreSQL 18's default, and pg_upgrade wants them the same on both sides.
+            Durability::Durable => ["--auth-host=scram-sha-256", "--data-checksums"].as_slice(),
             Durability::Throwaway => &["--auth-host=trust", "--no-sync"],
         });
         self.run(command)

@@ -183,7 +183,8 @@ fn move_hint(data: &std::path::Path, made_by: u32, newest: Option<&Version>) -> 
          DBLOAD_PG_BIN=<bin of {made_by}> dbload local start && pg_dumpall -d \"$(dbload local url)\" >all.sql\n  \
          dbload local stop && mv {data} {data}.{made_by}\n  \
          DBLOAD_PG_BIN=<bin of {new}> dbload local start && psql -d \"$(dbload local url)\" -f all.sql\n\
-         hint: or, for much data: pg_upgrade -b <bin of {made_by}> -B <bin of {new}> -d {data}.{made_by} -D {data}\n\
+         hint: or, for much data, instead of the dump: start and stop the new one once, then\n  \
+         pg_upgrade -U postgres -b <bin of {made_by}> -B <bin of {new}> -d {data}.{made_by} -D {data}\n\
          hint: if it holds nothing of yours: dbload local reset --yes"
     )
 }
