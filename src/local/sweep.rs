@@ -4,11 +4,7 @@
 //! ends, so unlike a pid it cannot be mistaken for a later process: no lock means no owner. Folders are made and swept
 //! under one lock, so a folder that is just being made is never seen half. A server with a living owner is never touched.
 
-use super::{
-    LocalError, Result,
-    account::Account,
-    cluster::{Postmaster, SOCKET_PATH_MAX_BYTES},
-};
+use super::{LocalError, Postmaster, Result, account::Account, cluster::SOCKET_PATH_MAX_BYTES};
 use rustix::process::Signal;
 use std::{
     env,

@@ -1,24 +1,23 @@
 //! A throwaway server: a cluster of its own in the temporary folder, gone with its owner.
 //!
 //! Gone when the value is dropped, after a panic, when the process ends without dropping it (a static, an exit), and after
-//! a `kill -9` of the owner: a small shell waits on a pipe that only the owner holds and cleans up when it closes. Were
-//! that shell killed too, the next start sweeps (`sweep`). Not for data: fsync is off, so it survives killed processes,
+//! a `kill -9` of the owner: a small shell watches (`watchdog`). Were that killed too, the next start sweeps (`sweep`). Not for data: fsync is off, so it survives killed processes,
 //! not a killed machine. initdb takes 0.35 s; copying a template would take 0.06 s, not worth a cache that can be stale.
 
 use super::{
-    LocalError, Result,
+    LocalError, Postmaster, Result,
     account::Account,
     binaries::Binaries,
-    cluster::{Cluster, Durability, Postmaster, tail, tail_of},
+    cluster::{Cluster, Durability, tail_of},
     sql,
     sweep::Nest,
+    watchdog::Watchdog,
 };
 use rustix::process::Signal;
 use std::{
     net::TcpListener,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Child,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -38,25 +37,12 @@ const SETTINGS: [&str; 7] = [
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// A fast shutdown waits for its checkpoint only.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
-/// Waits for the end of the owner, then does what Drop would have done. `$1`: the server's folder.
-const WATCHDOG: &str = r#"
-trap '' INT TERM HUP QUIT
-read -r _
-pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
-ours() { if [ -d /proc/self ]; then tr '\0' ' ' <"/proc/$pid/cmdline"; else ps -o args= -p "$pid"; fi 2>/dev/null | grep -qF "$1/data"; }
-if [ -n "$pid" ] && ours "$1"; then
-  kill -QUIT "$pid"; kill -CONT "$pid"
-  n=0; while [ $n -lt 50 ] && ours "$1"; do sleep 0.1; n=$((n+1)); done
-  ours "$1" && kill -KILL "$pid"
-fi
-rm -rf "$1"
-"#;
 
 /// How a throwaway server is to be.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     conf: Vec<String>,
-    bin_dir: Option<PathBuf>,
+    pub(super) bin_dir: Option<PathBuf>,
     tcp: Option<u16>,
 }
 
@@ -86,13 +72,13 @@ impl Options {
 /// A throwaway server. Shared by reference: a test may kill it from one task while another uses it.
 #[derive(Debug)]
 pub struct TempServer {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     log: PathBuf,
     options: Options,
     child: Mutex<Option<Child>>,
-    watchdog: Child,
-    // Dropped last: it removes the folder.
     nest: Nest,
+    // Dropped last: with the folder gone it finds nothing to do.
+    _watchdog: Watchdog,
 }
 
 impl TempServer {
@@ -108,42 +94,8 @@ impl TempServer {
         Ok(server)
     }
 
-    /// A streaming standby of this server, which is stopped for a moment to copy its data (pg_basebackup is not there
-    /// everywhere). `promote` makes it a primary.
-    ///
-    /// # Errors
-    /// The data cannot be copied, or one of the two does not start.
-    pub fn standby(&self, options: Options) -> Result<Self> {
-        let binaries = options.bin_dir.clone().unwrap_or_else(|| self.cluster.binaries.dir.clone());
-        let standby = Self::lay_out(options.bin_dir(binaries))?;
-        self.stop_fast()?;
-        let (from, to) = (self.cluster.data.join("."), &standby.cluster.data);
-        // Keeps owners and modes, which the standard library's copy does not.
-        let copied = Command::new("cp").arg("-Rp").arg(from).arg(to).output();
-        let copied = copied.map_err(|source| LocalError::Spawn { program: "cp".into(), source })?;
-        if !copied.status.success() {
-            return Err(LocalError::Program { program: "cp", output: tail(&copied.stderr) });
-        }
-        let signal = to.join("standby.signal");
-        std::fs::write(&signal, "").map_err(|e| LocalError::file("write", &signal, e))?;
-        standby.cluster.account.own(&signal)?;
-        let (host, port) = (self.cluster.sockets.display(), self.cluster.port);
-        standby.configure(&[format!("primary_conninfo = 'host={host} port={port} user=postgres'")])?;
-        self.restart()?;
-        standby.restart()?;
-        Ok(standby)
-    }
-
-    /// Makes a standby a primary: ready to be written to when this returns.
-    ///
-    /// # Errors
-    /// It is no standby, or does not take over in time.
-    pub fn promote(&self) -> Result<()> {
-        self.execute("postgres", &["SELECT pg_promote()"])
-    }
-
     /// Folders, port and watchdog; no cluster yet.
-    fn lay_out(options: Options) -> Result<Self> {
+    pub(super) fn lay_out(options: Options) -> Result<Self> {
         let binaries = match &options.bin_dir {
             Some(dir) => Binaries::at(dir)?,
             None => Binaries::find()?,
@@ -162,11 +114,11 @@ impl TempServer {
         };
         let log = nest.dir.join("server.log");
         let cluster = Cluster { binaries, data, sockets, port, account };
-        let watchdog = watchdog(&nest.dir)?;
-        Ok(Self { cluster, log, options, child: Mutex::new(None), watchdog, nest })
+        let watchdog = Watchdog::watch(&nest.dir)?;
+        Ok(Self { cluster, log, options, child: Mutex::new(None), nest, _watchdog: watchdog })
     }
 
-    fn configure(&self, more: &[String]) -> Result<()> {
+    pub(super) fn configure(&self, more: &[String]) -> Result<()> {
         let mut conf: Vec<String> = SETTINGS.iter().map(|&line| line.to_owned()).collect();
         if self.options.tcp.is_some() {
             conf.push("listen_addresses = '127.0.0.1'".to_owned());
@@ -319,9 +271,6 @@ impl Drop for TempServer {
         }
         self.kill9();
         let _ = std::fs::remove_dir_all(&self.nest.dir);
-        // Its pipe closes, it finds nothing to do, and is waited for so that no zombie stays.
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
     }
 }
 
@@ -340,11 +289,4 @@ fn wait(child: &mut Child, patience: Duration) -> bool {
 pub(super) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
     Ok(listener.map_err(|e| LocalError::file("find a free port on", "127.0.0.1".as_ref(), e))?.port())
-}
-
-fn watchdog(dir: &Path) -> Result<Child> {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", WATCHDOG, "dbload-watchdog"]).arg(dir).current_dir("/").process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().map_err(|source| LocalError::Spawn { program: "/bin/sh".into(), source })
 }
