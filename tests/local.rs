@@ -127,9 +127,15 @@ fn i_am_root() -> bool {
 
 #[test]
 fn a_throwaway_server_is_ready_soon_and_leaves_nothing() {
-    let start = Instant::now();
-    let server = TempServer::start(Options::default()).unwrap();
-    println!("started in {:?}: {}", start.elapsed(), server.url());
+    for options in [Options::default(), Options::default().in_memory()] {
+        let start = Instant::now();
+        let server = TempServer::start(options).unwrap();
+        println!("started in {:?}: {}", start.elapsed(), server.url());
+        leaves_nothing(server);
+    }
+}
+
+fn leaves_nothing(server: TempServer) {
     server.create_database("we \"quote\"").unwrap();
     server.execute("we \"quote\"", &["CREATE TABLE t (i int)"]).unwrap();
     let (dir, postmaster) = (server.dir().to_owned(), server.cluster().postmaster().unwrap());
