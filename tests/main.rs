@@ -21,6 +21,7 @@ mod equivalence;
 mod formats;
 mod loading;
 mod local;
+mod pg_connections;
 mod reference;
 mod rejects;
 mod runs;
