@@ -82,7 +82,10 @@ impl RejectBudget {
 
 /// What a start does about earlier ones.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, independent of the others")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, independent of the others"
+)]
 pub struct Runs {
     /// Give an unfinished run up and begin anew.
     pub restart: bool,

@@ -110,7 +110,14 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
     let mut kept = std::mem::take(&mut prepared.kept);
-    let shared = Shared { job, prepared, listener, stop: stop.child_token(), failed: Arc::default(), facts: Arc::default() };
+    let shared = Shared {
+        job,
+        prepared,
+        listener,
+        stop: stop.child_token(),
+        failed: Arc::default(),
+        facts: Arc::default(),
+    };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
     let (events_in, events) = mpsc::channel(64);
@@ -199,7 +206,11 @@ async fn read(
                     opened.skip(shared.job.runs.skip_records);
                 }
                 let facts = source_facts(shared, &input.name, &opened)?;
-                shared.facts.write().unwrap_or_else(PoisonError::into_inner).insert(source, Arc::clone(&facts));
+                shared
+                    .facts
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(source, Arc::clone(&facts));
                 let sent = send_blocks(shared, &mut opened, &facts, &mut seq, &blocks).await;
                 sent.map_err(|error| (error, opened.position()))
             }
@@ -383,7 +394,10 @@ async fn account(
     let prepared = shared.prepared;
     let mut ran = Ran {
         end: End::Finished,
-        tally: Tally { bytes_total: prepared.inputs.iter().map(crate::load::Input::size).sum(), ..Tally::default() },
+        tally: Tally {
+            bytes_total: prepared.inputs.iter().map(crate::load::Input::size).sum(),
+            ..Tally::default()
+        },
         rejects: Vec::new(),
         source_books: Vec::new(),
         first_seqs: Vec::new(),

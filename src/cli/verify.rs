@@ -45,7 +45,8 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
 }
 
 fn words(found: &Verification) -> String {
-    let verdict = if found.holds() { "holds what the sources say" } else { "does not hold what the sources say" };
+    let verdict =
+        if found.holds() { "holds what the sources say" } else { "does not hold what the sources say" };
     let mut out = format!("{} ({}) {verdict}\n", found.table, found.database);
     for (name, count) in [
         ("read", found.read),

@@ -22,8 +22,8 @@ use crate::report::Report;
 
 pub use error::LoadError;
 pub use input::{Input, Opened, SourceFacts};
-pub use verify::{Example, Verification, verify};
 pub use prepare::{Prepared, RunInHand, prepare};
+pub use verify::{Example, Verification, verify};
 
 /// How a load ended.
 #[derive(Debug)]

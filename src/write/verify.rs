@@ -167,7 +167,10 @@ impl Verifier {
             sets.push(format!("h{word} = coalesce(e.h{word}, 0) | coalesce(s.h{word}, 0)"));
         }
         for slot in (0..plan.mapping.slots.len()).filter(|slot| !plan.mapping.key.contains(slot)) {
-            sets.push(format!("c{slot} = CASE WHEN {} THEN s.c{slot} ELSE e.c{slot} END", presence(plan, "s", slot)));
+            sets.push(format!(
+                "c{slot} = CASE WHEN {} THEN s.c{slot} ELSE e.c{slot} END",
+                presence(plan, "s", slot)
+            ));
         }
         let update = if plan.mode == Mode::Ignore {
             // The first record of a key wins: later ones only count.
@@ -180,7 +183,12 @@ impl Verifier {
         )
     }
 
-    async fn compare(&self, session: &Session, present: &[u64], verdict: &mut Verdict) -> Result<(), ErrorView> {
+    async fn compare(
+        &self,
+        session: &Session,
+        present: &[u64],
+        verdict: &mut Verdict,
+    ) -> Result<(), ErrorView> {
         session.run(&format!("ANALYZE {EXPECTED};\nRESET enable_hashjoin;\nRESET enable_mergejoin")).await?;
         if self.plan.mapping.key.is_empty() {
             return self.compare_bags(session, present, verdict).await;
@@ -234,7 +242,11 @@ impl Verifier {
     ) -> Result<(), ErrorView> {
         let plan = &self.plan;
         let slots: Vec<Slot> = (0..plan.mapping.slots.len())
-            .filter(|slot| present.get(slot / PRESENCE_WORD_BITS).is_some_and(|w| w >> (slot % PRESENCE_WORD_BITS) & 1 == 1))
+            .filter(|slot| {
+                present
+                    .get(slot / PRESENCE_WORD_BITS)
+                    .is_some_and(|w| w >> (slot % PRESENCE_WORD_BITS) & 1 == 1)
+            })
             .collect();
         let expected: Vec<String> = slots.iter().map(|slot| format!("c{slot}")).collect();
         let stored: Vec<String> = slots
@@ -260,14 +272,17 @@ impl Verifier {
         verdict.equal = number(outcomes.first(), 0)?;
         verdict.missing = number(outcomes.first(), 1)?;
         let list = outcomes.first().and_then(|o| o.rows.first()?.get(2)?.clone()).unwrap_or_default();
-        verdict.examples = list.split(' ').filter_map(|n| Some((n.parse().ok()?, "missing".to_owned()))).collect();
+        verdict.examples =
+            list.split(' ').filter_map(|n| Some((n.parse().ok()?, "missing".to_owned()))).collect();
         Ok(())
     }
 }
 
 fn examples(outcome: Option<&Outcome>) -> Vec<(u64, String)> {
     let rows = outcome.map(|o| o.rows.as_slice()).unwrap_or_default();
-    rows.iter().filter_map(|row| Some((row.first()?.as_deref()?.parse().ok()?, row.get(1)?.clone()?))).collect()
+    rows.iter()
+        .filter_map(|row| Some((row.first()?.as_deref()?.parse().ok()?, row.get(1)?.clone()?)))
+        .collect()
 }
 
 /// Presence words common to all rows so far.

@@ -18,8 +18,8 @@ use crate::record::Position;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::verify::Verdict;
 use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+use super::verify::Verdict;
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
@@ -34,11 +34,14 @@ impl LedgerRef {
     /// The fence: moves the checkpoint, or raises.
     pub(super) fn advance(&self, batch: &Batch, committed: &Committed) -> String {
         let books = &committed.books;
-        let sources: Vec<String> =
-            committed.sources.iter().map(|(source, b)| format!("{source},{},{}", b.read, b.rejected)).collect();
-        let digest = batch.digest.map_or("NULL".to_owned(), |d| {
-            format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash)
-        });
+        let sources: Vec<String> = committed
+            .sources
+            .iter()
+            .map(|(source, b)| format!("{source},{},{}", b.read, b.rejected))
+            .collect();
+        let digest = batch
+            .digest
+            .map_or("NULL".to_owned(), |d| format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash));
         format!(
             "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
              ARRAY[{}]::bigint[], {digest})",
@@ -181,7 +184,11 @@ impl Writer {
     }
 
     /// Commits a batch; `None`: it was halved, and its halves are in the queue.
-    async fn commit(&self, batch: &Batch, queue: &mut VecDeque<Batch>) -> Result<Option<Committed>, WriteError> {
+    async fn commit(
+        &self,
+        batch: &Batch,
+        queue: &mut VecDeque<Batch>,
+    ) -> Result<Option<Committed>, WriteError> {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
         loop {
@@ -208,7 +215,9 @@ impl Writer {
                 },
                 Action::ResolveByCheckpoint | Action::Fenced => {
                     match self.resolve(batch, failed.error, &mut retry).await? {
-                        Resolved::Committed(books) => return Ok(Some(Committed { books, ..Committed::default() })),
+                        Resolved::Committed(books) => {
+                            return Ok(Some(Committed { books, ..Committed::default() }));
+                        }
                         Resolved::NotCommitted => {}
                     }
                 }
@@ -241,8 +250,7 @@ impl Writer {
     async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
         let session =
             Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
-        let context =
-            Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
+        let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, path).await;
         if let Err(failed) = &outcome
             && !failed.error.lost
@@ -260,7 +268,12 @@ impl Writer {
     }
 
     /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
-    async fn resolve(&self, batch: &Batch, cause: ErrorView, retry: &mut Retry) -> Result<Resolved, WriteError> {
+    async fn resolve(
+        &self,
+        batch: &Batch,
+        cause: ErrorView,
+        retry: &mut Retry,
+    ) -> Result<Resolved, WriteError> {
         let Some(ledger) = &self.ledger else {
             // Without a ledger nothing tells. A keyed batch can be applied twice; an append cannot.
             return if self.plan.mapping.key.is_empty() {
