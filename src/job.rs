@@ -69,12 +69,12 @@ impl RejectBudget {
     /// Whether so many rejects of so many records are too many.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share of so many records needs no more precision")]
-    pub fn is_exceeded(self, rejected: u64, read: u64, at_end: bool) -> bool {
+    pub fn is_exceeded(self, rejected: u64, read: u64) -> bool {
         match self {
             Self::Unlimited => false,
             Self::Count(n) => rejected > n,
             Self::Share(share) => {
-                (read >= Self::SHARE_FROM_RECORDS || at_end) && rejected as f64 > share * read as f64
+                read >= Self::SHARE_FROM_RECORDS && rejected as f64 > share * read as f64
             }
         }
     }

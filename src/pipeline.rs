@@ -63,8 +63,8 @@ pub struct Ran {
     pub rejects: Vec<StoredReject>,
     /// Books of each source, of this process.
     pub source_books: Vec<(u32, SourceBooks)>,
-    /// First sequence number of each source that was read.
-    pub first_seqs: Vec<(u32, u64)>,
+    /// Where each block of a comparison begins, and its first sequence number.
+    pub block_starts: Vec<(Position, u64)>,
     /// What a comparison found.
     pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
@@ -98,7 +98,8 @@ struct Read {
 /// What the accountant hears besides the writers.
 enum Heard {
     Failed { source: u32, error: SourceError },
-    Started { source: u32, first_seq: u64 },
+    Started { source: u32 },
+    Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
 }
 
@@ -195,7 +196,7 @@ async fn read(
             continue;
         }
         let at = if source == from.source { from.max(input.begin) } else { input.begin };
-        let _ = heard.send(Heard::Started { source, first_seq: seq }).await;
+        let _ = heard.send(Heard::Started { source }).await;
         let opened = match kept.remove(&ordinal) {
             Some(opened) => Ok(opened),
             None => input.open(&shared.job.reading, at).await,
@@ -211,7 +212,7 @@ async fn read(
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
-                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, &blocks).await;
+                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, (&blocks, &heard)).await;
                 sent.map_err(|error| (error, opened.position()))
             }
             Err(error) => Err((error, at)),
@@ -261,7 +262,7 @@ async fn send_blocks(
     opened: &mut crate::load::Opened,
     facts: &Arc<SourceFacts>,
     seq: &mut u64,
-    blocks: &mpsc::Sender<Read>,
+    (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
 ) -> Result<(), SourceError> {
     loop {
         let next = tokio::select! {
@@ -269,6 +270,9 @@ async fn send_blocks(
             () = shared.stop.cancelled() => return Ok(()),
         };
         let Some((block, digest)) = next else { return Ok(()) };
+        if shared.job.verify {
+            let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
+        }
         let read = Read { block, digest, facts: Arc::clone(facts) };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
@@ -400,7 +404,7 @@ async fn account(
         },
         rejects: Vec::new(),
         source_books: Vec::new(),
-        first_seqs: Vec::new(),
+        block_starts: Vec::new(),
         verdict: Verdict::default(),
         failed: HashMap::new(),
         ignored_fields: 0,
@@ -429,7 +433,7 @@ async fn account(
         (shared.listener)(&event, &ran.tally);
     }
     let budget = shared.job.max_rejects;
-    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read, true) {
+    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read) {
         ran.end = End::OverBudget;
     } else if shared.stop.is_cancelled() {
         ran.end = End::Stopped;
@@ -458,7 +462,7 @@ impl Shared<'_> {
                 let room = EXAMPLES.saturating_sub(ran.rejects.len());
                 let keep = if self.prepared.run.is_some() { room } else { usize::MAX };
                 ran.rejects.extend(committed.rejects.into_iter().take(keep));
-                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read, false) {
+                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
                 }
                 Event::Committed
@@ -481,9 +485,10 @@ impl Shared<'_> {
             input.map_or_else(String::new, |input| input.name.clone())
         };
         match message {
-            Heard::Started { source, first_seq } => {
-                ran.first_seqs.push((source, first_seq));
-                Event::SourceStarted { name: name(source) }
+            Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Block { start, first_seq } => {
+                ran.block_starts.push((start, first_seq));
+                Event::Read
             }
             Heard::Failed { source, error } => {
                 ran.failed.insert(source, error.to_string());

@@ -69,7 +69,10 @@ pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
         }
     );
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
-        let column = reason.column.as_ref().map_or(String::new(), |column| format!("column {column:?}: "));
+        let column = reason.column.as_ref().map_or(String::new(), |column| {
+            let type_name = reason.type_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            format!("column {column:?}{type_name}: ")
+        });
         let more = match reason.count {
             0 | 1 => String::new(),
             n => format!(", and {} more like it", HumanCount(n - 1)),

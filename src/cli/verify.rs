@@ -59,7 +59,7 @@ fn words(found: &Verification) -> String {
         out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
     }
     for example in &found.examples {
-        out.push_str(&format!("  {} record {}: {}\n", example.source, example.record, example.what));
+        out.push_str(&format!("  {}:{}  {}\n", example.source, example.line, example.what));
     }
     out
 }

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// The report, as far as the ledger could be asked.
     pub report: Option<Report>,
+    /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
+    pub pipe_rest: Option<(String, u64)>,
     /// The plan in words, for `--dry-run`.
     pub plan: Option<String>,
 }
@@ -64,14 +66,14 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         attempt += 1;
         let prepared = tokio::select! {
             prepared = prepare(job, listener) => prepared,
-            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, plan: None },
+            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, pipe_rest: None, plan: None },
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome { ended: Ended::Failed(error), report: None, plan: None },
+            Err(error) => return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None, plan: None },
         };
         if job.dry_run {
-            return Outcome { ended: Ended::Planned, report: None, plan: Some(prepared.describe(job)) };
+            return Outcome { ended: Ended::Planned, report: None, pipe_rest: None, plan: Some(prepared.describe(job)) };
         }
         match pipeline::run(job, &mut prepared, listener, stop).await {
             Err(LoadError::Write(crate::write::WriteError::LostCommits)) if attempt < ATTEMPTS_MAX => {}

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline;
+use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::error::LoadError;
-use super::prepare::prepare;
+use super::prepare::{Prepared, prepare};
 
 /// What a comparison found. Fields are added, never changed.
 #[derive(Debug, Clone, Serialize)]
@@ -41,8 +42,8 @@ pub struct Verification {
 pub struct Example {
     /// Its source.
     pub source: String,
-    /// Its ordinal there, 1-based.
-    pub record: u64,
+    /// The line on which it begins.
+    pub line: u64,
     /// `missing`, or the columns that differ.
     pub what: String,
 }
@@ -55,6 +56,17 @@ impl Verification {
     }
 }
 
+/// The line of a record, found by reading its block once more.
+async fn place(job: &Job, prepared: &Prepared, blocks: &[(Position, u64)], seq: u64) -> Option<(String, u64)> {
+    let (start, first) = *blocks.get(blocks.partition_point(|(_, first)| *first <= seq).checked_sub(1)?)?;
+    let input = prepared.inputs.get(usize::try_from(start.source).ok()?)?;
+    let mut opened = input.open(&job.reading, start).await.ok()?;
+    let mut next_seq = first;
+    let (block, _) = opened.next(&mut next_seq).await.ok()??;
+    let span = block.spans.get(usize::try_from(seq - first).ok()?)?;
+    Some((input.name.clone(), span.line))
+}
+
 /// Compares the sources with the table.
 pub async fn verify(
     job: &Job,
@@ -63,21 +75,12 @@ pub async fn verify(
 ) -> Result<Verification, LoadError> {
     let mut prepared = prepare(job, listener).await?;
     let ran = pipeline::run(job, &mut prepared, listener, stop).await?;
-    let place = |seq: u64| {
-        let at = ran.first_seqs.iter().rposition(|(_, first)| *first <= seq)?;
-        let (source, first) = ran.first_seqs[at];
-        let input = prepared.inputs.get(usize::try_from(source).ok()?)?;
-        Some((input.name.clone(), seq - first + 1))
-    };
-    let examples = ran
-        .verdict
-        .examples
-        .iter()
-        .filter_map(|(seq, what)| {
-            let (source, record) = place(*seq)?;
-            Some(Example { source, record, what: what.clone() })
-        })
-        .collect();
+    let mut examples = Vec::new();
+    for (seq, what) in &ran.verdict.examples {
+        if let Some((source, line)) = place(job, &prepared, &ran.block_starts, *seq).await {
+            examples.push(Example { source, line, what: what.clone() });
+        }
+    }
     let name = &prepared.plan.table.name;
     let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", schema.raw()));
     Ok(Verification {
