@@ -182,6 +182,8 @@ pub struct Job {
     pub runs: Runs,
     /// Make the plan and stop.
     pub dry_run: bool,
+    /// Compare the sources with the table instead of loading them.
+    pub verify: bool,
     /// The connection goes through a transaction pooler.
     pub transaction_pooler: bool,
 }
@@ -206,6 +208,7 @@ impl Job {
             rejects_file: None,
             runs: Runs::default(),
             dry_run: false,
+            verify: false,
             transaction_pooler: false,
         }
     }

@@ -75,6 +75,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let start = Start { job, listener, facts, inputs, sampled };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
+        None if job.verify => return Err(missing(&name).into()),
         None => (None, Some(start.new_table(&name)?)),
     };
     match ddl {
@@ -140,7 +141,12 @@ impl Start<'_> {
             mode: self.job.mode,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
-            pool_size: self.job.resources.pool_size,
+            // Without a key, equal records must be counted in one place.
+            pool_size: if self.job.verify && self.job.key.is_none() {
+                1
+            } else {
+                self.job.resources.pool_size
+            },
             has_pipe: self.has_pipe(),
         }
     }
@@ -178,7 +184,7 @@ impl Start<'_> {
     async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
         let mut plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
-        if self.job.runs.no_ledger || self.job.dry_run {
+        if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
@@ -498,7 +504,8 @@ impl Start<'_> {
                 done: false,
             })
             .collect();
-        let guarantee = guarantee(job_is_replayable(&self.inputs), false, plan.mode);
+        let ledger = self.job.dry_run && !self.job.runs.no_ledger;
+        let guarantee = guarantee(job_is_replayable(&self.inputs), ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,

@@ -148,7 +148,12 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 }
 
 /// Fills the typed staging table; returns its rows. What did not convert is in the refused.
-async fn stage(plan: &WritePlan, session: &Session, batch: &Batch, path: Path) -> Result<u64, ErrorView> {
+pub(super) async fn stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<u64, ErrorView> {
     if path.converts() {
         let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
         session.run(&ddl).await?;
@@ -289,7 +294,7 @@ async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
     Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
 }
 
-fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
     outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
         message: "the server's answer is not a number".to_owned(),
         ..ErrorView::default()
