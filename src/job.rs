@@ -82,7 +82,10 @@ impl RejectBudget {
 
 /// What a start does about earlier ones.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, independent of the others")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, independent of the others"
+)]
 pub struct Runs {
     /// Give an unfinished run up and begin anew.
     pub restart: bool,
@@ -179,6 +182,8 @@ pub struct Job {
     pub runs: Runs,
     /// Make the plan and stop.
     pub dry_run: bool,
+    /// Compare the sources with the table instead of loading them.
+    pub verify: bool,
     /// The connection goes through a transaction pooler.
     pub transaction_pooler: bool,
 }
@@ -203,6 +208,7 @@ impl Job {
             rejects_file: None,
             runs: Runs::default(),
             dry_run: false,
+            verify: false,
             transaction_pooler: false,
         }
     }

@@ -29,7 +29,7 @@ use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
 use crate::report::Seconds;
 use crate::source::SourceError;
-use crate::write::{Originals, Patience, StoredReject, WriteError, Writer, WriterEvent};
+use crate::write::{Originals, Patience, StoredReject, Verdict, Verifier, WriteError, Writer, WriterEvent};
 
 /// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for another's
 /// hiccup.
@@ -63,6 +63,10 @@ pub struct Ran {
     pub rejects: Vec<StoredReject>,
     /// Books of each source, of this process.
     pub source_books: Vec<(u32, SourceBooks)>,
+    /// First sequence number of each source that was read.
+    pub first_seqs: Vec<(u32, u64)>,
+    /// What a comparison found.
+    pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
     pub failed: HashMap<u32, String>,
     /// Fields left out under `--extra ignore`.
@@ -94,7 +98,7 @@ struct Read {
 /// What the accountant hears besides the writers.
 enum Heard {
     Failed { source: u32, error: SourceError },
-    Started { source: u32 },
+    Started { source: u32, first_seq: u64 },
     Ignored { fields: u64 },
 }
 
@@ -106,7 +110,14 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
     let mut kept = std::mem::take(&mut prepared.kept);
-    let shared = Shared { job, prepared, listener, stop: stop.child_token(), failed: Arc::default(), facts: Arc::default() };
+    let shared = Shared {
+        job,
+        prepared,
+        listener,
+        stop: stop.child_token(),
+        failed: Arc::default(),
+        facts: Arc::default(),
+    };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
     let (events_in, events) = mpsc::channel(64);
@@ -116,7 +127,11 @@ pub async fn run(
         let (batch_in, batches) = mpsc::channel(BATCHES_AHEAD);
         batches_in.push(batch_in);
         if !checkpoint.done {
-            writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            if job.verify {
+                writers.spawn(shared.verifier(events_in.clone()).run(batches));
+            } else {
+                writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            }
         }
     }
     drop(events_in);
@@ -152,6 +167,10 @@ impl Shared<'_> {
         }
     }
 
+    fn verifier(&self, events: mpsc::Sender<WriterEvent>) -> Verifier {
+        Verifier { plan: Arc::clone(&self.prepared.write), pool: self.prepared.pool.clone(), events }
+    }
+
     /// The place behind all sources.
     fn end(&self) -> Position {
         Position::start_of(u32::try_from(self.prepared.inputs.len()).unwrap_or(u32::MAX))
@@ -176,7 +195,7 @@ async fn read(
             continue;
         }
         let at = if source == from.source { from.max(input.begin) } else { input.begin };
-        let _ = heard.send(Heard::Started { source }).await;
+        let _ = heard.send(Heard::Started { source, first_seq: seq }).await;
         let opened = match kept.remove(&ordinal) {
             Some(opened) => Ok(opened),
             None => input.open(&shared.job.reading, at).await,
@@ -187,7 +206,11 @@ async fn read(
                     opened.skip(shared.job.runs.skip_records);
                 }
                 let facts = source_facts(shared, &input.name, &opened)?;
-                shared.facts.write().unwrap_or_else(PoisonError::into_inner).insert(source, Arc::clone(&facts));
+                shared
+                    .facts
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(source, Arc::clone(&facts));
                 let sent = send_blocks(shared, &mut opened, &facts, &mut seq, &blocks).await;
                 sent.map_err(|error| (error, opened.position()))
             }
@@ -371,9 +394,14 @@ async fn account(
     let prepared = shared.prepared;
     let mut ran = Ran {
         end: End::Finished,
-        tally: Tally { bytes_total: prepared.inputs.iter().map(crate::load::Input::size).sum(), ..Tally::default() },
+        tally: Tally {
+            bytes_total: prepared.inputs.iter().map(crate::load::Input::size).sum(),
+            ..Tally::default()
+        },
         rejects: Vec::new(),
         source_books: Vec::new(),
+        first_seqs: Vec::new(),
+        verdict: Verdict::default(),
         failed: HashMap::new(),
         ignored_fields: 0,
         seconds: Seconds::default(),
@@ -439,6 +467,10 @@ impl Shared<'_> {
                 ran.tally.retries += 1;
                 Event::Waiting { reason: error.message }
             }
+            WriterEvent::Verified { verdict } => {
+                ran.verdict.add(*verdict);
+                Event::Read
+            }
             WriterEvent::Resumed { .. } => Event::GoesOn,
         }
     }
@@ -449,7 +481,10 @@ impl Shared<'_> {
             input.map_or_else(String::new, |input| input.name.clone())
         };
         match message {
-            Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Started { source, first_seq } => {
+                ran.first_seqs.push((source, first_seq));
+                Event::SourceStarted { name: name(source) }
+            }
             Heard::Failed { source, error } => {
                 ran.failed.insert(source, error.to_string());
                 Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }

@@ -14,7 +14,8 @@ use super::parse;
 
 /// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
 pub(crate) const RESERVED: [&str; 13] = [
-    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo", "ledger", "verify",
+    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo",
+    "ledger", "verify",
 ];
 
 const EXAMPLES: &str = "\

@@ -159,9 +159,13 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     match &ended {
         Ended::Failed(error) => progress.say(&load_error_words(error)),
-        Ended::OverBudget => progress.say("error: more records were rejected than --max-rejects allows\nhint: the same command goes on"),
+        Ended::OverBudget => progress.say(
+            "error: more records were rejected than --max-rejects allows\nhint: the same command goes on",
+        ),
         Ended::Interrupted => progress.say("interrupted; the same command goes on where this one stopped"),
-        Ended::SourceFailed => progress.say("hint: the same command fetches what failed once more, and nothing else"),
+        Ended::SourceFailed => {
+            progress.say("hint: the same command fetches what failed once more, and nothing else")
+        }
         Ended::Complete | Ended::Planned => {}
     }
     // A report that nobody got is no success.

@@ -31,7 +31,8 @@ impl Progress {
         let json = output.log_format == LogFormat::Json;
         let bar = (terminal && !json && !output.quiet && !output.no_progress).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            let style = ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
+            let style =
+                ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
             if let Ok(style) = style {
                 bar.set_style(style);
             }

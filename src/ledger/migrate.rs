@@ -51,9 +51,8 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
             .await
             .map_err(create)?;
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
-                create(error)
-            }
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),
             other => LedgerError::Server {
                 doing: "migrate the ledger",
                 view: ErrorView { message: other.to_string(), ..ErrorView::default() },

@@ -109,10 +109,13 @@ impl Ledger {
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
-                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => LedgerError::Fenced,
+                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
+                    LedgerError::Fenced
+                }
                 other => other,
             })?;
-        let stored = read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
+        let stored =
+            read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(stored)
     }
@@ -139,7 +142,10 @@ impl Ledger {
     }
 
     /// Descriptions of the sources that completed appends have put into a table.
-    pub async fn appended(&mut self, target_oid: u32) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
+    pub async fn appended(
+        &mut self,
+        target_oid: u32,
+    ) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
         let failed = LedgerError::server("look for earlier appends");
         let rows = sqlx::query(
             "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
@@ -177,11 +183,12 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
 }
 
 async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {
-    let head = sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
-        .bind(run)
-        .persistent(false)
-        .fetch_one(&mut *connection)
-        .await?;
+    let head =
+        sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
+            .bind(run)
+            .persistent(false)
+            .fetch_one(&mut *connection)
+            .await?;
     let sources = sqlx::query(
         "SELECT name, description::text, begin_at::text, set_aside::text, moved_to FROM _dbload.source \
          WHERE run = $1 ORDER BY source",

@@ -220,7 +220,10 @@ async fn ledger_rejects(
     })
 }
 
-fn written(file: Result<std::path::PathBuf, reject_file::RejectFileError>, prepared: &Prepared) -> Option<String> {
+fn written(
+    file: Result<std::path::PathBuf, reject_file::RejectFileError>,
+    prepared: &Prepared,
+) -> Option<String> {
     match file {
         Ok(path) => Some(path.display().to_string()),
         Err(error) => {
@@ -253,7 +256,9 @@ async fn without_ledger(
 
 fn note_reason(reasons: &mut Vec<Reason>, reject: &StoredReject, names: &dyn Fn(u32) -> String) {
     let same = |reason: &&mut Reason| {
-        reason.sqlstate == reject.sqlstate && reason.column == reject.column && reason.constraint == reject.constraint
+        reason.sqlstate == reject.sqlstate
+            && reason.column == reject.column
+            && reason.constraint == reject.constraint
     };
     match reasons.iter_mut().find(same) {
         Some(reason) => reason.count += 1,

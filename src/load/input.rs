@@ -11,7 +11,9 @@ use crate::job::{self, FormatName};
 use crate::ledger::StoredSource;
 use crate::map::Target;
 use crate::record::{Block, Digest, Position};
-use crate::source::{BLOCK_BYTES, Blocks, Fingerprint, RawProgress, Reading, SourceError, SourceSpec, Stream};
+use crate::source::{
+    BLOCK_BYTES, Blocks, Fingerprint, RawProgress, Reading, SourceError, SourceSpec, Stream,
+};
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -116,7 +118,8 @@ impl Input {
         )
         .await?;
         let format = format_of(&mut stream, reading).await?;
-        let limits = reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
+        let limits =
+            reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
         let reading = Reading { source: at.source, format, limits, block_bytes: BLOCK_BYTES };
         let blocks = Blocks::new(stream, reading, at).await?;
         Ok(Opened { blocks, peeked: VecDeque::new(), skip: 0 })

@@ -9,6 +9,7 @@ mod input;
 mod prepare;
 mod reject_file;
 mod sample;
+mod verify;
 
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ use crate::report::Report;
 pub use error::LoadError;
 pub use input::{Input, Opened, SourceFacts};
 pub use prepare::{Prepared, RunInHand, prepare};
+pub use verify::{Example, Verification, verify};
 
 /// How a load ended.
 #[derive(Debug)]

@@ -75,6 +75,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let start = Start { job, listener, facts, inputs, sampled };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
+        None if job.verify => return Err(missing(&name).into()),
         None => (None, Some(start.new_table(&name)?)),
     };
     match ddl {
@@ -94,7 +95,9 @@ async fn open(pool: &Pool) -> Result<Session, LoadError> {
 /// `--table`, else the first source's stem.
 fn target_name(job: &Job, inputs: &[Input]) -> Result<TableName, LoadError> {
     let schema = match &job.dsn.schema {
-        Some(schema) => Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?),
+        Some(schema) => {
+            Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?)
+        }
         None => None,
     };
     if let Some(name) = &job.table {
@@ -138,7 +141,12 @@ impl Start<'_> {
             mode: self.job.mode,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
-            pool_size: self.job.resources.pool_size,
+            // Without a key, equal records must be counted in one place.
+            pool_size: if self.job.verify && self.job.key.is_none() {
+                1
+            } else {
+                self.job.resources.pool_size
+            },
             has_pipe: self.has_pipe(),
         }
     }
@@ -154,7 +162,9 @@ impl Start<'_> {
                 Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?
             }
             (None, None) => {
-                return Err(Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into());
+                return Err(
+                    Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into()
+                );
             }
         };
         let name = TableName { schema: Some(schema), name: name.name.clone() };
@@ -174,7 +184,7 @@ impl Start<'_> {
     async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
         let mut plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
-        if self.job.runs.no_ledger || self.job.dry_run {
+        if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
@@ -197,7 +207,9 @@ impl Start<'_> {
             }
             ledger.abandon(&unfinished.run).await?;
             let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
-            self.tell(&Event::Note { text: format!("the unfinished run {} is given up: {why}", unfinished.run) });
+            self.tell(&Event::Note {
+                text: format!("the unfinished run {} is given up: {why}", unfinished.run),
+            });
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
             self.skip_appended(&mut ledger, plan.table.oid).await?
@@ -208,7 +220,8 @@ impl Start<'_> {
         let session = open(&pool).await?;
         let run = self.record(&session, &plan, &identity, &owner, "").await?;
         drop(session);
-        plan.notes.extend(skipped.iter().map(|name| format!("{name} was appended by an earlier load: left out")));
+        plan.notes
+            .extend(skipped.iter().map(|name| format!("{name} was appended by an earlier load: left out")));
         let mut prepared = self.without_ledger(pool, plan, None)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
@@ -317,10 +330,8 @@ impl Start<'_> {
         let mut words = Vec::with_capacity(self.job.sources.len());
         for word in &self.job.sources {
             let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
-            let path = absolute.map_err(|error| Refusal {
-                message: format!("{word}: {error}"),
-                hint: None,
-            })?;
+            let path =
+                absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
             words.push(path.to_string_lossy().into_owned());
         }
         Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode.name(), key, &words))
@@ -372,7 +383,10 @@ impl Start<'_> {
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
-            let text = format!("{} is new and waits for the next run: run {} is finished first", input.name, stored.run);
+            let text = format!(
+                "{} is new and waits for the next run: run {} is finished first",
+                input.name, stored.run
+            );
             self.tell(&Event::Note { text });
         }
         let mut inputs = Vec::with_capacity(stored.sources.len());
@@ -399,9 +413,14 @@ impl Start<'_> {
         let before = ledger.appended(oid).await?;
         let mut skipped = Vec::new();
         for (name, description) in before {
-            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else { continue };
-            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else { continue };
-            let here = self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
+            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else {
+                continue;
+            };
+            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
+                continue;
+            };
+            let here =
+                self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
             let Some(at) = here else { continue };
             let change = print.compare(path).await.unwrap_or(Change::Gone);
             if !matches!(change, Change::Same | Change::Touched { .. }) {
@@ -433,11 +452,17 @@ impl Start<'_> {
         let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
         set("mode", value(plan.mode.name().to_owned()));
         set("key", plan.key_names().into());
-        set("partitioning", value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))));
+        set(
+            "partitioning",
+            value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))),
+        );
         set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
         set("newer-by", plan.newer_by.clone().into());
         set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
-        set("compression", value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))));
+        set(
+            "compression",
+            value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))),
+        );
         set("records", reading.records.clone().into());
         set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
         set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
@@ -479,7 +504,8 @@ impl Start<'_> {
                 done: false,
             })
             .collect();
-        let guarantee = guarantee(job_is_replayable(&self.inputs), false, plan.mode);
+        let ledger = self.job.dry_run && !self.job.runs.no_ledger;
+        let guarantee = guarantee(job_is_replayable(&self.inputs), ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,
@@ -603,7 +629,9 @@ impl Prepared {
         line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
         let partitions = match self.plan.one_partition {
             Some(why) => format!("1 ({why})"),
-            None => format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase(),
+            None => {
+                format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase()
+            }
         };
         line("partitions", &partitions);
         line("connections", &job.resources.pool_size.to_string());
@@ -640,7 +668,9 @@ impl Prepared {
             return format!("careful, record by record: {why}");
         }
         match (self.plan.key.columns.is_empty(), paths.folding_shows) {
-            (false, Some(why)) => format!("set-based; record by record where a key repeats in a batch: {why}"),
+            (false, Some(why)) => {
+                format!("set-based; record by record where a key repeats in a batch: {why}")
+            }
             _ => "set-based; record by record where the server refuses something".to_owned(),
         }
     }

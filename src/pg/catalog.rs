@@ -103,7 +103,10 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     };
     let relfilenode = row.number()?;
     if row.flag() {
-        return Err(CatalogError::NotATable { name: qualified.to_string(), what: "a table with rewrite rules" });
+        return Err(CatalogError::NotATable {
+            name: qualified.to_string(),
+            what: "a table with rewrite rules",
+        });
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());

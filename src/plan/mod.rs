@@ -230,11 +230,9 @@ fn partitioning(
         let column = &table.columns[column];
         !column.has_default() || fields.iter().any(|field| *field == column.name.raw())
     };
-    let other_unique = table
-        .unique
-        .iter()
-        .enumerate()
-        .any(|(i, index)| Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c))));
+    let other_unique = table.unique.iter().enumerate().any(|(i, index)| {
+        Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c)))
+    });
     let reason = if table.references_itself {
         Some("the table refers to itself")
     } else if table.has_exclusions {

@@ -71,7 +71,8 @@ impl Column {
     /// compare as they like.
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
-        self.domain_base.is_none() && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
+        self.domain_base.is_none()
+            && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
     }
 
     /// The server fills it if a record lacks it.

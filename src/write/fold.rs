@@ -69,7 +69,10 @@ fn folded(plan: &WritePlan, slot: Slot) -> String {
     if plan.mapping.key.contains(&slot) {
         return format!("((array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
     }
-    format!("((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}", presence(plan, "(f.s)", slot))
+    format!(
+        "((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}",
+        presence(plan, "(f.s)", slot)
+    )
 }
 
 /// `d` and a staged row have the same key.

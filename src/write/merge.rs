@@ -65,7 +65,12 @@ pub(super) fn overriding(plan: &WritePlan, slots: &[Slot]) -> &'static str {
 }
 
 /// Column list and value list of an insert from `source`. A value that a record lacks is the column's default.
-pub(super) fn insert_lists(plan: &WritePlan, batch: &Batch, slots: &[Slot], source: &str) -> (String, String) {
+pub(super) fn insert_lists(
+    plan: &WritePlan,
+    batch: &Batch,
+    slots: &[Slot],
+    source: &str,
+) -> (String, String) {
     let mut columns = Vec::with_capacity(slots.len());
     let mut values = Vec::with_capacity(slots.len());
     for &slot in slots {

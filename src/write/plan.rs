@@ -42,7 +42,9 @@ impl Paths {
         } else if merges && table.has_exclusions {
             Some("an exclusion constraint ties records of different keys together")
         } else if merges && opaque {
-            Some("a unique index over an expression or a generated column ties records of different keys together")
+            Some(
+                "a unique index over an expression or a generated column ties records of different keys together",
+            )
         } else {
             None
         };

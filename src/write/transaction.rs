@@ -114,7 +114,8 @@ pub(super) async fn write(
     }
     let copied = std::time::Instant::now();
     if staged > 0 {
-        let verdict = merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+        let verdict =
+            merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books = verdict.books;
@@ -133,11 +134,8 @@ pub(super) async fn write(
     committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
     commit(context, session, batch, &committed).await?;
-    committed.seconds = [
-        (copied - began).as_secs_f64(),
-        (merged - copied).as_secs_f64(),
-        merged.elapsed().as_secs_f64(),
-    ];
+    committed.seconds =
+        [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
     Ok(committed)
 }
 
@@ -150,7 +148,12 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 }
 
 /// Fills the typed staging table; returns its rows. What did not convert is in the refused.
-async fn stage(plan: &WritePlan, session: &Session, batch: &Batch, path: Path) -> Result<u64, ErrorView> {
+pub(super) async fn stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<u64, ErrorView> {
     if path.converts() {
         let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
         session.run(&ddl).await?;
@@ -189,7 +192,12 @@ async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
 }
 
 /// Consecutive chunks with the same columns share a COPY.
-async fn copy_chunks(session: &Session, batch: &Batch, into: &str, skip_errors: bool) -> Result<u64, ErrorView> {
+async fn copy_chunks(
+    session: &Session,
+    batch: &Batch,
+    into: &str,
+    skip_errors: bool,
+) -> Result<u64, ErrorView> {
     let mut copied = 0;
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
         let sql = names::copy(into, &run[0].columns, skip_errors);
@@ -216,7 +224,8 @@ async fn merge_staged(
     if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let probe = session.run(&fold::probe(plan)).await?;
         folded = number(probe.first(), 0)?;
-        let refusable = probe.first().and_then(|o| o.rows.first()).and_then(|r| r.get(1)?.as_deref()) == Some("t");
+        let refusable =
+            probe.first().and_then(|o| o.rows.first()).and_then(|r| r.get(1)?.as_deref()) == Some("t");
         careful = folded > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
         if folded > 0 && !careful {
             session.run(&fold::fold(plan, batch)).await?;
@@ -285,10 +294,11 @@ async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
     Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
 }
 
-fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
-    outcome
-        .and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok())
-        .ok_or_else(|| ErrorView { message: "the server's answer is not a number".to_owned(), ..ErrorView::default() })
+pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+    outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
+        message: "the server's answer is not a number".to_owned(),
+        ..ErrorView::default()
+    })
 }
 
 /// Keeps the rejects, moves the checkpoint, commits: the fence raises before COMMIT if the batch is not the next one.
