@@ -16,6 +16,7 @@
     reason = "a kit, used by the modules of one binary; the report is parsed whole"
 )]
 
+mod architecture;
 mod cli;
 mod equivalence;
 mod formats;
