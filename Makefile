@@ -1,11 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all setup
+.PHONY: help demo test test-all setup man
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make setup     only install what is missing'
+	@echo 'make man       the manual page and the completion scripts, in target/man'
 
 setup:
 	@scripts/setup
@@ -22,3 +23,12 @@ test: setup
 
 test-all: setup
 	@scripts/test-all
+
+man:
+	cargo build --release --locked
+	@mkdir -p target/man
+	target/release/dbload man > target/man/dbload.1
+	target/release/dbload completions bash > target/man/dbload.bash
+	target/release/dbload completions zsh > target/man/_dbload
+	target/release/dbload completions fish > target/man/dbload.fish
+	@echo 'in target/man: dbload.1 dbload.bash _dbload dbload.fish'

@@ -29,7 +29,7 @@ use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
 use crate::report::Seconds;
 use crate::source::SourceError;
-use crate::write::{Originals, Patience, StoredReject, WriteError, Writer, WriterEvent};
+use crate::write::{Originals, Patience, StoredReject, Verdict, Verifier, WriteError, Writer, WriterEvent};
 
 /// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for another's
 /// hiccup.
@@ -63,6 +63,10 @@ pub struct Ran {
     pub rejects: Vec<StoredReject>,
     /// Books of each source, of this process.
     pub source_books: Vec<(u32, SourceBooks)>,
+    /// Where each block of a comparison begins, and its first sequence number.
+    pub block_starts: Vec<(Position, u64)>,
+    /// What a comparison found.
+    pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
     pub failed: HashMap<u32, String>,
     /// Fields left out under `--extra ignore`.
@@ -95,6 +99,7 @@ struct Read {
 enum Heard {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
+    Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
 }
 
@@ -123,7 +128,11 @@ pub async fn run(
         let (batch_in, batches) = mpsc::channel(BATCHES_AHEAD);
         batches_in.push(batch_in);
         if !checkpoint.done {
-            writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            if job.verify {
+                writers.spawn(shared.verifier(events_in.clone()).run(batches));
+            } else {
+                writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            }
         }
     }
     drop(events_in);
@@ -157,6 +166,10 @@ impl Shared<'_> {
             events,
             books: self.prepared.checkpoints[partition].books,
         }
+    }
+
+    fn verifier(&self, events: mpsc::Sender<WriterEvent>) -> Verifier {
+        Verifier { plan: Arc::clone(&self.prepared.write), pool: self.prepared.pool.clone(), events }
     }
 
     /// The place behind all sources.
@@ -199,7 +212,7 @@ async fn read(
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
-                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, &blocks).await;
+                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, (&blocks, &heard)).await;
                 sent.map_err(|error| (error, opened.position()))
             }
             Err(error) => Err((error, at)),
@@ -249,7 +262,7 @@ async fn send_blocks(
     opened: &mut crate::load::Opened,
     facts: &Arc<SourceFacts>,
     seq: &mut u64,
-    blocks: &mpsc::Sender<Read>,
+    (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
 ) -> Result<(), SourceError> {
     loop {
         let next = tokio::select! {
@@ -257,6 +270,9 @@ async fn send_blocks(
             () = shared.stop.cancelled() => return Ok(()),
         };
         let Some((block, digest)) = next else { return Ok(()) };
+        if shared.job.verify {
+            let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
+        }
         let read = Read { block, digest, facts: Arc::clone(facts) };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
@@ -388,6 +404,8 @@ async fn account(
         },
         rejects: Vec::new(),
         source_books: Vec::new(),
+        block_starts: Vec::new(),
+        verdict: Verdict::default(),
         failed: HashMap::new(),
         ignored_fields: 0,
         seconds: Seconds::default(),
@@ -415,7 +433,7 @@ async fn account(
         (shared.listener)(&event, &ran.tally);
     }
     let budget = shared.job.max_rejects;
-    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read, true) {
+    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read) {
         ran.end = End::OverBudget;
     } else if shared.stop.is_cancelled() {
         ran.end = End::Stopped;
@@ -444,7 +462,7 @@ impl Shared<'_> {
                 let room = EXAMPLES.saturating_sub(ran.rejects.len());
                 let keep = if self.prepared.run.is_some() { room } else { usize::MAX };
                 ran.rejects.extend(committed.rejects.into_iter().take(keep));
-                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read, false) {
+                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
                 }
                 Event::Committed
@@ -452,6 +470,10 @@ impl Shared<'_> {
             WriterEvent::Waiting { error, .. } => {
                 ran.tally.retries += 1;
                 Event::Waiting { reason: error.message }
+            }
+            WriterEvent::Verified { verdict } => {
+                ran.verdict.add(*verdict);
+                Event::Read
             }
             WriterEvent::Resumed { .. } => Event::GoesOn,
         }
@@ -464,6 +486,10 @@ impl Shared<'_> {
         };
         match message {
             Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Block { start, first_seq } => {
+                ran.block_starts.push((start, first_seq));
+                Event::Read
+            }
             Heard::Failed { source, error } => {
                 ran.failed.insert(source, error.to_string());
                 Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }

@@ -21,7 +21,7 @@ fn wrong_usage_exits_2_and_help_and_version_0() {
     run("x.jsonl --pool-size many").exits(2);
     run("x.jsonl --batch-rows 0").exits(2);
     run("x.jsonl --max-rejects 200%").exits(2);
-    run("x.jsonl --dsn mysql://host/db").exits(2).says("mysql");
+    run("x.jsonl --dsn mysql://host/db").exits(2).says("hint:");
     let help = run("--help").exits(0);
     for flag in [
         "--dsn",
@@ -337,5 +337,5 @@ fn the_table_is_named_after_the_first_source_unless_it_is_said() {
     assert_eq!(scene.load("in/events.jsonl.gz other.jsonl").report().table, "public.events");
     assert_eq!(scene.db.count("events"), 2);
     let stdin = scene.dbload("-").stdin("{\"id\":3}\n").run();
-    assert_eq!(stdin.code(), 2, "stdin has no name: {stdin}");
+    assert!([2, 6].contains(&stdin.code()) && stdin.stderr.contains("--table"), "stdin has no name: {stdin}");
 }

@@ -16,12 +16,14 @@
     reason = "a kit, used by the modules of one binary; the report is parsed whole"
 )]
 
+mod architecture;
 mod cli;
 mod equivalence;
 mod faults;
 mod formats;
 mod loading;
 mod local;
+mod pg_connections;
 mod reference;
 mod rejects;
 mod runs;

@@ -180,6 +180,22 @@ fn of_eight_starts_at_once_one_loads_and_the_others_say_who() {
 }
 
 #[test]
+fn an_owner_that_was_stopped_and_taken_over_is_fenced_when_it_goes_on() {
+    let scene = Scene::with(&slow(1.0));
+    scene.file("t.jsonl", numbered(0..2_000));
+    let command = || scene.dbload("t.jsonl --batch-rows 50 --pool-size 2").timeout(Duration::from_secs(150));
+    let owner = command().spawn();
+    until("rows appear", || scene.db.count("t") > 100);
+    owner.signal(Signal::STOP);
+    let heir = command().arg("--take-over").run().exits(0);
+    assert_eq!(heir.rows(), rows!(read: 2_000, inserted: 2_000), "{heir}");
+    owner.signal(Signal::CONT);
+    owner.wait().exits(8);
+    assert_eq!(scene.db.one("SELECT count(*) || ' ' || count(DISTINCT id) FROM t"), "2000 2000");
+    assert_eq!(command().run().exits(0).rows(), rows!(read: 2_000, unchanged: 2_000));
+}
+
+#[test]
 fn who_waits_goes_on_when_the_owner_is_done() {
     let scene = Scene::with(&slow(2.0));
     scene.file("t.jsonl", numbered(0..500));

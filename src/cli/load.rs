@@ -136,7 +136,7 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
 
 /// Prints what a load came to.
 fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
-    let Outcome { ended, report, plan } = outcome;
+    let Outcome { ended, report, pipe_rest, plan } = outcome;
     let rejected = report.as_ref().map_or(0, |report| report.rows.rejected);
     let code = exit::code_of(&ended, rejected, interrupted);
     let mut out = String::new();
@@ -156,6 +156,15 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         && let Some(words) = render::rejects(report, &report.table)
     {
         progress.say(&words);
+    }
+    if let Some((name, record)) = &pipe_rest {
+        progress.say(&format!(
+            "record {record} of {name} is the first that is not in the table\nhint: feed it again with --skip-records {}",
+            record - 1
+        ));
+        if matches!(ended, Ended::Interrupted) {
+            return code;
+        }
     }
     match &ended {
         Ended::Failed(error) => progress.say(&load_error_words(error)),

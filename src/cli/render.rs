@@ -58,12 +58,21 @@ pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
         return None;
     }
     let mut out = format!(
-        "error: {} {} rejected\n",
+        "error: {} {}{} rejected\n",
         HumanCount(report.rows.rejected),
-        if report.rows.rejected == 1 { "record was" } else { "records were" }
+        if report.rows.rejected == 1 { "record" } else { "records" },
+        match report.sources.as_slice() {
+            [one] if report.rows.rejected == 1 => format!(" of {} was", one.name),
+            [one] => format!(" of {} were", one.name),
+            _ if report.rows.rejected == 1 => " was".to_owned(),
+            _ => " were".to_owned(),
+        }
     );
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
-        let column = reason.column.as_ref().map_or(String::new(), |column| format!("column {column:?}: "));
+        let column = reason.column.as_ref().map_or(String::new(), |column| {
+            let type_name = reason.type_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            format!("column {column:?}{type_name}: ")
+        });
         let more = match reason.count {
             0 | 1 => String::new(),
             n => format!(", and {} more like it", HumanCount(n - 1)),

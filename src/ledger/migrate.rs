@@ -111,7 +111,10 @@ pub fn administrator_sql(role: &str) -> String {
             crate::pg::literal(&migration.description)
         ));
     }
-    let role = crate::pg::Ident::new(role).map_or_else(|_| "PUBLIC".to_owned(), |role| role.to_string());
+    let role = match crate::pg::Ident::new(role) {
+        Ok(ident) if !role.eq_ignore_ascii_case("public") => ident.to_string(),
+        _ => "PUBLIC".to_owned(),
+    };
     sql.push_str(&format!(
         "GRANT USAGE ON SCHEMA _dbload TO {role};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA _dbload TO {role};\n\

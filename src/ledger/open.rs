@@ -95,6 +95,11 @@ impl Ledger {
         Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
     }
 
+    /// Reads a run as it is, without taking it over: its epoch is nobody's.
+    pub async fn read(&mut self, run: &str) -> Result<StoredRun, LedgerError> {
+        read_run(&mut self.connection, run, 0).await.map_err(LedgerError::server("read the unfinished run"))
+    }
+
     /// Takes a run over: whatever its former owner still has in flight is fenced from now on.
     pub async fn take_over(&mut self, run: &str, me: &Owner) -> Result<StoredRun, LedgerError> {
         let failed = LedgerError::server("take over the unfinished run");

@@ -10,7 +10,7 @@ use crate::ledger::{
     append_rest, identity_of, record_run,
 };
 use crate::map::{Extra, Mapping};
-use crate::pg::catalog::{ServerFacts, read_table, server_facts};
+use crate::pg::catalog::{CatalogError, ServerFacts, read_table, server_facts};
 use crate::pg::{Ident, Pool, Session, TableName, connect_pool, literal};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
@@ -75,6 +75,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let start = Start { job, listener, facts, inputs, sampled };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
+        None if job.verify => return Err(missing(&name).into()),
         None => (None, Some(start.new_table(&name)?)),
     };
     match ddl {
@@ -140,7 +141,12 @@ impl Start<'_> {
             mode: self.job.mode,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
-            pool_size: self.job.resources.pool_size,
+            // Without a key, equal records must be counted in one place.
+            pool_size: if self.job.verify && self.job.key.is_none() {
+                1
+            } else {
+                self.job.resources.pool_size
+            },
             has_pipe: self.has_pipe(),
         }
     }
@@ -177,33 +183,30 @@ impl Start<'_> {
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
     async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
-        let mut plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
-        if self.job.runs.no_ledger || self.job.dry_run {
+        let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
+        if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
-        let identity = self.identity(&plan.table.name, plan.mode, &plan.key_names())?;
+        let identity = self.identity(&plan.table.name)?;
         if pool.max_size() == 1 {
             // The ledger's connection is the one connection now.
             drop(session);
             pool.drop_idle();
         }
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
-        let unfinished = self.find(&mut ledger, &identity, &owner).await?;
-        if let Some(unfinished) = unfinished {
-            let resumable = !self.has_pipe() && !self.job.runs.restart;
-            if resumable {
+        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+            if self.may_resume() {
                 check_target(&pool, &unfinished, target, &plan.table).await?;
-                let stored = self.take_over(&mut ledger, &unfinished, &owner).await?;
-                ledger.close().await;
+                // Refused before it is taken over: a start with other settings changes nothing.
+                let stored = ledger.read(&unfinished.run).await?;
                 let settings = self.settings(&plan, stored.partitions);
-                return self.resume(pool, plan, stored, &settings).await;
+                self.check_resume(&stored, &settings).await?;
+                let stored = ledger.take_over(&unfinished.run, &owner).await?;
+                ledger.close().await;
+                return self.resume(pool, plan, stored).await;
             }
-            ledger.abandon(&unfinished.run).await?;
-            let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
-            self.tell(&Event::Note {
-                text: format!("the unfinished run {} is given up: {why}", unfinished.run),
-            });
+            self.give_up(&mut ledger, &unfinished).await?;
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
             self.skip_appended(&mut ledger, plan.table.oid).await?
@@ -214,8 +217,9 @@ impl Start<'_> {
         let session = open(&pool).await?;
         let run = self.record(&session, &plan, &identity, &owner, "").await?;
         drop(session);
-        plan.notes
-            .extend(skipped.iter().map(|name| format!("{name} was appended by an earlier load: left out")));
+        for name in &skipped {
+            self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
+        }
         let mut prepared = self.without_ledger(pool, plan, None)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
@@ -235,17 +239,37 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
         let owner = Owner::this_process();
-        if !self.job.runs.no_ledger {
-            if pool.max_size() == 1 {
-                drop(session);
-                pool.drop_idle();
-                Ledger::open(&self.job.dsn, &self.facts.role).await?.close().await;
-                let session = open(&pool).await?;
-                return self.create_in(pool, session, new, &owner).await;
-            }
-            Ledger::open(&self.job.dsn, &self.facts.role).await?.close().await;
+        if self.job.runs.no_ledger {
+            return self.create_in(pool, session, new, &owner).await;
         }
+        drop(session);
+        if pool.max_size() == 1 {
+            pool.drop_idle();
+        }
+        let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let identity = self.identity(&new.name)?;
+        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+            if self.may_resume() {
+                let what = "was dropped";
+                return Err(LedgerError::TargetChanged { run: unfinished.run, what }.into());
+            }
+            self.give_up(&mut ledger, &unfinished).await?;
+        }
+        ledger.close().await;
+        let session = open(&pool).await?;
         self.create_in(pool, session, new, &owner).await
+    }
+
+    /// An unfinished run can be gone on with, and the user has not said otherwise.
+    fn may_resume(&self) -> bool {
+        !self.has_pipe() && !self.job.runs.restart
+    }
+
+    async fn give_up(&self, ledger: &mut Ledger, unfinished: &Unfinished) -> Result<(), LoadError> {
+        ledger.abandon(&unfinished.run).await?;
+        let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
+        self.tell(&Event::Note { text: format!("the unfinished run {} is given up: {why}", unfinished.run) });
+        Ok(())
     }
 
     async fn create_in(
@@ -263,7 +287,7 @@ impl Start<'_> {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
         } else {
-            let identity = self.identity(&plan.table.name, plan.mode, &plan.key_names())?;
+            let identity = self.identity(&plan.table.name)?;
             Some(self.record(&session, &plan, &identity, owner, "in transaction").await?)
         };
         session.transaction_ended();
@@ -320,7 +344,9 @@ impl Start<'_> {
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
     }
 
-    fn identity(&self, table: &TableName, mode: Mode, key: &[String]) -> Result<String, LoadError> {
+    /// The same words are the same load: what they leave out does not count, so that it is found again even where the
+    /// table has gone meanwhile.
+    fn identity(&self, table: &TableName) -> Result<String, LoadError> {
         let mut words = Vec::with_capacity(self.job.sources.len());
         for word in &self.job.sources {
             let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
@@ -328,7 +354,9 @@ impl Start<'_> {
                 absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
             words.push(path.to_string_lossy().into_owned());
         }
-        Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode.name(), key, &words))
+        let mode = self.job.mode.map_or("default", Mode::name);
+        let key = self.job.key.as_deref().unwrap_or_default();
+        Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
     }
 
     /// Looks for an unfinished run, and waits for its owner as long as we may.
@@ -353,44 +381,28 @@ impl Start<'_> {
         }
     }
 
-    async fn take_over(
-        &self,
-        ledger: &mut Ledger,
-        unfinished: &Unfinished,
-        owner: &Owner,
-    ) -> Result<StoredRun, LoadError> {
-        Ok(ledger.take_over(&unfinished.run, owner).await?)
+    /// What a resume must find as it was: parser, mapping, and the sources that are still to be read.
+    async fn check_resume(&self, stored: &StoredRun, settings: &Settings) -> Result<(), LoadError> {
+        let differences = stored.differences(settings);
+        if !differences.is_empty() {
+            return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
+        }
+        let first = stored.checkpoints.iter().map(|c| c.at.source).min().unwrap_or(0);
+        check_sources(&stored.run, &stored_inputs(stored)?, first).await
     }
 
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
-    async fn resume(
-        mut self,
-        pool: Pool,
-        mut plan: Plan,
-        stored: StoredRun,
-        settings: &Settings,
-    ) -> Result<Prepared, LoadError> {
-        let differences = stored.differences(settings);
-        if !differences.is_empty() {
-            return Err(LedgerError::OtherSettings { run: stored.run, differences }.into());
-        }
+    async fn resume(mut self, pool: Pool, mut plan: Plan, stored: StoredRun) -> Result<Prepared, LoadError> {
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
-            let text = format!(
-                "{} is new and waits for the next run: run {} is finished first",
-                input.name, stored.run
-            );
+            let text =
+                format!("{} is new and waits for the next run: run {} is finished first", input.name, stored.run);
             self.tell(&Event::Note { text });
         }
-        let mut inputs = Vec::with_capacity(stored.sources.len());
-        for (ordinal, source) in stored.sources.iter().enumerate() {
-            inputs.push(Input::read(source, ordinal).ok_or(crate::pg::catalog::CatalogError::Answer)?);
-        }
+        let mut inputs = stored_inputs(&stored)?;
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
-        let first = stored.checkpoints.iter().map(|c| c.at.source).min().unwrap_or(0);
-        check_sources(&run.run, &inputs, first).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
@@ -468,8 +480,21 @@ impl Start<'_> {
         settings
     }
 
+    fn say_notes(&self, plan: &Plan) {
+        for note in &plan.notes {
+            self.tell(&Event::Note { text: note.clone() });
+        }
+        for m in &plan.matches {
+            let text = format!("field {:?} goes to column {:?}", m.field, m.column);
+            self.tell(&Event::Note { text });
+        }
+    }
+
     /// Puts the pieces together; the caller adds the run, if there is one.
     fn without_ledger(self, pool: Pool, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
+        if !self.job.dry_run {
+            self.say_notes(&plan);
+        }
         let mapping = Arc::new(plan.mapping());
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
             crate::map::Target::Slot(slot) => Some(slot),
@@ -498,7 +523,8 @@ impl Start<'_> {
                 done: false,
             })
             .collect();
-        let guarantee = guarantee(job_is_replayable(&self.inputs), false, plan.mode);
+        let ledger = self.job.dry_run && !self.job.runs.no_ledger;
+        let guarantee = guarantee(job_is_replayable(&self.inputs), ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,
@@ -526,6 +552,11 @@ const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
         (false, Mode::Append) => Guarantee::AtLeastOnce,
         (false, _) => Guarantee::EffectivelyOnce,
     }
+}
+
+fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
+    let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
+    Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
 }
 
 /// The target must still be what the unfinished run has written to.

@@ -265,6 +265,7 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
             let column = Column {
                 name,
                 type_name,
+                domain_name: domain_base.is_some().then(|| types.name(type_oid)).flatten(),
                 domain_base,
                 collation,
                 ty,
@@ -382,6 +383,10 @@ impl Types {
             read.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
         }
         Ok(read)
+    }
+
+    fn name(&self, oid: u32) -> Option<String> {
+        self.types.get(&oid).map(|row| row.name.clone())
     }
 
     fn of(&self, oid: u32, depth: u32) -> PgType {

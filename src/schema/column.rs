@@ -48,6 +48,8 @@ pub struct Column {
     pub type_name: String,
     /// For a domain its base type as SQL text: staging uses that, the domain judges in the merge.
     pub domain_base: Option<String>,
+    /// The domain's bare name, as the server names it in an error.
+    pub domain_name: Option<String>,
     /// Its collation, qualified and quoted, where it is not its type's own.
     pub collation: Option<String>,
     /// How its values look.

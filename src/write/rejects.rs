@@ -21,7 +21,7 @@ pub struct StoredReject {
     pub record: u64,
     /// Line on which it begins.
     pub line: u64,
-    /// Offset in the decoded stream at which it ends.
+    /// Offset in the decoded stream at which it begins.
     pub offset: u64,
     /// The column to blame.
     pub column: Option<String>,
@@ -44,7 +44,7 @@ fn place(block: &Block, i: usize, originals: &Originals) -> StoredReject {
         source: block.source,
         record: after.record,
         line: block.spans[i].line,
-        offset: after.offset,
+        offset: block.offset_of(i),
         column: None,
         sqlstate: String::new(),
         constraint: None,

@@ -148,7 +148,12 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 }
 
 /// Fills the typed staging table; returns its rows. What did not convert is in the refused.
-async fn stage(plan: &WritePlan, session: &Session, batch: &Batch, path: Path) -> Result<u64, ErrorView> {
+pub(super) async fn stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<u64, ErrorView> {
     if path.converts() {
         let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
         session.run(&ddl).await?;
@@ -215,16 +220,13 @@ async fn merge_staged(
     staged: u64,
 ) -> Result<Verdict, ErrorView> {
     let mut careful = path.is_careful() || plan.paths.always_careful.is_some();
-    let mut folded = 0;
+    let mut repeated = 0;
     if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let probe = session.run(&fold::probe(plan)).await?;
-        folded = number(probe.first(), 0)?;
-        let refusable =
-            probe.first().and_then(|o| o.rows.first()).and_then(|r| r.get(1)?.as_deref()) == Some("t");
-        careful = folded > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
-        if folded > 0 && !careful {
-            session.run(&fold::fold(plan, batch)).await?;
-        }
+        repeated = number(probe.first(), 0)?;
+        let row = probe.first().and_then(|outcome| outcome.rows.first());
+        let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
+        careful = repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
     }
     if !careful {
         careful = match merge::unique_elsewhere(plan, batch) {
@@ -237,13 +239,20 @@ async fn merge_staged(
         };
     }
     if careful {
-        // Rows that were folded before a probe asked for care: the careful path sees the folded ones.
-        let books = run_careful(plan, session, batch).await?;
-        let deduplicated = if folded > 0 { staged - count_staged(session).await? } else { 0 };
-        return Ok(Verdict { books: Books { deduplicated, ..books }, careful: true });
+        return Ok(Verdict { books: run_careful(plan, session, batch).await?, careful: true });
     }
-    let mut books = run_fast(plan, session, batch, staged - folded).await?;
-    books.deduplicated = folded;
+    let mut skipped = 0;
+    if repeated > 0 && plan.mode == Mode::Update {
+        skipped = affected(session, &fold::drop_unknown(plan)).await?;
+        let probe = session.run(&fold::probe(plan)).await?;
+        repeated = number(probe.first(), 0)?;
+    }
+    if repeated > 0 {
+        session.run(&fold::fold(plan, batch)).await?;
+    }
+    let mut books = run_fast(plan, session, batch, staged - skipped - repeated).await?;
+    books.deduplicated = repeated;
+    books.skipped += skipped;
     Ok(Verdict { books, careful: false })
 }
 
@@ -289,7 +298,7 @@ async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
     Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
 }
 
-fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
     outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
         message: "the server's answer is not a number".to_owned(),
         ..ErrorView::default()

@@ -19,6 +19,7 @@ use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
 use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+use super::verify::Verdict;
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
@@ -87,6 +88,11 @@ pub enum WriterEvent {
         /// What stands in the way.
         error: ErrorView,
     },
+    /// The records of a partition were compared with the table.
+    Verified {
+        /// What was found.
+        verdict: Box<Verdict>,
+    },
     /// A batch that waited goes on.
     Resumed {
         /// Its partition.
@@ -132,6 +138,19 @@ pub struct Writer {
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,
+}
+
+/// A checkpoint, as read.
+#[derive(Default)]
+struct Found {
+    epoch: u64,
+    at: (u64, u64, u64),
+    books: Books,
+    done: bool,
+}
+
+fn place_of(at: &Position) -> (u64, u64, u64) {
+    (u64::from(at.source), at.offset, at.record)
 }
 
 /// What the checkpoint says about a batch whose outcome is unknown.
@@ -266,14 +285,11 @@ impl Writer {
         };
         loop {
             let error = match self.checkpoint(ledger).await {
-                Ok((epoch, _, _)) if epoch != ledger.epoch => return Err(WriteError::Fenced),
-                Ok((_, at, books))
-                    if at == (batch.after.source, batch.after.offset, batch.after.record)
-                        && books.read >= self.books.read + batch.read() =>
-                {
-                    return Ok(Resolved::Committed(difference(&books, &self.books)));
+                Ok(found) if found.epoch != ledger.epoch => return Err(WriteError::Fenced),
+                Ok(found) if found.at == place_of(&batch.after) && found.done == batch.done => {
+                    return Ok(Resolved::Committed(difference(&found.books, &self.books)));
                 }
-                Ok((_, at, _)) if at == (batch.before.source, batch.before.offset, batch.before.record) => {
+                Ok(found) if found.at == place_of(&batch.before) && !found.done => {
                     return Ok(Resolved::NotCommitted);
                 }
                 Ok(_) => return Err(WriteError::LostCommits),
@@ -285,11 +301,11 @@ impl Writer {
         }
     }
 
-    async fn checkpoint(&self, ledger: &LedgerRef) -> Result<(u64, (u32, u64, u64), Books), ErrorView> {
+    async fn checkpoint(&self, ledger: &LedgerRef) -> Result<Found, ErrorView> {
         let session = Session::open(&self.pool).await?;
         let sql = format!(
             "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
-             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected \
+             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
             self.plan.lock_timeout_ms,
             literal(&ledger.run),
@@ -308,7 +324,7 @@ impl Writer {
         let row = outcomes.get(2).and_then(|outcome| outcome.rows.first());
         let Some(row) = row else {
             // Our run is gone: pruned, or restored from before.
-            return Ok((0, (0, 0, 0), Books::default()));
+            return Ok(Found::default());
         };
         let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
         let books = Books {
@@ -320,7 +336,8 @@ impl Writer {
             skipped: n(9),
             rejected: n(10),
         };
-        Ok((n(0), (u32::try_from(n(1)).unwrap_or(0), n(2), n(3)), books))
+        let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
+        Ok(Found { epoch: n(0), at: (n(1), n(2), n(3)), books, done })
     }
 }
 
@@ -335,12 +352,12 @@ const fn stage_of(at: FailedAt) -> Stage<'static> {
 
 const fn difference(now: &Books, before: &Books) -> Books {
     Books {
-        read: now.read - before.read,
-        inserted: now.inserted - before.inserted,
-        updated: now.updated - before.updated,
-        unchanged: now.unchanged - before.unchanged,
-        deduplicated: now.deduplicated - before.deduplicated,
-        skipped: now.skipped - before.skipped,
-        rejected: now.rejected - before.rejected,
+        read: now.read.saturating_sub(before.read),
+        inserted: now.inserted.saturating_sub(before.inserted),
+        updated: now.updated.saturating_sub(before.updated),
+        unchanged: now.unchanged.saturating_sub(before.unchanged),
+        deduplicated: now.deduplicated.saturating_sub(before.deduplicated),
+        skipped: now.skipped.saturating_sub(before.skipped),
+        rejected: now.rejected.saturating_sub(before.rejected),
     }
 }

@@ -154,10 +154,15 @@ impl World {
         seen.batches += report.pool.batches;
         seen.resumed += u64::from(report.attempts > 1);
         let first = self.books(dir, books, outcome).and_then(|()| self.tables(case));
-        if first.is_err() && case.kills > 0 && report.attempts == 1 {
-            // The run may have been complete when it was killed: then the last one was another run, over the same files.
+        // The run may have been complete when it was killed: then the next start was another run, over the same files.
+        for _ in 0..case.kills {
+            if first.is_ok() {
+                break;
+            }
             let again = reference::apply(&self.db, &case.target("b"), &case.records());
-            return self.books(dir, &again, outcome).and_then(|()| self.tables(case)).or(first);
+            if self.books(dir, &again, outcome).and_then(|()| self.tables(case)).is_ok() {
+                return Ok(());
+            }
         }
         first
     }
@@ -186,7 +191,11 @@ impl World {
                 "rejects differ\n  only the reference has {missing:?}\n  only dbload has {surplus:?}"
             ));
         }
-        if ours != theirs {
+        // To look behind a defect that is known; never set in CI.
+        let tolerated = std::env::var_os("EQUIVALENCE_TOLERATES_FOLDED_SKIPS").is_some()
+            && (ours.0, ours.1, ours.2 + ours.3, ours.4)
+                == (theirs.0, theirs.1, theirs.2 + theirs.3, theirs.4);
+        if ours != theirs && !tolerated {
             return Err(format!(
                 "books differ: (read, inserted, updated + unchanged + deduplicated, skipped, rejected)\n  \
                  reference {ours:?}\n  dbload    {theirs:?} of {rows:?}"
@@ -332,8 +341,11 @@ fn the_generator_makes_cases_of_every_kind() {
     let world = World::new();
     let mut total = Books::default();
     let (mut states, mut skipped_cases, mut formats) = (std::collections::BTreeMap::new(), 0, [0; 4]);
-    for seed in 0..24 {
+    for seed in 0..60 {
         let case = Case::draw(seed, false);
+        if case.records().len() > 400 {
+            continue;
+        }
         world.recreate(&case);
         if case.needs_rows && world.db.count("b.t") == 0 {
             skipped_cases += 1;

@@ -2,7 +2,9 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     io::{Read, Write},
     os::unix::process::ExitStatusExt,
@@ -352,7 +354,8 @@ pub struct Reject {
     pub sqlstate: Option<String>,
     pub constraint: Option<String>,
     pub reason: String,
-    pub record: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Values as they were written: numbers may be longer than any that Rust has.
+    pub record: Option<BTreeMap<String, Box<RawValue>>>,
     pub raw: Option<serde_json::Value>,
 }
 
