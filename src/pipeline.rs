@@ -9,7 +9,7 @@
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -39,7 +39,9 @@ const BATCHES_AHEAD: usize = 1;
 /// A slow source still gets its records committed, and its checkpoint moved, this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// After a stop, batches in flight have this long to commit; then they are rolled back.
-const STOP_GRACE: Duration = Duration::from_secs(4);
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Asking the server to cancel what was in flight may take this long.
+const CANCEL_LIMIT: Duration = Duration::from_millis(500);
 
 /// How the pipeline ended, if nothing failed outright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,8 @@ struct Shared<'a> {
     failed: Arc<AtomicBool>,
     /// Formats and headers by source, for the originals of rejects.
     facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
+    /// Writers that do not know what became of their batch.
+    in_doubt: Arc<AtomicUsize>,
 }
 
 /// A block with what is needed to decode it.
@@ -118,6 +122,7 @@ pub async fn run(
         stop: stop.child_token(),
         failed: Arc::default(),
         facts: Arc::default(),
+        in_doubt: Arc::default(),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -165,6 +170,7 @@ impl Shared<'_> {
             patience: Patience { retry_for: self.job.resources.retry_for },
             events,
             books: self.prepared.checkpoints[partition].books,
+            in_doubt: Arc::clone(&self.in_doubt),
         }
     }
 
@@ -344,7 +350,7 @@ async fn batch(
             },
             _ = flush.tick() => batcher.flush(),
         };
-        hand_out(batches, &writers).await;
+        hand_out(shared, batches, &writers).await;
     }
     if !shared.stop.is_cancelled() {
         // A source that was set aside keeps the run open: its rest comes last, at the next start.
@@ -352,27 +358,34 @@ async fn batch(
             && !shared.failed.load(Ordering::Relaxed);
         let last = batcher.finish(shared.end(), done);
         let last = last.into_iter().filter(|b| !prepared.checkpoints[b.partition as usize].done).collect();
-        hand_out(last, &writers).await;
+        hand_out(shared, last, &writers).await;
     }
     Ok(())
 }
 
-async fn hand_out(batches: Vec<Batch>, writers: &[mpsc::Sender<Batch>]) {
+async fn hand_out(shared: &Shared<'_>, batches: Vec<Batch>, writers: &[mpsc::Sender<Batch>]) {
     for batch in batches {
         if let Some(writer) = writers.get(batch.partition as usize)
             && writer.send(batch).await.is_err()
         {
-            // The writer has failed: its error ends the load, not ours.
-            std::future::pending::<()>().await;
+            // The writer has failed, and its error ends the load; or it was given up after a stop, which ends it too.
+            return shared.stop.cancelled().await;
         }
     }
 }
 
-/// Waits for the writers. After a stop they may finish what is in flight, for a while.
+/// Waits for the writers. After a stop they may finish what is in flight, for a while. None is left behind: what the
+/// others are doing when one fails is cancelled.
 async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>) -> Result<(), LoadError> {
     let all = async {
         while let Some(joined) = writers.join_next().await {
-            joined.map_err(|error| LoadError::Worker(error.to_string()))??;
+            joined.map_err(|error| LoadError::Worker(error.to_string()))?.map_err(|error| match error {
+                // The gravest wins: another writer does not know what became of its batch.
+                WriteError::Database(view) if shared.in_doubt.load(Ordering::Relaxed) > 0 => {
+                    WriteError::Unknown(view)
+                }
+                error => error,
+            })?;
         }
         Ok(())
     };
@@ -380,10 +393,17 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
         shared.stop.cancelled().await;
         tokio::time::sleep(STOP_GRACE).await;
     };
-    tokio::select! {
+    let done = tokio::select! {
         done = all => done,
         () = grace => Ok(()),
-    }
+    };
+    let pool = &shared.prepared.pool;
+    let busy = pool.busy();
+    writers.shutdown().await;
+    let cancelled = futures::future::join_all(busy.iter().map(|session| pool.cancel(session)));
+    // Best effort: a server that cannot be asked ends what was begun at its own limits.
+    let _ = tokio::time::timeout(CANCEL_LIMIT, cancelled).await;
+    done
 }
 
 /// Rejects that are kept as examples when the ledger has them all.

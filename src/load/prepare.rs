@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    append_rest, identity_of, record_run,
+    append_rest, completed_appends, identity_of, record_run,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{CatalogError, ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Pool, Session, TableName, connect_pool, literal};
+use crate::pg::{Ident, Outcome, Pool, Session, TableName, connect_pool, literal};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
@@ -59,8 +60,36 @@ pub struct Prepared {
     facts: ServerFacts,
 }
 
+/// Starts that find another process in the same moment look again this often; by then it is recorded.
+const RACES_MAX: u32 = 20;
+/// Between two looks.
+const RACE_PAUSE: Duration = Duration::from_millis(50);
+/// A session that was closed counts against the limit of connections until the server has noticed.
+const SLOT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Prepares a load.
 pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+    let mut races = 0;
+    loop {
+        match look(job, listener).await {
+            // A pipe that was looked into cannot be looked into again.
+            Err(LoadError::Ledger(LedgerError::Raced)) if races < RACES_MAX && !reads_pipe(job) => {
+                races += 1;
+                tokio::time::sleep(RACE_PAUSE).await;
+            }
+            prepared => return prepared,
+        }
+    }
+}
+
+fn reads_pipe(job: &Job) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    job.sources.iter().any(|word| {
+        word == "-" || std::fs::metadata(word).is_ok_and(|meta| meta.file_type().is_fifo())
+    })
+}
+
+async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
     let specs = resolve(&job.sources).await?;
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
@@ -89,7 +118,16 @@ fn missing(name: &TableName) -> Refusal {
 }
 
 async fn open(pool: &Pool) -> Result<Session, LoadError> {
-    Session::open(pool).await.map_err(|view| LoadError::Prepare { doing: "open a session", view })
+    let since = Instant::now();
+    loop {
+        match Session::open(pool).await {
+            Ok(session) => return Ok(session),
+            Err(view) if view.sqlstate.as_deref() == Some("53300") && since.elapsed() < SLOT_PATIENCE => {
+                tokio::time::sleep(RACE_PAUSE).await;
+            }
+            Err(view) => return Err(LoadError::Prepare { doing: "open a session", view }),
+        }
+    }
 }
 
 /// `--table`, else the first source's stem.
@@ -189,15 +227,14 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         let identity = self.identity(&plan.table.name)?;
-        if pool.max_size() == 1 {
-            // The ledger's connection is the one connection now.
-            drop(session);
-            pool.drop_idle();
-        }
+        // The ledger's connection is the one connection now: there may be no other.
+        drop(session);
+        pool.drop_idle();
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let appends = ledger.completed_appends(plan.table.oid).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
-                check_target(&pool, &unfinished, target, &plan.table).await?;
+                check_target(&mut ledger, &unfinished, target, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
                 let settings = self.settings(&plan, stored.partitions);
@@ -215,7 +252,7 @@ impl Start<'_> {
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, &identity, &owner, "").await?;
+        let run = self.record(&session, &plan, &identity, &owner, Some(appends)).await?;
         drop(session);
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
@@ -243,9 +280,7 @@ impl Start<'_> {
             return self.create_in(pool, session, new, &owner).await;
         }
         drop(session);
-        if pool.max_size() == 1 {
-            pool.drop_idle();
-        }
+        pool.drop_idle();
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
         let identity = self.identity(&new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
@@ -280,7 +315,15 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(failed("create the table"))?;
+        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(|view| {
+            // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
+            let catalog = view.schema.as_deref() == Some("pg_catalog");
+            match view.sqlstate.as_deref() {
+                Some("42P07" | "42710") => LedgerError::Raced.into(),
+                Some("23505") if catalog => LedgerError::Raced.into(),
+                _ => failed("create the table")(view),
+            }
+        })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
         let run = if self.job.runs.no_ledger {
@@ -288,7 +331,7 @@ impl Start<'_> {
             None
         } else {
             let identity = self.identity(&plan.table.name)?;
-            Some(self.record(&session, &plan, &identity, owner, "in transaction").await?)
+            Some(self.record(&session, &plan, &identity, owner, None).await?)
         };
         session.transaction_ended();
         drop(session);
@@ -300,14 +343,15 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Records a new run and commits.
+    /// Records a new run and commits. `appends`: the completed appends that were looked at; without, the transaction is
+    /// open already, and the table as new as the run.
     async fn record(
         &self,
         session: &Session,
         plan: &Plan,
         identity: &str,
         owner: &Owner,
-        transaction: &str,
+        appends: Option<u64>,
     ) -> Result<RunInHand, LoadError> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
@@ -323,20 +367,24 @@ impl Start<'_> {
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let sql = if transaction.is_empty() {
-            format!("BEGIN;\n{statements};\nCOMMIT")
-        } else {
-            format!("{statements};\nCOMMIT")
+        let begin = if appends.is_some() { "BEGIN;\n" } else { "" };
+        let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
+        let recorded = match session.begin(&sql).await {
+            Ok(outcomes) => {
+                let now = outcomes.last().and_then(Outcome::value).and_then(|n| n.parse().ok());
+                if appends.is_some_and(|before| Some(before) != now) {
+                    session.roll_back().await;
+                    return Err(LedgerError::Raced.into());
+                }
+                session.run("COMMIT").await
+            }
+            Err(view) => Err(view),
         };
-        if let Err(view) = session.begin(&sql).await {
+        if let Err(view) = recorded {
             session.roll_back().await;
             // Somebody recorded the same run at the same moment.
             if view.constraint.as_deref() == Some("run_one_unfinished") {
-                return Err(LedgerError::Running {
-                    owner: "another process".to_owned(),
-                    heartbeat: "just started".to_owned(),
-                }
-                .into());
+                return Err(LedgerError::Raced.into());
             }
             return Err(LoadError::Prepare { doing: "record the run", view });
         }
@@ -561,7 +609,7 @@ fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
 
 /// The target must still be what the unfinished run has written to.
 async fn check_target(
-    pool: &Pool,
+    ledger: &mut Ledger,
     unfinished: &Unfinished,
     target: (u32, u32),
     table: &Table,
@@ -570,25 +618,12 @@ async fn check_target(
         "was dropped and created again"
     } else if unfinished.target.1 != target.1 {
         "was truncated or rewritten"
-    } else if unfinished.has_inserted && is_empty(pool, table).await? {
+    } else if unfinished.has_inserted && ledger.is_empty(&table.name).await? {
         "was emptied"
     } else {
         return Ok(());
     };
     Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
-}
-
-async fn is_empty(pool: &Pool, table: &Table) -> Result<bool, LoadError> {
-    if pool.max_size() == 1 {
-        // The ledger has the one connection; asking would wait for it.
-        pool.resize(2);
-    }
-    let session = open(pool).await?;
-    let outcomes = session
-        .run(&format!("SELECT NOT EXISTS (SELECT FROM {})", table.name))
-        .await
-        .map_err(|view| LoadError::Prepare { doing: "look at the target", view })?;
-    Ok(outcomes.first().and_then(crate::pg::Outcome::value) == Some("t"))
 }
 
 /// What is left of sources that were set aside becomes the end of the order.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -20,6 +21,14 @@ use super::rejects::Originals;
 use super::retry::{Patience, Retry};
 use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
 use super::verify::Verdict;
+
+/// The setting that a batch's transaction begins with, and that is gone with it.
+pub(super) const EPOCH_SETTING: &str = "dbload.epoch";
+
+/// The epoch as this transaction was begun with. In another transaction it is NULL, and the fence raises: a checkpoint
+/// cannot move where the rows before it were rolled back behind our back.
+const EPOCH_OF_TRANSACTION: &str =
+    "nullif(pg_catalog.current_setting('dbload.epoch', true), '')::pg_catalog.int8";
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
@@ -43,11 +52,10 @@ impl LedgerRef {
             .digest
             .map_or("NULL".to_owned(), |d| format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash));
         format!(
-            "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
-             ARRAY[{}]::bigint[], {digest})",
+            "SELECT _dbload.advance({}, {}, {EPOCH_OF_TRANSACTION}, ARRAY[{}], ARRAY[{},{}], {}, \
+             ARRAY[{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest})",
             literal(&self.run),
             batch.partition,
-            self.epoch,
             place(&batch.before),
             place(&batch.after),
             batch.after.line,
@@ -138,6 +146,24 @@ pub struct Writer {
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,
+    /// Writers, of all partitions, that do not know what became of their batch.
+    pub in_doubt: Arc<AtomicUsize>,
+}
+
+/// A writer is in doubt until this is dropped.
+struct InDoubt<'a>(&'a AtomicUsize);
+
+impl<'a> InDoubt<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InDoubt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A checkpoint, as read.
@@ -191,18 +217,19 @@ impl Writer {
     ) -> Result<Option<Committed>, WriteError> {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
+        let mut prepared_anew = false;
         loop {
             let failed = match self.attempt(batch, path).await {
-                Ok(committed) => {
-                    if retry.tries() > 0 {
-                        self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
-                    }
-                    return Ok(Some(committed));
-                }
+                Ok(committed) => return self.settled(&retry, committed).await,
                 Err(failed) => failed,
             };
             tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
-            match classify(stage_of(failed.at), &failed.error) {
+            let action = match classify(stage_of(failed.at), &failed.error) {
+                Action::PrepareAnew if prepared_anew && failed.at == FailedAt::Merge => Action::CarefulPath,
+                Action::PrepareAnew if prepared_anew => Action::Fatal,
+                action => action,
+            };
+            match action {
                 Action::CarefulPath if path < path.careful() => path = path.careful(),
                 Action::HalveBatch(last) => match batch.halve() {
                     Some((first, second)) => {
@@ -214,18 +241,23 @@ impl Writer {
                     None => return Err(WriteError::Database(failed.error)),
                 },
                 Action::ResolveByCheckpoint | Action::Fenced => {
-                    match self.resolve(batch, failed.error, &mut retry).await? {
+                    match self.resolve(batch, failed.error.clone(), &mut retry).await? {
                         Resolved::Committed(books) => {
-                            return Ok(Some(Committed { books, ..Committed::default() }));
+                            return self.settled(&retry, Committed { books, ..Committed::default() }).await;
                         }
-                        Resolved::NotCommitted => {}
+                        // What fails in the checkpoint's own statement may fail every time: not for ever.
+                        Resolved::NotCommitted => self.wait(&mut retry, failed.error).await?,
                     }
                 }
                 Action::Reconnect
                 | Action::ReplayWithJitter
                 | Action::FindPrimary
-                | Action::PauseForSpace
-                | Action::PrepareAnew => self.wait(&mut retry, failed.error).await?,
+                | Action::PauseForSpace => self.wait(&mut retry, failed.error).await?,
+                Action::PrepareAnew => {
+                    prepared_anew = true;
+                    self.pool.drop_idle();
+                    self.wait(&mut retry, failed.error).await?;
+                }
                 Action::ShrinkPool => {
                     let size = self.pool.max_size();
                     if size > 1 {
@@ -247,9 +279,18 @@ impl Writer {
         }
     }
 
+    /// A batch is committed: says so if that took more than one try.
+    async fn settled(&self, retry: &Retry, committed: Committed) -> Result<Option<Committed>, WriteError> {
+        if retry.tries() > 0 {
+            self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
+        }
+        Ok(Some(committed))
+    }
+
     async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
-        let session =
-            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let session = Session::open_within(&self.pool, self.plan.answer_limit())
+            .await
+            .map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, path).await;
         if let Err(failed) = &outcome
@@ -276,15 +317,16 @@ impl Writer {
     ) -> Result<Resolved, WriteError> {
         let Some(ledger) = &self.ledger else {
             // Without a ledger nothing tells. A keyed batch can be applied twice; an append cannot.
-            return if self.plan.mapping.key.is_empty() {
-                Err(WriteError::Unknown(cause))
-            } else {
-                self.wait(retry, cause).await?;
-                Ok(Resolved::NotCommitted)
-            };
+            let appends = self.plan.mapping.key.is_empty();
+            // An error that the server lived to tell ended the transaction.
+            let in_doubt = cause.lost || matches!(cause.sqlstate.as_deref(), Some("08007" | "40003"));
+            return if appends && in_doubt { Err(WriteError::Unknown(cause)) } else { Ok(Resolved::NotCommitted) };
         };
+        let _in_doubt = InDoubt::begin(&self.in_doubt);
         loop {
             let error = match self.checkpoint(ledger).await {
+                // An earlier epoch than ours: the take-over itself is among the commits that were lost.
+                Ok(found) if found.epoch > 0 && found.epoch < ledger.epoch => return Err(WriteError::LostCommits),
                 Ok(found) if found.epoch != ledger.epoch => return Err(WriteError::Fenced),
                 Ok(found) if found.at == place_of(&batch.after) && found.done == batch.done => {
                     return Ok(Resolved::Committed(difference(&found.books, &self.books)));
@@ -302,7 +344,7 @@ impl Writer {
     }
 
     async fn checkpoint(&self, ledger: &LedgerRef) -> Result<Found, ErrorView> {
-        let session = Session::open(&self.pool).await?;
+        let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
         let sql = format!(
             "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
@@ -344,7 +386,9 @@ impl Writer {
 const fn stage_of(at: FailedAt) -> Stage<'static> {
     match at {
         FailedAt::Connect => Stage::Connect,
-        FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
+        FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
+        FailedAt::Ledger => Stage::Ledger,
+        FailedAt::Table => Stage::Elsewhere,
         FailedAt::Merge => Stage::Merge { cheap_key: None },
         FailedAt::Commit => Stage::AfterCommitSent,
     }

@@ -54,6 +54,18 @@ fn eight_starts_at_once_may_find_no_table_at_all() {
 }
 
 #[test]
+fn eight_starts_of_a_short_append_append_it_once() {
+    for _ in 0..3 {
+        let load = Load::new(Kind::Append, 60);
+        let starts: Vec<_> = (0..8).map(|_| load.dbload("--pool-size 1").spawn()).collect();
+        let outcomes: Vec<Outcome> = starts.into_iter().map(|s| s.wait()).collect();
+        let winners: Vec<_> = outcomes.iter().filter(|o| o.code() != 8).collect();
+        assert_eq!(winners.len(), 1, "{outcomes:?}");
+        load.check(winners[0].clone());
+    }
+}
+
+#[test]
 fn the_same_load_started_twice_has_one_owner_and_the_second_may_wait() {
     let load = Load::new(Kind::Append, 6_000);
     load.slow(0.1);
