@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Listener, Tally};
-use crate::job::Job;
+use crate::job::{Job, Resources};
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
     append_rest, completed_appends, identity_of, record_run,
@@ -562,7 +562,7 @@ impl Start<'_> {
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),
             statement_timeout_ms: millis(resources.statement_timeout),
-            lock_timeout_ms: millis(resources.lock_timeout),
+            lock_timeout_ms: lock_timeout(resources),
         });
         let checkpoints = (0..plan.partitioner.count)
             .map(|_| Checkpoint {
@@ -588,6 +588,14 @@ impl Start<'_> {
             facts: self.facts,
         })
     }
+}
+
+/// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
+fn lock_timeout(resources: &Resources) -> u64 {
+    let statement = Some(resources.statement_timeout / 2).filter(|limit| !limit.is_zero());
+    let lock = Some(resources.lock_timeout).filter(|limit| !limit.is_zero());
+    let limit = [statement, lock].into_iter().flatten().min().unwrap_or_default();
+    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn job_is_replayable(inputs: &[Input]) -> bool {

@@ -13,7 +13,7 @@ fn killed_ten_times_at_random_moments_each_kind_of_load_ends_as_if_nothing_had_h
     let mut rng = Rng::new();
     for (kind, pool) in KINDS.into_iter().zip([1, 8, 2]) {
         let load = Load::new(kind, 12_000);
-        load.slow(0.04);
+        load.slow(0.03 * f64::from(pool));
         let flags = format!("--pool-size {pool} --batch-rows 200");
         let mut moved = 0;
         for hit in 0..10 {
