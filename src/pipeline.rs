@@ -203,7 +203,8 @@ async fn read(
         };
         let outcome = match opened {
             Ok(mut opened) => {
-                if ordinal == 0 {
+                // A resume in mid-source has passed them over already.
+                if ordinal == 0 && at == input.begin {
                     opened.skip(shared.job.runs.skip_records);
                 }
                 let facts = source_facts(shared, &input.name, &opened)?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::account::{Books, SourceBooks};
 use crate::job::Job;
-use crate::ledger::{LedgerError, complete, sample_rejects, source_books, summary};
+use crate::ledger::{LedgerError, abandon, complete, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::{End, Ran};
 use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
@@ -42,6 +42,13 @@ pub(super) async fn close(
     {
         ended = Ended::Failed(error.into());
     }
+    if !matches!(ended, Ended::Complete)
+        && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+    {
+        // A pipe is not resumed; a failure to say so now is made up for by the next start.
+        let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
+    }
     let report = match report(job, &prepared, ran, &ended, began).await {
         Ok(report) => Some(report),
         Err(error) => {
@@ -65,7 +72,10 @@ pub(super) async fn close(
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
 fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
     let [input] = prepared.inputs.as_slice() else { return None };
-    if report.complete || prepared.plan.mode != Mode::Append || input.description.spec.location.is_replayable() {
+    if report.complete
+        || prepared.plan.mode != Mode::Append
+        || input.description.spec.location.is_replayable()
+    {
         return None;
     }
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
