@@ -179,12 +179,15 @@ fn newer_by(mapping: &Mapping, wishes: &Wishes<'_>) -> Result<Option<String>, Re
     }
 }
 
+/// Fields and where they go.
+type Targets = Vec<(String, Target)>;
+
 /// Matches the sample's fields, source by source, so that two fields of one source on one column are found.
 fn match_fields(
     mapping: &Mapping,
     sample: &Sample,
     extra: &Extra,
-) -> Result<(Vec<(String, Target)>, Vec<MatchNote>), Refusal> {
+) -> Result<(Targets, Vec<MatchNote>), Refusal> {
     let mut all: Vec<(String, Target)> = Vec::new();
     let mut matches: Vec<MatchNote> = Vec::new();
     for source in &sample.sources {
