@@ -647,6 +647,12 @@ async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), Lo
 }
 
 impl Prepared {
+    /// Every source can be read again.
+    #[must_use]
+    pub fn is_replayable(&self) -> bool {
+        job_is_replayable(&self.inputs)
+    }
+
     /// The plan in words.
     #[must_use]
     pub fn describe(&self, job: &Job) -> String {

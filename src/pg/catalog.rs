@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
 
-use super::ident::{Ident, IdentError, TableName, literal};
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
+use crate::schema::{Ident, IdentError, TableName, literal};
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
