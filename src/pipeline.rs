@@ -22,7 +22,7 @@ use crate::account::SourceBooks;
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
 use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
-use crate::ledger::{LedgerError, set_aside};
+use crate::ledger::{LedgerError, heartbeat, set_aside};
 use crate::load::{LoadError, Prepared, SourceFacts};
 use crate::map::{EncodedBlock, encode_block, original};
 use crate::pg::Session;
@@ -38,6 +38,8 @@ const BLOCKS_AHEAD: usize = 2;
 const BATCHES_AHEAD: usize = 1;
 /// A slow source still gets its records committed, and its checkpoint moved, this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// An owner without a sign of life for 30 seconds may be taken over.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(8);
 /// After a stop, batches in flight have this long to commit; then they are rolled back.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Asking the server to cancel what was in flight may take this long.
@@ -142,13 +144,18 @@ pub async fn run(
     }
     drop(events_in);
     let encoded = encode(&shared, blocks, heard_in.clone());
-    let ((), (), (), ran) = tokio::try_join!(
-        read(&shared, &mut kept, blocks_in, heard_in),
-        batch(&shared, encoded, batches_in),
-        write(&shared, writers),
-        account(&shared, events, heard),
-    )?;
-    Ok(ran)
+    let stages = async {
+        tokio::try_join!(
+            read(&shared, &mut kept, blocks_in, heard_in),
+            batch(&shared, encoded, batches_in),
+            write(&shared, writers),
+            account(&shared, events, heard),
+        )
+    };
+    tokio::select! {
+        done = stages => done.map(|((), (), (), ran)| ran),
+        () = beat(&shared) => Err(LoadError::Worker("the heartbeat ended".to_owned())),
+    }
 }
 
 impl Shared<'_> {
@@ -184,6 +191,22 @@ impl Shared<'_> {
     }
 }
 
+/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a connection: if
+/// all are busy, commits are on their way.
+async fn beat(shared: &Shared<'_>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT_EVERY).await;
+        let Some(run) = &shared.prepared.run else { continue };
+        if !shared.prepared.pool.has_idle() {
+            continue;
+        }
+        if let Ok(session) = Session::open(&shared.prepared.pool).await {
+            // Another owner's epoch is not touched; who lost it learns so at its next commit.
+            let _ = heartbeat(&session, &run.ledger.run, run.ledger.epoch).await;
+        }
+    }
+}
+
 /// Reads the sources in order, from the earliest checkpoint on. One that fails for good is set aside before
 /// anything behind it goes on.
 async fn read(
@@ -209,7 +232,8 @@ async fn read(
         };
         let outcome = match opened {
             Ok(mut opened) => {
-                if ordinal == 0 {
+                // A resume in mid-source has passed them over already.
+                if ordinal == 0 && at == input.begin {
                     opened.skip(shared.job.runs.skip_records);
                 }
                 let facts = source_facts(shared, &input.name, &opened)?;

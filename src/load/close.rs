@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
 use crate::job::Job;
-use crate::ledger::{LedgerError, complete, is_complete, sample_rejects, source_books, summary};
+use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
 use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
@@ -45,6 +45,13 @@ pub(super) async fn close(
     {
         ended = Ended::Failed(error.into());
     }
+    if !matches!(ended, Ended::Complete)
+        && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+    {
+        // A pipe is not resumed; a failure to say so now is made up for by the next start.
+        let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
+    }
     let limit = match ended {
         Ended::Complete | Ended::SourceFailed => job.resources.retry_for,
         _ => REPORT_LIMIT,
@@ -78,7 +85,10 @@ pub(super) async fn close(
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
 fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
     let [input] = prepared.inputs.as_slice() else { return None };
-    if report.complete || prepared.plan.mode != Mode::Append || input.description.spec.location.is_replayable() {
+    if report.complete
+        || prepared.plan.mode != Mode::Append
+        || input.description.spec.location.is_replayable()
+    {
         return None;
     }
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
@@ -96,7 +106,9 @@ async fn patiently<T>(
     let mut retry = Retry::new(Patience { retry_for });
     loop {
         let error = match step().await {
-            Err(LedgerError::Server { doing, view }) if is_passing(&view) => LedgerError::Server { doing, view },
+            Err(LedgerError::Server { doing, view }) if is_passing(&view) => {
+                LedgerError::Server { doing, view }
+            }
             done => return done,
         };
         let Some(pause) = retry.pause() else { return Err(error) };

@@ -71,7 +71,9 @@ impl LoadError {
             Self::Write(WriteError::Unknown(_)) => {
                 Some("the same command asks the ledger, and goes on from there".to_owned())
             }
-            Self::Catalog(CatalogError::Server(view)) | Self::Prepare { view, .. } => view.hint().map(ToOwned::to_owned),
+            Self::Catalog(CatalogError::Server(view)) | Self::Prepare { view, .. } => {
+                view.hint().map(ToOwned::to_owned)
+            }
             Self::Refused(refusal) => refusal.hint.clone(),
             Self::Ledger(error) => error.hint(),
             Self::Write(WriteError::Fenced) => Some("the other process goes on; nothing is lost".to_owned()),

@@ -84,9 +84,9 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
 
 fn reads_pipe(job: &Job) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
-    job.sources.iter().any(|word| {
-        word == "-" || std::fs::metadata(word).is_ok_and(|meta| meta.file_type().is_fifo())
-    })
+    job.sources
+        .iter()
+        .any(|word| word == "-" || std::fs::metadata(word).is_ok_and(|meta| meta.file_type().is_fifo()))
 }
 
 async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
@@ -99,6 +99,13 @@ async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> 
     let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
     let session = open(&pool).await?;
     let facts = server_facts(&session).await?;
+    if !facts.may_stage {
+        return Err(Refusal::new(
+            format!("the role {} may not make temporary tables in this database", facts.role),
+            format!("GRANT TEMPORARY ON DATABASE {} TO {}", facts.database, facts.role),
+        )
+        .into());
+    }
     let name = target_name(job, &inputs)?;
     let table = read_table(&session, &name).await?;
     let start = Start { job, listener, facts, inputs, sampled };
@@ -444,8 +451,10 @@ impl Start<'_> {
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
-            let text =
-                format!("{} is new and waits for the next run: run {} is finished first", input.name, stored.run);
+            let text = format!(
+                "{} is new and waits for the next run: run {} is finished first",
+                input.name, stored.run
+            );
             self.tell(&Event::Note { text });
         }
         let mut inputs = stored_inputs(&stored)?;
@@ -523,6 +532,7 @@ impl Start<'_> {
         set("columns", reading.columns.clone().into());
         set("null-as", reading.null_as.clone().into());
         set("max-record-bytes", reading.record_bytes.into());
+        set("skip-records", self.job.runs.skip_records.into());
         set("timezone", value(self.job.time_zone.clone()));
         set("datestyle", value(self.job.date_style.clone()));
         settings
@@ -642,12 +652,13 @@ async fn append_rests(pool: &Pool, run: &LedgerRef, inputs: &mut Vec<Input>) -> 
     for of in rests {
         let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
         let at = inputs[of].set_aside.unwrap_or_default();
-        let rest = Input {
+        let mut rest = Input {
             begin: Position { source: ordinal, ..at },
             set_aside: None,
             moved_to: None,
             ..inputs[of].clone()
         };
+        rest.record_anew().await;
         let session = open(pool).await?;
         let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
         append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
@@ -679,6 +690,12 @@ async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), Lo
 }
 
 impl Prepared {
+    /// Every source can be read again.
+    #[must_use]
+    pub fn is_replayable(&self) -> bool {
+        job_is_replayable(&self.inputs)
+    }
+
     /// The plan in words.
     #[must_use]
     pub fn describe(&self, job: &Job) -> String {

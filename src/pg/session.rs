@@ -135,23 +135,19 @@ impl Session {
     }
 }
 
-async fn copy_in(
-    client: &Client,
-    sql: &str,
-    chunks: impl Iterator<Item = Bytes>,
-) -> Result<u64, ErrorView> {
+async fn copy_in(client: &Client, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
     let sink = client.copy_in::<_, Bytes>(sql).await.map_err(|e| ErrorView::from(&e))?;
     let mut sink = std::pin::pin!(sink);
-        for chunk in chunks {
-            if let Err(error) = sink.send(chunk).await {
-                // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
-                return Err(match sink.as_mut().finish().await {
-                    Err(reason) => ErrorView::from(&reason),
-                    Ok(_) => ErrorView::from(&error),
-                });
-            }
+    for chunk in chunks {
+        if let Err(error) = sink.send(chunk).await {
+            // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
+            return Err(match sink.as_mut().finish().await {
+                Err(reason) => ErrorView::from(&reason),
+                Ok(_) => ErrorView::from(&error),
+            });
         }
-        sink.finish().await.map_err(|e| ErrorView::from(&e))
+    }
+    sink.finish().await.map_err(|e| ErrorView::from(&e))
 }
 
 impl Drop for Session {

@@ -320,13 +320,19 @@ impl Writer {
             let appends = self.plan.mapping.key.is_empty();
             // An error that the server lived to tell ended the transaction.
             let in_doubt = cause.lost || matches!(cause.sqlstate.as_deref(), Some("08007" | "40003"));
-            return if appends && in_doubt { Err(WriteError::Unknown(cause)) } else { Ok(Resolved::NotCommitted) };
+            return if appends && in_doubt {
+                Err(WriteError::Unknown(cause))
+            } else {
+                Ok(Resolved::NotCommitted)
+            };
         };
         let _in_doubt = InDoubt::begin(&self.in_doubt);
         loop {
             let error = match self.checkpoint(ledger).await {
                 // An earlier epoch than ours: the take-over itself is among the commits that were lost.
-                Ok(found) if found.epoch > 0 && found.epoch < ledger.epoch => return Err(WriteError::LostCommits),
+                Ok(found) if found.epoch > 0 && found.epoch < ledger.epoch => {
+                    return Err(WriteError::LostCommits);
+                }
                 Ok(found) if found.epoch != ledger.epoch => return Err(WriteError::Fenced),
                 Ok(found) if found.at == place_of(&batch.after) && found.done == batch.done => {
                     return Ok(Resolved::Committed(difference(&found.books, &self.books)));
