@@ -8,6 +8,7 @@ use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
 use super::changed::refuse_changed_table;
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
 use super::writer::LedgerRef;
@@ -41,6 +42,13 @@ impl Path {
     pub(super) const fn careful(self) -> Self {
         if self.converts() { Self::ConvertingCareful } else { Self::Careful }
     }
+}
+
+/// A path, and what is expected of other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) path: Path,
+    pub(super) conflicts: Conflicts,
 }
 
 /// Where a transaction failed.
@@ -102,9 +110,10 @@ pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
 ) -> Result<Committed, Failed> {
     let plan = context.plan;
+    let path = way.path;
     let began = std::time::Instant::now();
     let epoch = context.ledger.map(|ledger| ledger.epoch);
     session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
@@ -119,7 +128,7 @@ pub(super) async fn write(
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
-            merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+            merge_staged(plan, session, batch, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books = verdict.books;
@@ -223,10 +232,10 @@ async fn merge_staged(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
     staged: u64,
 ) -> Result<Verdict, ErrorView> {
-    let mut careful = path.is_careful() || plan.paths.always_careful.is_some();
+    let mut careful = way.path.is_careful() || plan.paths.always_careful.is_some();
     let mut repeated = 0;
     if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let probe = session.run(&fold::probe(plan)).await?;
@@ -258,7 +267,7 @@ async fn merge_staged(
     if repeated > 0 {
         session.run(&fold::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, staged - skipped - repeated).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way.conflicts)).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(Verdict { books, careful: false })
@@ -277,9 +286,14 @@ async fn run_careful(plan: &WritePlan, session: &Session, batch: &Batch) -> Resu
     Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
 }
 
-async fn run_fast(plan: &WritePlan, session: &Session, batch: &Batch, rows: u64) -> Result<Books, ErrorView> {
+async fn run_fast(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    (rows, conflicts): (u64, Conflicts),
+) -> Result<Books, ErrorView> {
     let mut books = Books::default();
-    if let Some(sql) = merge::insert(plan, batch) {
+    if let Some(sql) = merge::insert(plan, batch, conflicts) {
         books.inserted = affected(session, &sql).await?;
     }
     if books.inserted < rows

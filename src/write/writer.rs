@@ -16,10 +16,11 @@ use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify,
 
 use crate::record::Position;
 
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
 use super::verify::Verdict;
 
 /// The setting that a batch's transaction begins with, and that is gone with it.
@@ -218,18 +219,22 @@ impl Writer {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
         let mut prepared_anew = false;
+        let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, path).await {
+            let failed = match self.attempt(batch, Way { path, conflicts }).await {
                 Ok(committed) => return self.settled(&retry, committed).await,
                 Err(failed) => failed,
             };
             tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
-            let action = match classify(stage_of(failed.at), &failed.error) {
+            let action = match classify(self.stage_of(failed.at, conflicts), &failed.error) {
                 Action::PrepareAnew if prepared_anew && failed.at == FailedAt::Merge => Action::CarefulPath,
                 Action::PrepareAnew if prepared_anew => Action::Fatal,
                 action => action,
             };
             match action {
+                Action::ReplayWithJitter if failed.error.sqlstate.as_deref() == Some("23505") => {
+                    conflicts = Conflicts::LeftAlone;
+                }
                 Action::CarefulPath if path < path.careful() => path = path.careful(),
                 Action::HalveBatch(last) => match batch.halve() {
                     Some((first, second)) => {
@@ -287,12 +292,12 @@ impl Writer {
         Ok(Some(committed))
     }
 
-    async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
+    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
         let session = Session::open_within(&self.pool, self.plan.answer_limit())
             .await
             .map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
-        let outcome = transaction::write(&context, &session, batch, path).await;
+        let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
             && !failed.error.lost
         {
@@ -389,14 +394,19 @@ impl Writer {
     }
 }
 
-const fn stage_of(at: FailedAt) -> Stage<'static> {
-    match at {
-        FailedAt::Connect => Stage::Connect,
-        FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
-        FailedAt::Ledger => Stage::Ledger,
-        FailedAt::Table => Stage::Elsewhere,
-        FailedAt::Merge => Stage::Merge { cheap_key: None },
-        FailedAt::Commit => Stage::AfterCommitSent,
+impl Writer {
+    fn stage_of(&self, at: FailedAt, conflicts: Conflicts) -> Stage<'_> {
+        let key = self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str());
+        match at {
+            FailedAt::Connect => Stage::Connect,
+            FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
+            FailedAt::Ledger => Stage::Ledger,
+            FailedAt::Table => Stage::Elsewhere,
+            FailedAt::Merge => {
+                Stage::Merge { cheap_key: key.filter(|_| conflicts == Conflicts::NotExpected) }
+            }
+            FailedAt::Commit => Stage::AfterCommitSent,
+        }
     }
 }
 

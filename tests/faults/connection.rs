@@ -110,7 +110,8 @@ fn an_old_backend_that_holds_the_checkpoint_is_waited_for() {
 
 #[test]
 fn when_the_server_stays_away_after_an_unknown_commit_it_ends_with_7_and_resumes() {
-    let unknown: [(Kind, fn(&Message) -> bool); 4] = [
+    type Moment = fn(&Message) -> bool;
+    let unknown: [(Kind, Moment); 4] = [
         (Kind::Upsert, committed),
         (Kind::Append, committed),
         (Kind::Upsert, commit),

@@ -242,12 +242,16 @@ fn end(client: TcpStream, how: End) {
 }
 
 /// Frames of one side.
-#[derive(Default)]
 struct Frames {
     buffer: VecDeque<u8>,
+    more: Vec<u8>,
 }
 
 impl Frames {
+    fn new() -> Self {
+        Self { buffer: VecDeque::new(), more: vec![0; 16 << 10] }
+    }
+
     /// The next message, whole: type, length, body. May be dropped while it waits.
     async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin), typed: bool) -> io::Result<Vec<u8>> {
         let head = usize::from(typed);
@@ -259,12 +263,11 @@ impl Frames {
                     return Ok(self.buffer.drain(..length).collect());
                 }
             }
-            let mut more = [0; 16 << 10];
-            let n = stream.read(&mut more).await?;
+            let n = stream.read(&mut self.more).await?;
             if n == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.buffer.extend(&more[..n]);
+            self.buffer.extend(&self.more[..n]);
         }
     }
 }
@@ -282,7 +285,7 @@ async fn relay(
     mut server: impl AsyncRead + AsyncWrite + Unpin,
     shared: &Shared,
 ) -> io::Result<()> {
-    let (mut from_client, mut from_server) = (Frames::default(), Frames::default());
+    let (mut from_client, mut from_server) = (Frames::new(), Frames::new());
     loop {
         let startup = from_client.next(&mut client, false).await?;
         let code = u32::from_be_bytes(startup[4..8].try_into().unwrap());
