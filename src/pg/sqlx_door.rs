@@ -38,7 +38,7 @@ const SLOT_PAUSE: Duration = Duration::from_millis(20);
 pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = open(dsn, tls.as_ref()).await?;
+    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls.as_ref()).await).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
@@ -46,14 +46,20 @@ pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
         // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
         tls.pin();
     }
+    as_soon_as_there_is_a_slot(async || connect(dsn, server, tls.as_ref(), session.tls_use).await).await
+}
+
+async fn as_soon_as_there_is_a_slot<T>(
+    mut login: impl AsyncFnMut() -> Result<T, PgError>,
+) -> Result<T, PgError> {
     let since = Instant::now();
     loop {
-        let connected = connect(dsn, server, tls.as_ref(), session.tls_use).await;
-        let full = connected.as_ref().is_err_and(|error| {
+        let outcome = login().await;
+        let full = outcome.as_ref().is_err_and(|error| {
             error.view().is_some_and(|view| view.sqlstate.as_deref() == Some(TOO_MANY_CONNECTIONS))
         });
         if !full || since.elapsed() >= SLOT_PATIENCE {
-            return connected;
+            return outcome;
         }
         tokio::time::sleep(SLOT_PAUSE).await;
     }

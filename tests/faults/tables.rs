@@ -42,7 +42,6 @@ fn changes_of_the_table_that_matter_end_the_load_and_reject_no_record_for_them()
         (Kind::Upsert, "ALTER TABLE t DROP COLUMN note"),
         (Kind::Append, "ALTER TABLE t DROP COLUMN note"),
         (Kind::Upsert, "ALTER TABLE t RENAME COLUMN v TO w"),
-        (Kind::Upsert, "ALTER TABLE t DROP CONSTRAINT t_pkey"),
         (Kind::Append, "ALTER TABLE t ALTER COLUMN note TYPE bytea USING note::bytea"),
         (Kind::Upsert, "ALTER TABLE t ALTER COLUMN v TYPE numeric"),
         (Kind::Upsert, "DROP TABLE t"),
