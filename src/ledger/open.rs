@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{Dsn, connect_sqlx};
+use crate::pg::{Dsn, TableName, connect_sqlx};
 use crate::record::Position;
 
 use super::error::LedgerError;
@@ -123,6 +123,18 @@ impl Ledger {
             read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(stored)
+    }
+
+    /// Whether the target has no row any more.
+    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
+        let failed = LedgerError::server("look at the target");
+        let sql = format!("SELECT NOT EXISTS (SELECT FROM {table})");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .persistent(false)
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)
     }
 
     /// Gives an unfinished run up, for `--restart`.

@@ -7,12 +7,12 @@ use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    append_rest, identity_of, record_run,
+    record_run,
 };
 use crate::map::{Extra, Mapping};
-use crate::pg::catalog::{CatalogError, ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Pool, Session, TableName, connect_pool, literal};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
+use crate::pg::catalog::{ServerFacts, read_table, server_facts};
+use crate::pg::{Ident, Pool, Session, TableName, connect_pool};
+use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
@@ -21,7 +21,9 @@ use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
+use super::resume::{append_rests, check_sources, check_target, stored_inputs};
 use super::sample::{Sampled, sample};
+use super::settings::{identity, settings};
 
 /// A run that is ours.
 #[derive(Debug, Clone)]
@@ -56,7 +58,7 @@ pub struct Prepared {
     pub skipped: Vec<String>,
     /// The statement that creates the table, if it does not exist yet.
     pub ddl: Option<String>,
-    facts: ServerFacts,
+    pub(super) facts: ServerFacts,
 }
 
 /// Prepares a load.
@@ -71,11 +73,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let session = open(&pool).await?;
     let facts = server_facts(&session).await?;
     if !facts.may_stage {
-        return Err(Refusal::new(
-            format!("the role {} may not make temporary tables in this database", facts.role),
-            format!("GRANT TEMPORARY ON DATABASE {} TO {}", facts.database, facts.role),
-        )
-        .into());
+        return Err(refuse_staging(&facts.role, &facts.database).into());
     }
     let name = target_name(job, &inputs)?;
     let table = read_table(&session, &name).await?;
@@ -95,7 +93,7 @@ fn missing(name: &TableName) -> Refusal {
     Refusal { message: format!("table {name} does not exist"), hint: None }
 }
 
-async fn open(pool: &Pool) -> Result<Session, LoadError> {
+pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
     Session::open(pool).await.map_err(|view| LoadError::Prepare { doing: "open a session", view })
 }
 
@@ -195,7 +193,7 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
-        let identity = self.identity(&plan.table.name)?;
+        let identity = identity(self.job, &plan.table.name)?;
         if pool.max_size() == 1 {
             // The ledger's connection is the one connection now.
             drop(session);
@@ -204,10 +202,10 @@ impl Start<'_> {
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
-                check_target(&pool, &unfinished, target, &plan.table).await?;
+                check_target(&mut ledger, &unfinished, target, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
-                let settings = self.settings(&plan, stored.partitions);
+                let settings = settings(self.job, &plan, stored.partitions);
                 self.check_resume(&stored, &settings).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 ledger.close().await;
@@ -254,7 +252,7 @@ impl Start<'_> {
             pool.drop_idle();
         }
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
-        let identity = self.identity(&new.name)?;
+        let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
                 let what = "was dropped";
@@ -294,7 +292,7 @@ impl Start<'_> {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
         } else {
-            let identity = self.identity(&plan.table.name)?;
+            let identity = identity(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, &identity, owner, "in transaction").await?)
         };
         session.transaction_ended();
@@ -325,7 +323,7 @@ impl Start<'_> {
             mode: plan.mode.name().to_owned(),
             key: plan.key_names(),
             partitions: plan.partitioner.count,
-            settings: self.settings(plan, plan.partitioner.count),
+            settings: settings(self.job, plan, plan.partitioner.count),
             guarantee: guarantee(job_is_replayable(&self.inputs), true, plan.mode).name().to_owned(),
             sources: self.inputs.iter().map(Input::store).collect(),
         };
@@ -349,21 +347,6 @@ impl Start<'_> {
         }
         session.transaction_ended();
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
-    }
-
-    /// The same words are the same load: what they leave out does not count, so that it is found again even where the
-    /// table has gone meanwhile.
-    fn identity(&self, table: &TableName) -> Result<String, LoadError> {
-        let mut words = Vec::with_capacity(self.job.sources.len());
-        for word in &self.job.sources {
-            let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
-            let path =
-                absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
-            words.push(path.to_string_lossy().into_owned());
-        }
-        let mode = self.job.mode.map_or("default", Mode::name);
-        let key = self.job.key.as_deref().unwrap_or_default();
-        Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
     }
 
     /// Looks for an unfinished run, and waits for its owner as long as we may.
@@ -452,44 +435,6 @@ impl Start<'_> {
         Ok(skipped)
     }
 
-    /// Parser and mapping, as a resume must share them.
-    fn settings(&self, plan: &Plan, partitions: u32) -> Settings {
-        let reading = &self.job.reading;
-        let hashed: Vec<&str> = plan
-            .key
-            .columns
-            .iter()
-            .filter(|&&c| plan.table.columns[c].is_hashable())
-            .map(|&c| plan.table.columns[c].name.raw())
-            .collect();
-        let value = |text: String| serde_json::Value::from(text);
-        let mut settings = Settings::new();
-        let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
-        set("mode", value(plan.mode.name().to_owned()));
-        set("key", plan.key_names().into());
-        set(
-            "partitioning",
-            value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))),
-        );
-        set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
-        set("newer-by", plan.newer_by.clone().into());
-        set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
-        set(
-            "compression",
-            value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))),
-        );
-        set("records", reading.records.clone().into());
-        set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
-        set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
-        set("columns", reading.columns.clone().into());
-        set("null-as", reading.null_as.clone().into());
-        set("max-record-bytes", reading.record_bytes.into());
-        set("skip-records", self.job.runs.skip_records.into());
-        set("timezone", value(self.job.time_zone.clone()));
-        set("datestyle", value(self.job.date_style.clone()));
-        settings
-    }
-
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.tell(&Event::Note { text: note.clone() });
@@ -552,7 +497,7 @@ impl Start<'_> {
     }
 }
 
-fn job_is_replayable(inputs: &[Input]) -> bool {
+pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {
     inputs.iter().all(|input| input.description.spec.location.is_replayable())
 }
 
@@ -561,165 +506,5 @@ const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
         (true, _) => Guarantee::ExactlyOnce,
         (false, Mode::Append) => Guarantee::AtLeastOnce,
         (false, _) => Guarantee::EffectivelyOnce,
-    }
-}
-
-fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
-    let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
-    Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
-}
-
-/// The target must still be what the unfinished run has written to.
-async fn check_target(
-    pool: &Pool,
-    unfinished: &Unfinished,
-    target: (u32, u32),
-    table: &Table,
-) -> Result<(), LoadError> {
-    let what = if unfinished.target.0 != target.0 {
-        "was dropped and created again"
-    } else if unfinished.target.1 != target.1 {
-        "was truncated or rewritten"
-    } else if unfinished.has_inserted && is_empty(pool, table).await? {
-        "was emptied"
-    } else {
-        return Ok(());
-    };
-    Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
-}
-
-async fn is_empty(pool: &Pool, table: &Table) -> Result<bool, LoadError> {
-    if pool.max_size() == 1 {
-        // The ledger has the one connection; asking would wait for it.
-        pool.resize(2);
-    }
-    let session = open(pool).await?;
-    let outcomes = session
-        .run(&format!("SELECT NOT EXISTS (SELECT FROM {})", table.name))
-        .await
-        .map_err(|view| LoadError::Prepare { doing: "look at the target", view })?;
-    Ok(outcomes.first().and_then(crate::pg::Outcome::value) == Some("t"))
-}
-
-/// What is left of sources that were set aside becomes the end of the order.
-async fn append_rests(pool: &Pool, run: &LedgerRef, inputs: &mut Vec<Input>) -> Result<(), LoadError> {
-    let rests: Vec<usize> = (0..inputs.len())
-        .filter(|&i| inputs[i].set_aside.is_some() && inputs[i].moved_to.is_none())
-        .collect();
-    for of in rests {
-        let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        let at = inputs[of].set_aside.unwrap_or_default();
-        let mut rest = Input {
-            begin: Position { source: ordinal, ..at },
-            set_aside: None,
-            moved_to: None,
-            ..inputs[of].clone()
-        };
-        rest.record_anew().await;
-        let session = open(pool).await?;
-        let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
-        append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
-        inputs[of].moved_to = Some(ordinal);
-        inputs.push(rest);
-    }
-    Ok(())
-}
-
-/// Sources that are still to be read must be what they were.
-async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), LoadError> {
-    for input in inputs.iter().filter(|input| input.begin.source >= first && input.moved_to.is_none()) {
-        let (Location::File(path), Some(print)) =
-            (&input.description.spec.location, &input.description.fingerprint)
-        else {
-            continue;
-        };
-        let change = print.compare(path).await.unwrap_or(Change::Gone);
-        if !change.keeps_recorded_part() {
-            return Err(LedgerError::SourceChanged {
-                run: run.to_owned(),
-                name: input.name.clone(),
-                change: change.to_string(),
-            }
-            .into());
-        }
-    }
-    Ok(())
-}
-
-impl Prepared {
-    /// Every source can be read again.
-    #[must_use]
-    pub fn is_replayable(&self) -> bool {
-        job_is_replayable(&self.inputs)
-    }
-
-    /// The plan in words.
-    #[must_use]
-    pub fn describe(&self, job: &Job) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let table = &self.plan.table;
-        let mut line = |name: &str, text: &str| {
-            let _ = writeln!(out, "{name:<12}{text}");
-        };
-        line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));
-        let state = if self.ddl.is_some() { "to be created" } else { "exists" };
-        line("table", &format!("{} ({state})", table.name));
-        line("mode", self.plan.mode.name());
-        let key = self.plan.key_names();
-        line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
-        let partitions = match self.plan.one_partition {
-            Some(why) => format!("1 ({why})"),
-            None => {
-                format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase()
-            }
-        };
-        line("partitions", &partitions);
-        line("connections", &job.resources.pool_size.to_string());
-        line("path", &self.path_words());
-        line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
-        line("guarantee", self.guarantee.name());
-        line("sources", &self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "));
-        for (field, target) in &self.plan.fields {
-            let to = match target {
-                crate::map::Target::Slot(slot) => {
-                    let column = &table.columns[self.mapping.slots[*slot]];
-                    format!("{} {}", column.name, column.type_name)
-                }
-                crate::map::Target::Generated => "left out: the column is generated".to_owned(),
-                crate::map::Target::Extra => match &self.plan.extra {
-                    Extra::Jsonb(column) => format!("collected in {column:?}"),
-                    Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),
-                },
-            };
-            line("field", &format!("{field:?} -> {to}"));
-        }
-        for note in &self.plan.notes {
-            line("note", note);
-        }
-        if let Some(ddl) = &self.ddl {
-            let _ = writeln!(out, "\n{ddl};");
-        }
-        out
-    }
-
-    fn path_words(&self) -> String {
-        let paths = &self.plan.paths;
-        if let Some(why) = paths.always_careful {
-            return format!("careful, record by record: {why}");
-        }
-        match (self.plan.key.columns.is_empty(), paths.folding_shows) {
-            (false, Some(why)) => {
-                format!("set-based; record by record where a key repeats in a batch: {why}")
-            }
-            _ => "set-based; record by record where the server refuses something".to_owned(),
-        }
-    }
-
-    /// The server, in words for a hint with SQL to read the rejects.
-    #[must_use]
-    pub fn rejects_query(&self) -> Option<String> {
-        let run = self.run.as_ref()?;
-        Some(format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(&run.ledger.run)))
     }
 }

@@ -15,6 +15,7 @@ use crate::schema::{Mode, Table};
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
 pub use paths::Paths;
+pub use refuse::refuse_staging;
 
 /// What a sample of the sources has shown.
 #[derive(Debug, Clone, Default)]
