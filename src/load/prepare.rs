@@ -21,7 +21,7 @@ use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
-use super::resume::{append_rests, check_sources, check_target, stored_inputs};
+use super::resume::{append_rests, check_sources, check_target, skip_appended, stored_inputs};
 use super::sample::{Sampled, sample};
 use super::settings::{identity, settings};
 
@@ -214,7 +214,7 @@ impl Start<'_> {
             self.give_up(&mut ledger, &unfinished).await?;
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
-            self.skip_appended(&mut ledger, plan.table.oid).await?
+            skip_appended(&mut self.inputs, &mut ledger, plan.table.oid).await?
         } else {
             Vec::new()
         };
@@ -404,35 +404,6 @@ impl Start<'_> {
         prepared.checkpoints = stored.checkpoints;
         prepared.run = Some(RunInHand { ledger: run, attempts: stored.attempts });
         Ok(prepared)
-    }
-
-    /// Leaves out what completed appends have put into the table before.
-    async fn skip_appended(&mut self, ledger: &mut Ledger, oid: u32) -> Result<Vec<String>, LoadError> {
-        let before = ledger.appended(oid).await?;
-        let mut skipped = Vec::new();
-        for (name, description) in before {
-            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else {
-                continue;
-            };
-            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
-                continue;
-            };
-            let here =
-                self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
-            let Some(at) = here else { continue };
-            let change = print.compare(path).await.unwrap_or(Change::Gone);
-            if !matches!(change, Change::Same | Change::Touched { .. }) {
-                return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
-            }
-            skipped.push(self.inputs.remove(at).name);
-        }
-        if self.inputs.is_empty() && !skipped.is_empty() {
-            return Err(LedgerError::LoadedBefore { names: skipped }.into());
-        }
-        for (ordinal, input) in self.inputs.iter_mut().enumerate() {
-            input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        }
-        Ok(skipped)
     }
 
     fn say_notes(&self, plan: &Plan) {

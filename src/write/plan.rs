@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::map::{Mapping, Slot};
-use crate::plan::Paths;
-use crate::schema::{Mode, Table};
+use crate::schema::{Mode, Paths, Table};
 
 /// Where staging tables live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
