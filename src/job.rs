@@ -73,9 +73,7 @@ impl RejectBudget {
         match self {
             Self::Unlimited => false,
             Self::Count(n) => rejected > n,
-            Self::Share(share) => {
-                read >= Self::SHARE_FROM_RECORDS && rejected as f64 > share * read as f64
-            }
+            Self::Share(share) => read >= Self::SHARE_FROM_RECORDS && rejected as f64 > share * read as f64,
         }
     }
 }

@@ -65,7 +65,10 @@ pub(super) async fn close(
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
 fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
     let [input] = prepared.inputs.as_slice() else { return None };
-    if report.complete || prepared.plan.mode != Mode::Append || input.description.spec.location.is_replayable() {
+    if report.complete
+        || prepared.plan.mode != Mode::Append
+        || input.description.spec.location.is_replayable()
+    {
         return None;
     }
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))

@@ -70,10 +70,17 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None, plan: None },
+            Err(error) => {
+                return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None, plan: None };
+            }
         };
         if job.dry_run {
-            return Outcome { ended: Ended::Planned, report: None, pipe_rest: None, plan: Some(prepared.describe(job)) };
+            return Outcome {
+                ended: Ended::Planned,
+                report: None,
+                pipe_rest: None,
+                plan: Some(prepared.describe(job)),
+            };
         }
         match pipeline::run(job, &mut prepared, listener, stop).await {
             Err(LoadError::Write(crate::write::WriteError::LostCommits)) if attempt < ATTEMPTS_MAX => {}

@@ -396,8 +396,10 @@ impl Start<'_> {
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
-            let text =
-                format!("{} is new and waits for the next run: run {} is finished first", input.name, stored.run);
+            let text = format!(
+                "{} is new and waits for the next run: run {} is finished first",
+                input.name, stored.run
+            );
             self.tell(&Event::Note { text });
         }
         let mut inputs = stored_inputs(&stored)?;

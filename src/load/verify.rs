@@ -57,7 +57,12 @@ impl Verification {
 }
 
 /// The line of a record, found by reading its block once more.
-async fn place(job: &Job, prepared: &Prepared, blocks: &[(Position, u64)], seq: u64) -> Option<(String, u64)> {
+async fn place(
+    job: &Job,
+    prepared: &Prepared,
+    blocks: &[(Position, u64)],
+    seq: u64,
+) -> Option<(String, u64)> {
     let (start, first) = *blocks.get(blocks.partition_point(|(_, first)| *first <= seq).checked_sub(1)?)?;
     let input = prepared.inputs.get(usize::try_from(start.source).ok()?)?;
     let mut opened = input.open(&job.reading, start).await.ok()?;

@@ -226,7 +226,8 @@ async fn merge_staged(
         repeated = number(probe.first(), 0)?;
         let row = probe.first().and_then(|outcome| outcome.rows.first());
         let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
-        careful = repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
+        careful =
+            repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
     }
     if !careful {
         careful = match merge::unique_elsewhere(plan, batch) {
