@@ -24,6 +24,7 @@ struct User {
 
 impl User {
     fn new(name: &str) -> Self {
+        sweep();
         // Short, since it becomes part of a socket's path, and open, since the server may run as another user.
         let dir = Path::new("/tmp").join(format!("dbl-{name}-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
@@ -66,6 +67,25 @@ impl User {
         let roots = fs::read_dir(self.dir.join("tmp")).unwrap().flatten();
         let dirs = roots.flat_map(|root| fs::read_dir(root.path()).into_iter().flatten().flatten());
         dirs.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+}
+
+/// A killed test process leaves its users behind, and their servers running, as default servers do.
+fn sweep() {
+    for dir in fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path()) {
+        let Some(name) = dir.file_name().and_then(|name| name.to_str()?.strip_prefix("dbl-")) else {
+            continue;
+        };
+        let owner = name.rsplit_once('-').and_then(|(_, pid)| Pid::from_raw(pid.parse().ok()?));
+        if owner.is_none_or(|pid| rustix::process::test_kill_process(pid).is_ok()) {
+            continue;
+        }
+        let data = dir.join("share/dbload/postgres/data");
+        if let Some(postmaster) = Postmaster::read(&data).filter(|postmaster| postmaster.is_running(&data)) {
+            postmaster.kill_all();
+            postmaster.free_segment();
+        }
+        let _ = fs::remove_dir_all(dir);
     }
 }
 

@@ -153,7 +153,7 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     let printed = print(&out);
     if let Some(report) = &report
-        && let Some(words) = render::rejects(report, &report.table)
+        && let Some(words) = render::rejects(report, &report.table, &flags(args))
     {
         progress.say(&words);
     }
@@ -179,6 +179,22 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     // A report that nobody got is no success.
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
+}
+
+/// The flags that a load of the rejects needs as this one did.
+fn flags(args: &LoadArgs) -> String {
+    let mut flags = String::new();
+    if let Some(key) = &args.target.key {
+        flags.push_str(&format!(" --key {}", key.join(",")));
+    }
+    if let Some(mode) = args.target.mode {
+        flags.push_str(&format!(" --mode {}", dbload::schema::Mode::from(mode).name()));
+    }
+    if args.target.dsn.is_some() {
+        // Never its text: it may hold a password.
+        flags.push_str(" --dsn ..");
+    }
+    flags
 }
 
 /// Writes to stdout; false if it is closed.

@@ -53,7 +53,9 @@ pub(crate) fn summary(report: &Report) -> String {
 }
 
 /// What was rejected, where, and what to do.
-pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
+///
+/// `flags` are those that the load was given and its rejects need too.
+pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<String> {
     if report.rows.rejected == 0 {
         return None;
     }
@@ -91,7 +93,7 @@ pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
     }
     match &report.rejects.file {
         Some(file) => {
-            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}");
+            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}{flags}");
         }
         None => {
             let _ = write!(

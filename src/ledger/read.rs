@@ -159,6 +159,15 @@ pub async fn append_rest(
     session.run(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))
 }
 
+/// Gives a sign of life.
+pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
+    let sql = format!(
+        "UPDATE _dbload.run SET heartbeat = clock_timestamp() WHERE run = {} AND epoch = {epoch} AND state = 'running'",
+        literal(run)
+    );
+    session.run(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
+}
+
 /// Completes a run: synchronously, fenced, and only if all books balance.
 pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
     let sql = format!("BEGIN;\nSELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));

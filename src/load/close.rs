@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::account::{Books, SourceBooks};
 use crate::job::Job;
-use crate::ledger::{LedgerError, complete, sample_rejects, source_books, summary};
+use crate::ledger::{LedgerError, abandon, complete, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::{End, Ran};
 use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
@@ -41,6 +41,13 @@ pub(super) async fn close(
         && let Err(error) = complete_run(&prepared).await
     {
         ended = Ended::Failed(error.into());
+    }
+    if !matches!(ended, Ended::Complete)
+        && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+    {
+        // A pipe is not resumed; a failure to say so now is made up for by the next start.
+        let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
     }
     let report = match report(job, &prepared, ran, &ended, began).await {
         Ok(report) => Some(report),

@@ -83,7 +83,9 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
             };
         }
         match pipeline::run(job, &mut prepared, listener, stop).await {
-            Err(LoadError::Write(crate::write::WriteError::LostCommits)) if attempt < ATTEMPTS_MAX => {}
+            // A pipe cannot be read again: what it has lost stays lost, and the error says so.
+            Err(LoadError::Write(crate::write::WriteError::LostCommits))
+                if attempt < ATTEMPTS_MAX && prepared.is_replayable() => {}
             ran => return close::close(job, prepared, ran, began).await,
         }
     }

@@ -70,6 +70,13 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
     let session = open(&pool).await?;
     let facts = server_facts(&session).await?;
+    if !facts.may_stage {
+        return Err(Refusal::new(
+            format!("the role {} may not make temporary tables in this database", facts.role),
+            format!("GRANT TEMPORARY ON DATABASE {} TO {}", facts.database, facts.role),
+        )
+        .into());
+    }
     let name = target_name(job, &inputs)?;
     let table = read_table(&session, &name).await?;
     let start = Start { job, listener, facts, inputs, sampled };
@@ -477,6 +484,7 @@ impl Start<'_> {
         set("columns", reading.columns.clone().into());
         set("null-as", reading.null_as.clone().into());
         set("max-record-bytes", reading.record_bytes.into());
+        set("skip-records", self.job.runs.skip_records.into());
         set("timezone", value(self.job.time_zone.clone()));
         set("datestyle", value(self.job.date_style.clone()));
         settings
@@ -601,12 +609,13 @@ async fn append_rests(pool: &Pool, run: &LedgerRef, inputs: &mut Vec<Input>) -> 
     for of in rests {
         let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
         let at = inputs[of].set_aside.unwrap_or_default();
-        let rest = Input {
+        let mut rest = Input {
             begin: Position { source: ordinal, ..at },
             set_aside: None,
             moved_to: None,
             ..inputs[of].clone()
         };
+        rest.record_anew().await;
         let session = open(pool).await?;
         let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
         append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
@@ -638,6 +647,12 @@ async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), Lo
 }
 
 impl Prepared {
+    /// Every source can be read again.
+    #[must_use]
+    pub fn is_replayable(&self) -> bool {
+        job_is_replayable(&self.inputs)
+    }
+
     /// The plan in words.
     #[must_use]
     pub fn describe(&self, job: &Job) -> String {

@@ -290,6 +290,14 @@ impl<'m, 'b> Encoder<'m, 'b> {
     fn row(&mut self, i: usize, cells: &mut [Cell<'_>]) -> Result<(), Refusal> {
         let mut extra = std::mem::take(&mut self.extra);
         let outcome = if let (Some(slot), false) = (self.mapping.extra_slot, extra.is_empty()) {
+            if !matches!(cells[slot], Cell::Absent | Cell::Null) {
+                self.extra = extra;
+                return Err(Refusal::at(
+                    slot,
+                    "42701",
+                    "the record has a value of its own for the column of extra fields",
+                ));
+            }
             extra.push('}');
             let mut cells = cells.to_vec();
             cells[slot] = Cell::Json(&extra);

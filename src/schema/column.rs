@@ -1,6 +1,6 @@
 //! One column of the target and the type of its values, as far as encoding and merging care.
 
-use crate::pg::Ident;
+use super::Ident;
 
 /// What a value of a column looks like to us: how JSON becomes its text form, and whether equal
 /// values have one canonical form (so that they may be hashed to a partition).

@@ -16,7 +16,7 @@ mod transaction;
 mod verify;
 mod writer;
 
-pub use plan::{Paths, Staging, WritePlan};
+pub use plan::{Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
 pub use retry::Patience;
 pub use transaction::Committed;

@@ -52,8 +52,10 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
             format!("pg_catalog.set_config('{name}', '{}', true)", value.replace('\'', "''"))
         })
         .collect();
+    // Behind a pooler, COPY's prepared statement may meet the name of another client's.
+    let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSELECT {};\n{}",
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {};\n{}",
         calls.join(", "),
         staging(plan)
     )

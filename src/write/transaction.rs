@@ -7,6 +7,7 @@ use crate::batch::{Batch, Keys};
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::schema::Mode;
 
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
 use super::writer::LedgerRef;
@@ -40,6 +41,13 @@ impl Path {
     pub(super) const fn careful(self) -> Self {
         if self.converts() { Self::ConvertingCareful } else { Self::Careful }
     }
+}
+
+/// A path, and what is expected of other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) path: Path,
+    pub(super) conflicts: Conflicts,
 }
 
 /// Where a transaction failed.
@@ -99,9 +107,10 @@ pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
 ) -> Result<Committed, Failed> {
     let plan = context.plan;
+    let path = way.path;
     let began = std::time::Instant::now();
     session.begin(&names::begin(plan, batch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
@@ -115,7 +124,7 @@ pub(super) async fn write(
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
-            merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+            merge_staged(plan, session, batch, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books = verdict.books;
@@ -216,10 +225,10 @@ async fn merge_staged(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
     staged: u64,
 ) -> Result<Verdict, ErrorView> {
-    let mut careful = path.is_careful() || plan.paths.always_careful.is_some();
+    let mut careful = way.path.is_careful() || plan.paths.always_careful.is_some();
     let mut repeated = 0;
     if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let probe = session.run(&fold::probe(plan)).await?;
@@ -251,7 +260,7 @@ async fn merge_staged(
     if repeated > 0 {
         session.run(&fold::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, staged - skipped - repeated).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way.conflicts)).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(Verdict { books, careful: false })
@@ -270,9 +279,14 @@ async fn run_careful(plan: &WritePlan, session: &Session, batch: &Batch) -> Resu
     Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
 }
 
-async fn run_fast(plan: &WritePlan, session: &Session, batch: &Batch, rows: u64) -> Result<Books, ErrorView> {
+async fn run_fast(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    (rows, conflicts): (u64, Conflicts),
+) -> Result<Books, ErrorView> {
     let mut books = Books::default();
-    if let Some(sql) = merge::insert(plan, batch) {
+    if let Some(sql) = merge::insert(plan, batch, conflicts) {
         books.inserted = affected(session, &sql).await?;
     }
     if books.inserted < rows

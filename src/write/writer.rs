@@ -15,10 +15,11 @@ use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify,
 
 use crate::record::Position;
 
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
 use super::verify::Verdict;
 
 /// The run that batches are committed under.
@@ -191,8 +192,9 @@ impl Writer {
     ) -> Result<Option<Committed>, WriteError> {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
+        let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, path).await {
+            let failed = match self.attempt(batch, Way { path, conflicts }).await {
                 Ok(committed) => {
                     if retry.tries() > 0 {
                         self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
@@ -202,7 +204,11 @@ impl Writer {
                 Err(failed) => failed,
             };
             tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
-            match classify(stage_of(failed.at), &failed.error) {
+            let stage = self.stage_of(failed.at, conflicts);
+            match classify(stage, &failed.error) {
+                Action::ReplayWithJitter if failed.error.sqlstate.as_deref() == Some("23505") => {
+                    conflicts = Conflicts::LeftAlone;
+                }
                 Action::CarefulPath if path < path.careful() => path = path.careful(),
                 Action::HalveBatch(last) => match batch.halve() {
                     Some((first, second)) => {
@@ -247,11 +253,11 @@ impl Writer {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
+    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
         let session =
             Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
-        let outcome = transaction::write(&context, &session, batch, path).await;
+        let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
             && !failed.error.lost
         {
@@ -341,12 +347,17 @@ impl Writer {
     }
 }
 
-const fn stage_of(at: FailedAt) -> Stage<'static> {
-    match at {
-        FailedAt::Connect => Stage::Connect,
-        FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
-        FailedAt::Merge => Stage::Merge { cheap_key: None },
-        FailedAt::Commit => Stage::AfterCommitSent,
+impl Writer {
+    fn stage_of(&self, at: FailedAt, conflicts: Conflicts) -> Stage<'_> {
+        let key = self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str());
+        match at {
+            FailedAt::Connect => Stage::Connect,
+            FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
+            FailedAt::Merge => {
+                Stage::Merge { cheap_key: key.filter(|_| conflicts == Conflicts::NotExpected) }
+            }
+            FailedAt::Commit => Stage::AfterCommitSent,
+        }
     }
 }
 
