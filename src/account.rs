@@ -58,6 +58,14 @@ pub struct SourceBooks {
     pub rejected: u64,
 }
 
+impl SourceBooks {
+    /// Adds another set of books.
+    pub const fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.rejected += other.rejected;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

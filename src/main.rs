@@ -2,39 +2,65 @@
 
 mod cli;
 
-use clap::{Parser, Subcommand};
-use std::{error::Error, io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-#[derive(Debug, Parser)]
-#[command(name = "dbload", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
+use clap::{CommandFactory as _, Parser as _};
+
+use cli::args::{Cli, Command, LedgerCommand, RESERVED};
+use cli::{exit, load};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "dbload", &mut script);
+            print_all(&script)
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+                Ok(()) => print_all(&page),
+                Err(_) => exit::UNEXPECTED,
+            }
+        }
+        Some(Command::Ledger(args)) => match args.command {
+            LedgerCommand::Sql { role } => print_all(dbload::ledger::administrator_sql(&role).as_bytes()),
+        },
+        Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
+        Some(Command::Load(args)) => run_load(*args),
+        Some(Command::Verify(args)) => run_load(args.load),
+        None => run_load(cli.load),
+    };
+    ExitCode::from(code)
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// The local PostgreSQL
-    Local(cli::local::LocalArgs),
+fn print_all(text: &[u8]) -> u8 {
+    if load::print(&String::from_utf8_lossy(text)) { exit::COMPLETE } else { exit::UNEXPECTED }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let Command::Local(args) = Cli::parse().command;
-    match cli::local::run(args).await {
-        Ok(code) => ExitCode::from(code),
+fn run_load(args: cli::args::LoadArgs) -> u8 {
+    if let Some(word) = args.sources.first().filter(|word| RESERVED.contains(&word.as_str())) {
+        let words = format!("`{word}` is kept for a command that this version does not have");
+        let hint = format!("a file or folder of that name is ./{word}");
+        cli::say(&load::error_words(&words, Some(&hint)));
+        return exit::USAGE;
+    }
+    cli::tracing::init(&args.output);
+    run(load::run(args))
+}
+
+/// Runs a command on a runtime of its own; a thread that waits for standard input does not keep the process.
+fn run(command: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
-            let mut words = format!("error: {error}");
-            let mut cause = error.source();
-            while let Some(source) = cause {
-                words += &format!(": {source}");
-                cause = source.source();
-            }
-            if let Some(hint) = error.hint() {
-                words += &format!("\nhint: {hint}");
-            }
-            let _ = writeln!(std::io::stderr(), "{words}");
-            ExitCode::from(5)
+            cli::say(&load::error_words(&format!("start the runtime: {error}"), None));
+            exit::UNEXPECTED
         }
     }
 }

@@ -71,11 +71,22 @@ enum Command {
     },
 }
 
+/// Does what was asked, and says what went wrong; the exit code.
+pub(crate) async fn run_and_say(args: LocalArgs) -> u8 {
+    match run(args).await {
+        Ok(code) => code,
+        Err(error) => {
+            say(&super::load::error_words(&super::with_causes(&error), error.hint().as_deref()));
+            super::exit::DATABASE
+        }
+    }
+}
+
 /// Does what was asked; the exit code.
 ///
 /// # Errors
 /// The server cannot be made, started, reached or removed.
-pub(crate) async fn run(args: LocalArgs) -> Result<u8, LocalError> {
+async fn run(args: LocalArgs) -> Result<u8, LocalError> {
     match args.command {
         Command::Start { tcp } => {
             let listen = tcp.map_or(Listen::Socket, Listen::Loopback);

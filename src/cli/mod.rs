@@ -1,3 +1,33 @@
 //! The command line: parsing, words for people, exit codes. Never decodes a record, never writes SQL.
 
+pub(crate) mod args;
+pub(crate) mod exit;
+pub(crate) mod load;
 pub(crate) mod local;
+mod parse;
+mod progress;
+mod render;
+pub(crate) mod target;
+pub(crate) mod tracing;
+
+use std::io::Write as _;
+
+/// A line on stderr. Nobody reads it any more: nothing to be done.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = source.source();
+    }
+    words
+}

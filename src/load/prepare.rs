@@ -179,7 +179,7 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         let identity = self.identity(&plan.table.name, plan.mode, &plan.key_names())?;
-        if pool.size() == 1 {
+        if pool.max_size() == 1 {
             // The ledger's connection is the one connection now.
             drop(session);
             pool.drop_idle();
@@ -229,7 +229,7 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         if !self.job.runs.no_ledger {
-            if pool.size() == 1 {
+            if pool.max_size() == 1 {
                 drop(session);
                 pool.drop_idle();
                 Ledger::open(&self.job.dsn, &self.facts.role).await?.close().await;
@@ -529,7 +529,7 @@ async fn check_target(
 }
 
 async fn is_empty(pool: &Pool, table: &Table) -> Result<bool, LoadError> {
-    if pool.size() == 1 {
+    if pool.max_size() == 1 {
         // The ledger has the one connection; asking would wait for it.
         pool.resize(2);
     }

@@ -116,7 +116,7 @@ impl Drop for Session {
         if self.in_transaction.load(Ordering::Relaxed)
             && let Some(client) = self.client.take()
         {
-            drop(Client::take(client));
+            Pool::discard(client);
         }
     }
 }

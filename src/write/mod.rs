@@ -15,7 +15,7 @@ mod retry;
 mod transaction;
 mod writer;
 
-pub use plan::{Paths, WritePlan};
+pub use plan::{Paths, Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
 pub use retry::Patience;
 pub use transaction::Committed;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::account::Books;
+use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::schema::Mode;
@@ -77,8 +77,8 @@ impl Failed {
 pub struct Committed {
     /// Its books.
     pub books: Books,
-    /// Rejects by source.
-    pub rejected_by_source: Vec<(u32, u64)>,
+    /// Its books by source.
+    pub sources: Vec<(u32, SourceBooks)>,
     /// Rejects, for the report's examples (and all of them without a ledger).
     pub rejects: Vec<StoredReject>,
     /// It took the careful path.
@@ -130,12 +130,7 @@ pub(super) async fn write(
     let merged = std::time::Instant::now();
     committed.books.read = batch.read();
     committed.books.rejected = rejected.len() as u64;
-    for reject in &rejected {
-        match committed.rejected_by_source.iter_mut().find(|(source, _)| *source == reject.source) {
-            Some((_, n)) => *n += 1,
-            None => committed.rejected_by_source.push((reject.source, 1)),
-        }
-    }
+    committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
     commit(context, session, batch, &committed).await?;
     committed.seconds = [
@@ -144,6 +139,14 @@ pub(super) async fn write(
         merged.elapsed().as_secs_f64(),
     ];
     Ok(committed)
+}
+
+fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)> {
+    let books = |source: u32, read: u64| {
+        let rejected = rejected.iter().filter(|reject| reject.source == source).count() as u64;
+        (source, SourceBooks { read, rejected })
+    };
+    batch.sources.iter().map(|s| books(s.source, s.read)).collect()
 }
 
 /// Fills the typed staging table; returns its rows. What did not convert is in the refused.

@@ -33,14 +33,8 @@ impl LedgerRef {
     /// The fence: moves the checkpoint, or raises.
     pub(super) fn advance(&self, batch: &Batch, committed: &Committed) -> String {
         let books = &committed.books;
-        let sources: Vec<String> = batch
-            .sources
-            .iter()
-            .map(|s| {
-                let rejected = committed.rejected_by_source.iter().find(|(source, _)| *source == s.source);
-                format!("{},{},{}", s.source, s.read, rejected.map_or(0, |(_, n)| *n))
-            })
-            .collect();
+        let sources: Vec<String> =
+            committed.sources.iter().map(|(source, b)| format!("{source},{},{}", b.read, b.rejected)).collect();
         let digest = batch.digest.map_or("NULL".to_owned(), |d| {
             format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash)
         });
@@ -205,7 +199,7 @@ impl Writer {
                 | Action::PauseForSpace
                 | Action::PrepareAnew => self.wait(&mut retry, failed.error).await?,
                 Action::ShrinkPool => {
-                    let size = self.pool.size();
+                    let size = self.pool.max_size();
                     if size > 1 {
                         self.pool.resize(size - 1);
                     }

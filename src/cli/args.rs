@@ -1,0 +1,357 @@
+//! What can be said on the command line. Parsing validates, never acts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dbload::job::{FormatName, RejectBudget};
+use dbload::map::Extra;
+use dbload::pg::TableName;
+use dbload::schema::Mode;
+
+use super::local::LocalArgs;
+use super::parse;
+
+/// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
+pub(crate) const RESERVED: [&str; 13] = [
+    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo", "ledger", "verify",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  dbload events.jsonl                              into table events of the local PostgreSQL, made on first use
+  dbload orders.csv -d postgres://me@db/shop -k id upsert by column id
+  dbload 'logs/*.jsonl.gz' -t raw.logs             many files, in order, appended where there is no key
+  zcat big.csv.gz | dbload - -t big                from standard input
+  dbload orders.csv --dry-run                      the plan: columns, key, partitions, path; nothing is written
+  dbload orders.csv                                after a crash: the same command goes on where it stopped
+
+Exit codes: 0 complete, all accepted · 1 unexpected · 2 usage · 3 complete with rejects · 4 a source failed ·
+  5 database failed · 6 schema, mapping or rights refused · 7 outcome unknown or books do not balance ·
+  8 refused by the ledger · 9 reject budget exceeded · 130 / 143 interrupted.
+  After 4, 5, 7, 9, 130 and 143 the same command resumes.";
+
+/// Streams records from files into PostgreSQL: parallel upserts, resumable, with books that balance
+#[derive(Debug, Parser)]
+#[command(
+    name = "dbload",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = false,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The local PostgreSQL: start, stop, status, url, psql, reset, run
+    Local(LocalArgs),
+    /// Load (the word can be left out)
+    #[command(after_help = EXAMPLES)]
+    Load(Box<LoadArgs>),
+    /// Read the sources once more and compare them with the table, record by record, without writing
+    Verify(Box<VerifyArgs>),
+    /// The ledger: what an administrator runs once for a role that may not create it
+    Ledger(LedgerArgs),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Print the SQL that creates the ledger and grants its use
+    Sql {
+        /// The role that will load
+        #[arg(long, default_value = "PUBLIC")]
+        role: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// Where from, where to, and how.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Files, 'globs', directories, or - for standard input; read in this order
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+    #[command(flatten)]
+    pub(crate) mapping: MappingArgs,
+    #[command(flatten)]
+    pub(crate) rejects: RejectArgs,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct TargetArgs {
+    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
+    #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
+    pub(crate) dsn: Option<String>,
+    /// Target table; by default the first source's name without its extension
+    #[arg(short, long, value_name = "[SCHEMA.]NAME", env = "DBLOAD_TABLE", value_parser = parse::table)]
+    pub(crate) table: Option<TableName>,
+    /// Columns of the conflict target; by default the table's primary key
+    #[arg(short, long, value_name = "A,B", env = "DBLOAD_KEY", value_delimiter = ',')]
+    pub(crate) key: Option<Vec<String>>,
+    /// What happens to a record whose key is stored; by default upsert with a key, else append
+    #[arg(long, env = "DBLOAD_MODE", value_enum)]
+    pub(crate) mode: Option<ModeArg>,
+    /// Only a record with a greater value in this column replaces a stored row
+    #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
+    pub(crate) newer_by: Option<String>,
+    /// Make the plan, show it, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sources")]
+pub(crate) struct ReadingArgs {
+    /// Format; by default by name, then by content
+    #[arg(long, env = "DBLOAD_FORMAT", value_enum)]
+    pub(crate) format: Option<FormatArg>,
+    /// Compression; by default by name, then by content
+    #[arg(long, env = "DBLOAD_COMPRESSION", value_enum)]
+    pub(crate) compression: Option<CompressionArg>,
+    /// Where the records are in a JSON text: data.items or /data/items
+    #[arg(long, value_name = "PATH", env = "DBLOAD_RECORDS")]
+    pub(crate) records: Option<String>,
+    /// Field delimiter of CSV (one character, or \t)
+    #[arg(long, value_name = "CHAR", env = "DBLOAD_DELIMITER", value_parser = parse::delimiter)]
+    pub(crate) delimiter: Option<u8>,
+    /// Quote of CSV (one character, or none)
+    #[arg(long, value_name = "CHAR", env = "DBLOAD_QUOTE", value_parser = parse::quote)]
+    pub(crate) quote: Option<parse::Quote>,
+    /// Names of the fields of CSV without a header
+    #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<String>>,
+    /// An unquoted CSV field with this text is NULL (by default the empty one; a quoted "" never is)
+    #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS")]
+    pub(crate) null_as: Option<String>,
+    /// Longest record; longer ones are rejected, so that one line cannot fill the memory
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_RECORD_BYTES", value_parser = parse::bytes)]
+    pub(crate) max_record_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Values")]
+pub(crate) struct MappingArgs {
+    /// Fields without a column: refuse, ignore, or jsonb:COLUMN to collect them
+    #[arg(long, value_name = "RULE", env = "DBLOAD_EXTRA", default_value = "refuse", value_parser = parse::extra)]
+    pub(crate) extra: Extra,
+    /// Time zone of timestamps that say none
+    #[arg(long, value_name = "ZONE", env = "DBLOAD_TIMEZONE", default_value = "UTC")]
+    pub(crate) timezone: String,
+    /// Order of ambiguous dates, as PostgreSQL's DateStyle: YMD refuses 01/02/2024, DMY and MDY read it
+    #[arg(long, value_name = "ORDER", env = "DBLOAD_DATESTYLE", default_value = "YMD", value_parser = ["YMD", "DMY", "MDY"])]
+    pub(crate) datestyle: String,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rejects")]
+pub(crate) struct RejectArgs {
+    /// End the load above so many rejected records, or above this share of those read; resumable
+    #[arg(long, value_name = "N|P%", env = "DBLOAD_MAX_REJECTS", value_parser = parse::budget)]
+    pub(crate) max_rejects: Option<RejectBudget>,
+    /// File for the rejected records; by default TABLE.RUN.rejects.jsonl, made only when needed
+    #[arg(long, value_name = "FILE", env = "DBLOAD_REJECTS")]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Runs")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line, independent of each other")]
+pub(crate) struct RunArgs {
+    /// Give an unfinished run up and begin anew
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Append files again that an earlier load has appended
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Wait this long for another process that is at the same load
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    /// Take the load over from another process, even if it seems alive
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// Name of this load; by default made from sources, table, mode and key
+    #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
+    pub(crate) load_id: Option<String>,
+    /// Keep no ledger: no resume, counts by this process only
+    #[arg(long, env = "DBLOAD_NO_LEDGER")]
+    pub(crate) no_ledger: bool,
+    /// Pass over so many records at the start of the first source
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) skip_records: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Resources")]
+pub(crate) struct ResourceArgs {
+    /// Connections, all there ever are
+    #[arg(long, value_name = "N", env = "DBLOAD_POOL_SIZE", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) pool_size: Option<u16>,
+    /// Rows of a batch at most
+    #[arg(long, value_name = "N", env = "DBLOAD_BATCH_ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) batch_rows: Option<u64>,
+    /// Bytes of a batch at most
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_BATCH_BYTES", value_parser = parse::bytes)]
+    pub(crate) batch_bytes: Option<u64>,
+    /// Memory of the process; batches are made to fit
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_MEMORY", default_value = "64MiB", value_parser = parse::bytes)]
+    pub(crate) max_memory: u64,
+    /// How long to wait for a server that is away or busy
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_RETRY_FOR", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) retry_for: Duration,
+    /// Longest statement; a batch that takes longer is halved
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_STATEMENT_TIMEOUT", default_value = "50s", value_parser = humantime::parse_duration)]
+    pub(crate) statement_timeout: Duration,
+    /// Longest wait for a lock; the batch is then tried again
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_LOCK_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) lock_timeout: Duration,
+    /// What is between here and the server: `transaction` for a pooler that gives each transaction another session
+    #[arg(long, env = "DBLOAD_POOLER", value_enum, default_value = "none")]
+    pub(crate) pooler: PoolerArg,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// One JSON report on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only errors on stderr, no summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Say more on stderr; may quote records
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Form of what is said on stderr
+    #[arg(long, env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// No progress bar
+    #[arg(long, env = "DBLOAD_NO_PROGRESS")]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PoolerArg {
+    /// Nothing, or a pooler that keeps sessions
+    None,
+    /// `PgBouncer` and the like in transaction mode
+    Transaction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Update the stored row, or insert
+    Upsert,
+    /// Update the stored row; skip a record without one
+    Update,
+    /// The first record of a key wins
+    Ignore,
+    /// Insert every record
+    Append,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Upsert => Self::Upsert,
+            ModeArg::Update => Self::Update,
+            ModeArg::Ignore => Self::Ignore,
+            ModeArg::Append => Self::Append,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// One JSON object a line
+    #[value(alias = "ndjson")]
+    Jsonl,
+    /// A JSON array, or the records at --records
+    Json,
+    /// Comma-separated values
+    Csv,
+    /// Tab-separated values
+    Tsv,
+}
+
+impl From<FormatArg> for FormatName {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Jsonl => Self::Jsonl,
+            FormatArg::Json => Self::Json,
+            FormatArg::Csv => Self::Csv,
+            FormatArg::Tsv => Self::Tsv,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionArg {
+    /// Not compressed
+    None,
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
+    /// bzip2
+    Bzip2,
+    /// xz
+    Xz,
+}
+
+impl From<CompressionArg> for dbload::format::Compression {
+    fn from(compression: CompressionArg) -> Self {
+        match compression {
+            CompressionArg::None => Self::None,
+            CompressionArg::Gzip => Self::Gzip,
+            CompressionArg::Zstd => Self::Zstd,
+            CompressionArg::Bzip2 => Self::Bzip2,
+            CompressionArg::Xz => Self::Xz,
+        }
+    }
+}

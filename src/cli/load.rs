@@ -1,0 +1,187 @@
+//! `dbload SOURCE..`: from the parsed flags to a job, to a report, to an exit code.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use dbload::job::{Job, POOL_SIZE, Reading, RejectBudget, Resources, Runs};
+use dbload::load::{Ended, LoadError, Outcome, load};
+use dbload::pg::Dsn;
+use dbload::pg::dsn::Host;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{LoadArgs, PoolerArg};
+use super::progress::Progress;
+use super::{exit, render, target};
+
+/// Exit codes of signals, as shells have them.
+const SIGINT_CODE: u8 = 130;
+const SIGTERM_CODE: u8 = 143;
+
+/// The job that the flags describe.
+pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Job {
+    let transaction_pooler = args.resources.pooler == PoolerArg::Transaction || dsn.behind_pooler;
+    let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
+    let mut job = Job::new(dsn, args.sources.clone());
+    job.table.clone_from(&args.target.table);
+    job.key.clone_from(&args.target.key);
+    job.mode = args.target.mode.map(Into::into);
+    job.newer_by.clone_from(&args.target.newer_by);
+    job.dry_run = args.target.dry_run;
+    job.reading = Reading {
+        format: args.reading.format.map(Into::into),
+        compression: args.reading.compression.map(Into::into),
+        records: args.reading.records.clone(),
+        delimiter: args.reading.delimiter,
+        quote: args.reading.quote.map(|quote| quote.0),
+        columns: args.reading.columns.clone(),
+        null_as: args.reading.null_as.clone(),
+        record_bytes: args.reading.max_record_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+    };
+    job.extra.clone_from(&args.mapping.extra);
+    job.time_zone.clone_from(&args.mapping.timezone);
+    job.date_style = format!("ISO, {}", args.mapping.datestyle);
+    let defaults = Resources::default();
+    job.resources = Resources {
+        pool_size,
+        batch_rows: args.resources.batch_rows.unwrap_or(defaults.batch_rows),
+        batch_bytes: args.resources.batch_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        max_memory_bytes: args.resources.max_memory,
+        retry_for: args.resources.retry_for,
+        statement_timeout: args.resources.statement_timeout,
+        lock_timeout: args.resources.lock_timeout,
+    };
+    job.max_rejects = args.rejects.max_rejects.unwrap_or(RejectBudget::Unlimited);
+    job.rejects_file.clone_from(&args.rejects.rejects);
+    job.runs = Runs {
+        restart: args.runs.restart,
+        again: args.runs.again,
+        wait: args.runs.wait,
+        take_over: args.runs.take_over,
+        load_id: args.runs.load_id.clone(),
+        no_ledger: args.runs.no_ledger,
+        skip_records: args.runs.skip_records,
+    };
+    job.transaction_pooler = transaction_pooler;
+    job
+}
+
+/// A server on this machine has this machine's cores; more connections than cores do not help.
+fn default_pool_size(dsn: &Dsn) -> usize {
+    let here = dsn.servers.iter().all(|server| matches!(server.host, Host::Unix(_)));
+    let cores = std::thread::available_parallelism().map_or(POOL_SIZE, std::num::NonZero::get);
+    if here { cores.min(POOL_SIZE) } else { POOL_SIZE }
+}
+
+/// Runs a load; the exit code.
+pub(crate) async fn run(args: LoadArgs) -> u8 {
+    let progress = Progress::new(&args.output);
+    let say = |words: &str| {
+        if !args.output.quiet {
+            progress.say(words);
+        }
+    };
+    let resolved = match target::resolve(args.target.dsn.as_deref(), &say).await {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            progress.say(&error_words(&error.to_string(), error.hint().as_deref()));
+            return error.exit_code();
+        }
+    };
+    if resolved.is_local && args.output.quiet {
+        tracing::debug!("the local PostgreSQL is used");
+    }
+    let job = job(&args, resolved.dsn);
+    let stop = CancellationToken::new();
+    let code = AtomicU8::new(SIGINT_CODE);
+    let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
+    let outcome = tokio::select! {
+        outcome = load(&job, &listener, &stop) => outcome,
+        code = second_signal(&stop, &code, &progress) => {
+            progress.finish();
+            return code;
+        }
+    };
+    progress.finish();
+    finish(&args, &progress, outcome, code.load(Ordering::Relaxed))
+}
+
+/// Hears the signals: the first one stops the load cleanly, the second ends it at once. Returns on the second.
+async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Progress) -> u8 {
+    let streams = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::user_defined1()),
+    );
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut ask)) = streams else {
+        return std::future::pending().await;
+    };
+    loop {
+        let this = tokio::select! {
+            _ = interrupt.recv() => SIGINT_CODE,
+            _ = terminate.recv() => SIGTERM_CODE,
+            _ = ask.recv() => {
+                progress.asked.store(true, Ordering::Relaxed);
+                continue;
+            }
+        };
+        if stop.is_cancelled() {
+            return this;
+        }
+        code.store(this, Ordering::Relaxed);
+        progress.say("stopping: what is in flight is finished; once more ends at once");
+        stop.cancel();
+    }
+}
+
+/// Prints what a load came to.
+fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
+    let Outcome { ended, report, plan } = outcome;
+    let rejected = report.as_ref().map_or(0, |report| report.rows.rejected);
+    let code = exit::code_of(&ended, rejected, interrupted);
+    let mut out = String::new();
+    if let Some(plan) = plan {
+        out.push_str(&plan);
+    }
+    if let Some(report) = &report {
+        if args.output.json {
+            out.push_str(&serde_json::to_string(report).unwrap_or_default());
+            out.push('\n');
+        } else if !args.output.quiet {
+            out.push_str(&render::summary(report));
+        }
+    }
+    let printed = print(&out);
+    if let Some(report) = &report
+        && let Some(words) = render::rejects(report, &report.table)
+    {
+        progress.say(&words);
+    }
+    match &ended {
+        Ended::Failed(error) => progress.say(&load_error_words(error)),
+        Ended::OverBudget => progress.say("error: more records were rejected than --max-rejects allows\nhint: the same command goes on"),
+        Ended::Interrupted => progress.say("interrupted; the same command goes on where this one stopped"),
+        Ended::SourceFailed => progress.say("hint: the same command fetches what failed once more, and nothing else"),
+        Ended::Complete | Ended::Planned => {}
+    }
+    // A report that nobody got is no success.
+    if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
+}
+
+/// Writes to stdout; false if it is closed.
+pub(crate) fn print(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+fn load_error_words(error: &LoadError) -> String {
+    error_words(&super::with_causes(error), error.hint().as_deref())
+}
+
+/// `error:` and `hint:` lines.
+pub(crate) fn error_words(error: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("error: {error}\nhint: {hint}"),
+        None => format!("error: {error}"),
+    }
+}

@@ -1,0 +1,97 @@
+//! Values of flags: each a function from text to a value or to what is wrong with it.
+
+use dbload::job::RejectBudget;
+use dbload::map::Extra;
+use dbload::pg::TableName;
+
+/// A quote character, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quote(pub(crate) Option<u8>);
+
+pub(crate) fn table(text: &str) -> Result<TableName, String> {
+    TableName::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ => character(text),
+    }
+}
+
+pub(crate) fn quote(text: &str) -> Result<Quote, String> {
+    match text {
+        "" | "none" => Ok(Quote(None)),
+        _ => character(text).map(|quote| Quote(Some(quote))),
+    }
+}
+
+fn character(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
+        _ => Err("must be one ASCII character other than a line end".to_owned()),
+    }
+}
+
+pub(crate) fn extra(text: &str) -> Result<Extra, String> {
+    match text {
+        "refuse" => Ok(Extra::Refuse),
+        "ignore" => Ok(Extra::Ignore),
+        _ => match text.strip_prefix("jsonb:") {
+            Some(column) if !column.is_empty() => Ok(Extra::Jsonb(column.to_owned())),
+            _ => Err("must be refuse, ignore or jsonb:COLUMN".to_owned()),
+        },
+    }
+}
+
+pub(crate) fn budget(text: &str) -> Result<RejectBudget, String> {
+    let bad = || "must be a number of records, or a share such as 5%".to_owned();
+    match text.strip_suffix('%') {
+        Some(percent) => {
+            let percent: f64 = percent.trim().parse().map_err(|_| bad())?;
+            if (0.0..=100.0).contains(&percent) { Ok(RejectBudget::Share(percent / 100.0)) } else { Err(bad()) }
+        }
+        None => text.parse().map(RejectBudget::Count).map_err(|_| bad()),
+    }
+}
+
+/// `64MiB`, `500kB`, `1048576`.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let bad = || "must be a size such as 64MiB, 500kB or 1048576".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| bad())?;
+    let unit: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_budgets_are_read_or_refused() {
+        assert_eq!(bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(bytes("500kB"), Ok(500_000));
+        assert_eq!(bytes("7"), Ok(7));
+        for text in ["", "MiB", "-1", "1.5MiB", "0", "99999999999999999999"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(budget("5"), Ok(RejectBudget::Count(5)));
+        assert_eq!(budget("50%"), Ok(RejectBudget::Share(0.5)));
+        for text in ["", "%", "101%", "-1", "x", "NaN%"] {
+            assert!(budget(text).is_err(), "{text}");
+        }
+        assert_eq!(delimiter("\\t"), Ok(b'\t'));
+        assert!(delimiter("ab").is_err() && delimiter("é").is_err());
+        assert_eq!(quote("none"), Ok(Quote(None)));
+    }
+}

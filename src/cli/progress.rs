@@ -1,0 +1,148 @@
+//! Progress for people: a bar on a terminal, a line now and then elsewhere. Listens only; counts are the load's.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dbload::event::{Event, Tally};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{LogFormat, OutputArgs};
+
+/// Where stderr is no terminal, a long load says a line this often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Words on stderr about a load that is going on.
+pub(crate) struct Progress {
+    quiet: bool,
+    json: bool,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    last_line: Mutex<Instant>,
+    waiting: AtomicBool,
+    /// SIGUSR1 asks for a line.
+    pub(crate) asked: Arc<AtomicBool>,
+}
+
+impl Progress {
+    pub(crate) fn new(output: &OutputArgs) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let json = output.log_format == LogFormat::Json;
+        let bar = (terminal && !json && !output.quiet && !output.no_progress).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self {
+            quiet: output.quiet || output.no_progress,
+            json,
+            bar,
+            began: Instant::now(),
+            last_line: Mutex::new(Instant::now()),
+            waiting: AtomicBool::new(false),
+            asked: Arc::default(),
+        }
+    }
+
+    /// A line on stderr that does not disturb the bar.
+    pub(crate) fn say(&self, words: &str) {
+        if self.json {
+            tracing::warn!("{words}");
+            return;
+        }
+        let write = || {
+            // Nobody reads stderr any more: nothing to be done.
+            let _ = writeln!(std::io::stderr(), "{words}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn note(&self, words: &str) {
+        if !self.quiet {
+            self.say(words);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Hears an event.
+    pub(crate) fn on(&self, event: &Event, tally: &Tally) {
+        match event {
+            Event::Resumed { run, records } => {
+                self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
+            }
+            Event::TableCreated { ddl } => self.note(&format!("created table:\n{ddl}")),
+            Event::Note { text } => self.note(&format!("note: {text}")),
+            Event::SourceStarted { name } => tracing::debug!(source = name, "reading"),
+            Event::SourceFailed { name, reason, hint } => {
+                let mut words = format!("error: source {name} failed: {reason}");
+                if let Some(hint) = hint {
+                    words.push_str(&format!("\nhint: {hint}"));
+                }
+                self.say(&words);
+            }
+            Event::Waiting { reason } => {
+                // Once, with the reason; then quietly.
+                if !self.waiting.swap(true, Ordering::Relaxed) {
+                    self.say(&format!("waiting for the database: {reason}"));
+                }
+            }
+            Event::GoesOn => {
+                if self.waiting.swap(false, Ordering::Relaxed) {
+                    self.say("the database answers again; going on");
+                }
+            }
+            Event::Read | Event::Committed => self.draw(tally),
+        }
+    }
+
+    fn draw(&self, tally: &Tally) {
+        if self.asked.swap(false, Ordering::Relaxed) {
+            self.say(&self.line(tally));
+        }
+        if let Some(bar) = &self.bar {
+            if let Some(total) = tally.bytes_total {
+                bar.set_length(total);
+            }
+            bar.set_position(tally.bytes_read);
+            bar.set_message(self.rows(tally));
+            return;
+        }
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.quiet && last.elapsed() >= LINE_EVERY {
+            *last = Instant::now();
+            self.say(&self.line(tally));
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people"
+    )]
+    fn rows(&self, tally: &Tally) -> String {
+        let rate = tally.books.read as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+        let mut words = format!("{} rows, {}/s", HumanCount(tally.books.read), HumanCount(rate as u64));
+        if tally.books.rejected > 0 {
+            words.push_str(&format!(", {} rejected", HumanCount(tally.books.rejected)));
+        }
+        words
+    }
+
+    fn line(&self, tally: &Tally) -> String {
+        let total = tally.bytes_total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
+        format!("read {}{total}, committed {}", HumanBytes(tally.bytes_read), self.rows(tally))
+    }
+}

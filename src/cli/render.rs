@@ -1,0 +1,96 @@
+//! The report for people: a short summary on stdout, what was refused on stderr.
+
+use std::fmt::Write as _;
+
+use dbload::report::{Report, SourceState};
+use indicatif::HumanCount;
+
+/// Kinds of rejects that are shown.
+const REASONS_SHOWN: usize = 5;
+
+/// The summary.
+pub(crate) fn summary(report: &Report) -> String {
+    let mut out = String::new();
+    let names: Vec<&str> = report.sources.iter().map(|source| source.name.as_str()).collect();
+    let sources = match names.as_slice() {
+        [one] => (*one).to_owned(),
+        many => format!("{} sources", many.len()),
+    };
+    let state = if report.complete { "loaded" } else { "not finished:" };
+    let _ = writeln!(
+        out,
+        "{state} {sources} into {} ({}) in {:.2} s, {} records a second",
+        report.table,
+        report.database,
+        report.elapsed_seconds,
+        HumanCount(report.rows_per_second)
+    );
+    let rows = &report.rows;
+    let books = [
+        ("read", rows.read),
+        ("inserted", rows.inserted),
+        ("updated", rows.updated),
+        ("unchanged", rows.unchanged),
+        ("deduplicated", rows.deduplicated),
+        ("skipped", rows.skipped),
+        ("rejected", rows.rejected),
+    ];
+    for (name, count) in books {
+        let _ = writeln!(out, "  {name:<13}{:>15}", HumanCount(count).to_string());
+    }
+    if report.ignored_fields > 0 {
+        let _ = writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
+    }
+    let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
+    if skipped > 0 {
+        let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
+    }
+    let run = if report.run.is_empty() { "no ledger".to_owned() } else { format!("run {}", report.run) };
+    let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
+    let _ = writeln!(out, "  {}, mode {}, {run}{attempts}", report.guarantee.name(), report.mode);
+    out
+}
+
+/// What was rejected, where, and what to do.
+pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
+    if report.rows.rejected == 0 {
+        return None;
+    }
+    let mut out = format!(
+        "error: {} {} rejected\n",
+        HumanCount(report.rows.rejected),
+        if report.rows.rejected == 1 { "record was" } else { "records were" }
+    );
+    for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
+        let column = reason.column.as_ref().map_or(String::new(), |column| format!("column {column:?}: "));
+        let more = match reason.count {
+            0 | 1 => String::new(),
+            n => format!(", and {} more like it", HumanCount(n - 1)),
+        };
+        let _ = writeln!(out, "  {}  {column}{}  ({}{more})", reason.first, one_line(&reason.example), reason.sqlstate);
+    }
+    let kinds = report.rejects.reasons.len();
+    if kinds > REASONS_SHOWN {
+        let _ = writeln!(out, "  and {} more kinds", kinds - REASONS_SHOWN);
+    }
+    match &report.rejects.file {
+        Some(file) => {
+            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}");
+        }
+        None => {
+            let _ = write!(out, "hint: they are in the ledger: SELECT * FROM _dbload.reject WHERE run = '{}'", report.run);
+        }
+    }
+    Some(out)
+}
+
+/// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
+fn one_line(text: &str) -> String {
+    const SHOWN_CHARS: usize = 160;
+    let mut out: String =
+        text.chars().take(SHOWN_CHARS).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    if text.chars().nth(SHOWN_CHARS).is_some() {
+        out.push_str("..");
+    }
+    out
+}

@@ -1,0 +1,33 @@
+//! What is said on stderr: words for people, or one JSON object a line.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::{LogFormat, OutputArgs};
+
+/// Sets the subscriber up, once.
+pub(crate) fn init(output: &OutputArgs) {
+    let level = match (output.quiet, output.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "dbload=debug,warn",
+        (false, _) => "dbload=trace,info",
+    };
+    let filter = EnvFilter::new(level);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    match output.log_format {
+        LogFormat::Json => {
+            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+        }
+        LogFormat::Text => {
+            let format = tracing_subscriber::fmt::format().without_time().with_target(false).with_ansi(colour);
+            tracing_subscriber::fmt()
+                .event_format(format)
+                .with_ansi(colour)
+                .with_env_filter(filter)
+                .with_writer(std::io::stderr)
+                .init();
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The end of a load: complete the run, sum up what was committed, write the reject file, make the report.
+
+use std::time::Instant;
+
+use crate::account::{Books, SourceBooks};
+use crate::job::Job;
+use crate::ledger::{LedgerError, complete, sample_rejects, source_books, summary};
+use crate::pg::Session;
+use crate::pipeline::{End, Ran};
+use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
+use crate::write::StoredReject;
+
+use super::error::LoadError;
+use super::prepare::Prepared;
+use super::{Ended, Outcome, reject_file};
+
+/// Kinds of rejects that the report names.
+const REASONS_MAX: u32 = 20;
+
+/// Closes a load.
+pub(super) async fn close(
+    job: &Job,
+    prepared: Prepared,
+    ran: Result<Ran, LoadError>,
+    began: Instant,
+) -> Outcome {
+    let (ran, mut ended) = match ran {
+        Ok(ran) => {
+            let ended = match ran.end {
+                End::OverBudget => Ended::OverBudget,
+                End::Stopped => Ended::Interrupted,
+                End::Finished if !ran.failed.is_empty() => Ended::SourceFailed,
+                End::Finished => Ended::Complete,
+            };
+            (Some(ran), ended)
+        }
+        Err(error) => (None, Ended::Failed(error)),
+    };
+    if matches!(ended, Ended::Complete)
+        && let Err(error) = complete_run(&prepared).await
+    {
+        ended = Ended::Failed(error.into());
+    }
+    let report = match report(job, &prepared, ran, &ended, began).await {
+        Ok(report) => Some(report),
+        Err(error) => {
+            if !matches!(ended, Ended::Failed(_)) {
+                ended = Ended::Failed(error.into());
+            }
+            None
+        }
+    };
+    if let Some(report) = &report
+        && !report.rows.balance()
+        && !matches!(ended, Ended::Failed(_))
+    {
+        let (read, accounted) = (report.rows.read, report.rows.accounted());
+        ended = Ended::Failed(LoadError::Unbalanced { read, accounted });
+    }
+    Outcome { ended, report, plan: None }
+}
+
+async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
+    Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing: "close the run", view })
+}
+
+/// Completes the run. Where the answer is lost, asking again is safe: a run is completed once.
+async fn complete_run(prepared: &Prepared) -> Result<(), LedgerError> {
+    let Some(run) = &prepared.run else { return Ok(()) };
+    let session = session(prepared).await?;
+    complete(&session, &run.ledger.run, run.ledger.epoch).await
+}
+
+async fn report(
+    job: &Job,
+    prepared: &Prepared,
+    ran: Option<Ran>,
+    ended: &Ended,
+    began: Instant,
+) -> Result<Report, LedgerError> {
+    let elapsed = began.elapsed().as_secs_f64();
+    let before: Books = prepared.checkpoints.iter().fold(Books::default(), |mut sum, c| {
+        sum.add(&c.books);
+        sum
+    });
+    let (rows, sources, rejects) = match &prepared.run {
+        Some(run) => {
+            let session = session(prepared).await?;
+            let sums = summary(&session, &run.ledger.run).await?;
+            let sources = source_books(&session, &run.ledger.run).await?;
+            let rejects = if sums.books.rejected > 0 {
+                ledger_rejects(job, prepared, &session, &run.ledger.run).await?
+            } else {
+                Rejects::default()
+            };
+            (sums.books, sources, rejects)
+        }
+        None => without_ledger(job, prepared, ran.as_ref()).await,
+    };
+    let here = rows.read.saturating_sub(before.read);
+    let tally = ran.as_ref().map(|ran| ran.tally.clone()).unwrap_or_default();
+    Ok(Report {
+        version: REPORT_VERSION,
+        run: prepared.run.as_ref().map_or_else(String::new, |run| run.ledger.run.clone()),
+        table: table_words(prepared),
+        database: prepared.pool.place(),
+        mode: prepared.plan.mode.name(),
+        guarantee: prepared.guarantee,
+        complete: matches!(ended, Ended::Complete),
+        attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
+        rows,
+        sources: source_reports(prepared, ran.as_ref(), &sources, ended),
+        rejects,
+        ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
+        pool: PoolReport {
+            size: prepared.pool.max_size(),
+            batches: tally.batches,
+            careful: tally.careful,
+            retries: tally.retries,
+        },
+        seconds: ran.as_ref().map(|ran| ran.seconds).unwrap_or_default(),
+        elapsed_seconds: elapsed,
+        rows_per_second: per_second(here, elapsed),
+    })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate for people: positive, and no better than a few digits"
+)]
+fn per_second(rows: u64, seconds: f64) -> u64 {
+    if seconds > 0.0 { (rows as f64 / seconds).round() as u64 } else { 0 }
+}
+
+fn table_words(prepared: &Prepared) -> String {
+    let name = &prepared.plan.table.name;
+    match &name.schema {
+        Some(schema) => format!("{}.{}", schema.raw(), name.name.raw()),
+        None => name.name.raw().to_owned(),
+    }
+}
+
+fn source_reports(
+    prepared: &Prepared,
+    ran: Option<&Ran>,
+    books: &[(u32, SourceBooks)],
+    ended: &Ended,
+) -> Vec<SourceReport> {
+    let mut reports: Vec<SourceReport> = Vec::new();
+    let finished = matches!(ended, Ended::Complete | Ended::SourceFailed);
+    for (ordinal, input) in prepared.inputs.iter().enumerate() {
+        let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+        let sums = books.iter().find(|(source, _)| *source == ordinal).map(|(_, b)| *b).unwrap_or_default();
+        let error = ran.and_then(|ran| ran.failed.get(&ordinal).cloned());
+        let state = match (&error, finished) {
+            (Some(_), _) => SourceState::Failed,
+            (None, true) => SourceState::Complete,
+            (None, false) => SourceState::Unfinished,
+        };
+        let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
+        // The rest of a source that was set aside is the same source to its reader.
+        if let Some(earlier) = reports.iter_mut().find(|report| report.name == input.name) {
+            earlier.read += sums.read;
+            earlier.rejected += sums.rejected;
+            earlier.state = state;
+            earlier.error = error;
+            continue;
+        }
+        reports.push(SourceReport {
+            name: input.name.clone(),
+            bytes: input.size().unwrap_or(read),
+            read: sums.read,
+            rejected: sums.rejected,
+            retries: 0,
+            state,
+            error,
+        });
+    }
+    reports.extend(prepared.skipped.iter().map(|name| SourceReport {
+        name: name.clone(),
+        bytes: 0,
+        read: 0,
+        rejected: 0,
+        retries: 0,
+        state: SourceState::Skipped,
+        error: None,
+    }));
+    reports
+}
+
+fn source_name(prepared: &Prepared, source: u32) -> String {
+    let input = usize::try_from(source).ok().and_then(|ordinal| prepared.inputs.get(ordinal));
+    input.map_or_else(|| format!("source {source}"), |input| input.name.clone())
+}
+
+async fn ledger_rejects(
+    job: &Job,
+    prepared: &Prepared,
+    session: &Session,
+    run: &str,
+) -> Result<Rejects, LedgerError> {
+    let reasons = sample_rejects(session, run, REASONS_MAX).await?;
+    let names = |source: u32| source_name(prepared, source);
+    let file = reject_file::from_ledger(job, prepared, session, run, &names).await;
+    Ok(Rejects {
+        file: written(file, prepared),
+        reasons: reasons
+            .into_iter()
+            .map(|reason| Reason {
+                first: format!("{}:{}", names(reason.source), reason.line),
+                sqlstate: reason.sqlstate,
+                column: reason.column,
+                constraint: reason.constraint,
+                count: reason.count,
+                example: reason.reason,
+            })
+            .collect(),
+    })
+}
+
+fn written(file: Result<std::path::PathBuf, reject_file::RejectFileError>, prepared: &Prepared) -> Option<String> {
+    match file {
+        Ok(path) => Some(path.display().to_string()),
+        Err(error) => {
+            let query = prepared.rejects_query().unwrap_or_default();
+            tracing::warn!("cannot write the reject file: {error}; the rejects are in the ledger: {query}");
+            None
+        }
+    }
+}
+
+/// Without a ledger the process's own counts are all there is.
+async fn without_ledger(
+    job: &Job,
+    prepared: &Prepared,
+    ran: Option<&Ran>,
+) -> (Books, Vec<(u32, SourceBooks)>, Rejects) {
+    let Some(ran) = ran else { return (Books::default(), Vec::new(), Rejects::default()) };
+    let names = |source: u32| source_name(prepared, source);
+    let mut reasons: Vec<Reason> = Vec::new();
+    for reject in &ran.rejects {
+        note_reason(&mut reasons, reject, &names);
+    }
+    let file = if ran.rejects.is_empty() {
+        None
+    } else {
+        written(reject_file::from_memory(job, prepared, &ran.rejects, &names).await, prepared)
+    };
+    (ran.tally.books, ran.source_books.clone(), Rejects { file, reasons })
+}
+
+fn note_reason(reasons: &mut Vec<Reason>, reject: &StoredReject, names: &dyn Fn(u32) -> String) {
+    let same = |reason: &&mut Reason| {
+        reason.sqlstate == reject.sqlstate && reason.column == reject.column && reason.constraint == reject.constraint
+    };
+    match reasons.iter_mut().find(same) {
+        Some(reason) => reason.count += 1,
+        None => reasons.push(Reason {
+            sqlstate: reject.sqlstate.clone(),
+            column: reject.column.clone(),
+            constraint: reject.constraint.clone(),
+            count: 1,
+            first: format!("{}:{}", names(reject.source), reject.line),
+            example: reject.reason.clone(),
+        }),
+    }
+}
