@@ -54,10 +54,10 @@ pub(crate) enum Who {
 
 const FRESH: &str = "DROP TABLE IF EXISTS orders;\nCREATE TABLE orders (LIKE base.orders INCLUDING ALL);\n";
 const KEYLESS: &str = "DROP TABLE IF EXISTS orders;\nCREATE TABLE orders (LIKE base.orders);\n";
-const LINEITEM: &str = "DROP TABLE IF EXISTS lineitem;\nCREATE TABLE lineitem (LIKE base.lineitem INCLUDING ALL);\n";
+const LINEITEM: &str =
+    "DROP TABLE IF EXISTS lineitem;\nCREATE TABLE lineitem (LIKE base.lineitem INCLUDING ALL);\n";
 const SETTLE: &str = "VACUUM ANALYZE orders;\nCHECKPOINT;\n";
-const COLUMNS: &str =
-    "o_orderkey,o_custkey,o_orderstatus,o_totalprice,o_orderdate,o_orderpriority,o_clerk,o_shippriority,o_comment";
+const COLUMNS: &str = "o_orderkey,o_custkey,o_orderstatus,o_totalprice,o_orderdate,o_orderpriority,o_clerk,o_shippriority,o_comment";
 const LINE_COLUMNS: &str = "l_orderkey,l_partkey,l_suppkey,l_linenumber,l_quantity,l_extendedprice,l_discount,l_tax,\
                             l_returnflag,l_linestatus,l_shipdate,l_commitdate,l_receiptdate,l_shipinstruct,l_shipmode,l_comment";
 
@@ -78,7 +78,8 @@ fn changed_in_big(file: &str) -> String {
 /// What an expert types: a temporary table, then an upsert, in one transaction.
 fn staged(table: &str, file: &Path, columns: &str, key: &str) -> Program {
     let copy = format!("\\copy st ({columns}) FROM '{}' CSV HEADER\n", file.display());
-    let insert = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM st {}", on_conflict(columns, key));
+    let insert =
+        format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM st {}", on_conflict(columns, key));
     Program::Psql(format!(
         "BEGIN;\nCREATE TEMP TABLE st (LIKE {table}) ON COMMIT DROP;\n{copy}{insert};\nCOMMIT;\n"
     ))
@@ -193,22 +194,29 @@ fn upserts(data: &Data) -> Vec<Case> {
             vec![
                 in_repeated(Way::new("psql staged, CSV", FRESH, staged_last(&repeated))),
                 in_repeated(Way::new("dbload, CSV", FRESH, dbload("orders", &repeated, &[])).target(0.55)),
-                in_repeated(Way::new("dbload, JSONL", FRESH, dbload("orders", &repeated_jsonl, &[])).target(0.55)),
+                in_repeated(
+                    Way::new("dbload, JSONL", FRESH, dbload("orders", &repeated_jsonl, &[])).target(0.55),
+                ),
             ],
         ),
         Case::new(
             "append without key",
             vec![
                 Way::new("psql \\copy, CSV", KEYLESS, copy("orders", &csv)),
-                Way::new("dbload, CSV", KEYLESS, dbload("orders", &csv, &["--mode", "append", "--again"])).target(0.80),
-                Way::new("dbload, JSONL", KEYLESS, dbload("orders", &jsonl, &["--mode", "append", "--again"])),
+                Way::new("dbload, CSV", KEYLESS, dbload("orders", &csv, &["--mode", "append", "--again"]))
+                    .target(0.80),
+                Way::new(
+                    "dbload, JSONL",
+                    KEYLESS,
+                    dbload("orders", &jsonl, &["--mode", "append", "--again"]),
+                ),
             ],
         ),
     ]
 }
 
 fn others(data: &Data) -> Vec<Case> {
-    let file = |name| data.file(name);
+    let file = |name: &str| data.file(name);
     let orders = |name: &str, words: &[&str]| dbload("orders", &file(name), words);
     let (line_csv, line_jsonl) = (file(&data.lines_name("csv")), file(&data.lines_name("jsonl")));
     let lineitem = |name: &str, program| Way::new(name, LINEITEM, program).check("lineitem", "base.lineitem");
@@ -217,7 +225,10 @@ fn others(data: &Data) -> Vec<Case> {
         Case::new(
             "lineitem, fresh",
             vec![
-                lineitem("psql staged, CSV", staged("lineitem", &line_csv, LINE_COLUMNS, "l_orderkey,l_linenumber")),
+                lineitem(
+                    "psql staged, CSV",
+                    staged("lineitem", &line_csv, LINE_COLUMNS, "l_orderkey,l_linenumber"),
+                ),
                 lineitem("psql \\copy, CSV", copy("lineitem", &line_csv)),
                 lineitem("dbload, CSV", dbload("lineitem", &line_csv, &[])).target(0.50),
                 lineitem("dbload, JSONL", dbload("lineitem", &line_jsonl, &[])).target(0.50),
@@ -287,11 +298,7 @@ fn big(data: &Data) -> Vec<Case> {
                     &changed(1, "true"),
                     dbload("orders", &data.file("orders.csv"), &[]),
                 ),
-                in_big(Way::new(
-                    "psql staged, CSV",
-                    &changed_in_big("contiguous"),
-                    staged_big(&contiguous),
-                )),
+                in_big(Way::new("psql staged, CSV", &changed_in_big("contiguous"), staged_big(&contiguous))),
                 in_big(Way::new(
                     "dbload, CSV",
                     &changed_in_big("contiguous"),

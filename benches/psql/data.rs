@@ -42,9 +42,9 @@ impl Data {
         data.orders("orders.jsonl", "", |o| order_json(&o))?;
         data.repeated("repeated.csv", OrderCsv::header(), |o| OrderCsv::new(o).to_string())?;
         data.repeated("repeated.jsonl", "", |o| order_json(&o))?;
-        let one = orders(1.0).take(1);
-        data.make("one.csv", OrderCsv::header(), one.clone().map(OrderCsv::new))?;
-        data.make("one.jsonl", "", one.map(|o| order_json(&o)))?;
+        let one = || orders(1.0).take(1);
+        data.make("one.csv", OrderCsv::header(), one().map(OrderCsv::new))?;
+        data.make("one.jsonl", "", one().map(|o| order_json(&o)))?;
         data.packed("orders.csv", "gz")?;
         data.packed("orders.csv", "zst")?;
         let lines = || LineItemGenerator::new(1.01 * scale(data.lines, LINES_A_SCALE), 1, 1);
@@ -134,7 +134,7 @@ impl Data {
     }
 }
 
-fn orders(scale: f64) -> impl Iterator<Item = Order<'static>> + Clone {
+fn orders(scale: f64) -> impl Iterator<Item = Order<'static>> {
     OrderGenerator::new(scale, 1, 1).iter()
 }
 

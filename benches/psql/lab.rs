@@ -66,7 +66,8 @@ impl Lab {
     /// Loads the tables that others are made from, by psql: what they hold is what every program must arrive at.
     pub(crate) fn load_bases(&self, data: &Data, big: bool) -> Outcome<()> {
         note("loading the tables to compare with");
-        let copy = |table: &str, file: &Path| format!("\\copy {table} FROM '{}' CSV HEADER\n", file.display());
+        let copy =
+            |table: &str, file: &Path| format!("\\copy {table} FROM '{}' CSV HEADER\n", file.display());
         let mut script = format!(
             "CREATE SCHEMA base;\nCREATE TABLE base.orders {ORDERS};\nCREATE TABLE base.repeated (LIKE base.orders);\n\
              CREATE TABLE base.lineitem {LINEITEM};\nCREATE TABLE base.one (LIKE base.orders);\n"
@@ -100,13 +101,11 @@ impl Lab {
             self.expected("base.big")?;
         }
         // The first load makes the ledger: it is there on any server that is in use.
-        if self.dbload_loads() {
-            let mut first = Command::new(&self.dbload);
-            first.arg(data.file("one.csv")).args(["--table", "first", "--key", "o_orderkey", "-q", "--dsn"]);
-            let output = first.arg(self.dsn()).output()?;
-            if !output.status.success() {
-                return Err(format!("the first load: {}", String::from_utf8_lossy(&output.stderr)).into());
-            }
+        let mut first = Command::new(&self.dbload);
+        first.arg(data.file("one.csv")).args(["--table", "first", "--key", "o_orderkey", "-q", "--dsn"]);
+        let output = first.arg(self.dsn()).output()?;
+        if !output.status.success() {
+            return Err(format!("the first load: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         Ok(())
     }

@@ -27,7 +27,12 @@ pub(crate) fn svg(results: &[Finished<'_>]) -> Outcome<String> {
                 (false, _) => "#c3c7cd",
             };
             if at == 0 {
-                writeln!(bars, r#"<text x="6" y="{:.0}" font-weight="bold">{}</text>"#, y + 11.0, escape(result.case.name))?;
+                writeln!(
+                    bars,
+                    r#"<text x="6" y="{:.0}" font-weight="bold">{}</text>"#,
+                    y + 11.0,
+                    escape(result.case.name)
+                )?;
             }
             let text = y + 11.0;
             writeln!(

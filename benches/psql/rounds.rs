@@ -39,7 +39,8 @@ pub(crate) struct Finished<'c> {
 pub(crate) fn run<'c>(lab: &Lab, wish: &Wish, case: &'c Case) -> Outcome<Finished<'c>> {
     let mut ways: Vec<Measured<'c>> =
         case.ways.iter().map(|way| Measured { way, figures: Vec::new(), round_trips: None }).collect();
-    let proxy = (!case.round_trip.is_zero()).then(|| Proxy::start(&lab.socket(), case.round_trip)).transpose()?;
+    let proxy =
+        (!case.round_trip.is_zero()).then(|| Proxy::start(&lab.socket(), case.round_trip)).transpose()?;
     for round in 0..wish.rounds {
         for turn in 0..ways.len() {
             // Another goes first in each round, so that none has always the same before it.
