@@ -1,5 +1,5 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench setup
+.PHONY: help demo test test-all bench setup man
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -7,6 +7,7 @@ help:
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
 	@echo 'make setup     only install what is missing'
+	@echo 'make man       the manual page and the completion scripts, in target/man'
 
 setup:
 	@scripts/setup
@@ -26,3 +27,12 @@ test-all: setup
 
 bench: setup
 	cargo bench --locked --bench psql
+
+man:
+	cargo build --release --locked
+	@mkdir -p target/man
+	target/release/dbload man > target/man/dbload.1
+	target/release/dbload completions bash > target/man/dbload.bash
+	target/release/dbload completions zsh > target/man/_dbload
+	target/release/dbload completions fish > target/man/dbload.fish
+	@echo 'in target/man: dbload.1 dbload.bash _dbload dbload.fish'

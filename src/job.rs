@@ -69,20 +69,21 @@ impl RejectBudget {
     /// Whether so many rejects of so many records are too many.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share of so many records needs no more precision")]
-    pub fn is_exceeded(self, rejected: u64, read: u64, at_end: bool) -> bool {
+    pub fn is_exceeded(self, rejected: u64, read: u64) -> bool {
         match self {
             Self::Unlimited => false,
             Self::Count(n) => rejected > n,
-            Self::Share(share) => {
-                (read >= Self::SHARE_FROM_RECORDS || at_end) && rejected as f64 > share * read as f64
-            }
+            Self::Share(share) => read >= Self::SHARE_FROM_RECORDS && rejected as f64 > share * read as f64,
         }
     }
 }
 
 /// What a start does about earlier ones.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, independent of the others")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, independent of the others"
+)]
 pub struct Runs {
     /// Give an unfinished run up and begin anew.
     pub restart: bool,
@@ -179,6 +180,8 @@ pub struct Job {
     pub runs: Runs,
     /// Make the plan and stop.
     pub dry_run: bool,
+    /// Compare the sources with the table instead of loading them.
+    pub verify: bool,
     /// The connection goes through a transaction pooler.
     pub transaction_pooler: bool,
 }
@@ -203,6 +206,7 @@ impl Job {
             rejects_file: None,
             runs: Runs::default(),
             dry_run: false,
+            verify: false,
             transaction_pooler: false,
         }
     }

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         },
         Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
         Some(Command::Load(args)) => run_load(*args),
-        Some(Command::Verify(args)) => run_load(args.load),
+        Some(Command::Verify(args)) => {
+            cli::tracing::init(&args.load.output);
+            run(cli::verify::run(args.load))
+        }
         None => run_load(cli.load),
     };
     ExitCode::from(code)

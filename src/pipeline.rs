@@ -8,6 +8,9 @@
 //! *write* commits them, one writer a partition. *account* hears of every commit and owns the counts. When one of them
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
+mod account;
+mod read;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,18 +21,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::account::SourceBooks;
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
-use crate::event::{Event, Listener, Tally};
+use crate::event::Listener;
 use crate::job::Job;
-use crate::ledger::{LedgerError, set_aside};
+use crate::ledger::heartbeat;
 use crate::load::{LoadError, Prepared, SourceFacts};
 use crate::map::{EncodedBlock, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
-use crate::report::Seconds;
-use crate::source::SourceError;
-use crate::write::{Originals, Patience, StoredReject, WriteError, Writer, WriterEvent};
+use crate::write::{Originals, Patience, Verifier, WriteError, Writer, WriterEvent};
+
+use account::{Heard, account};
+use read::read;
+
+pub use account::{End, Ran};
 
 /// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for another's
 /// hiccup.
@@ -38,38 +43,10 @@ const BLOCKS_AHEAD: usize = 2;
 const BATCHES_AHEAD: usize = 1;
 /// A slow source still gets its records committed, and its checkpoint moved, this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// An owner without a sign of life for 30 seconds may be taken over.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(8);
 /// After a stop, batches in flight have this long to commit; then they are rolled back.
 const STOP_GRACE: Duration = Duration::from_secs(4);
-
-/// How the pipeline ended, if nothing failed outright.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Everything was read and committed, but for sources that were set aside.
-    Finished,
-    /// Stopped from outside.
-    Stopped,
-    /// More rejects than allowed.
-    OverBudget,
-}
-
-/// What the pipeline did.
-#[derive(Debug)]
-pub struct Ran {
-    /// How it ended.
-    pub end: End,
-    /// Counts, from the run's first start.
-    pub tally: Tally,
-    /// Rejects of this process: all without a ledger, the first few with one.
-    pub rejects: Vec<StoredReject>,
-    /// Books of each source, of this process.
-    pub source_books: Vec<(u32, SourceBooks)>,
-    /// Sources that failed for good: ordinal and reason.
-    pub failed: HashMap<u32, String>,
-    /// Fields left out under `--extra ignore`.
-    pub ignored_fields: u64,
-    /// Where the writers' time went.
-    pub seconds: Seconds,
-}
 
 /// What the stages share.
 struct Shared<'a> {
@@ -91,13 +68,6 @@ struct Read {
     facts: Arc<SourceFacts>,
 }
 
-/// What the accountant hears besides the writers.
-enum Heard {
-    Failed { source: u32, error: SourceError },
-    Started { source: u32 },
-    Ignored { fields: u64 },
-}
-
 /// Runs the pipeline to its end.
 pub async fn run(
     job: &Job,
@@ -106,7 +76,14 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
     let mut kept = std::mem::take(&mut prepared.kept);
-    let shared = Shared { job, prepared, listener, stop: stop.child_token(), failed: Arc::default(), facts: Arc::default() };
+    let shared = Shared {
+        job,
+        prepared,
+        listener,
+        stop: stop.child_token(),
+        failed: Arc::default(),
+        facts: Arc::default(),
+    };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
     let (events_in, events) = mpsc::channel(64);
@@ -116,18 +93,27 @@ pub async fn run(
         let (batch_in, batches) = mpsc::channel(BATCHES_AHEAD);
         batches_in.push(batch_in);
         if !checkpoint.done {
-            writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            if job.verify {
+                writers.spawn(shared.verifier(events_in.clone()).run(batches));
+            } else {
+                writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
+            }
         }
     }
     drop(events_in);
     let encoded = encode(&shared, blocks, heard_in.clone());
-    let ((), (), (), ran) = tokio::try_join!(
-        read(&shared, &mut kept, blocks_in, heard_in),
-        batch(&shared, encoded, batches_in),
-        write(&shared, writers),
-        account(&shared, events, heard),
-    )?;
-    Ok(ran)
+    let stages = async {
+        tokio::try_join!(
+            read(&shared, &mut kept, blocks_in, heard_in),
+            batch(&shared, encoded, batches_in),
+            write(&shared, writers),
+            account(&shared, events, heard),
+        )
+    };
+    tokio::select! {
+        done = stages => done.map(|((), (), (), ran)| ran),
+        () = beat(&shared) => Err(LoadError::Worker("the heartbeat ended".to_owned())),
+    }
 }
 
 impl Shared<'_> {
@@ -152,104 +138,28 @@ impl Shared<'_> {
         }
     }
 
+    fn verifier(&self, events: mpsc::Sender<WriterEvent>) -> Verifier {
+        Verifier { plan: Arc::clone(&self.prepared.write), pool: self.prepared.pool.clone(), events }
+    }
+
     /// The place behind all sources.
     fn end(&self) -> Position {
         Position::start_of(u32::try_from(self.prepared.inputs.len()).unwrap_or(u32::MAX))
     }
 }
 
-/// Reads the sources in order, from the earliest checkpoint on. One that fails for good is set aside before
-/// anything behind it goes on.
-async fn read(
-    shared: &Shared<'_>,
-    kept: &mut HashMap<usize, crate::load::Opened>,
-    blocks: mpsc::Sender<Read>,
-    heard: mpsc::Sender<Heard>,
-) -> Result<(), LoadError> {
-    let inputs = &shared.prepared.inputs;
-    let checkpoints = &shared.prepared.checkpoints;
-    let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_else(|| shared.end());
-    let mut seq = 0;
-    for (ordinal, input) in inputs.iter().enumerate() {
-        let source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        if source < from.source {
+/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a connection: if
+/// all are busy, commits are on their way.
+async fn beat(shared: &Shared<'_>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT_EVERY).await;
+        let Some(run) = &shared.prepared.run else { continue };
+        if !shared.prepared.pool.has_idle() {
             continue;
         }
-        let at = if source == from.source { from.max(input.begin) } else { input.begin };
-        let _ = heard.send(Heard::Started { source }).await;
-        let opened = match kept.remove(&ordinal) {
-            Some(opened) => Ok(opened),
-            None => input.open(&shared.job.reading, at).await,
-        };
-        let outcome = match opened {
-            Ok(mut opened) => {
-                if ordinal == 0 {
-                    opened.skip(shared.job.runs.skip_records);
-                }
-                let facts = source_facts(shared, &input.name, &opened)?;
-                shared.facts.write().unwrap_or_else(PoisonError::into_inner).insert(source, Arc::clone(&facts));
-                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, &blocks).await;
-                sent.map_err(|error| (error, opened.position()))
-            }
-            Err(error) => Err((error, at)),
-        };
-        if let Err((error, position)) = outcome {
-            shared.failed.store(true, Ordering::Relaxed);
-            if let Some(run) = &shared.prepared.run {
-                set_source_aside(shared, &run.ledger, source, position).await?;
-            }
-            let _ = heard.send(Heard::Failed { source, error }).await;
-        }
-        if shared.stop.is_cancelled() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-async fn set_source_aside(
-    shared: &Shared<'_>,
-    ledger: &crate::write::LedgerRef,
-    source: u32,
-    at: Position,
-) -> Result<(), LoadError> {
-    let session = Session::open(&shared.prepared.pool)
-        .await
-        .map_err(|view| LedgerError::Server { doing: "set a source aside", view })?;
-    Ok(set_aside(&session, &ledger.run, ledger.epoch, source, (at.offset, at.record, at.line)).await?)
-}
-
-fn source_facts(
-    shared: &Shared<'_>,
-    name: &str,
-    opened: &crate::load::Opened,
-) -> Result<Arc<SourceFacts>, LoadError> {
-    let (format, header) = opened.format();
-    let (targets, _) = shared
-        .prepared
-        .mapping
-        .header(header)
-        .map_err(|error| LoadError::Mapping { source_name: name.to_owned(), error })?;
-    Ok(Arc::new(SourceFacts { format: format.clone(), header: header.to_vec(), targets }))
-}
-
-async fn send_blocks(
-    shared: &Shared<'_>,
-    opened: &mut crate::load::Opened,
-    facts: &Arc<SourceFacts>,
-    seq: &mut u64,
-    blocks: &mpsc::Sender<Read>,
-) -> Result<(), SourceError> {
-    loop {
-        let next = tokio::select! {
-            next = opened.next(seq) => next?,
-            () = shared.stop.cancelled() => return Ok(()),
-        };
-        let Some((block, digest)) = next else { return Ok(()) };
-        let read = Read { block, digest, facts: Arc::clone(facts) };
-        tokio::select! {
-            sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
-            () = shared.stop.cancelled() => return Ok(()),
+        if let Ok(session) = Session::open(&shared.prepared.pool).await {
+            // Another owner's epoch is not touched; who lost it learns so at its next commit.
+            let _ = heartbeat(&session, &run.ledger.run, run.ledger.epoch).await;
         }
     }
 }
@@ -356,108 +266,5 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
     tokio::select! {
         done = all => done,
         () = grace => Ok(()),
-    }
-}
-
-/// Rejects that are kept as examples when the ledger has them all.
-const EXAMPLES: usize = 100;
-
-/// Keeps the counts, judges the budget of rejects, and tells the listener.
-async fn account(
-    shared: &Shared<'_>,
-    mut events: mpsc::Receiver<WriterEvent>,
-    mut heard: mpsc::Receiver<Heard>,
-) -> Result<Ran, LoadError> {
-    let prepared = shared.prepared;
-    let mut ran = Ran {
-        end: End::Finished,
-        tally: Tally { bytes_total: prepared.inputs.iter().map(crate::load::Input::size).sum(), ..Tally::default() },
-        rejects: Vec::new(),
-        source_books: Vec::new(),
-        failed: HashMap::new(),
-        ignored_fields: 0,
-        seconds: Seconds::default(),
-    };
-    prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
-    let mut listening = true;
-    loop {
-        let event = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => shared.written(event, &mut ran),
-                None => break,
-            },
-            message = heard.recv(), if listening => match message {
-                Some(message) => shared.heard(message, &mut ran),
-                None => { listening = false; continue }
-            },
-            _ = tick.tick() => Event::Read,
-        };
-        ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
-        (shared.listener)(&event, &ran.tally);
-    }
-    while let Ok(message) = heard.try_recv() {
-        let event = shared.heard(message, &mut ran);
-        (shared.listener)(&event, &ran.tally);
-    }
-    let budget = shared.job.max_rejects;
-    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read, true) {
-        ran.end = End::OverBudget;
-    } else if shared.stop.is_cancelled() {
-        ran.end = End::Stopped;
-    }
-    Ok(ran)
-}
-
-impl Shared<'_> {
-    fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
-        match event {
-            WriterEvent::Committed { committed, .. } => {
-                let tally = &mut ran.tally;
-                tally.books.add(&committed.books);
-                for (source, books) in &committed.sources {
-                    match ran.source_books.iter_mut().find(|(known, _)| known == source) {
-                        Some((_, sum)) => sum.add(books),
-                        None => ran.source_books.push((*source, *books)),
-                    }
-                }
-                tally.batches += 1;
-                tally.careful += u64::from(committed.careful);
-                let [copying, merging, committing] = committed.seconds;
-                ran.seconds.copying += copying;
-                ran.seconds.merging += merging;
-                ran.seconds.committing += committing;
-                let room = EXAMPLES.saturating_sub(ran.rejects.len());
-                let keep = if self.prepared.run.is_some() { room } else { usize::MAX };
-                ran.rejects.extend(committed.rejects.into_iter().take(keep));
-                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read, false) {
-                    self.stop.cancel();
-                }
-                Event::Committed
-            }
-            WriterEvent::Waiting { error, .. } => {
-                ran.tally.retries += 1;
-                Event::Waiting { reason: error.message }
-            }
-            WriterEvent::Resumed { .. } => Event::GoesOn,
-        }
-    }
-
-    fn heard(&self, message: Heard, ran: &mut Ran) -> Event {
-        let name = |source: u32| {
-            let input = usize::try_from(source).ok().and_then(|ordinal| self.prepared.inputs.get(ordinal));
-            input.map_or_else(String::new, |input| input.name.clone())
-        };
-        match message {
-            Heard::Started { source } => Event::SourceStarted { name: name(source) },
-            Heard::Failed { source, error } => {
-                ran.failed.insert(source, error.to_string());
-                Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }
-            }
-            Heard::Ignored { fields } => {
-                ran.ignored_fields += fields;
-                Event::Read
-            }
-        }
     }
 }

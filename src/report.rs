@@ -79,6 +79,9 @@ pub struct Reason {
     pub count: u64,
     /// Place of the first: `file:line`.
     pub first: String,
+    /// Type of the column. In the text report only.
+    #[serde(skip)]
+    pub type_name: Option<String>,
     /// Its reason. In the text report only: it may quote the record.
     #[serde(skip)]
     pub example: String,

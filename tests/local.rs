@@ -1,8 +1,10 @@
 //! The local PostgreSQL, tried on real servers: what it survives, and what it leaves behind (nothing).
 //!
 //! The command line is tried as a process, each test in a data folder and a temporary folder of its own.
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
 
-use dbload::local::{Options, SharedServer, TempServer, binaries::Binaries, cluster::Postmaster};
+use dbload::local::{Options, Postmaster, SharedServer, TempServer, binaries::Binaries};
+use rustix::process::{Pid, Signal};
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
@@ -22,6 +24,7 @@ struct User {
 
 impl User {
     fn new(name: &str) -> Self {
+        sweep();
         // Short, since it becomes part of a socket's path, and open, since the server may run as another user.
         let dir = Path::new("/tmp").join(format!("dbl-{name}-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
@@ -42,6 +45,11 @@ impl User {
         self.command(args).output().unwrap()
     }
 
+    fn spawn(&self, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
     fn data_home(&self) -> PathBuf {
         self.dir.join("share")
     }
@@ -59,6 +67,25 @@ impl User {
         let roots = fs::read_dir(self.dir.join("tmp")).unwrap().flatten();
         let dirs = roots.flat_map(|root| fs::read_dir(root.path()).into_iter().flatten().flatten());
         dirs.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+}
+
+/// A killed test process leaves its users behind, and their servers running, as default servers do.
+fn sweep() {
+    for dir in fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path()) {
+        let Some(name) = dir.file_name().and_then(|name| name.to_str()?.strip_prefix("dbl-")) else {
+            continue;
+        };
+        let owner = name.rsplit_once('-').and_then(|(_, pid)| Pid::from_raw(pid.parse().ok()?));
+        if owner.is_none_or(|pid| rustix::process::test_kill_process(pid).is_ok()) {
+            continue;
+        }
+        let data = dir.join("share/dbload/postgres/data");
+        if let Some(postmaster) = Postmaster::read(&data).filter(|postmaster| postmaster.is_running(&data)) {
+            postmaster.kill_all();
+            postmaster.free_segment();
+        }
+        let _ = fs::remove_dir_all(dir);
     }
 }
 
@@ -98,8 +125,20 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+/// Not by the program of that name, which is not on every machine.
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// A child that does not outlive a failed test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn i_am_root() -> bool {
@@ -108,17 +147,21 @@ fn i_am_root() -> bool {
 
 #[test]
 fn a_throwaway_server_is_ready_soon_and_leaves_nothing() {
-    let start = Instant::now();
-    let server = TempServer::start(Options::default()).unwrap();
-    println!("started in {:?}: {}", start.elapsed(), server.url());
+    for options in [Options::default(), Options::default().in_memory()] {
+        let start = Instant::now();
+        let server = TempServer::start(options).unwrap();
+        println!("started in {:?}: {}", start.elapsed(), server.url());
+        leaves_nothing(server);
+    }
+}
+
+fn leaves_nothing(server: TempServer) {
     server.create_database("we \"quote\"").unwrap();
     server.execute("we \"quote\"", &["CREATE TABLE t (i int)"]).unwrap();
     let (dir, postmaster) = (server.dir().to_owned(), server.cluster().postmaster().unwrap());
     let data = server.cluster().data.clone();
     assert!(postmaster.is_running(&data));
-    let start = Instant::now();
     drop(server);
-    println!("gone in {:?}", start.elapsed());
     assert!(!dir.exists());
     assert!(!postmaster.is_running(&data));
 }
@@ -155,6 +198,20 @@ fn a_killed_server_starts_again_with_its_data() {
         server.execute("postgres", &["INSERT INTO t VALUES (1)"]).unwrap();
     }
     assert!(server.tcp_dsn("postgres").unwrap().contains("127.0.0.1"));
+}
+
+#[test]
+fn a_standby_follows_and_takes_over() {
+    let primary = TempServer::start(Options::default()).unwrap();
+    primary.execute("postgres", &["CREATE TABLE t (i int)"]).unwrap();
+    let standby = primary.standby(Options::default()).unwrap();
+    primary.execute("postgres", &["INSERT INTO t VALUES (1)"]).unwrap();
+    let arrived = "DO $$ BEGIN ASSERT (SELECT count(*) FROM t) = 1; END $$";
+    soon("the row arrives", || standby.execute("postgres", &[arrived]).is_ok());
+    assert!(standby.execute("postgres", &["INSERT INTO t VALUES (2)"]).is_err());
+    primary.kill9();
+    standby.promote().unwrap();
+    standby.execute("postgres", &["INSERT INTO t VALUES (2)"]).unwrap();
 }
 
 #[test]
@@ -219,13 +276,12 @@ fn a_server_that_was_killed_starts_again() {
     let user = User::new("kill");
     ok(&user.run(&["psql", "--", "-qc", "CREATE TABLE t (i int)"]));
     // A session that is busy: it outlives the server for a moment and holds on to the shared memory.
-    let mut busy = user.command(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]).spawn().unwrap();
+    let _busy = user.spawn(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]);
     thread::sleep(Duration::from_millis(200));
-    kill(user.postmaster().pid.as_raw_nonzero().get().unsigned_abs());
+    user.postmaster().signal(Signal::KILL);
     let output = user.run(&["psql", "--", "-Atc", "SELECT count(*) FROM t"]);
     assert_eq!(ok(&output), "0\n");
     assert!(text(&output.stderr).contains("started"), "never silent: {}", text(&output.stderr));
-    let _ = busy.wait();
 }
 
 #[test]
@@ -348,6 +404,10 @@ fn an_unwritable_and_a_full_disk_are_named() {
         command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(user.data_home()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
+    if !i_am_root() {
+        fs::set_permissions(user.data_home(), fs::Permissions::from_mode(0o555)).unwrap();
+        refused(&user.run(&["start"]), &["hint: set XDG_DATA_HOME"]);
+    }
     if !i_am_root() || !mount("size=8m,mode=755") {
         println!("no right to mount: the full disk is not tried");
         return;
@@ -380,13 +440,31 @@ fn run_passes_exit_codes_on_and_leaves_nothing() {
 #[test]
 fn run_hands_signals_on_and_cleans_up_after_them() {
     let user = User::new("signal");
-    for (signal, code) in [("TERM", 143), ("HUP", 129)] {
-        let child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut child = user.spawn(&["run", "--", "sleep", "60"]);
         soon("the command runs", || user.nests().len() == 1 && is_ready(&user));
         thread::sleep(Duration::from_millis(200));
-        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
-        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{signal}");
-        assert_eq!(user.nests(), [] as [PathBuf; 0], "{signal}");
+        kill(child.0.id(), signal);
+        assert_eq!(child.0.wait().unwrap().code(), Some(code), "{signal:?}");
+        assert_eq!(user.nests(), [] as [PathBuf; 0], "{signal:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_at_any_moment_leaves_nothing() {
+    use std::os::unix::process::CommandExt;
+    let user = User::new("ctrlc");
+    for after_ms in [20, 150, 400, 2_000] {
+        let mut command = user.command(&["run", "--", "sleep", "60"]);
+        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = Running(command.spawn().unwrap());
+        thread::sleep(Duration::from_millis(after_ms));
+        let group = Pid::from_raw(child.0.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process_group(group, Signal::INT).unwrap();
+        let status = child.0.wait().unwrap();
+        // Before dbload listens for it, the signal ends it as it ends any program.
+        assert!(status.code() == Some(130) || status.signal() == Some(2), "after {after_ms} ms: {status:?}");
+        soon("all is gone", || user.nests().is_empty());
     }
 }
 
@@ -398,12 +476,12 @@ fn is_ready(user: &User) -> bool {
 #[test]
 fn a_server_whose_owner_was_killed_is_gone_soon() {
     let user = User::new("owner");
-    let mut child = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut child = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the command runs", || is_ready(&user));
     let data = user.nests()[0].join("data");
     let postmaster = Postmaster::read(&data).unwrap();
-    kill(child.id());
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    kill(child.0.id(), Signal::KILL);
+    assert_eq!(child.0.wait().unwrap().signal(), Some(9));
     soon("the server is gone", || user.nests().is_empty() && !postmaster.is_running(&data));
 }
 
@@ -413,23 +491,23 @@ fn a_start_sweeps_what_dead_owners_left_and_spares_the_living() {
         return;
     }
     let user = User::new("sweep");
-    let mut dead = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut dead = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the first runs", || is_ready(&user));
     let left = user.nests().remove(0);
     let postmaster = Postmaster::read(&left.join("data")).unwrap();
-    let mut alive = user.command(&["run", "--", "sleep", "60"]).spawn().unwrap();
+    let mut alive = user.spawn(&["run", "--", "sleep", "60"]);
     soon("the second runs", || user.nests().len() == 2);
     // The shell that would clean up is killed too, as a container's end does.
-    kill(watchdog_of(&left));
-    kill(dead.id());
-    dead.wait().unwrap();
+    kill(watchdog_of(&left), Signal::KILL);
+    kill(dead.0.id(), Signal::KILL);
+    dead.0.wait().unwrap();
     assert!(postmaster.is_running(&left.join("data")), "nobody cleaned up");
     ok(&user.run(&["run", "--", "true"]));
     assert!(!left.exists());
     assert!(!postmaster.is_running(&left.join("data")));
     assert_eq!(user.nests().len(), 1, "the living one is spared");
-    Command::new("kill").args(["-TERM", &alive.id().to_string()]).status().unwrap();
-    alive.wait().unwrap();
+    kill(alive.0.id(), Signal::TERM);
+    alive.0.wait().unwrap();
     assert_eq!(user.nests(), [] as [PathBuf; 0]);
 }
 

@@ -692,7 +692,7 @@ fn sqlx_does_not_follow_the_environment() {
     let temp = tempfile::tempdir_in("/tmp").unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .env("TMPDIR", temp.path())
-        .args(["--ignored", "--exact", "child_that_connects", "--nocapture"])
+        .args(["--ignored", "--exact", "pg_connections::child_that_connects", "--nocapture"])
         .env("TEST_DSN", cluster.url(&format!("scram:{SECRET}"), "db?sslmode=require"))
         .envs([
             ("PGHOST", "wrong.invalid"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{EncodedBlock, PartRows, RowMeta};
+use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position};
 
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
@@ -89,7 +89,7 @@ impl Batcher {
         let mut full = Vec::new();
         for (open, part) in self.open.iter_mut().zip(parts) {
             let columns = Arc::clone(&columns);
-            open.take(&block, part, &columns, self.limits, self.hashes, &mut full);
+            open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
             if block.end > open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
@@ -135,22 +135,12 @@ impl Open {
     /// Takes the rows and rejects of one block, in source order, and cuts batches where they are full.
     fn take(
         &mut self,
-        block: &Arc<Block>,
-        part: PartRows,
-        columns: &Arc<[usize]>,
+        (source, rejects): (Part<'_>, Vec<RejectNote>),
         limits: Limits,
         hashes: KeyHashes,
         full: &mut Vec<Batch>,
     ) {
-        let PartRows { bytes, rows, rejects, present_in_all, present_in_any } = part;
-        let source = Part {
-            block,
-            columns,
-            bytes: Bytes::from(bytes),
-            rows,
-            in_all: present_in_all.unwrap_or_default(),
-            in_any: present_in_any,
-        };
+        let block = source.block;
         let rows = &source.rows;
         let mut rejects = rejects.into_iter().peekable();
         let mut run = Run { from: 0, base: 0 };
@@ -236,6 +226,14 @@ struct Part<'a> {
     rows: Vec<RowMeta>,
     in_all: Vec<u64>,
     in_any: Vec<u64>,
+}
+
+impl<'a> Part<'a> {
+    fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
+        let PartRows { bytes, rows, rejects, present_in_all, present_in_any } = part;
+        let in_all = present_in_all.unwrap_or_default();
+        (Self { block, columns, bytes: Bytes::from(bytes), rows, in_all, in_any: present_in_any }, rejects)
+    }
 }
 
 /// Rows that are in the open batch's counts but not yet in a chunk.

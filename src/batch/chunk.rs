@@ -166,7 +166,8 @@ impl Batch {
         let mut places: Vec<(Position, u32)> = self.places();
         places.sort_unstable();
         let middle = places[places.len() / 2 - 1].0;
-        let (mut first, mut second) = (Self::new(self.partition, self.before), Self::new(self.partition, middle));
+        let (mut first, mut second) =
+            (Self::new(self.partition, self.before), Self::new(self.partition, middle));
         first.after = middle;
         second.after = self.after;
         second.done = self.done;
@@ -197,7 +198,10 @@ impl Batch {
 
     /// Resume points behind all records, with their sources.
     fn places(&self) -> Vec<(Position, u32)> {
-        let rows = self.chunks.iter().flat_map(|c| c.rows.iter().map(|row| (c.block.after(row.i as usize), c.block.source)));
+        let rows = self
+            .chunks
+            .iter()
+            .flat_map(|c| c.rows.iter().map(|row| (c.block.after(row.i as usize), c.block.source)));
         let rejects = self.rejects.iter().map(|r| (r.block.after(r.note.i as usize), r.block.source));
         rows.chain(rejects).collect()
     }

@@ -14,22 +14,32 @@ use super::parse;
 
 /// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
 pub(crate) const RESERVED: [&str; 13] = [
-    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo", "ledger", "verify",
+    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo",
+    "ledger", "verify",
 ];
 
 const EXAMPLES: &str = "\
 Examples:
-  dbload events.jsonl                              into table events of the local PostgreSQL, made on first use
-  dbload orders.csv -d postgres://me@db/shop -k id upsert by column id
-  dbload 'logs/*.jsonl.gz' -t raw.logs             many files, in order, appended where there is no key
-  zcat big.csv.gz | dbload - -t big                from standard input
-  dbload orders.csv --dry-run                      the plan: columns, key, partitions, path; nothing is written
-  dbload orders.csv                                after a crash: the same command goes on where it stopped
+  dbload events.jsonl                 into table events of the local PostgreSQL
+  dbload orders.csv -d postgres://me@db/shop -k id      upsert by column id
+  dbload 'logs/*.jsonl.gz' -t raw.logs   many files, in order
+  zcat big.csv.gz | dbload - -t big   from standard input
+  dbload orders.csv --dry-run         the plan; nothing is written
+  dbload orders.csv                   after a crash: goes on where it stopped
 
-Exit codes: 0 complete, all accepted · 1 unexpected · 2 usage · 3 complete with rejects · 4 a source failed ·
-  5 database failed · 6 schema, mapping or rights refused · 7 outcome unknown or books do not balance ·
-  8 refused by the ledger · 9 reject budget exceeded · 130 / 143 interrupted.
-  After 4, 5, 7, 9, 130 and 143 the same command resumes.";
+Exit codes:
+    0  complete, every record accepted
+    1  unexpected: a defect of dbload
+    2  usage
+    3  complete, some records rejected
+    4  a source failed                          (the same command resumes)
+    5  the database failed                      (the same command resumes)
+    6  schema, mapping or rights refused
+    7  outcome unknown, or the books do not balance    (resumes)
+    8  refused by the ledger: running elsewhere, taken over, loaded already,
+       other settings, target or source changed
+    9  more rejects than --max-rejects allows   (the same command resumes)
+  130, 143  interrupted                         (the same command resumes)";
 
 /// Streams records from files into PostgreSQL: parallel upserts, resumable, with books that balance
 #[derive(Debug, Parser)]
@@ -51,16 +61,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The local PostgreSQL: start, stop, status, url, psql, reset, run
+    /// The local PostgreSQL, used where no other server is named
     Local(LocalArgs),
-    /// Load (the word can be left out)
+    /// Load sources into a table (the word `load` can be left out)
     #[command(after_help = EXAMPLES)]
     Load(Box<LoadArgs>),
     /// Read the sources once more and compare them with the table, record by record, without writing
     Verify(Box<VerifyArgs>),
-    /// The ledger: what an administrator runs once for a role that may not create it
+    /// SQL that an administrator runs once for a role that may not create the ledger
     Ledger(LedgerArgs),
-    /// Print a completion script
+    /// Print a completion script for a shell
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
@@ -126,13 +136,13 @@ pub(crate) struct TargetArgs {
     /// Columns of the conflict target; by default the table's primary key
     #[arg(short, long, value_name = "A,B", env = "DBLOAD_KEY", value_delimiter = ',')]
     pub(crate) key: Option<Vec<String>>,
-    /// What happens to a record whose key is stored; by default upsert with a key, else append
+    /// What happens to a record whose key is stored already; by default upsert with a key, else append
     #[arg(long, env = "DBLOAD_MODE", value_enum)]
     pub(crate) mode: Option<ModeArg>,
     /// Only a record with a greater value in this column replaces a stored row
     #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
     pub(crate) newer_by: Option<String>,
-    /// Make the plan, show it, write nothing
+    /// Show the plan (columns, key, partitions, path) and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -158,10 +168,10 @@ pub(crate) struct ReadingArgs {
     /// Names of the fields of CSV without a header
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
-    /// An unquoted CSV field with this text is NULL (by default the empty one; a quoted "" never is)
+    /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is
     #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS")]
     pub(crate) null_as: Option<String>,
-    /// Longest record; longer ones are rejected, so that one line cannot fill the memory
+    /// Longest record (by default 8 MiB); a longer one is rejected, so that one line cannot fill the memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_RECORD_BYTES", value_parser = parse::bytes)]
     pub(crate) max_record_bytes: Option<u64>,
 }
@@ -183,10 +193,10 @@ pub(crate) struct MappingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rejects")]
 pub(crate) struct RejectArgs {
-    /// End the load above so many rejected records, or above this share of those read; resumable
+    /// Stop above this many rejected records, or above this share of those read (judged from 1,000 on); resumable
     #[arg(long, value_name = "N|P%", env = "DBLOAD_MAX_REJECTS", value_parser = parse::budget)]
     pub(crate) max_rejects: Option<RejectBudget>,
-    /// File for the rejected records; by default TABLE.RUN.rejects.jsonl, made only when needed
+    /// File for rejected records, made only when needed, never overwritten; by default TABLE.RUN.rejects.jsonl
     #[arg(long, value_name = "FILE", env = "DBLOAD_REJECTS")]
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -198,10 +208,10 @@ pub(crate) struct RunArgs {
     /// Give an unfinished run up and begin anew
     #[arg(long)]
     pub(crate) restart: bool,
-    /// Append files again that an earlier load has appended
+    /// Append files once more that an earlier load has appended
     #[arg(long)]
     pub(crate) again: bool,
-    /// Wait this long for another process that is at the same load
+    /// If another process is at this load, wait this long for it to end
     #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     /// Take the load over from another process, even if it seems alive
@@ -210,7 +220,7 @@ pub(crate) struct RunArgs {
     /// Name of this load; by default made from sources, table, mode and key
     #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
     pub(crate) load_id: Option<String>,
-    /// Keep no ledger: no resume, counts by this process only
+    /// Keep no ledger: no resume, no schema _dbload, counts by this process only
     #[arg(long, env = "DBLOAD_NO_LEDGER")]
     pub(crate) no_ledger: bool,
     /// Pass over so many records at the start of the first source
@@ -221,16 +231,16 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Resources")]
 pub(crate) struct ResourceArgs {
-    /// Connections, all there ever are
+    /// Connections; there are never more (by default 4, over a Unix socket at most one a core of this machine)
     #[arg(long, value_name = "N", env = "DBLOAD_POOL_SIZE", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) pool_size: Option<u16>,
-    /// Rows of a batch at most
+    /// Rows of a batch at most (by default 20,000)
     #[arg(long, value_name = "N", env = "DBLOAD_BATCH_ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) batch_rows: Option<u64>,
-    /// Bytes of a batch at most
+    /// Bytes of a batch at most (by default what --max-memory allows, between 128 KiB and 4 MiB)
     #[arg(long, value_name = "SIZE", env = "DBLOAD_BATCH_BYTES", value_parser = parse::bytes)]
     pub(crate) batch_bytes: Option<u64>,
-    /// Memory of the process; batches are made to fit
+    /// Memory to get by with; batches are made to fit
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_MEMORY", default_value = "64MiB", value_parser = parse::bytes)]
     pub(crate) max_memory: u64,
     /// How long to wait for a server that is away or busy
@@ -242,7 +252,7 @@ pub(crate) struct ResourceArgs {
     /// Longest wait for a lock; the batch is then tried again
     #[arg(long, value_name = "DURATION", env = "DBLOAD_LOCK_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) lock_timeout: Duration,
-    /// What is between here and the server: `transaction` for a pooler that gives each transaction another session
+    /// What is between here and the server
     #[arg(long, env = "DBLOAD_POOLER", value_enum, default_value = "none")]
     pub(crate) pooler: PoolerArg,
 }
@@ -250,19 +260,19 @@ pub(crate) struct ResourceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// One JSON report on stdout
+    /// Print the report as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Only errors on stderr, no summary
+    /// No summary, no notes: errors only
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Say more on stderr; may quote records
+    /// Say more on stderr, twice still more; may quote records
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Form of what is said on stderr
-    #[arg(long, env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, value_name = "FORM", env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
-    /// No progress bar
+    /// No progress on stderr
     #[arg(long, env = "DBLOAD_NO_PROGRESS")]
     pub(crate) no_progress: bool,
 }
@@ -279,7 +289,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum PoolerArg {
     /// Nothing, or a pooler that keeps sessions
     None,
-    /// `PgBouncer` and the like in transaction mode
+    /// A pooler that may give each transaction another session: PgBouncer in transaction mode
     Transaction,
 }
 
@@ -289,7 +299,7 @@ pub(crate) enum ModeArg {
     Upsert,
     /// Update the stored row; skip a record without one
     Update,
-    /// The first record of a key wins
+    /// Keep the stored row; insert a record only where there is none
     Ignore,
     /// Insert every record
     Append,

@@ -4,6 +4,7 @@ use dbload::ledger::LedgerError;
 use dbload::load::{Ended, LoadError};
 use dbload::pg::PgError;
 use dbload::pg::catalog::CatalogError;
+use dbload::source::SourceError;
 use dbload::write::WriteError;
 
 /// Complete, all accepted.
@@ -42,6 +43,7 @@ pub(crate) fn code_of(ended: &Ended, rejected: u64, interrupted: u8) -> u8 {
 /// The code of an error.
 pub(crate) fn code_of_error(error: &LoadError) -> u8 {
     match error {
+        LoadError::Source(SourceError::Header { .. }) => REFUSED,
         LoadError::Source(_) => SOURCE,
         LoadError::Connect(error) => code_of_connect(error),
         LoadError::Refused(_) | LoadError::Mapping { .. } => REFUSED,

@@ -136,7 +136,7 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
 
 /// Prints what a load came to.
 fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
-    let Outcome { ended, report, plan } = outcome;
+    let Outcome { ended, report, pipe_rest, plan } = outcome;
     let rejected = report.as_ref().map_or(0, |report| report.rows.rejected);
     let code = exit::code_of(&ended, rejected, interrupted);
     let mut out = String::new();
@@ -153,19 +153,48 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     let printed = print(&out);
     if let Some(report) = &report
-        && let Some(words) = render::rejects(report, &report.table)
+        && let Some(words) = render::rejects(report, &report.table, &flags(args))
     {
         progress.say(&words);
     }
+    if let Some((name, record)) = &pipe_rest {
+        progress.say(&format!(
+            "record {record} of {name} is the first that is not in the table\nhint: feed it again with --skip-records {}",
+            record - 1
+        ));
+        if matches!(ended, Ended::Interrupted) {
+            return code;
+        }
+    }
     match &ended {
         Ended::Failed(error) => progress.say(&load_error_words(error)),
-        Ended::OverBudget => progress.say("error: more records were rejected than --max-rejects allows\nhint: the same command goes on"),
+        Ended::OverBudget => progress.say(
+            "error: more records were rejected than --max-rejects allows\nhint: the same command goes on",
+        ),
         Ended::Interrupted => progress.say("interrupted; the same command goes on where this one stopped"),
-        Ended::SourceFailed => progress.say("hint: the same command fetches what failed once more, and nothing else"),
+        Ended::SourceFailed => {
+            progress.say("hint: the same command fetches what failed once more, and nothing else")
+        }
         Ended::Complete | Ended::Planned => {}
     }
     // A report that nobody got is no success.
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
+}
+
+/// The flags that a load of the rejects needs as this one did.
+fn flags(args: &LoadArgs) -> String {
+    let mut flags = String::new();
+    if let Some(key) = &args.target.key {
+        flags.push_str(&format!(" --key {}", key.join(",")));
+    }
+    if let Some(mode) = args.target.mode {
+        flags.push_str(&format!(" --mode {}", dbload::schema::Mode::from(mode).name()));
+    }
+    if args.target.dsn.is_some() {
+        // Never its text: it may hold a password.
+        flags.push_str(" --dsn ..");
+    }
+    flags
 }
 
 /// Writes to stdout; false if it is closed.

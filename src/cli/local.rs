@@ -124,6 +124,12 @@ async fn run(args: LocalArgs) -> Result<u8, LocalError> {
 /// Which server, where, how to stop it.
 #[must_use]
 pub(crate) fn started_words(server: &LocalServer) -> String {
+    if !server.started_now && server.tcp.is_none() {
+        return format!(
+            "using the local PostgreSQL {}: {} (stop it: dbload local stop)",
+            server.version, server.url
+        );
+    }
     let done = match (server.created_now, server.started_now) {
         (true, _) => "made, started and left running",
         (false, true) => "started and left running",

@@ -9,6 +9,7 @@ mod progress;
 mod render;
 pub(crate) mod target;
 pub(crate) mod tracing;
+pub(crate) mod verify;
 
 use std::io::Write as _;
 

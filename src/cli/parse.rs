@@ -49,7 +49,11 @@ pub(crate) fn budget(text: &str) -> Result<RejectBudget, String> {
     match text.strip_suffix('%') {
         Some(percent) => {
             let percent: f64 = percent.trim().parse().map_err(|_| bad())?;
-            if (0.0..=100.0).contains(&percent) { Ok(RejectBudget::Share(percent / 100.0)) } else { Err(bad()) }
+            if (0.0..=100.0).contains(&percent) {
+                Ok(RejectBudget::Share(percent / 100.0))
+            } else {
+                Err(bad())
+            }
         }
         None => text.parse().map(RejectBudget::Count).map_err(|_| bad()),
     }

@@ -16,6 +16,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Words on stderr about a load that is going on.
 pub(crate) struct Progress {
     quiet: bool,
+    /// A line now and then, where there is no bar.
+    lines: bool,
     json: bool,
     bar: Option<ProgressBar>,
     began: Instant,
@@ -31,14 +33,16 @@ impl Progress {
         let json = output.log_format == LogFormat::Json;
         let bar = (terminal && !json && !output.quiet && !output.no_progress).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            let style = ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
+            let style =
+                ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
             if let Ok(style) = style {
                 bar.set_style(style);
             }
             bar
         });
         Self {
-            quiet: output.quiet || output.no_progress,
+            quiet: output.quiet,
+            lines: !output.no_progress && !output.quiet,
             json,
             bar,
             began: Instant::now(),
@@ -120,7 +124,7 @@ impl Progress {
             return;
         }
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.quiet && last.elapsed() >= LINE_EVERY {
+        if self.lines && last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
             self.say(&self.line(tally));
         }

@@ -39,7 +39,8 @@ pub(crate) fn summary(report: &Report) -> String {
         let _ = writeln!(out, "  {name:<13}{:>15}", HumanCount(count).to_string());
     }
     if report.ignored_fields > 0 {
-        let _ = writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
+        let _ =
+            writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
     }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
@@ -52,22 +53,39 @@ pub(crate) fn summary(report: &Report) -> String {
 }
 
 /// What was rejected, where, and what to do.
-pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
+///
+/// `flags` are those that the load was given and its rejects need too.
+pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<String> {
     if report.rows.rejected == 0 {
         return None;
     }
     let mut out = format!(
-        "error: {} {} rejected\n",
+        "error: {} {}{} rejected\n",
         HumanCount(report.rows.rejected),
-        if report.rows.rejected == 1 { "record was" } else { "records were" }
+        if report.rows.rejected == 1 { "record" } else { "records" },
+        match report.sources.as_slice() {
+            [one] if report.rows.rejected == 1 => format!(" of {} was", one.name),
+            [one] => format!(" of {} were", one.name),
+            _ if report.rows.rejected == 1 => " was".to_owned(),
+            _ => " were".to_owned(),
+        }
     );
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
-        let column = reason.column.as_ref().map_or(String::new(), |column| format!("column {column:?}: "));
+        let column = reason.column.as_ref().map_or(String::new(), |column| {
+            let type_name = reason.type_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            format!("column {column:?}{type_name}: ")
+        });
         let more = match reason.count {
             0 | 1 => String::new(),
             n => format!(", and {} more like it", HumanCount(n - 1)),
         };
-        let _ = writeln!(out, "  {}  {column}{}  ({}{more})", reason.first, one_line(&reason.example), reason.sqlstate);
+        let _ = writeln!(
+            out,
+            "  {}  {column}{}  ({}{more})",
+            reason.first,
+            one_line(&reason.example),
+            reason.sqlstate
+        );
     }
     let kinds = report.rejects.reasons.len();
     if kinds > REASONS_SHOWN {
@@ -75,10 +93,11 @@ pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
     }
     match &report.rejects.file {
         Some(file) => {
-            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}");
+            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}{flags}");
         }
         None => {
-            let _ = write!(out, "hint: they are in the ledger: SELECT * FROM _dbload.reject WHERE run = '{}'", report.run);
+            let _ =
+                write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
         }
     }
     Some(out)
@@ -87,8 +106,11 @@ pub(crate) fn rejects(report: &Report, table: &str) -> Option<String> {
 /// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
 fn one_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 160;
-    let mut out: String =
-        text.chars().take(SHOWN_CHARS).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let mut out: String = text
+        .chars()
+        .take(SHOWN_CHARS)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
     if text.chars().nth(SHOWN_CHARS).is_some() {
         out.push_str("..");
     }

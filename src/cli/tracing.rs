@@ -21,7 +21,8 @@ pub(crate) fn init(output: &OutputArgs) {
             tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
         }
         LogFormat::Text => {
-            let format = tracing_subscriber::fmt::format().without_time().with_target(false).with_ansi(colour);
+            let format =
+                tracing_subscriber::fmt::format().without_time().with_target(false).with_ansi(colour);
             tracing_subscriber::fmt()
                 .event_format(format)
                 .with_ansi(colour)

@@ -86,9 +86,22 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
         Some(Format::Json { .. }) if first_lines_are_objects(head) => {
             Ok(Detected { format: Format::Jsonl, because: "by its first lines, each a JSON object" })
         }
+        Some(Format::Csv(dialect)) if dialect.delimiter == b',' => Ok(csv_by_name(dialect, head)),
         Some(format) => Ok(Detected { format, because: "by name" }),
         None => by_content(head),
     }
+}
+
+/// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter is sought.
+fn csv_by_name(dialect: Dialect, head: &[u8]) -> Detected {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    if count_unquoted(first_line, b',') == 0
+        && let (delimiter @ (b';' | b'\t' | b'|'), because) = sniff_delimiter(text)
+    {
+        return Detected { format: Format::Csv(Dialect { delimiter, ..dialect }), because };
+    }
+    Detected { format: Format::Csv(dialect), because: "by name" }
 }
 
 fn by_content(head: &[u8]) -> Result<Detected, DetectError> {

@@ -51,9 +51,8 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
             .await
             .map_err(create)?;
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
-                create(error)
-            }
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),
             other => LedgerError::Server {
                 doing: "migrate the ledger",
                 view: ErrorView { message: other.to_string(), ..ErrorView::default() },
@@ -112,7 +111,10 @@ pub fn administrator_sql(role: &str) -> String {
             crate::pg::literal(&migration.description)
         ));
     }
-    let role = crate::pg::Ident::new(role).map_or_else(|_| "PUBLIC".to_owned(), |role| role.to_string());
+    let role = match crate::pg::Ident::new(role) {
+        Ok(ident) if !role.eq_ignore_ascii_case("public") => ident.to_string(),
+        _ => "PUBLIC".to_owned(),
+    };
     sql.push_str(&format!(
         "GRANT USAGE ON SCHEMA _dbload TO {role};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA _dbload TO {role};\n\

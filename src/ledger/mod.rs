@@ -16,8 +16,9 @@ pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
-pub use read::{
-    abandon, append_rest, complete, record_run, rejects_after, sample_rejects, set_aside, source_books, summary,
-};
 pub use read::{ReasonCount, RejectRow, Summary};
+pub use read::{
+    abandon, append_rest, complete, heartbeat, record_run, rejects_after, rejects_query, sample_rejects,
+    set_aside, source_books, summary,
+};
 pub use run::{Checkpoint, NewRun, Settings, StoredRun, StoredSource, identity_of};

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{Dsn, connect_sqlx};
+use crate::pg::{Dsn, TableName, connect_sqlx};
 use crate::record::Position;
 
 use super::error::LedgerError;
@@ -95,6 +95,11 @@ impl Ledger {
         Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
     }
 
+    /// Reads a run as it is, without taking it over: its epoch is nobody's.
+    pub async fn read(&mut self, run: &str) -> Result<StoredRun, LedgerError> {
+        read_run(&mut self.connection, run, 0).await.map_err(LedgerError::server("read the unfinished run"))
+    }
+
     /// Takes a run over: whatever its former owner still has in flight is fenced from now on.
     pub async fn take_over(&mut self, run: &str, me: &Owner) -> Result<StoredRun, LedgerError> {
         let failed = LedgerError::server("take over the unfinished run");
@@ -109,12 +114,27 @@ impl Ledger {
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
-                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => LedgerError::Fenced,
+                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
+                    LedgerError::Fenced
+                }
                 other => other,
             })?;
-        let stored = read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
+        let stored =
+            read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(stored)
+    }
+
+    /// Whether the target has no row any more.
+    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
+        let failed = LedgerError::server("look at the target");
+        let sql = format!("SELECT NOT EXISTS (SELECT FROM {table})");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .persistent(false)
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)
     }
 
     /// Gives an unfinished run up, for `--restart`.
@@ -139,7 +159,10 @@ impl Ledger {
     }
 
     /// Descriptions of the sources that completed appends have put into a table.
-    pub async fn appended(&mut self, target_oid: u32) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
+    pub async fn appended(
+        &mut self,
+        target_oid: u32,
+    ) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
         let failed = LedgerError::server("look for earlier appends");
         let rows = sqlx::query(
             "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
@@ -177,11 +200,12 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
 }
 
 async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {
-    let head = sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
-        .bind(run)
-        .persistent(false)
-        .fetch_one(&mut *connection)
-        .await?;
+    let head =
+        sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
+            .bind(run)
+            .persistent(false)
+            .fetch_one(&mut *connection)
+            .await?;
     let sources = sqlx::query(
         "SELECT name, description::text, begin_at::text, set_aside::text, moved_to FROM _dbload.source \
          WHERE run = $1 ORDER BY source",

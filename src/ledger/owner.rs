@@ -23,7 +23,8 @@ impl Owner {
     /// This process.
     #[must_use]
     pub fn this_process() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let read =
+            |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let pid = std::process::id();
         Self {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -40,14 +41,20 @@ impl Owner {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let here = Self::this_process();
-        if here.boot.is_empty() || self.boot.is_empty() || self.host != here.host || self.machine != here.machine {
+        if here.boot.is_empty()
+            || self.boot.is_empty()
+            || self.host != here.host
+            || self.machine != here.machine
+        {
             return false;
         }
         if self.boot != here.boot {
             // Containers may share a name; without a machine id, another boot id may be another machine.
             return !here.machine.is_empty();
         }
-        self.namespace == here.namespace && !here.namespace.is_empty() && started(self.pid) != Some(self.started)
+        self.namespace == here.namespace
+            && !here.namespace.is_empty()
+            && started(self.pid) != Some(self.started)
     }
 }
 
@@ -58,7 +65,9 @@ impl std::fmt::Display for Owner {
 }
 
 fn namespace() -> String {
-    std::fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
+    std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// Field 22 of `/proc/PID/stat`; a zombie is no process that could still commit.

@@ -159,12 +159,18 @@ pub async fn append_rest(
     session.run(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))
 }
 
-/// Completes a run: synchronously, fenced, and only if all books balance.
-pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
+/// Gives a sign of life.
+pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
     let sql = format!(
-        "BEGIN;\nSELECT _dbload.complete({}, {epoch});\nCOMMIT",
+        "UPDATE _dbload.run SET heartbeat = clock_timestamp() WHERE run = {} AND epoch = {epoch} AND state = 'running'",
         literal(run)
     );
+    session.run(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
+}
+
+/// Completes a run: synchronously, fenced, and only if all books balance.
+pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
+    let sql = format!("BEGIN;\nSELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
     let outcome = session.begin(&sql).await;
     match outcome {
         Ok(_) => {
@@ -231,12 +237,18 @@ pub async fn source_books(session: &Session, run: &str) -> Result<Vec<(u32, Sour
     Ok(rows
         .iter()
         .map(|row| numbers(row))
-        .filter_map(|n| Some((u32::try_from(*n.first()?).ok()?, SourceBooks { read: *n.get(1)?, rejected: *n.get(2)? })))
+        .filter_map(|n| {
+            Some((u32::try_from(*n.first()?).ok()?, SourceBooks { read: *n.get(1)?, rejected: *n.get(2)? }))
+        })
         .collect())
 }
 
 /// Rejects grouped by what was wrong, the most frequent first.
-pub async fn sample_rejects(session: &Session, run: &str, groups: u32) -> Result<Vec<ReasonCount>, LedgerError> {
+pub async fn sample_rejects(
+    session: &Session,
+    run: &str,
+    groups: u32,
+) -> Result<Vec<ReasonCount>, LedgerError> {
     let sql = format!(
         "SELECT sqlstate, column_name, count(*), (min(ARRAY[source, line]))[1], (min(ARRAY[source, line]))[2], \
          (array_agg(reason ORDER BY source, line))[1], (array_agg(constraint_name ORDER BY source, line))[1] \
@@ -264,8 +276,18 @@ fn reason_of(row: Vec<Option<String>>) -> Option<ReasonCount> {
     Some(ReasonCount { sqlstate, column, count, source, line, reason, constraint: next() })
 }
 
+/// The query that shows the rejects of a run, for people.
+#[must_use]
+pub fn rejects_query(run: &str) -> String {
+    format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(run))
+}
+
 /// A page of rejects behind a place, in source order.
-pub async fn rejects_after(session: &Session, run: &str, after: (u32, u64)) -> Result<Vec<RejectRow>, LedgerError> {
+pub async fn rejects_after(
+    session: &Session,
+    run: &str,
+    after: (u32, u64),
+) -> Result<Vec<RejectRow>, LedgerError> {
     let sql = format!(
         "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw \
          FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",

@@ -97,7 +97,13 @@ impl StoredRun {
 
 /// Identity of a load: `--load-id`, else a digest of what is loaded into what.
 #[must_use]
-pub fn identity_of(load_id: Option<&str>, target: &str, mode: &str, key: &[String], sources: &[String]) -> String {
+pub fn identity_of(
+    load_id: Option<&str>,
+    target: &str,
+    mode: &str,
+    key: &[String],
+    sources: &[String],
+) -> String {
     if let Some(id) = load_id {
         return format!("id:{id}");
     }

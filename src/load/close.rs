@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crate::account::{Books, SourceBooks};
 use crate::job::Job;
-use crate::ledger::{LedgerError, complete, sample_rejects, source_books, summary};
+use crate::ledger::{LedgerError, abandon, complete, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::{End, Ran};
 use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
+use crate::schema::Mode;
 use crate::write::StoredReject;
 
 use super::error::LoadError;
@@ -41,6 +42,13 @@ pub(super) async fn close(
     {
         ended = Ended::Failed(error.into());
     }
+    if !matches!(ended, Ended::Complete)
+        && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+    {
+        // A pipe is not resumed; a failure to say so now is made up for by the next start.
+        let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
+    }
     let report = match report(job, &prepared, ran, &ended, began).await {
         Ok(report) => Some(report),
         Err(error) => {
@@ -57,7 +65,20 @@ pub(super) async fn close(
         let (read, accounted) = (report.rows.read, report.rows.accounted());
         ended = Ended::Failed(LoadError::Unbalanced { read, accounted });
     }
-    Outcome { ended, report, plan: None }
+    let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
+    Outcome { ended, report, pipe_rest, plan: None }
+}
+
+/// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
+fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
+    let [input] = prepared.inputs.as_slice() else { return None };
+    if report.complete
+        || prepared.plan.mode != Mode::Append
+        || input.description.spec.location.is_replayable()
+    {
+        return None;
+    }
+    Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
 }
 
 async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
@@ -210,6 +231,7 @@ async fn ledger_rejects(
             .into_iter()
             .map(|reason| Reason {
                 first: format!("{}:{}", names(reason.source), reason.line),
+                type_name: type_name(prepared, reason.column.as_deref()),
                 sqlstate: reason.sqlstate,
                 column: reason.column,
                 constraint: reason.constraint,
@@ -220,7 +242,10 @@ async fn ledger_rejects(
     })
 }
 
-fn written(file: Result<std::path::PathBuf, reject_file::RejectFileError>, prepared: &Prepared) -> Option<String> {
+fn written(
+    file: Result<std::path::PathBuf, reject_file::RejectFileError>,
+    prepared: &Prepared,
+) -> Option<String> {
     match file {
         Ok(path) => Some(path.display().to_string()),
         Err(error) => {
@@ -241,7 +266,8 @@ async fn without_ledger(
     let names = |source: u32| source_name(prepared, source);
     let mut reasons: Vec<Reason> = Vec::new();
     for reject in &ran.rejects {
-        note_reason(&mut reasons, reject, &names);
+        let type_name = type_name(prepared, reject.column.as_deref());
+        note_reason(&mut reasons, reject, type_name, &names);
     }
     let file = if ran.rejects.is_empty() {
         None
@@ -251,9 +277,21 @@ async fn without_ledger(
     (ran.tally.books, ran.source_books.clone(), Rejects { file, reasons })
 }
 
-fn note_reason(reasons: &mut Vec<Reason>, reject: &StoredReject, names: &dyn Fn(u32) -> String) {
+fn type_name(prepared: &Prepared, column: Option<&str>) -> Option<String> {
+    let table = &prepared.plan.table;
+    Some(table.columns[table.column(column?)?].type_name.clone())
+}
+
+fn note_reason(
+    reasons: &mut Vec<Reason>,
+    reject: &StoredReject,
+    type_name: Option<String>,
+    names: &dyn Fn(u32) -> String,
+) {
     let same = |reason: &&mut Reason| {
-        reason.sqlstate == reject.sqlstate && reason.column == reject.column && reason.constraint == reject.constraint
+        reason.sqlstate == reject.sqlstate
+            && reason.column == reject.column
+            && reason.constraint == reject.constraint
     };
     match reasons.iter_mut().find(same) {
         Some(reason) => reason.count += 1,
@@ -262,6 +300,7 @@ fn note_reason(reasons: &mut Vec<Reason>, reject: &StoredReject, names: &dyn Fn(
             column: reject.column.clone(),
             constraint: reject.constraint.clone(),
             count: 1,
+            type_name,
             first: format!("{}:{}", names(reject.source), reject.line),
             example: reject.reason.clone(),
         }),

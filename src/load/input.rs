@@ -11,7 +11,9 @@ use crate::job::{self, FormatName};
 use crate::ledger::StoredSource;
 use crate::map::Target;
 use crate::record::{Block, Digest, Position};
-use crate::source::{BLOCK_BYTES, Blocks, Fingerprint, RawProgress, Reading, SourceError, SourceSpec, Stream};
+use crate::source::{
+    BLOCK_BYTES, Blocks, Fingerprint, Location, RawProgress, Reading, SourceError, SourceSpec, Stream,
+};
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ impl Input {
     /// A source as it is now.
     pub async fn new(spec: SourceSpec, ordinal: usize) -> Result<Self, SourceError> {
         let fingerprint = match &spec.location {
-            crate::source::Location::File(path) => Some(
+            Location::File(path) => Some(
                 Fingerprint::of(path)
                     .await
                     .map_err(|source| SourceError::Open { name: spec.name.clone(), source })?,
@@ -69,6 +71,22 @@ impl Input {
             moved_to: None,
             progress: Arc::new(AtomicU64::new(0)),
         })
+    }
+
+    /// Takes the fingerprint of a source that failed again, if the file is what it was as far as it went: a download that
+    /// was cut off is fetched once more, and is longer then.
+    pub async fn record_anew(&mut self) {
+        let (Location::File(path), Some(print)) =
+            (&self.description.spec.location, &self.description.fingerprint)
+        else {
+            return;
+        };
+        if let Ok(change) = print.compare(path).await
+            && change.keeps_recorded_part()
+            && let Ok(now) = Fingerprint::of(path).await
+        {
+            self.description.fingerprint = Some(now);
+        }
     }
 
     /// As the ledger stores it.
@@ -116,7 +134,8 @@ impl Input {
         )
         .await?;
         let format = format_of(&mut stream, reading).await?;
-        let limits = reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
+        let limits =
+            reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
         let reading = Reading { source: at.source, format, limits, block_bytes: BLOCK_BYTES };
         let blocks = Blocks::new(stream, reading, at).await?;
         Ok(Opened { blocks, peeked: VecDeque::new(), skip: 0 })

@@ -4,11 +4,15 @@
 //! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
 
 mod close;
+mod describe;
 mod error;
 mod input;
 mod prepare;
 mod reject_file;
+mod resume;
 mod sample;
+mod settings;
+mod verify;
 
 use std::time::Instant;
 
@@ -22,6 +26,7 @@ use crate::report::Report;
 pub use error::LoadError;
 pub use input::{Input, Opened, SourceFacts};
 pub use prepare::{Prepared, RunInHand, prepare};
+pub use verify::{Example, Verification, verify};
 
 /// How a load ended.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// The report, as far as the ledger could be asked.
     pub report: Option<Report>,
+    /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
+    pub pipe_rest: Option<(String, u64)>,
     /// The plan in words, for `--dry-run`.
     pub plan: Option<String>,
 }
@@ -62,17 +69,26 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         attempt += 1;
         let prepared = tokio::select! {
             prepared = prepare(job, listener) => prepared,
-            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, plan: None },
+            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, pipe_rest: None, plan: None },
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome { ended: Ended::Failed(error), report: None, plan: None },
+            Err(error) => {
+                return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None, plan: None };
+            }
         };
         if job.dry_run {
-            return Outcome { ended: Ended::Planned, report: None, plan: Some(prepared.describe(job)) };
+            return Outcome {
+                ended: Ended::Planned,
+                report: None,
+                pipe_rest: None,
+                plan: Some(prepared.describe(job)),
+            };
         }
         match pipeline::run(job, &mut prepared, listener, stop).await {
-            Err(LoadError::Write(crate::write::WriteError::LostCommits)) if attempt < ATTEMPTS_MAX => {}
+            // A pipe cannot be read again: what it has lost stays lost, and the error says so.
+            Err(LoadError::Write(crate::write::WriteError::LostCommits))
+                if attempt < ATTEMPTS_MAX && prepared.is_replayable() => {}
             ran => return close::close(job, prepared, ran, began).await,
         }
     }

@@ -7,12 +7,12 @@ use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    append_rest, identity_of, record_run,
+    record_run,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Pool, Session, TableName, connect_pool, literal};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
+use crate::pg::{Ident, Pool, Session, TableName, connect_pool};
+use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
@@ -21,7 +21,9 @@ use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
+use super::resume::{append_rests, check_sources, check_target, stored_inputs};
 use super::sample::{Sampled, sample};
+use super::settings::{identity, settings};
 
 /// A run that is ours.
 #[derive(Debug, Clone)]
@@ -56,7 +58,7 @@ pub struct Prepared {
     pub skipped: Vec<String>,
     /// The statement that creates the table, if it does not exist yet.
     pub ddl: Option<String>,
-    facts: ServerFacts,
+    pub(super) facts: ServerFacts,
 }
 
 /// Prepares a load.
@@ -70,11 +72,15 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
     let session = open(&pool).await?;
     let facts = server_facts(&session).await?;
+    if !facts.may_stage {
+        return Err(refuse_staging(&facts.role, &facts.database).into());
+    }
     let name = target_name(job, &inputs)?;
     let table = read_table(&session, &name).await?;
     let start = Start { job, listener, facts, inputs, sampled };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
+        None if job.verify => return Err(missing(&name).into()),
         None => (None, Some(start.new_table(&name)?)),
     };
     match ddl {
@@ -87,14 +93,16 @@ fn missing(name: &TableName) -> Refusal {
     Refusal { message: format!("table {name} does not exist"), hint: None }
 }
 
-async fn open(pool: &Pool) -> Result<Session, LoadError> {
+pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
     Session::open(pool).await.map_err(|view| LoadError::Prepare { doing: "open a session", view })
 }
 
 /// `--table`, else the first source's stem.
 fn target_name(job: &Job, inputs: &[Input]) -> Result<TableName, LoadError> {
     let schema = match &job.dsn.schema {
-        Some(schema) => Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?),
+        Some(schema) => {
+            Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?)
+        }
         None => None,
     };
     if let Some(name) = &job.table {
@@ -138,7 +146,12 @@ impl Start<'_> {
             mode: self.job.mode,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
-            pool_size: self.job.resources.pool_size,
+            // Without a key, equal records must be counted in one place.
+            pool_size: if self.job.verify && self.job.key.is_none() {
+                1
+            } else {
+                self.job.resources.pool_size
+            },
             has_pipe: self.has_pipe(),
         }
     }
@@ -154,7 +167,9 @@ impl Start<'_> {
                 Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?
             }
             (None, None) => {
-                return Err(Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into());
+                return Err(
+                    Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into()
+                );
             }
         };
         let name = TableName { schema: Some(schema), name: name.name.clone() };
@@ -173,31 +188,30 @@ impl Start<'_> {
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
     async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
-        let mut plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
-        if self.job.runs.no_ledger || self.job.dry_run {
+        let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
+        if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
-        let identity = self.identity(&plan.table.name, plan.mode, &plan.key_names())?;
+        let identity = identity(self.job, &plan.table.name)?;
         if pool.max_size() == 1 {
             // The ledger's connection is the one connection now.
             drop(session);
             pool.drop_idle();
         }
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
-        let unfinished = self.find(&mut ledger, &identity, &owner).await?;
-        if let Some(unfinished) = unfinished {
-            let resumable = !self.has_pipe() && !self.job.runs.restart;
-            if resumable {
-                check_target(&pool, &unfinished, target, &plan.table).await?;
-                let stored = self.take_over(&mut ledger, &unfinished, &owner).await?;
+        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+            if self.may_resume() {
+                check_target(&mut ledger, &unfinished, target, &plan.table).await?;
+                // Refused before it is taken over: a start with other settings changes nothing.
+                let stored = ledger.read(&unfinished.run).await?;
+                let settings = settings(self.job, &plan, stored.partitions);
+                self.check_resume(&stored, &settings).await?;
+                let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 ledger.close().await;
-                let settings = self.settings(&plan, stored.partitions);
-                return self.resume(pool, plan, stored, &settings).await;
+                return self.resume(pool, plan, stored).await;
             }
-            ledger.abandon(&unfinished.run).await?;
-            let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
-            self.tell(&Event::Note { text: format!("the unfinished run {} is given up: {why}", unfinished.run) });
+            self.give_up(&mut ledger, &unfinished).await?;
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
             self.skip_appended(&mut ledger, plan.table.oid).await?
@@ -208,7 +222,9 @@ impl Start<'_> {
         let session = open(&pool).await?;
         let run = self.record(&session, &plan, &identity, &owner, "").await?;
         drop(session);
-        plan.notes.extend(skipped.iter().map(|name| format!("{name} was appended by an earlier load: left out")));
+        for name in &skipped {
+            self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
+        }
         let mut prepared = self.without_ledger(pool, plan, None)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
@@ -228,17 +244,37 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
         let owner = Owner::this_process();
-        if !self.job.runs.no_ledger {
-            if pool.max_size() == 1 {
-                drop(session);
-                pool.drop_idle();
-                Ledger::open(&self.job.dsn, &self.facts.role).await?.close().await;
-                let session = open(&pool).await?;
-                return self.create_in(pool, session, new, &owner).await;
-            }
-            Ledger::open(&self.job.dsn, &self.facts.role).await?.close().await;
+        if self.job.runs.no_ledger {
+            return self.create_in(pool, session, new, &owner).await;
         }
+        drop(session);
+        if pool.max_size() == 1 {
+            pool.drop_idle();
+        }
+        let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let identity = identity(self.job, &new.name)?;
+        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+            if self.may_resume() {
+                let what = "was dropped";
+                return Err(LedgerError::TargetChanged { run: unfinished.run, what }.into());
+            }
+            self.give_up(&mut ledger, &unfinished).await?;
+        }
+        ledger.close().await;
+        let session = open(&pool).await?;
         self.create_in(pool, session, new, &owner).await
+    }
+
+    /// An unfinished run can be gone on with, and the user has not said otherwise.
+    fn may_resume(&self) -> bool {
+        !self.has_pipe() && !self.job.runs.restart
+    }
+
+    async fn give_up(&self, ledger: &mut Ledger, unfinished: &Unfinished) -> Result<(), LoadError> {
+        ledger.abandon(&unfinished.run).await?;
+        let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
+        self.tell(&Event::Note { text: format!("the unfinished run {} is given up: {why}", unfinished.run) });
+        Ok(())
     }
 
     async fn create_in(
@@ -256,7 +292,7 @@ impl Start<'_> {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
         } else {
-            let identity = self.identity(&plan.table.name, plan.mode, &plan.key_names())?;
+            let identity = identity(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, &identity, owner, "in transaction").await?)
         };
         session.transaction_ended();
@@ -287,7 +323,7 @@ impl Start<'_> {
             mode: plan.mode.name().to_owned(),
             key: plan.key_names(),
             partitions: plan.partitioner.count,
-            settings: self.settings(plan, plan.partitioner.count),
+            settings: settings(self.job, plan, plan.partitioner.count),
             guarantee: guarantee(job_is_replayable(&self.inputs), true, plan.mode).name().to_owned(),
             sources: self.inputs.iter().map(Input::store).collect(),
         };
@@ -313,19 +349,6 @@ impl Start<'_> {
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
     }
 
-    fn identity(&self, table: &TableName, mode: Mode, key: &[String]) -> Result<String, LoadError> {
-        let mut words = Vec::with_capacity(self.job.sources.len());
-        for word in &self.job.sources {
-            let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
-            let path = absolute.map_err(|error| Refusal {
-                message: format!("{word}: {error}"),
-                hint: None,
-            })?;
-            words.push(path.to_string_lossy().into_owned());
-        }
-        Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode.name(), key, &words))
-    }
-
     /// Looks for an unfinished run, and waits for its owner as long as we may.
     async fn find(
         &self,
@@ -348,41 +371,30 @@ impl Start<'_> {
         }
     }
 
-    async fn take_over(
-        &self,
-        ledger: &mut Ledger,
-        unfinished: &Unfinished,
-        owner: &Owner,
-    ) -> Result<StoredRun, LoadError> {
-        Ok(ledger.take_over(&unfinished.run, owner).await?)
+    /// What a resume must find as it was: parser, mapping, and the sources that are still to be read.
+    async fn check_resume(&self, stored: &StoredRun, settings: &Settings) -> Result<(), LoadError> {
+        let differences = stored.differences(settings);
+        if !differences.is_empty() {
+            return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
+        }
+        let first = stored.checkpoints.iter().map(|c| c.at.source).min().unwrap_or(0);
+        check_sources(&stored.run, &stored_inputs(stored)?, first).await
     }
 
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
-    async fn resume(
-        mut self,
-        pool: Pool,
-        mut plan: Plan,
-        stored: StoredRun,
-        settings: &Settings,
-    ) -> Result<Prepared, LoadError> {
-        let differences = stored.differences(settings);
-        if !differences.is_empty() {
-            return Err(LedgerError::OtherSettings { run: stored.run, differences }.into());
-        }
+    async fn resume(mut self, pool: Pool, mut plan: Plan, stored: StoredRun) -> Result<Prepared, LoadError> {
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
-            let text = format!("{} is new and waits for the next run: run {} is finished first", input.name, stored.run);
+            let text = format!(
+                "{} is new and waits for the next run: run {} is finished first",
+                input.name, stored.run
+            );
             self.tell(&Event::Note { text });
         }
-        let mut inputs = Vec::with_capacity(stored.sources.len());
-        for (ordinal, source) in stored.sources.iter().enumerate() {
-            inputs.push(Input::read(source, ordinal).ok_or(crate::pg::catalog::CatalogError::Answer)?);
-        }
+        let mut inputs = stored_inputs(&stored)?;
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
-        let first = stored.checkpoints.iter().map(|c| c.at.source).min().unwrap_or(0);
-        check_sources(&run.run, &inputs, first).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
@@ -399,9 +411,14 @@ impl Start<'_> {
         let before = ledger.appended(oid).await?;
         let mut skipped = Vec::new();
         for (name, description) in before {
-            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else { continue };
-            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else { continue };
-            let here = self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
+            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else {
+                continue;
+            };
+            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
+                continue;
+            };
+            let here =
+                self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
             let Some(at) = here else { continue };
             let change = print.compare(path).await.unwrap_or(Change::Gone);
             if !matches!(change, Change::Same | Change::Touched { .. }) {
@@ -418,39 +435,21 @@ impl Start<'_> {
         Ok(skipped)
     }
 
-    /// Parser and mapping, as a resume must share them.
-    fn settings(&self, plan: &Plan, partitions: u32) -> Settings {
-        let reading = &self.job.reading;
-        let hashed: Vec<&str> = plan
-            .key
-            .columns
-            .iter()
-            .filter(|&&c| plan.table.columns[c].is_hashable())
-            .map(|&c| plan.table.columns[c].name.raw())
-            .collect();
-        let value = |text: String| serde_json::Value::from(text);
-        let mut settings = Settings::new();
-        let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
-        set("mode", value(plan.mode.name().to_owned()));
-        set("key", plan.key_names().into());
-        set("partitioning", value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))));
-        set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
-        set("newer-by", plan.newer_by.clone().into());
-        set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
-        set("compression", value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))));
-        set("records", reading.records.clone().into());
-        set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
-        set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
-        set("columns", reading.columns.clone().into());
-        set("null-as", reading.null_as.clone().into());
-        set("max-record-bytes", reading.record_bytes.into());
-        set("timezone", value(self.job.time_zone.clone()));
-        set("datestyle", value(self.job.date_style.clone()));
-        settings
+    fn say_notes(&self, plan: &Plan) {
+        for note in &plan.notes {
+            self.tell(&Event::Note { text: note.clone() });
+        }
+        for m in &plan.matches {
+            let text = format!("field {:?} goes to column {:?}", m.field, m.column);
+            self.tell(&Event::Note { text });
+        }
     }
 
     /// Puts the pieces together; the caller adds the run, if there is one.
     fn without_ledger(self, pool: Pool, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
+        if !self.job.dry_run {
+            self.say_notes(&plan);
+        }
         let mapping = Arc::new(plan.mapping());
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
             crate::map::Target::Slot(slot) => Some(slot),
@@ -479,7 +478,8 @@ impl Start<'_> {
                 done: false,
             })
             .collect();
-        let guarantee = guarantee(job_is_replayable(&self.inputs), false, plan.mode);
+        let ledger = self.job.dry_run && !self.job.runs.no_ledger;
+        let guarantee = guarantee(job_is_replayable(&self.inputs), ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,
@@ -497,7 +497,7 @@ impl Start<'_> {
     }
 }
 
-fn job_is_replayable(inputs: &[Input]) -> bool {
+pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {
     inputs.iter().all(|input| input.description.spec.location.is_replayable())
 }
 
@@ -506,149 +506,5 @@ const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
         (true, _) => Guarantee::ExactlyOnce,
         (false, Mode::Append) => Guarantee::AtLeastOnce,
         (false, _) => Guarantee::EffectivelyOnce,
-    }
-}
-
-/// The target must still be what the unfinished run has written to.
-async fn check_target(
-    pool: &Pool,
-    unfinished: &Unfinished,
-    target: (u32, u32),
-    table: &Table,
-) -> Result<(), LoadError> {
-    let what = if unfinished.target.0 != target.0 {
-        "was dropped and created again"
-    } else if unfinished.target.1 != target.1 {
-        "was truncated or rewritten"
-    } else if unfinished.has_inserted && is_empty(pool, table).await? {
-        "was emptied"
-    } else {
-        return Ok(());
-    };
-    Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
-}
-
-async fn is_empty(pool: &Pool, table: &Table) -> Result<bool, LoadError> {
-    if pool.max_size() == 1 {
-        // The ledger has the one connection; asking would wait for it.
-        pool.resize(2);
-    }
-    let session = open(pool).await?;
-    let outcomes = session
-        .run(&format!("SELECT NOT EXISTS (SELECT FROM {})", table.name))
-        .await
-        .map_err(|view| LoadError::Prepare { doing: "look at the target", view })?;
-    Ok(outcomes.first().and_then(crate::pg::Outcome::value) == Some("t"))
-}
-
-/// What is left of sources that were set aside becomes the end of the order.
-async fn append_rests(pool: &Pool, run: &LedgerRef, inputs: &mut Vec<Input>) -> Result<(), LoadError> {
-    let rests: Vec<usize> = (0..inputs.len())
-        .filter(|&i| inputs[i].set_aside.is_some() && inputs[i].moved_to.is_none())
-        .collect();
-    for of in rests {
-        let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        let at = inputs[of].set_aside.unwrap_or_default();
-        let rest = Input {
-            begin: Position { source: ordinal, ..at },
-            set_aside: None,
-            moved_to: None,
-            ..inputs[of].clone()
-        };
-        let session = open(pool).await?;
-        let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
-        append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
-        inputs[of].moved_to = Some(ordinal);
-        inputs.push(rest);
-    }
-    Ok(())
-}
-
-/// Sources that are still to be read must be what they were.
-async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), LoadError> {
-    for input in inputs.iter().filter(|input| input.begin.source >= first && input.moved_to.is_none()) {
-        let (Location::File(path), Some(print)) =
-            (&input.description.spec.location, &input.description.fingerprint)
-        else {
-            continue;
-        };
-        let change = print.compare(path).await.unwrap_or(Change::Gone);
-        if !change.keeps_recorded_part() {
-            return Err(LedgerError::SourceChanged {
-                run: run.to_owned(),
-                name: input.name.clone(),
-                change: change.to_string(),
-            }
-            .into());
-        }
-    }
-    Ok(())
-}
-
-impl Prepared {
-    /// The plan in words.
-    #[must_use]
-    pub fn describe(&self, job: &Job) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let table = &self.plan.table;
-        let mut line = |name: &str, text: &str| {
-            let _ = writeln!(out, "{name:<12}{text}");
-        };
-        line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));
-        let state = if self.ddl.is_some() { "to be created" } else { "exists" };
-        line("table", &format!("{} ({state})", table.name));
-        line("mode", self.plan.mode.name());
-        let key = self.plan.key_names();
-        line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
-        let partitions = match self.plan.one_partition {
-            Some(why) => format!("1 ({why})"),
-            None => format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase(),
-        };
-        line("partitions", &partitions);
-        line("connections", &job.resources.pool_size.to_string());
-        line("path", &self.path_words());
-        line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
-        line("guarantee", self.guarantee.name());
-        line("sources", &self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "));
-        for (field, target) in &self.plan.fields {
-            let to = match target {
-                crate::map::Target::Slot(slot) => {
-                    let column = &table.columns[self.mapping.slots[*slot]];
-                    format!("{} {}", column.name, column.type_name)
-                }
-                crate::map::Target::Generated => "left out: the column is generated".to_owned(),
-                crate::map::Target::Extra => match &self.plan.extra {
-                    Extra::Jsonb(column) => format!("collected in {column:?}"),
-                    Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),
-                },
-            };
-            line("field", &format!("{field:?} -> {to}"));
-        }
-        for note in &self.plan.notes {
-            line("note", note);
-        }
-        if let Some(ddl) = &self.ddl {
-            let _ = writeln!(out, "\n{ddl};");
-        }
-        out
-    }
-
-    fn path_words(&self) -> String {
-        let paths = &self.plan.paths;
-        if let Some(why) = paths.always_careful {
-            return format!("careful, record by record: {why}");
-        }
-        match (self.plan.key.columns.is_empty(), paths.folding_shows) {
-            (false, Some(why)) => format!("set-based; record by record where a key repeats in a batch: {why}"),
-            _ => "set-based; record by record where the server refuses something".to_owned(),
-        }
-    }
-
-    /// The server, in words for a hint with SQL to read the rejects.
-    #[must_use]
-    pub fn rejects_query(&self) -> Option<String> {
-        let run = self.run.as_ref()?;
-        Some(format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(&run.ledger.run)))
     }
 }

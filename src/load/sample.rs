@@ -68,7 +68,9 @@ fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>) {
     if let Fields::Named(members) = decoded {
         for (position, (name, _)) in members.iter().enumerate() {
             // Records mostly look alike: the same name at the same place.
-            if fields.get(position).is_some_and(|known| known == name) || fields.iter().any(|known| known == name) {
+            if fields.get(position).is_some_and(|known| known == name)
+                || fields.iter().any(|known| known == name)
+            {
                 continue;
             }
             fields.push(name.to_string());

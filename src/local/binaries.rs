@@ -13,6 +13,9 @@ use std::{
 /// The programs that a cluster needs. psql is not among them: some packages of servers have none.
 const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 
+/// The oldest major version that works: CREATE DATABASE has no STRATEGY before.
+pub const OLDEST_MAJOR: u32 = 15;
+
 /// Folders of the distributions; `*` stands for one folder's name or its rest.
 const USUAL: [&str; 8] = [
     "/usr/lib/postgresql/*/bin",
@@ -56,9 +59,14 @@ impl Binaries {
     /// None are installed, or `DBLOAD_PG_BIN` names a folder without them.
     pub fn find() -> Result<Self> {
         if let Some(dir) = env::var_os("DBLOAD_PG_BIN").filter(|dir| !dir.is_empty()) {
-            return Self::at(Path::new(&dir));
+            return Self::at(Path::new(&dir))?.new_enough();
         }
-        Self::all().into_iter().next().ok_or_else(|| LocalError::NoBinaries { install: install_words() })
+        let newest = Self::all().into_iter().next();
+        newest.ok_or_else(|| LocalError::NoBinaries { install: install_words() })?.new_enough()
+    }
+
+    fn new_enough(self) -> Result<Self> {
+        if self.version.major >= OLDEST_MAJOR { Ok(self) } else { Err(LocalError::TooOld(self)) }
     }
 
     /// All that are installed, the newest first; of the same version, the first place found.
@@ -66,10 +74,13 @@ impl Binaries {
     pub fn all() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for dir in candidates() {
-            let dir =
+            let real =
                 fs::canonicalize(dir.join("postgres")).ok().and_then(|p| p.parent().map(Path::to_owned));
-            let Some(dir) = dir.filter(|dir| found.iter().all(|known| known.dir != *dir)) else { continue };
-            found.extend(Self::at(&dir));
+            let Some(real) = real.filter(|real| found.iter().all(|known| known.dir != *real)) else {
+                continue;
+            };
+            // Some systems link each program into one folder, others wrap it there.
+            found.extend(Self::at(&real).or_else(|_| Self::at(&dir)));
         }
         found.sort_by_key(|b| std::cmp::Reverse(b.version));
         found

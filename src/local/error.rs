@@ -2,7 +2,7 @@
 //!
 //! Causes are sources. `hint()` is what to do next, where there is something to do.
 
-use super::binaries::Version;
+use super::binaries::{Binaries, OLDEST_MAJOR, Version};
 use std::{io, path::PathBuf};
 
 /// Why a local server could not be made, started, reached or removed.
@@ -22,6 +22,9 @@ pub enum LocalError {
         /// The program.
         program: &'static str,
     },
+    /// The newest server is too old.
+    #[error("use PostgreSQL {} in {}: the oldest that works is {OLDEST_MAJOR}", .0.version, .0.dir.display())]
+    TooOld(Binaries),
     /// A file or folder could not be made, read, written or removed.
     #[error("{doing} {}", path.display())]
     File {
@@ -149,6 +152,10 @@ impl LocalError {
                 data.display()
             ),
             Self::OtherVersion { data, made_by, installed } => move_hint(data, *made_by, installed.first()),
+            Self::TooOld(_) => {
+                "install a newer one, or set DBLOAD_PG_BIN to its folder, or give a server with --dsn"
+                    .to_owned()
+            }
             Self::NoAccount => "make a user for it: useradd --system postgres".to_owned(),
             Self::Unreachable { closed, .. } => {
                 format!("chmod o+x {}, or use another folder", closed.display())
@@ -183,7 +190,8 @@ fn move_hint(data: &std::path::Path, made_by: u32, newest: Option<&Version>) -> 
          DBLOAD_PG_BIN=<bin of {made_by}> dbload local start && pg_dumpall -d \"$(dbload local url)\" >all.sql\n  \
          dbload local stop && mv {data} {data}.{made_by}\n  \
          DBLOAD_PG_BIN=<bin of {new}> dbload local start && psql -d \"$(dbload local url)\" -f all.sql\n\
-         hint: or, for much data: pg_upgrade -b <bin of {made_by}> -B <bin of {new}> -d {data}.{made_by} -D {data}\n\
+         hint: or, for much data, instead of the dump: start and stop the new one once, then\n  \
+         pg_upgrade -U postgres -b <bin of {made_by}> -B <bin of {new}> -d {data}.{made_by} -D {data}\n\
          hint: if it holds nothing of yours: dbload local reset --yes"
     )
 }

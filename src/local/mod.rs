@@ -1,7 +1,9 @@
 //! PostgreSQL servers of dbload's own: the one a newcomer's first load goes into, and throwaway ones for tests.
 //!
-//! [`binaries`] finds what is installed, [`cluster`] makes and runs one cluster, [`account`] is who it runs as. On top:
-//! [`server`] (the default one, left running), [`temp`] (a server that is gone with its owner), [`shared`] (one such server a test process, a fresh database a test).
+//! [`binaries`] finds what is installed, [`cluster`] makes and runs one cluster, [`account`] is who it runs as, `postmaster`
+//! is the running process. On top: [`server`] (the default one, left running; `launch` starts and ends it, [`home`] is where
+//! it lives), [`temp`] (a server that is gone with its owner, by `watchdog` and `sweep`; `standby` follows one), [`shared`]
+//! (one such server a test process, a fresh database a test).
 //!
 //! Everything here blocks (processes, files, at most a few seconds) and is plain `std`: from async code call it by
 //! `tokio::task::spawn_blocking`. This room never reads argv, never prints, never ends the process, and never touches a
@@ -16,13 +18,18 @@ pub mod binaries;
 pub mod cluster;
 mod error;
 pub mod home;
+mod launch;
+mod postmaster;
 pub mod server;
 pub mod shared;
 mod sql;
+mod standby;
 mod sweep;
 pub mod temp;
+mod watchdog;
 
 pub use error::LocalError;
+pub use postmaster::Postmaster;
 pub use server::{LocalServer, ensure_running};
 pub use shared::{FreshDatabase, SharedServer};
 pub use temp::{Options, TempServer};

@@ -2,41 +2,29 @@
 //!
 //! Where it already runs, finding that out takes one small file and one connect. Everything else happens under a lock, so
 //! ten starts at once give one server. A cluster is made under another name and then renamed: it is complete or not there.
-//! It is started by a shell that ends at once, in a process group of its own, so neither Ctrl-C nor the end of dbload
-//! reaches it. It is never removed but by [`reset`], and a data folder that another major version made is never touched.
+//! It is never removed but by [`reset`], and a data folder that another major version made is never touched.
 
 use super::{
-    LocalError, Result,
+    LocalError, Postmaster, Result,
     account::Account,
     binaries::{Binaries, Version},
-    cluster::{Cluster, Durability, Postmaster, lives, tail, tail_of},
+    cluster::{Cluster, Durability, tail_of},
     home::Home,
+    launch::{end, launch},
     sql,
 };
-use rustix::process::{Pid, Signal};
 use std::{
     fs,
     io::Read,
-    os::unix::{fs::OpenOptionsExt, net::UnixStream, process::CommandExt},
-    path::PathBuf,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
+    path::{Path, PathBuf},
 };
 
 /// The database of a load that names none: it is there in every cluster.
 pub const DATABASE: &str = "postgres";
-/// Recovery after a crash replays up to max_wal_size (1 GB): about a minute on a slow disk.
-const START_PATIENCE: Duration = Duration::from_secs(120);
-/// A fast shutdown writes a checkpoint.
-const STOP_PATIENCE: Duration = Duration::from_secs(120);
-/// After a kill of the server alone, backends notice it and let go of the shared memory within this time.
-const ORPHANS_PATIENCE: Duration = Duration::from_secs(10);
-/// The log of a server left running for years; one older log is kept.
-const LOG_MAX_BYTES: u64 = 4 << 20;
 /// In the server's folder: the version of the programs that started it.
-const VERSION_FILE: &str = "version";
-/// The other files of a server that [`reset`] removes.
+pub(super) const VERSION_FILE: &str = "version";
+/// A cluster that is being made, or removed.
 const HALF_MADE: &str = "data.new";
 
 /// The default local server, running.
@@ -283,73 +271,11 @@ fn create(home: &Home, cluster: &Cluster) -> Result<()> {
     made
 }
 
-fn remove_tree(path: &std::path::Path) -> Result<()> {
+fn remove_tree(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(LocalError::file("remove", path, e)),
         _ => Ok(()),
     }
-}
-
-/// Starts it and waits until it is ready.
-fn launch(home: &Home, cluster: &Cluster) -> Result<()> {
-    let stale = cluster.postmaster();
-    if let Some(postmaster) = &stale {
-        if postmaster.is_running(&home.data) {
-            // Started by hand, or still recovering: it is ours to wait for.
-            return cluster
-                .wait_ready(START_PATIENCE, &home.log, || !postmaster.is_running(&home.data))
-                .map(|_| ());
-        }
-        // PostgreSQL sees through a pid that is gone, but not through one that another process has been given since.
-        if rustix::process::test_kill_process(postmaster.pid).is_ok() {
-            let path = home.data.join("postmaster.pid");
-            fs::remove_file(&path).map_err(|e| LocalError::file("remove the stale", &path, e))?;
-        }
-    }
-    let start = Instant::now();
-    loop {
-        rotate(home);
-        let pid = detach(home, cluster)?;
-        match cluster.wait_ready(START_PATIENCE, &home.log, || !lives(pid)) {
-            Ok(_) => break,
-            // Backends of a killed server may still hold its shared memory.
-            Err(LocalError::Ended { .. }) if stale.is_some() && start.elapsed() < ORPHANS_PATIENCE => {
-                thread::sleep(Duration::from_millis(200));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    let path = home.dir.join(VERSION_FILE);
-    fs::write(&path, cluster.binaries.version.to_string()).map_err(|e| LocalError::file("write", &path, e))
-}
-
-/// Runs postgres as nobody's child; its pid.
-fn detach(home: &Home, cluster: &Cluster) -> Result<Pid> {
-    let mut command: Command = cluster.command("/bin/sh");
-    command.args(["-c", r#"log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!"#, "sh"]).arg(&home.log);
-    command.arg(cluster.binaries.program("postgres")).arg("-D").arg(&home.data).process_group(0);
-    let output = cluster.run(command)?;
-    let pid = String::from_utf8_lossy(&output.stdout).trim().parse().ok().and_then(Pid::from_raw);
-    pid.ok_or_else(|| LocalError::Program { program: "postgres", output: tail(&output.stderr) })
-}
-
-fn rotate(home: &Home) {
-    if fs::metadata(&home.log).is_ok_and(|meta| meta.len() > LOG_MAX_BYTES) {
-        let _ = fs::rename(&home.log, home.dir.join("server.log.1"));
-    }
-}
-
-/// Ends the server; whether it was running. The lock is held.
-fn end(home: &Home) -> Result<bool> {
-    let Some(postmaster) = Postmaster::read(&home.data).filter(|p| p.is_running(&home.data)) else {
-        return Ok(false);
-    };
-    postmaster.signal(Signal::INT);
-    if postmaster.wait_gone(&home.data, STOP_PATIENCE) {
-        return Ok(true);
-    }
-    let (data, seconds) = (home.data.clone(), STOP_PATIENCE.as_secs());
-    Err(LocalError::NotStopped { data, seconds, log: tail_of(&home.log) })
 }
 
 /// TCP is open to every user of this machine, so there the superuser needs a password: random, kept in a passfile.

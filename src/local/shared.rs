@@ -29,7 +29,7 @@ impl SharedServer {
         let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         if SERVER.get().is_none() {
             // Tests run side by side, each with a pool.
-            let server = TempServer::start(Options::default().conf("max_connections = 200"))?;
+            let server = TempServer::start(Options::default().in_memory().conf("max_connections = 200"))?;
             let _ = SERVER.set(Self { server });
         }
         Ok(SERVER.get_or_init(|| unreachable!("set above, under the lock")))

@@ -4,11 +4,7 @@
 //! ends, so unlike a pid it cannot be mistaken for a later process: no lock means no owner. Folders are made and swept
 //! under one lock, so a folder that is just being made is never seen half. A server with a living owner is never touched.
 
-use super::{
-    LocalError, Result,
-    account::Account,
-    cluster::{Postmaster, SOCKET_PATH_MAX_BYTES},
-};
+use super::{LocalError, Postmaster, Result, account::Account, cluster::SOCKET_PATH_MAX_BYTES};
 use rustix::process::Signal;
 use std::{
     env,
@@ -25,8 +21,22 @@ const OWNER: &str = "owner.lock";
 const GATE: &str = "gate.lock";
 /// What comes behind the folder of folders in a socket's path: the server's folder, `s`, and the socket's name.
 const SOCKET_TAIL_BYTES: usize = 45;
+/// Linux's memory file system for everybody.
+const MEMORY: &str = "/dev/shm";
+/// Less than this could fill up with the data of a large test: the disk then. (Containers often have 64 MB.)
+const MEMORY_ROOM_BYTES: u64 = 4 << 30;
 /// An immediate shutdown takes milliseconds; one that takes longer is killed.
 const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a throwaway server's folder is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Place {
+    /// The temporary folder.
+    #[default]
+    Disk,
+    /// The memory file system if it has room, else the temporary folder.
+    Memory,
+}
 
 /// The folder of one throwaway server, ours as long as this value lives.
 #[derive(Debug)]
@@ -38,8 +48,20 @@ pub(super) struct Nest {
 
 impl Nest {
     /// Removes what dead owners left, then makes a folder.
-    pub(super) fn make(account: &Account) -> Result<Self> {
-        let root = root(account)?;
+    pub(super) fn make(account: &Account, place: Place) -> Result<Self> {
+        let disk = root(account)?;
+        let memory = memory_root();
+        let root = match (place, &memory) {
+            (Place::Memory, Some(memory)) => own_root(memory)?,
+            _ => own_root(&disk)?,
+        };
+        // The other place too: nobody may ever come back to it.
+        for other in [Some(&disk), memory.as_ref()].into_iter().flatten().filter(|&other| *other != root) {
+            if own_root(other).is_ok() {
+                let _gate = gate(other)?;
+                sweep(other);
+            }
+        }
         let _gate = gate(&root)?;
         sweep(&root);
         let dir = fresh_name(&root);
@@ -62,21 +84,36 @@ impl Drop for Nest {
 
 /// `dbload-<uid>` in the temporary folder; in /tmp if that one is too deep for a socket or closed to the server's user.
 fn root(account: &Account) -> Result<PathBuf> {
-    let uid = rustix::process::geteuid().as_raw();
-    let name = format!("dbload-{uid}");
-    let mut root = env::temp_dir().join(&name);
+    let root = env::temp_dir().join(name());
     let too_long = root.as_os_str().len() + SOCKET_TAIL_BYTES > SOCKET_PATH_MAX_BYTES;
-    if !root.is_absolute() || too_long || account.check_reach(&root).is_err() {
-        root = Path::new("/tmp").join(&name);
+    if root.is_absolute() && !too_long && account.check_reach(&root).is_ok() {
+        return Ok(root);
     }
-    match fs::DirBuilder::new().mode(0o711).create(&root) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(LocalError::file("make the folder", &root, e)),
+    let root = Path::new("/tmp").join(name());
+    account.check_reach(&root).map(|()| root)
+}
+
+/// `dbload-<uid>` in the memory file system, if there is one with room.
+fn memory_root() -> Option<PathBuf> {
+    let room = rustix::fs::statvfs(MEMORY).ok()?;
+    (room.f_bavail.saturating_mul(room.f_frsize) >= MEMORY_ROOM_BYTES).then(|| Path::new(MEMORY).join(name()))
+}
+
+fn name() -> String {
+    format!("dbload-{}", rustix::process::geteuid().as_raw())
+}
+
+/// Makes the folder, or makes sure that it is ours: its name can be guessed, and the folder above is everybody's.
+fn own_root(root: &Path) -> Result<PathBuf> {
+    match fs::DirBuilder::new().mode(0o711).create(root) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(LocalError::file("make the folder", root, e));
+        }
+        _ => {}
     }
-    // The name can be guessed, and the folder above is everybody's.
-    let meta = fs::symlink_metadata(&root).map_err(|e| LocalError::file("look at", &root, e))?;
-    if meta.is_dir() && meta.uid() == uid { Ok(root) } else { Err(LocalError::NotOurs(root)) }
+    let meta = fs::symlink_metadata(root).map_err(|e| LocalError::file("look at", root, e))?;
+    let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+    if ours { Ok(root.to_owned()) } else { Err(LocalError::NotOurs(root.to_owned())) }
 }
 
 fn gate(root: &Path) -> Result<File> {

@@ -192,7 +192,9 @@ mod tests {
             assert!(push_uuid(&mut out, text), "{text}");
             assert_eq!(out, canonical.as_bytes(), "{text}");
         }
-        for text in ["", "a0eebc99", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "a-0eebc999c0b4ef8bb6d6bb9bd380a11"] {
+        for text in
+            ["", "a0eebc99", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "a-0eebc999c0b4ef8bb6d6bb9bd380a11"]
+        {
             assert!(!push_uuid(&mut Vec::new(), text), "{text}");
         }
     }

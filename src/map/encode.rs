@@ -91,10 +91,16 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block);
-        format::decode_block(format, header, &block, &DecodeLimits::default(), &mut |i, fields| match fields {
-            Ok(fields) => encoder.record(i, &fields),
-            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
-        });
+        format::decode_block(
+            format,
+            header,
+            &block,
+            &DecodeLimits::default(),
+            &mut |i, fields| match fields {
+                Ok(fields) => encoder.record(i, &fields),
+                Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
+            },
+        );
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
             let Encoder { parts, ignored_fields, .. } = encoder;
@@ -284,6 +290,14 @@ impl<'m, 'b> Encoder<'m, 'b> {
     fn row(&mut self, i: usize, cells: &mut [Cell<'_>]) -> Result<(), Refusal> {
         let mut extra = std::mem::take(&mut self.extra);
         let outcome = if let (Some(slot), false) = (self.mapping.extra_slot, extra.is_empty()) {
+            if !matches!(cells[slot], Cell::Absent | Cell::Null) {
+                self.extra = extra;
+                return Err(Refusal::at(
+                    slot,
+                    "42701",
+                    "the record has a value of its own for the column of extra fields",
+                ));
+            }
             extra.push('}');
             let mut cells = cells.to_vec();
             cells[slot] = Cell::Json(&extra);
@@ -347,7 +361,9 @@ impl<'m, 'b> Encoder<'m, 'b> {
         self.key.clear();
         for &slot in &self.mapping.key {
             match cells[slot] {
-                Cell::Absent => return Err(Refusal::at(slot, "23502", "the record has no value for this key column")),
+                Cell::Absent => {
+                    return Err(Refusal::at(slot, "23502", "the record has no value for this key column"));
+                }
                 Cell::Null if !self.mapping.null_keys => {
                     return Err(Refusal::at(slot, "23502", "null in a key column"));
                 }

@@ -160,7 +160,8 @@ fn kind_of_text(text: &str) -> Kind {
 /// it is a float, unless it is beyond one.
 fn number(text: &str) -> Option<Kind> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
+    let (mantissa, exponent) =
+        unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(w, f)| (w, Some(f)));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || whole.len() > 1 && whole.starts_with('0') || fraction.is_some_and(|f| !digits(f)) {
@@ -198,14 +199,19 @@ fn is_date(text: &str) -> bool {
 
 /// ISO 8601: a date, `T` or a space, `HH:MM[:SS[.fraction]]`, perhaps a zone.
 fn is_timestamp(text: &str) -> bool {
-    if !text.is_ascii() || text.len() < 16 || !is_date(&text[..10]) || !matches!(text.as_bytes()[10], b'T' | b't' | b' ') {
+    if !text.is_ascii()
+        || text.len() < 16
+        || !is_date(&text[..10])
+        || !matches!(text.as_bytes()[10], b'T' | b't' | b' ')
+    {
         return false;
     }
     let rest = &text[11..];
     let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(zone_at);
     let mut parts = clock.trim_end().split(':');
-    let (Some(hour), Some(minute), second, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(hour), Some(minute), second, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return false;
     };
     let two = |s: &str, max: u32| s.len() == 2 && decimal(s.as_bytes()).is_some_and(|n| n <= max);
@@ -230,9 +236,9 @@ fn decimal(digits: &[u8]) -> Option<u32> {
 fn is_uuid(text: &str) -> bool {
     let b = text.as_bytes();
     b.len() == 36
-        && b.iter().enumerate().all(|(i, c)| {
-            if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() }
-        })
+        && b.iter()
+            .enumerate()
+            .all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() })
 }
 
 #[cfg(test)]
@@ -275,7 +281,8 @@ mod tests {
     #[test]
     fn strings_of_json_are_no_numbers() {
         let mut inference = Inference::default();
-        let members = [("a".into(), r#""12""#), ("b".into(), "12"), ("c".into(), r#"{"x":1}"#), ("d".into(), "null")];
+        let members =
+            [("a".into(), r#""12""#), ("b".into(), "12"), ("c".into(), r#"{"x":1}"#), ("d".into(), "null")];
         inference.observe(&[], &Fields::Named(&members));
         let types: Vec<_> = inference.columns().iter().map(|c| c.type_name).collect();
         assert_eq!(types, ["text", "bigint", "jsonb", "text"]);

@@ -97,7 +97,13 @@ pub struct Mapping {
 impl Mapping {
     /// A mapping onto the writable columns of a table; `key` holds column ordinals.
     #[must_use]
-    pub fn new(table: Arc<Table>, key: &[usize], null_keys: bool, extra: Extra, partitioner: Partitioner) -> Self {
+    pub fn new(
+        table: Arc<Table>,
+        key: &[usize],
+        null_keys: bool,
+        extra: Extra,
+        partitioner: Partitioner,
+    ) -> Self {
         let slots: Vec<usize> = (0..table.columns.len()).filter(|&c| !table.columns[c].generated).collect();
         let slot_of = |column: usize| slots.iter().position(|&c| c == column);
         let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();

@@ -28,9 +28,7 @@ pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
             _ => None,
         }
     };
-    one(&lower)
-        .map(|c| (c, Match::CaseInsensitive))
-        .or_else(|| one(&snake).map(|c| (c, Match::SnakeCase)))
+    one(&lower).map(|c| (c, Match::CaseInsensitive)).or_else(|| one(&snake).map(|c| (c, Match::SnakeCase)))
 }
 
 /// `HTTPStatusCode` → `http_status_code`, `Order ID` → `order_id`.
@@ -47,9 +45,8 @@ fn snake_case(name: &str) -> String {
         let previous = i.checked_sub(1).and_then(|p| chars.get(p)).copied();
         let next_is_lower = chars.get(i + 1).is_some_and(|n| n.is_lowercase());
         let starts_word = c.is_uppercase()
-            && previous.is_some_and(|p| {
-                p.is_lowercase() || p.is_numeric() || (p.is_uppercase() && next_is_lower)
-            });
+            && previous
+                .is_some_and(|p| p.is_lowercase() || p.is_numeric() || (p.is_uppercase() && next_is_lower));
         if starts_word && !out.ends_with('_') {
             out.push('_');
         }

@@ -46,7 +46,8 @@ fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {
 }
 
 fn positional(header: &[String], values: &[Option<&str>]) -> String {
-    let members = header.iter().zip(values).map(|(name, value)| (name.clone(), serde_json::Value::from(*value)));
+    let members =
+        header.iter().zip(values).map(|(name, value)| (name.clone(), serde_json::Value::from(*value)));
     serde_json::Value::Object(members.collect()).to_string()
 }
 

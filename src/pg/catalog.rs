@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
 
-use super::ident::{Ident, IdentError, TableName, literal};
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
+use crate::schema::{Ident, IdentError, TableName, literal};
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
@@ -29,8 +29,8 @@ pub struct ServerFacts {
     pub role: String,
     /// Batches may commit asynchronously: nobody has asked for more, and there is only one WAL.
     pub asynchronous_commit: bool,
-    /// Sequences of this database are ours to name: the system identifier and the database's oid.
-    pub identity: String,
+    /// The role may make temporary tables, which staging needs.
+    pub may_stage: bool,
 }
 
 /// Why a target cannot be described.
@@ -71,7 +71,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError
                 FROM pg_catalog.pg_settings s WHERE s.name = 'synchronous_commit') \
              AND current_setting('synchronous_standby_names') = '' \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus'), \
-             (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())",
+             pg_catalog.has_database_privilege(current_database(), 'TEMPORARY')",
         )
         .await?;
     let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
@@ -82,7 +82,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError
         schema: row.next(),
         role: row.text()?,
         asynchronous_commit: row.flag(),
-        identity: row.text()?,
+        may_stage: row.flag(),
     })
 }
 
@@ -103,7 +103,10 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     };
     let relfilenode = row.number()?;
     if row.flag() {
-        return Err(CatalogError::NotATable { name: qualified.to_string(), what: "a table with rewrite rules" });
+        return Err(CatalogError::NotATable {
+            name: qualified.to_string(),
+            what: "a table with rewrite rules",
+        });
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
@@ -262,6 +265,7 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
             let column = Column {
                 name,
                 type_name,
+                domain_name: domain_base.is_some().then(|| types.name(type_oid)).flatten(),
                 domain_base,
                 collation,
                 ty,
@@ -379,6 +383,10 @@ impl Types {
             read.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
         }
         Ok(read)
+    }
+
+    fn name(&self, oid: u32) -> Option<String> {
+        self.types.get(&oid).map(|row| row.name.clone())
     }
 
     fn of(&self, oid: u32, depth: u32) -> PgType {

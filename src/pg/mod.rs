@@ -10,7 +10,6 @@ pub mod catalog;
 mod connect;
 pub mod dsn;
 mod error;
-mod ident;
 mod pool;
 mod secret;
 mod session;
@@ -19,9 +18,9 @@ mod sqlx_door;
 mod tls;
 mod wire;
 
+pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
-pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use pool::{Client, Pool, connect_pool};
 pub use secret::Secret;
 pub use session::{Outcome, Session};

@@ -74,6 +74,13 @@ impl Pool {
         self.inner.status().max_size
     }
 
+    /// A connection can be had without waiting for another user of it.
+    #[must_use]
+    pub fn has_idle(&self) -> bool {
+        let status = self.inner.status();
+        status.available > 0 || status.size < status.max_size
+    }
+
     /// Allows fewer (or more) connections; those in use stay until they are returned. Never below one.
     pub fn resize(&self, size: usize) {
         self.inner.resize(size.max(1));

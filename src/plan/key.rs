@@ -61,7 +61,9 @@ fn lacks_all(table: &Table, unique: &UniqueIndex, fields: &[&str]) -> bool {
     !fields.is_empty()
         && unique.columns.iter().all(|&c| {
             table.columns[c].has_default()
-                && !fields.iter().any(|field| Mapping::column_of(table, field).is_some_and(|found| found == c))
+                && !fields
+                    .iter()
+                    .any(|field| Mapping::column_of(table, field).is_some_and(|found| found == c))
         })
 }
 
@@ -92,7 +94,11 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
         return Ok(key_of(table, index));
     }
     if let Some(index) = table.unique.iter().find(same) {
-        return Err(unusable(table, index, index.unusable.map_or("cannot be used", super::super::schema::Unusable::words)));
+        return Err(unusable(
+            table,
+            index,
+            index.unusable.map_or("cannot be used", super::super::schema::Unusable::words),
+        ));
     }
     let expression = table.unique.iter().find(|index| index.columns.is_empty());
     if let Some(index) = expression {
@@ -108,7 +114,10 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
 fn unusable(table: &Table, index: &UniqueIndex, why: &str) -> Refusal {
     let columns: Vec<String> = table.names(&index.columns).iter().map(ToString::to_string).collect();
     Refusal::new(
-        format!("unique index {:?} of table {} {why}: it cannot be the key of an upsert", index.name, table.name),
+        format!(
+            "unique index {:?} of table {} {why}: it cannot be the key of an upsert",
+            index.name, table.name
+        ),
         if columns.is_empty() {
             "a plain unique index on the key columns is needed".to_owned()
         } else {

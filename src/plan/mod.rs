@@ -4,16 +4,18 @@
 
 mod create;
 mod key;
+mod paths;
 mod refuse;
 
 use std::sync::Arc;
 
 use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
 use crate::schema::{Mode, Table};
-use crate::write::Paths;
 
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
+pub use paths::Paths;
+pub use refuse::refuse_staging;
 
 /// What a sample of the sources has shown.
 #[derive(Debug, Clone, Default)]
@@ -179,12 +181,15 @@ fn newer_by(mapping: &Mapping, wishes: &Wishes<'_>) -> Result<Option<String>, Re
     }
 }
 
+/// Fields and where they go.
+type Targets = Vec<(String, Target)>;
+
 /// Matches the sample's fields, source by source, so that two fields of one source on one column are found.
 fn match_fields(
     mapping: &Mapping,
     sample: &Sample,
     extra: &Extra,
-) -> Result<(Vec<(String, Target)>, Vec<MatchNote>), Refusal> {
+) -> Result<(Targets, Vec<MatchNote>), Refusal> {
     let mut all: Vec<(String, Target)> = Vec::new();
     let mut matches: Vec<MatchNote> = Vec::new();
     for source in &sample.sources {
@@ -230,11 +235,9 @@ fn partitioning(
         let column = &table.columns[column];
         !column.has_default() || fields.iter().any(|field| *field == column.name.raw())
     };
-    let other_unique = table
-        .unique
-        .iter()
-        .enumerate()
-        .any(|(i, index)| Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c))));
+    let other_unique = table.unique.iter().enumerate().any(|(i, index)| {
+        Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c)))
+    });
     let reason = if table.references_itself {
         Some("the table refers to itself")
     } else if table.has_exclusions {

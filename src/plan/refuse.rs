@@ -6,6 +6,17 @@ use crate::schema::{Identity, Mode, PgType, Table};
 use super::key::Key;
 use super::{Refusal, Sample};
 
+/// Staging needs temporary tables.
+#[must_use]
+pub fn refuse_staging(role: &str, database: &str) -> Refusal {
+    Refusal::new(
+        format!(
+            "the role {role} may not make temporary tables in database {database}, and staging needs them"
+        ),
+        format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
+    )
+}
+
 /// The column of `--extra jsonb:COLUMN` must be there and hold JSON.
 pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> {
     let Extra::Jsonb(name) = extra else { return Ok(()) };
@@ -40,7 +51,12 @@ pub(super) fn rights(
             _ => continue,
         };
         return Err(Refusal::new(
-            format!("the role may not {} column {} of table {}", missing.to_lowercase(), column.name, table.name),
+            format!(
+                "the role may not {} column {} of table {}",
+                missing.to_lowercase(),
+                column.name,
+                table.name
+            ),
             format!("GRANT {missing} ON {} TO the role", table.name),
         ));
     }
@@ -59,7 +75,9 @@ pub(super) fn missing_key(
         return Ok(());
     }
     let given = |column: usize| {
-        targets.iter().any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
+        targets
+            .iter()
+            .any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
     };
     let missing: Vec<&str> =
         key.columns.iter().filter(|&&c| !given(c)).map(|&c| table.columns[c].name.raw()).collect();
@@ -68,7 +86,10 @@ pub(super) fn missing_key(
     }
     Err(Refusal::new(
         format!("no field for key column {} of table {}", missing.join(", "), table.name),
-        format!("the sources have {}; --key names another key, --mode append needs none", sample.fields().join(", ")),
+        format!(
+            "the sources have {}; --key names another key, --mode append needs none",
+            sample.fields().join(", ")
+        ),
     ))
 }
 
@@ -84,7 +105,9 @@ pub(super) fn notes(
         return notes;
     }
     let given = |column: usize| {
-        targets.iter().any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
+        targets
+            .iter()
+            .any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
     };
     for (ordinal, column) in table.columns.iter().enumerate() {
         let name = column.name.raw();
@@ -93,7 +116,9 @@ pub(super) fn notes(
                 "column {name:?} is NOT NULL, has no default and no field: only records whose key is stored can be applied"
             ));
         }
-        let field = targets.iter().find(|(field, target)| *target == Target::Generated && field.eq_ignore_ascii_case(name));
+        let field = targets
+            .iter()
+            .find(|(field, target)| *target == Target::Generated && field.eq_ignore_ascii_case(name));
         if column.generated && field.is_some() {
             notes.push(format!("column {name:?} is generated: its field is left out"));
         }

@@ -1,6 +1,6 @@
 //! One column of the target and the type of its values, as far as encoding and merging care.
 
-use crate::pg::Ident;
+use super::Ident;
 
 /// What a value of a column looks like to us: how JSON becomes its text form, and whether equal
 /// values have one canonical form (so that they may be hashed to a partition).
@@ -48,6 +48,8 @@ pub struct Column {
     pub type_name: String,
     /// For a domain its base type as SQL text: staging uses that, the domain judges in the merge.
     pub domain_base: Option<String>,
+    /// The domain's bare name, as the server names it in an error.
+    pub domain_name: Option<String>,
     /// Its collation, qualified and quoted, where it is not its type's own.
     pub collation: Option<String>,
     /// How its values look.
@@ -71,7 +73,8 @@ impl Column {
     /// compare as they like.
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
-        self.domain_base.is_none() && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
+        self.domain_base.is_none()
+            && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
     }
 
     /// The server fills it if a record lacks it.

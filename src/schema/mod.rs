@@ -4,9 +4,11 @@
 //! Never touches Postgres, files, the clock or the environment.
 
 mod column;
+mod ident;
 mod table;
 
 pub use column::{Column, Identity, PgType};
+pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use table::{Relation, Table, UniqueIndex, Unusable};
 
 /// What happens to a record whose key is stored.

@@ -1,6 +1,6 @@
 //! The target table: its columns, unique indexes and the facts that decide the path of a batch.
 
-use crate::pg::{Ident, TableName};
+use super::{Ident, TableName};
 
 use super::Column;
 

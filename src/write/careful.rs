@@ -5,6 +5,7 @@
 //! table, so that the server plans them once a batch, and it works without a ledger.
 
 use crate::batch::Batch;
+use crate::pg::literal;
 use crate::schema::Mode;
 
 use super::merge::{insert_lists, on_conflict, overriding};
@@ -23,6 +24,7 @@ pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
         Mode::Update => keyed(plan, batch, update(plan, batch), false),
         Mode::Upsert => keyed(plan, batch, update(plan, batch), true),
     };
+    let column = blamed_column(plan);
     let text = format!(
         "#variable_conflict use_column
 DECLARE
@@ -33,20 +35,20 @@ DECLARE
     dbload_updated bigint := 0;
     dbload_unchanged bigint := 0;
     dbload_skipped bigint := 0;
-    dbload_state text; dbload_constraint text; dbload_column text; dbload_message text; dbload_detail text;
+    dbload_state text; dbload_constraint text; dbload_column text; dbload_message text; dbload_detail text; dbload_type text;
 BEGIN
     FOR dbload_row IN SELECT * FROM {STAGE} ORDER BY s0 LOOP
         BEGIN
 {body}
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
-                dbload_column = COLUMN_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
+                dbload_column = COLUMN_NAME, dbload_type = PG_DATATYPE_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
             -- Not the record's fault: the batch is replayed, or the load ends.
             IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58', 'XX') THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, sqlstate, constraint_name, column_name, reason)
-            VALUES (dbload_row.s0, dbload_state, nullif(dbload_constraint, ''), nullif(dbload_column, ''),
+            VALUES (dbload_row.s0, dbload_state, nullif(dbload_constraint, ''), {column},
                     dbload_message || coalesce(': ' || nullif(dbload_detail, ''), ''));
         END;
     END LOOP;
@@ -55,7 +57,22 @@ BEGIN
 END"
     );
     // The body holds text of the catalog (names, defaults): quoted as a literal, it cannot end the block.
-    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
+    format!("DO LANGUAGE plpgsql {}", literal(&text))
+}
+
+/// The column to blame: as the server names it, or the only one of the domain that it names.
+fn blamed_column(plan: &WritePlan) -> String {
+    let columns = &plan.table().columns;
+    let domains: Vec<String> = columns
+        .iter()
+        .filter_map(|column| Some((column, column.domain_name.as_ref()?)))
+        .filter(|(_, name)| columns.iter().filter(|c| c.domain_name.as_ref() == Some(name)).count() == 1)
+        .map(|(column, name)| format!("WHEN {} THEN {}", literal(name), literal(column.name.raw())))
+        .collect();
+    if domains.is_empty() {
+        return "nullif(dbload_column, '')".to_owned();
+    }
+    format!("coalesce(nullif(dbload_column, ''), CASE dbload_type {} END)", domains.join(" "))
 }
 
 fn append(plan: &WritePlan, batch: &Batch) -> String {

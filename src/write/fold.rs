@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 
-use super::names::{STAGE, key_operator, presence, written};
+use super::names::{STAGE, key_equals, key_operator, presence, written};
 use super::plan::WritePlan;
 
 fn key_columns(plan: &WritePlan, of: &str) -> String {
@@ -26,6 +26,16 @@ pub(super) fn probe(plan: &WritePlan) -> String {
         "SELECT coalesce(sum(n - 1), 0), coalesce(bool_or(refusable), false) FROM \
          (SELECT count(*) AS n, bool_or({nulls}) AS refusable FROM {STAGE} GROUP BY {} HAVING count(*) > 1) d",
         key_columns(plan, "")
+    )
+}
+
+/// Removes the staged rows whose key is not stored: under `--mode update` each of them is skipped, however often its key
+/// occurs.
+pub(super) fn drop_unknown(plan: &WritePlan) -> String {
+    format!(
+        "DELETE FROM {STAGE} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {})",
+        plan.table().name,
+        key_equals(plan, "t", "s")
     )
 }
 
@@ -69,7 +79,10 @@ fn folded(plan: &WritePlan, slot: Slot) -> String {
     if plan.mapping.key.contains(&slot) {
         return format!("((array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
     }
-    format!("((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}", presence(plan, "(f.s)", slot))
+    format!(
+        "((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}",
+        presence(plan, "(f.s)", slot)
+    )
 }
 
 /// `d` and a staged row have the same key.

@@ -13,10 +13,12 @@ mod plan;
 mod rejects;
 mod retry;
 mod transaction;
+mod verify;
 mod writer;
 
-pub use plan::{Paths, Staging, WritePlan};
+pub use plan::{Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
 pub use retry::Patience;
 pub use transaction::Committed;
+pub use verify::{Verdict, Verifier};
 pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

@@ -48,9 +48,17 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
     }
     let calls: Vec<String> = settings
         .iter()
-        .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{}', true)", value.replace('\'', "''")))
+        .map(|(name, value)| {
+            format!("pg_catalog.set_config('{name}', '{}', true)", value.replace('\'', "''"))
+        })
         .collect();
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSELECT {};\n{}", calls.join(", "), staging(plan))
+    // Behind a pooler, COPY's prepared statement may meet the name of another client's.
+    let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {};\n{}",
+        calls.join(", "),
+        staging(plan)
+    )
 }
 
 fn on_commit(plan: &WritePlan) -> &'static str {
@@ -203,15 +211,9 @@ pub(super) fn differs(plan: &WritePlan, batch: &Batch, source: &str) -> Option<S
         return None;
     }
     let new: Vec<String> = slots.iter().map(|&slot| new_value(plan, batch, source, slot)).collect();
-    let old: Vec<String> = slots
-        .iter()
-        .map(|&slot| stored(&plan.table().columns[plan.mapping.slots[slot]]))
-        .collect();
-    Some(format!(
-        "ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record",
-        new.join(", "),
-        old.join(", ")
-    ))
+    let old: Vec<String> =
+        slots.iter().map(|&slot| stored(&plan.table().columns[plan.mapping.slots[slot]])).collect();
+    Some(format!("ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record", new.join(", "), old.join(", ")))
 }
 
 /// `--newer-by`: the staged row is newer than the stored one.

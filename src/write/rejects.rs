@@ -21,7 +21,7 @@ pub struct StoredReject {
     pub record: u64,
     /// Line on which it begins.
     pub line: u64,
-    /// Offset in the decoded stream at which it ends.
+    /// Offset in the decoded stream at which it begins.
     pub offset: u64,
     /// The column to blame.
     pub column: Option<String>,
@@ -44,7 +44,7 @@ fn place(block: &Block, i: usize, originals: &Originals) -> StoredReject {
         source: block.source,
         record: after.record,
         line: block.spans[i].line,
-        offset: after.offset,
+        offset: block.offset_of(i),
         column: None,
         sqlstate: String::new(),
         constraint: None,
@@ -74,7 +74,8 @@ pub(super) async fn of_server(
     batch: &Batch,
     originals: &Originals,
 ) -> Result<Vec<StoredReject>, ErrorView> {
-    let sql = format!("SELECT s0, slot, sqlstate, constraint_name, column_name, reason FROM {REFUSED} ORDER BY s0");
+    let sql =
+        format!("SELECT s0, slot, sqlstate, constraint_name, column_name, reason FROM {REFUSED} ORDER BY s0");
     let outcomes = session.run(&sql).await?;
     let rows = outcomes.into_iter().next().unwrap_or_default();
     Ok(from_rows(rows, plan, batch, originals))
@@ -106,7 +107,8 @@ pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]
     const COPY: &str = "COPY _dbload.reject (run, source, record, line, byte_offset, column_name, sqlstate, \
                         constraint_name, reason, original, raw) FROM STDIN";
     let chunks = rejects.iter().map(|reject| {
-        let mut line = format!("{run}\t{}\t{}\t{}\t{}", reject.source, reject.record, reject.line, reject.offset);
+        let mut line =
+            format!("{run}\t{}\t{}\t{}\t{}", reject.source, reject.record, reject.line, reject.offset);
         let (record, raw) = match &reject.original {
             Original::Record(record) => (Some(record), None),
             Original::Raw(raw) => (None, Some(raw)),

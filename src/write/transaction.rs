@@ -7,6 +7,7 @@ use crate::batch::{Batch, Keys};
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::schema::Mode;
 
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
 use super::writer::LedgerRef;
@@ -40,6 +41,13 @@ impl Path {
     pub(super) const fn careful(self) -> Self {
         if self.converts() { Self::ConvertingCareful } else { Self::Careful }
     }
+}
+
+/// A path, and what is expected of other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) path: Path,
+    pub(super) conflicts: Conflicts,
 }
 
 /// Where a transaction failed.
@@ -99,9 +107,10 @@ pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
 ) -> Result<Committed, Failed> {
     let plan = context.plan;
+    let path = way.path;
     let began = std::time::Instant::now();
     session.begin(&names::begin(plan, batch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
@@ -114,7 +123,8 @@ pub(super) async fn write(
     }
     let copied = std::time::Instant::now();
     if staged > 0 {
-        let verdict = merge_staged(plan, session, batch, path, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+        let verdict =
+            merge_staged(plan, session, batch, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books = verdict.books;
@@ -133,11 +143,8 @@ pub(super) async fn write(
     committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
     commit(context, session, batch, &committed).await?;
-    committed.seconds = [
-        (copied - began).as_secs_f64(),
-        (merged - copied).as_secs_f64(),
-        merged.elapsed().as_secs_f64(),
-    ];
+    committed.seconds =
+        [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
     Ok(committed)
 }
 
@@ -150,7 +157,12 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 }
 
 /// Fills the typed staging table; returns its rows. What did not convert is in the refused.
-async fn stage(plan: &WritePlan, session: &Session, batch: &Batch, path: Path) -> Result<u64, ErrorView> {
+pub(super) async fn stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<u64, ErrorView> {
     if path.converts() {
         let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
         session.run(&ddl).await?;
@@ -189,7 +201,12 @@ async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
 }
 
 /// Consecutive chunks with the same columns share a COPY.
-async fn copy_chunks(session: &Session, batch: &Batch, into: &str, skip_errors: bool) -> Result<u64, ErrorView> {
+async fn copy_chunks(
+    session: &Session,
+    batch: &Batch,
+    into: &str,
+    skip_errors: bool,
+) -> Result<u64, ErrorView> {
     let mut copied = 0;
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
         let sql = names::copy(into, &run[0].columns, skip_errors);
@@ -208,19 +225,18 @@ async fn merge_staged(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
     staged: u64,
 ) -> Result<Verdict, ErrorView> {
-    let mut careful = path.is_careful() || plan.paths.always_careful.is_some();
-    let mut folded = 0;
+    let mut careful = way.path.is_careful() || plan.paths.always_careful.is_some();
+    let mut repeated = 0;
     if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let probe = session.run(&fold::probe(plan)).await?;
-        folded = number(probe.first(), 0)?;
-        let refusable = probe.first().and_then(|o| o.rows.first()).and_then(|r| r.get(1)?.as_deref()) == Some("t");
-        careful = folded > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
-        if folded > 0 && !careful {
-            session.run(&fold::fold(plan, batch)).await?;
-        }
+        repeated = number(probe.first(), 0)?;
+        let row = probe.first().and_then(|outcome| outcome.rows.first());
+        let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
+        careful =
+            repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
     }
     if !careful {
         careful = match merge::unique_elsewhere(plan, batch) {
@@ -233,13 +249,20 @@ async fn merge_staged(
         };
     }
     if careful {
-        // Rows that were folded before a probe asked for care: the careful path sees the folded ones.
-        let books = run_careful(plan, session, batch).await?;
-        let deduplicated = if folded > 0 { staged - count_staged(session).await? } else { 0 };
-        return Ok(Verdict { books: Books { deduplicated, ..books }, careful: true });
+        return Ok(Verdict { books: run_careful(plan, session, batch).await?, careful: true });
     }
-    let mut books = run_fast(plan, session, batch, staged - folded).await?;
-    books.deduplicated = folded;
+    let mut skipped = 0;
+    if repeated > 0 && plan.mode == Mode::Update {
+        skipped = affected(session, &fold::drop_unknown(plan)).await?;
+        let probe = session.run(&fold::probe(plan)).await?;
+        repeated = number(probe.first(), 0)?;
+    }
+    if repeated > 0 {
+        session.run(&fold::fold(plan, batch)).await?;
+    }
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way.conflicts)).await?;
+    books.deduplicated = repeated;
+    books.skipped += skipped;
     Ok(Verdict { books, careful: false })
 }
 
@@ -256,9 +279,14 @@ async fn run_careful(plan: &WritePlan, session: &Session, batch: &Batch) -> Resu
     Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
 }
 
-async fn run_fast(plan: &WritePlan, session: &Session, batch: &Batch, rows: u64) -> Result<Books, ErrorView> {
+async fn run_fast(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    (rows, conflicts): (u64, Conflicts),
+) -> Result<Books, ErrorView> {
     let mut books = Books::default();
-    if let Some(sql) = merge::insert(plan, batch) {
+    if let Some(sql) = merge::insert(plan, batch, conflicts) {
         books.inserted = affected(session, &sql).await?;
     }
     if books.inserted < rows
@@ -285,10 +313,11 @@ async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
     Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
 }
 
-fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
-    outcome
-        .and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok())
-        .ok_or_else(|| ErrorView { message: "the server's answer is not a number".to_owned(), ..ErrorView::default() })
+pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+    outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
+        message: "the server's answer is not a number".to_owned(),
+        ..ErrorView::default()
+    })
 }
 
 /// Keeps the rejects, moves the checkpoint, commits: the fence raises before COMMIT if the batch is not the next one.

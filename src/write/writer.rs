@@ -15,10 +15,12 @@ use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify,
 
 use crate::record::Position;
 
+use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Path};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
+use super::verify::Verdict;
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
@@ -33,11 +35,14 @@ impl LedgerRef {
     /// The fence: moves the checkpoint, or raises.
     pub(super) fn advance(&self, batch: &Batch, committed: &Committed) -> String {
         let books = &committed.books;
-        let sources: Vec<String> =
-            committed.sources.iter().map(|(source, b)| format!("{source},{},{}", b.read, b.rejected)).collect();
-        let digest = batch.digest.map_or("NULL".to_owned(), |d| {
-            format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash)
-        });
+        let sources: Vec<String> = committed
+            .sources
+            .iter()
+            .map(|(source, b)| format!("{source},{},{}", b.read, b.rejected))
+            .collect();
+        let digest = batch
+            .digest
+            .map_or("NULL".to_owned(), |d| format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash));
         format!(
             "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
              ARRAY[{}]::bigint[], {digest})",
@@ -83,6 +88,11 @@ pub enum WriterEvent {
         partition: u32,
         /// What stands in the way.
         error: ErrorView,
+    },
+    /// The records of a partition were compared with the table.
+    Verified {
+        /// What was found.
+        verdict: Box<Verdict>,
     },
     /// A batch that waited goes on.
     Resumed {
@@ -131,6 +141,19 @@ pub struct Writer {
     pub books: Books,
 }
 
+/// A checkpoint, as read.
+#[derive(Default)]
+struct Found {
+    epoch: u64,
+    at: (u64, u64, u64),
+    books: Books,
+    done: bool,
+}
+
+fn place_of(at: &Position) -> (u64, u64, u64) {
+    (u64::from(at.source), at.offset, at.record)
+}
+
 /// What the checkpoint says about a batch whose outcome is unknown.
 enum Resolved {
     Committed(Books),
@@ -162,11 +185,16 @@ impl Writer {
     }
 
     /// Commits a batch; `None`: it was halved, and its halves are in the queue.
-    async fn commit(&self, batch: &Batch, queue: &mut VecDeque<Batch>) -> Result<Option<Committed>, WriteError> {
+    async fn commit(
+        &self,
+        batch: &Batch,
+        queue: &mut VecDeque<Batch>,
+    ) -> Result<Option<Committed>, WriteError> {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
+        let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, path).await {
+            let failed = match self.attempt(batch, Way { path, conflicts }).await {
                 Ok(committed) => {
                     if retry.tries() > 0 {
                         self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
@@ -176,7 +204,11 @@ impl Writer {
                 Err(failed) => failed,
             };
             tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
-            match classify(stage_of(failed.at), &failed.error) {
+            let stage = self.stage_of(failed.at, conflicts);
+            match classify(stage, &failed.error) {
+                Action::ReplayWithJitter if failed.error.sqlstate.as_deref() == Some("23505") => {
+                    conflicts = Conflicts::LeftAlone;
+                }
                 Action::CarefulPath if path < path.careful() => path = path.careful(),
                 Action::HalveBatch(last) => match batch.halve() {
                     Some((first, second)) => {
@@ -189,7 +221,9 @@ impl Writer {
                 },
                 Action::ResolveByCheckpoint | Action::Fenced => {
                     match self.resolve(batch, failed.error, &mut retry).await? {
-                        Resolved::Committed(books) => return Ok(Some(Committed { books, ..Committed::default() })),
+                        Resolved::Committed(books) => {
+                            return Ok(Some(Committed { books, ..Committed::default() }));
+                        }
                         Resolved::NotCommitted => {}
                     }
                 }
@@ -219,12 +253,11 @@ impl Writer {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, path: Path) -> Result<Committed, Failed> {
+    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
         let session =
             Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
-        let context =
-            Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
-        let outcome = transaction::write(&context, &session, batch, path).await;
+        let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
+        let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
             && !failed.error.lost
         {
@@ -241,7 +274,12 @@ impl Writer {
     }
 
     /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
-    async fn resolve(&self, batch: &Batch, cause: ErrorView, retry: &mut Retry) -> Result<Resolved, WriteError> {
+    async fn resolve(
+        &self,
+        batch: &Batch,
+        cause: ErrorView,
+        retry: &mut Retry,
+    ) -> Result<Resolved, WriteError> {
         let Some(ledger) = &self.ledger else {
             // Without a ledger nothing tells. A keyed batch can be applied twice; an append cannot.
             return if self.plan.mapping.key.is_empty() {
@@ -253,11 +291,11 @@ impl Writer {
         };
         loop {
             let error = match self.checkpoint(ledger).await {
-                Ok((epoch, _, _)) if epoch != ledger.epoch => return Err(WriteError::Fenced),
-                Ok((_, at, books)) if at == (batch.after.source, batch.after.offset, batch.after.record) && books.read >= self.books.read + batch.read() => {
-                    return Ok(Resolved::Committed(difference(&books, &self.books)));
+                Ok(found) if found.epoch != ledger.epoch => return Err(WriteError::Fenced),
+                Ok(found) if found.at == place_of(&batch.after) && found.done == batch.done => {
+                    return Ok(Resolved::Committed(difference(&found.books, &self.books)));
                 }
-                Ok((_, at, _)) if at == (batch.before.source, batch.before.offset, batch.before.record) => {
+                Ok(found) if found.at == place_of(&batch.before) && !found.done => {
                     return Ok(Resolved::NotCommitted);
                 }
                 Ok(_) => return Err(WriteError::LostCommits),
@@ -269,11 +307,11 @@ impl Writer {
         }
     }
 
-    async fn checkpoint(&self, ledger: &LedgerRef) -> Result<(u64, (u32, u64, u64), Books), ErrorView> {
+    async fn checkpoint(&self, ledger: &LedgerRef) -> Result<Found, ErrorView> {
         let session = Session::open(&self.pool).await?;
         let sql = format!(
             "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
-             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected \
+             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
             self.plan.lock_timeout_ms,
             literal(&ledger.run),
@@ -292,7 +330,7 @@ impl Writer {
         let row = outcomes.get(2).and_then(|outcome| outcome.rows.first());
         let Some(row) = row else {
             // Our run is gone: pruned, or restored from before.
-            return Ok((0, (0, 0, 0), Books::default()));
+            return Ok(Found::default());
         };
         let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
         let books = Books {
@@ -304,27 +342,33 @@ impl Writer {
             skipped: n(9),
             rejected: n(10),
         };
-        Ok((n(0), (u32::try_from(n(1)).unwrap_or(0), n(2), n(3)), books))
+        let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
+        Ok(Found { epoch: n(0), at: (n(1), n(2), n(3)), books, done })
     }
 }
 
-const fn stage_of(at: FailedAt) -> Stage<'static> {
-    match at {
-        FailedAt::Connect => Stage::Connect,
-        FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
-        FailedAt::Merge => Stage::Merge { cheap_key: None },
-        FailedAt::Commit => Stage::AfterCommitSent,
+impl Writer {
+    fn stage_of(&self, at: FailedAt, conflicts: Conflicts) -> Stage<'_> {
+        let key = self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str());
+        match at {
+            FailedAt::Connect => Stage::Connect,
+            FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
+            FailedAt::Merge => {
+                Stage::Merge { cheap_key: key.filter(|_| conflicts == Conflicts::NotExpected) }
+            }
+            FailedAt::Commit => Stage::AfterCommitSent,
+        }
     }
 }
 
 const fn difference(now: &Books, before: &Books) -> Books {
     Books {
-        read: now.read - before.read,
-        inserted: now.inserted - before.inserted,
-        updated: now.updated - before.updated,
-        unchanged: now.unchanged - before.unchanged,
-        deduplicated: now.deduplicated - before.deduplicated,
-        skipped: now.skipped - before.skipped,
-        rejected: now.rejected - before.rejected,
+        read: now.read.saturating_sub(before.read),
+        inserted: now.inserted.saturating_sub(before.inserted),
+        updated: now.updated.saturating_sub(before.updated),
+        unchanged: now.unchanged.saturating_sub(before.unchanged),
+        deduplicated: now.deduplicated.saturating_sub(before.deduplicated),
+        skipped: now.skipped.saturating_sub(before.skipped),
+        rejected: now.rejected.saturating_sub(before.rejected),
     }
 }

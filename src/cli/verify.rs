@@ -1,0 +1,65 @@
+//! `dbload verify SOURCE..`: do the sources and the table agree, record by record.
+
+use dbload::load::{Verification, verify};
+use indicatif::HumanCount;
+use tokio_util::sync::CancellationToken;
+
+use super::args::LoadArgs;
+use super::load::{error_words, job, print};
+use super::progress::Progress;
+use super::{exit, target, with_causes};
+
+/// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not.
+pub(crate) async fn run(args: LoadArgs) -> u8 {
+    let progress = Progress::new(&args.output);
+    let resolved = match target::resolve(args.target.dsn.as_deref(), &|words| progress.say(words)).await {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            progress.say(&error_words(&error.to_string(), error.hint().as_deref()));
+            return error.exit_code();
+        }
+    };
+    let mut job = job(&args, resolved.dsn);
+    job.verify = true;
+    let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
+    let found = verify(&job, &listener, &CancellationToken::new()).await;
+    progress.finish();
+    match found {
+        Ok(found) => {
+            let text = if args.output.json {
+                format!("{}\n", serde_json::to_string(&found).unwrap_or_default())
+            } else {
+                words(&found)
+            };
+            match (print(&text), found.holds() && found.rejected == 0) {
+                (false, _) => exit::UNEXPECTED,
+                (true, true) => exit::COMPLETE,
+                (true, false) => exit::REJECTS,
+            }
+        }
+        Err(error) => {
+            progress.say(&error_words(&with_causes(&error), error.hint().as_deref()));
+            exit::code_of_error(&error)
+        }
+    }
+}
+
+fn words(found: &Verification) -> String {
+    let verdict =
+        if found.holds() { "holds what the sources say" } else { "does not hold what the sources say" };
+    let mut out = format!("{} ({}) {verdict}\n", found.table, found.database);
+    for (name, count) in [
+        ("read", found.read),
+        ("equal", found.equal),
+        ("different", found.different),
+        ("missing", found.missing),
+        ("superseded", found.superseded),
+        ("rejected", found.rejected),
+    ] {
+        out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
+    }
+    for example in &found.examples {
+        out.push_str(&format!("  {}:{}  {}\n", example.source, example.line, example.what));
+    }
+    out
+}

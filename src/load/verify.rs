@@ -1,0 +1,103 @@
+//! `verify`: the same plan and the same pipeline as a load, with a comparison where the writers would be.
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Listener;
+use crate::job::Job;
+use crate::pipeline;
+use crate::record::Position;
+use crate::report::REPORT_VERSION;
+
+use super::error::LoadError;
+use super::prepare::{Prepared, prepare};
+
+/// What a comparison found. Fields are added, never changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verification {
+    /// Version of this form.
+    pub version: u32,
+    /// `schema.table`.
+    pub table: String,
+    /// `host:port/name`.
+    pub database: String,
+    /// Records found in the sources.
+    pub read: u64,
+    /// The table holds what they say.
+    pub equal: u64,
+    /// The table holds something else under their key.
+    pub different: u64,
+    /// The table has no row for them.
+    pub missing: u64,
+    /// A later record of the same key has the last word.
+    pub superseded: u64,
+    /// They cannot be decoded, mapped or converted.
+    pub rejected: u64,
+    /// The first that differ: where, and in which columns.
+    pub examples: Vec<Example>,
+}
+
+/// A record that differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    /// Its source.
+    pub source: String,
+    /// The line on which it begins.
+    pub line: u64,
+    /// `missing`, or the columns that differ.
+    pub what: String,
+}
+
+impl Verification {
+    /// The table holds what the sources say, record by record, but for records that cannot be compared.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.different == 0 && self.missing == 0
+    }
+}
+
+/// The line of a record, found by reading its block once more.
+async fn place(
+    job: &Job,
+    prepared: &Prepared,
+    blocks: &[(Position, u64)],
+    seq: u64,
+) -> Option<(String, u64)> {
+    let (start, first) = *blocks.get(blocks.partition_point(|(_, first)| *first <= seq).checked_sub(1)?)?;
+    let input = prepared.inputs.get(usize::try_from(start.source).ok()?)?;
+    let mut opened = input.open(&job.reading, start).await.ok()?;
+    let mut next_seq = first;
+    let (block, _) = opened.next(&mut next_seq).await.ok()??;
+    let span = block.spans.get(usize::try_from(seq - first).ok()?)?;
+    Some((input.name.clone(), span.line))
+}
+
+/// Compares the sources with the table.
+pub async fn verify(
+    job: &Job,
+    listener: Listener<'_>,
+    stop: &CancellationToken,
+) -> Result<Verification, LoadError> {
+    let mut prepared = prepare(job, listener).await?;
+    let ran = pipeline::run(job, &mut prepared, listener, stop).await?;
+    let mut examples = Vec::new();
+    for (seq, what) in &ran.verdict.examples {
+        if let Some((source, line)) = place(job, &prepared, &ran.block_starts, *seq).await {
+            examples.push(Example { source, line, what: what.clone() });
+        }
+    }
+    let name = &prepared.plan.table.name;
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", schema.raw()));
+    Ok(Verification {
+        version: REPORT_VERSION,
+        table: format!("{schema}{}", name.name.raw()),
+        database: prepared.pool.place(),
+        read: ran.verdict.read,
+        equal: ran.verdict.equal,
+        different: ran.verdict.different,
+        missing: ran.verdict.missing,
+        superseded: ran.verdict.superseded,
+        rejected: ran.verdict.rejected,
+        examples,
+    })
+}

@@ -1,0 +1,172 @@
+//! The accountant: hears of every commit, owns the counts, judges the budget of rejects, tells the listener.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::account::SourceBooks;
+use crate::event::{Event, Tally};
+use crate::load::{Input, LoadError};
+use crate::record::Position;
+use crate::report::Seconds;
+use crate::source::SourceError;
+use crate::write::{StoredReject, Verdict, WriterEvent};
+
+use super::Shared;
+
+/// How the pipeline ended, if nothing failed outright.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was read and committed, but for sources that were set aside.
+    Finished,
+    /// Stopped from outside.
+    Stopped,
+    /// More rejects than allowed.
+    OverBudget,
+}
+
+/// What the pipeline did.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub end: End,
+    /// Counts, from the run's first start.
+    pub tally: Tally,
+    /// Rejects of this process: all without a ledger, the first few with one.
+    pub rejects: Vec<StoredReject>,
+    /// Books of each source, of this process.
+    pub source_books: Vec<(u32, SourceBooks)>,
+    /// Where each block of a comparison begins, and its first sequence number.
+    pub block_starts: Vec<(Position, u64)>,
+    /// What a comparison found.
+    pub verdict: Verdict,
+    /// Sources that failed for good: ordinal and reason.
+    pub failed: HashMap<u32, String>,
+    /// Fields left out under `--extra ignore`.
+    pub ignored_fields: u64,
+    /// Where the writers' time went.
+    pub seconds: Seconds,
+}
+
+/// What the accountant hears besides the writers.
+pub(super) enum Heard {
+    Failed { source: u32, error: SourceError },
+    Started { source: u32 },
+    Block { start: Position, first_seq: u64 },
+    Ignored { fields: u64 },
+}
+
+/// Rejects that are kept as examples when the ledger has them all.
+const EXAMPLES: usize = 100;
+
+/// Keeps the counts, judges the budget of rejects, and tells the listener.
+pub(super) async fn account(
+    shared: &Shared<'_>,
+    mut events: mpsc::Receiver<WriterEvent>,
+    mut heard: mpsc::Receiver<Heard>,
+) -> Result<Ran, LoadError> {
+    let prepared = shared.prepared;
+    let mut ran = Ran {
+        end: End::Finished,
+        tally: Tally { bytes_total: prepared.inputs.iter().map(Input::size).sum(), ..Tally::default() },
+        rejects: Vec::new(),
+        source_books: Vec::new(),
+        block_starts: Vec::new(),
+        verdict: Verdict::default(),
+        failed: HashMap::new(),
+        ignored_fields: 0,
+        seconds: Seconds::default(),
+    };
+    prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut listening = true;
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => shared.written(event, &mut ran),
+                None => break,
+            },
+            message = heard.recv(), if listening => match message {
+                Some(message) => shared.heard(message, &mut ran),
+                None => { listening = false; continue }
+            },
+            _ = tick.tick() => Event::Read,
+        };
+        ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
+        (shared.listener)(&event, &ran.tally);
+    }
+    while let Ok(message) = heard.try_recv() {
+        let event = shared.heard(message, &mut ran);
+        (shared.listener)(&event, &ran.tally);
+    }
+    let budget = shared.job.max_rejects;
+    if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read) {
+        ran.end = End::OverBudget;
+    } else if shared.stop.is_cancelled() {
+        ran.end = End::Stopped;
+    }
+    Ok(ran)
+}
+
+impl Shared<'_> {
+    fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
+        match event {
+            WriterEvent::Committed { committed, .. } => {
+                let tally = &mut ran.tally;
+                tally.books.add(&committed.books);
+                for (source, books) in &committed.sources {
+                    match ran.source_books.iter_mut().find(|(known, _)| known == source) {
+                        Some((_, sum)) => sum.add(books),
+                        None => ran.source_books.push((*source, *books)),
+                    }
+                }
+                tally.batches += 1;
+                tally.careful += u64::from(committed.careful);
+                let [copying, merging, committing] = committed.seconds;
+                ran.seconds.copying += copying;
+                ran.seconds.merging += merging;
+                ran.seconds.committing += committing;
+                let room = EXAMPLES.saturating_sub(ran.rejects.len());
+                let keep = if self.prepared.run.is_some() { room } else { usize::MAX };
+                ran.rejects.extend(committed.rejects.into_iter().take(keep));
+                if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
+                    self.stop.cancel();
+                }
+                Event::Committed
+            }
+            WriterEvent::Waiting { error, .. } => {
+                ran.tally.retries += 1;
+                Event::Waiting { reason: error.message }
+            }
+            WriterEvent::Verified { verdict } => {
+                ran.verdict.add(*verdict);
+                Event::Read
+            }
+            WriterEvent::Resumed { .. } => Event::GoesOn,
+        }
+    }
+
+    fn heard(&self, message: Heard, ran: &mut Ran) -> Event {
+        let name = |source: u32| {
+            let input = usize::try_from(source).ok().and_then(|ordinal| self.prepared.inputs.get(ordinal));
+            input.map_or_else(String::new, |input| input.name.clone())
+        };
+        match message {
+            Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Block { start, first_seq } => {
+                ran.block_starts.push((start, first_seq));
+                Event::Read
+            }
+            Heard::Failed { source, error } => {
+                ran.failed.insert(source, error.to_string());
+                Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }
+            }
+            Heard::Ignored { fields } => {
+                ran.ignored_fields += fields;
+                Event::Read
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Verifying: what the table should hold by the sources, gathered in a temporary table and compared, without writing.
+//!
+//! One transaction a partition, rolled back at the end. Batches are staged and folded as for a load; then each key's
+//! fields go over those of its earlier records, so that the last value that a record had is what is expected.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::batch::{Batch, Keys};
+use crate::map::{PRESENCE_WORD_BITS, Slot};
+use crate::pg::{ErrorView, Outcome, Pool, Session};
+use crate::schema::Mode;
+
+use super::names::{STAGE, key_equals, key_operator, presence};
+use super::plan::WritePlan;
+use super::transaction::{Path, number, stage};
+use super::writer::{WriteError, WriterEvent};
+use super::{fold, names};
+
+const EXPECTED: &str = "pg_temp.dbload_expected";
+
+/// Examples that are kept of what differs.
+const EXAMPLES: u32 = 10;
+
+/// What a comparison found, in records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Records found in the sources.
+    pub read: u64,
+    /// The table holds what they say.
+    pub equal: u64,
+    /// The table holds something else under their key.
+    pub different: u64,
+    /// The table has no row for them.
+    pub missing: u64,
+    /// A later record of the same key has the last word.
+    pub superseded: u64,
+    /// They cannot be decoded, mapped or converted.
+    pub rejected: u64,
+    /// Sequence numbers of the first records that differ or are missing, and the columns that differ.
+    pub examples: Vec<(u64, String)>,
+}
+
+impl Verdict {
+    /// Adds another partition's.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.equal += other.equal;
+        self.different += other.different;
+        self.missing += other.missing;
+        self.superseded += other.superseded;
+        self.rejected += other.rejected;
+        self.examples.extend(other.examples);
+        self.examples.sort();
+        self.examples.truncate(EXAMPLES as usize);
+    }
+}
+
+/// Compares the records of one partition with the table.
+pub struct Verifier {
+    /// How they are staged.
+    pub plan: Arc<WritePlan>,
+    /// Connections.
+    pub pool: Pool,
+    /// Who listens.
+    pub events: mpsc::Sender<WriterEvent>,
+}
+
+impl Verifier {
+    /// Takes all batches, then compares.
+    pub async fn run(self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
+        let session = Session::open(&self.pool).await.map_err(WriteError::Database)?;
+        let mut verdict = Verdict::default();
+        let mut begun = false;
+        let mut present = Vec::new();
+        while let Some(batch) = batches.recv().await {
+            if !begun {
+                self.begin(&session, &batch).await.map_err(WriteError::Database)?;
+                begun = true;
+            }
+            self.take(&session, &batch, &mut verdict).await.map_err(WriteError::Database)?;
+            note_present(&mut present, &batch);
+        }
+        if begun {
+            self.compare(&session, &present, &mut verdict).await.map_err(WriteError::Database)?;
+            session.roll_back().await;
+        }
+        let event = WriterEvent::Verified { verdict: Box::new(verdict) };
+        self.events.send(event).await.map_err(|_| WriteError::Stopped)
+    }
+
+    async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
+        session.begin(&names::begin(&self.plan, batch)).await?;
+        let index = if self.plan.mapping.key.is_empty() {
+            String::new()
+        } else {
+            let key: Vec<String> = self.plan.mapping.key.iter().map(|slot| format!("c{slot}")).collect();
+            format!(";\nCREATE INDEX ON {EXPECTED} ({})", key.join(", "))
+        };
+        // The reader may be slow, and nothing is locked but our own tables.
+        session
+            .run(&format!(
+                "SET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n{};\n{};\n\
+                 CREATE TEMPORARY TABLE dbload_expected ON COMMIT DROP AS SELECT * FROM {STAGE} WITH NO DATA{index}",
+                names::text_staging(&self.plan),
+                names::refused_table(&self.plan)
+            ))
+            .await
+            .map(|_| ())
+    }
+
+    /// Stages a batch and lays it over what is expected so far.
+    async fn take(&self, session: &Session, batch: &Batch, verdict: &mut Verdict) -> Result<(), ErrorView> {
+        verdict.read += batch.read();
+        verdict.rejected += batch.rejects.len() as u64;
+        if batch.rows == 0 {
+            return Ok(());
+        }
+        let clear = format!("TRUNCATE {STAGE}, {}, {}", names::TEXT, names::REFUSED);
+        session.run(&format!("{clear};\nSAVEPOINT dbload_staged")).await?;
+        let staged = match stage(&self.plan, session, batch, Path::Fast).await {
+            Ok(staged) => staged,
+            Err(error) if error.lost => return Err(error),
+            Err(_) => {
+                session.run("ROLLBACK TO SAVEPOINT dbload_staged").await?;
+                stage(&self.plan, session, batch, Path::Converting).await?
+            }
+        };
+        verdict.rejected += batch.rows - staged;
+        if self.plan.mapping.key.is_empty() {
+            return session.run(&format!("INSERT INTO {EXPECTED} SELECT * FROM {STAGE}")).await.map(|_| ());
+        }
+        if batch.keys == Keys::MayRepeat {
+            let probe = session.run(&fold::probe(&self.plan)).await?;
+            let repeated = number(probe.first(), 0)?;
+            if repeated > 0 {
+                session.run(&fold::fold(&self.plan, batch)).await?;
+                verdict.superseded += repeated;
+            }
+        }
+        let outcomes = session.run(&self.overlay()).await?;
+        verdict.superseded += outcomes.first().map_or(0, |outcome| outcome.affected);
+        Ok(())
+    }
+
+    /// The staged rows over the expected ones: fields that a record has replace those of earlier records.
+    fn overlay(&self) -> String {
+        let plan = &self.plan;
+        let equal: Vec<String> = plan
+            .mapping
+            .key
+            .iter()
+            .map(|&slot| {
+                let equal = format!("e.c{slot} {} s.c{slot}", key_operator(plan, slot));
+                if plan.mapping.null_keys {
+                    format!("({equal} OR e.c{slot} IS NULL AND s.c{slot} IS NULL)")
+                } else {
+                    equal
+                }
+            })
+            .collect();
+        let equal = equal.join(" AND ");
+        let words = plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS);
+        let mut sets = vec!["s0 = s.s0".to_owned()];
+        for word in 0..words {
+            sets.push(format!("h{word} = coalesce(e.h{word}, 0) | coalesce(s.h{word}, 0)"));
+        }
+        for slot in (0..plan.mapping.slots.len()).filter(|slot| !plan.mapping.key.contains(slot)) {
+            sets.push(format!(
+                "c{slot} = CASE WHEN {} THEN s.c{slot} ELSE e.c{slot} END",
+                presence(plan, "s", slot)
+            ));
+        }
+        let update = if plan.mode == Mode::Ignore {
+            // The first record of a key wins: later ones only count.
+            format!("UPDATE {EXPECTED} e SET s0 = e.s0 FROM {STAGE} s WHERE {equal}")
+        } else {
+            format!("UPDATE {EXPECTED} e SET {} FROM {STAGE} s WHERE {equal}", sets.join(", "))
+        };
+        format!(
+            "{update};\nINSERT INTO {EXPECTED} SELECT s.* FROM {STAGE} s WHERE NOT EXISTS (SELECT FROM {EXPECTED} e WHERE {equal})"
+        )
+    }
+
+    async fn compare(
+        &self,
+        session: &Session,
+        present: &[u64],
+        verdict: &mut Verdict,
+    ) -> Result<(), ErrorView> {
+        session.run(&format!("ANALYZE {EXPECTED};\nRESET enable_hashjoin;\nRESET enable_mergejoin")).await?;
+        if self.plan.mapping.key.is_empty() {
+            return self.compare_bags(session, present, verdict).await;
+        }
+        let plan = &self.plan;
+        let table = &plan.table().name;
+        let differing: Vec<String> = (0..plan.mapping.slots.len())
+            .filter(|slot| !plan.mapping.key.contains(slot))
+            .map(|slot| {
+                let column = &plan.table().columns[plan.mapping.slots[slot]];
+                let cast = column.domain_base.as_ref().map_or(String::new(), |base| format!("::{base}"));
+                format!(
+                    "CASE WHEN {} AND ROW(e.c{slot})::record OPERATOR(pg_catalog.*<>) ROW(t.{}{cast})::record THEN {} END",
+                    presence(plan, "e", slot),
+                    column.name,
+                    crate::pg::literal(column.name.raw())
+                )
+            })
+            .collect();
+        let differing = if plan.mode == Mode::Ignore || differing.is_empty() {
+            "''".to_owned()
+        } else {
+            format!("pg_catalog.concat_ws(', ', {})", differing.join(", "))
+        };
+        let compared = format!(
+            "SELECT e.s0, t.found IS NULL AS missing, CASE WHEN t.found THEN {differing} ELSE '' END AS columns \
+             FROM {EXPECTED} e LEFT JOIN (SELECT true AS found, * FROM {table}) t ON {}",
+            key_equals(plan, "t", "e")
+        );
+        let outcomes = session
+            .run(&format!(
+                "SELECT count(*) FILTER (WHERE NOT missing AND columns = ''), \
+                 count(*) FILTER (WHERE NOT missing AND columns <> ''), count(*) FILTER (WHERE missing) FROM ({compared}) x;\n\
+                 SELECT s0, CASE WHEN missing THEN 'missing' ELSE columns END FROM ({compared}) x \
+                 WHERE missing OR columns <> '' ORDER BY s0 LIMIT {EXAMPLES}"
+            ))
+            .await?;
+        verdict.equal = number(outcomes.first(), 0)?;
+        verdict.different = number(outcomes.first(), 1)?;
+        verdict.missing = number(outcomes.first(), 2)?;
+        verdict.examples = examples(outcomes.get(1));
+        Ok(())
+    }
+
+    /// Without a key: each record must be in the table as often as in the sources, by the fields that all records have.
+    async fn compare_bags(
+        &self,
+        session: &Session,
+        present: &[u64],
+        verdict: &mut Verdict,
+    ) -> Result<(), ErrorView> {
+        let plan = &self.plan;
+        let slots: Vec<Slot> = (0..plan.mapping.slots.len())
+            .filter(|slot| {
+                present
+                    .get(slot / PRESENCE_WORD_BITS)
+                    .is_some_and(|w| w >> (slot % PRESENCE_WORD_BITS) & 1 == 1)
+            })
+            .collect();
+        let expected: Vec<String> = slots.iter().map(|slot| format!("c{slot}")).collect();
+        let stored: Vec<String> = slots
+            .iter()
+            .map(|&slot| {
+                let column = &plan.table().columns[plan.mapping.slots[slot]];
+                let cast = column.domain_base.as_ref().map_or(String::new(), |base| format!("::{base}"));
+                format!("{}{cast}", column.name)
+            })
+            .collect();
+        let (expected, stored) = (expected.join(", "), stored.join(", "));
+        let table = &plan.table().name;
+        let outcomes = session
+            .run(&format!(
+                "WITH e AS (SELECT md5(ROW({expected})::text) AS digest, count(*) AS n, min(s0) AS s0 FROM {EXPECTED} GROUP BY 1), \
+                 t AS (SELECT md5(ROW({stored})::text) AS digest, count(*) AS n FROM {table} GROUP BY 1), \
+                 m AS (SELECT e.s0, e.n, greatest(e.n - coalesce(t.n, 0), 0) AS missing FROM e LEFT JOIN t USING (digest)) \
+                 SELECT coalesce(sum(n - missing), 0), coalesce(sum(missing), 0), \
+                 (SELECT coalesce(pg_catalog.string_agg(s0::text, ' '), '') FROM \
+                   (SELECT s0 FROM m WHERE missing > 0 ORDER BY s0 LIMIT {EXAMPLES}) x) FROM m"
+            ))
+            .await?;
+        verdict.equal = number(outcomes.first(), 0)?;
+        verdict.missing = number(outcomes.first(), 1)?;
+        let list = outcomes.first().and_then(|o| o.rows.first()?.get(2)?.clone()).unwrap_or_default();
+        verdict.examples =
+            list.split(' ').filter_map(|n| Some((n.parse().ok()?, "missing".to_owned()))).collect();
+        Ok(())
+    }
+}
+
+fn examples(outcome: Option<&Outcome>) -> Vec<(u64, String)> {
+    let rows = outcome.map(|o| o.rows.as_slice()).unwrap_or_default();
+    rows.iter()
+        .filter_map(|row| Some((row.first()?.as_deref()?.parse().ok()?, row.get(1)?.clone()?)))
+        .collect()
+}
+
+/// Presence words common to all rows so far.
+fn note_present(present: &mut Vec<u64>, batch: &Batch) {
+    if batch.rows == 0 {
+        return;
+    }
+    if present.is_empty() {
+        present.clone_from(&batch.present_in_all);
+    } else {
+        present.iter_mut().zip(&batch.present_in_all).for_each(|(all, word)| *all &= word);
+    }
+}

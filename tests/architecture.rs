@@ -1,0 +1,464 @@
+//! The map of docs/ARCHITECTURE.md, kept: each invariant that is stated there as an absence is a test that reads the
+//! sources. Comments and tests do not count; of strings only SQL does.
+//!
+//! A rule is never widened for a place that breaks it. Such a place stands in [`DEBTS`] with what should happen to it,
+//! and leaves the list when it is mended: a debt that is no longer there fails too.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file before its tests; a file that grows beyond has become two rooms.
+const FILE_LINES_MAX: usize = 500;
+
+/// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
+const ROOMS: [(&str, &[&str]); 17] = [
+    ("account", &[]),
+    ("record", &[]),
+    ("event", &["account"]),
+    ("schema", &[]),
+    ("format", &["record"]),
+    ("report", &["account"]),
+    ("pg", &["schema"]),
+    ("map", &["format", "record", "schema"]),
+    ("source", &["format", "record"]),
+    ("batch", &["map", "record"]),
+    ("plan", &["map", "pg", "schema"]),
+    ("job", &["format", "map", "pg", "schema"]),
+    ("ledger", &["account", "pg", "record"]),
+    ("write", &["account", "batch", "map", "pg", "record", "schema"]),
+    ("local", &[]),
+    ("pipeline", EVERY_STAGE),
+    ("load", EVERY_STAGE),
+];
+
+const EVERY_STAGE: &[&str] = &[
+    "account", "batch", "event", "format", "job", "ledger", "load", "map", "pg", "pipeline", "plan",
+    "record", "report", "schema", "source", "write",
+];
+
+/// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.
+const PURE: [&str; 10] =
+    ["account", "record", "event", "schema", "format", "report", "map", "batch", "plan", "job"];
+
+/// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
+const SPEAK_SQL: [&str; 4] = ["pg", "write", "ledger", "local"];
+
+/// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan shows.
+const SQL_FOR_PEOPLE: [(&str, &str); 3] = [
+    ("src/plan/create.rs", "the CREATE TABLE that the plan shows; the wiring runs it"),
+    ("src/plan/key.rs", "hints: the index that is missing"),
+    ("src/plan/refuse.rs", "hints: the column or the right that is missing"),
+];
+
+/// csv-async reads from tokio's traits. The bytes are in memory and the future is polled to its end at once: traits, no runtime.
+const TRAITS_ONLY: (&str, &str) = ("src/format/decode/csv.rs", "tokio::io::");
+
+/// Places that break a rule: file, what the rule found, and what should happen to it.
+const DEBTS: &[(&str, &str, &str)] = &[
+    (
+        "src/schema/column.rs",
+        "names crate::pg",
+        "Ident is pure vocabulary: move pg/ident.rs to schema, let pg re-export it",
+    ),
+    ("src/schema/table.rs", "names crate::pg", "TableName likewise"),
+    (
+        "src/plan/mod.rs",
+        "names crate::write",
+        "Paths judges the catalog: move it from write/plan.rs to plan, write takes it as data",
+    ),
+    (
+        "src/local/sql.rs",
+        "touches tokio_postgres",
+        "ask pg for a session, or say in pg how an administrator's statement runs",
+    ),
+    ("src/local/error.rs", "touches tokio_postgres", "likewise: keep pg's error as the source"),
+    (
+        "src/ledger/owner.rs",
+        "touches std::fs",
+        "who runs a load is the system's to say: a room `process`, or the wiring's",
+    ),
+    (
+        "src/load/reject_file.rs",
+        "touches std::fs",
+        "a room of its own beside report, with the wiring handing it pages",
+    ),
+    ("src/load/prepare.rs", "SQL in \"SELECT NOT EXISTS (SELECT FROM {})\"", "a question for pg::catalog"),
+    (
+        "src/load/prepare.rs",
+        "SQL in \"SELECT * FROM _dbload.reject WHERE run = {}\"",
+        "ledger knows how its rejects are read",
+    ),
+    (
+        "src/cli/render.rs",
+        "SQL in \"hint: they are in the ledger: SELECT * FROM _dbload.reject WHERE run = '{}'\"",
+        "the same words, from ledger",
+    ),
+    ("src/load/prepare.rs", "is too long", "plan of the run, resume and dry-run words are three files"),
+];
+
+/// A file of `src/`, without comments and tests.
+struct Source {
+    /// `src/map/encode.rs`.
+    path: String,
+    /// `map`; `lib` and `main` for those two.
+    room: String,
+    /// Its text as it is.
+    text: String,
+    /// Code without comments, tests and the insides of strings.
+    code: String,
+    /// The strings of that code.
+    strings: Vec<String>,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    walk(&root.join("src"), &mut paths);
+    paths.sort();
+    assert!(paths.len() > 50, "the sources are not where they are looked for");
+    let texts: Vec<(PathBuf, String)> = paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path, text)
+        })
+        .collect();
+    let tests: BTreeSet<PathBuf> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    texts
+        .into_iter()
+        .filter(|(path, _)| !tests.contains(path))
+        .map(|(path, text)| {
+            let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let room =
+                path.trim_start_matches("src/").split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let (code, strings) = scan(before_tests(&text));
+            Source { path, room, text, code, strings }
+        })
+        .collect()
+}
+
+fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, out);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// Files that a file declares as `#[cfg(test)] mod NAME;`.
+fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
+    let dir = match path.file_name().and_then(|name| name.to_str()) {
+        Some("mod.rs" | "lib.rs" | "main.rs") => path.parent().unwrap().to_owned(),
+        _ => path.with_extension(""),
+    };
+    let declared =
+        text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split_once([';', ' ', '{']));
+    declared.map(|(name, _)| dir.join(format!("{name}.rs"))).collect()
+}
+
+/// A file up to `#[cfg(test)] mod NAME {`, which by convention ends it.
+fn before_tests(text: &str) -> &str {
+    let starts = text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+    let end =
+        starts.into_iter().find(|&at| text[at..].lines().nth(1).is_some_and(|line| line.ends_with('{')));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Splits code from its strings, and drops comments.
+fn scan(text: &str) -> (String, Vec<String>) {
+    let (mut code, mut strings) = (String::new(), Vec::new());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if rest.starts_with("/*") {
+            rest = rest.split_once("*/").map_or("", |(_, after)| after);
+        } else if c == '"' {
+            let length = string_length(&rest[1..]);
+            strings.push(rest[1..=length].to_owned());
+            code.push_str("\"\"");
+            rest = &rest[length + 2..];
+        } else if let Some(hashes) = raw_string(rest) {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let body = &rest[hashes + 2..];
+            let (inside, after) = body.split_once(&end).unwrap();
+            strings.push(inside.to_owned());
+            code.push_str("\"\"");
+            rest = after;
+        } else if let Some(length) = char_literal(rest) {
+            code.push_str("' '");
+            rest = &rest[length..];
+        } else {
+            code.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    (code, strings)
+}
+
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.char_indices().find(|&(_, c)| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    end.unwrap().0
+}
+
+/// The number of `#` of a raw string that starts here.
+fn raw_string(text: &str) -> Option<usize> {
+    let after = text.strip_prefix('r')?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    after[hashes..].starts_with('"').then_some(hashes)
+}
+
+/// The length of a character literal (not a lifetime) that starts here.
+fn char_literal(text: &str) -> Option<usize> {
+    let mut chars = text.strip_prefix('\'')?.char_indices();
+    match chars.next()?.1 {
+        '\\' => {
+            let escape = chars.next()?;
+            let end = text[escape.0 + 2..].find('\'')?;
+            Some(escape.0 + 2 + end + 1)
+        }
+        c => text[1 + c.len_utf8()..].starts_with('\'').then_some(c.len_utf8() + 2),
+    }
+}
+
+/// Rooms of this crate that the code names: `crate::room` and `use crate::{room, ..}`, in `main` and `cli` `dbload::`.
+fn rooms_named(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let groups =
+            rest.strip_prefix('{').map(|group| group.split_once('}').map_or(group, |(inside, _)| inside));
+        for path in groups.unwrap_or(rest).split(',').take(if groups.is_some() { usize::MAX } else { 1 }) {
+            let name: String = path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            named.insert(name);
+        }
+    }
+    named
+}
+
+/// Whether the code mentions this path or crate as a word.
+fn mentions(code: &str, word: &str) -> bool {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        !code[..at].ends_with(part_of_word) && !code[at + word.len()..].starts_with(part_of_word)
+    })
+}
+
+/// Fails with every place that breaks the rule and is no known debt.
+fn check(rule: &str, broken: Vec<(String, String)>) {
+    let debt = |(path, what): &&(String, String)| DEBTS.iter().any(|(p, w, _)| p == path && w == what);
+    let new = broken.iter().filter(|place| !debt(place)).fold(String::new(), |mut text, (path, what)| {
+        let _ = write!(text, "\n  {path} {what}");
+        text
+    });
+    assert!(new.is_empty(), "{rule}:{new}");
+}
+
+fn broken(all: &[Source], rule: impl Fn(&Source) -> Vec<String>) -> Vec<(String, String)> {
+    all.iter().flat_map(|source| rule(source).into_iter().map(|what| (source.path.clone(), what))).collect()
+}
+
+fn foreign_rooms(source: &Source) -> Vec<String> {
+    let Some((_, allowed)) = ROOMS.iter().find(|(room, _)| *room == source.room) else { return Vec::new() };
+    let known = |name: &String| name == "cli" || ROOMS.iter().any(|(room, _)| room == name);
+    rooms_named(&source.code)
+        .into_iter()
+        .filter(|name| known(name) && *name != source.room && !allowed.contains(&name.as_str()))
+        .map(|name| format!("names crate::{name}"))
+        .collect()
+}
+
+fn touched(source: &Source, words: &[&str]) -> Vec<String> {
+    words.iter().filter(|word| mentions(&source.code, word)).map(|word| format!("touches {word}")).collect()
+}
+
+fn drivers(source: &Source) -> Vec<String> {
+    match source.room.as_str() {
+        "pg" => Vec::new(),
+        // sqlx migrates and answers the ledger's questions before the writers start, on a connection that pg opened.
+        "ledger" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool"]),
+        _ => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx"]),
+    }
+}
+
+fn impurities(source: &Source) -> Vec<String> {
+    const WORLD: [&str; 8] =
+        ["tokio", "std::fs", "std::env", "std::net", "std::process", "Instant", "SystemTime", "std::thread"];
+    if !PURE.contains(&source.room.as_str()) {
+        return Vec::new();
+    }
+    let (path, traits) = TRAITS_ONLY;
+    let code = if source.path == path { source.code.replace(traits, "") } else { source.code.clone() };
+    WORLD.iter().filter(|word| mentions(&code, word)).map(|word| format!("touches {word}")).collect()
+}
+
+fn files(source: &Source) -> Vec<String> {
+    if ["source", "local", "pg", "cli"].contains(&source.room.as_str()) {
+        return Vec::new();
+    }
+    touched(source, &["std::fs", "tokio::fs"])
+}
+
+fn sql(source: &Source) -> Vec<String> {
+    const STATEMENTS: [&str; 9] = [
+        "SELECT ",
+        "INSERT INTO ",
+        "UPDATE ",
+        "DELETE FROM ",
+        "CREATE TABLE ",
+        "CREATE UNIQUE ",
+        "ALTER TABLE ",
+        "COPY ",
+        "GRANT ",
+    ];
+    let speaks = SPEAK_SQL.contains(&source.room.as_str());
+    if speaks || SQL_FOR_PEOPLE.iter().any(|(path, _)| *path == source.path) {
+        return Vec::new();
+    }
+    let found = source.strings.iter().filter(|text| STATEMENTS.iter().any(|word| text.contains(word)));
+    found.map(|text| format!("SQL in \"{text}\"")).collect()
+}
+
+fn too_long(source: &Source) -> Vec<String> {
+    let lines = before_tests(&source.text).lines().count();
+    if lines > FILE_LINES_MAX { vec!["is too long".to_owned()] } else { Vec::new() }
+}
+
+#[test]
+fn every_room_names_only_the_rooms_below_it() {
+    let all = sources();
+    for source in &all {
+        let known = ROOMS.iter().any(|(room, _)| *room == source.room)
+            || ["cli", "lib", "main"].contains(&source.room.as_str());
+        assert!(known, "{}: a new room; say in ROOMS and docs/ARCHITECTURE.md what it may name", source.path);
+    }
+    check("a room names what is not below it", broken(&all, foreign_rooms));
+}
+
+#[test]
+fn only_pg_knows_a_driver() {
+    check("a driver outside of pg", broken(&sources(), drivers));
+}
+
+#[test]
+fn the_pure_rooms_touch_no_runtime_file_environment_or_clock() {
+    check("a pure room touches the world", broken(&sources(), impurities));
+}
+
+#[test]
+fn files_are_touched_by_sources_connection_files_the_local_server_and_the_program_alone() {
+    check("a file is touched", broken(&sources(), files));
+}
+
+#[test]
+fn only_the_program_knows_argv_the_terminal_and_the_exit_code() {
+    const SHELL: [&str; 8] = [
+        "clap",
+        "indicatif",
+        "std::env::args",
+        "println!",
+        "print!",
+        "eprintln!",
+        "std::process::exit",
+        "std::io::stdout",
+    ];
+    let broken = broken(&sources(), |source| match source.room.as_str() {
+        "cli" | "main" => touched(source, &["std::process::exit"]),
+        _ => touched(source, &SHELL),
+    });
+    check("the library touches the terminal", broken);
+}
+
+#[test]
+fn environment_variables_are_read_by_the_program_and_the_local_server_alone() {
+    let broken = broken(&sources(), |source| match source.room.as_str() {
+        "cli" | "local" => Vec::new(),
+        _ => touched(source, &["env::var", "env::var_os", "env::vars", "env::vars_os"]),
+    });
+    check("an environment variable is read", broken);
+}
+
+#[test]
+fn sql_is_written_by_pg_write_ledger_and_local_alone() {
+    check("SQL text", broken(&sources(), sql));
+}
+
+#[test]
+fn sqlstates_are_judged_in_one_place_and_retries_pause_in_one_place() {
+    let broken = broken(&sources(), |source| {
+        let is_table = source.path == "src/pg/sqlstate.rs";
+        let retries = source.path == "src/write/retry.rs";
+        let mut found = if retries { Vec::new() } else { touched(source, &["backon"]) };
+        if !is_table
+            && source
+                .strings
+                .iter()
+                .any(|text| ["40001", "40P01", "57P01", "53100", "08006"].contains(&text.as_str()))
+        {
+            found.push("judges an SQLSTATE".to_owned());
+        }
+        found
+    });
+    check("a second place", broken);
+}
+
+#[test]
+fn no_room_is_called_after_nothing() {
+    for source in sources() {
+        let parts: Vec<&str> = source.path.trim_end_matches(".rs").split('/').collect();
+        let empty =
+            parts.iter().find(|part| ["utils", "util", "common", "helpers", "misc", "types"].contains(part));
+        assert!(empty.is_none(), "{}: name it by what it is about", source.path);
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is() {
+    for source in sources() {
+        assert!(source.text.starts_with("//! "), "{}: begins without //!", source.path);
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_it_can_be_read() {
+    check("too long", broken(&sources(), too_long));
+}
+
+#[test]
+fn a_debt_that_is_paid_leaves_the_list() {
+    let all = sources();
+    let found: Vec<(String, String)> = [foreign_rooms, drivers, impurities, files, sql, too_long]
+        .into_iter()
+        .flat_map(|rule| broken(&all, rule))
+        .collect();
+    for (path, what, _) in DEBTS {
+        let there = found.iter().any(|(p, w)| p == path && w == what);
+        assert!(there, "{path} no longer {what}: take it off DEBTS");
+    }
+}
+
+#[test]
+fn the_scanner_sees_code_strings_and_comments_as_they_are() {
+    let (code, strings) = scan(
+        "use a; // crate::x\n/* tokio */ let s = \"SELECT \\\" 1\"; let c = '\"'; let l: &'a str = r#\"x\"y\"#;",
+    );
+    assert_eq!(strings, ["SELECT \\\" 1", "x\"y"]);
+    assert!(code.contains("&'a str") && !code.contains("tokio") && !code.contains("crate::x"), "{code}");
+    let named: Vec<String> =
+        rooms_named("use crate::{map::X, pg}; crate::write::Y; mycrate::z").into_iter().collect();
+    assert_eq!(named, ["map", "pg", "write"]);
+    assert!(mentions("use tokio::io;", "tokio") && !mentions("tokio_util::x", "tokio"));
+}

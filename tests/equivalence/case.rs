@@ -1,0 +1,373 @@
+//! A random case: a table of any make, files of records for it, and how dbload is run. All of it follows from the seed.
+
+use super::values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good};
+use crate::{
+    reference::{Mode, Record, Target},
+    support::{Rng, compress, database::ident},
+};
+
+pub struct Case {
+    pub seed: u64,
+    pub mode: Mode,
+    /// DDL, with `{s}` for the schema.
+    pub setup: String,
+    pub columns: Vec<Column>,
+    pub key: Vec<String>,
+    /// Whether `--key` is said, or left to the primary key.
+    pub says_key: bool,
+    /// Records that are in the table before.
+    pub initial: Vec<Record>,
+    pub files: Vec<File>,
+    pub pool: u64,
+    pub batch_rows: u64,
+    pub kills: u64,
+    /// Whether a column needs a value that records may lack: refused at once where the table is empty.
+    pub needs_rows: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: String,
+    pub kind: Kind,
+    /// How many values it has, about.
+    pub span: u64,
+    /// Type and constraints.
+    pub ddl: String,
+    /// Never in the files: computed, or drawn from a sequence.
+    pub own: Own,
+    /// Of 100 records, how many have a null, no field, a value that is refused.
+    pub nulls: u64,
+    pub absent: u64,
+    pub bad: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    FromFile,
+    Generated,
+    Sequence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Jsonl,
+    JsonArray,
+    Csv,
+    Tsv,
+}
+
+#[derive(Debug, Clone)]
+pub struct File {
+    pub name: String,
+    pub format: Format,
+    pub header: Vec<String>,
+    pub crlf: bool,
+    pub ends_with_newline: bool,
+    pub lines: Vec<Line>,
+}
+
+/// A record as text, which may span lines; blank lines are no record.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub text: String,
+    pub record: Option<Record>,
+}
+
+impl Case {
+    pub fn draw(seed: u64, with_kills: bool) -> Self {
+        let mut rng = Rng::from_seed(seed);
+        let mode = rng.pick(&[
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Upsert,
+            Mode::Update,
+            Mode::Ignore,
+            Mode::Ignore,
+            Mode::Append,
+        ]);
+        let batch_rows = rng.pick(&[1, 2, 3, 7, 20, 50, 200, 1_000, 10_000]);
+        let most = if batch_rows <= 3 { 300 } else { 1_500 };
+        let many = rng.pick(&[3, 20, 20, 60, 60, 100, 150, 200, 400, 1_500]);
+        let many = if with_kills { most.min(200 + many) } else { most.min(many) };
+        let mut table = super::table::Table::draw(&mut rng, mode, many);
+        let initial = table.records("initial", rng.below(40), &mut rng);
+        let files = files(&mut rng, &table, many, mode);
+        Self {
+            seed,
+            mode,
+            setup: table.ddl(),
+            key: if mode == Mode::Append { vec![] } else { table.key.clone() },
+            says_key: mode != Mode::Append && (!table.primary || rng.one_in(3)),
+            initial,
+            files,
+            pool: 1 + rng.below(8),
+            batch_rows,
+            kills: if with_kills { 1 + rng.below(5) } else { 0 },
+            needs_rows: table.needs_rows,
+            columns: table.columns,
+        }
+    }
+
+    pub fn target(&self, schema: &str) -> Target {
+        let generated = self.columns.iter().filter(|c| c.own == Own::Generated);
+        Target {
+            table: format!("{schema}.t"),
+            key: self.key.clone(),
+            mode: self.mode,
+            generated: generated.map(|c| c.name.clone()).collect(),
+        }
+    }
+
+    /// What is compared: all but what sequences gave.
+    pub fn compared(&self) -> String {
+        let compared = self.columns.iter().filter(|c| c.own != Own::Sequence);
+        compared.map(|c| ident(&c.name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// All records, with their places.
+    pub fn records(&self) -> Vec<Record> {
+        self.files.iter().flat_map(File::records).collect()
+    }
+
+    /// The words of the command line behind `dbload`, but the database.
+    pub fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.files.iter().map(|f| format!("data/{}", f.name)).collect();
+        words.extend(["--table", "a.t", "--mode", self.mode.word(), "--json"].map(String::from));
+        words.extend([format!("--pool-size={}", self.pool), format!("--batch-rows={}", self.batch_rows)]);
+        if self.says_key {
+            words.extend(["--key".to_owned(), self.key.join(",")]);
+        }
+        words
+    }
+}
+
+impl File {
+    fn newline(&self) -> &'static str {
+        if self.crlf { "\r\n" } else { "\n" }
+    }
+
+    /// The records, in order, each with the line on which it begins.
+    pub fn records(&self) -> Vec<Record> {
+        // A header and an opening bracket are a line.
+        let mut line = if self.format == Format::Jsonl { 1 } else { 2 };
+        let mut records = vec![];
+        for Line { text, record } in &self.lines {
+            if let Some(record) = record {
+                records.push(Record { place: (self.name.clone(), line), ..record.clone() });
+            }
+            line += 1 + text.matches('\n').count() as u64;
+        }
+        records
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let newline = self.newline();
+        let lines: Vec<&str> = self.lines.iter().map(|l| l.text.as_str()).collect();
+        let mut text = match self.format {
+            Format::Jsonl => lines.join(newline),
+            Format::JsonArray => format!("[{newline}{}{newline}]", lines.join(&format!(",{newline}"))),
+            Format::Csv | Format::Tsv => {
+                let header: Vec<_> = self.header.iter().map(|h| self.field(Some(h), false)).collect();
+                let header = header.join(self.delimiter());
+                std::iter::once(header.as_str()).chain(lines).collect::<Vec<_>>().join(newline)
+            }
+        };
+        if self.ends_with_newline && !text.is_empty() {
+            text.push_str(newline);
+        }
+        match self.name.rsplit('.').next().unwrap() {
+            "gz" => compress::gzip(text.as_bytes()),
+            "zst" => compress::zstd(text.as_bytes()),
+            _ => text.into_bytes(),
+        }
+    }
+
+    fn delimiter(&self) -> &'static str {
+        if self.format == Format::Tsv { "\t" } else { "," }
+    }
+
+    /// A CSV field: nothing is empty and bare, the empty string is quoted.
+    fn field(&self, text: Option<&str>, quote: bool) -> String {
+        let Some(text) = text else { return String::new() };
+        let special = |c: char| matches!(c, '"' | '\n' | '\r') || self.delimiter().contains(c);
+        if quote || text.is_empty() || text.contains(special) {
+            return format!("\"{}\"", text.replace('"', "\"\""));
+        }
+        text.to_owned()
+    }
+}
+
+/// Files of about so many records together.
+fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> Vec<File> {
+    let number = 1 + rng.below(4);
+    let mut names: Vec<u64> = (0..number).collect();
+    rng.shuffle(&mut names);
+    let mut files = vec![];
+    for name in names {
+        let format = rng.pick(&[
+            Format::Jsonl,
+            Format::Jsonl,
+            Format::Jsonl,
+            Format::Csv,
+            Format::Csv,
+            Format::Tsv,
+            Format::JsonArray,
+        ]);
+        let end = match format {
+            Format::Jsonl => rng.pick(&["jsonl", "ndjson", "jsonl.gz", "jsonl.zst"]),
+            Format::JsonArray => "json",
+            Format::Csv => rng.pick(&["csv", "csv.gz"]),
+            Format::Tsv => "tsv",
+        };
+        let mut file = File {
+            name: format!("part {name}.{end}").replace(' ', "-"),
+            format,
+            header: table.header(rng),
+            crlf: rng.one_in(4),
+            ends_with_newline: !rng.one_in(3),
+            lines: vec![],
+        };
+        let records = 1 + rng.below(2 * many / number);
+        for _ in 0..records {
+            let line = match file.format {
+                Format::Jsonl | Format::JsonArray => json_line(rng, table, file.format),
+                Format::Csv | Format::Tsv => csv_line(rng, table, &file),
+            };
+            file.lines.push(line);
+        }
+        if file.format == Format::JsonArray {
+            file.lines.retain(|l| l.record.is_some());
+        }
+        // The same record again, near and far: what dies in others with 21000.
+        for _ in 0..rng.below(records / 4 + 1) {
+            let (from, to) = (rng.index(file.lines.len()), rng.index(file.lines.len()));
+            let line = file.lines[from].clone();
+            file.lines.insert(if rng.one_in(2) { from } else { to }, line);
+        }
+        files.push(file);
+    }
+    let _ = mode;
+    files
+}
+
+const BROKEN: [&str; 6] = [r#"{"k": 1"#, "nonsense", "[1,2]", "\"text\"", "42", r#"{"k":1,}"#];
+
+fn json_line(rng: &mut Rng, table: &super::table::Table, format: Format) -> Line {
+    if format == Format::Jsonl && rng.one_in(40) {
+        let record = Some(Record { place: Default::default(), fields: Err(()), certain: false });
+        return Line { text: (rng.pick(&BROKEN)).to_owned(), record };
+    }
+    if format == Format::Jsonl && rng.one_in(40) {
+        return Line { text: (rng.pick(&["", "  ", "\t"])).to_owned(), record: None };
+    }
+    let mut fields: Vec<(&Column, Cell)> = vec![];
+    for column in table.loaded() {
+        if rng.below(100) >= column.absent {
+            fields.push((column, table.cell(column, rng)));
+        }
+    }
+    if rng.one_in(3) {
+        rng.shuffle(&mut fields);
+    }
+    let space = if rng.one_in(4) { " " } else { "" };
+    let text: Vec<String> = fields
+        .iter()
+        .map(|(column, cell)| {
+            format!("{}:{space}{}", serde_json::to_string(&column.name).unwrap(), cell.json)
+        })
+        .collect();
+    let text = format!("{space}{{{space}{}{space}}}{space}", text.join(&format!(",{space}")));
+    Line { text, record: Some(record(&fields)) }
+}
+
+fn csv_line(rng: &mut Rng, table: &super::table::Table, file: &File) -> Line {
+    let mut fields: Vec<(&Column, Cell)> = vec![];
+    for name in &file.header {
+        let column = table.columns.iter().find(|c| c.name == *name).unwrap();
+        let mut cell = table.cell(column, rng);
+        if cell.text.is_none() {
+            cell = Cell::null();
+        }
+        if file.crlf && cell.text.as_deref().is_some_and(|t| t.contains('\n')) {
+            // A lone newline inside quotes in a CRLF file is legal, and a trap: it stays.
+            cell.text = cell.text.map(|t| t.replace("\r\n", "\n"));
+            cell.literal = cell.literal.map(|t| t.replace("\r\n", "\n"));
+        }
+        fields.push((column, cell));
+    }
+    let mut text: Vec<String> = fields
+        .iter()
+        .map(|(_, cell)| file.field(cell.text.as_deref(), rng.one_in(8) && cell.text.is_some()))
+        .collect();
+    let mut record = record(&fields);
+    if rng.one_in(60) {
+        text.push("one too many".to_owned());
+        record = Record { fields: Err(()), certain: false, ..record };
+    }
+    Line { text: text.join(file.delimiter()), record: Some(record) }
+}
+
+/// What the fields mean.
+fn record(fields: &[(&Column, Cell)]) -> Record {
+    let unreadable = fields.iter().any(|(_, cell)| cell.quality == Quality::Unreadable);
+    let wrong = fields.iter().filter(|(_, cell)| cell.quality != Quality::Good).count();
+    let in_key = fields.iter().any(|(c, cell)| c.name.starts_with('k') && cell.quality != Quality::Good);
+    let meant = fields.iter().map(|(column, cell)| (column.name.clone(), cell.literal.clone())).collect();
+    Record {
+        place: Default::default(),
+        fields: if unreadable { Err(()) } else { Ok(meant) },
+        certain: !unreadable && wrong <= 1 && !in_key,
+    }
+}
+
+impl super::table::Table {
+    /// Records to begin with, mostly good ones.
+    pub fn records(&mut self, file: &str, many: u64, rng: &mut Rng) -> Vec<Record> {
+        let mut records = vec![];
+        for line in 0..many {
+            let fields: Vec<_> = self.loaded().map(|c| (c, good(c.kind, rng, c.span))).collect();
+            records.push(Record { place: (file.to_owned(), line), ..record(&fields) });
+        }
+        records
+    }
+
+    /// A field for a column as the case wants them: good, bad, null.
+    pub fn cell(&self, column: &Column, rng: &mut Rng) -> Cell {
+        let roll = rng.below(100);
+        if roll < column.nulls {
+            return Cell::null();
+        }
+        if roll < column.nulls + column.bad
+            && let Some(cell) = bad(column.kind, rng)
+        {
+            return cell;
+        }
+        good(column.kind, rng, column.span)
+    }
+
+    /// Columns that come from files.
+    pub fn loaded(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|c| c.own == Own::FromFile)
+    }
+
+    /// A CSV header: the key, and some of the rest, in any order.
+    fn header(&self, rng: &mut Rng) -> Vec<String> {
+        let all = rng.one_in(2);
+        let mut header: Vec<String> = self
+            .loaded()
+            .filter(|c| all || self.key.contains(&c.name) || !rng.one_in(4))
+            .map(|c| c.name.clone())
+            .collect();
+        if header.len() < 2 {
+            header = self.loaded().map(|c| c.name.clone()).collect();
+        }
+        rng.shuffle(&mut header);
+        header
+    }
+}
+
+/// Column kinds that a table may draw.
+pub fn kinds() -> (&'static [Kind], &'static [Kind], &'static str) {
+    (&KEYS, &ALL, TYPES)
+}

@@ -1,0 +1,31 @@
+//! The program from outside, on real servers. One binary; each test has a database of its own.
+//!
+//! `cargo test --test main`                      all of it
+//! `cargo test --test main rejects::`            one module
+//! `DBLOAD_TEST_SEED=n cargo test ..`            replays what a failing test printed
+//! `EQUIVALENCE_SECONDS=600 cargo test --release --test main equivalence`   a long run of the property
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and libtest shows what it printed"
+)]
+#![expect(
+    unreachable_pub,
+    dead_code,
+    reason = "a kit, used by the modules of one binary; the report is parsed whole"
+)]
+
+mod architecture;
+mod cli;
+mod equivalence;
+mod formats;
+mod loading;
+mod local;
+mod pg_connections;
+mod reference;
+mod rejects;
+mod runs;
+mod support;
+mod tables;
+mod types;
