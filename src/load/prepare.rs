@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
@@ -16,7 +17,7 @@ use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Change, Location, resolve};
+use crate::source::{Location, resolve};
 use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
@@ -433,6 +434,7 @@ impl Start<'_> {
             mode: plan.mode,
             key_index: plan.key.index,
             paths: plan.paths.clone(),
+            target_rows: Arc::new(AtomicI64::new(plan.table.estimated_rows)),
             server_version: self.facts.version,
             staging: if self.job.transaction_pooler { Staging::Transaction } else { Staging::Session },
             newer_by,
