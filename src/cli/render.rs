@@ -96,11 +96,8 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
             let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}{flags}");
         }
         None => {
-            let _ = write!(
-                out,
-                "hint: they are in the ledger: SELECT * FROM _dbload.reject WHERE run = '{}'",
-                report.run
-            );
+            let _ =
+                write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
         }
     }
     Some(out)

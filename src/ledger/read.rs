@@ -297,6 +297,12 @@ fn reason_of(row: Vec<Option<String>>) -> Option<ReasonCount> {
     Some(ReasonCount { sqlstate, column, count, source, line, reason, constraint: next() })
 }
 
+/// The query that shows the rejects of a run, for people.
+#[must_use]
+pub fn rejects_query(run: &str) -> String {
+    format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(run))
+}
+
 /// A page of rejects behind a place, in source order.
 pub async fn rejects_after(
     session: &Session,

@@ -4,11 +4,14 @@
 //! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
 
 mod close;
+mod describe;
 mod error;
 mod input;
 mod prepare;
 mod reject_file;
+mod resume;
 mod sample;
+mod settings;
 mod verify;
 
 use std::time::Instant;

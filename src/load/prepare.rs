@@ -2,27 +2,30 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Listener, Tally};
 use crate::job::{Job, Resources};
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    append_rest, completed_appends, identity_of, record_run,
+    completed_appends, record_run,
 };
 use crate::map::{Extra, Mapping};
-use crate::pg::catalog::{CatalogError, ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Outcome, Pool, Session, TableName, connect_pool, literal};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
+use crate::pg::catalog::{ServerFacts, read_table, server_facts};
+use crate::pg::{Ident, Outcome, Pool, Session, TableName, connect_pool};
+use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Change, Location, resolve};
+use crate::source::{Location, SourceSpec, resolve};
 use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
+use super::resume::{append_rests, check_sources, check_target, skip_appended, stored_inputs};
 use super::sample::{Sampled, sample};
+use super::settings::{identity, settings};
 
 /// A run that is ours.
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ pub struct Prepared {
     pub skipped: Vec<String>,
     /// The statement that creates the table, if it does not exist yet.
     pub ddl: Option<String>,
-    facts: ServerFacts,
+    pub(super) facts: ServerFacts,
 }
 
 /// Starts that find another process in the same moment look again this often; by then it is recorded.
@@ -69,11 +72,13 @@ const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Prepares a load.
 pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+    let specs = resolve(&job.sources).await?;
+    // A pipe that was looked into cannot be looked into again.
+    let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match look(job, listener).await {
-            // A pipe that was looked into cannot be looked into again.
-            Err(LoadError::Ledger(LedgerError::Raced)) if races < RACES_MAX && !reads_pipe(job) => {
+        match look(job, listener, specs.clone()).await {
+            Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;
             }
@@ -82,15 +87,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     }
 }
 
-fn reads_pipe(job: &Job) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    job.sources
-        .iter()
-        .any(|word| word == "-" || std::fs::metadata(word).is_ok_and(|meta| meta.file_type().is_fifo()))
-}
-
-async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
-    let specs = resolve(&job.sources).await?;
+async fn look(job: &Job, listener: Listener<'_>, specs: Vec<SourceSpec>) -> Result<Prepared, LoadError> {
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
         inputs.push(Input::new(spec, ordinal).await?);
@@ -100,11 +97,7 @@ async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> 
     let session = open(&pool).await?;
     let facts = server_facts(&session).await?;
     if !facts.may_stage {
-        return Err(Refusal::new(
-            format!("the role {} may not make temporary tables in this database", facts.role),
-            format!("GRANT TEMPORARY ON DATABASE {} TO {}", facts.database, facts.role),
-        )
-        .into());
+        return Err(refuse_staging(&facts.role, &facts.database).into());
     }
     let name = target_name(job, &inputs)?;
     let table = read_table(&session, &name).await?;
@@ -124,7 +117,7 @@ fn missing(name: &TableName) -> Refusal {
     Refusal { message: format!("table {name} does not exist"), hint: None }
 }
 
-async fn open(pool: &Pool) -> Result<Session, LoadError> {
+pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
     let since = Instant::now();
     loop {
         match Session::open(pool).await {
@@ -233,7 +226,7 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
-        let identity = self.identity(&plan.table.name)?;
+        let identity = identity(self.job, &plan.table.name)?;
         // The ledger's connection is the one connection now: there may be no other.
         drop(session);
         pool.drop_idle();
@@ -244,7 +237,7 @@ impl Start<'_> {
                 check_target(&mut ledger, &unfinished, target, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
-                let settings = self.settings(&plan, stored.partitions);
+                let settings = settings(self.job, &plan, stored.partitions);
                 self.check_resume(&stored, &settings).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 ledger.close().await;
@@ -253,7 +246,7 @@ impl Start<'_> {
             self.give_up(&mut ledger, &unfinished).await?;
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
-            self.skip_appended(&mut ledger, plan.table.oid).await?
+            skip_appended(&mut self.inputs, &mut ledger, plan.table.oid).await?
         } else {
             Vec::new()
         };
@@ -289,7 +282,7 @@ impl Start<'_> {
         drop(session);
         pool.drop_idle();
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
-        let identity = self.identity(&new.name)?;
+        let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
                 let what = "was dropped";
@@ -337,7 +330,7 @@ impl Start<'_> {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
         } else {
-            let identity = self.identity(&plan.table.name)?;
+            let identity = identity(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, &identity, owner, None).await?)
         };
         session.transaction_ended();
@@ -369,7 +362,7 @@ impl Start<'_> {
             mode: plan.mode.name().to_owned(),
             key: plan.key_names(),
             partitions: plan.partitioner.count,
-            settings: self.settings(plan, plan.partitioner.count),
+            settings: settings(self.job, plan, plan.partitioner.count),
             guarantee: guarantee(job_is_replayable(&self.inputs), true, plan.mode).name().to_owned(),
             sources: self.inputs.iter().map(Input::store).collect(),
         };
@@ -397,21 +390,6 @@ impl Start<'_> {
         }
         session.transaction_ended();
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
-    }
-
-    /// The same words are the same load: what they leave out does not count, so that it is found again even where the
-    /// table has gone meanwhile.
-    fn identity(&self, table: &TableName) -> Result<String, LoadError> {
-        let mut words = Vec::with_capacity(self.job.sources.len());
-        for word in &self.job.sources {
-            let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
-            let path =
-                absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
-            words.push(path.to_string_lossy().into_owned());
-        }
-        let mode = self.job.mode.map_or("default", Mode::name);
-        let key = self.job.key.as_deref().unwrap_or_default();
-        Ok(identity_of(self.job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
     }
 
     /// Looks for an unfinished run, and waits for its owner as long as we may.
@@ -471,73 +449,6 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Leaves out what completed appends have put into the table before.
-    async fn skip_appended(&mut self, ledger: &mut Ledger, oid: u32) -> Result<Vec<String>, LoadError> {
-        let before = ledger.appended(oid).await?;
-        let mut skipped = Vec::new();
-        for (name, description) in before {
-            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else {
-                continue;
-            };
-            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
-                continue;
-            };
-            let here =
-                self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
-            let Some(at) = here else { continue };
-            let change = print.compare(path).await.unwrap_or(Change::Gone);
-            if !matches!(change, Change::Same | Change::Touched { .. }) {
-                return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
-            }
-            skipped.push(self.inputs.remove(at).name);
-        }
-        if self.inputs.is_empty() && !skipped.is_empty() {
-            return Err(LedgerError::LoadedBefore { names: skipped }.into());
-        }
-        for (ordinal, input) in self.inputs.iter_mut().enumerate() {
-            input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        }
-        Ok(skipped)
-    }
-
-    /// Parser and mapping, as a resume must share them.
-    fn settings(&self, plan: &Plan, partitions: u32) -> Settings {
-        let reading = &self.job.reading;
-        let hashed: Vec<&str> = plan
-            .key
-            .columns
-            .iter()
-            .filter(|&&c| plan.table.columns[c].is_hashable())
-            .map(|&c| plan.table.columns[c].name.raw())
-            .collect();
-        let value = |text: String| serde_json::Value::from(text);
-        let mut settings = Settings::new();
-        let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
-        set("mode", value(plan.mode.name().to_owned()));
-        set("key", plan.key_names().into());
-        set(
-            "partitioning",
-            value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))),
-        );
-        set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
-        set("newer-by", plan.newer_by.clone().into());
-        set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
-        set(
-            "compression",
-            value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))),
-        );
-        set("records", reading.records.clone().into());
-        set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
-        set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
-        set("columns", reading.columns.clone().into());
-        set("null-as", reading.null_as.clone().into());
-        set("max-record-bytes", reading.record_bytes.into());
-        set("skip-records", self.job.runs.skip_records.into());
-        set("timezone", value(self.job.time_zone.clone()));
-        set("datestyle", value(self.job.date_style.clone()));
-        settings
-    }
-
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.tell(&Event::Note { text: note.clone() });
@@ -565,6 +476,7 @@ impl Start<'_> {
             mode: plan.mode,
             key_index: plan.key.index,
             paths: plan.paths.clone(),
+            target_rows: Arc::new(AtomicI64::new(plan.table.estimated_rows)),
             server_version: self.facts.version,
             staging: if self.job.transaction_pooler { Staging::Transaction } else { Staging::Session },
             newer_by,
@@ -608,7 +520,7 @@ fn lock_timeout(resources: &Resources) -> u64 {
     u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn job_is_replayable(inputs: &[Input]) -> bool {
+pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {
     inputs.iter().all(|input| input.description.spec.location.is_replayable())
 }
 
@@ -617,152 +529,5 @@ const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
         (true, _) => Guarantee::ExactlyOnce,
         (false, Mode::Append) => Guarantee::AtLeastOnce,
         (false, _) => Guarantee::EffectivelyOnce,
-    }
-}
-
-fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
-    let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
-    Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
-}
-
-/// The target must still be what the unfinished run has written to.
-async fn check_target(
-    ledger: &mut Ledger,
-    unfinished: &Unfinished,
-    target: (u32, u32),
-    table: &Table,
-) -> Result<(), LoadError> {
-    let what = if unfinished.target.0 != target.0 {
-        "was dropped and created again"
-    } else if unfinished.target.1 != target.1 {
-        "was truncated or rewritten"
-    } else if unfinished.has_inserted && ledger.is_empty(&table.name).await? {
-        "was emptied"
-    } else {
-        return Ok(());
-    };
-    Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
-}
-
-/// What is left of sources that were set aside becomes the end of the order.
-async fn append_rests(pool: &Pool, run: &LedgerRef, inputs: &mut Vec<Input>) -> Result<(), LoadError> {
-    let rests: Vec<usize> = (0..inputs.len())
-        .filter(|&i| inputs[i].set_aside.is_some() && inputs[i].moved_to.is_none())
-        .collect();
-    for of in rests {
-        let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        let at = inputs[of].set_aside.unwrap_or_default();
-        let mut rest = Input {
-            begin: Position { source: ordinal, ..at },
-            set_aside: None,
-            moved_to: None,
-            ..inputs[of].clone()
-        };
-        rest.record_anew().await;
-        let session = open(pool).await?;
-        let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
-        append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
-        inputs[of].moved_to = Some(ordinal);
-        inputs.push(rest);
-    }
-    Ok(())
-}
-
-/// Sources that are still to be read must be what they were.
-async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), LoadError> {
-    for input in inputs.iter().filter(|input| input.begin.source >= first && input.moved_to.is_none()) {
-        let (Location::File(path), Some(print)) =
-            (&input.description.spec.location, &input.description.fingerprint)
-        else {
-            continue;
-        };
-        let change = print.compare(path).await.unwrap_or(Change::Gone);
-        if !change.keeps_recorded_part() {
-            return Err(LedgerError::SourceChanged {
-                run: run.to_owned(),
-                name: input.name.clone(),
-                change: change.to_string(),
-            }
-            .into());
-        }
-    }
-    Ok(())
-}
-
-impl Prepared {
-    /// Every source can be read again.
-    #[must_use]
-    pub fn is_replayable(&self) -> bool {
-        job_is_replayable(&self.inputs)
-    }
-
-    /// The plan in words.
-    #[must_use]
-    pub fn describe(&self, job: &Job) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let table = &self.plan.table;
-        let mut line = |name: &str, text: &str| {
-            let _ = writeln!(out, "{name:<12}{text}");
-        };
-        line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));
-        let state = if self.ddl.is_some() { "to be created" } else { "exists" };
-        line("table", &format!("{} ({state})", table.name));
-        line("mode", self.plan.mode.name());
-        let key = self.plan.key_names();
-        line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
-        let partitions = match self.plan.one_partition {
-            Some(why) => format!("1 ({why})"),
-            None => {
-                format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase()
-            }
-        };
-        line("partitions", &partitions);
-        line("connections", &job.resources.pool_size.to_string());
-        line("path", &self.path_words());
-        line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
-        line("guarantee", self.guarantee.name());
-        line("sources", &self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "));
-        for (field, target) in &self.plan.fields {
-            let to = match target {
-                crate::map::Target::Slot(slot) => {
-                    let column = &table.columns[self.mapping.slots[*slot]];
-                    format!("{} {}", column.name, column.type_name)
-                }
-                crate::map::Target::Generated => "left out: the column is generated".to_owned(),
-                crate::map::Target::Extra => match &self.plan.extra {
-                    Extra::Jsonb(column) => format!("collected in {column:?}"),
-                    Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),
-                },
-            };
-            line("field", &format!("{field:?} -> {to}"));
-        }
-        for note in &self.plan.notes {
-            line("note", note);
-        }
-        if let Some(ddl) = &self.ddl {
-            let _ = writeln!(out, "\n{ddl};");
-        }
-        out
-    }
-
-    fn path_words(&self) -> String {
-        let paths = &self.plan.paths;
-        if let Some(why) = paths.always_careful {
-            return format!("careful, record by record: {why}");
-        }
-        match (self.plan.key.columns.is_empty(), paths.folding_shows) {
-            (false, Some(why)) => {
-                format!("set-based; record by record where a key repeats in a batch: {why}")
-            }
-            _ => "set-based; record by record where the server refuses something".to_owned(),
-        }
-    }
-
-    /// The server, in words for a hint with SQL to read the rejects.
-    #[must_use]
-    pub fn rejects_query(&self) -> Option<String> {
-        let run = self.run.as_ref()?;
-        Some(format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(&run.ledger.run)))
     }
 }

@@ -6,6 +6,17 @@ use crate::schema::{Identity, Mode, PgType, Table};
 use super::key::Key;
 use super::{Refusal, Sample};
 
+/// Staging needs temporary tables.
+#[must_use]
+pub fn refuse_staging(role: &str, database: &str) -> Refusal {
+    Refusal::new(
+        format!(
+            "the role {role} may not make temporary tables in database {database}, and staging needs them"
+        ),
+        format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
+    )
+}
+
 /// The column of `--extra jsonb:COLUMN` must be there and hold JSON.
 pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> {
     let Extra::Jsonb(name) = extra else { return Ok(()) };

@@ -4,6 +4,7 @@
 //! number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not ours.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
@@ -46,7 +47,7 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
         settings.push(("synchronous_commit", "off".to_owned()));
     }
     let rows = i64::try_from(batch.rows).unwrap_or(i64::MAX);
-    if plan.table().estimated_rows / LOOK_UP_RATIO >= rows {
+    if plan.target_rows.load(Ordering::Relaxed) / LOOK_UP_RATIO >= rows {
         settings.push(("enable_hashjoin", "off".to_owned()));
         settings.push(("enable_mergejoin", "off".to_owned()));
     }

@@ -1,11 +1,11 @@
 //! The plan of writing: what the catalog says about which path a batch may take, and why.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::map::{Mapping, Slot};
-use crate::plan::Paths;
-use crate::schema::{Mode, Table};
+use crate::schema::{Mode, Paths, Table};
 
 /// Where staging tables live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct WritePlan {
     pub paths: Paths,
     /// `server_version_num`.
     pub server_version: u32,
+    /// Rows of the target, as estimated at the start, with those that this load has inserted since.
+    pub target_rows: Arc<AtomicI64>,
     /// Where staging tables live.
     pub staging: Staging,
     /// Only a record with a greater value in this column replaces a stored one.

@@ -1,0 +1,84 @@
+//! The plan in words, for `--dry-run`.
+
+use crate::job::Job;
+use crate::map::Extra;
+
+use super::prepare::{Prepared, job_is_replayable};
+
+impl Prepared {
+    /// Every source can be read again.
+    #[must_use]
+    pub fn is_replayable(&self) -> bool {
+        job_is_replayable(&self.inputs)
+    }
+
+    /// The plan in words.
+    #[must_use]
+    pub fn describe(&self, job: &Job) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::new();
+        let table = &self.plan.table;
+        let mut line = |name: &str, text: &str| {
+            let _ = writeln!(out, "{name:<12}{text}");
+        };
+        line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));
+        let state = if self.ddl.is_some() { "to be created" } else { "exists" };
+        line("table", &format!("{} ({state})", table.name));
+        line("mode", self.plan.mode.name());
+        let key = self.plan.key_names();
+        line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
+        let partitions = match self.plan.one_partition {
+            Some(why) => format!("1 ({why})"),
+            None => {
+                format!("{} by {:?}", self.plan.partitioner.count, self.plan.partitioner.by).to_lowercase()
+            }
+        };
+        line("partitions", &partitions);
+        line("connections", &job.resources.pool_size.to_string());
+        line("path", &self.path_words());
+        line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
+        line("guarantee", self.guarantee.name());
+        line("sources", &self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "));
+        for (field, target) in &self.plan.fields {
+            let to = match target {
+                crate::map::Target::Slot(slot) => {
+                    let column = &table.columns[self.mapping.slots[*slot]];
+                    format!("{} {}", column.name, column.type_name)
+                }
+                crate::map::Target::Generated => "left out: the column is generated".to_owned(),
+                crate::map::Target::Extra => match &self.plan.extra {
+                    Extra::Jsonb(column) => format!("collected in {column:?}"),
+                    Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),
+                },
+            };
+            line("field", &format!("{field:?} -> {to}"));
+        }
+        for note in &self.plan.notes {
+            line("note", note);
+        }
+        if let Some(ddl) = &self.ddl {
+            let _ = writeln!(out, "\n{ddl};");
+        }
+        out
+    }
+
+    fn path_words(&self) -> String {
+        let paths = &self.plan.paths;
+        if let Some(why) = paths.always_careful {
+            return format!("careful, record by record: {why}");
+        }
+        match (self.plan.key.columns.is_empty(), paths.folding_shows) {
+            (false, Some(why)) => {
+                format!("set-based; record by record where a key repeats in a batch: {why}")
+            }
+            _ => "set-based; record by record where the server refuses something".to_owned(),
+        }
+    }
+
+    /// The server, in words for a hint with SQL to read the rejects.
+    #[must_use]
+    pub fn rejects_query(&self) -> Option<String> {
+        let run = self.run.as_ref()?;
+        Some(crate::ledger::rejects_query(&run.ledger.run))
+    }
+}

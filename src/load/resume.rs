@@ -1,0 +1,119 @@
+//! Earlier starts: what a resume must find as it was left, and what an append has put into the table before.
+
+use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
+use crate::pg::Pool;
+use crate::pg::catalog::CatalogError;
+use crate::record::Position;
+use crate::schema::Table;
+use crate::source::{Change, Location};
+use crate::write::LedgerRef;
+
+use super::error::LoadError;
+use super::input::{Description, Input};
+use super::prepare::open;
+
+/// The sources of a stored run.
+pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
+    let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
+    Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+}
+
+/// The target must still be what the unfinished run has written to.
+pub(super) async fn check_target(
+    ledger: &mut Ledger,
+    unfinished: &Unfinished,
+    target: (u32, u32),
+    table: &Table,
+) -> Result<(), LoadError> {
+    let what = if unfinished.target.0 != target.0 {
+        "was dropped and created again"
+    } else if unfinished.target.1 != target.1 {
+        "was truncated or rewritten"
+    } else if unfinished.has_inserted && ledger.target_is_empty(&table.name).await? {
+        "was emptied"
+    } else {
+        return Ok(());
+    };
+    Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
+}
+
+/// What is left of sources that were set aside becomes the end of the order.
+pub(super) async fn append_rests(
+    pool: &Pool,
+    run: &LedgerRef,
+    inputs: &mut Vec<Input>,
+) -> Result<(), LoadError> {
+    let rests: Vec<usize> = (0..inputs.len())
+        .filter(|&i| inputs[i].set_aside.is_some() && inputs[i].moved_to.is_none())
+        .collect();
+    for of in rests {
+        let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+        let at = inputs[of].set_aside.unwrap_or_default();
+        let mut rest = Input {
+            begin: Position { source: ordinal, ..at },
+            set_aside: None,
+            moved_to: None,
+            ..inputs[of].clone()
+        };
+        rest.record_anew().await;
+        let session = open(pool).await?;
+        let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
+        append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
+        inputs[of].moved_to = Some(ordinal);
+        inputs.push(rest);
+    }
+    Ok(())
+}
+
+/// Sources that are still to be read must be what they were.
+pub(super) async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), LoadError> {
+    for input in inputs.iter().filter(|input| input.begin.source >= first && input.moved_to.is_none()) {
+        let (Location::File(path), Some(print)) =
+            (&input.description.spec.location, &input.description.fingerprint)
+        else {
+            continue;
+        };
+        let change = print.compare(path).await.unwrap_or(Change::Gone);
+        if !change.keeps_recorded_part() {
+            return Err(LedgerError::SourceChanged {
+                run: run.to_owned(),
+                name: input.name.clone(),
+                change: change.to_string(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what completed appends have put into the table before.
+pub(super) async fn skip_appended(
+    inputs: &mut Vec<Input>,
+    ledger: &mut Ledger,
+    oid: u32,
+) -> Result<Vec<String>, LoadError> {
+    let before = ledger.appended(oid).await?;
+    let mut skipped = Vec::new();
+    for (name, description) in before {
+        let Ok(earlier) = serde_json::from_value::<Description>(description) else {
+            continue;
+        };
+        let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
+            continue;
+        };
+        let here = inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
+        let Some(at) = here else { continue };
+        let change = print.compare(path).await.unwrap_or(Change::Gone);
+        if !matches!(change, Change::Same | Change::Touched { .. }) {
+            return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
+        }
+        skipped.push(inputs.remove(at).name);
+    }
+    if inputs.is_empty() && !skipped.is_empty() {
+        return Err(LedgerError::LoadedBefore { names: skipped }.into());
+    }
+    for (ordinal, input) in inputs.iter_mut().enumerate() {
+        input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
+    }
+    Ok(skipped)
+}

@@ -1,0 +1,58 @@
+//! What makes two starts the same load, and what a resume must share with the first start.
+
+use crate::job::Job;
+use crate::ledger::{Settings, identity_of};
+use crate::pg::TableName;
+use crate::plan::{Plan, Refusal};
+use crate::schema::Mode;
+
+use super::error::LoadError;
+
+/// The same words are the same load: what they leave out does not count, so that it is found again even where the
+/// table has gone meanwhile.
+pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
+    let mut words = Vec::with_capacity(job.sources.len());
+    for word in &job.sources {
+        let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
+        let path = absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
+        words.push(path.to_string_lossy().into_owned());
+    }
+    let mode = job.mode.map_or("default", Mode::name);
+    let key = job.key.as_deref().unwrap_or_default();
+    Ok(identity_of(job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
+}
+
+/// Parser and mapping, as a resume must share them.
+pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
+    let reading = &job.reading;
+    let hashed: Vec<&str> = plan
+        .key
+        .columns
+        .iter()
+        .filter(|&&c| plan.table.columns[c].is_hashable())
+        .map(|&c| plan.table.columns[c].name.raw())
+        .collect();
+    let value = |text: String| serde_json::Value::from(text);
+    let mut settings = Settings::new();
+    let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
+    set("mode", value(plan.mode.name().to_owned()));
+    set("key", plan.key_names().into());
+    set("partitioning", value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))));
+    set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
+    set("newer-by", plan.newer_by.clone().into());
+    set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
+    set(
+        "compression",
+        value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))),
+    );
+    set("records", reading.records.clone().into());
+    set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
+    set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
+    set("columns", reading.columns.clone().into());
+    set("null-as", reading.null_as.clone().into());
+    set("max-record-bytes", reading.record_bytes.into());
+    set("skip-records", job.runs.skip_records.into());
+    set("timezone", value(job.time_zone.clone()));
+    set("datestyle", value(job.date_style.clone()));
+    settings
+}
