@@ -19,7 +19,7 @@ use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
+use super::transaction::{self, Committed, Context, Expect, Failed, FailedAt, Path, Way};
 use super::verify::Verdict;
 
 /// The run that batches are committed under.
@@ -139,6 +139,8 @@ pub struct Writer {
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,
+    /// What the next batch is expected to meet.
+    pub expect: Expect,
 }
 
 /// A checkpoint, as read.
@@ -168,6 +170,7 @@ impl Writer {
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
+                    self.expect = Expect::after(&committed.books);
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,
@@ -194,7 +197,7 @@ impl Writer {
         let mut path = Path::Fast;
         let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, Way { path, conflicts }).await {
+            let failed = match self.attempt(batch, Way { path, conflicts, expect: self.expect }).await {
                 Ok(committed) => {
                     if retry.tries() > 0 {
                         self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
