@@ -11,6 +11,7 @@ use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::schema::{Column, Identity};
 
 use super::plan::{Staging, WritePlan};
+use super::writer::EPOCH_SETTING;
 
 /// The typed staging table.
 pub(super) const STAGE: &str = "pg_temp.dbload_stage";
@@ -28,7 +29,7 @@ const LOOK_UP_RATIO: i64 = 10;
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
 /// BEGIN with the settings of a batch, and the staging tables.
-pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
+pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> String {
     let mut settings = vec![
         ("statement_timeout", plan.statement_timeout_ms.to_string()),
         ("lock_timeout", plan.lock_timeout_ms.to_string()),
@@ -39,6 +40,9 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
         ("client_min_messages", "warning".to_owned()),
         ("jit", "off".to_owned()),
     ];
+    if let Some(epoch) = epoch {
+        settings.push((EPOCH_SETTING, epoch.to_string()));
+    }
     if plan.asynchronous_commit && !batch.done {
         settings.push(("synchronous_commit", "off".to_owned()));
     }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
-use crate::pg::{ErrorView, Outcome, Session};
+use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
+use super::changed::refuse_changed_table;
 use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
@@ -81,6 +82,8 @@ pub(super) enum FailedAt {
     Staging,
     /// In the merge, or in the constraints at its end.
     Merge,
+    /// The table is not the one that the plan was made for.
+    Table,
     /// In writing the ledger.
     Ledger,
     /// COMMIT was sent.
@@ -132,7 +135,8 @@ pub(super) async fn write(
     let plan = context.plan;
     let path = way.path;
     let began = std::time::Instant::now();
-    session.begin(&names::begin(plan, batch)).await.map_err(Failed::at(FailedAt::Begin))?;
+    let epoch = context.ledger.map(|ledger| ledger.epoch);
+    session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
     let mut rejected = rejects::of_batch(batch, context.originals);
     let mut staged = 0;
@@ -153,6 +157,9 @@ pub(super) async fn write(
         let of_server = rejects::of_server(session, plan, batch, context.originals)
             .await
             .map_err(Failed::at(FailedAt::Merge))?;
+        if of_server.iter().any(|reject| may_be_changed_table(&reject.sqlstate)) {
+            refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
+        }
         rejected.extend(of_server);
         rejected.sort_by_key(|r| (r.source, r.record));
     }
@@ -361,7 +368,8 @@ async fn commit(
     committed: &Committed,
 ) -> Result<(), Failed> {
     let sql = match context.ledger {
-        None => "COMMIT".to_owned(),
+        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
+        None => "SELECT 1;\nCOMMIT".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {
                 rejects::store(session, &ledger.run, &committed.rejects)
