@@ -136,6 +136,13 @@ impl Default for Resources {
 }
 
 impl Resources {
+    /// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
+    #[must_use]
+    pub fn lock_limit(&self) -> Duration {
+        let limits = [self.statement_timeout / 2, self.lock_timeout];
+        limits.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or_default()
+    }
+
     /// Bytes of COPY text of a batch. Each partition has one batch filling, one waiting and one being written, and each of
     /// those keeps its input beside the COPY text; the rest of the memory is for blocks on their way and the program.
     #[must_use]

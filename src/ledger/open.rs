@@ -126,18 +126,6 @@ impl Ledger {
         Ok(stored)
     }
 
-    /// Whether the target has no row any more.
-    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
-        let failed = LedgerError::server("look at the target");
-        let sql = format!("SELECT NOT EXISTS (SELECT FROM {table})");
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .persistent(false)
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)
-    }
-
     /// Gives an unfinished run up, for `--restart`.
     pub async fn abandon(&mut self, run: &str) -> Result<(), LedgerError> {
         // One statement, both or neither: its batches in flight find another epoch.
@@ -153,6 +141,15 @@ impl Ledger {
         .await
         .map_err(LedgerError::server("give the unfinished run up"))?;
         Ok(())
+    }
+
+    /// Whether a table holds no row.
+    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SELECT NOT EXISTS (SELECT FROM {table})")))
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look at the target"))
     }
 
     /// Completed appends into a table, in number.

@@ -8,6 +8,7 @@ mod describe;
 mod error;
 mod input;
 mod prepare;
+mod race;
 mod reject_file;
 mod resume;
 mod sample;
@@ -25,7 +26,8 @@ use crate::report::Report;
 
 pub use error::LoadError;
 pub use input::{Input, Opened, SourceFacts};
-pub use prepare::{Prepared, RunInHand, prepare};
+pub use prepare::{Prepared, RunInHand};
+pub use race::prepare;
 pub use verify::{Example, Verification, verify};
 
 /// How a load ended.

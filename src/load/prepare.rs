@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::event::{Event, Listener, Tally};
-use crate::job::{Job, Resources};
+use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
     completed_appends, record_run,
@@ -18,11 +18,12 @@ use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Location, SourceSpec, resolve};
+use crate::source::{Location, SourceSpec};
 use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
+use super::race::open;
 use super::resume::{append_rests, check_sources, check_target, skip_appended, stored_inputs};
 use super::sample::{Sampled, sample};
 use super::settings::{identity, settings};
@@ -63,31 +64,12 @@ pub struct Prepared {
     pub(super) facts: ServerFacts,
 }
 
-/// Starts that find another process in the same moment look again this often; by then it is recorded.
-const RACES_MAX: u32 = 20;
-/// Between two looks.
-const RACE_PAUSE: Duration = Duration::from_millis(50);
-/// A session that was closed counts against the limit of connections until the server has noticed.
-const SLOT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Prepares a load.
-pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
-    let specs = resolve(&job.sources).await?;
-    // A pipe that was looked into cannot be looked into again.
-    let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
-    let mut races = 0;
-    loop {
-        match look(job, listener, specs.clone()).await {
-            Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
-                races += 1;
-                tokio::time::sleep(RACE_PAUSE).await;
-            }
-            prepared => return prepared,
-        }
-    }
-}
-
-async fn look(job: &Job, listener: Listener<'_>, specs: Vec<SourceSpec>) -> Result<Prepared, LoadError> {
+/// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
+pub(super) async fn look(
+    job: &Job,
+    listener: Listener<'_>,
+    specs: Vec<SourceSpec>,
+) -> Result<Prepared, LoadError> {
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
         inputs.push(Input::new(spec, ordinal).await?);
@@ -115,19 +97,6 @@ async fn look(job: &Job, listener: Listener<'_>, specs: Vec<SourceSpec>) -> Resu
 
 fn missing(name: &TableName) -> Refusal {
     Refusal { message: format!("table {name} does not exist"), hint: None }
-}
-
-pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
-    let since = Instant::now();
-    loop {
-        match Session::open(pool).await {
-            Ok(session) => return Ok(session),
-            Err(view) if view.sqlstate.as_deref() == Some("53300") && since.elapsed() < SLOT_PATIENCE => {
-                tokio::time::sleep(RACE_PAUSE).await;
-            }
-            Err(view) => return Err(LoadError::Prepare { doing: "open a session", view }),
-        }
-    }
 }
 
 /// `--table`, else the first source's stem.
@@ -484,7 +453,7 @@ impl Start<'_> {
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),
             statement_timeout_ms: millis(resources.statement_timeout),
-            lock_timeout_ms: lock_timeout(resources),
+            lock_timeout_ms: millis(resources.lock_limit()),
         });
         let checkpoints = (0..plan.partitioner.count)
             .map(|_| Checkpoint {
@@ -510,14 +479,6 @@ impl Start<'_> {
             facts: self.facts,
         })
     }
-}
-
-/// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
-fn lock_timeout(resources: &Resources) -> u64 {
-    let statement = Some(resources.statement_timeout / 2).filter(|limit| !limit.is_zero());
-    let lock = Some(resources.lock_timeout).filter(|limit| !limit.is_zero());
-    let limit = [statement, lock].into_iter().flatten().min().unwrap_or_default();
-    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {

@@ -10,7 +10,7 @@ use crate::write::LedgerRef;
 
 use super::error::LoadError;
 use super::input::{Description, Input};
-use super::prepare::open;
+use super::race::open;
 
 /// The sources of a stored run.
 pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {

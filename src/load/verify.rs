@@ -10,7 +10,8 @@ use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::error::LoadError;
-use super::prepare::{Prepared, prepare};
+use super::prepare::Prepared;
+use super::race::prepare;
 
 /// What a comparison found. Fields are added, never changed.
 #[derive(Debug, Clone, Serialize)]

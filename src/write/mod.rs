@@ -20,6 +20,6 @@ mod writer;
 pub use plan::{Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
 pub use retry::{Patience, Retry};
-pub use transaction::Committed;
+pub use transaction::{Committed, Expect};
 pub use verify::{Verdict, Verifier};
 pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

@@ -46,11 +46,29 @@ impl Path {
     }
 }
 
-/// A path, and what is expected of other programs.
+/// What a batch is expected to meet, by what the last one met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// Mostly keys that are not stored, or rows that are as they should be.
+    #[default]
+    NewOrSame,
+    /// Mostly stored rows that differ.
+    Changed,
+}
+
+impl Expect {
+    /// The next batch will be like this one.
+    pub(super) const fn after(books: &Books) -> Self {
+        if books.updated > books.inserted + books.unchanged { Self::Changed } else { Self::NewOrSame }
+    }
+}
+
+/// A path, what is expected of other programs, and of the rows. The result depends on none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
+    pub(super) expect: Expect,
 }
 
 /// Where a transaction failed.
@@ -271,7 +289,7 @@ async fn merge_staged(
     if repeated > 0 {
         session.run(&fold::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way.conflicts)).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way)).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(Verdict { books, careful: false })
@@ -294,16 +312,27 @@ async fn run_fast(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    (rows, conflicts): (u64, Conflicts),
+    (rows, way): (u64, Way),
 ) -> Result<Books, ErrorView> {
     let mut books = Books::default();
-    if let Some(sql) = merge::insert(plan, batch, conflicts) {
+    let update = merge::update(plan, batch);
+    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
+    // two statements is left alone by the insert and seen by an update behind it.
+    if way.expect == Expect::Changed
+        && !plan.paths.may_swallow
+        && let Some(sql) = &update
+    {
+        books.updated = affected(session, sql).await?;
+    }
+    if books.updated < rows
+        && let Some(sql) = merge::insert(plan, batch, way.conflicts)
+    {
         books.inserted = affected(session, &sql).await?;
     }
-    if books.inserted < rows
-        && let Some(sql) = merge::update(plan, batch)
+    if books.updated + books.inserted < rows
+        && let Some(sql) = &update
     {
-        books.updated = affected(session, &sql).await?;
+        books.updated += affected(session, sql).await?;
     }
     let rest = rows.saturating_sub(books.inserted + books.updated);
     match plan.mode {

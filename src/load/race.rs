@@ -1,0 +1,53 @@
+//! Other sessions in the same moment: a start that finds the ledger changed between two looks looks again, and then finds
+//! the other start recorded; and our own session that was just closed still counts for the server.
+
+use std::time::{Duration, Instant};
+
+use crate::event::Listener;
+use crate::job::Job;
+use crate::ledger::LedgerError;
+use crate::pg::{Pool, Session};
+use crate::source::resolve;
+
+use super::error::LoadError;
+use super::prepare::{Prepared, look};
+
+/// Looks beyond the first; by then the other one is recorded.
+const RACES_MAX: u32 = 20;
+/// Between two looks.
+const RACE_PAUSE: Duration = Duration::from_millis(50);
+
+/// A session that was closed counts against the limit of connections until the server has noticed.
+const SLOT_PATIENCE: Duration = Duration::from_secs(5);
+const SLOT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Prepares a load.
+pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+    let specs = resolve(&job.sources).await?;
+    // A pipe that was looked into cannot be looked into again.
+    let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
+    let mut races = 0;
+    loop {
+        match look(job, listener, specs.clone()).await {
+            Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
+                races += 1;
+                tokio::time::sleep(RACE_PAUSE).await;
+            }
+            prepared => return prepared,
+        }
+    }
+}
+
+/// A session.
+pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
+    let since = Instant::now();
+    loop {
+        match Session::open(pool).await {
+            Ok(session) => return Ok(session),
+            Err(view) if view.sqlstate.as_deref() == Some("53300") && since.elapsed() < SLOT_PATIENCE => {
+                tokio::time::sleep(SLOT_PAUSE).await;
+            }
+            Err(view) => return Err(LoadError::Prepare { doing: "open a session", view }),
+        }
+    }
+}
