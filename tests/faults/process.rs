@@ -12,15 +12,15 @@ use std::{
 fn killed_ten_times_at_random_moments_each_kind_of_load_ends_as_if_nothing_had_happened() {
     let mut rng = Rng::new();
     for (kind, pool) in KINDS.into_iter().zip([1, 8, 2]) {
-        let load = Load::new(kind, 12_000);
+        let load = Load::new(kind, 24_000);
         load.slow(0.03 * f64::from(pool));
         let flags = format!("--pool-size {pool} --batch-rows 200");
         let mut moved = 0;
         for hit in 0..10 {
             let before = load.batches();
-            let running = load.dbload(&flags).spawn();
+            let mut running = load.dbload(&flags).spawn();
             let far = rng.below(5);
-            until("batches are committed", || load.batches() >= before + far);
+            until("batches are committed", || load.batches() >= before + far || !running.is_running());
             std::thread::sleep(Duration::from_millis(rng.below(80)));
             running.signal(Signal::KILL);
             let outcome = running.wait();
