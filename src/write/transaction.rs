@@ -49,9 +49,11 @@ impl Path {
 /// What a batch is expected to meet, by what the last one met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Expect {
-    /// Mostly keys that are not stored, or rows that are as they should be.
+    /// Mostly keys that are not stored.
     #[default]
-    NewOrSame,
+    New,
+    /// Mostly rows that are as they should be.
+    Same,
     /// Mostly stored rows that differ.
     Changed,
 }
@@ -59,7 +61,13 @@ pub enum Expect {
 impl Expect {
     /// The next batch will be like this one.
     pub(super) const fn after(books: &Books) -> Self {
-        if books.updated > books.inserted + books.unchanged { Self::Changed } else { Self::NewOrSame }
+        if books.updated > books.inserted + books.unchanged {
+            Self::Changed
+        } else if books.unchanged > books.inserted {
+            Self::Same
+        } else {
+            Self::New
+        }
     }
 }
 
@@ -316,6 +324,13 @@ async fn run_fast(
 ) -> Result<Books, ErrorView> {
     let mut books = Books::default();
     let update = merge::update(plan, batch);
+    if way.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
+        // All of them are as they should be, in one look: there is nothing to do.
+        if number(outcomes.first(), 0)? == rows {
+            return Ok(Books { unchanged: rows, ..books });
+        }
+    }
     // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
     // two statements is left alone by the insert and seen by an update behind it.
     if way.expect == Expect::Changed
