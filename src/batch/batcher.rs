@@ -86,9 +86,10 @@ impl Batcher {
     /// Takes a block; returns the batches that are full, each partition's in order.
     pub fn push(&mut self, encoded: EncodedBlock, digest: Digest) -> Vec<Batch> {
         let EncodedBlock { block, columns, parts, .. } = encoded;
-        let mut full = Vec::new();
+        let mut all = Vec::with_capacity(self.open.len());
         for (open, part) in self.open.iter_mut().zip(parts) {
             let columns = Arc::clone(&columns);
+            let mut full = Vec::new();
             open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
             if block.end > open.batch.after {
                 open.batch.after = block.end;
@@ -98,8 +99,9 @@ impl Batcher {
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
                 full.push(open.flush());
             }
+            all.push(full);
         }
-        full
+        in_turn(all)
     }
 
     /// Flushes whatever has moved since the last checkpoint.
@@ -122,6 +124,14 @@ impl Batcher {
             })
             .collect()
     }
+}
+
+/// The partitions' batches in turn, each partition's in order: none waits for all of another's.
+fn in_turn(partitions: Vec<Vec<Batch>>) -> Vec<Batch> {
+    let mut numbered: Vec<(usize, Batch)> =
+        partitions.into_iter().flat_map(|batches| batches.into_iter().enumerate()).collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered.into_iter().map(|(_, batch)| batch).collect()
 }
 
 impl Open {

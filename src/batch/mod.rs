@@ -6,6 +6,8 @@
 
 mod batcher;
 mod chunk;
+#[cfg(test)]
+mod tests;
 
 pub use batcher::{Batcher, KeyHashes, Limits};
 pub use chunk::{Batch, Chunk, ChunkReject, Keys, SourceCount};

@@ -1,0 +1,156 @@
+//! Batching conserves records: whatever the sizes, every record is in exactly one batch, in source order, and the
+//! checkpoints of a partition follow each other without a gap.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
+use crate::record::{Block, Digest, Position, Span, SpanKind};
+
+use super::{Batch, Batcher, KeyHashes, Keys, Limits};
+
+/// What becomes of a record: a row of a partition with a key, or a reject of a partition.
+type Fate = (usize, bool, u64);
+
+/// A block of records of ten bytes each, dealt out to the partitions.
+fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
+    let spans = (0..fates.len())
+        .map(|i| Span {
+            start: u32::try_from(i * 10).unwrap(),
+            end: u32::try_from(i * 10 + 9).unwrap(),
+            line: first + i as u64 + 1,
+            end_line: first + i as u64 + 1,
+            end_offset: (first + i as u64) * 10 + 9,
+            kind: SpanKind::Whole,
+        })
+        .collect();
+    let place = |record: u64| Position { source: 0, offset: record * 10, record, line: record + 1 };
+    let count = fates.len() as u64;
+    let block = Block {
+        source: 0,
+        bytes: Bytes::from(vec![b'x'; fates.len() * 10]),
+        start: place(first),
+        spans,
+        end: place(first + count),
+        first_seq: first,
+    };
+    let mut parts: Vec<PartRows> = (0..partitions).map(|_| PartRows::default()).collect();
+    for (i, &(partition, is_row, hash)) in fates.iter().enumerate() {
+        let part = &mut parts[partition % partitions];
+        let i = u32::try_from(i).unwrap();
+        if is_row {
+            part.bytes.extend_from_slice(format!("{}\n", first + u64::from(i)).as_bytes());
+            part.rows.push(RowMeta { i, end: u32::try_from(part.bytes.len()).unwrap(), hash });
+            part.present_in_all = Some(vec![1]);
+            part.present_in_any = vec![1];
+        } else {
+            part.rejects.push(RejectNote { i, column: None, sqlstate: "22032", reason: String::new() });
+        }
+    }
+    EncodedBlock { block: Arc::new(block), columns: Arc::from([0]), parts, ignored_fields: 0 }
+}
+
+/// Sequence numbers of a batch: its rows as their COPY text says, and its rejects.
+fn records(batch: &Batch) -> (Vec<u64>, Vec<u64>) {
+    let mut rows = Vec::new();
+    for chunk in &batch.chunks {
+        let whole: Vec<u8> = (0..chunk.rows.len()).flat_map(|n| chunk.row(n).to_vec()).collect();
+        assert_eq!(whole, chunk.bytes, "the rows of a chunk are its bytes");
+        let text = std::str::from_utf8(&chunk.bytes).unwrap();
+        rows.extend(text.lines().map(|line| line.parse::<u64>().unwrap()));
+        for (n, seq) in text.lines().enumerate() {
+            let (block, i) = batch.find(seq.parse().unwrap()).unwrap();
+            assert_eq!((block.first_seq, i), (chunk.block.first_seq, chunk.rows[n].i as usize));
+        }
+    }
+    let rejects = batch.rejects.iter().map(|r| r.block.first_seq + u64::from(r.note.i)).collect();
+    (rows, rejects)
+}
+
+fn check_batch(batch: &Batch) {
+    let (rows, rejects) = records(batch);
+    assert_eq!(batch.rows, rows.len() as u64);
+    assert_eq!(batch.read(), (rows.len() + rejects.len()) as u64);
+    assert!(rows.is_sorted() && rejects.is_sorted());
+    let inside = |seq: &u64| *seq >= batch.before.record && *seq < batch.after.record;
+    assert!(rows.iter().chain(&rejects).all(inside), "{batch:?}");
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_in_exactly_one_batch_in_order(
+        blocks in prop::collection::vec(
+            prop::collection::vec((0..4_usize, prop::bool::weighted(0.8), 0..6_u64), 1..30), 1..8),
+        partitions in 1..5_usize,
+        rows in 1..40_u64,
+        bytes in 1..200_usize,
+        resumed in 0..40_u64,
+    ) {
+        let resume = Position { source: 0, offset: resumed.saturating_sub(1) * 10 + 9, record: resumed, line: resumed };
+        let resume = if resumed == 0 { Position::start_of(0) } else { resume };
+        let mut batcher = Batcher::new(Limits { rows, bytes }, KeyHashes::Telling, &vec![resume; partitions]);
+        let (mut batches, mut first) = (Vec::new(), 0);
+        for fates in &blocks {
+            let digest = Digest { from: 0, to: 0, hash: 0 };
+            batches.extend(batcher.push(encoded(partitions, first, fates), digest));
+            first += fates.len() as u64;
+        }
+        let end = Position::start_of(1);
+        batches.extend(batcher.finish(end, true));
+        let mut seen = Vec::new();
+        for partition in 0..partitions {
+            let own = batches.iter().filter(|batch| batch.partition as usize == partition);
+            let mut at = resume;
+            for batch in own.clone() {
+                prop_assert_eq!(batch.before, at, "no gap between checkpoints");
+                prop_assert!(batch.rows <= rows);
+                at = batch.after;
+                if !batch.done {
+                    check_batch(batch);
+                }
+                let (rows, rejects) = records(batch);
+                seen.extend(rows.into_iter().chain(rejects));
+            }
+            prop_assert_eq!(at, end);
+            prop_assert_eq!(own.filter(|batch| batch.done).count(), 1);
+        }
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (resumed.min(first)..first).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn halves_are_the_whole(fates in prop::collection::vec((0..1_usize, any::<bool>(), 0..9_u64), 1..40)) {
+        let mut batcher =
+            Batcher::new(Limits { rows: 1_000, bytes: 1 << 20 }, KeyHashes::Telling, &[Position::start_of(0)]);
+        batcher.push(encoded(1, 0, &fates), Digest { from: 0, to: 0, hash: 0 });
+        let whole = batcher.flush().remove(0);
+        let Some((a, b)) = whole.halve() else {
+            prop_assert!(fates.len() < 2);
+            return Ok(());
+        };
+        check_batch(&a);
+        check_batch(&b);
+        prop_assert_eq!((a.before, a.after, b.after), (whole.before, b.before, whole.after));
+        prop_assert_eq!(a.read() + b.read(), whole.read());
+        prop_assert!(a.read() >= 1 && b.read() >= 1);
+        let ((ar, aj), (br, bj), (rows, rejects)) = (records(&a), records(&b), records(&whole));
+        prop_assert_eq!([ar, br].concat(), rows);
+        prop_assert_eq!([aj, bj].concat(), rejects);
+    }
+}
+
+#[test]
+fn a_key_that_repeats_is_noticed() {
+    let batch_of = |hashes: KeyHashes, fates: &[Fate]| {
+        let limits = Limits { rows: 1_000, bytes: 1 << 20 };
+        let mut batcher = Batcher::new(limits, hashes, &[Position::start_of(0)]);
+        batcher.push(encoded(1, 0, fates), Digest { from: 0, to: 0, hash: 0 });
+        batcher.flush().remove(0).keys
+    };
+    assert_eq!(batch_of(KeyHashes::Telling, &[(0, true, 1), (0, true, 2)]), Keys::Distinct);
+    assert_eq!(batch_of(KeyHashes::Telling, &[(0, true, 1), (0, true, 1)]), Keys::MayRepeat);
+    assert_eq!(batch_of(KeyHashes::Silent, &[(0, true, 1), (0, true, 2)]), Keys::MayRepeat);
+    assert_eq!(batch_of(KeyHashes::None, &[(0, true, 1), (0, true, 1)]), Keys::Distinct);
+}
