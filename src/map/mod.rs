@@ -11,6 +11,8 @@ mod names;
 mod nested;
 mod original;
 mod partition;
+#[cfg(test)]
+mod tests;
 
 pub use encode::{EncodedBlock, PRESENCE_WORD_BITS, PartRows, RejectNote, RowMeta, encode_block};
 pub use infer::{Inference, InferredColumn};

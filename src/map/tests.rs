@@ -1,0 +1,162 @@
+//! Records to rows: what stands in the COPY text, what is refused, and where a record belongs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::format::{Dialect, Format, Limits, Splitter};
+use crate::record::{Block, Position};
+use crate::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
+
+use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
+
+fn column(name: &str, ty: PgType) -> Column {
+    Column {
+        name: Ident::new(name).unwrap(),
+        type_name: "any".to_owned(),
+        domain_base: None,
+        domain_name: None,
+        collation: None,
+        ty,
+        not_null: false,
+        default: None,
+        identity: Identity::No,
+        generated: name == "made",
+        may_insert: true,
+        may_update: true,
+    }
+}
+
+/// id int, name text, doc json, made (generated), tags text[]; key id.
+fn table() -> Arc<Table> {
+    let columns = vec![
+        column("id", PgType::Int),
+        column("name", PgType::Text),
+        column("doc", PgType::Json),
+        column("made", PgType::Other),
+        column("tags", PgType::Array(Box::new(PgType::Text), ',')),
+    ];
+    Arc::new(Table {
+        name: TableName { schema: None, name: Ident::new("t").unwrap() },
+        oid: 1,
+        relfilenode: 1,
+        relation: Relation::Table,
+        columns,
+        unique: vec![UniqueIndex {
+            name: "t_pkey".to_owned(),
+            columns: vec![0],
+            equality: vec!["=".to_owned()],
+            primary: true,
+            nulls_not_distinct: false,
+            unusable: None,
+        }],
+        estimated_rows: 0,
+        has_checks: false,
+        has_foreign_keys: false,
+        references_itself: false,
+        has_exclusions: false,
+        has_index_expressions: false,
+        has_generated: true,
+        has_before_row_triggers: false,
+        has_row_triggers: false,
+        has_row_security: false,
+    })
+}
+
+fn mapping(extra: Extra, partitions: u32) -> Mapping {
+    Mapping::new(table(), &[0], false, extra, Partitioner { by: Partitioning::Key, count: partitions })
+}
+
+fn block(format: &Format, text: &str) -> Arc<Block> {
+    let start = Position::start_of(0);
+    let mut splitter = Splitter::new(format, Limits::default(), start);
+    let mut spans = Vec::new();
+    splitter.split(text.as_bytes(), true, &mut spans).unwrap();
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    Arc::new(Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 100 })
+}
+
+/// Rows and rejects of JSON lines, in one partition.
+fn encode(mapping: &Mapping, lines: &str) -> (Vec<String>, Vec<String>, EncodedBlock) {
+    let encoded = encode_block(mapping, &Format::Jsonl, &[], &[], block(&Format::Jsonl, lines));
+    let part = &encoded.parts[0];
+    let rows = String::from_utf8(part.bytes.clone()).unwrap().lines().map(ToOwned::to_owned).collect();
+    let rejects = part
+        .rejects
+        .iter()
+        .map(|r| format!("{} {} {}", r.i, r.sqlstate, r.column.as_deref().unwrap_or("-")))
+        .collect();
+    (rows, rejects, encoded)
+}
+
+#[test]
+fn a_row_is_its_number_its_presence_and_its_values() {
+    let (rows, rejects, encoded) = encode(
+        &mapping(Extra::Refuse, 1),
+        "{\"id\":1.0,\"name\":\"a\\tb\"}\n{\"name\":null,\"id\":\"007\",\"doc\":{\"x\":[1]},\"made\":9}\n{\"id\":2,\"tags\":[\"p\",null]}\n",
+    );
+    // Slots: id 0, name 1, doc 2, tags 3; presence is a bit a slot.
+    assert_eq!(
+        rows,
+        [
+            "100\t3\t1\ta\\tb\t\\N\t\\N",
+            "101\t7\t7\t\\N\t{\"x\":[1]}\t\\N",
+            "102\t9\t2\t\\N\t\\N\t{\"p\",NULL}",
+        ]
+    );
+    assert!(rejects.is_empty());
+    assert_eq!(&*encoded.columns, [0, 1, 2, 3]);
+    assert_eq!(encoded.parts[0].present_in_all.as_deref(), Some(&[1][..]), "all have the id alone");
+    assert_eq!(encoded.parts[0].present_in_any, [15]);
+}
+
+#[test]
+fn what_cannot_be_mapped_is_one_reject() {
+    let (rows, rejects, _) = encode(
+        &mapping(Extra::Refuse, 1),
+        "{\"id\":1,\"nope\":2}\n{\"name\":\"x\"}\n{\"id\":null}\n{\"id\":\"abc\"}\n{\"id\":1,\"ID\":2}\n{\"id\":5,\"name\":\"\\u0000\"}\n[1]\n{\"id\":6}\n",
+    );
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(
+        rejects,
+        ["0 42703 -", "1 23502 id", "2 23502 id", "3 22P02 id", "4 42701 id", "5 22021 name", "6 22032 -"]
+    );
+}
+
+#[test]
+fn extra_fields_are_left_out_and_counted_or_collected() {
+    let (rows, _, encoded) = encode(&mapping(Extra::Ignore, 1), "{\"id\":1,\"a\":2,\"b\":3}\n");
+    assert_eq!((rows.as_slice(), encoded.ignored_fields), (&["100\t1\t1".to_owned()][..], 2));
+    let collected = mapping(Extra::Jsonb("doc".to_owned()), 1);
+    let (rows, rejects, _) =
+        encode(&collected, "{\"id\":1,\"a\":\"x\",\"b\":1.50}\n{\"id\":2,\"doc\":{},\"a\":1}\n");
+    assert_eq!(rows, ["100\t5\t1\t{\"a\":\"x\",\"b\":1.50}"]);
+    assert_eq!(rejects, ["1 42701 doc"], "nothing is overwritten in silence");
+}
+
+#[test]
+fn equal_keys_have_one_partition_however_they_are_written() {
+    let mapping = mapping(Extra::Refuse, 7);
+    let lines = "{\"id\":12}\n{\"id\":12.0}\n{\"id\":\" 012 \"}\n{\"id\":1.2e1}\n";
+    let encoded = encode_block(&mapping, &Format::Jsonl, &[], &[], block(&Format::Jsonl, lines));
+    let used: Vec<usize> = encoded.parts.iter().map(|part| part.rows.len()).filter(|&n| n > 0).collect();
+    assert_eq!(used, [4]);
+    let hashes: Vec<u64> =
+        encoded.parts.iter().flat_map(|part| part.rows.iter().map(|row| row.hash)).collect();
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+}
+
+#[test]
+fn csv_fields_pass_through_by_position() {
+    let mapping = mapping(Extra::Refuse, 1);
+    let header = ["Name".to_owned(), "id".to_owned()];
+    let (targets, notes) = mapping.header(&header).unwrap();
+    assert_eq!(notes.len(), 1, "Name meets name by case");
+    let format = Format::Csv(Dialect { columns: Some(header.to_vec()), ..Dialect::delimited_by(b',') });
+    let encoded = encode_block(&mapping, &format, &header, &targets, block(&format, "x\\y,1\n\"\",2\n,3\n"));
+    assert_eq!(
+        String::from_utf8_lossy(&encoded.parts[0].bytes),
+        "100\t3\t1\tx\\\\y\n101\t3\t2\t\n102\t3\t3\t\\N\n"
+    );
+    assert!(mapping.header(&["id".to_owned(), "ID".to_owned()]).is_err());
+}
