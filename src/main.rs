@@ -4,22 +4,25 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let code = match cli.command {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "dbload", &mut script);
+            clap_complete::generate(shell, &mut command(), "dbload", &mut script);
             print_all(&script)
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+            match clap_mangen::Man::new(command()).render(&mut page) {
                 Ok(()) => print_all(&page),
                 Err(_) => exit::UNEXPECTED,
             }
@@ -36,6 +39,12 @@ fn main() -> ExitCode {
         None => run_load(cli.load),
     };
     ExitCode::from(code)
+}
+
+/// The flags; that each is a variable too is said once, not at each of them.
+fn command() -> clap::Command {
+    let hide = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
+    hide(Cli::command()).mut_subcommands(hide)
 }
 
 fn print_all(text: &[u8]) -> u8 {

@@ -27,6 +27,9 @@ Examples:
   dbload orders.csv --dry-run         the plan; nothing is written
   dbload orders.csv                   after a crash: goes on where it stopped
 
+Each flag of the groups above is a variable too: --pool-size is DBLOAD_POOL_SIZE (flags that speak of one start are not:
+  --dry-run, --restart, --again, --take-over, --skip-records, --json, -q, -v).
+
 Exit codes:
     0  complete, every record accepted
     1  unexpected: a defect of dbload

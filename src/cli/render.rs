@@ -17,13 +17,14 @@ pub(crate) fn summary(report: &Report) -> String {
         many => format!("{} sources", many.len()),
     };
     let state = if report.complete { "loaded" } else { "not finished:" };
+    let rate = match report.rows_per_second {
+        0 => String::new(),
+        n => format!(", {} records a second", HumanCount(n)),
+    };
     let _ = writeln!(
         out,
-        "{state} {sources} into {} ({}) in {:.2} s, {} records a second",
-        report.table,
-        report.database,
-        report.elapsed_seconds,
-        HumanCount(report.rows_per_second)
+        "{state} {sources} into {} ({}) in {:.2} s{rate}",
+        report.table, report.database, report.elapsed_seconds
     );
     let rows = &report.rows;
     let books = [

@@ -95,7 +95,7 @@ pub(super) async fn look(
 }
 
 fn missing(name: &TableName) -> Refusal {
-    Refusal { message: format!("table {name} does not exist"), hint: None }
+    Refusal { message: format!("table {} does not exist", name.plain()), hint: None }
 }
 
 /// `--table`, else the first source's stem.

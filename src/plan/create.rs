@@ -23,7 +23,10 @@ pub fn new_table(
 ) -> Result<NewTable, Refusal> {
     if columns.is_empty() {
         return Err(Refusal::new(
-            format!("table {name} does not exist, and the sources have no records to create it from"),
+            format!(
+                "table {} does not exist, and the sources have no records to create it from",
+                name.plain()
+            ),
             "create the table, or load a source with records first",
         ));
     }
@@ -31,7 +34,7 @@ pub fn new_table(
     for column in columns {
         let ident = Ident::new(column.name.as_str()).map_err(|error| {
             Refusal::new(
-                format!("table {name} cannot be created: {error}"),
+                format!("table {} cannot be created: {error}", name.plain()),
                 "create the table yourself with names of your choice, or rename the field",
             )
         })?;

@@ -50,7 +50,11 @@ pub fn choose_key(
         }
         (None, None) => Ok((Mode::Append, Key::default())),
         (None, Some(mode)) => Err(Refusal::new(
-            format!("--mode {} needs a key, and table {} has no primary key", mode.name(), table.name),
+            format!(
+                "--mode {} needs a key, and table {} has no primary key",
+                mode.name(),
+                table.name.plain()
+            ),
             "name the columns of a unique index with --key, or use --mode append",
         )),
     }
@@ -78,7 +82,7 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
         let Some(column) = Mapping::column_of(table, name) else {
             let known: Vec<&str> = table.columns.iter().map(|c| c.name.raw()).take(30).collect();
             return Err(Refusal::new(
-                format!("--key: table {} has no column {name:?}", table.name),
+                format!("--key: table {} has no column {name:?}", table.name.plain()),
                 format!("it has {}", known.join(", ")),
             ));
         };
@@ -106,7 +110,7 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
     }
     let quoted: Vec<String> = table.names(&columns).iter().map(ToString::to_string).collect();
     Err(Refusal::new(
-        format!("table {} has no unique index on ({})", table.name, list(table, &columns)),
+        format!("table {} has no unique index on ({})", table.name.plain(), list(table, &columns)),
         format!("CREATE UNIQUE INDEX ON {} ({})", table.name, quoted.join(", ")),
     ))
 }

@@ -210,7 +210,7 @@ fn match_fields(
     if !without.is_empty() && *extra == Extra::Refuse {
         let columns: Vec<&str> = mapping.table.columns.iter().map(|c| c.name.raw()).take(30).collect();
         return Err(Refusal::new(
-            format!("table {}: {}", mapping.table.name, MappingError::NoColumn { fields: without }),
+            format!("table {}: {}", mapping.table.name.plain(), MappingError::NoColumn { fields: without }),
             format!(
                 "leave them out with --extra ignore, collect them with --extra jsonb:COLUMN, or add columns; it has {}",
                 columns.join(", ")

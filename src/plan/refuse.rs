@@ -27,7 +27,7 @@ pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> 
             "name a jsonb column",
         )),
         None => Err(Refusal::new(
-            format!("--extra jsonb:{name}: table {} has no such column", table.name),
+            format!("--extra jsonb:{name}: table {} has no such column", table.name.plain()),
             format!("ALTER TABLE {} ADD COLUMN {name} jsonb", table.name),
         )),
     }
@@ -85,7 +85,7 @@ pub(super) fn missing_key(
         return Ok(());
     }
     Err(Refusal::new(
-        format!("no field for key column {} of table {}", missing.join(", "), table.name),
+        format!("no field for key column {} of table {}", missing.join(", "), table.name.plain()),
         format!(
             "the sources have {}; --key names another key, --mode append needs none",
             sample.fields().join(", ")

@@ -120,6 +120,21 @@ impl TableName {
     }
 }
 
+impl TableName {
+    /// The name for people: quoted only where SQL would read it otherwise.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let part = |ident: &Ident| {
+            let simple =
+                ident.raw().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                    && !ident.raw().starts_with(|c: char| c.is_ascii_digit());
+            if simple { ident.raw().to_owned() } else { ident.to_string() }
+        };
+        let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{}.", part(schema)));
+        format!("{schema}{}", part(&self.name))
+    }
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
