@@ -12,7 +12,7 @@ mod account;
 mod read;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::load::{LoadError, Prepared, SourceFacts};
 use crate::map::{EncodedBlock, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
-use crate::write::{Originals, Patience, Verifier, WriteError, Writer, WriterEvent};
+use crate::write::{Expect, Originals, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
 use read::read;
@@ -46,7 +46,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// An owner without a sign of life for 30 seconds may be taken over.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(8);
 /// After a stop, batches in flight have this long to commit; then they are rolled back.
-const STOP_GRACE: Duration = Duration::from_secs(4);
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Asking the server to cancel what was in flight may take this long.
+const CANCEL_LIMIT: Duration = Duration::from_millis(500);
 
 /// What the stages share.
 struct Shared<'a> {
@@ -59,6 +61,8 @@ struct Shared<'a> {
     failed: Arc<AtomicBool>,
     /// Formats and headers by source, for the originals of rejects.
     facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
+    /// Writers that do not know what became of their batch.
+    in_doubt: Arc<AtomicUsize>,
 }
 
 /// A block with what is needed to decode it.
@@ -83,6 +87,7 @@ pub async fn run(
         stop: stop.child_token(),
         failed: Arc::default(),
         facts: Arc::default(),
+        in_doubt: Arc::default(),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -135,6 +140,8 @@ impl Shared<'_> {
             patience: Patience { retry_for: self.job.resources.retry_for },
             events,
             books: self.prepared.checkpoints[partition].books,
+            expect: Expect::default(),
+            in_doubt: Arc::clone(&self.in_doubt),
         }
     }
 
@@ -227,7 +234,7 @@ async fn batch(
             },
             _ = flush.tick() => batcher.flush(),
         };
-        hand_out(batches, &writers).await;
+        hand_out(shared, batches, &writers).await;
     }
     if !shared.stop.is_cancelled() {
         // A source that was set aside keeps the run open: its rest comes last, at the next start.
@@ -235,27 +242,34 @@ async fn batch(
             && !shared.failed.load(Ordering::Relaxed);
         let last = batcher.finish(shared.end(), done);
         let last = last.into_iter().filter(|b| !prepared.checkpoints[b.partition as usize].done).collect();
-        hand_out(last, &writers).await;
+        hand_out(shared, last, &writers).await;
     }
     Ok(())
 }
 
-async fn hand_out(batches: Vec<Batch>, writers: &[mpsc::Sender<Batch>]) {
+async fn hand_out(shared: &Shared<'_>, batches: Vec<Batch>, writers: &[mpsc::Sender<Batch>]) {
     for batch in batches {
         if let Some(writer) = writers.get(batch.partition as usize)
             && writer.send(batch).await.is_err()
         {
-            // The writer has failed: its error ends the load, not ours.
-            std::future::pending::<()>().await;
+            // The writer has failed, and its error ends the load; or it was given up after a stop, which ends it too.
+            return shared.stop.cancelled().await;
         }
     }
 }
 
-/// Waits for the writers. After a stop they may finish what is in flight, for a while.
+/// Waits for the writers. After a stop they may finish what is in flight, for a while. None is left behind: what the
+/// others are doing when one fails is cancelled.
 async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>) -> Result<(), LoadError> {
     let all = async {
         while let Some(joined) = writers.join_next().await {
-            joined.map_err(|error| LoadError::Worker(error.to_string()))??;
+            joined.map_err(|error| LoadError::Worker(error.to_string()))?.map_err(|error| match error {
+                // The gravest wins: another writer does not know what became of its batch.
+                WriteError::Database(view) if shared.in_doubt.load(Ordering::Relaxed) > 0 => {
+                    WriteError::Unknown(view)
+                }
+                error => error,
+            })?;
         }
         Ok(())
     };
@@ -263,8 +277,15 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
         shared.stop.cancelled().await;
         tokio::time::sleep(STOP_GRACE).await;
     };
-    tokio::select! {
+    let done = tokio::select! {
         done = all => done,
         () = grace => Ok(()),
-    }
+    };
+    let pool = &shared.prepared.pool;
+    let busy = pool.busy();
+    writers.shutdown().await;
+    let cancelled = futures::future::join_all(busy.iter().map(|session| pool.cancel(session)));
+    // Best effort: a server that cannot be asked ends what was begun at its own limits.
+    let _ = tokio::time::timeout(CANCEL_LIMIT, cancelled).await;
+    done
 }

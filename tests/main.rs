@@ -19,6 +19,7 @@
 mod architecture;
 mod cli;
 mod equivalence;
+mod faults;
 mod formats;
 mod loading;
 mod local;

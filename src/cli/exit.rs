@@ -86,6 +86,7 @@ fn code_of_ledger(error: &LedgerError) -> u8 {
         LedgerError::Connect(error) => code_of_connect(error),
         LedgerError::NoRights { .. } | LedgerError::TooNew { .. } => REFUSED,
         LedgerError::Running { .. }
+        | LedgerError::Raced
         | LedgerError::Fenced
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }

@@ -84,6 +84,7 @@ impl Progress {
     pub(crate) fn on(&self, event: &Event, tally: &Tally) {
         match event {
             Event::Resumed { run, records } => {
+                self.waiting.store(false, Ordering::Relaxed);
                 self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
             }
             Event::TableCreated { ddl } => self.note(&format!("created table:\n{ddl}")),

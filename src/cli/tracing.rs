@@ -10,8 +10,9 @@ use super::args::{LogFormat, OutputArgs};
 pub(crate) fn init(output: &OutputArgs) {
     let level = match (output.quiet, output.verbose) {
         (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "dbload=debug,warn",
+        // The pool warns of each connection that broke; we say what comes of it.
+        (false, 0) => "warn,deadpool=error",
+        (false, 1) => "dbload=debug,warn,deadpool=error",
         (false, _) => "dbload=trace,info",
     };
     let filter = EnvFilter::new(level);

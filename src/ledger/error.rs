@@ -40,6 +40,9 @@ pub enum LedgerError {
         /// When it last gave a sign of life.
         heartbeat: String,
     },
+    /// Another process began, ended or took over the same load between two of our looks at the ledger.
+    #[error("another process began or ended this very load at the same moment")]
+    Raced,
     /// The run is no longer ours.
     #[error("this load was taken over by another process")]
     Fenced,
@@ -107,6 +110,7 @@ impl LedgerError {
             ),
             Self::TooNew { .. } => "use the newer dbload".to_owned(),
             Self::Running { .. } => "wait for it with --wait 10m, or stop it and use --take-over".to_owned(),
+            Self::Raced => "start it again".to_owned(),
             Self::Fenced => "the other process goes on; nothing is lost".to_owned(),
             Self::OtherSettings { .. } => {
                 "use the same settings to finish it, or --restart to begin anew".to_owned()

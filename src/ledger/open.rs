@@ -12,6 +12,7 @@ use crate::record::Position;
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
+use super::read::COMPLETED_APPENDS;
 use super::run::{Checkpoint, StoredRun, StoredSource};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
@@ -115,7 +116,7 @@ impl Ledger {
             .and_then(|row| row.try_get(0))
             .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
                 LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
-                    LedgerError::Fenced
+                    LedgerError::Raced
                 }
                 other => other,
             })?;
@@ -125,37 +126,42 @@ impl Ledger {
         Ok(stored)
     }
 
-    /// Whether the target has no row any more.
-    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
-        let failed = LedgerError::server("look at the target");
-        let sql = format!("SELECT NOT EXISTS (SELECT FROM {table})");
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .persistent(false)
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)
-    }
-
     /// Gives an unfinished run up, for `--restart`.
     pub async fn abandon(&mut self, run: &str) -> Result<(), LedgerError> {
+        // One statement, both or neither: its batches in flight find another epoch.
         sqlx::query(
-            "UPDATE _dbload.run SET state = 'abandoned', epoch = epoch + 1, finished_at = clock_timestamp() \
-             WHERE run = $1 AND state = 'running'",
+            "WITH given_up AS ( \
+                 UPDATE _dbload.run SET state = 'abandoned', epoch = epoch + 1, finished_at = clock_timestamp() \
+                 WHERE run = $1 AND state = 'running' RETURNING run, epoch) \
+             UPDATE _dbload.checkpoint c SET epoch = g.epoch FROM given_up g WHERE c.run = g.run",
         )
         .bind(run)
         .persistent(false)
         .execute(&mut self.connection)
         .await
         .map_err(LedgerError::server("give the unfinished run up"))?;
-        // Its batches in flight find another epoch.
-        sqlx::query("UPDATE _dbload.checkpoint SET epoch = epoch + 1 WHERE run = $1")
-            .bind(run)
-            .persistent(false)
-            .execute(&mut self.connection)
-            .await
-            .map_err(LedgerError::server("give the unfinished run up"))?;
         Ok(())
+    }
+
+    /// Whether a table holds no row.
+    pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SELECT NOT EXISTS (SELECT FROM {table})")))
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look at the target"))
+    }
+
+    /// Completed appends into a table, in number.
+    pub async fn completed_appends(&mut self, target_oid: u32) -> Result<u64, LedgerError> {
+        let number: i64 = sqlx::query(COMPLETED_APPENDS)
+            .bind(sqlx::postgres::types::Oid(target_oid))
+            .persistent(false)
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look for earlier appends"))?;
+        Ok(u64::try_from(number).unwrap_or(0))
     }
 
     /// Descriptions of the sources that completed appends have put into a table.

@@ -10,6 +10,10 @@ use super::run::{NewRun, StoredSource};
 /// Rejects that are fetched at a time for the reject file.
 const REJECTS_PAGE: u32 = 2_000;
 
+/// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
+pub(super) const COMPLETED_APPENDS: &str =
+    "SELECT count(*) FROM _dbload.run WHERE target_oid = $1 AND mode = 'append' AND state = 'complete'";
+
 /// Sums over all checkpoints of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
@@ -93,6 +97,13 @@ pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) ->
         sql.push_str(&record_source(run, ordinal, source));
     }
     sql
+}
+
+/// As [`super::Ledger::completed_appends`], in the transaction that records a run. Behind the INSERT: an append of the same
+/// identity that completed before it is seen, and one that had not would have been in its way.
+#[must_use]
+pub fn completed_appends(target_oid: u32) -> String {
+    COMPLETED_APPENDS.replace("$1", &target_oid.to_string())
 }
 
 fn record_source(run: &str, ordinal: usize, source: &StoredSource) -> String {
@@ -185,6 +196,16 @@ pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), Le
             Err(failed("complete the run")(error))
         }
     }
+}
+
+/// Whether a run is complete, and it was this owner who completed it.
+pub async fn is_complete(session: &Session, run: &str, epoch: u64) -> Result<bool, LedgerError> {
+    let sql = format!(
+        "SELECT FROM _dbload.run WHERE run = {} AND epoch = {epoch} AND state = 'complete'",
+        literal(run)
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("look whether the run is complete"))?;
+    Ok(outcomes.first().is_some_and(|outcome| outcome.affected == 1))
 }
 
 /// Gives up a run that cannot be resumed (its source was a pipe).

@@ -1,15 +1,15 @@
 //! The end of a load: complete the run, sum up what was committed, write the reject file, make the report.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
 use crate::job::Job;
-use crate::ledger::{LedgerError, abandon, complete, sample_rejects, source_books, summary};
-use crate::pg::Session;
+use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
+use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
 use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
 use crate::schema::Mode;
-use crate::write::StoredReject;
+use crate::write::{Patience, Retry, StoredReject};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
@@ -17,6 +17,9 @@ use super::{Ended, Outcome, reject_file};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
+
+/// A load that did not end well says what was committed if the ledger answers this soon.
+const REPORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Closes a load.
 pub(super) async fn close(
@@ -38,7 +41,7 @@ pub(super) async fn close(
         Err(error) => (None, Ended::Failed(error)),
     };
     if matches!(ended, Ended::Complete)
-        && let Err(error) = complete_run(&prepared).await
+        && let Err(error) = complete_run(job, &prepared).await
     {
         ended = Ended::Failed(error.into());
     }
@@ -49,12 +52,22 @@ pub(super) async fn close(
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
         let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
     }
-    let report = match report(job, &prepared, ran, &ended, began).await {
-        Ok(report) => Some(report),
-        Err(error) => {
-            if !matches!(ended, Ended::Failed(_)) {
-                ended = Ended::Failed(error.into());
-            }
+    let limit = match ended {
+        Ended::Complete | Ended::SourceFailed => job.resources.retry_for,
+        _ => REPORT_LIMIT,
+    };
+    let report = patiently(limit, async || report(job, &prepared, ran.as_ref(), &ended, began).await);
+    let report = match tokio::time::timeout(limit + REPORT_LIMIT, report).await {
+        Ok(Ok(report)) => Some(report),
+        // What the report would have said is in the ledger; how the load ended is known.
+        Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => None,
+        Ok(Err(error)) => {
+            ended = Ended::Failed(error.into());
+            None
+        }
+        Err(_) => {
+            let view = ErrorView::lost();
+            ended = Ended::Failed(LedgerError::Server { doing: "sum up the run", view }.into());
             None
         }
     };
@@ -85,17 +98,45 @@ async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
     Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing: "close the run", view })
 }
 
+/// Repeats a step that does no harm when repeated, until it is done or patience ends.
+async fn patiently<T>(
+    retry_for: Duration,
+    mut step: impl AsyncFnMut() -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    let mut retry = Retry::new(Patience { retry_for });
+    loop {
+        let error = match step().await {
+            Err(LedgerError::Server { doing, view }) if is_passing(&view) => {
+                LedgerError::Server { doing, view }
+            }
+            done => return done,
+        };
+        let Some(pause) = retry.pause() else { return Err(error) };
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Completes the run. Where the answer is lost, asking again is safe: a run is completed once.
-async fn complete_run(prepared: &Prepared) -> Result<(), LedgerError> {
+async fn complete_run(job: &Job, prepared: &Prepared) -> Result<(), LedgerError> {
     let Some(run) = &prepared.run else { return Ok(()) };
-    let session = session(prepared).await?;
-    complete(&session, &run.ledger.run, run.ledger.epoch).await
+    let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
+    patiently(job.resources.retry_for, async || {
+        let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
+            .await
+            .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
+        match complete(&session, id, epoch).await {
+            // Not unfinished any more: by us, and the answer was lost; or somebody else has it.
+            Err(LedgerError::Fenced) if is_complete(&session, id, epoch).await? => Ok(()),
+            done => done,
+        }
+    })
+    .await
 }
 
 async fn report(
     job: &Job,
     prepared: &Prepared,
-    ran: Option<Ran>,
+    ran: Option<&Ran>,
     ended: &Ended,
     began: Instant,
 ) -> Result<Report, LedgerError> {
@@ -116,7 +157,7 @@ async fn report(
             };
             (sums.books, sources, rejects)
         }
-        None => without_ledger(job, prepared, ran.as_ref()).await,
+        None => without_ledger(job, prepared, ran).await,
     };
     let here = rows.read.saturating_sub(before.read);
     let tally = ran.as_ref().map(|ran| ran.tally.clone()).unwrap_or_default();
@@ -130,7 +171,7 @@ async fn report(
         complete: matches!(ended, Ended::Complete),
         attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
         rows,
-        sources: source_reports(prepared, ran.as_ref(), &sources, ended),
+        sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
         pool: PoolReport {

@@ -64,9 +64,16 @@ impl LoadError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Connect(error) => error.hint().map(ToOwned::to_owned),
-            Self::Catalog(CatalogError::Server(view))
-            | Self::Write(WriteError::Database(view) | WriteError::Unknown(view))
-            | Self::Prepare { view, .. } => view.hint().map(ToOwned::to_owned),
+            Self::Write(WriteError::Database(view)) => {
+                let hint = view.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+                Some(format!("{hint}the same command goes on where this one stopped"))
+            }
+            Self::Write(WriteError::Unknown(_)) => {
+                Some("the same command asks the ledger, and goes on from there".to_owned())
+            }
+            Self::Catalog(CatalogError::Server(view)) | Self::Prepare { view, .. } => {
+                view.hint().map(ToOwned::to_owned)
+            }
             Self::Refused(refusal) => refusal.hint.clone(),
             Self::Ledger(error) => error.hint(),
             Self::Write(WriteError::Fenced) => Some("the other process goes on; nothing is lost".to_owned()),

@@ -2,26 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
 
 use crate::event::{Event, Listener, Tally};
-use crate::job::Job;
+use crate::job::{Job, Resources};
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    record_run,
+    completed_appends, record_run,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Pool, Session, TableName, connect_pool};
+use crate::pg::{Ident, Outcome, Pool, Session, TableName, connect_pool};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Change, Location, resolve};
+use crate::source::{Location, resolve};
 use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::error::LoadError;
 use super::input::{Input, Opened};
-use super::resume::{append_rests, check_sources, check_target, stored_inputs};
+use super::resume::{append_rests, check_sources, check_target, skip_appended, stored_inputs};
 use super::sample::{Sampled, sample};
 use super::settings::{identity, settings};
 
@@ -61,8 +63,36 @@ pub struct Prepared {
     pub(super) facts: ServerFacts,
 }
 
+/// Starts that find another process in the same moment look again this often; by then it is recorded.
+const RACES_MAX: u32 = 20;
+/// Between two looks.
+const RACE_PAUSE: Duration = Duration::from_millis(50);
+/// A session that was closed counts against the limit of connections until the server has noticed.
+const SLOT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Prepares a load.
 pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+    let mut races = 0;
+    loop {
+        match look(job, listener).await {
+            // A pipe that was looked into cannot be looked into again.
+            Err(LoadError::Ledger(LedgerError::Raced)) if races < RACES_MAX && !reads_pipe(job) => {
+                races += 1;
+                tokio::time::sleep(RACE_PAUSE).await;
+            }
+            prepared => return prepared,
+        }
+    }
+}
+
+fn reads_pipe(job: &Job) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    job.sources
+        .iter()
+        .any(|word| word == "-" || std::fs::metadata(word).is_ok_and(|meta| meta.file_type().is_fifo()))
+}
+
+async fn look(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
     let specs = resolve(&job.sources).await?;
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
@@ -94,7 +124,16 @@ fn missing(name: &TableName) -> Refusal {
 }
 
 pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
-    Session::open(pool).await.map_err(|view| LoadError::Prepare { doing: "open a session", view })
+    let since = Instant::now();
+    loop {
+        match Session::open(pool).await {
+            Ok(session) => return Ok(session),
+            Err(view) if view.sqlstate.as_deref() == Some("53300") && since.elapsed() < SLOT_PATIENCE => {
+                tokio::time::sleep(RACE_PAUSE).await;
+            }
+            Err(view) => return Err(LoadError::Prepare { doing: "open a session", view }),
+        }
+    }
 }
 
 /// `--table`, else the first source's stem.
@@ -194,12 +233,11 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         let identity = identity(self.job, &plan.table.name)?;
-        if pool.max_size() == 1 {
-            // The ledger's connection is the one connection now.
-            drop(session);
-            pool.drop_idle();
-        }
+        // The ledger's connection is the one connection now: there may be no other.
+        drop(session);
+        pool.drop_idle();
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let appends = ledger.completed_appends(plan.table.oid).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
                 check_target(&mut ledger, &unfinished, target, &plan.table).await?;
@@ -214,13 +252,13 @@ impl Start<'_> {
             self.give_up(&mut ledger, &unfinished).await?;
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
-            self.skip_appended(&mut ledger, plan.table.oid).await?
+            skip_appended(&mut self.inputs, &mut ledger, plan.table.oid).await?
         } else {
             Vec::new()
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, &identity, &owner, "").await?;
+        let run = self.record(&session, &plan, &identity, &owner, Some(appends)).await?;
         drop(session);
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
@@ -248,9 +286,7 @@ impl Start<'_> {
             return self.create_in(pool, session, new, &owner).await;
         }
         drop(session);
-        if pool.max_size() == 1 {
-            pool.drop_idle();
-        }
+        pool.drop_idle();
         let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
         let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
@@ -285,7 +321,15 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(failed("create the table"))?;
+        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(|view| {
+            // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
+            let catalog = view.schema.as_deref() == Some("pg_catalog");
+            match view.sqlstate.as_deref() {
+                Some("42P07" | "42710") => LedgerError::Raced.into(),
+                Some("23505") if catalog => LedgerError::Raced.into(),
+                _ => failed("create the table")(view),
+            }
+        })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
         let run = if self.job.runs.no_ledger {
@@ -293,7 +337,7 @@ impl Start<'_> {
             None
         } else {
             let identity = identity(self.job, &plan.table.name)?;
-            Some(self.record(&session, &plan, &identity, owner, "in transaction").await?)
+            Some(self.record(&session, &plan, &identity, owner, None).await?)
         };
         session.transaction_ended();
         drop(session);
@@ -305,14 +349,15 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Records a new run and commits.
+    /// Records a new run and commits. `appends`: the completed appends that were looked at; without, the transaction is
+    /// open already, and the table as new as the run.
     async fn record(
         &self,
         session: &Session,
         plan: &Plan,
         identity: &str,
         owner: &Owner,
-        transaction: &str,
+        appends: Option<u64>,
     ) -> Result<RunInHand, LoadError> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
@@ -328,20 +373,24 @@ impl Start<'_> {
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let sql = if transaction.is_empty() {
-            format!("BEGIN;\n{statements};\nCOMMIT")
-        } else {
-            format!("{statements};\nCOMMIT")
+        let begin = if appends.is_some() { "BEGIN;\n" } else { "" };
+        let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
+        let recorded = match session.begin(&sql).await {
+            Ok(outcomes) => {
+                let now = outcomes.last().and_then(Outcome::value).and_then(|n| n.parse().ok());
+                if appends.is_some_and(|before| Some(before) != now) {
+                    session.roll_back().await;
+                    return Err(LedgerError::Raced.into());
+                }
+                session.run("COMMIT").await
+            }
+            Err(view) => Err(view),
         };
-        if let Err(view) = session.begin(&sql).await {
+        if let Err(view) = recorded {
             session.roll_back().await;
             // Somebody recorded the same run at the same moment.
             if view.constraint.as_deref() == Some("run_one_unfinished") {
-                return Err(LedgerError::Running {
-                    owner: "another process".to_owned(),
-                    heartbeat: "just started".to_owned(),
-                }
-                .into());
+                return Err(LedgerError::Raced.into());
             }
             return Err(LoadError::Prepare { doing: "record the run", view });
         }
@@ -406,35 +455,6 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Leaves out what completed appends have put into the table before.
-    async fn skip_appended(&mut self, ledger: &mut Ledger, oid: u32) -> Result<Vec<String>, LoadError> {
-        let before = ledger.appended(oid).await?;
-        let mut skipped = Vec::new();
-        for (name, description) in before {
-            let Ok(earlier) = serde_json::from_value::<super::input::Description>(description) else {
-                continue;
-            };
-            let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
-                continue;
-            };
-            let here =
-                self.inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
-            let Some(at) = here else { continue };
-            let change = print.compare(path).await.unwrap_or(Change::Gone);
-            if !matches!(change, Change::Same | Change::Touched { .. }) {
-                return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
-            }
-            skipped.push(self.inputs.remove(at).name);
-        }
-        if self.inputs.is_empty() && !skipped.is_empty() {
-            return Err(LedgerError::LoadedBefore { names: skipped }.into());
-        }
-        for (ordinal, input) in self.inputs.iter_mut().enumerate() {
-            input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        }
-        Ok(skipped)
-    }
-
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.tell(&Event::Note { text: note.clone() });
@@ -462,6 +482,7 @@ impl Start<'_> {
             mode: plan.mode,
             key_index: plan.key.index,
             paths: plan.paths.clone(),
+            target_rows: Arc::new(AtomicI64::new(plan.table.estimated_rows)),
             server_version: self.facts.version,
             staging: if self.job.transaction_pooler { Staging::Transaction } else { Staging::Session },
             newer_by,
@@ -469,7 +490,7 @@ impl Start<'_> {
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),
             statement_timeout_ms: millis(resources.statement_timeout),
-            lock_timeout_ms: millis(resources.lock_timeout),
+            lock_timeout_ms: lock_timeout(resources),
         });
         let checkpoints = (0..plan.partitioner.count)
             .map(|_| Checkpoint {
@@ -495,6 +516,14 @@ impl Start<'_> {
             facts: self.facts,
         })
     }
+}
+
+/// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
+fn lock_timeout(resources: &Resources) -> u64 {
+    let statement = Some(resources.statement_timeout / 2).filter(|limit| !limit.is_zero());
+    let lock = Some(resources.lock_timeout).filter(|limit| !limit.is_zero());
+    let limit = [statement, lock].into_iter().flatten().min().unwrap_or_default();
+    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {

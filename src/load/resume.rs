@@ -1,4 +1,4 @@
-//! What a resume must find as it was left: the target, and the sources that are still to be read.
+//! Earlier starts: what a resume must find as it was left, and what an append has put into the table before.
 
 use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
 use crate::pg::Pool;
@@ -9,7 +9,7 @@ use crate::source::{Change, Location};
 use crate::write::LedgerRef;
 
 use super::error::LoadError;
-use super::input::Input;
+use super::input::{Description, Input};
 use super::prepare::open;
 
 /// The sources of a stored run.
@@ -84,4 +84,36 @@ pub(super) async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Re
         }
     }
     Ok(())
+}
+
+/// Leaves out what completed appends have put into the table before.
+pub(super) async fn skip_appended(
+    inputs: &mut Vec<Input>,
+    ledger: &mut Ledger,
+    oid: u32,
+) -> Result<Vec<String>, LoadError> {
+    let before = ledger.appended(oid).await?;
+    let mut skipped = Vec::new();
+    for (name, description) in before {
+        let Ok(earlier) = serde_json::from_value::<Description>(description) else {
+            continue;
+        };
+        let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
+            continue;
+        };
+        let here = inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
+        let Some(at) = here else { continue };
+        let change = print.compare(path).await.unwrap_or(Change::Gone);
+        if !matches!(change, Change::Same | Change::Touched { .. }) {
+            return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
+        }
+        skipped.push(inputs.remove(at).name);
+    }
+    if inputs.is_empty() && !skipped.is_empty() {
+        return Err(LedgerError::LoadedBefore { names: skipped }.into());
+    }
+    for (ordinal, input) in inputs.iter_mut().enumerate() {
+        input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
+    }
+    Ok(skipped)
 }

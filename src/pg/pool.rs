@@ -3,7 +3,9 @@
 //! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller can do.
 //! A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
@@ -30,6 +32,32 @@ pub struct Pool {
     inner: deadpool_postgres::Pool,
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
+    busy: Arc<Busy>,
+}
+
+/// Sessions in use, with what it takes to cancel what they do.
+#[derive(Default)]
+struct Busy {
+    next: AtomicU64,
+    tokens: Mutex<HashMap<u64, CancelToken>>,
+}
+
+impl Busy {
+    fn tokens(&self) -> MutexGuard<'_, HashMap<u64, CancelToken>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session is in use until this is dropped.
+pub(super) struct InUse {
+    busy: Arc<Busy>,
+    id: u64,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.busy.tokens().remove(&self.id);
+    }
 }
 
 /// Opens a pool of at most `size` connections; one is opened at once, so that what is wrong is said now.
@@ -49,7 +77,7 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
         .wait_timeout(Some(WAIT_LIMIT))
         .build()
         .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool = Pool { inner, dsn, tls };
+    let pool = Pool { inner, dsn, tls, busy: Arc::default() };
     drop(pool.get().await?);
     Ok(pool)
 }
@@ -92,6 +120,19 @@ impl Pool {
         for server in &self.dsn.servers {
             cancel(&self.dsn, server, self.tls.as_ref(), session).await;
         }
+    }
+
+    /// Notes that a connection is in use.
+    pub(super) fn in_use(&self, client: &Client) -> InUse {
+        let id = self.busy.next.fetch_add(1, Ordering::Relaxed);
+        self.busy.tokens().insert(id, client.cancel_token());
+        InUse { busy: Arc::clone(&self.busy), id }
+    }
+
+    /// What it takes to cancel whatever the sessions in use are doing at the moment.
+    #[must_use]
+    pub fn busy(&self) -> Vec<CancelToken> {
+        self.busy.tokens().values().cloned().collect()
     }
 
     /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end may not

@@ -20,6 +20,8 @@ pub enum Stage<'a> {
         /// The unique index of the key, where the merge takes a path that relies on keys being new.
         cheap_key: Option<&'a str>,
     },
+    /// While the batch's rejects are stored in the ledger, before COMMIT.
+    Ledger,
     /// After COMMIT was sent: nobody knows whether it happened.
     AfterCommitSent,
     /// Anywhere else: catalog reads, migrations, opening and closing a run.
@@ -107,6 +109,8 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
             Action::Reconnect
         }
         (_, "40001" | "40P01" | "55P03") => Action::ReplayWithJitter,
+        // A reject is stored once: this very batch was committed before, by a backend that was given up.
+        (Stage::Ledger, "23505") => Action::Fenced,
         (Stage::Merge { cheap_key: Some(key) }, "23505") if error.constraint.as_deref() == Some(key) => {
             Action::ReplayWithJitter
         }
@@ -124,8 +128,33 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (_, _) if error.lost => Action::Reconnect,
         (_, "") => Action::Fatal, // not the server's: a driver's own error
         (Stage::Merge { .. }, _) => Action::CarefulPath,
-        (Stage::BeforeCommit | Stage::Elsewhere, _) => Action::Fatal,
+        (Stage::BeforeCommit | Stage::Ledger | Stage::Elsewhere, _) => Action::Fatal,
     }
+}
+
+/// Whether a step that is safe to repeat may succeed when it is tried again.
+#[must_use]
+pub fn is_passing(error: &ErrorView) -> bool {
+    match classify(Stage::Elsewhere, error) {
+        Action::Reconnect
+        | Action::ResolveByCheckpoint
+        | Action::ReplayWithJitter
+        | Action::FindPrimary
+        | Action::PauseForSpace
+        | Action::ShrinkPool => true,
+        Action::HalveBatch(_)
+        | Action::PrepareAnew
+        | Action::CarefulPath
+        | Action::Fenced
+        | Action::Fatal => false,
+    }
+}
+
+/// A record that is refused with one of these may be refused because the table was changed under the load: a missing
+/// column, table, type, operator or index, or types that no longer match.
+#[must_use]
+pub fn may_be_changed_table(sqlstate: &str) -> bool {
+    sqlstate.starts_with("42") && sqlstate != "42501"
 }
 
 /// What an operator can do about an SQLSTATE.
@@ -280,6 +309,8 @@ mod tests {
         let others = ["22P02", "23505", "42501", "42P01", "P0001", "42601"];
         check(Stage::BeforeCommit, &others, Action::Fatal);
         check(Stage::Elsewhere, &others, Action::Fatal);
+        check(Stage::Ledger, &["23505"], Action::Fenced);
+        check(Stage::Ledger, &["22021", "42501", "42P01", "P0001"], Action::Fatal);
         for stage in [Stage::Connect, Stage::BeforeCommit, MERGE, Stage::AfterCommitSent, Stage::Elsewhere] {
             check(stage, &["XX001", "XX002"], Action::Fatal);
             check(stage, &[FENCED], Action::Fenced);

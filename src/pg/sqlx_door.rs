@@ -11,6 +11,7 @@
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -20,11 +21,15 @@ use tokio::net::UnixListener;
 use super::connect::open;
 use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
-use super::tls;
-use super::wire::{Wire, dial, within};
+use super::tls::{self, Connector};
+use super::wire::{TlsUse, Wire, dial, within};
 
 /// The port in the name of the relay's socket; nothing else listens in that directory.
 const RELAY_PORT: u16 = 5432;
+const TOO_MANY_CONNECTIONS: &str = "53300";
+/// A session that was closed counts against the limit of connections until the server has noticed.
+const SLOT_PATIENCE: Duration = Duration::from_secs(5);
+const SLOT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Connects sqlx to the server that the pool would use, as the same user, under the same protection.
 ///
@@ -33,19 +38,45 @@ const RELAY_PORT: u16 = 5432;
 pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = open(dsn, tls.as_ref()).await?;
+    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls.as_ref()).await).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
+    let _ = within(dsn.connect_timeout, session.driver).await;
     if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
         // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
         tls.pin();
     }
+    as_soon_as_there_is_a_slot(async || connect(dsn, server, tls.as_ref(), session.tls_use).await).await
+}
+
+async fn as_soon_as_there_is_a_slot<T>(
+    mut login: impl AsyncFnMut() -> Result<T, PgError>,
+) -> Result<T, PgError> {
+    let since = Instant::now();
+    loop {
+        let outcome = login().await;
+        let full = outcome.as_ref().is_err_and(|error| {
+            error.view().is_some_and(|view| view.sqlstate.as_deref() == Some(TOO_MANY_CONNECTIONS))
+        });
+        if !full || since.elapsed() >= SLOT_PATIENCE {
+            return outcome;
+        }
+        tokio::time::sleep(SLOT_PAUSE).await;
+    }
+}
+
+async fn connect(
+    dsn: &Dsn,
+    server: &Server,
+    tls: Option<&Connector>,
+    tls_use: TlsUse,
+) -> Result<PgConnection, PgError> {
     let connected = match &server.host {
         Host::Unix(dir) => {
             within(dsn.connect_timeout, options(dsn, server, dir, server.port).connect()).await
         }
         Host::Tcp { .. } => {
-            let dialled = dial(dsn, server, tls.as_ref(), session.tls_use).await;
+            let dialled = dial(dsn, server, tls, tls_use).await;
             let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
             let door = Door::open(wire)
                 .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;

@@ -4,17 +4,15 @@
 
 mod create;
 mod key;
-mod paths;
 mod refuse;
 
 use std::sync::Arc;
 
 use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
-use crate::schema::{Mode, Table};
+use crate::schema::{Mode, Paths, Table};
 
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
-pub use paths::Paths;
 pub use refuse::refuse_staging;
 
 /// What a sample of the sources has shown.

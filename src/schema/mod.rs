@@ -5,10 +5,12 @@
 
 mod column;
 mod ident;
+mod paths;
 mod table;
 
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
+pub use paths::Paths;
 pub use table::{Relation, Table, UniqueIndex, Unusable};
 
 /// What happens to a record whose key is stored.

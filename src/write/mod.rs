@@ -5,6 +5,7 @@
 //! one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or the terminal.
 
 mod careful;
+mod changed;
 mod convert;
 mod fold;
 mod merge;
@@ -18,7 +19,7 @@ mod writer;
 
 pub use plan::{Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
-pub use retry::Patience;
-pub use transaction::Committed;
+pub use retry::{Patience, Retry};
+pub use transaction::{Committed, Expect};
 pub use verify::{Verdict, Verifier};
 pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

@@ -4,12 +4,14 @@
 //! number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not ours.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::schema::{Column, Identity};
 
 use super::plan::{Staging, WritePlan};
+use super::writer::EPOCH_SETTING;
 
 /// The typed staging table.
 pub(super) const STAGE: &str = "pg_temp.dbload_stage";
@@ -27,7 +29,7 @@ const LOOK_UP_RATIO: i64 = 10;
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
 /// BEGIN with the settings of a batch, and the staging tables.
-pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
+pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> String {
     let mut settings = vec![
         ("statement_timeout", plan.statement_timeout_ms.to_string()),
         ("lock_timeout", plan.lock_timeout_ms.to_string()),
@@ -38,11 +40,14 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch) -> String {
         ("client_min_messages", "warning".to_owned()),
         ("jit", "off".to_owned()),
     ];
+    if let Some(epoch) = epoch {
+        settings.push((EPOCH_SETTING, epoch.to_string()));
+    }
     if plan.asynchronous_commit && !batch.done {
         settings.push(("synchronous_commit", "off".to_owned()));
     }
     let rows = i64::try_from(batch.rows).unwrap_or(i64::MAX);
-    if plan.table().estimated_rows / LOOK_UP_RATIO >= rows {
+    if plan.target_rows.load(Ordering::Relaxed) / LOOK_UP_RATIO >= rows {
         settings.push(("enable_hashjoin", "off".to_owned()));
         settings.push(("enable_mergejoin", "off".to_owned()));
     }

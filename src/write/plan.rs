@@ -1,10 +1,11 @@
 //! The plan of writing: what the catalog says about which path a batch may take, and why.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use crate::map::{Mapping, Slot};
-use crate::plan::Paths;
-use crate::schema::{Mode, Table};
+use crate::schema::{Mode, Paths, Table};
 
 /// Where staging tables live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct WritePlan {
     pub paths: Paths,
     /// `server_version_num`.
     pub server_version: u32,
+    /// Rows of the target, as estimated at the start, with those that this load has inserted since.
+    pub target_rows: Arc<AtomicI64>,
     /// Where staging tables live.
     pub staging: Staging,
     /// Only a record with a greater value in this column replaces a stored one.
@@ -44,7 +47,17 @@ pub struct WritePlan {
     pub lock_timeout_ms: u64,
 }
 
+/// Beyond the server's own limit on a statement: the way there and back, and a server that is slow to cancel.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
 impl WritePlan {
+    /// The server cancels a statement at its limit; who has not answered a little later does not answer any more.
+    #[must_use]
+    pub fn answer_limit(&self) -> Option<Duration> {
+        (self.statement_timeout_ms > 0)
+            .then(|| Duration::from_millis(self.statement_timeout_ms) + ANSWER_GRACE)
+    }
+
     /// The target.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -18,8 +18,8 @@ pub struct Patience {
     pub retry_for: Duration,
 }
 
-/// Tries of one batch.
-pub(super) struct Retry {
+/// Tries of one batch, or of another step that may be repeated.
+pub struct Retry {
     patience: Patience,
     since: Option<Instant>,
     pauses: ExponentialBackoff,
@@ -27,7 +27,9 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) fn new(patience: Patience) -> Self {
+    /// No try so far.
+    #[must_use]
+    pub fn new(patience: Patience) -> Self {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(PAUSE_MIN)
             .with_max_delay(PAUSE_MAX)
@@ -38,12 +40,13 @@ impl Retry {
     }
 
     /// Tries so far.
-    pub(super) const fn tries(&self) -> u32 {
+    #[must_use]
+    pub const fn tries(&self) -> u32 {
         self.tries
     }
 
     /// The pause before the next try, or `None` if patience has run out.
-    pub(super) fn pause(&mut self) -> Option<Duration> {
+    pub fn pause(&mut self) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
         self.tries += 1;
         if since.elapsed() >= self.patience.retry_for || self.tries > TRIES_MAX {

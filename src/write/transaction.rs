@@ -1,12 +1,15 @@
 //! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
-use crate::pg::{ErrorView, Outcome, Session};
+use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
+use super::changed::refuse_changed_table;
 use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
@@ -43,11 +46,37 @@ impl Path {
     }
 }
 
-/// A path, and what is expected of other programs.
+/// What a batch is expected to meet, by what the last one met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// Mostly keys that are not stored.
+    #[default]
+    New,
+    /// Mostly rows that are as they should be.
+    Same,
+    /// Mostly stored rows that differ.
+    Changed,
+}
+
+impl Expect {
+    /// The next batch will be like this one.
+    pub(super) const fn after(books: &Books) -> Self {
+        if books.updated > books.inserted + books.unchanged {
+            Self::Changed
+        } else if books.unchanged > books.inserted {
+            Self::Same
+        } else {
+            Self::New
+        }
+    }
+}
+
+/// A path, what is expected of other programs, and of the rows. The result depends on none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
+    pub(super) expect: Expect,
 }
 
 /// Where a transaction failed.
@@ -61,6 +90,8 @@ pub(super) enum FailedAt {
     Staging,
     /// In the merge, or in the constraints at its end.
     Merge,
+    /// The table is not the one that the plan was made for.
+    Table,
     /// In writing the ledger.
     Ledger,
     /// COMMIT was sent.
@@ -112,7 +143,8 @@ pub(super) async fn write(
     let plan = context.plan;
     let path = way.path;
     let began = std::time::Instant::now();
-    session.begin(&names::begin(plan, batch)).await.map_err(Failed::at(FailedAt::Begin))?;
+    let epoch = context.ledger.map(|ledger| ledger.epoch);
+    session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
     let mut rejected = rejects::of_batch(batch, context.originals);
     let mut staged = 0;
@@ -133,6 +165,9 @@ pub(super) async fn write(
         let of_server = rejects::of_server(session, plan, batch, context.originals)
             .await
             .map_err(Failed::at(FailedAt::Merge))?;
+        if of_server.iter().any(|reject| may_be_changed_table(&reject.sqlstate)) {
+            refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
+        }
         rejected.extend(of_server);
         rejected.sort_by_key(|r| (r.source, r.record));
     }
@@ -143,6 +178,8 @@ pub(super) async fn write(
     committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
     commit(context, session, batch, &committed).await?;
+    let inserted = i64::try_from(committed.books.inserted).unwrap_or(0);
+    plan.target_rows.fetch_add(inserted, Ordering::Relaxed);
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
     Ok(committed)
@@ -260,7 +297,7 @@ async fn merge_staged(
     if repeated > 0 {
         session.run(&fold::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way.conflicts)).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way)).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(Verdict { books, careful: false })
@@ -283,16 +320,34 @@ async fn run_fast(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    (rows, conflicts): (u64, Conflicts),
+    (rows, way): (u64, Way),
 ) -> Result<Books, ErrorView> {
     let mut books = Books::default();
-    if let Some(sql) = merge::insert(plan, batch, conflicts) {
+    let update = merge::update(plan, batch);
+    if way.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
+        // All of them are as they should be, in one look: there is nothing to do.
+        if number(outcomes.first(), 0)? == rows {
+            return Ok(Books { unchanged: rows, ..books });
+        }
+    }
+    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
+    // two statements is left alone by the insert and seen by an update behind it.
+    if way.expect == Expect::Changed
+        && !plan.paths.may_swallow
+        && let Some(sql) = &update
+    {
+        books.updated = affected(session, sql).await?;
+    }
+    if books.updated < rows
+        && let Some(sql) = merge::insert(plan, batch, way.conflicts)
+    {
         books.inserted = affected(session, &sql).await?;
     }
-    if books.inserted < rows
-        && let Some(sql) = merge::update(plan, batch)
+    if books.updated + books.inserted < rows
+        && let Some(sql) = &update
     {
-        books.updated = affected(session, &sql).await?;
+        books.updated += affected(session, sql).await?;
     }
     let rest = rows.saturating_sub(books.inserted + books.updated);
     match plan.mode {
@@ -328,7 +383,8 @@ async fn commit(
     committed: &Committed,
 ) -> Result<(), Failed> {
     let sql = match context.ledger {
-        None => "COMMIT".to_owned(),
+        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
+        None => "SELECT 1;\nCOMMIT".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {
                 rejects::store(session, &ledger.run, &committed.rejects)

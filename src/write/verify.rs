@@ -91,7 +91,7 @@ impl Verifier {
     }
 
     async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
-        session.begin(&names::begin(&self.plan, batch)).await?;
+        session.begin(&names::begin(&self.plan, batch, None)).await?;
         let index = if self.plan.mapping.key.is_empty() {
             String::new()
         } else {

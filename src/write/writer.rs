@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -19,8 +20,16 @@ use super::merge::Conflicts;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
+use super::transaction::{self, Committed, Context, Expect, Failed, FailedAt, Path, Way};
 use super::verify::Verdict;
+
+/// The setting that a batch's transaction begins with, and that is gone with it.
+pub(super) const EPOCH_SETTING: &str = "dbload.epoch";
+
+/// The epoch as this transaction was begun with. In another transaction it is NULL, and the fence raises: a checkpoint
+/// cannot move where the rows before it were rolled back behind our back.
+const EPOCH_OF_TRANSACTION: &str =
+    "nullif(pg_catalog.current_setting('dbload.epoch', true), '')::pg_catalog.int8";
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
@@ -44,11 +53,10 @@ impl LedgerRef {
             .digest
             .map_or("NULL".to_owned(), |d| format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash));
         format!(
-            "SELECT _dbload.advance({}, {}, {}, ARRAY[{}], ARRAY[{},{}], {}, ARRAY[{},{},{},{},{},{},{},{}]::bigint[], \
-             ARRAY[{}]::bigint[], {digest})",
+            "SELECT _dbload.advance({}, {}, {EPOCH_OF_TRANSACTION}, ARRAY[{}], ARRAY[{},{}], {}, \
+             ARRAY[{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest})",
             literal(&self.run),
             batch.partition,
-            self.epoch,
             place(&batch.before),
             place(&batch.after),
             batch.after.line,
@@ -139,6 +147,26 @@ pub struct Writer {
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,
+    /// What the next batch is expected to meet.
+    pub expect: Expect,
+    /// Writers, of all partitions, that do not know what became of their batch.
+    pub in_doubt: Arc<AtomicUsize>,
+}
+
+/// A writer is in doubt until this is dropped.
+struct InDoubt<'a>(&'a AtomicUsize);
+
+impl<'a> InDoubt<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InDoubt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A checkpoint, as read.
@@ -168,6 +196,7 @@ impl Writer {
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
+                    self.expect = Expect::after(&committed.books);
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,
@@ -192,20 +221,20 @@ impl Writer {
     ) -> Result<Option<Committed>, WriteError> {
         let mut retry = Retry::new(self.patience);
         let mut path = Path::Fast;
+        let mut prepared_anew = false;
         let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, Way { path, conflicts }).await {
-                Ok(committed) => {
-                    if retry.tries() > 0 {
-                        self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
-                    }
-                    return Ok(Some(committed));
-                }
+            let failed = match self.attempt(batch, Way { path, conflicts, expect: self.expect }).await {
+                Ok(committed) => return self.settled(&retry, committed).await,
                 Err(failed) => failed,
             };
             tracing::debug!(partition = self.partition, ?path, at = ?failed.at, error = ?failed.error, "batch failed");
-            let stage = self.stage_of(failed.at, conflicts);
-            match classify(stage, &failed.error) {
+            let action = match classify(self.stage_of(failed.at, conflicts), &failed.error) {
+                Action::PrepareAnew if prepared_anew && failed.at == FailedAt::Merge => Action::CarefulPath,
+                Action::PrepareAnew if prepared_anew => Action::Fatal,
+                action => action,
+            };
+            match action {
                 Action::ReplayWithJitter if failed.error.sqlstate.as_deref() == Some("23505") => {
                     conflicts = Conflicts::LeftAlone;
                 }
@@ -220,18 +249,23 @@ impl Writer {
                     None => return Err(WriteError::Database(failed.error)),
                 },
                 Action::ResolveByCheckpoint | Action::Fenced => {
-                    match self.resolve(batch, failed.error, &mut retry).await? {
+                    match self.resolve(batch, failed.error.clone(), &mut retry).await? {
                         Resolved::Committed(books) => {
-                            return Ok(Some(Committed { books, ..Committed::default() }));
+                            return self.settled(&retry, Committed { books, ..Committed::default() }).await;
                         }
-                        Resolved::NotCommitted => {}
+                        // What fails in the checkpoint's own statement may fail every time: not for ever.
+                        Resolved::NotCommitted => self.wait(&mut retry, failed.error).await?,
                     }
                 }
                 Action::Reconnect
                 | Action::ReplayWithJitter
                 | Action::FindPrimary
-                | Action::PauseForSpace
-                | Action::PrepareAnew => self.wait(&mut retry, failed.error).await?,
+                | Action::PauseForSpace => self.wait(&mut retry, failed.error).await?,
+                Action::PrepareAnew => {
+                    prepared_anew = true;
+                    self.pool.drop_idle();
+                    self.wait(&mut retry, failed.error).await?;
+                }
                 Action::ShrinkPool => {
                     let size = self.pool.max_size();
                     if size > 1 {
@@ -253,9 +287,18 @@ impl Writer {
         }
     }
 
+    /// A batch is committed: says so if that took more than one try.
+    async fn settled(&self, retry: &Retry, committed: Committed) -> Result<Option<Committed>, WriteError> {
+        if retry.tries() > 0 {
+            self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
+        }
+        Ok(Some(committed))
+    }
+
     async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
-        let session =
-            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let session = Session::open_within(&self.pool, self.plan.answer_limit())
+            .await
+            .map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
@@ -282,15 +325,22 @@ impl Writer {
     ) -> Result<Resolved, WriteError> {
         let Some(ledger) = &self.ledger else {
             // Without a ledger nothing tells. A keyed batch can be applied twice; an append cannot.
-            return if self.plan.mapping.key.is_empty() {
+            let appends = self.plan.mapping.key.is_empty();
+            // An error that the server lived to tell ended the transaction.
+            let in_doubt = cause.lost || matches!(cause.sqlstate.as_deref(), Some("08007" | "40003"));
+            return if appends && in_doubt {
                 Err(WriteError::Unknown(cause))
             } else {
-                self.wait(retry, cause).await?;
                 Ok(Resolved::NotCommitted)
             };
         };
+        let _in_doubt = InDoubt::begin(&self.in_doubt);
         loop {
             let error = match self.checkpoint(ledger).await {
+                // An earlier epoch than ours: the take-over itself is among the commits that were lost.
+                Ok(found) if found.epoch > 0 && found.epoch < ledger.epoch => {
+                    return Err(WriteError::LostCommits);
+                }
                 Ok(found) if found.epoch != ledger.epoch => return Err(WriteError::Fenced),
                 Ok(found) if found.at == place_of(&batch.after) && found.done == batch.done => {
                     return Ok(Resolved::Committed(difference(&found.books, &self.books)));
@@ -308,7 +358,7 @@ impl Writer {
     }
 
     async fn checkpoint(&self, ledger: &LedgerRef) -> Result<Found, ErrorView> {
-        let session = Session::open(&self.pool).await?;
+        let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
         let sql = format!(
             "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
@@ -352,7 +402,9 @@ impl Writer {
         let key = self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str());
         match at {
             FailedAt::Connect => Stage::Connect,
-            FailedAt::Begin | FailedAt::Staging | FailedAt::Ledger => Stage::BeforeCommit,
+            FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
+            FailedAt::Ledger => Stage::Ledger,
+            FailedAt::Table => Stage::Elsewhere,
             FailedAt::Merge => {
                 Stage::Merge { cheap_key: key.filter(|_| conflicts == Conflicts::NotExpected) }
             }

@@ -7,10 +7,16 @@ pub mod database;
 pub mod dbload;
 pub mod folder;
 pub mod generate;
+pub mod inject;
+pub mod ledger;
+pub mod proxy;
 pub mod scene;
 
 pub use database::Database;
 pub use dbload::{Dbload, Outcome, Rows};
 pub use folder::Folder;
 pub use generate::Rng;
+pub use inject::Inject;
+pub use ledger::audit;
+pub use proxy::Proxy;
 pub use scene::Scene;

@@ -1,6 +1,6 @@
 //! Which path a batch may take: judged from the catalog's facts about the table, each with its reason in words.
 
-use crate::schema::{Mode, Table, Unusable};
+use super::{Mode, Table, Unusable};
 
 /// Facts of the table that decide the path of a batch.
 #[derive(Debug, Clone)]

@@ -1,0 +1,250 @@
+//! Rows 5 to 9: the connection breaks, around COMMIT above all.
+
+use super::{KINDS, Kind, Load, until};
+use crate::rows;
+use crate::support::{
+    Proxy, Scene, audit,
+    proxy::{Act, End, Fault, From, Message, answer, commit, committed, copy_data, query},
+};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+/// Loads through a proxy with this fault; the fault must strike so often at least.
+#[track_caller]
+fn survives(load: &Load, pool: u32, fault: Fault, strikes: u64) -> u64 {
+    let proxy = Proxy::to(load.scene.db.url(), vec![fault]);
+    let outcome = load.through(&proxy.url(), &format!("--pool-size {pool}")).run();
+    assert!(proxy.struck() >= strikes, "the fault struck {} times: {outcome}", proxy.struck());
+    load.check(outcome);
+    proxy.struck()
+}
+
+#[test]
+fn the_proxy_alone_changes_nothing() {
+    let load = Load::new(Kind::Upsert, 3_000);
+    let proxy = Proxy::to(load.scene.db.url(), vec![]);
+    load.check(load.through(&proxy.url(), "--pool-size 2").run());
+    assert!(proxy.connections() > 2 && proxy.struck() == 0);
+}
+
+#[test]
+fn a_connection_that_is_reset_before_commit_is_forwarded_is_replayed_once() {
+    for kind in KINDS {
+        survives(&Load::new(kind, 6_000), 1, Fault::on(commit, Act::Cut(End::Rst)).nth(1), 1);
+        survives(&Load::new(kind, 6_000), 2, Fault::on(commit, Act::Cut(End::Fin)).every(3), 3);
+        survives(&Load::new(kind, 6_000), 8, Fault::on(commit, Act::Cut(End::Rst)).every(2), 6);
+    }
+}
+
+#[test]
+fn a_commit_whose_answer_is_swallowed_is_counted_once() {
+    for kind in KINDS {
+        survives(&Load::new(kind, 6_000), 1, Fault::on(committed, Act::Cut(End::Rst)).nth(1), 1);
+        survives(&Load::new(kind, 6_000), 2, Fault::on(committed, Act::Cut(End::Fin)).every(3), 3);
+        survives(&Load::new(kind, 6_000), 8, Fault::on(committed, Act::Cut(End::Rst)).every(2), 6);
+    }
+}
+
+#[test]
+fn the_very_last_commits_may_be_unknown_too() {
+    // The batch that moves a partition to its end, the one that completes the run, and the sums behind it.
+    let last = |m: &Message| m.query.contains(", true, ARRAY[") && committed(m);
+    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(last, Act::Cut(End::Rst)).every(1), 2);
+    let completed = answer("SELECT _dbload.complete(", "COMMIT");
+    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(completed, Act::Cut(End::Rst)).nth(1), 1);
+    let complete = query("SELECT _dbload.complete(");
+    survives(&Load::new(Kind::Append, 3_000), 2, Fault::on(complete, Act::Cut(End::Rst)).nth(1), 1);
+    let sums = query("FROM _dbload.checkpoint WHERE run");
+    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(sums, Act::Cut(End::Fin)).nth(1), 1);
+}
+
+#[test]
+fn a_connection_may_break_at_any_message_of_a_batch() {
+    let moments: [fn(&Message) -> bool; 6] = [
+        |m| query("BEGIN ISOLATION LEVEL")(m),
+        copy_data,
+        |m| m.kind == b'G' && m.from == From::Server,
+        |m| m.kind == b'C' && m.body.starts_with(b"COPY"),
+        |m| query("INSERT INTO")(m) && !m.query.contains("_dbload."),
+        |m| m.kind == b'Z' && m.query.contains("SELECT _dbload.advance("),
+    ];
+    for (i, moment) in moments.into_iter().enumerate() {
+        let kind = KINDS[i % KINDS.len()];
+        let how = if i % 2 == 0 { End::Rst } else { End::Fin };
+        survives(&Load::new(kind, 3_000), 2, Fault::on(moment, Act::Cut(how)).among(3..=5), 3);
+    }
+}
+
+/// The old backend is still busy with the checkpoint when the client asks what became of the batch.
+fn busy_backend(kind: Kind, trigger: &str) {
+    let load = Load::new(kind, 3_000);
+    // The ledger comes into being with the first load.
+    load.scene.sql("CREATE TABLE other (id int PRIMARY KEY)");
+    load.scene.file("other.jsonl", "{\"id\":1}\n");
+    load.scene.load("other.jsonl");
+    load.inject(
+        &format!("BEFORE UPDATE ON _dbload.checkpoint FOR EACH {trigger}"),
+        2..=2,
+        "PERFORM pg_sleep(3)",
+    );
+    let began = Instant::now();
+    survives(&load, 2, Fault::on(commit, Act::ForwardThenReset).nth(2), 1);
+    assert!(load.calls() >= 2, "the old backend was never busy");
+    assert!(began.elapsed() >= Duration::from_secs(3), "nobody waited for the old backend");
+}
+
+#[test]
+fn an_old_backend_that_is_still_busy_with_an_upsert_is_fenced_or_waited_for() {
+    busy_backend(Kind::Upsert, "STATEMENT");
+}
+
+#[test]
+fn an_old_backend_that_is_still_busy_with_an_append_is_fenced_or_waited_for() {
+    busy_backend(Kind::Append, "STATEMENT");
+}
+
+#[test]
+fn an_old_backend_that_holds_the_checkpoint_is_waited_for() {
+    busy_backend(Kind::Append, "ROW");
+}
+
+#[test]
+fn when_the_server_stays_away_after_an_unknown_commit_it_ends_with_7_and_resumes() {
+    type Moment = fn(&Message) -> bool;
+    let unknown: [(Kind, Moment); 4] = [
+        (Kind::Upsert, committed),
+        (Kind::Append, committed),
+        (Kind::Upsert, commit),
+        (Kind::Append, commit),
+    ];
+    for (kind, moment) in unknown {
+        let load = Load::new(kind, 6_000);
+        let proxy =
+            Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Cut(End::Rst)).nth(3).then_away()]);
+        let command = || load.through(&proxy.url(), "--pool-size 1 --retry-for 1s");
+        let outcome = command().run().exits(7).says("not known").says("hint:");
+        assert_eq!(proxy.struck(), 1, "{outcome}");
+        assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+        proxy.come_back();
+        let report = load.check(command().run().says("resum"));
+        assert_eq!(report.attempts, 2);
+    }
+}
+
+#[test]
+fn with_many_writers_one_unknown_commit_makes_it_7() {
+    let load = Load::new(Kind::Upsert, 9_000);
+    load.slow(0.05);
+    // The others lose their connections before COMMIT, and give up at about the same time.
+    let begin = query("BEGIN ISOLATION LEVEL");
+    let proxy = Proxy::to(
+        load.scene.db.url(),
+        vec![
+            Fault::on(committed, Act::Cut(End::Rst)).nth(5).then_away(),
+            Fault::on(begin, Act::Cut(End::Rst)).once_away(),
+        ],
+    );
+    let outcome = load.through(&proxy.url(), "--pool-size 4 --retry-for 1s").run().exits(7);
+    assert!(proxy.struck() > 1, "{outcome}");
+    proxy.come_back();
+    load.check(load.through(&proxy.url(), "").run());
+}
+
+#[test]
+fn when_the_server_stays_away_before_commit_it_ends_with_5_and_resumes() {
+    let load = Load::new(Kind::Files, 6_000);
+    let begin = query("BEGIN ISOLATION LEVEL");
+    let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(begin, Act::Cut(End::Rst)).nth(3).then_away()]);
+    let command = || load.through(&proxy.url(), "--pool-size 1 --retry-for 1s");
+    let outcome = command().run().exits(5).says("hint:");
+    assert_eq!(proxy.struck(), 1, "{outcome}");
+    proxy.come_back();
+    assert_eq!(load.check(command().run()).attempts, 2);
+}
+
+#[test]
+fn ctrl_c_while_the_server_is_away_ends_soon_with_130() {
+    let load = Load::new(Kind::Upsert, 6_000);
+    let faults = vec![
+        Fault::on(committed, Act::Cut(End::Rst)).nth(3).then_away(),
+        Fault::on(|m| m.from == From::Client, Act::Cut(End::Rst)).once_away(),
+    ];
+    let proxy = Proxy::to(load.scene.db.url(), faults);
+    let running = load.through(&proxy.url(), "--pool-size 2").spawn();
+    until("the server is away", || proxy.struck() > 0);
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    running.signal(Signal::INT);
+    let outcome = running.wait().exits(130);
+    assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
+    proxy.come_back();
+    load.check(load.through(&proxy.url(), "").run());
+}
+
+#[test]
+fn a_connection_that_falls_silent_is_noticed() {
+    // A transaction that is open when the connection falls silent keeps its locks until the server's own limit ends it,
+    // 30 s later; an append waits for none.
+    let moments: [fn(&Message) -> bool; 3] = [committed, copy_data, commit];
+    std::thread::scope(|scope| {
+        for (kind, moment) in KINDS.into_iter().zip(moments) {
+            scope.spawn(move || {
+                let load = Load::new(kind, 3_000);
+                let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Stall).nth(3)]);
+                let outcome = load.through(&proxy.url(), "--pool-size 2 --statement-timeout 1s").run();
+                assert_eq!(proxy.struck(), 1, "{outcome}");
+                load.check(outcome);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_byte_at_a_time_is_only_slower() {
+    let load = Load::new(Kind::Upsert, 1_200);
+    let fault = Fault::on(|m| m.from == From::Client, Act::Dribble);
+    assert!(survives(&load, 2, fault, 1) > 10);
+    let fault = Fault::on(|m| m.from == From::Server, Act::Dribble);
+    survives(&Load::new(Kind::Append, 1_200), 2, fault, 1);
+}
+
+#[test]
+fn latency_is_only_slower() {
+    let fault = Fault::on(|m| m.from == From::Server, Act::Delay(Duration::from_millis(500))).every(60);
+    survives(&Load::new(Kind::Files, 3_000), 2, fault, 3);
+}
+
+#[test]
+fn a_transaction_that_was_aborted_behind_our_back_is_never_a_success() {
+    for (kind, sql) in KINDS.into_iter().zip(["SELECT 1/0", "ROLLBACK", "ROLLBACK"]) {
+        survives(&Load::new(kind, 3_000), 2, Fault::on(commit, Act::After(sql)).every(3), 1);
+    }
+    // Without a ledger nothing but the transaction itself tells.
+    let scene = Scene::with("CREATE TABLE t (id bigint PRIMARY KEY)");
+    scene.file("t.jsonl", (0..1_000).fold(String::new(), |t, id| t + &format!("{{\"id\":{id}}}\n")));
+    let end = |m: &Message| m.from == From::Client && m.kind == b'Q' && m.query.ends_with("COMMIT");
+    let proxy = Proxy::to(scene.db.url(), vec![Fault::on(end, Act::After("SELECT 1/0")).nth(1)]);
+    let outcome = crate::support::Dbload::new(scene.cwd())
+        .line("t.jsonl --json --no-ledger --pool-size 1 --batch-rows 500 --dsn")
+        .arg(proxy.url())
+        .run()
+        .exits(0);
+    assert_eq!(proxy.struck(), 1);
+    assert_eq!((outcome.rows(), scene.db.count("t")), (rows!(read: 1_000, inserted: 1_000), 1_000));
+}
+
+#[test]
+fn every_second_commit_is_unknown_and_the_books_are_exact() {
+    let load = Load::new(Kind::Files, 12_000);
+    let proxy = Proxy::to(
+        load.scene.db.url(),
+        vec![
+            Fault::on(committed, Act::Cut(End::Rst)).every(3),
+            Fault::on(commit, Act::Cut(End::Rst)).every(4),
+        ],
+    );
+    let outcome = load.through(&proxy.url(), "--pool-size 4 --batch-rows 100").run();
+    assert!(proxy.struck() > 50, "{}: {outcome}", proxy.struck());
+    load.check(outcome);
+    audit(&load.scene.db);
+}

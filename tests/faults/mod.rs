@@ -1,0 +1,175 @@
+//! FAULTS.md rows 1 to 24: the promise holds under each fault, and the fault did strike.
+//!
+//! Every test loads a [`Load`] of a kind, strikes it, and has it checked: content digest of the table against the
+//! generator's side, the ledger's own invariants, the report's books, the exit code.
+
+mod connection;
+mod owners;
+mod pooler;
+mod process;
+mod server;
+mod tables;
+
+use crate::support::{Database, Dbload, Inject, Outcome, Rows, Scene, audit, dbload::Report, inject};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+/// What is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One file, every key three times, far apart: the last one wins.
+    Upsert,
+    /// The same out of three files.
+    Files,
+    /// Two files, no key: every record is a row.
+    Append,
+}
+
+const KINDS: [Kind; 3] = [Kind::Upsert, Kind::Files, Kind::Append];
+
+/// A line that is no record comes behind so many records.
+const BAD_EVERY: u64 = 997;
+
+/// A load with everything there is to know about its outcome.
+struct Load {
+    scene: Scene,
+    kind: Kind,
+    records: u64,
+}
+
+impl Load {
+    fn new(kind: Kind, records: u64) -> Self {
+        Self::on(Scene::new(), kind, records)
+    }
+
+    fn on(scene: Scene, kind: Kind, records: u64) -> Self {
+        let key = if kind == Kind::Append { "" } else { " PRIMARY KEY" };
+        scene.sql(&format!("CREATE TABLE t (id bigint{key}, v bigint, note text)"));
+        let load = Self { scene, kind, records };
+        let files = match kind {
+            Kind::Upsert => 1,
+            Kind::Files => 3,
+            Kind::Append => 2,
+        };
+        for file in 0..files {
+            let (from, to) = (records * file / files, records * (file + 1) / files);
+            load.scene.file(&format!("in/{file}.jsonl"), load.text(from, to));
+        }
+        load
+    }
+
+    fn keys(&self) -> u64 {
+        self.records / 3
+    }
+
+    fn text(&self, from: u64, to: u64) -> String {
+        let mut text = String::new();
+        for i in from..to {
+            let _ = writeln!(text, r#"{{"id":{},"v":{i},"note":"r{i}"}}"#, i % self.keys());
+            if i % BAD_EVERY == BAD_EVERY - 1 {
+                text.push_str("broken\n");
+            }
+        }
+        text
+    }
+
+    fn bad(&self) -> u64 {
+        self.records / BAD_EVERY
+    }
+
+    /// The command, to this URL.
+    fn through(&self, url: &str, flags: &str) -> Dbload {
+        let rows = if flags.contains("--batch-rows") { "" } else { "--batch-rows 500" };
+        Dbload::new(self.scene.cwd()).line("in -t t --json").line(rows).line(flags).arg("--dsn").arg(url)
+    }
+
+    fn dbload(&self, flags: &str) -> Dbload {
+        self.through(self.scene.db.url(), flags)
+    }
+
+    /// What the table must be: a query in parentheses.
+    fn expected(&self) -> String {
+        let (n, k) = (self.records, self.keys());
+        let rows = match self.kind {
+            Kind::Append => format!("SELECT i % {k} AS id, i AS v FROM generate_series(0, {n} - 1) i"),
+            _ => format!("SELECT i % {k} AS id, max(i) AS v FROM generate_series(0, {n} - 1) i GROUP BY 1"),
+        };
+        format!("(SELECT id::bigint, v::bigint, 'r' || v AS note FROM ({rows}) y) z")
+    }
+
+    /// Table, ledger, books and exit code are as if nothing had happened.
+    #[track_caller]
+    fn check(&self, outcome: Outcome) -> Report {
+        self.check_in(&self.scene.db, outcome)
+    }
+
+    #[track_caller]
+    fn check_in(&self, db: &Database, outcome: Outcome) -> Report {
+        let outcome = outcome.exits(if self.bad() > 0 { 3 } else { 0 });
+        assert_eq!(
+            db.digest("t"),
+            db.digest(&self.expected()),
+            "the table is not what it must be: {outcome}"
+        );
+        let report = outcome.report();
+        assert_eq!(audit(db), report.rows, "ledger against report: {outcome}");
+        self.check_books(&report, &outcome);
+        assert!(report.complete && report.guarantee == "exactly-once", "{outcome}");
+        report
+    }
+
+    #[track_caller]
+    fn check_books(&self, report: &Report, outcome: &Outcome) {
+        let Rows { read, inserted, rejected, skipped, .. } = report.rows;
+        let rows = if self.kind == Kind::Append { self.records } else { self.keys() };
+        assert_eq!(
+            (read, inserted, report.rows.stored_before(), skipped, rejected),
+            (self.records + self.bad(), rows, self.records - rows, 0, self.bad()),
+            "{outcome}"
+        );
+    }
+
+    /// Each batch takes longer by so much.
+    #[track_caller]
+    fn slow(&self, seconds: f64) {
+        self.scene.sql(&format!(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep({seconds}); \
+             RETURN NULL; END $$; \
+             CREATE TRIGGER slow AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()"
+        ));
+    }
+
+    #[track_caller]
+    fn inject(&self, when: &str, calls: std::ops::RangeInclusive<u64>, what: &str) {
+        Inject { when, calls, what }.create_in(&self.scene.db);
+    }
+
+    /// How often the injected trigger was called.
+    #[track_caller]
+    fn calls(&self) -> u64 {
+        inject::calls(&self.scene.db)
+    }
+
+    /// Batches that the ledger knows of.
+    fn batches(&self) -> u64 {
+        let sql = "SELECT coalesce(sum(batches), 0) FROM _dbload.checkpoint";
+        match self.scene.db.try_rows(sql) {
+            Ok((rows, _)) => rows[0][0].as_ref().unwrap().parse().unwrap(),
+            Err(_) => 0,
+        }
+    }
+}
+
+/// A trigger on the table that strikes once a batch.
+const ONCE_A_BATCH: &str = "AFTER INSERT ON t FOR EACH STATEMENT";
+
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,185 @@
+//! Rows 22 to 24: two at once.
+
+use super::{KINDS, Kind, Load, until};
+use crate::support::{
+    Outcome, Proxy, Scene, audit,
+    proxy::{Act, Fault, Message, commit, committed, copy_data},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+#[test]
+fn of_eight_starts_at_once_one_loads_and_the_others_name_it() {
+    for kind in KINDS {
+        let load = Load::new(kind, 3_000);
+        load.slow(0.2);
+        let starts: Vec<_> = (0..8).map(|_| load.dbload("--pool-size 2").spawn()).collect();
+        let pids: Vec<String> = starts.iter().map(|s| format!("process {} ", s.pid())).collect();
+        let outcomes: Vec<Outcome> = starts.into_iter().map(|s| s.wait()).collect();
+        let (winners, losers): (Vec<_>, Vec<_>) = (0..8).partition(|&i| outcomes[i].code() == 3);
+        assert_eq!(winners.len(), 1, "{outcomes:?}");
+        for i in losers {
+            outcomes[i].clone().exits(8).says(&pids[winners[0]]).says("hint:");
+        }
+        load.check(outcomes[winners[0]].clone());
+    }
+}
+
+#[test]
+fn eight_starts_at_once_may_find_no_table_at_all() {
+    let scene = Scene::new();
+    let text: String = (0..3_000).map(|i| format!("{{\"id\":{i},\"v\":{i}}}\n")).collect();
+    scene.file("fresh.jsonl", text);
+    let starts: Vec<_> =
+        (0..8).map(|_| scene.dbload("fresh.jsonl --key id --batch-rows 100 --pool-size 2").spawn()).collect();
+    let outcomes: Vec<Outcome> = starts.into_iter().map(|s| s.wait()).collect();
+    // Who comes after the winner has ended loads it all again, and finds it unchanged.
+    let loaded = outcomes.iter().filter(|o| o.code() == 0).count();
+    let inserted: u64 = outcomes.iter().filter(|o| o.code() == 0).map(|o| o.rows().inserted).sum();
+    assert!(loaded >= 1, "{outcomes:?}");
+    for outcome in outcomes.iter().filter(|o| o.code() != 0) {
+        outcome.clone().exits(8).says("process ");
+    }
+    assert_eq!(
+        (inserted, scene.db.one("SELECT count(*) || ' ' || sum(v) FROM fresh")),
+        (3_000, "3000 4498500".to_owned())
+    );
+    audit(&scene.db);
+}
+
+#[test]
+fn eight_starts_of_a_short_append_append_it_once() {
+    for _ in 0..3 {
+        let load = Load::new(Kind::Append, 60);
+        let starts: Vec<_> = (0..8).map(|_| load.dbload("--pool-size 1").spawn()).collect();
+        let outcomes: Vec<Outcome> = starts.into_iter().map(|s| s.wait()).collect();
+        let winners: Vec<_> = outcomes.iter().filter(|o| o.code() != 8).collect();
+        assert_eq!(winners.len(), 1, "{outcomes:?}");
+        load.check(winners[0].clone());
+    }
+}
+
+#[test]
+fn the_same_load_started_twice_has_one_owner_and_the_second_may_wait() {
+    let load = Load::new(Kind::Append, 6_000);
+    load.slow(0.1);
+    let owner = load.dbload("--pool-size 2").spawn();
+    until("batches are committed", || load.batches() >= 2);
+    load.dbload("").run().exits(8).says(&format!("process {}", owner.pid()));
+    let waiter = load.dbload("--wait 20s").spawn();
+    load.check(owner.wait());
+    // It finds everything appended.
+    waiter.wait().exits(8).says("--again");
+}
+
+/// Starts a load, stops it at a message, lets another take it over, and lets the first go on.
+fn stopped_at(kind: Kind, moment: fn(&Message) -> bool, nth: u64) {
+    let load = Load::new(kind, 6_000);
+    let pid = Arc::new(AtomicU32::new(0));
+    let stop = {
+        let pid = Arc::clone(&pid);
+        move || {
+            while pid.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
+            kill_process(pid, Signal::STOP).unwrap();
+        }
+    };
+    let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Do(Box::new(stop))).nth(nth)]);
+    let owner = load.through(&proxy.url(), "--pool-size 2").spawn();
+    pid.store(owner.pid(), Ordering::Relaxed);
+    until("the owner is stopped", || proxy.struck() == 1);
+    // Still alive as far as anybody can tell.
+    load.dbload("").run().exits(8).says(&format!("process {}", owner.pid())).says("--take-over");
+    let heir = load.dbload("--pool-size 2 --take-over").spawn();
+    // The heir's start is what fences; from then on the owner may do what it likes.
+    until("it is taken over", || load.scene.db.one("SELECT epoch FROM _dbload.run") == "2");
+    owner.signal(Signal::CONT);
+    let late = owner.wait();
+    let outcome = heir.wait();
+    late.exits(8).says("taken over");
+    assert_eq!(load.check(outcome).attempts, 2);
+}
+
+#[test]
+fn an_owner_that_was_stopped_and_taken_over_is_fenced_wherever_it_was() {
+    stopped_at(Kind::Upsert, copy_data, 3);
+    stopped_at(Kind::Append, commit, 3);
+    stopped_at(Kind::Files, committed, 3);
+    stopped_at(Kind::Append, |m| m.kind == b'Q' && m.query.starts_with("BEGIN ISOLATION"), 4);
+    stopped_at(Kind::Upsert, |m| m.kind == b'C' && m.body.starts_with(b"INSERT"), 5);
+}
+
+#[test]
+fn an_owner_that_stays_stopped_holds_no_lock_for_longer_than_a_minute() {
+    let load = Load::new(Kind::Upsert, 3_000);
+    let pid = Arc::new(AtomicU32::new(0));
+    let inserted =
+        |m: &Message| m.kind == b'C' && m.query.starts_with("INSERT INTO") && !m.query.contains("_dbload");
+    let stop = {
+        let pid = Arc::clone(&pid);
+        move || {
+            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
+            kill_process(pid, Signal::STOP).unwrap();
+        }
+    };
+    let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(inserted, Act::Do(Box::new(stop))).nth(2)]);
+    let owner = load.through(&proxy.url(), "--pool-size 1").spawn();
+    pid.store(owner.pid(), Ordering::Relaxed);
+    until("the owner is stopped", || proxy.struck() == 1);
+    // Its transaction has rows that the heir wants.
+    let heir = load.dbload("--pool-size 1 --take-over --lock-timeout 2s").run();
+    assert!(heir.elapsed < Duration::from_secs(60), "{heir}");
+    let report = load.check(heir);
+    assert!(report.pool.retries > 0, "it never waited");
+    owner.signal(Signal::CONT);
+    owner.wait().exits(8).says("taken over");
+    audit(&load.scene.db);
+}
+
+#[test]
+fn two_loads_with_overlapping_keys_are_some_interleaving_of_both() {
+    let scene = Scene::with("CREATE TABLE t (id bigint PRIMARY KEY, v bigint, a bigint, b bigint)");
+    let keys = 1_000_u64;
+    // Opposite orders; every key three times each; each has a column of its own.
+    let text = |up: bool| -> String {
+        (0..3 * keys)
+            .map(|i| {
+                let id = if up { i % keys } else { keys - 1 - i % keys };
+                let (name, v) = if up { ("a", i) } else { ("b", 1_000_000 + i) };
+                format!("{{\"id\":{id},\"v\":{v},\"{name}\":{v}}}\n")
+            })
+            .collect()
+    };
+    scene.file("up.jsonl", text(true));
+    scene.file("down.jsonl", text(false));
+    let start = |file: &str| scene.dbload(&format!("{file} -t t --batch-rows 250 --pool-size 4")).spawn();
+    let (up, down) = (start("up.jsonl"), start("down.jsonl"));
+    let outcomes = [up.wait().exits(0), down.wait().exits(0)];
+    let mut inserted = 0;
+    for outcome in &outcomes {
+        let report = outcome.report();
+        assert_eq!(
+            (report.rows.read, report.rows.rejected, report.rows.skipped),
+            (3 * keys, 0, 0),
+            "{outcome}"
+        );
+        assert!(report.pool.retries < 200, "a storm: {outcome}");
+        inserted += report.rows.inserted;
+    }
+    assert_eq!(inserted, keys, "{outcomes:?}");
+    // Each column is as its own load left it, and v is one of the two.
+    let wrong = scene.db.lines(&format!(
+        "SELECT t.* FROM generate_series(0, {keys} - 1) k LEFT JOIN t ON id = k \
+         WHERE (a = k + 2 * {keys} AND b = 1000000 + 3 * {keys} - 1 - k AND v IN (a, b)) IS NOT TRUE"
+    ));
+    assert!(wrong.is_empty(), "{wrong:?}");
+    audit(&scene.db);
+}
