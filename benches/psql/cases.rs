@@ -286,12 +286,12 @@ fn short(data: &Data) -> Vec<Case> {
 
 /// Whether cost grows with the table.
 fn big(data: &Data) -> Vec<Case> {
-    let (contiguous, spread) = (data.file("contiguous.csv"), data.file("spread.csv"));
+    let (contiguous, spread) = (data.file(&data.big_name("contiguous")), data.file(&data.big_name("spread")));
     let in_big = |way: Way| way.check("base.big", "base.big");
     let staged_big = |file: &Path| staged("base.big", file, COLUMNS, "o_orderkey");
     vec![
         Case::new(
-            "into 10 million, contiguous keys",
+            "into a big table, contiguous keys",
             vec![
                 Way::new(
                     "dbload, CSV, into 300,000",
@@ -308,7 +308,7 @@ fn big(data: &Data) -> Vec<Case> {
             ],
         ),
         Case::new(
-            "into 10 million, spread keys",
+            "into a big table, spread keys",
             vec![
                 in_big(Way::new("psql staged, CSV", &changed_in_big("spread"), staged_big(&spread))),
                 in_big(Way::new("dbload, CSV", &changed_in_big("spread"), dbload("base.big", &spread, &[])))

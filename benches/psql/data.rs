@@ -1,6 +1,6 @@
 //! The files: TPC-H orders and lineitem from the tpchgen crate, made once, kept in target/bench-data.
 
-use crate::{Outcome, note};
+use crate::{Outcome, Wish, note};
 use std::{
     fmt::Display,
     fs::{self, File},
@@ -18,7 +18,7 @@ pub(crate) const ORDERS: usize = 300_000;
 const LINES: usize = 600_000;
 const LINES_FULL: usize = 3_000_000;
 /// Rows of the table that shows whether cost grows with the table.
-pub(crate) const BIG: usize = 10_000_000;
+const BIG: usize = 10_000_000;
 /// Orders of a TPC-H scale factor of 1; lineitem has a little over four times as many.
 const ORDERS_A_SCALE: f64 = 1_500_000.0;
 const LINES_A_SCALE: f64 = 6_000_000.0;
@@ -30,14 +30,17 @@ pub(crate) struct Data {
     dir: PathBuf,
     /// Records in the lineitem files.
     pub(crate) lines: usize,
+    /// Rows of the big table.
+    pub(crate) big: usize,
 }
 
 impl Data {
     /// Makes what is missing.
-    pub(crate) fn ready(full: bool) -> Outcome<Self> {
+    pub(crate) fn ready(wish: &Wish) -> Outcome<Self> {
         let dir = Self::dir();
         fs::create_dir_all(&dir)?;
-        let data = Self { dir, lines: if full { LINES_FULL } else { LINES } };
+        let lines = if wish.full { LINES_FULL } else { LINES };
+        let data = Self { dir, lines, big: wish.big.unwrap_or(BIG).max(ORDERS) };
         data.orders("orders.csv", OrderCsv::header(), |o| OrderCsv::new(o).to_string())?;
         data.orders("orders.jsonl", "", |o| order_json(&o))?;
         data.repeated("repeated.csv", OrderCsv::header(), |o| OrderCsv::new(o).to_string())?;
@@ -51,13 +54,13 @@ impl Data {
         let name = data.lines_name("csv");
         data.make(&name, LineItemCsv::header(), lines().iter().take(data.lines).map(LineItemCsv::new))?;
         data.make(&data.lines_name("jsonl"), "", lines().iter().take(data.lines).map(|l| line_json(&l)))?;
-        if full {
-            let all = || orders(scale(BIG, ORDERS_A_SCALE));
-            data.make("big.csv", OrderCsv::header(), all().take(BIG).map(OrderCsv::new))?;
-            let middle = all().skip(BIG / 2).take(ORDERS);
-            data.make("contiguous.csv", OrderCsv::header(), middle.map(OrderCsv::new))?;
-            let spread = all().step_by(BIG / ORDERS).take(ORDERS);
-            data.make("spread.csv", OrderCsv::header(), spread.map(OrderCsv::new))?;
+        if wish.full {
+            let all = || orders(scale(data.big, ORDERS_A_SCALE)).take(data.big);
+            data.make(&data.big_name("big"), OrderCsv::header(), all().map(OrderCsv::new))?;
+            let middle = all().skip((data.big - ORDERS) / 2).take(ORDERS);
+            data.make(&data.big_name("contiguous"), OrderCsv::header(), middle.map(OrderCsv::new))?;
+            let spread = all().step_by(data.big / ORDERS).take(ORDERS);
+            data.make(&data.big_name("spread"), OrderCsv::header(), spread.map(OrderCsv::new))?;
         }
         Ok(data)
     }
@@ -73,6 +76,11 @@ impl Data {
 
     pub(crate) fn lines_name(&self, ending: &str) -> String {
         format!("lineitem-{}.{ending}", self.lines)
+    }
+
+    /// A file of the big table's rows, all or some.
+    pub(crate) fn big_name(&self, which: &str) -> String {
+        format!("{which}-{}.csv", self.big)
     }
 
     fn orders(&self, name: &str, header: &str, line: impl Fn(Order<'_>) -> String) -> Outcome<()> {

@@ -4,7 +4,7 @@
 //! and ends at once where that is not what the file says. Nothing that a program says about itself is believed.
 //!
 //! `ROUNDS=n` (5) · `CASES=substring` · `QUICK=1` (one round, no round trips) · `FULL=1` (3 million lines, and a table
-//! of 10 million) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for dbload, to stderr) ·
+//! of 10 million: `BIG=rows`) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for dbload, to stderr) ·
 //! `DBLOAD=path` (another binary). A whole run writes docs/benchmarks.md and .svg, any other target/bench-data/.
 
 mod cases;
@@ -26,6 +26,8 @@ struct Wish {
     cases: Option<String>,
     quick: bool,
     full: bool,
+    /// Rows of the big table.
+    big: Option<usize>,
     fsync: bool,
     statements: bool,
     dbload: PathBuf,
@@ -45,6 +47,7 @@ impl Wish {
             quick,
             cases: env::var("CASES").ok().filter(|cases| !cases.is_empty()),
             full: on("FULL"),
+            big: env::var("BIG").ok().map(|rows| rows.parse()).transpose().map_err(|_| "BIG is no number")?,
             fsync: on("FSYNC"),
             statements: on("STATEMENTS"),
             dbload: env::var_os("DBLOAD").map_or_else(|| env!("CARGO_BIN_EXE_dbload").into(), PathBuf::from),
@@ -65,16 +68,16 @@ fn main() -> ExitCode {
 
 fn run() -> Outcome<()> {
     let wish = Wish::from_env()?;
-    let data = data::Data::ready(wish.full)?;
+    let data = data::Data::ready(&wish)?;
     let lab = lab::Lab::start(&wish)?;
     let wanted = |case: &cases::Case| wish.cases.as_ref().is_none_or(|part| case.name.contains(&**part));
     let cases: Vec<_> = cases::all(&data, wish.full).into_iter().filter(wanted).collect();
-    lab.load_bases(&data, wish.full && cases.iter().any(|case| case.name.contains("10 million")))?;
+    lab.load_bases(&data, wish.full && cases.iter().any(|case| case.name.contains("big table")))?;
     let mut results = Vec::new();
     for case in &cases {
         results.push(rounds::run(&lab, &wish, case)?);
     }
-    page::write(&lab, &wish, &results)
+    page::write(&lab, &data, &wish, &results)
 }
 
 /// A line for whoever watches.

@@ -3,7 +3,7 @@
 use crate::{
     Outcome, Wish,
     cases::Target,
-    data::{BIG, Data, ORDERS},
+    data::{Data, ORDERS},
     lab::Lab,
     note, plot,
     rounds::{Figure, Finished, Measured},
@@ -32,7 +32,7 @@ impl Measured<'_> {
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the bench is for")]
-pub(crate) fn write(lab: &Lab, wish: &Wish, results: &[Finished<'_>]) -> Outcome<()> {
+pub(crate) fn write(lab: &Lab, data: &Data, wish: &Wish, results: &[Finished<'_>]) -> Outcome<()> {
     let mut table = HEAD.to_owned();
     for result in results {
         for measured in &result.ways {
@@ -45,12 +45,12 @@ pub(crate) fn write(lab: &Lab, wish: &Wish, results: &[Finished<'_>]) -> Outcome
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("benchmarks.svg"), plot::svg(results)?)?;
     let page = dir.join("benchmarks.md");
-    fs::write(&page, format!("{}\n{table}\n{}", head(lab, wish)?, notes(results)))?;
+    fs::write(&page, format!("{}\n{table}\n{}", head(lab, data, wish)?, notes(results)))?;
     note(&format!("written: {}", page.display()));
     Ok(())
 }
 
-fn head(lab: &Lab, wish: &Wish) -> Outcome<String> {
+fn head(lab: &Lab, data: &Data, wish: &Wish) -> Outcome<String> {
     let first = |program: &str, args: &[&str]| -> String {
         let output = Command::new(program).args(args).output();
         output.map_or_else(|_| "?".to_owned(), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
@@ -85,7 +85,7 @@ fn head(lab: &Lab, wish: &Wish) -> Outcome<String> {
         first("git", &["describe", "--always", "--dirty"]),
         first("rustc", &["--version"]),
         first(&lab.psql().to_string_lossy(), &["--version"]),
-        if wish.full { format!(", and a table of {BIG} orders") } else { String::new() },
+        if wish.full { format!(", and a table of {} orders", data.big) } else { String::new() },
         lab.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"')")?,
     ))
 }
