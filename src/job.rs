@@ -143,13 +143,13 @@ impl Resources {
         limits.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or_default()
     }
 
-    /// Bytes of COPY text of a batch. Each partition has one batch filling, one waiting and one being written, and each of
-    /// those keeps its input beside the COPY text; the rest of the memory is for blocks on their way and the program.
+    /// Bytes of a batch: its COPY text and the input that it came from. Each partition has one batch filling, one waiting and
+    /// one being written; the rest of the memory is for blocks on their way and the program.
     #[must_use]
     pub fn bytes_of_batch(&self) -> usize {
         const LEAST: u64 = 128 << 10;
-        const MOST: u64 = 4 << 20;
-        let share = self.max_memory_bytes / 2 / (self.pool_size as u64 * 3 * 2);
+        const MOST: u64 = 8 << 20;
+        let share = self.max_memory_bytes / 2 / (self.pool_size as u64 * 3);
         self.batch_bytes.unwrap_or_else(|| usize::try_from(share.clamp(LEAST, MOST)).unwrap_or(1 << 20))
     }
 }

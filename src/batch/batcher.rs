@@ -20,7 +20,7 @@ const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 pub struct Limits {
     /// Rows.
     pub rows: u64,
-    /// Bytes of COPY text.
+    /// Bytes of COPY text and of the input that it came from: both are held until the batch has committed.
     pub bytes: usize,
 }
 
@@ -216,7 +216,8 @@ impl Open {
             self.batch.keys = Keys::MayRepeat;
         }
         let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
-        self.batch.bytes += (row.end - start) as usize;
+        let raw = part.block.spans[row.i as usize];
+        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize;
         self.batch.rows += 1;
     }
 

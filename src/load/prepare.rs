@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use crate::event::{Event, Listener, Tally};
 use crate::job::Job;
@@ -444,7 +443,6 @@ impl Start<'_> {
             mode: plan.mode,
             key_index: plan.key.index,
             paths: plan.paths.clone(),
-            target_rows: Arc::new(AtomicI64::new(plan.table.estimated_rows)),
             server_version: self.facts.version,
             staging: if self.job.transaction_pooler { Staging::Transaction } else { Staging::Session },
             newer_by,

@@ -50,7 +50,6 @@ fn table() -> Arc<Table> {
             nulls_not_distinct: false,
             unusable: None,
         }],
-        estimated_rows: 0,
         has_checks: false,
         has_foreign_keys: false,
         references_itself: false,

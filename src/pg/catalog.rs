@@ -111,7 +111,6 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
     let (before, any_trigger, security) = (flag(), flag(), flag());
-    let estimated_rows: i64 = row.number()?;
     let details = session.run(&detail_queries(oid)).await?;
     let [columns, types, attributes, indexes] = details.as_slice() else { return Err(CatalogError::Answer) };
     let types = Types::read(types, attributes)?;
@@ -126,7 +125,6 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         has_generated: columns.iter().any(|c| c.generated),
         columns,
         unique,
-        estimated_rows,
         has_checks: checks,
         has_foreign_keys: fks,
         references_itself: itself,
@@ -168,10 +166,7 @@ fn head_query(name: &TableName) -> String {
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3), \
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
-           pg_catalog.row_security_active(c.oid), \
-           (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples::bigint \
-                     ELSE pg_catalog.pg_relation_size(p.oid) / 100 END), 0)::bigint \
-              FROM pg_catalog.pg_class p JOIN tree ON tree.oid = p.oid WHERE p.relkind = 'r') \
+           pg_catalog.row_security_active(c.oid) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         literal(&name.to_string())

@@ -86,8 +86,6 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Unique indexes, the primary key first.
     pub unique: Vec<UniqueIndex>,
-    /// Rows as the server estimates them: by the last ANALYZE, else by size.
-    pub estimated_rows: i64,
     /// CHECK constraints.
     pub has_checks: bool,
     /// Foreign keys from this table.

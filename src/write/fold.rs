@@ -39,8 +39,13 @@ pub(super) fn drop_unknown(plan: &WritePlan) -> String {
     )
 }
 
-/// Folds the repeated keys of the staging table.
+/// Folds the repeated keys of the staging table. The staging table has no index: joined with itself it is hashed, unlike in
+/// the rest of the transaction.
 pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
+    format!("SET LOCAL enable_hashjoin = on;\n{};\nSET LOCAL enable_hashjoin = off", folding(plan, batch))
+}
+
+fn folding(plan: &WritePlan, batch: &Batch) -> String {
     let whole = batch.present_in_all == batch.present_in_any;
     let spelt_alike = plan.mapping.key.len() == plan.mapping.hashed.len();
     let key = key_columns(plan, "");

@@ -4,7 +4,6 @@
 //! number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not ours.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
@@ -19,11 +18,6 @@ pub(super) const STAGE: &str = "pg_temp.dbload_stage";
 pub(super) const TEXT: &str = "pg_temp.dbload_text";
 /// What the server refused in this transaction.
 pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
-
-/// Tables with at least this many times the rows of a batch are looked up by index: hashing or sorting
-/// them anew for each batch would make a batch's cost grow with the table. (A hash join reads a stored row in about
-/// a tenth of the time that an index look-up takes.)
-const LOOK_UP_RATIO: i64 = 10;
 
 /// A client that stops in mid-transaction must not hold its locks for long.
 const IDLE_TIMEOUT_MS: u64 = 30_000;
@@ -46,11 +40,11 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
     if plan.asynchronous_commit && !batch.done {
         settings.push(("synchronous_commit", "off".to_owned()));
     }
-    let rows = i64::try_from(batch.rows).unwrap_or(i64::MAX);
-    if plan.target_rows.load(Ordering::Relaxed) / LOOK_UP_RATIO >= rows {
-        settings.push(("enable_hashjoin", "off".to_owned()));
-        settings.push(("enable_mergejoin", "off".to_owned()));
-    }
+    // Staged rows look their key up by index. The planner knows nothing of the staging table and would often read the whole
+    // target for each batch, so that a batch's cost grew with the table. Where a batch is as large as the table, the
+    // look-ups cost a few milliseconds more.
+    settings.push(("enable_hashjoin", "off".to_owned()));
+    settings.push(("enable_mergejoin", "off".to_owned()));
     let calls: Vec<String> = settings
         .iter()
         .map(|(name, value)| {

@@ -1,7 +1,6 @@
 //! The plan of writing: what the catalog says about which path a batch may take, and why.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::map::{Mapping, Slot};
@@ -29,8 +28,6 @@ pub struct WritePlan {
     pub paths: Paths,
     /// `server_version_num`.
     pub server_version: u32,
-    /// Rows of the target, as estimated at the start, with those that this load has inserted since.
-    pub target_rows: Arc<AtomicI64>,
     /// Where staging tables live.
     pub staging: Staging,
     /// Only a record with a greater value in this column replaces a stored one.

@@ -1,7 +1,5 @@
 //! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 
 use crate::account::{Books, SourceBooks};
@@ -178,8 +176,6 @@ pub(super) async fn write(
     committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
     commit(context, session, batch, &committed).await?;
-    let inserted = i64::try_from(committed.books.inserted).unwrap_or(0);
-    plan.target_rows.fetch_add(inserted, Ordering::Relaxed);
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
     Ok(committed)
