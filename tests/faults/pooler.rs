@@ -147,7 +147,8 @@ fn behind_pgbouncer_unknown_commits_are_counted_once() {
 #[test]
 fn pgbouncer_itself_may_be_restarted_meanwhile() {
     let Some(bouncer) = Bouncer::start() else { return };
-    let load = Load::new(Kind::Append, 6_000);
+    // Long enough that both writers are in a batch when their sessions end.
+    let load = Load::new(Kind::Append, 24_000);
     load.slow(0.1);
     let running = load.through(&bouncer.url(&load.scene), &format!("--pool-size 2 {TRANSACTION}")).spawn();
     until("batches are committed", || load.batches() >= 3);

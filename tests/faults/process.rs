@@ -12,7 +12,8 @@ use std::{
 fn killed_ten_times_at_random_moments_each_kind_of_load_ends_as_if_nothing_had_happened() {
     let mut rng = Rng::new();
     for (kind, pool) in KINDS.into_iter().zip([1, 8, 2]) {
-        let load = Load::new(kind, 24_000);
+        // Ten starts get some thirteen batches far, each.
+        let load = Load::new(kind, 60_000);
         load.slow(0.03 * f64::from(pool));
         let flags = format!("--pool-size {pool} --batch-rows 200");
         let mut moved = 0;
