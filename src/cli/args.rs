@@ -27,8 +27,7 @@ Examples:
   dbload orders.csv --dry-run         the plan; nothing is written
   dbload orders.csv                   after a crash: goes on where it stopped
 
-Each flag of the groups above is a variable too: --pool-size is DBLOAD_POOL_SIZE (flags that speak of one start are not:
-  --dry-run, --restart, --again, --take-over, --skip-records, --json, -q, -v).
+Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.
 
 Exit codes:
     0  complete, every record accepted
@@ -146,7 +145,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
     pub(crate) newer_by: Option<String>,
     /// Show the plan (columns, key, partitions, path) and write nothing
-    #[arg(long)]
+    #[arg(long, env = "DBLOAD_DRY_RUN")]
     pub(crate) dry_run: bool,
 }
 
@@ -209,16 +208,16 @@ pub(crate) struct RejectArgs {
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line, independent of each other")]
 pub(crate) struct RunArgs {
     /// Give an unfinished run up and begin anew
-    #[arg(long)]
+    #[arg(long, env = "DBLOAD_RESTART")]
     pub(crate) restart: bool,
     /// Append files once more that an earlier load has appended
-    #[arg(long)]
+    #[arg(long, env = "DBLOAD_AGAIN")]
     pub(crate) again: bool,
     /// If another process is at this load, wait this long for it to end
     #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     /// Take the load over from another process, even if it seems alive
-    #[arg(long)]
+    #[arg(long, env = "DBLOAD_TAKE_OVER")]
     pub(crate) take_over: bool,
     /// Name of this load; by default made from sources, table, mode and key
     #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
@@ -227,7 +226,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "DBLOAD_NO_LEDGER")]
     pub(crate) no_ledger: bool,
     /// Pass over so many records at the start of the first source
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", env = "DBLOAD_SKIP_RECORDS", default_value_t = 0)]
     pub(crate) skip_records: u64,
 }
 
@@ -264,13 +263,13 @@ pub(crate) struct ResourceArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Print the report as one line of JSON
-    #[arg(long)]
+    #[arg(long, env = "DBLOAD_JSON")]
     pub(crate) json: bool,
     /// No summary, no notes: errors only
-    #[arg(short, long)]
+    #[arg(short, long, env = "DBLOAD_QUIET")]
     pub(crate) quiet: bool,
     /// Say more on stderr, twice still more; may quote records
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(short, long, env = "DBLOAD_VERBOSE", action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Form of what is said on stderr
     #[arg(long, value_name = "FORM", env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
