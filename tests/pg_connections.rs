@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -468,7 +468,12 @@ fn where_nobody_answers_is_said_in_time() {
         let port = web.local_addr().unwrap().port();
         std::thread::spawn(move || {
             for stream in web.incoming() {
-                let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                let mut stream = stream.unwrap();
+                // What is left unread when it closes would reset the connection, sometimes before the answer is read.
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read(&mut [0; 1024]);
             }
         });
         for rest in ["?connect_timeout=2", "?connect_timeout=2&sslmode=disable"] {
