@@ -14,7 +14,7 @@
 //! | rooms | what they do |
 //! |---|---|
 //! | [`job`], [`load`], [`pipeline`] | the wiring: an inert description, the preparation, all stages joined in one function |
-//! | [`write`] | the transaction: one batch, staged, merged, its checkpoint moved last |
+//! | [`mod@write`] | the transaction: one batch, staged, merged, its checkpoint moved last |
 //! | [`source`], [`batch`], [`ledger`] | the stages: bytes of files to blocks, records to batches, runs and their resume points |
 //! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
 //! | [`schema`], [`record`], [`account`], [`event`] | the vocabulary |
