@@ -153,22 +153,6 @@ pub struct Writer {
     pub in_doubt: Arc<AtomicUsize>,
 }
 
-/// A writer is in doubt until this is dropped.
-struct InDoubt<'a>(&'a AtomicUsize);
-
-impl<'a> InDoubt<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for InDoubt<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A checkpoint, as read.
 #[derive(Default)]
 struct Found {
@@ -334,7 +318,21 @@ impl Writer {
                 Ok(Resolved::NotCommitted)
             };
         };
-        let _in_doubt = InDoubt::begin(&self.in_doubt);
+        // Only knowing ends the doubt: a writer that gave up without an answer counts to the end.
+        self.in_doubt.fetch_add(1, Ordering::Relaxed);
+        let resolved = self.resolve_by(ledger, batch, retry).await;
+        if !matches!(resolved, Err(WriteError::Unknown(_))) {
+            self.in_doubt.fetch_sub(1, Ordering::Relaxed);
+        }
+        resolved
+    }
+
+    async fn resolve_by(
+        &self,
+        ledger: &LedgerRef,
+        batch: &Batch,
+        retry: &mut Retry,
+    ) -> Result<Resolved, WriteError> {
         loop {
             let error = match self.checkpoint(ledger).await {
                 // An earlier epoch than ours: the take-over itself is among the commits that were lost.
