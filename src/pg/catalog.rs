@@ -110,7 +110,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
-    let (before, any_trigger, security) = (flag(), flag(), flag());
+    let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
     let details = session.run(&detail_queries(oid)).await?;
     let [columns, types, attributes, indexes] = details.as_slice() else { return Err(CatalogError::Answer) };
     let types = Types::read(types, attributes)?;
@@ -121,6 +121,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         name: qualified,
         oid,
         relfilenode,
+        has_no_pages: no_pages,
         relation,
         has_generated: columns.iter().any(|c| c.generated),
         columns,
@@ -166,7 +167,8 @@ fn head_query(name: &TableName) -> String {
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3), \
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
-           pg_catalog.row_security_active(c.oid) \
+           pg_catalog.row_security_active(c.oid), \
+           c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0 \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         literal(&name.to_string())

@@ -8,11 +8,13 @@ use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
 use super::changed::refuse_changed_table;
+use super::direct::Copied;
 use super::merge::Conflicts;
+use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
 use super::rejects::{self, Originals, StoredReject};
 use super::writer::LedgerRef;
-use super::{careful, convert, fold, merge, names};
+use super::{careful, convert, direct, fold, merge, names};
 
 /// How a batch is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,37 +46,12 @@ impl Path {
     }
 }
 
-/// What a batch is expected to meet, by what the last one met.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Expect {
-    /// Mostly keys that are not stored.
-    #[default]
-    New,
-    /// Mostly rows that are as they should be.
-    Same,
-    /// Mostly stored rows that differ.
-    Changed,
-}
-
-impl Expect {
-    /// The next batch will be like this one.
-    pub(super) const fn after(books: &Books) -> Self {
-        if books.updated > books.inserted + books.unchanged {
-            Self::Changed
-        } else if books.unchanged > books.inserted {
-            Self::Same
-        } else {
-            Self::New
-        }
-    }
-}
-
 /// A path, what is expected of other programs, and of the rows. The result depends on none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
-    pub(super) expect: Expect,
+    pub(super) outlook: Outlook,
 }
 
 /// Where a transaction failed.
@@ -120,6 +97,8 @@ pub struct Committed {
     pub rejects: Vec<StoredReject>,
     /// It took the careful path.
     pub careful: bool,
+    /// Whether its rows went straight into the table.
+    pub direct: Direct,
     /// Seconds in COPY, in the merge, and in the commit.
     pub seconds: [f64; 3],
 }
@@ -142,8 +121,22 @@ pub(super) async fn write(
     let path = way.path;
     let began = std::time::Instant::now();
     let epoch = context.ledger.map(|ledger| ledger.epoch);
-    session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
+    if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
+        session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
+        match direct::copy(plan, session, batch).await.map_err(Failed::at(FailedAt::Merge))? {
+            Copied::Rows(inserted) => {
+                committed.direct = Direct::Done;
+                committed.books.inserted = inserted;
+                committed.rejects = rejects::of_batch(batch, context.originals);
+                let copied = std::time::Instant::now();
+                return finish(context, session, batch, committed, [began, copied]).await;
+            }
+            Copied::Refused => committed.direct = Direct::Refused,
+        }
+    }
+    let begin = format!("{};\n{}", names::begin(plan, batch, epoch), names::staging(plan));
+    session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut rejected = rejects::of_batch(batch, context.originals);
     let mut staged = 0;
     let mut refused = false;
@@ -169,12 +162,23 @@ pub(super) async fn write(
         rejected.extend(of_server);
         rejected.sort_by_key(|r| (r.source, r.record));
     }
+    committed.rejects = rejected;
+    finish(context, session, batch, committed, [began, copied]).await
+}
+
+/// Judges deferred constraints, closes the books of the batch, and commits.
+async fn finish(
+    context: &Context<'_>,
+    session: &Session,
+    batch: &Batch,
+    mut committed: Committed,
+    [began, copied]: [std::time::Instant; 2],
+) -> Result<Committed, Failed> {
     session.run("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(Failed::at(FailedAt::Merge))?;
     let merged = std::time::Instant::now();
     committed.books.read = batch.read();
-    committed.books.rejected = rejected.len() as u64;
-    committed.sources = by_source(batch, &rejected);
-    committed.rejects = rejected;
+    committed.books.rejected = committed.rejects.len() as u64;
+    committed.sources = by_source(batch, &committed.rejects);
     commit(context, session, batch, &committed).await?;
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
@@ -320,7 +324,7 @@ async fn run_fast(
 ) -> Result<Books, ErrorView> {
     let mut books = Books::default();
     let update = merge::update(plan, batch);
-    if way.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+    if way.outlook.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
         // All of them are as they should be, in one look: there is nothing to do.
         if number(outcomes.first(), 0)? == rows {
@@ -329,7 +333,7 @@ async fn run_fast(
     }
     // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
     // two statements is left alone by the insert and seen by an update behind it.
-    if way.expect == Expect::Changed
+    if way.outlook.expect == Expect::Changed
         && !plan.paths.may_swallow
         && let Some(sql) = &update
     {
