@@ -18,6 +18,7 @@
 //! | [`source`], [`batch`], [`ledger`] | the stages: bytes of files to blocks, records to batches, runs and their resume points |
 //! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
 //! | [`schema`], [`record`], [`account`], [`event`] | the vocabulary |
+//! | [`fault`] | crash points and defects for the tests; empty in a release build |
 //! | [`local`] | PostgreSQL servers of dbload's own: the default target, and throwaway ones for tests |
 //!
 //! What each may touch, and what it never does, is in docs/ARCHITECTURE.md and kept by `tests/architecture.rs`. The
@@ -60,6 +61,7 @@
 pub mod account;
 pub mod batch;
 pub mod event;
+pub mod fault;
 pub mod format;
 pub mod job;
 pub mod ledger;

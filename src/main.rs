@@ -10,6 +10,11 @@ use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
+    #[cfg(debug_assertions)]
+    if let Err(words) = cli::faults::arm() {
+        cli::say(&words);
+        return ExitCode::from(exit::USAGE);
+    }
     let cli = match Cli::from_arg_matches(&command().get_matches()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         }
         None => run_load(cli.load),
     };
+    #[cfg(debug_assertions)]
+    cli::faults::tell();
     ExitCode::from(code)
 }
 

@@ -13,28 +13,30 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
+    // Empty functions in a release build.
+    ("fault", &[]),
     ("account", &[]),
     ("record", &[]),
     ("event", &["account"]),
     ("schema", &[]),
     ("format", &["record"]),
     ("report", &["account"]),
-    ("pg", &["schema"]),
+    ("pg", &["fault", "schema"]),
     ("map", &["format", "record", "schema"]),
     ("source", &["format", "record"]),
     ("batch", &["map", "record"]),
     ("plan", &["map", "pg", "schema"]),
     ("job", &["format", "map", "pg", "schema"]),
     ("ledger", &["account", "pg", "record"]),
-    ("write", &["account", "batch", "map", "pg", "record", "schema"]),
+    ("write", &["account", "batch", "fault", "map", "pg", "record", "schema"]),
     ("local", &[]),
     ("pipeline", EVERY_STAGE),
     ("load", EVERY_STAGE),
 ];
 
 const EVERY_STAGE: &[&str] = &[
-    "account", "batch", "event", "format", "job", "ledger", "load", "map", "pg", "pipeline", "plan",
+    "account", "batch", "event", "fault", "format", "job", "ledger", "load", "map", "pg", "pipeline", "plan",
     "record", "report", "schema", "source", "write",
 ];
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
 use crate::pg::{ErrorView, Session, is_passing};
@@ -40,10 +41,11 @@ pub(super) async fn close(
         }
         Err(error) => (None, Ended::Failed(error)),
     };
-    if matches!(ended, Ended::Complete)
-        && let Err(error) = complete_run(job, &prepared).await
-    {
-        ended = Ended::Failed(error.into());
+    if matches!(ended, Ended::Complete) {
+        match complete_run(job, &prepared).await {
+            Ok(()) => fault::point(Point::Completed),
+            Err(error) => ended = Ended::Failed(error.into()),
+        }
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
@@ -120,6 +122,7 @@ async fn patiently<T>(
 async fn complete_run(job: &Job, prepared: &Prepared) -> Result<(), LedgerError> {
     let Some(run) = &prepared.run else { return Ok(()) };
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
+    fault::point(Point::Completing);
     patiently(job.resources.retry_for, async || {
         let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
             .await

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use futures::SinkExt as _;
 use tokio_postgres::SimpleQueryMessage;
 
+use crate::fault::{self, Defect};
+
 use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
 use super::sqlstate::ErrorView;
@@ -131,8 +133,20 @@ impl Session {
 
     /// COPY .. FROM STDIN; returns the number in the command tag.
     pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
+        if fault::defect(Defect::DropRecord) {
+            let mut rows: Vec<Bytes> = chunks.collect();
+            let lost = rows.last_mut().map_or(0, drop_last_row);
+            return Ok(self.answered(copy_in(self.client()?, sql, rows.into_iter())).await? + lost);
+        }
         self.answered(copy_in(self.client()?, sql, chunks)).await
     }
+}
+
+/// [`Defect::DropRecord`].
+fn drop_last_row(rows: &mut Bytes) -> u64 {
+    let end = rows.len().saturating_sub(1);
+    rows.truncate(memchr::memrchr(b'\n', &rows[..end]).map_or(0, |at| at + 1));
+    1
 }
 
 async fn copy_in(client: &Client, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {

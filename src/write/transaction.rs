@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
+use crate::fault::{self, Defect, Point};
 use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
@@ -124,8 +125,10 @@ pub(super) async fn write(
     let mut committed = Committed::default();
     if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
         session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
+        fault::point(Point::Begun);
         match direct::copy(plan, session, batch).await.map_err(Failed::at(FailedAt::Merge))? {
             Copied::Rows(inserted) => {
+                fault::point(Point::Copied);
                 committed.direct = Direct::Done;
                 committed.books.inserted = inserted;
                 committed.rejects = rejects::of_batch(batch, context.originals);
@@ -137,6 +140,7 @@ pub(super) async fn write(
     }
     let begin = format!("{};\n{}", names::begin(plan, batch, epoch), names::staging(plan));
     session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
+    fault::point(Point::Begun);
     let mut rejected = rejects::of_batch(batch, context.originals);
     let mut staged = 0;
     let mut refused = false;
@@ -144,6 +148,7 @@ pub(super) async fn write(
         staged = stage(plan, session, batch, path).await.map_err(Failed::at(FailedAt::Staging))?;
         refused = staged < batch.rows;
     }
+    fault::point(Point::Copied);
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
@@ -174,11 +179,20 @@ async fn finish(
     mut committed: Committed,
     [began, copied]: [std::time::Instant; 2],
 ) -> Result<Committed, Failed> {
+    fault::point(Point::Merged);
     session.run("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(Failed::at(FailedAt::Merge))?;
+    fault::point(Point::Judged);
     let merged = std::time::Instant::now();
     committed.books.read = batch.read();
     committed.books.rejected = committed.rejects.len() as u64;
     committed.sources = by_source(batch, &committed.rejects);
+    if fault::defect(Defect::CountTwice)
+        && let Some((_, source)) = committed.sources.first_mut()
+    {
+        source.read += 1;
+        committed.books.read += 1;
+        committed.books.inserted += 1;
+    }
     commit(context, session, batch, &committed).await?;
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
@@ -391,10 +405,16 @@ async fn commit(
                     .await
                     .map_err(Failed::at(FailedAt::Ledger))?;
             }
-            format!("{};\nCOMMIT", ledger.advance(batch, committed))
+            fault::point(Point::RejectsStored);
+            if fault::defect(Defect::SkipCheckpoint) && batch.after.record.is_multiple_of(3) {
+                "SELECT 1;\nCOMMIT".to_owned()
+            } else {
+                format!("{};\nCOMMIT", ledger.advance(batch, committed))
+            }
         }
     };
     session.run(&sql).await.map_err(Failed::at(FailedAt::Commit))?;
     session.transaction_ended();
+    fault::point(Point::Committed);
     Ok(())
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::account::Books;
 use crate::batch::Batch;
+use crate::fault::{self, Defect, Point};
 use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify, literal};
 
 use crate::record::Position;
@@ -178,6 +179,8 @@ impl Writer {
     pub async fn run(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
         while let Some(batch) = batches.recv().await {
             let mut queue = VecDeque::from([batch]);
+            #[cfg(debug_assertions)]
+            out_of_order(&mut queue, &mut batches).await;
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
@@ -319,6 +322,10 @@ impl Writer {
                 Ok(Resolved::NotCommitted)
             };
         };
+        fault::point(Point::Resolving);
+        if fault::defect(Defect::UnknownIsCommitted) {
+            return Ok(Resolved::Committed(Books::default()));
+        }
         // Only knowing ends the doubt: a writer that gave up without an answer counts to the end.
         self.in_doubt.fetch_add(1, Ordering::Relaxed);
         let resolved = self.resolve_by(ledger, batch, retry).await;
@@ -409,6 +416,17 @@ impl Writer {
             }
             FailedAt::Commit => Stage::AfterCommitSent,
         }
+    }
+}
+
+/// [`crate::fault::Defect::OutOfOrder`].
+#[cfg(debug_assertions)]
+async fn out_of_order(queue: &mut VecDeque<Batch>, batches: &mut mpsc::Receiver<Batch>) {
+    if crate::fault::defect(crate::fault::Defect::OutOfOrder)
+        && let Some(mut next) = batches.recv().await
+    {
+        queue[0].exchange_content(&mut next);
+        queue.push_back(next);
     }
 }
 
