@@ -30,4 +30,5 @@ mod rejects;
 mod runs;
 mod support;
 mod tables;
+mod torture;
 mod types;

@@ -55,6 +55,7 @@ impl Session {
     pub async fn open_within(pool: &Pool, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
         let client = pool.get().await.map_err(|error| match error.view() {
             Some(view) => view.clone(),
+            None if matches!(error, PgError::ReadOnly { .. }) => ErrorView::read_only(error.to_string()),
             // Nobody answered: as good as a lost connection.
             None => {
                 let lost = matches!(error, PgError::Unreachable { .. } | PgError::PoolBusy { .. });
@@ -84,7 +85,7 @@ impl Session {
                 Err(ErrorView { message, ..ErrorView::lost() })
             }),
         };
-        if answer.as_ref().is_err_and(|error| error.lost) {
+        if answer.as_ref().is_err_and(|error| error.lost || error.is_read_only()) {
             self.broken.store(true, Ordering::Relaxed);
         }
         answer

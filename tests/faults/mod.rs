@@ -8,6 +8,7 @@ mod connection;
 mod crash;
 #[cfg(debug_assertions)]
 mod defects;
+mod failover;
 mod owners;
 mod pooler;
 mod process;

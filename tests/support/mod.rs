@@ -9,6 +9,7 @@ pub mod folder;
 pub mod generate;
 pub mod inject;
 pub mod ledger;
+pub mod pair;
 pub mod proxy;
 pub mod scene;
 
