@@ -6,13 +6,16 @@
 
 mod careful;
 mod changed;
+mod committer;
 mod convert;
 mod fold;
 mod merge;
 mod names;
 mod plan;
+mod protocol;
 mod rejects;
 mod retry;
+mod server;
 mod transaction;
 mod verify;
 mod writer;
