@@ -16,6 +16,8 @@ mod protocol;
 mod rejects;
 mod retry;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod transaction;
 mod verify;
 mod writer;

@@ -141,6 +141,15 @@ enum Phase {
     InDoubt,
 }
 
+/// What may have become of the tries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Earlier {
+    /// None of them can commit any more.
+    Ended,
+    /// One of them was given up with its COMMIT sent, and a backend may still be at it.
+    MayCommit,
+}
+
 /// The protocol of one batch, up to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Protocol {
@@ -148,6 +157,7 @@ pub(super) struct Protocol {
     path: Path,
     conflicts: Conflicts,
     prepared_anew: bool,
+    earlier: Earlier,
     phase: Phase,
 }
 
@@ -159,6 +169,7 @@ impl Protocol {
             path: Path::Fast,
             conflicts: Conflicts::NotExpected,
             prepared_anew: false,
+            earlier: Earlier::Ended,
             phase: Phase::Trying,
         };
         (new, new.attempt())
@@ -205,6 +216,10 @@ impl Protocol {
                 self.attempt()
             }
             Action::CarefulPath if self.path < careful => self.by(careful),
+            // The whole may still be committed behind our back, and then the halves fit nowhere.
+            Action::HalveBatch(_) if self.terms.records > 1 && self.earlier == Earlier::MayCommit => {
+                Step::Pause(Relief::None)
+            }
             Action::HalveBatch(_) if self.terms.records > 1 => Step::Halve,
             Action::HalveBatch(SingleRecord::Reject) if self.path < careful => self.by(careful),
             Action::HalveBatch(_) => Step::Stop(Stop::Failed),
@@ -250,6 +265,9 @@ impl Protocol {
         let may_be_committed = error.lost || matches!(error.sqlstate.as_deref(), Some("08007" | "40003"));
         match self.terms.proof {
             Proof::Checkpoint { .. } => {
+                if may_be_committed {
+                    self.earlier = Earlier::MayCommit;
+                }
                 self.phase = Phase::InDoubt;
                 Step::ReadCheckpoint
             }
@@ -279,5 +297,7 @@ impl Protocol {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -156,6 +156,33 @@ fn what_is_too_much_is_halved_until_one_record_is_left() {
 }
 
 #[test]
+fn what_may_still_commit_is_never_halved() {
+    let (lost, time, told) = (ErrorView::lost(), code("57014"), code("40001"));
+    let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
+    let pause = Step::Pause(Relief::None);
+    check(
+        TERMS,
+        &[
+            (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
+            (Happened::Found(Some(&before)), pause),
+            (Happened::Rested, FAST),
+            (failed(FailedAt::Merge, &time), pause),
+            (Happened::Rested, FAST),
+            (failed(FailedAt::Merge, &time), pause),
+        ],
+    );
+    check(
+        TERMS,
+        &[
+            (failed(FailedAt::Commit, &told), Step::ReadCheckpoint),
+            (Happened::Found(Some(&before)), pause),
+            (Happened::Rested, FAST),
+            (failed(FailedAt::Merge, &time), Step::Halve),
+        ],
+    );
+}
+
+#[test]
 fn a_key_that_another_program_has_just_stored_is_expected_from_then_on() {
     let taken = code("23505");
     let aware = |path| Step::Attempt { path, conflicts: Conflicts::LeftAlone };
