@@ -13,10 +13,11 @@ use crate::account::Books;
 use crate::batch::Batch;
 use crate::pg::ErrorView;
 
+use super::outlook::Outlook;
 use super::protocol::{Happened, Protocol, Step, Stop, Terms, place_of};
 use super::retry::{Patience, Retry};
 use super::server::Server;
-use super::transaction::{Committed, Expect, Way};
+use super::transaction::{Committed, Way};
 use super::writer::{WriteError, WriterEvent};
 
 /// What a writer is while it runs.
@@ -26,7 +27,7 @@ pub(super) struct Committer<S> {
     pub(super) patience: Patience,
     pub(super) events: mpsc::Sender<WriterEvent>,
     pub(super) books: Books,
-    pub(super) expect: Expect,
+    pub(super) outlook: Outlook,
     pub(super) in_doubt: Arc<AtomicUsize>,
 }
 
@@ -56,7 +57,7 @@ impl<S: Server> Committer<S> {
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
-                    self.expect = Expect::after(&committed.books);
+                    self.outlook.learn(&committed.books, committed.direct, committed.careful);
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,
@@ -90,7 +91,7 @@ impl<S: Server> Committer<S> {
             let doubted = protocol.in_doubt();
             step = match step {
                 Step::Attempt { path, conflicts } => {
-                    let way = Way { path, conflicts, expect: self.expect };
+                    let way = Way { path, conflicts, outlook: self.outlook };
                     self.attempt(batch, way, &mut protocol, &mut tries).await
                 }
                 Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,

@@ -14,11 +14,12 @@ use crate::pg::{ErrorView, Pool, literal};
 use crate::record::Position;
 
 use super::committer::Committer;
+use super::outlook::Outlook;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::Patience;
 use super::server::Postgres;
-use super::transaction::{Committed, Expect};
+use super::transaction::Committed;
 use super::verify::Verdict;
 
 /// The setting that a batch's transaction begins with, and that is gone with it.
@@ -146,7 +147,7 @@ pub struct Writer {
     /// What the ledger has counted for this partition so far.
     pub books: Books,
     /// What the next batch is expected to meet.
-    pub expect: Expect,
+    pub outlook: Outlook,
     /// Writers, of all partitions, that do not know what became of their batch.
     pub in_doubt: Arc<AtomicUsize>,
 }
@@ -167,7 +168,7 @@ impl Writer {
             patience: self.patience,
             events: self.events,
             books: self.books,
-            expect: self.expect,
+            outlook: self.outlook,
             in_doubt: self.in_doubt,
         };
         committer.run(batches).await

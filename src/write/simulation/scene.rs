@@ -17,9 +17,9 @@ use super::load::{END, Fate, Load};
 use super::server::{Event, Numbered, Seen, Server};
 use crate::account::Books;
 use crate::write::committer::Committer;
+use crate::write::outlook::Outlook;
 use crate::write::protocol::place_of;
 use crate::write::retry::Patience;
-use crate::write::transaction::Expect;
 use crate::write::writer::{WriteError, WriterEvent};
 
 /// A load that takes more steps hangs.
@@ -235,7 +235,7 @@ impl Scene {
                 patience,
                 events: events_in.clone(),
                 books: rows[partition].books,
-                expect: Expect::default(),
+                outlook: Outlook::new(false),
                 in_doubt: Arc::clone(&in_doubt),
             };
             writers.push(Some(Box::pin(committer.run(receiver)) as Running));
