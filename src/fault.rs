@@ -21,9 +21,7 @@ pub enum Point {
     Copied,
     /// They are merged.
     Merged,
-    /// Deferred constraints have been judged.
-    Judged,
-    /// Its rejects are stored, if it has any.
+    /// Its rejects are stored, if it has any; judgement, checkpoint and COMMIT are next.
     RejectsStored,
     /// The answer to COMMIT was received, and nobody told of it.
     Committed,
@@ -40,14 +38,13 @@ pub enum Point {
 }
 
 /// All of them, with the names that `DBLOAD_CRASH_AT=NAME:N` knows.
-pub const POINTS: [(Point, &str); 14] = [
+pub const POINTS: [(Point, &str); 13] = [
     (Point::Recording, "recording"),
     (Point::Recorded, "recorded"),
     (Point::TakenOver, "taken-over"),
     (Point::Begun, "begun"),
     (Point::Copied, "copied"),
     (Point::Merged, "merged"),
-    (Point::Judged, "judged"),
     (Point::RejectsStored, "rejects-stored"),
     (Point::Committed, "committed"),
     (Point::Resolving, "resolving"),
@@ -60,7 +57,7 @@ pub const POINTS: [(Point, &str); 14] = [
 /// Something that is done wrong on purpose. The defects of the fence itself are SQL, and the tests' own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
-    /// The last record of each COPY is lost, and counted.
+    /// A record of each COPY is lost, and counted.
     DropRecord,
     /// The first record of each batch is counted twice.
     CountTwice,

@@ -107,7 +107,10 @@ fn sources() -> Vec<Source> {
     let tests: BTreeSet<PathBuf> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
     texts
         .into_iter()
-        .filter(|(path, _)| !tests.contains(path))
+        // A module of tests, and all that is below it.
+        .filter(|(path, _)| {
+            !tests.iter().any(|test| path == test || path.starts_with(test.with_extension("")))
+        })
         .map(|(path, text)| {
             let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             let room =
@@ -335,6 +338,18 @@ fn only_pg_knows_a_driver() {
 #[test]
 fn the_pure_rooms_touch_no_runtime_file_environment_or_clock() {
     check("a pure room touches the world", broken(&sources(), impurities));
+}
+
+#[test]
+fn the_protocol_decides_without_a_session_a_clock_or_a_channel() {
+    let broken = broken(&sources(), |source| match source.path.as_str() {
+        "src/write/protocol.rs" => touched(
+            source,
+            &["tokio", "std::time", "Instant", "Duration", "Session", "Pool", "async", "backon"],
+        ),
+        _ => Vec::new(),
+    });
+    check("the protocol touches the world", broken);
 }
 
 #[test]

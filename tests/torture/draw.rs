@@ -73,17 +73,8 @@ pub const NAMES: [&str; 15] = [
 
 /// Crash points that a load passes after its first batch has begun.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 9] = [
-    "taken-over",
-    "begun",
-    "copied",
-    "merged",
-    "judged",
-    "rejects-stored",
-    "committed",
-    "completing",
-    "begun",
-];
+const POINTS: [&str; 8] =
+    ["taken-over", "begun", "copied", "merged", "rejects-stored", "committed", "completing", "begun"];
 
 /// Kinds that are drawn, by how often.
 fn kinds() -> Vec<&'static str> {
