@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use dbload::job::{Job, POOL_SIZE, Reading, RejectBudget, Resources, Runs};
+use dbload::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
 use dbload::load::{Ended, LoadError, Outcome, load};
 use dbload::pg::Dsn;
 use dbload::pg::dsn::Host;
@@ -20,7 +20,12 @@ const SIGTERM_CODE: u8 = 143;
 
 /// The job that the flags describe.
 pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Job {
-    let transaction_pooler = args.resources.pooler == PoolerArg::Transaction || dsn.behind_pooler;
+    let pooler = match args.resources.pooler {
+        PoolerArg::Auto if dsn.behind_pooler => Pooler::Transaction,
+        PoolerArg::Auto => Pooler::Detect,
+        PoolerArg::None => Pooler::None,
+        PoolerArg::Transaction => Pooler::Transaction,
+    };
     let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
     let mut job = Job::new(dsn, args.sources.clone());
     job.table.clone_from(&args.target.table);
@@ -62,7 +67,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Job {
         no_ledger: args.runs.no_ledger,
         skip_records: args.runs.skip_records,
     };
-    job.transaction_pooler = transaction_pooler;
+    job.pooler = pooler;
     job
 }
 

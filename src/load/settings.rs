@@ -1,10 +1,12 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
-use crate::job::Job;
+use crate::job::{Job, Pooler};
 use crate::ledger::{Settings, identity_of};
 use crate::pg::TableName;
+use crate::pg::catalog::ServerFacts;
 use crate::plan::{Plan, Refusal};
 use crate::schema::Mode;
+use crate::write::Staging;
 
 use super::error::LoadError;
 
@@ -55,4 +57,12 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("timezone", value(job.time_zone.clone()));
     set("datestyle", value(job.date_style.clone()));
     settings
+}
+
+/// How batches are staged: behind a pooler the next transaction has another backend.
+pub(super) fn staging(job: &Job, facts: &ServerFacts) -> Staging {
+    match (job.pooler, facts.is_pooled) {
+        (Pooler::Transaction, _) | (Pooler::Detect, true) => Staging::Transaction,
+        (Pooler::None, _) | (Pooler::Detect, false) => Staging::Session,
+    }
 }

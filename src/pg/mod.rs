@@ -11,6 +11,7 @@ mod connect;
 pub mod dsn;
 mod error;
 mod pool;
+mod pooled;
 mod secret;
 mod session;
 mod sqlstate;
