@@ -105,7 +105,10 @@ fn sources() -> Vec<Source> {
     let tests: BTreeSet<PathBuf> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
     texts
         .into_iter()
-        .filter(|(path, _)| !tests.contains(path))
+        // What a test module declares is a test as well.
+        .filter(|(path, _)| {
+            !tests.iter().any(|test| path == test || path.starts_with(test.with_extension("")))
+        })
         .map(|(path, text)| {
             let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             let room =
