@@ -105,8 +105,6 @@ fn larger_scopes_in_every_interleaving() {
     check("one partition, killed, two answers lost", Scope { budget, records: 3, ..DEEP });
     let budget = Budget { losses: 1, crashes: 1, take_overs: 1, failovers: 1, ..NO_FAULTS };
     check("lost commits, killed and taken over", Scope { budget, ..FORGETFUL });
-    let budget = Budget { losses: 1, crashes: 1, take_overs: 1, ..NO_FAULTS };
-    check("two partitions, killed and taken over", Scope { budget, ..SMALL });
 }
 
 #[test]
