@@ -57,6 +57,8 @@ struct Open {
     /// Records up to here are committed already.
     resume: Position,
     idle_bytes: u64,
+    /// The source that the batch's digest is of.
+    digest_of: u32,
 }
 
 /// Collects encoded blocks into batches.
@@ -78,6 +80,7 @@ impl Batcher {
                 hashes: HashSet::default(),
                 resume: at,
                 idle_bytes: 0,
+                digest_of: u32::MAX,
             })
             .collect();
         Self { limits, hashes, open }
@@ -91,9 +94,11 @@ impl Batcher {
             let columns = Arc::clone(&columns);
             let mut full = Vec::new();
             open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
-            if block.end > open.batch.after {
+            if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
+                open.digest_of = block.source;
+                open.batch.page.clone_from(&block.page);
             }
             open.idle_bytes += block.bytes.len() as u64;
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
@@ -118,7 +123,11 @@ impl Batcher {
                 if open.batch.before >= end && open.batch.read() == 0 && !done {
                     return None;
                 }
-                open.batch.after = open.batch.after.max(end);
+                if open.batch.after < end {
+                    open.batch.after = end;
+                    open.batch.page = None;
+                    open.batch.digest = None;
+                }
                 open.batch.done = done;
                 Some(open.flush())
             })
@@ -178,10 +187,19 @@ impl Open {
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
+                self.end_within(block);
                 full.push(self.flush());
             }
         }
         self.close_run(&source, &run, n);
+    }
+
+    /// The batch ends at a record in the midst of this block.
+    fn end_within(&mut self, block: &Block) {
+        self.batch.page.clone_from(&block.page);
+        if self.digest_of != block.source {
+            self.batch.digest = None;
+        }
     }
 
     /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.

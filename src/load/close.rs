@@ -167,7 +167,7 @@ async fn report(
         table: table_words(prepared),
         database: prepared.pool.place(),
         mode: prepared.plan.mode.name(),
-        guarantee: prepared.guarantee,
+        guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
         complete: matches!(ended, Ended::Complete),
         attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
         rows,

@@ -44,6 +44,8 @@ pub struct Ran {
     pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
     pub failed: HashMap<u32, String>,
+    /// Every source that was read gives the same records when it is read again.
+    pub exact: bool,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
     /// Where the writers' time went.
@@ -54,6 +56,7 @@ pub struct Ran {
 pub(super) enum Heard {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
+    Opened { exact: bool, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
 }
@@ -76,6 +79,7 @@ pub(super) async fn account(
         block_starts: Vec::new(),
         verdict: Verdict::default(),
         failed: HashMap::new(),
+        exact: true,
         ignored_fields: 0,
         seconds: Seconds::default(),
     };
@@ -155,6 +159,10 @@ impl Shared<'_> {
         };
         match message {
             Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Opened { exact, note } => {
+                ran.exact &= exact;
+                note.map_or(Event::Read, |text| Event::Note { text })
+            }
             Heard::Block { start, first_seq } => {
                 ran.block_starts.push((start, first_seq));
                 Event::Read

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::error::SourceError;
 use super::stream::Stream;
 use crate::format::{Format, Limits, Splitter, read_header};
-use crate::record::{Block, Digest, Position, Span, SpanKind};
+use crate::record::{Block, Digest, PageToken, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
 /// decoding it, and small enough to keep dozens in memory.
@@ -43,20 +43,27 @@ pub struct Blocks {
     digest: Xxh3,
     digest_from: u64,
     done: bool,
+    /// The version of the body, for the checkpoints in it.
+    page: Option<PageToken>,
 }
 
 impl Blocks {
     /// Reads `stream`, which was just opened, on from `at`. `at`: the start of the source, or a resume point
-    /// of an earlier reading.
+    /// of an earlier reading; `digest`: of a part before it, as that reading saw it.
     ///
     /// # Errors
     /// When it cannot be read, has no usable header, or is a pipe and `at` not its start.
-    pub async fn new(mut stream: Stream, reading: Reading, at: Position) -> Result<Self, SourceError> {
+    pub async fn new(
+        mut stream: Stream,
+        reading: Reading,
+        at: Position,
+        digest: Option<Digest>,
+    ) -> Result<Self, SourceError> {
         let at = Position { source: reading.source, ..at };
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            stream.reopen_at(at.offset).await?;
+            stream.go_to(at.offset, digest).await?;
             if leaves_doubt(&mut stream, &reading).await? {
                 // Only what stands before tells whether a bracket is still open: read it again.
                 stream.reopen_at(0).await?;
@@ -70,6 +77,7 @@ impl Blocks {
         Ok(Self {
             digest: Xxh3::new(),
             digest_from: stream.offset(),
+            page: stream.token(),
             stream,
             reading,
             splitter,
@@ -134,7 +142,7 @@ impl Blocks {
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq })
+        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq, page: self.page.clone() })
     }
 
     /// Names of the columns, for delimiter-separated values.
@@ -199,7 +207,7 @@ async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, So
 }
 
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.
-fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
+pub(super) fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes.len() + head.len());
     all.extend_from_slice(bytes);
     let start = all.len();
