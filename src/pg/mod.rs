@@ -11,7 +11,6 @@ mod connect;
 pub mod dsn;
 mod error;
 mod pool;
-mod secret;
 mod session;
 mod sqlstate;
 mod sqlx_door;
@@ -22,7 +21,7 @@ pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use pool::{Client, Pool, connect_pool};
-pub use secret::Secret;
+pub use crate::secret::Secret;
 pub use session::{Outcome, Session};
 pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_passing, may_be_changed_table,
