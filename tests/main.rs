@@ -30,3 +30,4 @@ mod runs;
 mod support;
 mod tables;
 mod types;
+mod web;

@@ -178,7 +178,7 @@ impl Input {
     /// Where it ends, if its rest is an entry of its own.
     #[must_use]
     pub fn end(&self) -> Option<Position> {
-        self.moved_to.and_then(|_| self.set_aside.as_ref()).map(|place| place.position(self.begin.source))
+        self.moved_to.and(self.set_aside.as_ref()).map(|place| place.position(self.begin.source))
     }
 
     /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with.
@@ -259,7 +259,8 @@ impl Input {
         if matches!(format, Format::Json { .. }) {
             stream.end_shows();
         }
-        let blocks = Blocks::new(stream, held_to(format), begin.at, begin.digest).await?;
+        stream.expect(begin.digest);
+        let blocks = Blocks::new(stream, held_to(format), begin.at).await?;
         Ok(Records::Body(Box::new(blocks)))
     }
 }

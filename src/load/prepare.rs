@@ -16,7 +16,7 @@ use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Location, SourceError};
+use crate::source::SourceError;
 use crate::write::{LedgerRef, Staging, WritePlan};
 
 use super::ahead::Ahead;

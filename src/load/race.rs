@@ -7,7 +7,7 @@ use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::LedgerError;
 use crate::pg::{Pool, Session};
-use crate::source::{Lists, resolve};
+use crate::source::{Lists, resolve_with};
 
 use super::error::LoadError;
 use super::look::look;
@@ -31,7 +31,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
         each_fields: job.web.each_fields.clone(),
         body: job.web.body.clone(),
     };
-    let specs = resolve(&job.sources, lists).await?;
+    let specs = resolve_with(&job.sources, lists).await?;
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;

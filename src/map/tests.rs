@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::format::{Dialect, Format, Limits, Splitter};
+use crate::format::{Dialect, Format, Layout, Limits, Splitter};
 use crate::record::{Block, Position};
 use crate::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
 

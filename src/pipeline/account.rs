@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
-use crate::event::{Event, Tally};
+use crate::event::{Event, Requests, Tally};
+use crate::http::Counters;
 use crate::load::{Input, LoadError};
 use crate::record::Position;
 use crate::report::Seconds;
@@ -99,6 +100,7 @@ pub(super) async fn account(
             _ = tick.tick() => Event::Read,
         };
         ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
+        ran.tally.http = prepared.web.as_ref().map(|web| requests(&web.client.counters()));
         (shared.listener)(&event, &ran.tally);
     }
     while let Ok(message) = heard.try_recv() {
@@ -112,6 +114,26 @@ pub(super) async fn account(
         ran.end = End::Stopped;
     }
     Ok(ran)
+}
+
+/// An error with what lies behind it: who reads the report sees no chain of causes.
+fn with_causes(error: &SourceError) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    words
+}
+
+fn requests(counters: &Counters) -> Requests {
+    let Counters { requests: sent, retried, failed, waited, .. } = *counters;
+    Requests { sent, retried, failed, waited }
 }
 
 impl Shared<'_> {
@@ -168,8 +190,9 @@ impl Shared<'_> {
                 Event::Read
             }
             Heard::Failed { source, error } => {
-                ran.failed.insert(source, error.to_string());
-                Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }
+                let reason = with_causes(&error);
+                ran.failed.insert(source, reason.clone());
+                Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
             Heard::Ignored { fields } => {
                 ran.ignored_fields += fields;

@@ -85,6 +85,9 @@ impl Begun {
         if let Some(ahead) = &self.ahead {
             ahead.turn_of(ordinal);
         }
+        if let Some(web) = &shared.prepared.web {
+            web.client.let_pass(ordinal as u64);
+        }
         if let Some(opened) = self.kept.remove(&ordinal) {
             return opened;
         }

@@ -49,21 +49,16 @@ pub struct Blocks {
 
 impl Blocks {
     /// Reads `stream`, which was just opened, on from `at`. `at`: the start of the source, or a resume point
-    /// of an earlier reading; `digest`: of a part before it, as that reading saw it.
+    /// of an earlier reading.
     ///
     /// # Errors
     /// When it cannot be read, has no usable header, or is a pipe and `at` not its start.
-    pub async fn new(
-        mut stream: Stream,
-        reading: Reading,
-        at: Position,
-        digest: Option<Digest>,
-    ) -> Result<Self, SourceError> {
+    pub async fn new(mut stream: Stream, reading: Reading, at: Position) -> Result<Self, SourceError> {
         let at = Position { source: reading.source, ..at };
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            stream.go_to(at.offset, digest).await?;
+            stream.go_to(at.offset).await?;
             if leaves_doubt(&mut stream, &reading).await? {
                 // Only what stands before tells whether a bracket is still open: read it again.
                 stream.reopen_at(0).await?;

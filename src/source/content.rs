@@ -3,7 +3,7 @@
 
 use super::error::SourceError;
 use super::resolve::SourceSpec;
-use crate::format::{DetectError, Detected, Format, detect};
+use crate::format::{self, DetectError, Detected, Format};
 
 /// What the first bytes are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,10 @@ pub(super) fn detect(
     refuse(spec, head)?;
     let name = spec.file_name();
     let failed = |source| SourceError::Detect { name: spec.name.clone(), source };
-    let named = if detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
-    let detected = detect::detect(named, head).map_err(failed)?;
+    let named = if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
+    let detected = format::detect(named, head).map_err(failed)?;
     Ok(match (body, detected.format) {
-        (Body::Page, Format::Jsonl) if detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" => {
+        (Body::Page, Format::Jsonl) if format::detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" => {
             Detected { format: Format::Json { records: None }, because: "a page of JSON" }
         }
         (_, format) => Detected { format, ..detected },
@@ -44,7 +44,7 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
         return Err(SourceError::EmptyBody { name: spec.name.clone() });
     }
     let is = |markup: &&[u8]| text.get(..markup.len()).is_some_and(|start| start.eq_ignore_ascii_case(markup));
-    if MARKUP.iter().any(|markup| is(&markup)) {
+    if MARKUP.iter().any(|markup| is(markup)) {
         return Err(SourceError::Detect { name: spec.name.clone(), source: DetectError::Markup });
     }
     Ok(())
@@ -70,11 +70,7 @@ mod tests {
     use crate::source::Location;
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: Body, expected: &str) {
-        let spec = SourceSpec {
-            name: name.to_owned(),
-            location: Location::File(name.into()),
-            fields: Vec::new(),
-        };
+        let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));
         let found = match detect(&spec, content_type, head.as_bytes(), body) {
             Ok(Detected { format: Format::Csv(_), .. }) => "csv".to_owned(),
             Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".to_owned(),

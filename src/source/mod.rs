@@ -23,6 +23,6 @@ pub use fingerprint::{Change, Fingerprint};
 pub use pages::{Opening, Pages};
 pub use records::Records;
 pub use endpoints::Lists;
-pub use resolve::{Location, SourceSpec, resolve};
+pub use resolve::{Location, SourceSpec, resolve, resolve_with};
 pub use stream::{RawProgress, Stream};
 pub use web::BodyChanged;

@@ -111,7 +111,18 @@ impl SourceSpec {
 ///
 /// # Errors
 /// When a word names nothing, twice the same, or what cannot be read.
-pub async fn resolve<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Vec<SourceSpec>, SourceError> {
+pub async fn resolve<W: AsRef<OsStr>>(words: &[W]) -> Result<Vec<SourceSpec>, SourceError> {
+    resolve_with(words, Lists::default()).await
+}
+
+/// The same, with the sources of these lists behind those of the words.
+///
+/// # Errors
+/// As above, or when a list cannot be used.
+pub async fn resolve_with<W: AsRef<OsStr>>(
+    words: &[W],
+    lists: Lists,
+) -> Result<Vec<SourceSpec>, SourceError> {
     let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
     let task = tokio::task::spawn_blocking(move || resolve_now(&words, &lists));
     task.await

@@ -63,6 +63,7 @@ pub struct Stream {
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
+    expected: Option<Digest>,
 }
 
 impl Stream {
@@ -100,8 +101,18 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
         let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
         let buffer = BytesMut::new();
-        let network = None;
-        Ok(Self { spec, compression, fingerprint, progress, network, reader, offset: 0, buffer, at_end: false })
+        Ok(Self {
+            spec,
+            compression,
+            fingerprint,
+            progress,
+            network: None,
+            reader,
+            offset: 0,
+            buffer,
+            at_end: false,
+            expected: None,
+        })
     }
 
     /// Opens a body from the network at its start. `recorded`: what a checkpoint in it says, if it was read before.
@@ -136,6 +147,7 @@ impl Stream {
             offset: 0,
             buffer: BytesMut::new(),
             at_end: false,
+            expected: None,
         };
         let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -151,16 +163,22 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Goes to a resume point. `digest`: of a part before it, as it was read then.
-    pub(super) async fn go_to(&mut self, offset: u64, digest: Option<Digest>) -> Result<(), SourceError> {
+    /// What was read of it by an earlier reading, up to its resume point.
+    pub const fn expect(&mut self, digest: Option<Digest>) {
+        self.expected = digest;
+    }
+
+    /// Goes to a resume point.
+    pub(super) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
         let by_range = self.compression == Compression::None
             && self.is_exact()
             && offset.saturating_sub(self.offset) > RANGE_BYTES;
-        if self.network.is_none() || by_range { self.reopen_at(offset).await } else { self.pass(offset, digest).await }
+        if self.network.is_none() || by_range { self.reopen_at(offset).await } else { self.pass(offset).await }
     }
 
     /// Reads up to `offset` and looks whether it is what was read then.
-    async fn pass(&mut self, offset: u64, digest: Option<Digest>) -> Result<(), SourceError> {
+    async fn pass(&mut self, offset: u64) -> Result<(), SourceError> {
+        let digest = self.expected.take();
         let mut hash = Xxh3::new();
         while self.offset < offset {
             if self.buffer.is_empty() && !self.read_more(SKIPPED_BYTES).await? {
@@ -222,7 +240,7 @@ impl Stream {
     }
 
     /// The decoded bytes from byte `seek` of what is stored, on the way to `offset`.
-    async fn reader_at(&self, seek: u64, offset: u64) -> Result<Reader, SourceError> {
+    async fn reader_at(&mut self, seek: u64, offset: u64) -> Result<Reader, SourceError> {
         let name = || self.spec.name.clone();
         let progress = Arc::clone(&self.progress);
         if let Some(Network { origin, version, .. }) = &self.network {
@@ -331,7 +349,7 @@ impl Stream {
     }
 
     /// Looks whether the file is still what was recorded: it may have grown.
-    pub(super) async fn verify(&self) -> Result<(), SourceError> {
+    pub(super) async fn verify(&mut self) -> Result<(), SourceError> {
         let (Location::File(path), Some(recorded)) = (&self.spec.location, &self.fingerprint) else {
             return Ok(());
         };

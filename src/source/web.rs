@@ -187,7 +187,7 @@ pub(super) fn cause(error: io::Error) -> Cause {
         return Cause::Other(error);
     }
     let kind = error.kind();
-    match error.into_inner().map(<Box<dyn std::error::Error + Send + Sync>>::downcast::<HttpError>) {
+    match error.into_inner().map(|inner| inner.downcast::<HttpError>()) {
         None => Cause::Other(kind.into()),
         Some(Ok(http)) => Cause::Http(*http),
         Some(Err(other)) => match other.downcast::<BodyChanged>() {
