@@ -170,7 +170,9 @@ pub enum Cut {
     #[error("the connection broke, and {0}")]
     Broken(String),
     /// It ended as it began, with the connection: that cannot be told from a broken one.
-    #[error("the server says neither how long it is nor sends it in chunks, so its end cannot be told from a broken connection")]
+    #[error(
+        "the server says neither how long it is nor sends it in chunks, so its end cannot be told from a broken connection"
+    )]
     Unproven,
 }
 
@@ -186,21 +188,38 @@ impl HttpError {
     pub fn hint(&self) -> Option<String> {
         let words = match self {
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 => "say who you are: --header 'Authorization: Bearer env:TOKEN', --basic, --bearer-file, --bearer-command",
+                401 | 403 => {
+                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --basic, --bearer-file, --bearer-command"
+                }
                 404 | 410 => return None,
                 _ => return None,
             },
-            Self::LongWait { .. } => "the same command goes on there later; --http-retry-for allows longer waits, --rate makes fewer requests",
-            Self::GaveUp { source, .. } => return source.hint().or_else(|| Some("the same command fetches it again".to_owned())),
-            Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => "the same command goes on where the last batch was committed",
-            Self::Cut { how: Cut::Unproven, .. } => "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL",
+            Self::LongWait { .. } => {
+                "the same command goes on there later; --http-retry-for allows longer waits, --rate makes fewer requests"
+            }
+            Self::GaveUp { source, .. } => {
+                return source.hint().or_else(|| Some("the same command fetches it again".to_owned()));
+            }
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => {
+                "the same command goes on where the last batch was committed"
+            }
+            Self::Cut { how: Cut::Unproven, .. } => {
+                "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
+            }
             Self::Changed { .. } => "begin anew with --restart",
-            Self::Unexpected { .. } => "look at it: curl -i URL; a login page means that credentials are missing (--header)",
+            Self::Unexpected { .. } => {
+                "look at it: curl -i URL; a login page means that credentials are missing (--header)"
+            }
             Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --page-bytes",
             Self::Redirect { .. } => "name the URL that it redirects to as the source, if you trust it",
             Self::Tls { .. } => "authorities of your own are given with --ca-file FILE",
             Self::Value(error) => return error.hint(),
-            Self::BadUrl { .. } | Self::BadSetting { .. } | Self::Token { .. } | Self::NotHttp { .. } | Self::Pages { .. } | Self::Landing { .. } => return None,
+            Self::BadUrl { .. }
+            | Self::BadSetting { .. }
+            | Self::Token { .. }
+            | Self::NotHttp { .. }
+            | Self::Pages { .. }
+            | Self::Landing { .. } => return None,
         };
         Some(words.to_owned())
     }

@@ -15,7 +15,8 @@ pub enum Ending {
 impl Ending {
     /// What the head of an answer promises.
     pub(super) fn of(version: Version, headers: &HeaderMap, length: Option<u64>, scheme: &str) -> Self {
-        let framed = version >= Version::HTTP_2 || length.is_some() || headers.contains_key(TRANSFER_ENCODING);
+        let framed =
+            version >= Version::HTTP_2 || length.is_some() || headers.contains_key(TRANSFER_ENCODING);
         // Without TLS's farewell (close_notify) rustls reports an error instead of the end.
         if framed || scheme == "https" { Self::Proven } else { Self::Unproven }
     }

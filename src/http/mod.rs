@@ -7,32 +7,32 @@
 //! Never Postgres, never the terminal; files only for the landing copy, authorities and secrets that are given as files.
 //! Knows nothing of records and formats. No secret ever leaves towards an origin that was not named, nor enters a message.
 
-// mod admission;
+mod admission;
 mod body;
 mod client;
 mod counters;
-// mod credentials;
+mod credentials;
 mod error;
 mod framing;
-// mod judge;
-// mod landing;
-// mod oauth;
+mod judge;
+mod landing;
+mod oauth;
 mod origin;
-// mod pace;
+mod pace;
 mod page;
 mod pager;
 mod paginate;
 pub mod pointer;
 mod query;
 mod request;
-// mod retry;
-// mod retry_after;
-// mod send;
+mod retry;
+mod retry_after;
+mod send;
 mod settings;
 mod shown;
-// mod tls;
-// mod token;
-// mod transfer;
+mod tls;
+mod token;
+mod transfer;
 pub mod urls;
 mod value;
 
@@ -46,6 +46,8 @@ pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
 pub use paginate::{By, Paginate, Param, Rules};
 pub use request::{Method, Request, Resume, Version};
-pub use settings::{Auth, Header, Limits, Parameter, Patience, Rate, Settings, Timeouts};
+pub use settings::{
+    Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings, Timeouts,
+};
 pub use shown::shown;
 pub use value::{Value, ValueError};

@@ -77,7 +77,12 @@ impl Pager {
             }
             By::Link | By::Next(_) | By::Cursor { .. } => {}
         }
-        Ok(Self::at(paginate, first, PagerState { request: current, records: 0, full_seen: false }, pages_max))
+        Ok(Self::at(
+            paginate,
+            first,
+            PagerState { request: current, records: 0, full_seen: false },
+            pages_max,
+        ))
     }
 
     /// Goes on where another process stood. `first`: the endpoint, for its secrets and its origin.
@@ -145,10 +150,15 @@ impl Pager {
         let Some(mut next) = self.candidate(seen)? else { return Ok(None) };
         next.page = self.current.page + 1;
         if !self.requests_seen.insert(identity(&next)) {
-            return Err(self.odd(format!("go round in a circle: page {} leads back to an earlier one", self.current.page + 1)));
+            return Err(self.odd(format!(
+                "go round in a circle: page {} leads back to an earlier one",
+                self.current.page + 1
+            )));
         }
         if next.page >= self.pages_max {
-            return Err(self.odd(format!("are more than the limit of {}; --max-pages allows more", self.pages_max)));
+            return Err(
+                self.odd(format!("are more than the limit of {}; --max-pages allows more", self.pages_max))
+            );
         }
         self.full_seen |= self.is_full(seen.records);
         self.current = next.clone();
@@ -219,7 +229,10 @@ impl Pager {
         let rules = &self.paginate.rules;
         let known = rules.total.is_some() || rules.pages.is_some() || rules.more.is_some();
         if known && seen.records == 0 {
-            return Err(self.odd(format!("end too early: page {} is empty, and the body says that there is more", self.current.page + 1)));
+            return Err(self.odd(format!(
+                "end too early: page {} is empty, and the body says that there is more",
+                self.current.page + 1
+            )));
         }
         Ok(!known && (seen.records == 0 || (self.full_seen && !self.is_full(seen.records))))
     }
@@ -230,9 +243,15 @@ impl Pager {
 
     /// Follows a link of the server: to the same origin, or not at all.
     fn follow(&self, base: &Url, link: &str, next: &mut Request) -> Result<(), HttpError> {
-        let url = base.join(link.trim()).map_err(|error| self.odd(format!("have a next link that is no URL ({error})")))?;
+        let url = base
+            .join(link.trim())
+            .map_err(|error| self.odd(format!("have a next link that is no URL ({error})")))?;
         if Origin::of(&url) != self.origin {
-            return Err(self.odd(format!("lead from {} to {}, which was not named", self.origin, Origin::of(&url))));
+            return Err(self.odd(format!(
+                "lead from {} to {}, which was not named",
+                self.origin,
+                Origin::of(&url)
+            )));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(self.odd("have a next link with a user's name in it".to_owned()));
@@ -243,17 +262,23 @@ impl Pager {
 
     fn scalar(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<String>, HttpError> {
         if let Some((parent, _)) = pointer.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
-            let there = pointer::find(seen.text, parent).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
+            let there = pointer::find(seen.text, parent)
+                .map_err(|error| self.odd(format!("are not JSON ({error})")))?;
             if there.is_none() {
-                return Err(self.odd(format!("have nothing at {parent}, so it cannot be known whether this is the last one")));
+                return Err(self.odd(format!(
+                    "have nothing at {parent}, so it cannot be known whether this is the last one"
+                )));
             }
         }
-        pointer::scalar(seen.text, pointer).map_err(|reason| self.odd(format!("cannot be followed: page {} {reason}", self.current.page + 1)))
+        pointer::scalar(seen.text, pointer).map_err(|reason| {
+            self.odd(format!("cannot be followed: page {} {reason}", self.current.page + 1))
+        })
     }
 
     fn number(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<u64, HttpError> {
         let text = self.scalar(seen, pointer)?;
-        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.odd(format!("have no number at {pointer}")))
+        text.and_then(|text| text.parse().ok())
+            .ok_or_else(|| self.odd(format!("have no number at {pointer}")))
     }
 
     fn odd(&self, reason: String) -> HttpError {
@@ -273,7 +298,10 @@ fn set(request: &mut Request, param: &Param, value: &str) -> Result<(), HttpErro
             let number = value.parse::<u64>().ok().filter(|number| number.to_string() == value);
             let value = number.map_or_else(|| value.into(), serde_json::Value::from);
             let body = pointer::set(request.body.as_deref().unwrap_or_default(), pointer, value);
-            let body = body.map_err(|reason| HttpError::Pages { url: request.shown(), reason: format!("cannot be asked for: {reason}") })?;
+            let body = body.map_err(|reason| HttpError::Pages {
+                url: request.shown(),
+                reason: format!("cannot be asked for: {reason}"),
+            })?;
             request.method = super::Method::Post;
             request.body = Some(body);
         }
@@ -290,10 +318,15 @@ fn link_next(mut text: &str) -> Option<String> {
     while let Some((_, rest)) = text.split_once('<') {
         let (target, rest) = rest.split_once('>')?;
         let end = end_of_parameters(rest);
-        let is_next = rest[..end].split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("rel")
-                && value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
-        });
+        let is_next =
+            rest[..end].split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("rel")
+                    && value
+                        .trim()
+                        .trim_matches('"')
+                        .split_ascii_whitespace()
+                        .any(|rel| rel.eq_ignore_ascii_case("next"))
+            });
         if is_next {
             return Some(target.to_owned());
         }

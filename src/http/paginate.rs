@@ -85,7 +85,11 @@ impl FromStr for Paginate {
         let by = by(parts.next().unwrap_or_default().trim())?;
         let mut rules = Rules::default();
         for rule in parts {
-            let (name, value) = rule.trim().split_once('=').ok_or_else(|| format!("{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER or ;size=N"))?;
+            let (name, value) = rule.trim().split_once('=').ok_or_else(|| {
+                format!(
+                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER or ;size=N"
+                )
+            })?;
             match name.trim() {
                 "total" => rules.total = Some(pointer(value)?),
                 "pages" => rules.pages = Some(pointer(value)?),
@@ -111,7 +115,8 @@ fn by(text: &str) -> Result<By, String> {
             Ok(By::Cursor { pointer: pointer(at)?, param: param(name)? })
         }
         "page" => {
-            let (name, start) = rest.split_once('=').map_or((rest, Ok(1)), |(name, start)| (name, start.trim().parse()));
+            let (name, start) =
+                rest.split_once('=').map_or((rest, Ok(1)), |(name, start)| (name, start.trim().parse()));
             let start = start.map_err(|_| format!("{rest:?}: the first page's number is not a number"))?;
             Ok(By::Page { param: param(name)?, start })
         }
@@ -121,7 +126,9 @@ fn by(text: &str) -> Result<By, String> {
             let (limit_name, limit) = limit.split_once('=').ok_or(wrong)?;
             Ok(By::Offset { param: param(name)?, limit_param: param(limit_name)?, limit: number(limit)? })
         }
-        _ => Err(format!("{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM,LIMIT_PARAM=N")),
+        _ => Err(format!(
+            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM,LIMIT_PARAM=N"
+        )),
     }
 }
 
@@ -155,20 +162,59 @@ mod tests {
         let query = |name: &str| Param::Query(name.to_owned());
         assert_eq!(by("link"), By::Link);
         assert_eq!(by("next:/links/next"), By::Next("/links/next".to_owned()));
-        assert_eq!(by("cursor:/meta/cursor=after"), By::Cursor { pointer: "/meta/cursor".to_owned(), param: query("after") });
-        assert_eq!(by("cursor:/c=/page/cursor"), By::Cursor { pointer: "/c".to_owned(), param: Param::Body("/page/cursor".to_owned()) });
+        assert_eq!(
+            by("cursor:/meta/cursor=after"),
+            By::Cursor { pointer: "/meta/cursor".to_owned(), param: query("after") }
+        );
+        assert_eq!(
+            by("cursor:/c=/page/cursor"),
+            By::Cursor { pointer: "/c".to_owned(), param: Param::Body("/page/cursor".to_owned()) }
+        );
         assert_eq!(by("page:p"), By::Page { param: query("p"), start: 1 });
         assert_eq!(by("page:p=0"), By::Page { param: query("p"), start: 0 });
         let limit = NonZeroU64::new(50).unwrap();
-        assert_eq!(by("offset:skip,take=50"), By::Offset { param: query("skip"), limit_param: query("take"), limit });
+        assert_eq!(
+            by("offset:skip,take=50"),
+            By::Offset { param: query("skip"), limit_param: query("take"), limit }
+        );
         let rules = "page:p;total=/t;more=/m;pages=/n;size=10".parse::<Paginate>().unwrap().rules;
-        assert_eq!((rules.total.as_deref(), rules.more.as_deref(), rules.pages.as_deref(), rules.size.map(NonZeroU64::get)), (Some("/t"), Some("/m"), Some("/n"), Some(10)));
+        assert_eq!(
+            (
+                rules.total.as_deref(),
+                rules.more.as_deref(),
+                rules.pages.as_deref(),
+                rules.size.map(NonZeroU64::get)
+            ),
+            (Some("/t"), Some("/m"), Some("/n"), Some(10))
+        );
         assert_eq!("offset:o,l=7".parse::<Paginate>().unwrap().rules.size.map(NonZeroU64::get), Some(7));
     }
 
     #[test]
     fn what_is_none_is_refused() {
-        for wrong in ["", "links", "link:x", "next", "next:", "next:links", "next:/", "cursor:/a", "cursor:a=b", "cursor:/a=", "page:", "page:p=x", "page:p=-1", "offset:o", "offset:o,l", "offset:o,l=0", "offset:,l=1", "page:p;", "page:p;total=t", "page:p;size=0", "page:p;sum=/x"] {
+        for wrong in [
+            "",
+            "links",
+            "link:x",
+            "next",
+            "next:",
+            "next:links",
+            "next:/",
+            "cursor:/a",
+            "cursor:a=b",
+            "cursor:/a=",
+            "page:",
+            "page:p=x",
+            "page:p=-1",
+            "offset:o",
+            "offset:o,l",
+            "offset:o,l=0",
+            "offset:,l=1",
+            "page:p;",
+            "page:p;total=t",
+            "page:p;size=0",
+            "page:p;sum=/x",
+        ] {
             assert!(wrong.parse::<Paginate>().is_err(), "{wrong}");
         }
     }

@@ -38,10 +38,13 @@ pub fn scalar(text: &str, pointer: &str) -> Result<Option<String>, String> {
     match found.map(RawValue::get) {
         None | Some("null") => Ok(None),
         Some(raw) if raw.starts_with('"') => {
-            let text: String = serde_json::from_str(raw).map_err(|error| format!("has a bad text at {pointer} ({error})"))?;
+            let text: String = serde_json::from_str(raw)
+                .map_err(|error| format!("has a bad text at {pointer} ({error})"))?;
             Ok(Some(text).filter(|text| !text.is_empty()))
         }
-        Some(raw) if raw.starts_with(['{', '[']) => Err(format!("has a structure at {pointer}, not a text or a number")),
+        Some(raw) if raw.starts_with(['{', '[']) => {
+            Err(format!("has a structure at {pointer}, not a text or a number"))
+        }
         Some(raw) => Ok(Some(raw.to_owned())),
     }
 }
@@ -100,7 +103,8 @@ pub fn set(text: &str, pointer: &str, value: serde_json::Value) -> Result<String
     let mut root: serde_json::Value = if text.trim().is_empty() {
         serde_json::Value::Object(serde_json::Map::new())
     } else {
-        serde_json::from_str(text).map_err(|error| format!("the body of the request is not JSON ({error})"))?
+        serde_json::from_str(text)
+            .map_err(|error| format!("the body of the request is not JSON ({error})"))?
     };
     let mut at = &mut root;
     for step in pointer.split('/').skip(1) {
@@ -145,7 +149,10 @@ mod tests {
     #[test]
     fn values_are_set_in_a_body() {
         assert_eq!(set("", "/page/after", "x".into()).unwrap(), r#"{"page":{"after":"x"}}"#);
-        assert_eq!(set(r#"{"a":1,"page":{"after":"x"}}"#, "/page/after", 5.into()).unwrap(), r#"{"a":1,"page":{"after":5}}"#);
+        assert_eq!(
+            set(r#"{"a":1,"page":{"after":"x"}}"#, "/page/after", 5.into()).unwrap(),
+            r#"{"a":1,"page":{"after":5}}"#
+        );
         assert!(set("[]", "/a", 1.into()).is_err());
     }
 

@@ -25,7 +25,8 @@ pub(super) fn has(url: &Url, wanted: &str) -> bool {
 pub(super) fn take_out(url: &mut Url, out: impl Fn(&str) -> bool) -> Vec<String> {
     let Some(query) = url.query() else { return Vec::new() };
     let (taken, kept): (Vec<&str>, Vec<&str>) = query.split('&').partition(|piece| out(piece));
-    let (taken, kept): (Vec<String>, String) = (taken.into_iter().map(str::to_owned).collect(), kept.join("&"));
+    let (taken, kept): (Vec<String>, String) =
+        (taken.into_iter().map(str::to_owned).collect(), kept.join("&"));
     if !taken.is_empty() {
         url.set_query(Some(kept.as_str()).filter(|kept| !kept.is_empty()));
     }
@@ -35,8 +36,10 @@ pub(super) fn take_out(url: &mut Url, out: impl Fn(&str) -> bool) -> Vec<String>
 /// Sets a parameter: in its place if it is there, else at the end.
 pub(super) fn set(url: &mut Url, wanted: &str, to: &str) {
     let piece: String = form_urlencoded(wanted, to);
-    let mut pieces: Vec<String> =
-        url.query().filter(|query| !query.is_empty()).map_or_else(Vec::new, |query| query.split('&').map(str::to_owned).collect());
+    let mut pieces: Vec<String> = url
+        .query()
+        .filter(|query| !query.is_empty())
+        .map_or_else(Vec::new, |query| query.split('&').map(str::to_owned).collect());
     match pieces.iter_mut().find(|piece| name(piece) == wanted) {
         Some(old) => *old = piece,
         None => pieces.push(piece),
@@ -47,7 +50,8 @@ pub(super) fn set(url: &mut Url, wanted: &str, to: &str) {
 /// Puts a parameter at the end, even if there is one of that name.
 pub(super) fn add(url: &mut Url, name: &str, value: &str) {
     let piece = form_urlencoded(name, value);
-    let query = url.query().filter(|query| !query.is_empty()).map_or_else(String::new, |query| format!("{query}&"));
+    let query =
+        url.query().filter(|query| !query.is_empty()).map_or_else(String::new, |query| format!("{query}&"));
     url.set_query(Some(&format!("{query}{piece}")));
 }
 

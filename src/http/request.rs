@@ -72,7 +72,9 @@ impl Request {
     pub(super) fn take_url(&mut self, mut url: Url) {
         url.set_fragment(None);
         let ours = |piece: &str| {
-            self.secrets.iter().any(|(name, secret)| *name == query::name(piece) && secret.reveal() == query::value(piece))
+            self.secrets
+                .iter()
+                .any(|(name, secret)| *name == query::name(piece) && secret.reveal() == query::value(piece))
         };
         query::take_out(&mut url, ours);
         self.url = url;
@@ -110,7 +112,8 @@ pub struct Version {
 impl Version {
     /// What the headers of an answer say. `length`: of the whole representation.
     pub(super) fn of(headers: &HeaderMap, length: Option<u64>) -> Self {
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text =
+            |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let etag = text(ETAG).filter(|etag| etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'));
         Self { etag, last_modified: text(LAST_MODIFIED), length }
     }
@@ -166,7 +169,16 @@ mod tests {
     fn content_ranges_are_read_strictly() {
         assert_eq!(range("bytes 5-9/10"), Some((5, 9, Some(10))));
         assert_eq!(range("bytes 0-0/*"), Some((0, 0, None)));
-        for wrong in ["bytes */10", "bytes 9-5/10", "bytes 5-10/10", "5-9/10", "bytes 5-9", "bytes -5/10", "items 1-2/3", "bytes 1-2/x"] {
+        for wrong in [
+            "bytes */10",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "5-9/10",
+            "bytes 5-9",
+            "bytes -5/10",
+            "items 1-2/3",
+            "bytes 1-2/x",
+        ] {
             assert_eq!(range(wrong), None, "{wrong}");
         }
     }

@@ -92,7 +92,8 @@ impl FromStr for Rate {
         let (count, per) = text.split_once('/').ok_or_else(wrong)?;
         let requests = count.trim().parse().map_err(|_| wrong())?;
         let per = per.trim();
-        let per = if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+        let per =
+            if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
         let per = humantime::parse_duration(&per).map_err(|_| wrong())?;
         if per.is_zero() {
             return Err(wrong());

@@ -7,9 +7,30 @@ use crate::secret::Secret;
 
 /// Query parameters whose values are credentials wherever they occur, in lower case without `-` and `_`.
 const SECRET_NAMES: [&str; 24] = [
-    "accesskey", "accesstoken", "apikey", "apitoken", "appid", "appkey", "auth", "authkey", "authtoken", "bearer",
-    "clientsecret", "credential", "jwt", "key", "password", "passwd", "pwd", "secret", "sig", "signature", "subscriptionkey",
-    "token", "xamzsignature", "xgoogsignature",
+    "accesskey",
+    "accesstoken",
+    "apikey",
+    "apitoken",
+    "appid",
+    "appkey",
+    "auth",
+    "authkey",
+    "authtoken",
+    "bearer",
+    "clientsecret",
+    "credential",
+    "jwt",
+    "key",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "sig",
+    "signature",
+    "subscriptionkey",
+    "token",
+    "xamzsignature",
+    "xgoogsignature",
 ];
 
 /// Likewise: parts of names.
@@ -17,7 +38,8 @@ const SECRET_PARTS: [&str; 5] = ["secret", "password", "signature", "apikey", "a
 
 /// Whether a parameter of this name holds a credential. Over-careful on purpose: it is only hidden, never left out.
 pub(super) fn is_secret(name: &str) -> bool {
-    let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect::<String>().to_lowercase();
+    let plain: String =
+        name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect::<String>().to_lowercase();
     SECRET_NAMES.contains(&plain.as_str())
         || SECRET_PARTS.iter().any(|part| plain.contains(part))
         || plain.starts_with("xamz") && (plain.ends_with("token") || plain.ends_with("credential"))
@@ -32,7 +54,8 @@ pub(super) fn split_secrets(mut url: Url) -> Split {
     let login = take_login(&mut url);
     url.set_fragment(None);
     let secrets = query::take_out(&mut url, |piece| is_secret(&query::name(piece)));
-    let secrets = secrets.iter().map(|piece| (query::name(piece), Secret::new(query::value(piece)))).collect();
+    let secrets =
+        secrets.iter().map(|piece| (query::name(piece), Secret::new(query::value(piece)))).collect();
     (url, secrets, login)
 }
 
@@ -84,7 +107,9 @@ mod tests {
 
     #[test]
     fn cursors_are_no_secrets() {
-        for name in ["cursor", "page_token", "nextToken", "continuationToken", "after", "offset", "keyset", "q"] {
+        for name in
+            ["cursor", "page_token", "nextToken", "continuationToken", "after", "offset", "keyset", "q"]
+        {
             assert!(!is_secret(name), "{name}");
         }
     }

@@ -194,10 +194,11 @@ impl Template {
                 }
                 Piece::List(words) => url.push_str(&words[usize::try_from(choice).unwrap_or_default()]),
                 Piece::Name(name) => {
-                    let value = value(name).filter(|value| !value.is_empty()).ok_or_else(|| HttpError::BadUrl {
-                        word: self.shown(),
-                        reason: format!("there is no value for {{{name}}}"),
-                    })?;
+                    let value =
+                        value(name).filter(|value| !value.is_empty()).ok_or_else(|| HttpError::BadUrl {
+                            word: self.shown(),
+                            reason: format!("there is no value for {{{name}}}"),
+                        })?;
                     url.push_str(&encode(&value));
                 }
             }
@@ -233,7 +234,8 @@ impl Piece {
 }
 
 fn piece(inside: &str) -> Result<Option<Piece>, &'static str> {
-    let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let is_word =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     if let Some((first, rest)) = inside.split_once("..") {
         let (last, step) = rest.split_once("..").unwrap_or((rest, "1"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -252,7 +254,8 @@ fn piece(inside: &str) -> Result<Option<Piece>, &'static str> {
         let words: Vec<String> = inside.split(',').map(str::to_owned).collect();
         return Ok(words.iter().all(|word| is_word(word)).then_some(Piece::List(words)));
     }
-    let is_name = inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && inside.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_name = inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && inside.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     Ok(is_name.then(|| Piece::Name(inside.to_owned())))
 }
 
@@ -262,7 +265,9 @@ mod tests {
 
     fn all(word: &str) -> Vec<String> {
         let template = Template::parse(word).unwrap();
-        (0..template.len()).map(|at| template.url(at, |name| Some(format!("<{name}>/../ä"))).unwrap()).collect()
+        (0..template.len())
+            .map(|at| template.url(at, |name| Some(format!("<{name}>/../ä"))).unwrap())
+            .collect()
     }
 
     #[test]
@@ -278,14 +283,31 @@ mod tests {
 
     #[test]
     fn other_braces_stay() {
-        for word in [r#"https://h/?q={"a":1}"#, "https://h/{}", "https://h/{a b}", "https://h/{1..x}", "https://h/{", "https://h/}{"] {
+        for word in [
+            r#"https://h/?q={"a":1}"#,
+            "https://h/{}",
+            "https://h/{a b}",
+            "https://h/{1..x}",
+            "https://h/{",
+            "https://h/}{",
+        ] {
             assert_eq!(all(word), [word]);
         }
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        for word in ["https://{a,b}.example.com/", "https://h{id}/x", "https://h:{1..9}/", "{a,b}://h/", "https://h{a,b}", "https://h/{3..1}", "https://h/{1..5..0}", "https://h/{1..99999999999999999999}", "https://h/{1..1000}/{1..1001}"] {
+        for word in [
+            "https://{a,b}.example.com/",
+            "https://h{id}/x",
+            "https://h:{1..9}/",
+            "{a,b}://h/",
+            "https://h{a,b}",
+            "https://h/{3..1}",
+            "https://h/{1..5..0}",
+            "https://h/{1..99999999999999999999}",
+            "https://h/{1..1000}/{1..1001}",
+        ] {
             assert!(Template::parse(word).is_err(), "{word}");
         }
         let template = Template::parse("https://h/{id}").unwrap();
@@ -311,7 +333,12 @@ mod tests {
     #[test]
     fn errors_and_names_have_no_secrets() {
         let settings = Settings::default();
-        for word in ["https://u:CANARY@h/a?api_key=CANARY", "https://u:CANARY@:x/", "ftp://u:CANARY@h/?key=CANARY", "https://h:x/?api_key=CANARY"] {
+        for word in [
+            "https://u:CANARY@h/a?api_key=CANARY",
+            "https://u:CANARY@:x/",
+            "ftp://u:CANARY@h/?key=CANARY",
+            "https://h:x/?api_key=CANARY",
+        ] {
             let text = match Endpoint::new(word, &settings) {
                 Ok(endpoint) => format!("{} {endpoint:?}", endpoint.name),
                 Err(error) => format!("{error} {error:?}"),

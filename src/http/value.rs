@@ -67,11 +67,16 @@ impl Value {
     /// # Errors
     /// When the variable is not set.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ValueError> {
-        let at = text.rfind(char::is_whitespace).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+        let at = text
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
         let (before, last) = text.split_at(at);
         if let Some(name) = last.strip_prefix("env:") {
             let secret = env(name).ok_or_else(|| ValueError::NotSet { name: name.to_owned() })?;
-            return Ok(Self { before: before.to_owned(), from: From::Text(Secret::new(secret.trim_end_matches(['\r', '\n']).to_owned())) });
+            return Ok(Self {
+                before: before.to_owned(),
+                from: From::Text(Secret::new(secret.trim_end_matches(['\r', '\n']).to_owned())),
+            });
         }
         if let Some(path) = last.strip_prefix("file:") {
             return Ok(Self { before: before.to_owned(), from: From::File(PathBuf::from(path)) });
@@ -138,7 +143,9 @@ mod tests {
         assert_eq!(sent("Bearer env:TOKEN"), "Bearer t0k");
         assert_eq!(sent(&format!("Bearer file:{}", file.display())), "Bearer abc");
         assert_eq!(sent("http://env:8080/"), "http://env:8080/");
-        assert!(matches!(Value::parse("env:MISSING", env), Err(ValueError::NotSet { name }) if name == "MISSING"));
+        assert!(
+            matches!(Value::parse("env:MISSING", env), Err(ValueError::NotSet { name }) if name == "MISSING")
+        );
         assert!(Value::parse("file:/nowhere", env).unwrap().resolve().is_err());
         assert!(!format!("{:?}", Value::parse("env:TOKEN", env).unwrap()).contains("t0k"));
     }
