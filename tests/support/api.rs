@@ -90,7 +90,7 @@ impl Reply {
             .header("etag", etag)
             .header("accept-ranges", "bytes");
         let same = ask.header("if-range").is_none_or(|tag| tag == etag);
-        let range = ask.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let range: Option<usize> = ask.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         match range {
             Some(from) if same && from < body.len() => {
                 let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
