@@ -57,8 +57,6 @@ struct Open {
     /// Records up to here are committed already.
     resume: Position,
     idle_bytes: u64,
-    /// The source that the batch's digest is of.
-    digest_of: u32,
 }
 
 /// Collects encoded blocks into batches.
@@ -80,7 +78,6 @@ impl Batcher {
                 hashes: HashSet::default(),
                 resume: at,
                 idle_bytes: 0,
-                digest_of: u32::MAX,
             })
             .collect();
         Self { limits, hashes, open }
@@ -97,7 +94,6 @@ impl Batcher {
             if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
-                open.digest_of = block.source;
                 open.batch.page.clone_from(&block.page);
             }
             open.idle_bytes += block.bytes.len() as u64;
@@ -126,7 +122,6 @@ impl Batcher {
                 if open.batch.after < end {
                     open.batch.after = end;
                     open.batch.page = None;
-                    open.batch.digest = None;
                 }
                 open.batch.done = done;
                 Some(open.flush())
@@ -187,19 +182,12 @@ impl Open {
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
-                self.end_within(block);
+                // The batch ends at a record in the midst of this block.
+                self.batch.page.clone_from(&block.page);
                 full.push(self.flush());
             }
         }
         self.close_run(&source, &run, n);
-    }
-
-    /// The batch ends at a record in the midst of this block.
-    fn end_within(&mut self, block: &Block) {
-        self.batch.page.clone_from(&block.page);
-        if self.digest_of != block.source {
-            self.batch.digest = None;
-        }
     }
 
     /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.

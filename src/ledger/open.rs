@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
 use crate::pg::{Dsn, TableName, connect_sqlx};
-use crate::record::{Digest, PageToken, Position};
+use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
 use super::migrate;
@@ -222,7 +222,7 @@ async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Resul
     .await?;
     let checkpoints = sqlx::query(
         "SELECT source, byte_offset, record, line, done, read, inserted, updated, unchanged, deduplicated, skipped, \
-         rejected, page::text, digest_from, digest_to, digest FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
+         rejected, page::text FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
     )
     .bind(run)
     .persistent(false)
@@ -255,15 +255,6 @@ fn stored_source(row: &PgRow) -> Result<StoredSource, sqlx::Error> {
     })
 }
 
-fn digest(row: &PgRow) -> Result<Option<Digest>, sqlx::Error> {
-    let (from, to): (Option<i64>, Option<i64>) = (row.try_get(13)?, row.try_get(14)?);
-    let hash: Option<String> = row.try_get(15)?;
-    Ok(from.zip(to).zip(hash).and_then(|((from, to), hash)| {
-        let hash = u64::from_str_radix(&hash, 16).ok()?;
-        Some(Digest { from: u64::try_from(from).ok()?, to: u64::try_from(to).ok()?, hash })
-    }))
-}
-
 fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
     let n = |column: usize| -> Result<u64, sqlx::Error> {
         Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
@@ -276,7 +267,6 @@ fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
             line: n(3)?,
         },
         page: row.try_get::<Option<String>, _>(12)?.map(PageToken::from),
-        digest: digest(row)?,
         done: row.try_get(4)?,
         books: Books {
             read: n(5)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::account::Books;
-use crate::record::{Digest, PageToken, Position};
+use crate::record::{PageToken, Position};
 
 /// Settings that a resume must share: parser and mapping, by name. Everything else may change.
 pub type Settings = BTreeMap<String, serde_json::Value>;
@@ -96,8 +96,6 @@ pub struct Checkpoint {
     pub at: Position,
     /// How it is found again in a source from the network.
     pub page: Option<PageToken>,
-    /// Digest of a part of the source before it, where one was taken.
-    pub digest: Option<Digest>,
     /// What was committed up to it.
     pub books: Books,
     /// The partition is at its end.

@@ -68,8 +68,6 @@ pub struct Begin {
     pub at: Position,
     /// Checkpoints in this source with what they say.
     pub pages: Vec<(Position, PageToken)>,
-    /// Of a part before it.
-    pub digest: Option<Digest>,
 }
 
 impl Begin {
@@ -83,7 +81,7 @@ impl Begin {
     /// Where nothing more is needed.
     #[must_use]
     pub const fn at(at: Position) -> Self {
-        Self { at, pages: Vec::new(), digest: None }
+        Self { at, pages: Vec::new() }
     }
 }
 
@@ -193,10 +191,9 @@ impl Input {
             return None;
         }
         let here = checkpoints.iter().filter(|c| !c.done && c.at.source == source && c.at > self.begin);
-        let tokens = here.clone().filter_map(|c| Some((c.at, c.page.clone()?)));
-        let digest = here.filter(|c| c.at == at).find_map(|c| c.digest);
+        let tokens = here.filter_map(|c| Some((c.at, c.page.clone()?)));
         let begin = self.begin_page.clone().map(|page| (self.begin, page));
-        Some(Begin { at, pages: begin.into_iter().chain(tokens).collect(), digest })
+        Some(Begin { at, pages: begin.into_iter().chain(tokens).collect() })
     }
 
     /// Opens it at a resume point.
@@ -206,7 +203,8 @@ impl Input {
         web: Option<&Web>,
         begin: &Begin,
     ) -> Result<Opened, SourceError> {
-        let records = self.records(reading, web, begin).await?;
+        // Boxed: what it takes to open any kind of source is much, and needed for a moment.
+        let records = Box::pin(self.records(reading, web, begin)).await?;
         let layout = Layout {
             format: records.reading().format.clone(),
             header: records.header().to_vec(),
@@ -245,9 +243,9 @@ impl Input {
                 return Ok(Records::Pages(Box::new(pages)));
             }
             (Location::Http(request), Some(Web { client, paginate: None, .. })) => {
-                let recorded = begin.pages.iter().min_by_key(|(at, _)| *at).map(|(_, token)| token);
+                let recorded: Vec<&PageToken> = begin.pages.iter().map(|(_, token)| token).collect();
                 let (client, spec) = (client.clone(), (spec, *request));
-                Stream::fetch(spec, reading.compression, client, recorded, progress).await?
+                Stream::fetch(spec, reading.compression, client, &recorded, progress).await?
             }
             _ => {
                 let recorded = self.description.fingerprint.clone();
@@ -259,7 +257,6 @@ impl Input {
         if matches!(format, Format::Json { .. }) {
             stream.end_shows();
         }
-        stream.expect(begin.digest);
         let blocks = Blocks::new(stream, held_to(format), begin.at).await?;
         Ok(Records::Body(Box::new(blocks)))
     }

@@ -423,7 +423,6 @@ impl Start<'_> {
             .map(|_| Checkpoint {
                 at: self.inputs.first().map_or(Position::start_of(0), |input| input.begin),
                 page: None,
-                digest: None,
                 books: crate::account::Books::default(),
                 done: false,
             })

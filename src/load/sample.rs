@@ -90,6 +90,7 @@ impl Sampled {
     async fn look(&mut self, opened: &mut Opened, blocks: usize) -> Vec<String> {
         let layout: Layout = opened.layout().clone();
         let names = layout.names();
+        let positional = !names.is_empty();
         let mut fields = names.clone();
         self.inference.declare(&names);
         for _ in 0..blocks {
@@ -98,17 +99,21 @@ impl Sampled {
             layout.decode(block, &DecodeLimits::default(), &mut |_, decoded| {
                 if let Ok(decoded) = decoded {
                     self.inference.observe(&names, &decoded);
-                    note_names(&mut fields, &decoded);
+                    note_names(&mut fields, &decoded, layout.constants.len());
                 }
             });
+        }
+        if !positional {
+            // Behind the record's own, under the same name too: that is two fields on one column.
+            fields.extend(layout.constant_names().map(str::to_owned));
         }
         fields
     }
 }
 
-fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>) {
+fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>, constants: usize) {
     if let Fields::Named(members) = decoded {
-        for (position, (name, _)) in members.iter().enumerate() {
+        for (position, (name, _)) in members[..members.len() - constants].iter().enumerate() {
             // Records mostly look alike: the same name at the same place.
             if fields.get(position).is_some_and(|known| known == name)
                 || fields.iter().any(|known| known == name)

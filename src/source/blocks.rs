@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::error::SourceError;
 use super::stream::Stream;
 use crate::format::{Format, Limits, Splitter, read_header};
-use crate::record::{Block, Digest, PageToken, Position, Span, SpanKind};
+use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
 /// decoding it, and small enough to keep dozens in memory.
@@ -43,8 +43,6 @@ pub struct Blocks {
     digest: Xxh3,
     digest_from: u64,
     done: bool,
-    /// The version of the body, for the checkpoints in it.
-    page: Option<PageToken>,
 }
 
 impl Blocks {
@@ -72,7 +70,6 @@ impl Blocks {
         Ok(Self {
             digest: Xxh3::new(),
             digest_from: stream.offset(),
-            page: stream.token(),
             stream,
             reading,
             splitter,
@@ -97,6 +94,7 @@ impl Blocks {
                 .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
                 .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
             let bytes = self.stream.take(consumed);
+            self.stream.unchanged()?;
             self.digest.update(&bytes);
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -137,7 +135,7 @@ impl Blocks {
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq, page: self.page.clone() })
+        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq, page: self.stream.token() })
     }
 
     /// Names of the columns, for delimiter-separated values.

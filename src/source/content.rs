@@ -44,7 +44,7 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
         return Err(SourceError::EmptyBody { name: spec.name.clone() });
     }
     let is = |markup: &&[u8]| text.get(..markup.len()).is_some_and(|start| start.eq_ignore_ascii_case(markup));
-    if MARKUP.iter().any(|markup| is(markup)) {
+    if MARKUP.iter().any(is) {
         return Err(SourceError::Detect { name: spec.name.clone(), source: DetectError::Markup });
     }
     Ok(())

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::blocks::{Reading, with_head};
@@ -22,6 +23,10 @@ use crate::record::{Block, Digest, PageToken, Position, Span};
 
 /// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count as changed.
 const KEPT_BYTES: usize = 16 << 20;
+
+/// Pages that are asked for before the ones in front of them are there, where their requests can be known: enough to hide
+/// the latency of a server behind decoding, and few that are asked for in vain behind the last page.
+const AHEAD_PAGES: usize = 4;
 
 /// What a checkpoint on a page says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +51,20 @@ struct Cut {
     token: PageToken,
 }
 
+/// A page that is on its way.
+struct Asked {
+    request: Request,
+    page: AbortOnDropHandle<Result<Page, HttpError>>,
+}
+
+/// What is behind the pages that were fetched.
+enum Follows {
+    Page,
+    Nothing,
+    /// A next page that cannot be.
+    Trouble(SourceError),
+}
+
 /// A paginated endpoint whose first page is there.
 pub struct Opening {
     spec: SourceSpec,
@@ -54,6 +73,7 @@ pub struct Opening {
     page: Page,
     resume: Vec<(Position, Token)>,
     progress: RawProgress,
+    may_ask_ahead: bool,
 }
 
 impl Opening {
@@ -81,7 +101,9 @@ impl Opening {
             }
         };
         let page = client.page(pager.request()).await.map_err(|source| failed(&spec, source))?;
-        Ok(Self { spec, client, pager, page, resume: tokens, progress })
+        let rules = &paginate.rules;
+        let may_ask_ahead = rules.total.is_some() || rules.pages.is_some() || rules.size.is_some();
+        Ok(Self { spec, client, pager, page, resume: tokens, progress, may_ask_ahead })
     }
 
     /// Says what format the page has.
@@ -105,8 +127,13 @@ pub struct Pages {
     progress: RawProgress,
     /// Fetched and not handed out.
     ready: VecDeque<Cut>,
-    /// The last page was fetched.
-    ended: bool,
+    follows: Follows,
+    /// Pages that were asked for already, in order.
+    asked: VecDeque<Asked>,
+    /// The end of the pages can be told before it: few are asked for in vain.
+    may_ask_ahead: bool,
+    /// So many are asked for at once: more with each page that was there in time.
+    ahead: usize,
     /// Where the next page begins.
     at: Position,
     before: u64,
@@ -121,7 +148,7 @@ impl Pages {
     /// # Errors
     /// When a page cannot be fetched, or its records cannot be found.
     pub async fn new(opening: Opening, reading: Reading, at: Position) -> Result<Self, SourceError> {
-        let Opening { spec, client, pager, page, resume, progress } = opening;
+        let Opening { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
         let first = resume.first().filter(|(place, _)| *place <= at).map(|(_, token)| token);
         let source = reading.source;
         let (start, before) = match first {
@@ -139,7 +166,10 @@ impl Pages {
             header: None,
             progress,
             ready: VecDeque::new(),
-            ended: false,
+            follows: Follows::Page,
+            asked: VecDeque::new(),
+            ahead: 0,
+            may_ask_ahead,
             at: start,
             before,
             resumed_record: at.record,
@@ -216,14 +246,46 @@ impl Pages {
 
     /// Fetches the next page; false: there is none.
     async fn fetch(&mut self) -> Result<bool, SourceError> {
-        if self.ended {
-            return Ok(false);
+        match std::mem::replace(&mut self.follows, Follows::Nothing) {
+            Follows::Page => self.follows = Follows::Page,
+            Follows::Nothing => return Ok(false),
+            Follows::Trouble(error) => return Err(error),
         }
-        let page = self.client.page(self.pager.request()).await.map_err(|source| failed(&self.spec, source))?;
+        let page = self.page().await.map_err(|source| failed(&self.spec, source))?;
         self.take(&page)?;
         Ok(true)
     }
 
+
+    /// The page that the pager stands at, and those behind it asked for meanwhile.
+    async fn page(&mut self) -> Result<Page, HttpError> {
+        for number in self.asked.len()..self.ahead.min(AHEAD_PAGES) {
+            let Some(request) = self.pager.ahead(number as u64) else { break };
+            let (client, asked) = (self.client.clone(), request.clone());
+            let page = AbortOnDropHandle::new(tokio::spawn(async move { client.page(&asked).await }));
+            self.asked.push_back(Asked { request, page });
+        }
+        let wanted = self.pager.request();
+        let same = |asked: &Request| asked.url == wanted.url && asked.body == wanted.body;
+        if self.asked.front().is_some_and(|asked| !same(&asked.request)) {
+            // The pages led elsewhere than they seemed to.
+            (self.ahead, self.asked) = (0, VecDeque::new());
+        }
+        match self.asked.pop_front().map(|asked| asked.page) {
+            Some(page) => {
+                self.ahead += 1;
+                // A task that was given up with the runtime: asked again, it says so itself.
+                match page.await {
+                    Ok(page) => page,
+                    Err(_) => self.client.page(wanted).await,
+                }
+            }
+            None => {
+                self.ahead = usize::from(self.may_ask_ahead);
+                self.client.page(wanted).await
+            }
+        }
+    }
 
     /// Cuts a page into records, and finds out what follows it.
     fn take(&mut self, page: &Page) -> Result<(), SourceError> {
@@ -248,7 +310,12 @@ impl Pages {
             before: hex(self.before),
             digest: hex(digest),
         };
-        self.ended = !self.follow(page, records, digest_of(&bytes, &spans))?;
+        // The records of a page that leads nowhere are records: what is wrong is said behind them.
+        self.follows = match self.follow(page, records, digest_of(&bytes, &spans)) {
+            Ok(true) => Follows::Page,
+            Ok(false) => Follows::Nothing,
+            Err(error) => Follows::Trouble(error),
+        };
         let token = serde_json::to_string(&token).unwrap_or_default().into();
         self.ready.push_back(Cut { bytes, spans, start, end, digest, token });
         let mut chain = Xxh3::new();

@@ -18,13 +18,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, Read
 
 use super::error::SourceError;
 use super::resolve::{Location, SourceSpec};
-use super::web::{self, BodyChanged, BodyToken, Origin};
+use super::web::{self, BodyChanged, BodyToken, Origin, Running};
 use super::content;
 use super::fingerprint::Fingerprint;
 use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
 use crate::http::{Client, Request, Version};
-use crate::record::{Digest, PageToken};
-use xxhash_rust::xxh3::Xxh3;
+use crate::record::PageToken;
 
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
@@ -63,7 +62,8 @@ pub struct Stream {
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
-    expected: Option<Digest>,
+    /// Where no version tells whether a body is the one that was read before.
+    running: Option<Running>,
 }
 
 impl Stream {
@@ -111,11 +111,11 @@ impl Stream {
             offset: 0,
             buffer,
             at_end: false,
-            expected: None,
+            running: None,
         })
     }
 
-    /// Opens a body from the network at its start. `recorded`: what a checkpoint in it says, if it was read before.
+    /// Opens a body from the network at its start. `recorded`: what checkpoints in it say, if it was read before.
     ///
     /// # Errors
     /// When it cannot be fetched, or is another version than the recorded one.
@@ -123,7 +123,7 @@ impl Stream {
         (spec, request): (SourceSpec, Request),
         compression: Option<Compression>,
         client: Client,
-        recorded: Option<&PageToken>,
+        recorded: &[&PageToken],
         progress: RawProgress,
     ) -> Result<Self, SourceError> {
         let shows_its_end = Arc::new(AtomicBool::new(false));
@@ -131,8 +131,9 @@ impl Stream {
         let body =
             origin.open(0, None).await.map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
         let version = body.identity().clone();
-        let recorded = recorded.and_then(BodyToken::read);
-        if let Some(why) = recorded.and_then(|recorded| web::difference(&recorded.version, &version)) {
+        let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
+        let running = version.etag.is_none().then(|| Running::new(&recorded));
+        if let Some(why) = recorded.iter().find_map(|recorded| web::difference(&recorded.version, &version)) {
             return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
         }
         let content_type = body.content_type().map(ToOwned::to_owned);
@@ -147,7 +148,7 @@ impl Stream {
             offset: 0,
             buffer: BytesMut::new(),
             at_end: false,
-            expected: None,
+            running,
         };
         let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -163,11 +164,6 @@ impl Stream {
         Ok(stream)
     }
 
-    /// What was read of it by an earlier reading, up to its resume point.
-    pub const fn expect(&mut self, digest: Option<Digest>) {
-        self.expected = digest;
-    }
-
     /// Goes to a resume point.
     pub(super) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
         let by_range = self.compression == Compression::None
@@ -176,27 +172,38 @@ impl Stream {
         if self.network.is_none() || by_range { self.reopen_at(offset).await } else { self.pass(offset).await }
     }
 
-    /// Reads up to `offset` and looks whether it is what was read then.
+    /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read then.
     async fn pass(&mut self, offset: u64) -> Result<(), SourceError> {
-        let digest = self.expected.take();
-        let mut hash = Xxh3::new();
         while self.offset < offset {
             if self.buffer.is_empty() && !self.read_more(SKIPPED_BYTES).await? {
                 return Err(self.behind_end(offset, self.offset));
             }
             let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
-            let from = self.offset;
-            let passed = self.take(left.min(self.buffer.len()));
-            if let Some(Digest { from: begin, to, .. }) = digest {
-                let at = |place: u64| usize::try_from(place.clamp(from, self.offset) - from).unwrap_or(0);
-                hash.update(&passed[at(begin)..at(to).max(at(begin))]);
+            self.take(left.min(self.buffer.len()));
+        }
+        let seen = self.running.as_ref().and_then(Running::first_expected).unwrap_or(offset);
+        let ahead = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
+        while self.buffer.len() < ahead {
+            if !self.read_more(ahead - self.buffer.len()).await? {
+                return Err(self.changed("it ends earlier"));
             }
         }
-        if digest.is_some_and(|digest| digest.to <= offset && digest.hash != hash.digest()) {
-            let source = BodyChanged("what was loaded of it differs".to_owned());
-            return Err(SourceError::BodyChanged { name: self.spec.name.clone(), source });
+        if let Some(running) = &mut self.running {
+            running.compare(&self.buffer);
         }
-        Ok(())
+        self.unchanged()
+    }
+
+    /// What was read is what was read then.
+    pub(super) fn unchanged(&self) -> Result<(), SourceError> {
+        match &self.running {
+            Some(running) if running.differs() => Err(self.changed("what was loaded of it differs")),
+            _ => Ok(()),
+        }
+    }
+
+    fn changed(&self, how: &str) -> SourceError {
+        SourceError::BodyChanged { name: self.spec.name.clone(), source: BodyChanged(how.to_owned()) }
     }
 
     /// Its content says itself where it ends: nothing more is needed of the connection.
@@ -218,7 +225,9 @@ impl Stream {
 
     /// What checkpoints in it say.
     pub(super) fn token(&self) -> Option<PageToken> {
-        self.network.as_ref().map(|network| BodyToken::store(&network.version))
+        let content = self.running.as_ref().map(Running::content);
+        let network = self.network.as_ref()?;
+        Some(BodyToken { version: network.version.clone(), content }.store())
     }
 
     /// Begins anew at `offset` of the decoded stream.
@@ -228,13 +237,13 @@ impl Stream {
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
+        self.running = self.running.take().map(|_| Running::new(&[]));
         while self.offset < offset {
             let wanted = usize::try_from(offset - self.offset).unwrap_or(usize::MAX).min(SKIPPED_BYTES);
             if !self.read_more(wanted).await? {
                 return Err(self.behind_end(offset, self.offset));
             }
-            self.offset += self.buffer.len() as u64;
-            self.buffer.clear();
+            self.take(self.buffer.len());
         }
         Ok(())
     }
@@ -335,7 +344,11 @@ impl Stream {
     /// Takes the first `bytes` of the buffer.
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.offset += bytes as u64;
-        self.buffer.split_to(bytes)
+        let taken = self.buffer.split_to(bytes);
+        if let Some(running) = &mut self.running {
+            running.pass(&taken);
+        }
+        taken
     }
 
     /// Whether the buffer holds the last bytes.

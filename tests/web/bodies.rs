@@ -149,7 +149,7 @@ fn answers_that_are_no_records_are_errors_that_say_so() {
         ("/empty", "", "empty"),
         ("/empty.jsonl", "", "empty"),
         ("/empty", "--format jsonl", "empty"),
-        ("/scalar", "", "expected"),
+        ("/scalar", "", "must stand"),
         ("/error", "--records data", "data"),
         ("/missing", "", "no such collection"),
         ("/logo", "", "image/png"),
