@@ -1,11 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench setup man
+.PHONY: help demo test test-all bench bench-http setup man
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
+	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
 	@echo 'make setup     only install what is missing'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -27,6 +28,10 @@ test-all: setup
 
 bench: setup
 	cargo bench --locked --bench psql
+
+bench-http: setup
+	cargo build --release --locked
+	DBLOAD_TEST_BINARY=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
 man:
 	cargo build --release --locked

@@ -50,13 +50,15 @@ pub struct Reply {
     pub cut_after: Option<usize>,
     /// The body comes in pieces of so many bytes with pauses in between.
     pub pieces: Option<(usize, Duration)>,
+    /// The body so many times, one behind the other.
+    pub copies: usize,
 }
 
 impl Reply {
     pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
         let (delay, cut_after, pieces) = (Duration::ZERO, None, None);
-        Self { status, headers, body: body.into(), delay, cut_after, pieces }
+        Self { status, headers, body: body.into(), delay, cut_after, pieces, copies: 1 }
     }
 
     pub fn json(body: impl Into<String>) -> Self {
@@ -83,6 +85,11 @@ impl Reply {
         self
     }
 
+    pub fn repeated(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
+    }
+
     /// A file with an ETag, whole or by range, as a file server gives it.
     pub fn file(ask: &Ask, body: impl Into<Bytes>, etag: &str) -> Self {
         let body: Bytes = body.into();
@@ -105,6 +112,12 @@ impl Reply {
         let mut response = Response::builder().status(StatusCode::from_u16(self.status).unwrap());
         for (name, value) in &self.headers {
             response = response.header(name, value);
+        }
+        if self.copies > 1 {
+            let length = self.body.len() * self.copies;
+            let pieces = std::iter::repeat_n(self.body, self.copies).map(Ok::<_, Infallible>);
+            let body = Body::from_stream(futures::stream::iter(pieces));
+            return response.header("content-length", length).body(body).unwrap();
         }
         let length = self.body.len();
         let sent = self.body.slice(..self.cut_after.unwrap_or(length).min(length));

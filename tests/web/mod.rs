@@ -4,6 +4,7 @@
 mod bodies;
 mod many;
 mod pages;
+mod speed;
 
 use crate::support::{Outcome, Scene, api::Ask};
 use std::fmt::Write as _;
