@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dbload::http::{Auth, Header, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls};
+use dbload::http::{
+    Auth, Header, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
+};
 use dbload::job::Web;
 
 use super::parse;
@@ -42,10 +44,22 @@ pub(crate) struct WebArgs {
     #[arg(long, value_name = "N/TIME", env = "DBLOAD_RATE", value_parser = rate)]
     rate: Option<Rate>,
     /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH
-    #[arg(long, value_name = "HEADER", env = "DBLOAD_HEADER", hide_env_values = true, value_delimiter = '\n')]
+    #[arg(
+        long,
+        value_name = "HEADER",
+        env = "DBLOAD_HEADER",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
     header: Vec<String>,
     /// NAME=VALUE in the query, never stored or shown; the value may be env:NAME or file:PATH
-    #[arg(long, value_name = "PARAM", env = "DBLOAD_SECRET_PARAM", hide_env_values = true, value_delimiter = '\n')]
+    #[arg(
+        long,
+        value_name = "PARAM",
+        env = "DBLOAD_SECRET_PARAM",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
     secret_param: Vec<String>,
     /// NAME:PASSWORD of basic authentication; the password may be env:NAME or file:PATH
     #[arg(long, value_name = "USER", env = "DBLOAD_USER", hide_env_values = true, group = "auth")]
@@ -54,7 +68,13 @@ pub(crate) struct WebArgs {
     #[arg(long, value_name = "FILE", env = "DBLOAD_BEARER_FILE", group = "auth")]
     bearer_file: Option<PathBuf>,
     /// A command that prints a bearer token; it is run again when the server answers 401
-    #[arg(long, value_name = "COMMAND", env = "DBLOAD_BEARER_COMMAND", group = "auth", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "DBLOAD_BEARER_COMMAND",
+        group = "auth",
+        hide_env_values = true
+    )]
     bearer_command: Option<String>,
     /// Where OAuth 2 tokens are issued for --client-id and --client-secret (client credentials)
     #[arg(long, value_name = "URL", env = "DBLOAD_TOKEN_URL", group = "auth", requires_all = ["client_id", "client_secret"])]
@@ -63,7 +83,13 @@ pub(crate) struct WebArgs {
     #[arg(long, value_name = "ID", env = "DBLOAD_CLIENT_ID", requires = "token_url")]
     client_id: Option<String>,
     /// Its secret; should be env:NAME or file:PATH
-    #[arg(long, value_name = "SECRET", env = "DBLOAD_CLIENT_SECRET", hide_env_values = true, requires = "token_url")]
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "DBLOAD_CLIENT_SECRET",
+        hide_env_values = true,
+        requires = "token_url"
+    )]
     client_secret: Option<String>,
     /// What is asked for at --token-url
     #[arg(long, value_name = "SCOPE", env = "DBLOAD_SCOPE", requires = "token_url")]
@@ -133,8 +159,9 @@ impl WebArgs {
             return Err(format!("{flag} is about HTTP sources, and there is none"));
         }
         if let Some(body) = &self.body {
-            serde_json::from_str::<serde::de::IgnoredAny>(body)
-                .map_err(|error| format!("--body is no JSON: line {} column {}", error.line(), error.column()))?;
+            serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| {
+                format!("--body is no JSON: line {} column {}", error.line(), error.column())
+            })?;
         }
         Ok(Web {
             http: self.settings()?,

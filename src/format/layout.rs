@@ -65,14 +65,17 @@ impl Layout {
         if self.constants.is_empty() {
             return decode_block(&self.format, &self.header, block, limits, each);
         }
-        decode_block(&self.format, &self.header, block, limits, &mut |i, fields| self.extend(i, fields, each));
+        decode_block(&self.format, &self.header, block, limits, &mut |i, fields| {
+            self.extend(i, fields, each)
+        });
     }
 
     fn extend(&self, i: usize, fields: Result<Fields<'_, '_>, DecodeError>, each: &mut Each<'_>) {
         match fields {
             Err(error) => each(i, Err(error)),
             Ok(Fields::Named(members)) => {
-                let constants = self.constants.iter().map(|c| (Cow::Borrowed(c.name.as_str()), c.json.as_str()));
+                let constants =
+                    self.constants.iter().map(|c| (Cow::Borrowed(c.name.as_str()), c.json.as_str()));
                 let members: Vec<_> =
                     members.iter().map(|(name, raw)| (name.clone(), *raw)).chain(constants).collect();
                 each(i, Ok(Fields::Named(&members)));
@@ -95,9 +98,8 @@ mod tests {
     fn fields(format: Format, header: &[&str], text: &str) -> Vec<String> {
         let constants = ["{\"a\":1}", "\"x\"", "null"];
         let constants = constants.iter().enumerate();
-        let constants = constants.map(|(i, json)| {
-            Constant::new(format!("c{i}"), &serde_json::from_str(json).expect("JSON"))
-        });
+        let constants = constants
+            .map(|(i, json)| Constant::new(format!("c{i}"), &serde_json::from_str(json).expect("JSON")));
         let header = header.iter().map(|name| (*name).to_owned()).collect();
         let layout = Layout { format, header, constants: constants.collect() };
         let start = Position::start_of(0);
@@ -105,7 +107,8 @@ mod tests {
         let mut spans = Vec::new();
         splitter.split(text.as_bytes(), true, &mut spans).expect("records");
         let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
-        let block = Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0, page: None };
+        let block =
+            Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0, page: None };
         let mut seen = Vec::new();
         layout.decode(&block, &DecodeLimits::default(), &mut |_, fields| {
             seen.push(match fields {

@@ -8,7 +8,9 @@ use crate::job::Job;
 use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
-use crate::report::{HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
+use crate::report::{
+    HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
+};
 use crate::schema::Mode;
 use crate::source::SourceError;
 use crate::write::{Patience, Retry, StoredReject};

@@ -94,7 +94,8 @@ async fn begin(
         let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
         return Ok(Begun { sampled, ahead: None, resumes: true });
     }
-    let mut ahead = web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
+    let mut ahead =
+        web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
     let sampled = sample(inputs, job, web, ahead.as_mut()).await?;
     Ok(Begun { sampled, ahead, resumes: false })
 }

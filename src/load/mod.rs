@@ -26,8 +26,8 @@ use crate::job::Job;
 use crate::pipeline;
 use crate::report::Report;
 
-pub use error::LoadError;
 pub use ahead::Ahead;
+pub use error::LoadError;
 pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
 pub use race::prepare;

@@ -140,7 +140,12 @@ impl Start<'_> {
     }
 
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
-    pub(super) async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
+    pub(super) async fn existing(
+        mut self,
+        pool: Pool,
+        session: Session,
+        table: Table,
+    ) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
         if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
@@ -189,7 +194,12 @@ impl Start<'_> {
     }
 
     /// The table does not exist: it is created in the transaction that records the run.
-    pub(super) async fn created(self, pool: Pool, session: Session, new: ToCreate) -> Result<Prepared, LoadError> {
+    pub(super) async fn created(
+        self,
+        pool: Pool,
+        session: Session,
+        new: ToCreate,
+    ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
         if self.job.dry_run {
             // Created, described, and rolled back: the plan is the real one.

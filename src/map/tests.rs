@@ -156,7 +156,12 @@ fn csv_fields_pass_through_by_position() {
     let (targets, notes) = mapping.header(&header).unwrap();
     assert_eq!(notes.len(), 1, "Name meets name by case");
     let format = Format::Csv(Dialect { columns: Some(header.to_vec()), ..Dialect::delimited_by(b',') });
-    let encoded = encode_block(&mapping, &layout(format.clone(), &header), &targets, block(&format, "x\\y,1\n\"\",2\n,3\n"));
+    let encoded = encode_block(
+        &mapping,
+        &layout(format.clone(), &header),
+        &targets,
+        block(&format, "x\\y,1\n\"\",2\n,3\n"),
+    );
     assert_eq!(
         String::from_utf8_lossy(&encoded.parts[0].bytes),
         "100\t3\t1\tx\\\\y\n101\t3\t2\t\n102\t3\t3\t\\N\n"

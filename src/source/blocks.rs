@@ -135,7 +135,15 @@ impl Blocks {
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq, page: self.stream.token() })
+        Some(Block {
+            source: self.reading.source,
+            bytes,
+            start,
+            spans,
+            end,
+            first_seq,
+            page: self.stream.token(),
+        })
     }
 
     /// Names of the columns, for delimiter-separated values.

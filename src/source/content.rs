@@ -27,10 +27,13 @@ pub(super) fn detect(
     refuse(spec, head)?;
     let name = spec.file_name();
     let failed = |source| SourceError::Detect { name: spec.name.clone(), source };
-    let named = if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
+    let named =
+        if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
     let detected = format::detect(named, head).map_err(failed)?;
     Ok(match (body, detected.format) {
-        (Body::Page, Format::Jsonl) if format::detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" => {
+        (Body::Page, Format::Jsonl)
+            if format::detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" =>
+        {
             Detected { format: Format::Json { records: None }, because: "a page of JSON" }
         }
         (_, format) => Detected { format, ..detected },
@@ -43,7 +46,8 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
     if text.is_empty() {
         return Err(SourceError::EmptyBody { name: spec.name.clone() });
     }
-    let is = |markup: &&[u8]| text.get(..markup.len()).is_some_and(|start| start.eq_ignore_ascii_case(markup));
+    let is =
+        |markup: &&[u8]| text.get(..markup.len()).is_some_and(|start| start.eq_ignore_ascii_case(markup));
     if MARKUP.iter().any(is) {
         return Err(SourceError::Detect { name: spec.name.clone(), source: DetectError::Markup });
     }
@@ -52,14 +56,19 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
 
 /// A file name with an ending that says what the content type does.
 fn named_by_type(content_type: Option<&str>, head: &[u8], body: Body) -> &'static str {
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => "body.jsonl",
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+            "body.jsonl"
+        }
         "text/csv" | "application/csv" => "body.csv",
         "text/tab-separated-values" => "body.tsv",
         "application/json" | "text/json" => "body.json",
         other if other.ends_with("+json") => "body.json",
-        _ if body == Body::Page && matches!(head.trim_ascii_start().first(), Some(b'{' | b'[')) => "body.json",
+        _ if body == Body::Page && matches!(head.trim_ascii_start().first(), Some(b'{' | b'[')) => {
+            "body.json"
+        }
         _ => "body",
     }
 }

@@ -52,7 +52,9 @@ pub(super) fn rows(lists: &Lists) -> Result<Option<Rows>, SourceError> {
     let name = path.display().to_string();
     let bytes = Bytes::from(read(path)?);
     let rows = decode(&name, &bytes)?;
-    if let Some(field) = lists.each_fields.iter().find(|field| rows.iter().any(|row| !row.contains_key(*field))) {
+    if let Some(field) =
+        lists.each_fields.iter().find(|field| rows.iter().any(|row| !row.contains_key(*field)))
+    {
         return Err(SourceError::List { name, line: 0, reason: format!("not every row has {field:?}") });
     }
     Ok(Some(Rows { name, rows }))
@@ -93,7 +95,11 @@ pub(super) fn expand(
     if let (Some(each), true) = (each, named)
         && each.rows.is_empty()
     {
-        return Err(SourceError::List { name: each.name.clone(), line: 0, reason: "it has no rows".to_owned() });
+        return Err(SourceError::List {
+            name: each.name.clone(),
+            line: 0,
+            reason: "it has no rows".to_owned(),
+        });
     }
     Ok(())
 }
@@ -164,7 +170,10 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     let mut failed = None;
     layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
         Ok(Fields::Named(members)) => rows.push(
-            members.iter().map(|(name, raw)| (name.to_string(), serde_json::from_str(raw).unwrap_or_default())).collect(),
+            members
+                .iter()
+                .map(|(name, raw)| (name.to_string(), serde_json::from_str(raw).unwrap_or_default()))
+                .collect(),
         ),
         Ok(Fields::Positional(values)) => {
             let values = values.iter().map(|value| serde_json::Value::from(*value));
@@ -172,7 +181,11 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
         }
         Err(error) => {
             let line = usize::try_from(block.spans[i].line).unwrap_or_default();
-            failed.get_or_insert(SourceError::List { name: name.to_owned(), line, reason: error.to_string() });
+            failed.get_or_insert(SourceError::List {
+                name: name.to_owned(),
+                line,
+                reason: error.to_string(),
+            });
         }
     });
     failed.map_or(Ok(rows), Err)
@@ -196,7 +209,11 @@ fn split(
             return Ok((spans, splitter.position()));
         }
         let from = u32::try_from(done).unwrap_or(u32::MAX);
-        spans.extend(found.into_iter().map(|span| Span { start: span.start + from, end: span.end + from, ..span }));
+        spans.extend(found.into_iter().map(|span| Span {
+            start: span.start + from,
+            end: span.end + from,
+            ..span
+        }));
         done += consumed;
     }
 }

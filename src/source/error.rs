@@ -227,9 +227,13 @@ impl SourceError {
             Self::Changed { .. } => "put the recorded file back, or begin anew with --restart",
             Self::BehindEnd { .. } => "the file was cut since; begin anew with --restart",
             Self::NotReplayable { .. } => "store it in a file first, or skip what is loaded: --skip-records",
-            Self::List { .. } => "a list has a URL a line, or a JSON object with url and fields to add; --each takes CSV or JSON",
+            Self::List { .. } => {
+                "a list has a URL a line, or a JSON object with url and fields to add; --each takes CSV or JSON"
+            }
             Self::Http { source, .. } | Self::Url { source } => return source.hint(),
-            Self::EmptyBody { .. } => "an endpoint without records should say so, such as [] or a header line",
+            Self::EmptyBody { .. } => {
+                "an endpoint without records should say so, such as [] or a header line"
+            }
             Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
             Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),

@@ -18,11 +18,11 @@ mod tests;
 mod web;
 
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};
+pub use endpoints::Lists;
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint};
 pub use pages::{Opening, Pages};
 pub use records::Records;
-pub use endpoints::Lists;
 pub use resolve::{Location, SourceSpec, resolve, resolve_with};
 pub use stream::{RawProgress, Stream};
 pub use web::BodyChanged;

@@ -88,10 +88,8 @@ impl Opening {
         (at, resume): (Position, &[(Position, PageToken)]),
         progress: RawProgress,
     ) -> Result<Self, SourceError> {
-        let mut tokens: Vec<(Position, Token)> = resume
-            .iter()
-            .filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?)))
-            .collect();
+        let mut tokens: Vec<(Position, Token)> =
+            resume.iter().filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?))).collect();
         tokens.sort_by_key(|(at, _)| *at);
         let begins_here = tokens.first().filter(|(place, _)| *place <= at).map(|(_, token)| token.clone());
         let pager = match begins_here {
@@ -256,7 +254,6 @@ impl Pages {
         Ok(true)
     }
 
-
     /// The page that the pager stands at, and those behind it asked for meanwhile.
     async fn page(&mut self) -> Result<Page, HttpError> {
         for number in self.asked.len()..self.ahead.min(AHEAD_PAGES) {
@@ -393,7 +390,12 @@ impl Pages {
             let digest = Digest { from: start.offset, to: end.offset, hash: digest };
             let again = self.resumed_record.saturating_sub(start.record).min(spans.len() as u64);
             if let Some(last) = usize::try_from(again).ok().and_then(|n| spans.drain(..n).next_back()) {
-                start = Position { offset: last.end_offset, line: last.end_line, record: start.record + again, ..start };
+                start = Position {
+                    offset: last.end_offset,
+                    line: last.end_line,
+                    record: start.record + again,
+                    ..start
+                };
             }
             if spans.is_empty() {
                 continue;

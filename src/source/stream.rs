@@ -16,11 +16,11 @@ use bytes::BytesMut;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, ReadBuf};
 
+use super::content;
 use super::error::SourceError;
+use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
 use super::web::{self, BodyChanged, BodyToken, Origin, Running};
-use super::content;
-use super::fingerprint::Fingerprint;
 use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
 use crate::http::{Client, Request, Version};
 use crate::record::PageToken;
@@ -128,8 +128,10 @@ impl Stream {
     ) -> Result<Self, SourceError> {
         let shows_its_end = Arc::new(AtomicBool::new(false));
         let origin = Arc::new(Origin { client, request, shows_its_end });
-        let body =
-            origin.open(0, None).await.map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
+        let body = origin
+            .open(0, None)
+            .await
+            .map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
         let version = body.identity().clone();
         let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
         let running = version.etag.is_none().then(|| Running::new(&recorded));
@@ -169,7 +171,11 @@ impl Stream {
         let by_range = self.compression == Compression::None
             && self.is_exact()
             && offset.saturating_sub(self.offset) > RANGE_BYTES;
-        if self.network.is_none() || by_range { self.reopen_at(offset).await } else { self.pass(offset).await }
+        if self.network.is_none() || by_range {
+            self.reopen_at(offset).await
+        } else {
+            self.pass(offset).await
+        }
     }
 
     /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read then.

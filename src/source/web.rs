@@ -60,8 +60,9 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(recorded: &[BodyToken]) -> Self {
         let known = recorded.iter().filter_map(|token| token.content.as_ref());
-        let mut expected: Vec<(u64, u64)> =
-            known.filter_map(|(bytes, digest)| Some((*bytes, u64::from_str_radix(digest, 16).ok()?))).collect();
+        let mut expected: Vec<(u64, u64)> = known
+            .filter_map(|(bytes, digest)| Some((*bytes, u64::from_str_radix(digest, 16).ok()?)))
+            .collect();
         expected.sort_unstable();
         Self { digest: Xxh3::new(), bytes: 0, expected: expected.into(), differs: false }
     }
@@ -79,7 +80,9 @@ impl Running {
     pub(super) fn compare(&mut self, ahead: &[u8]) {
         for (bytes, expected) in &self.expected {
             let Some(length) = bytes.checked_sub(self.bytes) else { continue };
-            let Some(part) = usize::try_from(length).ok().and_then(|length| ahead.get(..length)) else { break };
+            let Some(part) = usize::try_from(length).ok().and_then(|length| ahead.get(..length)) else {
+                break;
+            };
             let mut digest = self.digest.clone();
             digest.update(part);
             self.differs |= digest.digest() != *expected;

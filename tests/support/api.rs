@@ -97,7 +97,9 @@ impl Reply {
             .header("etag", etag)
             .header("accept-ranges", "bytes");
         let same = ask.header("if-range").is_none_or(|tag| tag == etag);
-        let range: Option<usize> = ask.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let range: Option<usize> = ask
+            .header("range")
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         match range {
             Some(from) if same && from < body.len() => {
                 let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
@@ -125,7 +127,8 @@ impl Reply {
             return response.body(Body::from(sent)).unwrap();
         }
         let (size, pause) = self.pieces.unwrap_or((sent.len().max(1), Duration::ZERO));
-        let pieces = (0..sent.len().div_ceil(size)).map(|i| sent.slice(i * size..sent.len().min((i + 1) * size)));
+        let pieces =
+            (0..sent.len().div_ceil(size)).map(|i| sent.slice(i * size..sent.len().min((i + 1) * size)));
         let pieces: Vec<Result<Bytes, std::io::Error>> = pieces.map(Ok).collect();
         let broken = self.cut_after.map(|_| Err(std::io::Error::other("cut")));
         let stream = futures::stream::unfold(pieces.into_iter().chain(broken), move |mut rest| async move {
@@ -149,7 +152,8 @@ pub struct Api {
 
 impl Api {
     pub fn serve(answer: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let log: Arc<Mutex<Vec<Ask>>> = Arc::default();
         let answer: Arc<Mutex<Arc<Answer>>> = Arc::new(Mutex::new(Arc::new(answer)));
         let state = (Arc::clone(&log), Arc::clone(&answer), Instant::now());
@@ -196,7 +200,8 @@ async fn respond(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
-    let query = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let query =
+        url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let mut ask = Ask {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),

@@ -2,7 +2,10 @@
 
 use super::{check, lines, scene, wait_until};
 use crate::rows;
-use crate::support::{api::{Api, Reply}, audit, compress};
+use crate::support::{
+    api::{Api, Reply},
+    audit, compress,
+};
 use std::time::Duration;
 
 const ETAG: &str = "\"v1\"";
@@ -41,7 +44,9 @@ fn a_load_that_was_killed_goes_on_by_range_in_the_same_version() {
     let text = lines(0, 60_000);
     let whole = text.len();
     let served = text.clone();
-    let api = Api::serve(move |ask| Reply::file(ask, served.clone(), ETAG).in_pieces(32_768, Duration::from_millis(8)));
+    let api = Api::serve(move |ask| {
+        Reply::file(ask, served.clone(), ETAG).in_pieces(32_768, Duration::from_millis(8))
+    });
     let scene = scene();
     let line = format!("{} -t t --batch-rows 500", api.url("/events.jsonl"));
     let running = scene.dbload(&line).spawn();
@@ -79,7 +84,10 @@ fn another_version_is_refused_on_a_resume_and_never_mixed() {
         scene.run(&line).exits(8).says("changed").says(said).says("--restart");
         assert_eq!(scene.db.digest("t"), before);
         let outcome = scene.load(&format!("{line} --restart"));
-        assert_eq!(outcome.report().guarantee, if second == "\"v2\"" { "exactly-once" } else { "effectively-once" });
+        assert_eq!(
+            outcome.report().guarantee,
+            if second == "\"v2\"" { "exactly-once" } else { "effectively-once" }
+        );
         assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE note LIKE 'R%'"), "11111");
     }
 }
@@ -97,7 +105,10 @@ fn without_a_strong_etag_a_resume_reads_from_the_start_and_skips_what_is_committ
     let outcome = scene.load(&line);
     check(&scene, 60_000, &outcome);
     let report = outcome.report();
-    assert_eq!((report.rows, report.guarantee.as_str()), (rows!(read: 60_000, inserted: 60_000), "effectively-once"));
+    assert_eq!(
+        (report.rows, report.guarantee.as_str()),
+        (rows!(read: 60_000, inserted: 60_000), "effectively-once")
+    );
     assert!(api.asked().iter().all(|ask| ask.header("range").is_none()));
 }
 
@@ -119,7 +130,8 @@ fn a_body_that_breaks_goes_on_within_the_same_load() {
 
 #[test]
 fn a_body_that_always_ends_early_is_never_complete() {
-    let api = Api::serve(move |_| Reply::new(200, "application/x-ndjson", lines(0, 20_000)).cut_after(400_000));
+    let api =
+        Api::serve(move |_| Reply::new(200, "application/x-ndjson", lines(0, 20_000)).cut_after(400_000));
     let scene = scene();
     let line = format!("{} -t t --http-tries 2", api.url("/events"));
     let outcome = scene.run(&line).exits(4).says("events");

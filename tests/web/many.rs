@@ -9,7 +9,6 @@ use crate::support::{
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Endpoint `/items/i` has records `10 * i..10 * i + 10`.
@@ -24,7 +23,10 @@ fn failed_sources(outcome: &crate::support::Outcome) -> Vec<String> {
 
 #[test]
 fn one_of_500_endpoints_fails_for_good_and_is_fetched_alone_by_the_same_command() {
-    let api = Api::serve(|ask| if id_of(ask) == 123 { Reply::new(403, "text/plain", "not yours") } else { items(ask) });
+    let api =
+        Api::serve(
+            |ask| if id_of(ask) == 123 { Reply::new(403, "text/plain", "not yours") } else { items(ask) },
+        );
     let scene = scene();
     let line = format!("{} -t t --concurrency 50", api.url("/items/{0..499}"));
     let outcome = scene.run(&line).exits(4).says("/items/123").says("not yours");
@@ -51,7 +53,8 @@ fn one_of_500_endpoints_fails_for_good_and_is_fetched_alone_by_the_same_command(
 fn an_endpoint_that_was_set_aside_is_read_up_to_there_and_no_further_by_a_resume_of_what_came_before() {
     let api = Api::serve(|ask| match id_of(ask) {
         // Slow, so that it is in flight when the load is killed, and the failed one is known already.
-        0 => Reply::new(200, "application/x-ndjson", super::lines(0, 2_000)).in_pieces(1_000, Duration::from_millis(20)),
+        0 => Reply::new(200, "application/x-ndjson", super::lines(0, 2_000))
+            .in_pieces(1_000, Duration::from_millis(20)),
         1 => Reply::new(500, "text/plain", "down"),
         n => Reply::json(array(n * 1_000, n * 1_000 + 1_000)),
     });
@@ -77,12 +80,14 @@ fn the_last_endpoint_in_the_order_wins_however_the_answers_come() {
         let answered = Arc::clone(&delays);
         let api = Api::serve(move |ask| {
             let i = id_of(ask);
-            let records: Vec<String> = (0..20).map(|id| format!(r#"{{"id":{id},"v":{i},"note":"n{i}"}}"#)).collect();
+            let records: Vec<String> =
+                (0..20).map(|id| format!(r#"{{"id":{id},"v":{i},"note":"n{i}"}}"#)).collect();
             let delay = Duration::from_millis(answered[usize::try_from(i).unwrap()]);
             Reply::json(format!("[{}]", records.join(","))).after(delay)
         });
         let scene = scene();
-        let outcome = scene.load(&format!("{} -t t --concurrency 20 --batch-rows 7", api.url("/items/{0..59}")));
+        let outcome =
+            scene.load(&format!("{} -t t --concurrency 20 --batch-rows 7", api.url("/items/{0..59}")));
         assert_eq!(scene.db.lines("SELECT DISTINCT v, note FROM t"), ["59|n59"], "{outcome}");
         assert_eq!(outcome.rows().read, 1_200);
     }
@@ -90,35 +95,31 @@ fn the_last_endpoint_in_the_order_wins_however_the_answers_come() {
 
 #[test]
 fn never_more_requests_at_once_than_the_flag_says() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (counted, peak) = (Arc::clone(&now), Arc::clone(&most));
-    let api = Api::serve(move |ask| {
-        peak.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // The answer's delay comes after this function: a thread of its own ends the count.
-        let counted = Arc::clone(&counted);
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(29));
-            counted.fetch_sub(1, Ordering::SeqCst);
-        });
-        items(ask).after(Duration::from_millis(30))
-    });
+    const ANSWER: Duration = Duration::from_millis(60);
+    let api = Api::serve(|ask| items(ask).after(ANSWER));
     let scene = scene();
     let outcome = scene.load(&format!("{} -t t --concurrency 7", api.url("/items/{0..99}")));
     check(&scene, 1_000, &outcome);
-    assert_eq!(most.load(Ordering::SeqCst), 7, "{outcome}");
+    // None is answered sooner than that: what comes within it is in flight together.
+    let at: Vec<Duration> = api.asked().iter().map(|ask| ask.at).collect();
+    let together = at.iter().map(|&from| at.iter().filter(|&&at| at >= from && at < from + ANSWER).count());
+    assert_eq!(together.max(), Some(7), "{outcome}");
 }
 
 #[test]
 fn lists_and_rows_become_requests_with_fields_for_their_records() {
     let api = Api::serve(|ask| match ask.path.as_str() {
-        "/a" | "/b" => Reply::json(array(if ask.path == "/a" { 0 } else { 10 }, if ask.path == "/a" { 10 } else { 20 })),
+        "/a" | "/b" => {
+            Reply::json(array(if ask.path == "/a" { 0 } else { 10 }, if ask.path == "/a" { 10 } else { 20 }))
+        }
         "/c.csv" => Reply::new(200, "text/csv", "id,v,note\n20,1,x\n"),
         path => {
             let id: u64 = path.rsplit('/').next().unwrap().parse().unwrap();
             Reply::json(format!(r#"{{"v":{},"note":"r{id}"}}"#, id * 7))
         }
     });
-    let table = "CREATE TABLE t (id bigint PRIMARY KEY, v bigint, note text, region text, rank int, tags jsonb)";
+    let table =
+        "CREATE TABLE t (id bigint PRIMARY KEY, v bigint, note text, region text, rank int, tags jsonb)";
     let scene = Scene::with(table);
     let list = format!(
         "# two ways\n{}\n\n{{\"url\":\"{}\",\"region\":\"eu\",\"rank\":2,\"tags\":[1,{{\"a\":null}}]}}\n{{\"url\":\"{}\",\"region\":\"us\",\"rank\":3,\"tags\":{{}}}}\n",
@@ -129,7 +130,9 @@ fn lists_and_rows_become_requests_with_fields_for_their_records() {
     scene.file("urls.txt", &list);
     let outcome = scene.load("--urls urls.txt -t t");
     assert_eq!(
-        scene.db.lines("SELECT count(*), region, rank, tags FROM t GROUP BY 2, 3, 4 ORDER BY rank NULLS FIRST"),
+        scene
+            .db
+            .lines("SELECT count(*), region, rank, tags FROM t GROUP BY 2, 3, 4 ORDER BY rank NULLS FIRST"),
         ["10|NULL|NULL|NULL", "10|eu|2|[1, {\"a\": null}]", "1|us|3|{}"],
         "{outcome}"
     );
@@ -146,7 +149,10 @@ fn lists_and_rows_become_requests_with_fields_for_their_records() {
     assert_eq!(outcome.rows(), rows!(read: 40, unchanged: 40));
 
     // A field that the answer has too would be two on one column.
-    scene.run(&format!("{} -t t --each ids.csv --each-fields id", api.url("/a?x={id}"))).exits(6).says("both go to");
+    scene
+        .run(&format!("{} -t t --each ids.csv --each-fields id", api.url("/a?x={id}")))
+        .exits(6)
+        .says("both go to");
     scene.run(&format!("{} -t t --each ids.csv", api.url("/item/{nr}"))).exits(4).says("no value for {nr}");
     scene.file("bad.txt", "https://h/a\nnonsense\n");
     scene.run("--urls bad.txt -t t").exits(4).says("bad.txt, line 2");
@@ -156,7 +162,9 @@ fn lists_and_rows_become_requests_with_fields_for_their_records() {
 fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
     let mut rng = Rng::from_seed(7);
     for _ in 0..6 {
-        let api = Api::serve(|ask| items(ask).header("etag", format!("\"{}\"", id_of(ask))).after(Duration::from_millis(3)));
+        let api = Api::serve(|ask| {
+            items(ask).header("etag", format!("\"{}\"", id_of(ask))).after(Duration::from_millis(3))
+        });
         let scene = scene();
         let line = format!("{} -t t --concurrency 4 --batch-rows 50", api.url("/items/{0..299}"));
         let mut starts = 1;
@@ -167,7 +175,11 @@ fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
                 let outcome = outcome.exits(0);
                 check(&scene, 3_000, &outcome);
                 let report = outcome.report();
-                assert_eq!((report.rows, audit(&scene.db)), (rows!(read: 3_000, inserted: 3_000), report.rows), "{outcome}");
+                assert_eq!(
+                    (report.rows, audit(&scene.db)),
+                    (rows!(read: 3_000, inserted: 3_000), report.rows),
+                    "{outcome}"
+                );
                 break;
             }
             starts += 1;
@@ -178,7 +190,8 @@ fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
 
 #[test]
 fn a_fast_endpoint_behind_a_slow_one_waits_for_its_turn_and_is_not_asked_twice() {
-    let api = Api::serve(|ask| items(ask).after(Duration::from_millis(if id_of(ask) == 0 { 1_500 } else { 0 })));
+    let api =
+        Api::serve(|ask| items(ask).after(Duration::from_millis(if id_of(ask) == 0 { 1_500 } else { 0 })));
     let scene = scene();
     let line = format!("{} -t t --concurrency 8", api.url("/items/{0..49}"));
     let running = scene.dbload(&line).spawn();

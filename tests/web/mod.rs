@@ -1,6 +1,7 @@
 //! Sources from the network, end to end: a real server, the program as a process, PostgreSQL. The oracles are the table's
 //! content digest against what the server has, the ledger, and the server's own log of what it was asked.
 
+mod around;
 mod bodies;
 mod many;
 mod pages;
@@ -30,7 +31,9 @@ fn record(i: u64) -> String {
 
 /// What the table must be for records `from..to`: a query in parentheses.
 fn rows(from: u64, to: u64) -> String {
-    format!("(SELECT i::bigint AS id, (i * 7)::bigint AS v, 'r' || i AS note FROM generate_series({from}, {to}::bigint - 1) i) z")
+    format!(
+        "(SELECT i::bigint AS id, (i * 7)::bigint AS v, 'r' || i AS note FROM generate_series({from}, {to}::bigint - 1) i) z"
+    )
 }
 
 const TABLE: &str = "CREATE TABLE t (id bigint PRIMARY KEY, v bigint, note text)";
@@ -43,7 +46,11 @@ fn scene() -> Scene {
 /// The table has records `0..n` and nothing else.
 #[track_caller]
 fn check(scene: &Scene, n: u64, outcome: &Outcome) {
-    assert_eq!(scene.db.digest("t"), scene.db.digest(&rows(0, n)), "the table is not what it must be: {outcome}");
+    assert_eq!(
+        scene.db.digest("t"),
+        scene.db.digest(&rows(0, n)),
+        "the table is not what it must be: {outcome}"
+    );
 }
 
 /// Kills the load at a moment that the test chooses, by what the server was asked.

@@ -32,7 +32,9 @@ fn loaded(scene: &Scene, line: &str, rows: u64) -> Outcome {
 #[test]
 #[ignore = "a benchmark: make bench-http"]
 fn fifty_endpoints_of_300_ms() {
-    let api = Api::serve(|ask| Reply::json(array(id_of(ask) * 20, id_of(ask) * 20 + 20)).after(Duration::from_millis(300)));
+    let api = Api::serve(|ask| {
+        Reply::json(array(id_of(ask) * 20, id_of(ask) * 20 + 20)).after(Duration::from_millis(300))
+    });
     let scene = scene();
     let line = format!("{} -t t --concurrency 50", api.url("/items/{0..49}"));
     loaded(&scene, &line, 1_000);
@@ -42,7 +44,9 @@ fn fifty_endpoints_of_300_ms() {
 #[test]
 #[ignore = "a benchmark: make bench-http"]
 fn a_thousand_endpoints_of_300_ms() {
-    let api = Api::serve(|ask| Reply::json(array(id_of(ask) * 20, id_of(ask) * 20 + 20)).after(Duration::from_millis(300)));
+    let api = Api::serve(|ask| {
+        Reply::json(array(id_of(ask) * 20, id_of(ask) * 20 + 20)).after(Duration::from_millis(300))
+    });
     let scene = scene();
     let line = format!("{} -t t --concurrency 50", api.url("/items/{0..999}"));
     best("1,000 endpoints of 300 ms, 50 at once", 2, 6.0 * 1.03, || loaded(&scene, &line, 20_000));
@@ -96,7 +100,10 @@ fn a_server_that_allows_a_hundred_requests_a_second() {
     for flags in ["", "--rate 95/s"] {
         let scene = scene();
         let outcome = scene
-            .dbload(&format!("{} -t t --concurrency 50 {flags}", api.url(&format!("/items/{{0..{}}}", ENDPOINTS - 1))))
+            .dbload(&format!(
+                "{} -t t --concurrency 50 {flags}",
+                api.url(&format!("/items/{{0..{}}}", ENDPOINTS - 1))
+            ))
             .timeout(Duration::from_secs(300))
             .run()
             .exits(0);
@@ -106,8 +113,14 @@ fn a_server_that_allows_a_hundred_requests_a_second() {
         let (requests, seconds) = (asked.len() as f64, outcome.elapsed.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         let (rate, refused) = (ENDPOINTS as f64 / seconds, (requests - ENDPOINTS as f64) / requests);
-        println!("429 above 100/s, flags {flags:?}: {rate:.1} a second over {seconds:.1} s, {:.2}% refused", refused * 100.0);
-        assert!(seconds >= 30.0 && rate >= 0.9 * ALLOWED && refused < 0.05, "{rate} a second, {refused} refused");
+        println!(
+            "429 above 100/s, flags {flags:?}: {rate:.1} a second over {seconds:.1} s, {:.2}% refused",
+            refused * 100.0
+        );
+        assert!(
+            seconds >= 30.0 && rate >= 0.9 * ALLOWED && refused < 0.05,
+            "{rate} a second, {refused} refused"
+        );
     }
 }
 
@@ -140,7 +153,11 @@ fn memory_for_a_body_of_two_gigabytes() {
         scene.dbload(&format!("{} -t t", api.url("/huge.jsonl"))).timeout(Duration::from_secs(900)).spawn();
     let (peak, running) = peak_of(running, || false);
     let outcome = running.wait().exits(0);
-    println!("a body of 2 GiB: {peak:.1} MiB, {:.1} s, {} records", outcome.elapsed.as_secs_f64(), outcome.rows().read);
+    println!(
+        "a body of 2 GiB: {peak:.1} MiB, {:.1} s, {} records",
+        outcome.elapsed.as_secs_f64(),
+        outcome.rows().read
+    );
     assert_eq!(outcome.rows().read, 2_000 * copies as u64);
     assert!(peak < 64.0, "{peak} MiB");
 }
