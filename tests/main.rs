@@ -31,3 +31,4 @@ mod runs;
 mod support;
 mod tables;
 mod types;
+mod web;

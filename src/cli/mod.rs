@@ -10,6 +10,7 @@ mod render;
 pub(crate) mod target;
 pub(crate) mod tracing;
 pub(crate) mod verify;
+mod web;
 
 use std::io::Write as _;
 

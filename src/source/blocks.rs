@@ -56,7 +56,7 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            stream.reopen_at(at.offset).await?;
+            stream.go_to(at.offset).await?;
             if leaves_doubt(&mut stream, &reading).await? {
                 // Only what stands before tells whether a bracket is still open: read it again.
                 stream.reopen_at(0).await?;
@@ -94,6 +94,7 @@ impl Blocks {
                 .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
                 .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
             let bytes = self.stream.take(consumed);
+            self.stream.unchanged()?;
             self.digest.update(&bytes);
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -136,7 +137,15 @@ impl Blocks {
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq })
+        Some(Block {
+            source: self.reading.source,
+            bytes,
+            start,
+            spans,
+            end,
+            first_seq,
+            page: self.stream.token(),
+        })
     }
 
     /// Names of the columns, for delimiter-separated values.
@@ -201,7 +210,7 @@ async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, So
 }
 
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.
-fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
+pub(super) fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes.len() + head.len());
     all.extend_from_slice(bytes);
     let start = all.len();

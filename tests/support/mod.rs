@@ -2,6 +2,7 @@
 //!
 //! Nothing in here uses dbload's own code for what it checks: only `dbload::local` for throwaway servers.
 
+pub mod api;
 pub mod compress;
 pub mod database;
 pub mod dbload;
