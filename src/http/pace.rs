@@ -147,7 +147,9 @@ impl Pace {
         }
         self.gate = Some(self.gate.map_or(now + pause, |gate| gate.max(now + pause)));
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
-        if refusal == Refusal::TooFast && !is_same {
+        // Where nothing was accepted there is nothing to learn from.
+        let is_known = self.learned.is_some() || self.accepted_since_cut > 0;
+        if refusal == Refusal::TooFast && !is_same && is_known {
             self.cut(now, pause);
         }
         pause
