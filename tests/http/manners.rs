@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use dbload::http::{HttpError, Settings};
+use dbload::http::{Client, HttpError, Origins, Settings};
 use tokio::io::AsyncReadExt as _;
+use url::Url;
 
 use super::{client, fetch, impatient, request, told};
-use crate::support::http::{HttpServer, Step, answer, json};
+use crate::support::http::{Authority, Http2Server, HttpServer, Step, answer, json};
 
 /// Answers `failing` so many times, then well.
 fn failing(times: usize, failing: Vec<Step>) -> impl Fn(&crate::support::http::Seen) -> Vec<Step> {
@@ -213,6 +214,29 @@ async fn one_connection_serves_many_requests() {
         fetch(&client, &request(&server.url("/x"))).await.unwrap();
     }
     assert!(server.seen().iter().all(|seen| seen.connection == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_takes_all_requests_over_one_connection_and_mends_its_streams() {
+    const BODY: &[u8] = &[b'x'; 30_000];
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let server = Http2Server::start(&authority, BODY, Duration::from_millis(300)).await;
+    let settings = Settings { ca_file: Some(authority.file().to_owned()), concurrency: 40, ..impatient() };
+    let client = Client::new(&settings, Origins::of([&Url::parse(&server.url("/")).unwrap()])).unwrap();
+    assert_eq!(fetch(&client, &request(&server.url("/first"))).await.unwrap(), BODY);
+    let all: Vec<_> = (0..40)
+        .map(|_| {
+            let (client, request) = (client.clone(), request(&server.url("/x")));
+            tokio::spawn(async move { fetch(&client, &request).await.unwrap() == BODY })
+        })
+        .collect();
+    for task in all {
+        assert!(task.await.unwrap());
+    }
+    assert_eq!(server.connections(), 1);
+    assert_eq!(fetch(&client, &request(&server.url("/cut"))).await.unwrap(), BODY);
+    assert_eq!(client.counters().mended, 1);
 }
 
 /// The figure of the issue: a server that allows 100 a second. Run it with `--ignored`.

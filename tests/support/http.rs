@@ -270,14 +270,91 @@ impl Authority {
     }
 
     fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_of(&[b"http/1.1"])
+    }
+
+    fn acceptor_of(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![self.chain.clone()], key)
             .unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// An HTTP/2 server over TLS. It answers every request with the same body and an ETag; the first one for `/cut` ends its stream in the middle.
+pub struct Http2Server {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Http2Server {
+    pub async fn start(authority: &Authority, body: &'static [u8], latency: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections: Arc<AtomicUsize> = Arc::default();
+        let (acceptor, count) = (authority.acceptor_of(&[b"h2"]), Arc::clone(&connections));
+        let cut: Arc<AtomicUsize> = Arc::default();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let (acceptor, cut) = (acceptor.clone(), Arc::clone(&cut));
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((request, respond))) = connection.accept().await {
+                        let cuts = request.uri().path() == "/cut" && cut.fetch_add(1, Ordering::SeqCst) == 0;
+                        tokio::spawn(answer_h2(request, respond, (body, latency, cuts)));
+                    }
+                });
+            }
+        });
+        Self { address, connections, task }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Http2Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer_h2(
+    request: http::Request<h2::RecvStream>,
+    mut respond: h2::server::SendResponse<bytes::Bytes>,
+    (body, latency, cuts): (&'static [u8], Duration, bool),
+) {
+    tokio::time::sleep(latency).await;
+    let range = request.headers().get("range").and_then(|range| {
+        range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()
+    });
+    let from = range.unwrap_or(0);
+    let head = http::Response::builder().header("etag", "\"1\"").header("content-length", body.len() - from);
+    let head = match range {
+        None => head.status(200),
+        Some(from) => head
+            .status(206)
+            .header("content-range", format!("bytes {from}-{}/{}", body.len() - 1, body.len())),
+    };
+    let Ok(mut stream) = respond.send_response(head.body(()).unwrap(), false) else { return };
+    let end = if cuts { body.len() / 2 } else { body.len() };
+    let _ = stream.send_data(bytes::Bytes::from_static(&body[from..end]), !cuts);
+    if cuts {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.send_reset(h2::Reason::INTERNAL_ERROR);
     }
 }
