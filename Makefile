@@ -1,11 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench setup man
+.PHONY: help demo test test-all bench fuzz setup man
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
+	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make setup     only install what is missing'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -27,6 +28,9 @@ test-all: setup
 
 bench: setup
 	cargo bench --locked --bench psql
+
+fuzz: setup
+	@scripts/fuzz
 
 man:
 	cargo build --release --locked

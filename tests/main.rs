@@ -18,10 +18,13 @@
 
 mod architecture;
 mod cli;
+mod conformance;
 mod direct;
 mod equivalence;
 mod faults;
 mod formats;
+mod fuzz;
+mod hostile;
 mod loading;
 mod local;
 mod pg_connections;

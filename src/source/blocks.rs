@@ -56,9 +56,10 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
+            let first = first_byte(&mut stream, &reading).await?;
             stream.reopen_at(at.offset).await?;
-            if leaves_doubt(&mut stream, &reading).await? {
-                // Only what stands before tells whether a bracket is still open: read it again.
+            if leaves_doubt(&mut stream, &reading, first).await? {
+                // Only what stands before tells what is open: read it again.
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
             }
@@ -183,19 +184,35 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
     }
 }
 
-/// Whether nothing stands behind the resume point of a JSON text, so that it cannot be told from there if an
-/// array ends or was cut off.
-async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, SourceError> {
-    if !matches!(reading.format, Format::Json { .. }) {
-        return Ok(false);
+/// Whether it cannot be told from the resume point on what the records of a JSON text stand in. In a text that
+/// begins with an array a comma or bracket tells. Elsewhere a text that is malformed there would be read on as
+/// something else than it was the first time.
+async fn leaves_doubt(
+    stream: &mut Stream,
+    reading: &Reading,
+    first: Option<u8>,
+) -> Result<bool, SourceError> {
+    match &reading.format {
+        Format::Json { records: None } if first == Some(b'[') => {}
+        Format::Json { .. } => return Ok(true),
+        Format::Jsonl | Format::Csv(_) | Format::Rejects => return Ok(false),
     }
-    while !stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace) {
-        if stream.buffer.len() > GROWTH_BYTES {
-            break;
+    Ok(!matches!(first_byte(stream, reading).await?, Some(b',' | b']')))
+}
+
+/// The next byte of a JSON text that is not blank, if one comes soon; a byte order mark is passed over.
+async fn first_byte(stream: &mut Stream, reading: &Reading) -> Result<Option<u8>, SourceError> {
+    if !matches!(reading.format, Format::Json { .. }) {
+        return Ok(None);
+    }
+    loop {
+        let text = stream.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&stream.buffer);
+        let found = text.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        if found.is_some() || stream.at_end() || stream.buffer.len() > GROWTH_BYTES {
+            return Ok(found);
         }
         stream.fill(stream.buffer.len() + reading.block_bytes).await?;
     }
-    Ok(stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace))
 }
 
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.

@@ -259,9 +259,14 @@ impl Writer {
                     self.wait(&mut retry, failed.error).await?;
                 }
                 Action::CarefulPath | Action::Fatal => {
-                    // A value that COPY refuses in staging is not fatal: it converts one by one.
+                    // A value that COPY refuses in staging is not fatal: it converts one by one. Some extensions say
+                    // XX000 of a text that they cannot read; damaged data is something else.
                     let refused_value = failed.at == FailedAt::Staging
-                        && failed.error.sqlstate.as_deref().is_some_and(|code| !code.starts_with("XX"));
+                        && failed
+                            .error
+                            .sqlstate
+                            .as_deref()
+                            .is_some_and(|code| !matches!(code, "XX001" | "XX002"));
                     if refused_value && path < path.converting() {
                         path = path.converting();
                     } else {

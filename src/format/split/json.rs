@@ -74,7 +74,9 @@ enum Flow {
 
 impl Json {
     pub(super) fn new(records: Option<&str>, limits: Limits, at: Position) -> Self {
-        let walker = records.filter(|path| !super::path::parse(path).is_empty()).map(Walker::new);
+        let walker = records
+            .filter(|path| !super::path::parse(path).is_empty())
+            .map(|path| Walker::new(path, limits.record_bytes));
         let state = match (&walker, at.offset) {
             (Some(_), 0) => State::Walk,
             (None, 0) => State::Top,
