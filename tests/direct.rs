@@ -91,7 +91,10 @@ fn records_that_lack_a_column_take_its_default_by_staging() {
     );
     let report = scene.load("items.jsonl --pool-size 1").report();
     assert_eq!(report.pool.direct, 0);
-    assert_eq!(scene.db.lines("SELECT id, name, n FROM items ORDER BY id"), ["1|a|1", "2|nobody|2", "3|NULL|NULL"]);
+    assert_eq!(
+        scene.db.lines("SELECT id, name, n FROM items ORDER BY id"),
+        ["1|a|1", "2|nobody|2", "3|NULL|NULL"]
+    );
     // A column without a default is NULL either way.
     scene.sql("TRUNCATE items");
     scene.file("more.jsonl", "{\"id\":1,\"name\":\"a\",\"n\":1}\n{\"id\":2,\"name\":\"b\"}\n");

@@ -60,6 +60,7 @@ fn table() -> Arc<Table> {
         has_row_triggers: false,
         has_row_security: false,
         has_no_pages: false,
+        columns_version: String::new(),
     })
 }
 

@@ -57,7 +57,7 @@ impl Paths {
         let straight = if let Some(why) = always_careful {
             Err(why)
         } else if table.has_row_security {
-            Err("COPY is refused where row-level security applies")
+            Err("the server takes none where row-level security applies")
         } else if table.has_row_triggers {
             Err("row triggers of the table see each record")
         } else {

@@ -8,11 +8,13 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk, Keys};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{Action, ErrorView, Session, Stage, classify};
+use crate::pg::{Action, ErrorView, Outcome, Session, Stage, catalog, classify};
 use crate::schema::{Identity, Mode};
 
 use super::names;
 use super::plan::WritePlan;
+use super::stage::{Form, begin_and_copy};
+use super::transaction::{Failed, FailedAt};
 
 /// Whether the rows of a batch, if they are new, may go straight into the table.
 pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
@@ -37,25 +39,43 @@ pub(super) enum Copied {
     Refused,
 }
 
-/// Copies the rows of a batch into the table.
-pub(super) async fn copy(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<Copied, ErrorView> {
-    let mut copied = 0;
-    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
-        match session.copy_in(&statement(plan, &run[0]), run.iter().map(rows_alone)).await {
-            Ok(rows) => copied += rows,
-            Err(error) => {
-                tracing::debug!(partition = batch.partition, ?error, "rows refused by the table itself");
-                return match classify(Stage::Merge { cheap_key: None }, &error) {
-                    Action::CarefulPath => {
-                        session.roll_back().await;
-                        Ok(Copied::Refused)
-                    }
-                    _ => Err(error),
-                };
+/// Begins a transaction and copies the rows of a batch into the table.
+pub(super) async fn copy(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    begin: &str,
+) -> Result<Copied, Failed> {
+    let table = plan.table();
+    // COPY reads values as the types that the columns have now: they must be those of the plan.
+    let begin = format!(
+        "{begin};\nLOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE;\n{}",
+        table.name,
+        catalog::columns_version(table.oid)
+    );
+    let accept = |begun: &[Outcome]| {
+        let now = begun.last().and_then(Outcome::value);
+        if now == Some(&table.columns_version) {
+            return Ok(());
+        }
+        let message = format!("table {} was changed meanwhile", table.name);
+        Err(ErrorView { message, sqlstate: Some("0A000".to_owned()), ..ErrorView::default() })
+    };
+    let form = Form { statement: &|chunk| statement(plan, chunk), text: rows_alone, accept: &accept };
+    match begin_and_copy(plan, session, batch, &begin, &form).await {
+        Ok(rows) => Ok(Copied::Rows(rows)),
+        Err(Failed { at: FailedAt::Staging, error }) => {
+            tracing::debug!(partition = batch.partition, ?error, "rows refused by the table itself");
+            match classify(Stage::Merge { cheap_key: None }, &error) {
+                Action::CarefulPath | Action::PrepareAnew => {
+                    session.roll_back().await;
+                    Ok(Copied::Refused)
+                }
+                _ => Err(Failed { at: FailedAt::Merge, error }),
             }
         }
+        Err(failed) => Err(failed),
     }
-    Ok(Copied::Rows(copied))
 }
 
 fn statement(plan: &WritePlan, chunk: &Chunk) -> String {

@@ -15,6 +15,7 @@ mod outlook;
 mod plan;
 mod rejects;
 mod retry;
+mod stage;
 mod transaction;
 mod verify;
 mod writer;
