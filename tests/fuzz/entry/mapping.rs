@@ -36,6 +36,7 @@ pub fn table() -> Arc<Table> {
         name: TableName { schema: None, name: Ident::new("fuzzed").expect("a name") },
         oid: 1,
         relfilenode: 1,
+        columns_version: String::new(),
         relation: Relation::Table,
         columns: vec![
             column("id", PgType::Int, "numeric"),
