@@ -73,8 +73,11 @@ impl Chance {
         }
         for _ in 0..self.below(6) {
             let at = self.below(input.len() + 1);
-            let byte =
-                if self.below(3) == 0 { self.below(256) as u8 } else { LIKELY[self.below(LIKELY.len())] };
+            let byte = if self.below(3) == 0 {
+                self.below(256).to_le_bytes()[0]
+            } else {
+                LIKELY[self.below(LIKELY.len())]
+            };
             match self.below(4) {
                 0 => input.insert(at, byte),
                 1 if at < input.len() => drop(input.remove(at)),

@@ -1,8 +1,6 @@
 //! CSV in every dialect: the records of the `csv` crate, the fields of the documented rules, NULL only where nothing was quoted.
 
-use dbload::format::{
-    DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, Limits, decode_block, read_header,
-};
+use dbload::format::{DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, decode_block, read_header};
 use dbload::record::{Block, Position, SpanKind};
 
 use super::{Dials, oracle, split};
@@ -20,7 +18,7 @@ pub fn run(data: &[u8]) {
     let record_bytes = dials.pick(&[1 << 20, 1 << 20, 6, 30]);
     let with_header = dials.byte() & 1 == 1;
     let (dial, text) = (dials.byte(), dials.rest());
-    let limits = Limits { record_bytes, ..Limits::default() };
+    let limits = split::limits(record_bytes);
     let columns = Dialect { columns: Some(vec!["a".to_owned()]), ..dialect.clone() };
     let format = Format::Csv(columns);
     let mut start = Position::start_of(0);

@@ -1,6 +1,6 @@
 //! JSON documents: the records of arrays, of arrays at a path, of objects behind one another.
 
-use dbload::format::{Format, Limits};
+use dbload::format::Format;
 use dbload::record::Position;
 
 use super::{Dials, oracle, split};
@@ -11,7 +11,7 @@ pub fn run(data: &[u8]) {
     let path = dials.pick(&[None, None, Some("a"), Some("a.b"), Some("/a~1b/~0"), Some("\u{e9}")]);
     let (dial, text) = (dials.byte(), dials.rest());
     let format = Format::Json { records: path.map(str::to_owned) };
-    let limits = Limits { record_bytes, ..Limits::default() };
+    let limits = split::limits(record_bytes);
     let start = Position::start_of(0);
     let (whole, places) = split::check_pieces(&format, limits, text, start, dial);
     let behind = (0..whole.records.len()).map(|i| split::behind(start, &whole.records, i));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dbload::format::{DecodeErrorKind, DecodeLimits, Fields, Format, Limits, decode_block};
+use dbload::format::{DecodeErrorKind, DecodeLimits, Fields, Format, decode_block};
 use dbload::record::Position;
 
 use super::{Dials, oracle, split};
@@ -13,7 +13,7 @@ pub fn run(data: &[u8]) {
     let mut dials = Dials::new(data);
     let record_bytes = dials.pick(&[1 << 20, 1 << 20, 5, 40]);
     let (dial, text) = (dials.byte(), dials.rest());
-    let limits = Limits { record_bytes, ..Limits::default() };
+    let limits = split::limits(record_bytes);
     let start = Position::start_of(0);
     let (whole, places) = split::check_pieces(&Format::Jsonl, limits, text, start, dial);
     assert_eq!(whole.result, Ok(()), "lines always end");

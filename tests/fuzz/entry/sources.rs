@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dbload::format::{Compression, Dialect, Format, Limits};
 use dbload::record::Position;
@@ -55,7 +55,7 @@ pub fn run(data: &[u8]) {
             file
         }
     };
-    let intact = matches!(shape % 4, 1 | 2) || compression == Compression::None && shape % 4 == 0;
+    let intact = matches!(shape % 4, 1 | 2) || compression == Compression::None && shape.is_multiple_of(4);
     let path = scratch();
     std::fs::write(&path, &file).expect("a scratch file");
     let open = (compression, format.clone(), block_bytes);
@@ -90,12 +90,12 @@ fn against_the_splitter(format: &Format, text: &[u8], records: &[Read], result: 
 }
 
 async fn read(
-    path: &PathBuf,
+    path: &Path,
     (compression, format, block_bytes): &(Compression, Format, usize),
     at: Position,
 ) -> (Vec<Read>, Result<(), SourceError>) {
     let mut records = Vec::new();
-    let spec = SourceSpec { name: "scratch".to_owned(), location: Location::File(path.clone()) };
+    let spec = SourceSpec { name: "scratch".to_owned(), location: Location::File(path.to_owned()) };
     let reading =
         Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes: *block_bytes };
     let mut next_seq = 5;

@@ -24,6 +24,15 @@ pub struct Reading {
     pub end: Position,
 }
 
+/// The usual limits but for the longest record.
+pub fn limits(record_bytes: usize) -> Limits {
+    let with = |mut limits: Limits| {
+        limits.record_bytes = record_bytes;
+        limits
+    };
+    with(Limits::default())
+}
+
 pub fn whole(format: &Format, limits: Limits, text: &[u8]) -> Reading {
     read(format, limits, text, Position::start_of(0), &mut || usize::MAX).0
 }
