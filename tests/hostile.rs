@@ -182,3 +182,48 @@ fn a_value_that_makes_an_extension_fail_inside_is_one_reject() {
     );
     assert_eq!(scene.db.lines("SELECT id, h -> 'a' FROM t ORDER BY id"), ["1|b", "3|c"]);
 }
+
+#[test]
+fn words_of_the_command_line_steer_neither_terminal_nor_sql() {
+    let scene =
+        Scene::with("CREATE TABLE t (id int PRIMARY KEY, at timestamptz); CREATE TABLE victim (id int)");
+    scene.file("t.jsonl", "{\"id\":1,\"at\":\"2024-01-01 00:00\"}\n");
+    // A pattern of the shell makes words of file names.
+    is_harmless(&scene.plain("").arg(format!("--{EVIL}")).run().exits(2));
+    is_harmless(&scene.plain("--mode").arg(EVIL).run().exits(2));
+    let long = "x".repeat(64);
+    for role in ["", &long] {
+        let outcome = super::support::Dbload::new(scene.cwd())
+            .line("ledger sql")
+            .arg(format!("--role={role}"))
+            .run()
+            .exits(2);
+        assert!(!outcome.stdout.contains("GRANT"), "{outcome}");
+    }
+    // Backslashes in literals, where they escape.
+    scene.sql(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", scene.db.name()));
+    let evil = "\\'; DROP TABLE victim; --";
+    for flag in [
+        "--timezone",
+        "--load-id",
+        "--key",
+        "--newer-by",
+        "--extra=jsonb:",
+        "--null-as",
+        "--columns",
+        "--records",
+        "--table",
+    ] {
+        let word = if flag.ends_with(':') { format!("{flag}{evil}") } else { format!("{flag}={evil}") };
+        is_harmless(&scene.plain("t.jsonl --again").arg(word).run());
+        assert!(scene.db.has_table("victim"), "{flag}");
+    }
+    scene.file("evil.jsonl", format!("{{\"id\":2,{}:1}}\n", serde_json::Value::from(evil)));
+    is_harmless(&scene.plain("evil.jsonl --key id").run().exits(0));
+    is_harmless(&scene.plain("evil.jsonl --key id --restart --no-ledger --table t").run());
+    assert!(scene.db.has_table("victim"));
+    assert_eq!(
+        scene.db.lines("SELECT attname FROM pg_attribute WHERE attrelid = 'evil'::regclass AND attnum > 0"),
+        ["id", evil]
+    );
+}

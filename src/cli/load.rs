@@ -222,7 +222,8 @@ fn load_error_words(error: &LoadError) -> String {
 pub(crate) fn error_words(error: &str, hint: Option<&str>) -> String {
     let error = terminal::line(error);
     match hint {
-        Some(hint) => format!("error: {error}\nhint: {hint}"),
+        // SQL of several lines, perhaps with a name that has a line end.
+        Some(hint) => format!("error: {error}\nhint: {}", hint.replace('\n', "\n      ")),
         None => format!("error: {error}"),
     }
 }

@@ -56,12 +56,13 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            let first = first_byte(&mut stream, &reading).await?;
-            stream.reopen_at(at.offset).await?;
-            if leaves_doubt(&mut stream, &reading, first).await? {
-                // Only what stands before tells what is open: read it again.
+            if matches!(reading.format, Format::Json { .. }) {
+                // Only what stands before tells which brackets are open; a text that is broken there would be read on
+                // as something else than it was the first time. Finding records again costs little beside loading them.
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
+            } else {
+                stream.reopen_at(at.offset).await?;
             }
         } else if records.offset > stream.offset() {
             let bytes = usize::try_from(records.offset - stream.offset()).unwrap_or(usize::MAX);
@@ -179,37 +180,6 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
             return Ok((header.names, header.end));
-        }
-        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
-    }
-}
-
-/// Whether it cannot be told from the resume point on what the records of a JSON text stand in. In a text that
-/// begins with an array a comma or bracket tells. Elsewhere a text that is malformed there would be read on as
-/// something else than it was the first time.
-async fn leaves_doubt(
-    stream: &mut Stream,
-    reading: &Reading,
-    first: Option<u8>,
-) -> Result<bool, SourceError> {
-    match &reading.format {
-        Format::Json { records: None } if first == Some(b'[') => {}
-        Format::Json { .. } => return Ok(true),
-        Format::Jsonl | Format::Csv(_) | Format::Rejects => return Ok(false),
-    }
-    Ok(!matches!(first_byte(stream, reading).await?, Some(b',' | b']')))
-}
-
-/// The next byte of a JSON text that is not blank, if one comes soon; a byte order mark is passed over.
-async fn first_byte(stream: &mut Stream, reading: &Reading) -> Result<Option<u8>, SourceError> {
-    if !matches!(reading.format, Format::Json { .. }) {
-        return Ok(None);
-    }
-    loop {
-        let text = stream.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&stream.buffer);
-        let found = text.iter().copied().find(|byte| !byte.is_ascii_whitespace());
-        if found.is_some() || stream.at_end() || stream.buffer.len() > GROWTH_BYTES {
-            return Ok(found);
         }
         stream.fill(stream.buffer.len() + reading.block_bytes).await?;
     }

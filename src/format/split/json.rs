@@ -131,7 +131,8 @@ impl Json {
         out: &mut Vec<Span>,
     ) -> Result<(), (usize, SplitErrorKind)> {
         while self.step(buf, last, cursor, out)? == Flow::Go {}
-        if last && cursor.pos == buf.len() && !self.may_end() {
+        // Bytes may be left: a backslash that ends a string waits for what it escapes.
+        if last && !self.may_end() {
             return Err((buf.len(), SplitErrorKind::UnexpectedEnd));
         }
         Ok(())
