@@ -1,11 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench bench-http setup man model simulate
+.PHONY: help demo test test-all bench bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
+	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
@@ -30,6 +31,9 @@ test-all: setup
 
 bench: setup
 	cargo bench --locked --bench psql
+
+fuzz: setup
+	@scripts/fuzz
 
 model:
 	cargo test --locked --lib write::protocol::model -- --include-ignored --nocapture --test-threads=1

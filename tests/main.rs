@@ -18,11 +18,14 @@
 
 mod architecture;
 mod cli;
+mod conformance;
 mod direct;
 mod equivalence;
 mod faults;
 mod formats;
 mod http;
+mod fuzz;
+mod hostile;
 mod loading;
 mod local;
 mod pg_connections;

@@ -407,6 +407,7 @@ fn value_error(error: &NestedError) -> ValueError {
         NestedError::String(StringError::LoneSurrogate) => "22P05",
         NestedError::String(StringError::Malformed) => "22P02",
         NestedError::UnknownAttribute(_) => "42703",
+        NestedError::TooManyDimensions => "54000",
     };
     (sqlstate, error.to_string())
 }

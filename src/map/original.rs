@@ -39,10 +39,15 @@ fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {
         }
         out.push_str(&serde_json::Value::from(name.as_ref()).to_string());
         out.push(':');
-        out.push_str(raw);
+        push_on_one_line(&mut out, raw);
     }
     out.push('}');
     out
+}
+
+/// A reject is a line: the blanks between tokens stay, but for line ends. (In a JSON string there are none.)
+fn push_on_one_line(out: &mut String, raw: &str) {
+    out.extend(raw.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
 }
 
 fn positional(header: &[String], values: &[Option<&str>]) -> String {

@@ -74,7 +74,9 @@ enum Flow {
 
 impl Json {
     pub(super) fn new(records: Option<&str>, limits: Limits, at: Position) -> Self {
-        let walker = records.filter(|path| !super::path::parse(path).is_empty()).map(Walker::new);
+        let walker = records
+            .filter(|path| !super::path::parse(path).is_empty())
+            .map(|path| Walker::new(path, limits.record_bytes));
         let state = match (&walker, at.offset) {
             (Some(_), 0) => State::Walk,
             (None, 0) => State::Top,
@@ -129,7 +131,8 @@ impl Json {
         out: &mut Vec<Span>,
     ) -> Result<(), (usize, SplitErrorKind)> {
         while self.step(buf, last, cursor, out)? == Flow::Go {}
-        if last && cursor.pos == buf.len() && !self.may_end() {
+        // Bytes may be left: a backslash that ends a string waits for what it escapes.
+        if last && !self.may_end() {
             return Err((buf.len(), SplitErrorKind::UnexpectedEnd));
         }
         Ok(())

@@ -103,7 +103,8 @@ impl SplitError {
             }
             SplitErrorKind::PathNotFound { seen, .. } if seen.is_empty() => None,
             SplitErrorKind::PathNotFound { seen, .. } => {
-                Some(format!("the document has these members: {}", seen.join(", ")))
+                let names: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();
+                Some(format!("the document has these members: {}", names.join(", ")))
             }
             SplitErrorKind::PathNotRecords { .. } | SplitErrorKind::NameTooLong => Some(
                 "--records takes the path to an array of objects, such as data.items or /data/items".into(),

@@ -161,6 +161,8 @@ fn json_refuses() {
         1,
         "the JSON text ends before its last bracket is closed (line 1, byte 4)",
     );
+    let tail = "the JSON text ends before its last bracket is closed (line 1, byte 13)";
+    check_error(&json(Some("a")), "{\"a\":[{}],\"b\\", 1, tail);
     check_error(&json(None), "[", 0, "the JSON text ends before its last bracket is closed (line 1, byte 1)");
     let behind = "found `{` where `,` or `]` must stand (line 2, byte 4)";
     check_error(&json(None), "[{}\n{}]", 1, behind);
