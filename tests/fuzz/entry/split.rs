@@ -148,5 +148,5 @@ pub fn block(format: &Format, text: &[u8], first_seq: u64) -> Option<Block> {
     let mut spans = Vec::new();
     splitter.split(text, true, &mut spans).ok()?;
     let end = splitter.position();
-    Some(Block { source: 0, bytes: Bytes::copy_from_slice(text), start, spans, end, first_seq })
+    Some(Block { source: 0, bytes: Bytes::copy_from_slice(text), start, spans, end, first_seq, page: None })
 }
