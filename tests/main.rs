@@ -34,5 +34,6 @@ mod rejects;
 mod runs;
 mod support;
 mod tables;
+mod torture;
 mod types;
 mod web;

@@ -217,14 +217,34 @@ pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec
     (!sources.is_empty()).then_some(sources)
 }
 
-/// Whether a run is complete, and it was this owner who completed it.
-pub async fn is_complete(session: &Session, run: &str, epoch: u64) -> Result<bool, LedgerError> {
+/// What a run is to an owner that was refused its completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Complete, and it was this owner who completed it.
+    Complete,
+    /// Unfinished, and nobody came after this owner: the server has lost commits that it acknowledged.
+    Unfinished,
+    /// Somebody else's, or gone.
+    Lost,
+}
+
+/// Asks how a run stands.
+pub async fn standing(session: &Session, run: &str, epoch: u64) -> Result<Standing, LedgerError> {
     let sql = format!(
-        "SELECT FROM _dbload.run WHERE run = {} AND epoch = {epoch} AND state = 'complete'",
+        "SELECT state = 'complete' AND epoch = {epoch}, state = 'running' AND epoch <= {epoch} FROM _dbload.run \
+         WHERE run = {}",
         literal(run)
     );
     let outcomes = session.run(&sql).await.map_err(failed("look whether the run is complete"))?;
-    Ok(outcomes.first().is_some_and(|outcome| outcome.affected == 1))
+    let row = outcomes.first().and_then(|outcome| outcome.rows.first());
+    let is = |column: usize| row.is_some_and(|row| row[column].as_deref() == Some("t"));
+    Ok(if is(0) {
+        Standing::Complete
+    } else if is(1) {
+        Standing::Unfinished
+    } else {
+        Standing::Lost
+    })
 }
 
 /// Gives up a run that cannot be resumed (its source was a pipe).

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::event::{Event, Listener, Tally};
+use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
@@ -166,6 +167,7 @@ impl Start<'_> {
                 let settings = settings(self.job, &plan, stored.partitions);
                 self.check_resume(&stored, &settings).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
+                fault::point(Point::TakenOver);
                 ledger.close().await;
                 return self.resume(pool, plan, stored).await;
             }
@@ -311,6 +313,7 @@ impl Start<'_> {
                     session.roll_back().await;
                     return Err(LedgerError::Raced.into());
                 }
+                fault::point(Point::Recording);
                 session.run("COMMIT").await
             }
             Err(view) => Err(view),
@@ -324,6 +327,7 @@ impl Start<'_> {
             return Err(LoadError::Prepare { doing: "record the run", view });
         }
         session.transaction_ended();
+        fault::point(Point::Recorded);
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{LedgerError, RejectRow, rejects_after};
 use crate::map::Original;
@@ -77,10 +78,14 @@ impl Writing {
         let failed = io_error(&self.temporary);
         self.file.flush().map_err(&failed)?;
         self.file.get_ref().sync_all().map_err(&failed)?;
+        fault::point(Point::RejectsWritten);
         for number in 1..=NUMBERS_MAX {
             let path = numbered(&self.wanted, number);
             match std::fs::hard_link(&self.temporary, &path) {
-                Ok(()) => return Ok(path),
+                Ok(()) => {
+                    fault::point(Point::RejectsNamed);
+                    return Ok(path);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io_error(&path)(error)),
             }

@@ -17,6 +17,11 @@ use std::{
 /// No command of this suite needs as long, even on a loaded machine with a debug build.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The program: cargo's, or the one that `DBLOAD_TEST_PROGRAM` names (a release build, a build of another day).
+pub fn program() -> PathBuf {
+    std::env::var_os("DBLOAD_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_dbload").into(), PathBuf::from)
+}
+
 /// A command line to be run.
 #[derive(Debug, Clone)]
 pub struct Dbload {
@@ -70,9 +75,7 @@ impl Dbload {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
-        // A benchmark may measure another build than the one that was just made.
-        let program = std::env::var_os("DBLOAD_TEST_BINARY");
-        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_dbload").into()));
+        let mut command = Command::new(program());
         command.args(&self.args).current_dir(&self.cwd);
         // The environment of whoever runs the tests must not leak in.
         for (name, _) in std::env::vars_os() {
