@@ -67,6 +67,8 @@ pub struct RejectRow {
     pub original: Option<String>,
     /// Its text, where it could not be split.
     pub raw: Option<String>,
+    /// Its bytes in base64, where they are no text.
+    pub raw_base64: Option<String>,
 }
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
@@ -310,8 +312,8 @@ pub async fn rejects_after(
     after: (u32, u64),
 ) -> Result<Vec<RejectRow>, LedgerError> {
     let sql = format!(
-        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw \
-         FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",
+        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\n', '') FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",
         literal(run),
         after.0,
         after.1
@@ -334,5 +336,6 @@ fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {
         reason: next().unwrap_or_default(),
         original: next(),
         raw: next(),
+        raw_base64: next(),
     })
 }

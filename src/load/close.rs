@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
 use crate::pg::{ErrorView, Session, is_passing};
@@ -13,7 +14,7 @@ use crate::write::{Patience, Retry, StoredReject};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
-use super::{Ended, Outcome, reject_file};
+use super::{Ended, Outcome, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -26,7 +27,7 @@ pub(super) async fn close(
     job: &Job,
     prepared: Prepared,
     ran: Result<Ran, LoadError>,
-    began: Instant,
+    (listener, began): (Listener<'_>, Instant),
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -40,6 +41,11 @@ pub(super) async fn close(
         }
         Err(error) => (None, Ended::Failed(error)),
     };
+    if matches!(ended, Ended::Complete)
+        && let Err(error) = sequences::look_after(job, &prepared, listener).await
+    {
+        ended = Ended::Failed(error);
+    }
     if matches!(ended, Ended::Complete)
         && let Err(error) = complete_run(job, &prepared).await
     {

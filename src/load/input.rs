@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Format, Limits};
+use crate::format::{Format, HeaderLimits, Limits};
 use crate::job::{self, FormatName};
 use crate::ledger::StoredSource;
 use crate::map::Target;
@@ -126,17 +126,24 @@ impl Input {
 
     /// Opens it at a resume point.
     pub async fn open(&self, reading: &job::Reading, at: Position) -> Result<Opened, SourceError> {
-        let mut stream = Stream::open(
+        let stream = Stream::open(
             self.description.spec.clone(),
             reading.compression,
             self.description.fingerprint.clone(),
             Arc::clone(&self.progress),
         )
         .await?;
+        let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         let format = format_of(&mut stream, reading).await?;
         let limits =
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
-        let reading = Reading { source: at.source, format, limits, block_bytes: BLOCK_BYTES };
+        let mut header = HeaderLimits {
+            fields: reading.decode.fields,
+            on_nul: reading.decode.on_nul,
+            ..HeaderLimits::default()
+        };
+        header.bytes = reading.header_bytes.unwrap_or(header.bytes);
+        let reading = Reading { source: at.source, format, limits, header, block_bytes: BLOCK_BYTES };
         let blocks = Blocks::new(stream, reading, at).await?;
         Ok(Opened { blocks, peeked: VecDeque::new(), skip: 0 })
     }

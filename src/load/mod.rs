@@ -12,6 +12,7 @@ mod race;
 mod reject_file;
 mod resume;
 mod sample;
+mod sequences;
 mod settings;
 mod verify;
 
@@ -91,7 +92,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
             // A pipe cannot be read again: what it has lost stays lost, and the error says so.
             Err(LoadError::Write(crate::write::WriteError::LostCommits))
                 if attempt < ATTEMPTS_MAX && prepared.is_replayable() => {}
-            ran => return close::close(job, prepared, ran, began).await,
+            ran => return close::close(job, prepared, ran, (listener, began)).await,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The sample: the first records of the first sources, for the plan and for the types of a new table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::format::{DecodeLimits, Fields, decode_block};
+use crate::format::{Fields, decode_block};
 use crate::job;
 use crate::map::Inference;
 use crate::plan::{Sample, SampledSource};
@@ -37,18 +37,18 @@ pub(super) async fn sample(inputs: &[Input], reading: &job::Reading) -> Result<S
             }
         };
         let blocks = if ordinal == 0 { SAMPLED_BLOCKS } else { 1 };
-        let mut fields = Vec::new();
+        let mut names = Names::default();
         let (format, header) = opened.format();
         let (format, header) = (format.clone(), header.to_vec());
         sampled.inference.declare(&header);
-        fields.extend_from_slice(&header);
+        header.iter().for_each(|name| names.add(name));
         for _ in 0..blocks {
             // What is wrong further on is the load's to say.
             let Ok(Some(block)) = opened.peek().await else { break };
-            decode_block(&format, &header, block, &DecodeLimits::default(), &mut |_, decoded| {
+            decode_block(&format, &header, block, &reading.decode, &mut |_, decoded| {
                 if let Ok(decoded) = decoded {
                     sampled.inference.observe(&header, &decoded);
-                    note_names(&mut fields, &decoded);
+                    names.note(&decoded);
                 }
             });
             if !input.description.spec.location.is_replayable() {
@@ -56,7 +56,7 @@ pub(super) async fn sample(inputs: &[Input], reading: &job::Reading) -> Result<S
                 break;
             }
         }
-        sampled.sample.sources.push(SampledSource { name: input.name.clone(), fields });
+        sampled.sample.sources.push(SampledSource { name: input.name.clone(), fields: names.all });
         if !input.description.spec.location.is_replayable() {
             sampled.kept.insert(ordinal, opened);
         }
@@ -64,16 +64,28 @@ pub(super) async fn sample(inputs: &[Input], reading: &job::Reading) -> Result<S
     Ok(sampled)
 }
 
-fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>) {
-    if let Fields::Named(members) = decoded {
+/// Names of fields in the order in which they were met. Hostile records may have thousands each, all different.
+#[derive(Default)]
+struct Names {
+    all: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Names {
+    fn note(&mut self, decoded: &Fields<'_, '_>) {
+        let Fields::Named(members) = decoded else { return };
         for (position, (name, _)) in members.iter().enumerate() {
             // Records mostly look alike: the same name at the same place.
-            if fields.get(position).is_some_and(|known| known == name)
-                || fields.iter().any(|known| known == name)
-            {
-                continue;
+            if self.all.get(position).is_none_or(|known| known != name) {
+                self.add(name);
             }
-            fields.push(name.to_string());
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if !self.known.contains(name) {
+            self.known.insert(name.to_owned());
+            self.all.push(name.to_owned());
         }
     }
 }

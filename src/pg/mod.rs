@@ -12,6 +12,7 @@ pub mod dsn;
 mod error;
 mod pool;
 mod secret;
+pub mod sequences;
 mod session;
 mod sqlstate;
 mod sqlx_door;

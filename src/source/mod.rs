@@ -11,6 +11,7 @@ mod resolve;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};
 pub use error::SourceError;

@@ -1,7 +1,7 @@
 //! The decoded bytes of one source, from a given offset on: opened, decompressed, read forward into one buffer.
 //!
-//! A plain file is read from the offset; a compressed one from its start, and what lies before the offset is
-//! thrown away. Never reads past the recorded size. Finds no records.
+//! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its start, and
+//! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
 
 use std::io::{self, SeekFrom};
 use std::path::Path;
@@ -18,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, Read
 use super::error::SourceError;
 use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
-use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
+use super::transcode::Transcode;
+use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
 
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
@@ -43,6 +44,9 @@ pub struct Stream {
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
+    /// The encoding of its text, if that is not UTF-8.
+    encoding: Option<Encoding>,
+    inflation: Inflation,
 }
 
 impl Stream {
@@ -79,7 +83,42 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
         let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
         let buffer = BytesMut::new();
-        Ok(Self { spec, compression, fingerprint, progress, reader, offset: 0, buffer, at_end: false })
+        let (encoding, inflation) = (None, Inflation::default());
+        Ok(Self {
+            spec,
+            compression,
+            fingerprint,
+            progress,
+            reader,
+            offset: 0,
+            buffer,
+            at_end: false,
+            encoding,
+            inflation,
+        })
+    }
+
+    /// Holds decompression to these limits.
+    #[must_use]
+    pub const fn held_to(mut self, inflation: Inflation) -> Self {
+        self.inflation = inflation;
+        self
+    }
+
+    /// Reads its text, of which nothing was read yet, in its encoding: as its byte order mark says, else as the user did.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn in_encoding(mut self, said: Option<Encoding>) -> Result<Self, SourceError> {
+        while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
+        self.encoding = Encoding::of(&self.buffer, said);
+        if let Some(encoding) = self.encoding {
+            let head = io::Cursor::new(self.buffer.split().freeze());
+            let rest = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
+            self.reader = Box::new(Transcode::new(head.chain(rest), encoding));
+            self.at_end = false;
+        }
+        Ok(self)
     }
 
     /// Begins anew at `offset` of the decoded stream.
@@ -88,7 +127,8 @@ impl Stream {
             return Err(SourceError::NotReplayable { name: self.spec.name.clone() });
         };
         let size = self.fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
-        let seek = if self.compression == Compression::None { offset } else { 0 };
+        let is_plain = self.compression == Compression::None && self.encoding.is_none();
+        let seek = if is_plain { offset } else { 0 };
         if seek > size {
             return Err(self.behind_end(offset, size));
         }
@@ -97,6 +137,10 @@ impl Stream {
             .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
         let raw = Counted::new(raw.take(size - seek), Arc::clone(&self.progress), seek);
         self.reader = decompress(self.compression, raw);
+        if let Some(encoding) = self.encoding {
+            let bytes = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
+            self.reader = Box::new(Transcode::new(bytes, encoding));
+        }
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
@@ -143,6 +187,12 @@ impl Stream {
         let mut limited = (&mut self.reader).take(bytes as u64);
         let count = limited.read_buf(&mut self.buffer).await.map_err(|error| self.read_error(error))?;
         self.at_end = count == 0;
+        if self.compression != Compression::None {
+            let content = self.offset + self.buffer.len() as u64;
+            self.inflation
+                .check(self.progress.load(Ordering::Relaxed), content)
+                .map_err(|source| SourceError::Inflated { name: self.spec.name.clone(), source })?;
+        }
         Ok(count > 0)
     }
 
@@ -181,6 +231,12 @@ impl Stream {
     #[must_use]
     pub const fn spec(&self) -> &SourceSpec {
         &self.spec
+    }
+
+    /// The encoding of its text, if that is not UTF-8.
+    #[must_use]
+    pub const fn encoding(&self) -> Option<Encoding> {
+        self.encoding
     }
 
     /// How it is compressed.
