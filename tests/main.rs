@@ -21,6 +21,7 @@ mod cli;
 mod equivalence;
 mod faults;
 mod formats;
+mod hostile;
 mod loading;
 mod local;
 mod pg_connections;

@@ -154,14 +154,14 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     let code = exit::code_of(&ended, rejected, interrupted);
     let mut out = String::new();
     if let Some(plan) = plan {
-        out.push_str(&plan);
+        out.push_str(&render::printable(&plan));
     }
     if let Some(report) = &report {
         if args.output.json {
             out.push_str(&serde_json::to_string(report).unwrap_or_default());
             out.push('\n');
         } else if !args.output.quiet {
-            out.push_str(&render::summary(report));
+            out.push_str(&render::printable(&render::summary(report)));
         }
     }
     let printed = print(&out);

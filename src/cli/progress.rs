@@ -58,6 +58,7 @@ impl Progress {
             tracing::warn!("{words}");
             return;
         }
+        let words = super::render::printable(words);
         let write = || {
             // Nobody reads stderr any more: nothing to be done.
             let _ = writeln!(std::io::stderr(), "{words}");

@@ -104,7 +104,21 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     Some(out)
 }
 
-/// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
+/// Text for a terminal: names and values from outside must not move its cursor, colour it, or turn its lines around.
+pub(crate) fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.chars().any(acts_on_terminal) {
+        return text.into();
+    }
+    let escaped = |c: char| if acts_on_terminal(c) { c.escape_default().collect() } else { vec![c] };
+    text.chars().flat_map(escaped).collect::<String>().into()
+}
+
+/// Control characters but the line feed, and those that change the direction of text.
+fn acts_on_terminal(c: char) -> bool {
+    c != '\n' && c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text of records must not fill the screen either.
 fn one_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 160;
     let mut out: String = text
@@ -116,4 +130,15 @@ fn one_line(text: &str) -> String {
         out.push_str("..");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_acts_on_a_terminal() {
+        assert_eq!(printable("a é\n\"b\""), "a é\n\"b\"");
+        assert_eq!(printable("\u{1b}[31m\r\u{9b}1\u{202e}x"), "\\u{1b}[31m\\r\\u{9b}1\\u{202e}x");
+    }
 }

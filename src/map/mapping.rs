@@ -65,7 +65,7 @@ pub enum MappingError {
         column: String,
     },
     /// Names without a column under `--extra refuse`.
-    #[error("the table has no column for {}", .fields.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", "))]
+    #[error("the table has no column for {}", super::names::listed(fields))]
     NoColumn {
         /// The fields.
         fields: Vec<String>,

@@ -357,6 +357,7 @@ pub struct Reject {
     /// Values as they were written: numbers may be longer than any that Rust has.
     pub record: Option<BTreeMap<String, Box<RawValue>>>,
     pub raw: Option<serde_json::Value>,
+    pub raw_base64: Option<String>,
 }
 
 impl Report {
@@ -373,7 +374,8 @@ impl Report {
         for reject in &rejects {
             assert_eq!(reject.dbload_reject, 1);
             assert!(!reject.reason.is_empty());
-            assert!(reject.record.is_some() || reject.raw.is_some(), "neither record nor raw: {reject:?}");
+            let kept = reject.record.is_some() || reject.raw.is_some() || reject.raw_base64.is_some();
+            assert!(kept, "neither record nor raw: {reject:?}");
         }
         rejects
     }
