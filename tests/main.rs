@@ -19,11 +19,13 @@
 mod architecture;
 mod cli;
 mod equivalence;
+mod exactness;
 mod faults;
 mod formats;
 mod hostile;
 mod loading;
 mod local;
+mod memory;
 mod pg_connections;
 mod reference;
 mod rejects;
