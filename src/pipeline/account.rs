@@ -12,7 +12,7 @@ use crate::load::{Input, LoadError};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::source::SourceError;
-use crate::write::{StoredReject, Verdict, WriterEvent};
+use crate::write::{Direct, StoredReject, Verdict, WriterEvent};
 
 use super::Shared;
 
@@ -123,6 +123,7 @@ impl Shared<'_> {
                     }
                 }
                 tally.batches += 1;
+                tally.direct += u64::from(committed.direct == Direct::Done);
                 tally.careful += u64::from(committed.careful);
                 let [copying, merging, committing] = committed.seconds;
                 ran.seconds.copying += copying;

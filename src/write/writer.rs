@@ -17,10 +17,11 @@ use crate::pg::{Action, ErrorView, Pool, Session, SingleRecord, Stage, classify,
 use crate::record::Position;
 
 use super::merge::Conflicts;
+use super::outlook::Outlook;
 use super::plan::WritePlan;
 use super::rejects::Originals;
 use super::retry::{Patience, Retry};
-use super::transaction::{self, Committed, Context, Expect, Failed, FailedAt, Path, Way};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Path, Way};
 use super::verify::Verdict;
 
 /// The setting that a batch's transaction begins with, and that is gone with it.
@@ -148,7 +149,7 @@ pub struct Writer {
     /// What the ledger has counted for this partition so far.
     pub books: Books,
     /// What the next batch is expected to meet.
-    pub expect: Expect,
+    pub outlook: Outlook,
     /// Writers, of all partitions, that do not know what became of their batch.
     pub in_doubt: Arc<AtomicUsize>,
 }
@@ -180,7 +181,7 @@ impl Writer {
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
-                    self.expect = Expect::after(&committed.books);
+                    self.outlook.learn(&committed.books, committed.direct, committed.careful);
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,
@@ -208,7 +209,7 @@ impl Writer {
         let mut prepared_anew = false;
         let mut conflicts = Conflicts::NotExpected;
         loop {
-            let failed = match self.attempt(batch, Way { path, conflicts, expect: self.expect }).await {
+            let failed = match self.attempt(batch, Way { path, conflicts, outlook: self.outlook }).await {
                 Ok(committed) => return self.settled(&retry, committed).await,
                 Err(failed) => failed,
             };
