@@ -7,8 +7,10 @@ use super::error::LedgerError;
 use super::owner::Owner;
 use super::run::{NewRun, StoredSource};
 
-/// Rejects that are fetched at a time for the reject file.
+/// Rejects that are fetched at a time for the reject file: this many, and no more of them than have so many bytes together
+/// but the last. Originals may have megabytes each.
 const REJECTS_PAGE: u32 = 2_000;
+const REJECTS_PAGE_BYTES: u32 = 2 << 20;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
 pub(super) const COMPLETED_APPENDS: &str =
@@ -313,7 +315,12 @@ pub async fn rejects_after(
 ) -> Result<Vec<RejectRow>, LedgerError> {
     let sql = format!(
         "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
-         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\n', '') FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', '') \
+         FROM (SELECT r.*, sum(bytes) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - bytes AS before \
+               FROM (SELECT *, coalesce(octet_length(original), octet_length(raw), octet_length(raw_bytes), 0) AS bytes \
+                     FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
+                     ORDER BY source, record LIMIT {REJECTS_PAGE}) r) page \
+         WHERE before < {REJECTS_PAGE_BYTES} ORDER BY source, record",
         literal(run),
         after.0,
         after.1

@@ -144,17 +144,20 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn push_escaped(line: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            // Text of PostgreSQL holds no NUL.
-            '\0' => line.push('\u{fffd}'),
-            c => {
-                let _ = write!(line, "{c}");
-            }
-        }
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            // Text of PostgreSQL holds no NUL: an original with one is kept as bytes.
+            0 => "\u{fffd}",
+            _ => continue,
+        };
+        line.push_str(&text[from..at]);
+        line.push_str(escape);
+        from = at + 1;
     }
+    line.push_str(&text[from..]);
 }
