@@ -1,10 +1,11 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench setup man
+.PHONY: help demo test test-all hostile bench setup man
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
+	@echo 'make hostile   memory and rejects under hostile input at full size, in a release build'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
 	@echo 'make setup     only install what is missing'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
@@ -24,6 +25,9 @@ test: setup
 
 test-all: setup
 	@scripts/test-all
+
+hostile: setup
+	HOSTILE_SCALE=1 cargo test --release --locked --test main -- --include-ignored --nocapture --test-threads=1 memory:: many_bad::
 
 bench: setup
 	cargo bench --locked --bench psql

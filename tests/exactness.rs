@@ -241,7 +241,9 @@ fn value(ty: &str, rng: &mut Rng) -> String {
         ),
         "uuid" => hex(rng, 16),
         // JSON's null at the top is SQL's.
-        "json" | "jsonb" => Some(json(rng, 0)).filter(|json| json != "null").unwrap_or_else(|| "[null]".to_owned()),
+        "json" | "jsonb" => {
+            Some(json(rng, 0)).filter(|json| json != "null").unwrap_or_else(|| "[null]".to_owned())
+        }
         "inet" => {
             rng.pick(&["10.0.0.1", "10.1.2.3/8", "::1", "2001:db8::ff00:42:8329/64", "0.0.0.0/0"]).to_owned()
         }

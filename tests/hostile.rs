@@ -337,3 +337,64 @@ fn sequences_behind_explicit_ids_are_set_where_asked_and_hinted_at_where_needed(
     scene.sql("INSERT INTO down DEFAULT VALUES");
     assert_eq!(scene.db.one("SELECT min(id) FROM down"), "-41");
 }
+
+#[test]
+fn names_that_the_server_would_cut_are_refused_and_twins_told_apart() {
+    let long = "n".repeat(63);
+    let scene =
+        Scene::with(&format!("CREATE TABLE t (id int PRIMARY KEY, {long} text); CREATE TABLE x (i int)"));
+    // The server would take both for the column of 63 bytes.
+    scene.file("t.csv", format!("id,{long}a,{long}b\n1,a,b\n"));
+    scene.run("t.csv").exits(6).says("no column");
+    scene.file("one.csv", format!("id,{long}\n1,a\n"));
+    assert_eq!(scene.load("one.csv -t t").rows(), rows!(read: 1, inserted: 1));
+    scene.file("fresh.csv", format!("id,{long}a\n1,a\n"));
+    scene.run("fresh.csv --key id").exits(6).says("63");
+    assert!(!scene.db.has_table("fresh"));
+    let names = [
+        "select",
+        "a b",
+        "\"",
+        "''",
+        "x\"; DROP TABLE x;--",
+        "$1",
+        "\\",
+        "\u{e9}",
+        "%s",
+        "tableoid_",
+        "A",
+        "\t",
+    ];
+    let header: Vec<String> = names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    let values: Vec<String> = (0..names.len()).map(|i| i.to_string()).collect();
+    scene.file("names.csv", format!("id,{}\n1,{}\n", header.join(","), values.join(",")));
+    scene.load("names.csv --key id");
+    let columns: Vec<String> = scene.db.lines(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'names'::regclass AND attnum > 1 ORDER BY attnum",
+    );
+    assert_eq!(columns, names);
+    assert_eq!(scene.db.lines("SELECT * FROM names"), [format!("1|{}", values.join("|"))]);
+    assert_eq!(scene.load("names.csv --key id").rows(), rows!(read: 1, unchanged: 1));
+    assert!(scene.db.has_table("x"));
+}
+
+#[test]
+fn every_case_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let page = std::fs::read_to_string(root.join("CASES.md")).unwrap();
+    let mut checked = 0;
+    for word in page.split('`').filter(|word| word.contains("::") && !word.contains(' ')) {
+        let Some((module, name)) = word.split_once("::").filter(|(module, _)| *module != "module") else {
+            continue;
+        };
+        if word == "hostile::every_case_names_tests_that_exist" {
+            continue;
+        }
+        let file = [format!("{module}.rs"), format!("{module}/mod.rs")].map(|file| root.join(file));
+        let text = file.iter().find_map(|path| std::fs::read_to_string(path).ok());
+        let text = text.unwrap_or_else(|| panic!("no module {module}"));
+        assert!(text.contains(&format!("fn {name}()")), "no test {word}");
+        checked += 1;
+    }
+    assert!(checked > 50, "only {checked} names were found");
+}

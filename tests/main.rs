@@ -26,6 +26,7 @@ mod formats;
 mod hostile;
 mod loading;
 mod local;
+mod many_bad;
 mod memory;
 mod pg_connections;
 mod reference;

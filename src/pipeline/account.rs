@@ -58,7 +58,6 @@ pub(super) enum Heard {
     Ignored { fields: u64 },
 }
 
-
 /// Keeps the counts, judges the budget of rejects, and tells the listener.
 pub(super) async fn account(
     shared: &Shared<'_>,
