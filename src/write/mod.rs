@@ -6,6 +6,7 @@
 
 mod careful;
 mod changed;
+mod committer;
 mod convert;
 mod direct;
 mod fold;
@@ -13,8 +14,12 @@ mod merge;
 mod names;
 mod outlook;
 mod plan;
+mod protocol;
 mod rejects;
 mod retry;
+mod server;
+#[cfg(test)]
+mod simulation;
 mod stage;
 mod transaction;
 mod verify;

@@ -15,7 +15,7 @@ use super::writer::LedgerRef;
 use super::{careful, direct, fold, merge, names, rejects, stage};
 
 /// How a batch is to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Path {
     /// Typed staging, set-based merge.
     Fast,
