@@ -155,11 +155,11 @@ fn nesting_and_fields_beyond_any_sense_are_one_reject_each() {
 #[test]
 fn long_records_that_are_refused_do_not_pile_up() {
     // Each is kept whole: together they are more than the memory, in the batches and in the reject file.
-    let many = 600 / scale();
-    bounded("records of 1 MB, all refused", "", (3, 1, many), move |out| {
+    let many = 1_200 / scale();
+    bounded("records of 500 kB, all refused", "", (3, 1, many), move |out| {
         for _ in 0..many {
             out.write_all(b"{\"id\":\"x\",\"s\":\"")?;
-            fill(out, b"y", 1_000_000)?;
+            fill(out, b"y", 500_000)?;
             out.write_all(b"\"}\n")?;
         }
         out.write_all(b"{\"id\":3}\n")

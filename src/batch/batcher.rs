@@ -236,9 +236,10 @@ impl Open {
     }
 }
 
-/// What a reject holds in memory: its bytes in the block, and the original that is made of them.
+/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and
+/// that once more on its way to the ledger.
 fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
-    2 * block.raw(note.i as usize).len() + note.reason.len() + ROW_BYTES
+    3 * block.raw(note.i as usize).len() + note.reason.len() + ROW_BYTES
 }
 
 /// One partition's share of a block.
