@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::event::Listener;
 use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
@@ -20,7 +21,7 @@ use crate::write::{Patience, Retry, StoredReject, WriteError};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
-use super::{Ended, Outcome, reject_file};
+use super::{Ended, Outcome, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -34,7 +35,7 @@ pub(super) async fn close(
     prepared: Prepared,
     ran: Result<Ran, LoadError>,
     completed: Result<(), LoadError>,
-    began: Instant,
+    (listener, began): (Listener<'_>, Instant),
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -49,6 +50,11 @@ pub(super) async fn close(
         Err(error) => (None, Ended::Failed(error)),
     };
     if let Err(error) = completed {
+        ended = Ended::Failed(error);
+    }
+    if matches!(ended, Ended::Complete)
+        && let Err(error) = sequences::look_after(job, &prepared, listener).await
+    {
         ended = Ended::Failed(error);
     }
     if let Some(web) = &prepared.web

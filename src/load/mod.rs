@@ -14,6 +14,7 @@ mod race;
 mod reject_file;
 mod resume;
 mod sample;
+mod sequences;
 mod settings;
 mod verify;
 
@@ -99,7 +100,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
         if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
-            return close::close(job, prepared, ran, completed, began).await;
+            return close::close(job, prepared, ran, completed, (listener, began)).await;
         }
     }
 }

@@ -412,7 +412,9 @@ impl Start<'_> {
         if !self.job.dry_run {
             self.say_notes(&plan);
         }
-        let mapping = Arc::new(plan.mapping());
+        let mut mapping = plan.mapping();
+        mapping.limits = self.job.reading.decode;
+        let mapping = Arc::new(mapping);
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
             crate::map::Target::Slot(slot) => Some(slot),
             _ => None,

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
 use super::stream::Stream;
-use crate::format::{Format, Limits, Splitter, read_header};
+use crate::format::{Format, HeaderLimits, Limits, Splitter, read_header};
 use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -28,6 +28,8 @@ pub struct Reading {
     pub format: Format,
     /// What its records are held to.
     pub limits: Limits,
+    /// What its header is held to.
+    pub header: HeaderLimits,
     /// Bytes read for one block: [`BLOCK_BYTES`].
     pub block_bytes: usize,
 }
@@ -187,7 +189,7 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
         return Ok((Vec::new(), Position::start_of(reading.source)));
     };
     loop {
-        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end())
+        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end(), &reading.header)
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
             return Ok((header.names, header.end));

@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     let Some(block) = split::block(&format, text, 0) else { return };
     for i in 0..block.spans.len() {
         let layout = Layout { format: format.clone(), header: header.clone(), constants: Vec::new() };
-        let kept = original(&layout, &block, i);
+        let kept = original(&DecodeLimits::default(), &layout, &block, i);
         let fields = decoded(&format, &header, &block, i);
         match (&kept, fields) {
             (Original::Record(record), Some(fields)) => {

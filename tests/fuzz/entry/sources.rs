@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use dbload::format::{Compression, Dialect, Format, Limits};
+use dbload::format::{Compression, Dialect, Format, HeaderLimits, Limits};
 use dbload::record::Position;
 use dbload::source::{Blocks, Location, Reading, SourceError, SourceSpec, Stream};
 use tokio::runtime::Runtime;
@@ -100,8 +100,13 @@ async fn read(
         location: Location::File(path.to_owned()),
         fields: Vec::new(),
     };
-    let reading =
-        Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes: *block_bytes };
+    let reading = Reading {
+        source: 0,
+        format: format.clone(),
+        limits: Limits::default(),
+        block_bytes: *block_bytes,
+        header: HeaderLimits::default(),
+    };
     let mut next_seq = 5;
     let result = async {
         let stream = Stream::open(spec, Some(*compression), None, std::sync::Arc::default()).await?;
