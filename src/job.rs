@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::format::Compression;
+use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
+use crate::http::{self, Paginate};
 use crate::map::Extra;
 use crate::pg::{Dsn, TableName};
 use crate::schema::Mode;
@@ -49,6 +50,31 @@ pub struct Reading {
     pub null_as: Option<String>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,
+    /// Encoding of sources without a byte order mark, if it is not UTF-8.
+    pub encoding: Option<Encoding>,
+    /// Fields, depth, and what becomes of NUL.
+    pub decode: DecodeLimits,
+    /// Longest header in bytes.
+    pub header_bytes: Option<usize>,
+    /// What decompression is held to.
+    pub inflation: Inflation,
+}
+
+/// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
+#[derive(Debug, Clone, Default)]
+pub struct Web {
+    /// How to speak to servers.
+    pub http: http::Settings,
+    /// How pages lead to each other; each URL is one body otherwise.
+    pub paginate: Option<Paginate>,
+    /// Lists of URLs.
+    pub urls: Vec<PathBuf>,
+    /// Rows whose columns fill in the names of templates: each row is a source.
+    pub each: Option<PathBuf>,
+    /// Columns of those rows that become fields of the records.
+    pub each_fields: Vec<String>,
+    /// A JSON body: requests are POST.
+    pub body: Option<String>,
 }
 
 /// When too many records are rejected.
@@ -169,10 +195,14 @@ pub struct Job {
     pub mode: Option<Mode>,
     /// How sources are written.
     pub reading: Reading,
+    /// Sources from the network.
+    pub web: Web,
     /// Rule for fields without a column.
     pub extra: Extra,
     /// Only newer records replace stored ones.
     pub newer_by: Option<String>,
+    /// Set the sequences of columns that were written, where they are behind.
+    pub fix_sequences: bool,
     /// Session time zone.
     pub time_zone: String,
     /// Session DateStyle.
@@ -216,8 +246,10 @@ impl Job {
             key: None,
             mode: None,
             reading: Reading::default(),
+            web: Web::default(),
             extra: Extra::Refuse,
             newer_by: None,
+            fix_sequences: false,
             time_zone: "UTC".to_owned(),
             date_style: "ISO, YMD".to_owned(),
             resources: Resources::default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
-use crate::record::{Block, Digest, Position};
+use crate::record::{Block, Digest, Position, Span};
 
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
@@ -15,12 +15,16 @@ use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 /// does not read it all again.
 const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
+/// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
+const ROW_BYTES: usize = size_of::<Span>() + size_of::<RowMeta>() + 2 * size_of::<u64>();
+
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Rows.
     pub rows: u64,
-    /// Bytes of COPY text and of the input that it came from: both are held until the batch has committed.
+    /// Bytes of COPY text, of the input that it came from and of what is known of its rows: all are held until the batch has
+    /// committed.
     pub bytes: usize,
 }
 
@@ -91,9 +95,10 @@ impl Batcher {
             let columns = Arc::clone(&columns);
             let mut full = Vec::new();
             open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
-            if block.end > open.batch.after {
+            if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
+                open.batch.page.clone_from(&block.page);
             }
             open.idle_bytes += block.bytes.len() as u64;
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
@@ -118,7 +123,10 @@ impl Batcher {
                 if open.batch.before >= end && open.batch.read() == 0 && !done {
                     return None;
                 }
-                open.batch.after = open.batch.after.max(end);
+                if open.batch.after < end {
+                    open.batch.after = end;
+                    open.batch.page = None;
+                }
                 open.batch.done = done;
                 Some(open.flush())
             })
@@ -161,7 +169,10 @@ impl Open {
             let committed = after <= self.resume;
             match reject {
                 Some(_) if committed => continue,
-                Some(note) => self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note }),
+                Some(note) => {
+                    self.batch.bytes += reject_bytes(block, &note);
+                    self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note });
+                }
                 None if committed => {
                     run = Run { from: n + 1, base: rows[n].end };
                     n += 1;
@@ -178,6 +189,8 @@ impl Open {
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
+                // The batch ends at a record in the midst of this block.
+                self.batch.page.clone_from(&block.page);
                 full.push(self.flush());
             }
         }
@@ -217,7 +230,7 @@ impl Open {
         }
         let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
         let raw = part.block.spans[row.i as usize];
-        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize;
+        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize + ROW_BYTES;
         self.batch.rows += 1;
     }
 
@@ -227,6 +240,12 @@ impl Open {
             _ => self.batch.sources.push(SourceCount { source, read: 1 }),
         }
     }
+}
+
+/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and
+/// that once more on its way to the ledger.
+fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
+    3 * block.raw(note.i as usize).len() + note.reason.len() + ROW_BYTES
 }
 
 /// One partition's share of a block.
@@ -241,7 +260,9 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
-        let PartRows { bytes, rows, rejects, present_in_all, present_in_any } = part;
+        let PartRows { mut bytes, rows, rejects, present_in_all, present_in_any } = part;
+        // Held until the batch has committed: not the room that it might have needed.
+        bytes.shrink_to_fit();
         let in_all = present_in_all.unwrap_or_default();
         (Self { block, columns, bytes: Bytes::from(bytes), rows, in_all, in_any: present_in_any }, rejects)
     }

@@ -10,14 +10,16 @@ mod parse;
 mod progress;
 mod render;
 pub(crate) mod target;
+pub(crate) mod terminal;
 pub(crate) mod tracing;
 pub(crate) mod verify;
+mod web;
 
 use std::io::Write as _;
 
 /// A line on stderr. Nobody reads it any more: nothing to be done.
 pub(crate) fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
 }
 
 /// An error with its causes, in one line.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dbload::event::{Event, Tally};
+use dbload::event::{Event, Requests, Tally};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{LogFormat, OutputArgs};
+use super::terminal;
 
 /// Where stderr is no terminal, a long load says a line this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -55,12 +56,12 @@ impl Progress {
     /// A line on stderr that does not disturb the bar.
     pub(crate) fn say(&self, words: &str) {
         if self.json {
-            tracing::warn!("{words}");
+            tracing::warn!("{}", terminal::words(words));
             return;
         }
         let write = || {
             // Nobody reads stderr any more: nothing to be done.
-            let _ = writeln!(std::io::stderr(), "{words}");
+            let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
         };
         match &self.bar {
             Some(bar) => bar.suspend(write),
@@ -87,10 +88,11 @@ impl Progress {
                 self.waiting.store(false, Ordering::Relaxed);
                 self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
             }
-            Event::TableCreated { ddl } => self.note(&format!("created table:\n{ddl}")),
-            Event::Note { text } => self.note(&format!("note: {text}")),
+            Event::TableCreated { ddl } => self.note(&format!("created table:\n{}", terminal::block(ddl))),
+            Event::Note { text } => self.note(&format!("note: {}", terminal::line(text))),
             Event::SourceStarted { name } => tracing::debug!(source = name, "reading"),
             Event::SourceFailed { name, reason, hint } => {
+                let (name, reason) = (terminal::line(name), terminal::line(reason));
                 let mut words = format!("error: source {name} failed: {reason}");
                 if let Some(hint) = hint {
                     words.push_str(&format!("\nhint: {hint}"));
@@ -100,7 +102,7 @@ impl Progress {
             Event::Waiting { reason } => {
                 // Once, with the reason; then quietly.
                 if !self.waiting.swap(true, Ordering::Relaxed) {
-                    self.say(&format!("waiting for the database: {reason}"));
+                    self.say(&format!("waiting for the database: {}", terminal::line(reason)));
                 }
             }
             Event::GoesOn => {
@@ -143,6 +145,9 @@ impl Progress {
         if tally.books.rejected > 0 {
             words.push_str(&format!(", {} rejected", HumanCount(tally.books.rejected)));
         }
+        if let Some(http) = &tally.http {
+            words.push_str(&http_words(http));
+        }
         words
     }
 
@@ -150,4 +155,18 @@ impl Progress {
         let total = tally.bytes_total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         format!("read {}{total}, committed {}", HumanBytes(tally.bytes_read), self.rows(tally))
     }
+}
+
+/// Requests, and what kept them waiting.
+fn http_words(http: &Requests) -> String {
+    let mut words = format!(", {} requests", HumanCount(http.sent));
+    for (count, what) in [(http.retried, "retried"), (http.failed, "failed")] {
+        if count > 0 {
+            words.push_str(&format!(", {} {what}", HumanCount(count)));
+        }
+    }
+    if http.waited.as_secs() > 0 {
+        words.push_str(&format!(", {} s waited", HumanCount(http.waited.as_secs())));
+    }
+    words
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use dbload::report::{Report, SourceState};
-use indicatif::HumanCount;
+use dbload::report::{HttpReport, Report, SourceState};
+use indicatif::{HumanBytes, HumanCount};
+
+use super::terminal;
 
 /// Kinds of rejects that are shown.
 const REASONS_SHOWN: usize = 5;
@@ -13,7 +15,7 @@ pub(crate) fn summary(report: &Report) -> String {
     let mut out = String::new();
     let names: Vec<&str> = report.sources.iter().map(|source| source.name.as_str()).collect();
     let sources = match names.as_slice() {
-        [one] => (*one).to_owned(),
+        [one] => terminal::line(one).into_owned(),
         many => format!("{} sources", many.len()),
     };
     let state = if report.complete { "loaded" } else { "not finished:" };
@@ -24,7 +26,9 @@ pub(crate) fn summary(report: &Report) -> String {
     let _ = writeln!(
         out,
         "{state} {sources} into {} ({}) in {:.2} s{rate}",
-        report.table, report.database, report.elapsed_seconds
+        terminal::line(&report.table),
+        report.database,
+        report.elapsed_seconds
     );
     let rows = &report.rows;
     let books = [
@@ -43,6 +47,9 @@ pub(crate) fn summary(report: &Report) -> String {
         let _ =
             writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
     }
+    if let Some(http) = &report.http {
+        let _ = writeln!(out, "  {}", http_words(http));
+    }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
         let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
@@ -51,6 +58,26 @@ pub(crate) fn summary(report: &Report) -> String {
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
     let _ = writeln!(out, "  {}, mode {}, {run}{attempts}", report.guarantee.name(), report.mode);
     out
+}
+
+/// Requests, and what they came to.
+fn http_words(http: &HttpReport) -> String {
+    let mut words = format!("{} requests, {}", HumanCount(http.requests), HumanBytes(http.bytes));
+    let counts = [
+        (http.retried, "retried"),
+        (http.refused, "refused for now"),
+        (http.mended, "bodies went on where they broke"),
+        (http.failed, "failed"),
+    ];
+    for (count, what) in counts {
+        if count > 0 {
+            let _ = write!(words, ", {} {what}", HumanCount(count));
+        }
+    }
+    if http.waited_seconds >= 1.0 {
+        let _ = write!(words, ", {:.1} s waited", http.waited_seconds);
+    }
+    words
 }
 
 /// What was rejected, where, and what to do.
@@ -65,15 +92,16 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
         HumanCount(report.rows.rejected),
         if report.rows.rejected == 1 { "record" } else { "records" },
         match report.sources.as_slice() {
-            [one] if report.rows.rejected == 1 => format!(" of {} was", one.name),
-            [one] => format!(" of {} were", one.name),
+            [one] if report.rows.rejected == 1 => format!(" of {} was", terminal::line(&one.name)),
+            [one] => format!(" of {} were", terminal::line(&one.name)),
             _ if report.rows.rejected == 1 => " was".to_owned(),
             _ => " were".to_owned(),
         }
     );
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
         let column = reason.column.as_ref().map_or(String::new(), |column| {
-            let type_name = reason.type_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            let type_name =
+                reason.type_name.as_ref().map_or(String::new(), |name| format!(" {}", terminal::line(name)));
             format!("column {column:?}{type_name}: ")
         });
         let more = match reason.count {
@@ -83,7 +111,7 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
         let _ = writeln!(
             out,
             "  {}  {column}{}  ({}{more})",
-            reason.first,
+            terminal::line(&reason.first),
             one_line(&reason.example),
             reason.sqlstate
         );
@@ -94,7 +122,9 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     }
     match &report.rejects.file {
         Some(file) => {
-            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}{flags}");
+            let word = terminal::shell_word(file);
+            let file = terminal::line(file);
+            let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
         }
         None => {
             let _ =
@@ -104,14 +134,11 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     Some(out)
 }
 
-/// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
+/// Text of records must not fill the screen either.
 fn one_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 160;
-    let mut out: String = text
-        .chars()
-        .take(SHOWN_CHARS)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect();
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    let mut out = terminal::line(&shown).into_owned();
     if text.chars().nth(SHOWN_CHARS).is_some() {
         out.push_str("..");
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::LoadArgs;
 use super::load::{error_words, job, print};
 use super::progress::Progress;
-use super::{exit, target, with_causes};
+use super::{exit, target, terminal, with_causes};
 
 /// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not.
 pub(crate) async fn run(args: LoadArgs) -> u8 {
@@ -19,7 +19,13 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             return error.exit_code();
         }
     };
-    let mut job = job(&args, resolved.dsn);
+    let mut job = match job(&args, resolved.dsn) {
+        Ok(job) => job,
+        Err(words) => {
+            progress.say(&error_words(&words, None));
+            return exit::USAGE;
+        }
+    };
     job.verify = true;
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
     let found = verify(&job, &listener, &CancellationToken::new()).await;
@@ -29,7 +35,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             let text = if args.output.json {
                 format!("{}\n", serde_json::to_string(&found).unwrap_or_default())
             } else {
-                words(&found)
+                terminal::words(&words(&found)).into_owned()
             };
             match (print(&text), found.holds() && found.rejected == 0) {
                 (false, _) => exit::UNEXPECTED,
@@ -59,7 +65,7 @@ fn words(found: &Verification) -> String {
         out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
     }
     for example in &found.examples {
-        out.push_str(&format!("  {}:{}  {}\n", example.source, example.line, example.what));
+        out.push_str(&format!("  {}:{}  {}\n", terminal::line(&example.source), example.line, example.what));
     }
     out
 }

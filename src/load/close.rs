@@ -3,20 +3,25 @@
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::event::Listener;
 use crate::fault::{self, Point};
+use crate::http::Counters;
 use crate::job::Job;
 use crate::ledger::{
     LedgerError, Standing, abandon, complete, sample_rejects, source_books, standing, summary,
 };
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
-use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
+use crate::report::{
+    HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
+};
 use crate::schema::Mode;
+use crate::source::SourceError;
 use crate::write::{Patience, Retry, StoredReject, WriteError};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
-use super::{Ended, Outcome, reject_file};
+use super::{Ended, Outcome, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -30,7 +35,7 @@ pub(super) async fn close(
     prepared: Prepared,
     ran: Result<Ran, LoadError>,
     completed: Result<(), LoadError>,
-    began: Instant,
+    (listener, began): (Listener<'_>, Instant),
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -46,6 +51,19 @@ pub(super) async fn close(
     };
     if let Err(error) = completed {
         ended = Ended::Failed(error);
+    }
+    if matches!(ended, Ended::Complete)
+        && let Err(error) = sequences::look_after(job, &prepared, listener).await
+    {
+        ended = Ended::Failed(error);
+    }
+    if let Some(web) = &prepared.web
+        && let Err(source) = web.client.finish().await
+        && matches!(ended, Ended::Complete)
+    {
+        // Everything is loaded, but what was to be kept of it is not.
+        let name = "the landing copy".to_owned();
+        ended = Ended::Failed(SourceError::Http { name, source }.into());
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
@@ -183,13 +201,14 @@ async fn report(
         table: table_words(prepared),
         database: prepared.pool.place(),
         mode: prepared.plan.mode.name(),
-        guarantee: prepared.guarantee,
+        guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
         complete: matches!(ended, Ended::Complete),
         attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
         rows,
         sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
+        http: prepared.web.as_ref().map(|web| http_report(&web.client.counters())),
         pool: PoolReport {
             size: prepared.pool.max_size(),
             batches: tally.batches,
@@ -201,6 +220,12 @@ async fn report(
         elapsed_seconds: elapsed,
         rows_per_second: per_second(here, elapsed),
     })
+}
+
+fn http_report(counters: &Counters) -> HttpReport {
+    let Counters { requests, retried, failed, refused, redirected, mended, bytes, waited } = *counters;
+    let waited_seconds = waited.as_secs_f64();
+    HttpReport { requests, retried, failed, refused, redirected, mended, bytes, waited_seconds }
 }
 
 #[expect(

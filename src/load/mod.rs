@@ -3,15 +3,18 @@
 //! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has lost
 //! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
 
+mod ahead;
 mod close;
 mod describe;
 mod error;
 mod input;
+mod look;
 mod prepare;
 mod race;
 mod reject_file;
 mod resume;
 mod sample;
+mod sequences;
 mod settings;
 mod verify;
 
@@ -25,8 +28,9 @@ use crate::pipeline;
 use crate::report::Report;
 use crate::write::WriteError;
 
+pub use ahead::Ahead;
 pub use error::LoadError;
-pub use input::{Input, Opened, SourceFacts};
+pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
 pub use race::prepare;
 pub use verify::{Example, Verification, verify};
@@ -96,7 +100,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
         if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
-            return close::close(job, prepared, ran, completed, began).await;
+            return close::close(job, prepared, ran, completed, (listener, began)).await;
         }
     }
 }

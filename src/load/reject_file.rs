@@ -6,6 +6,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -50,6 +52,8 @@ struct Line<'a> {
     reason: &'a str,
     record: Option<&'a RawValue>,
     raw: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<&'a str>,
 }
 
 /// A file that is being written under a temporary name.
@@ -170,6 +174,7 @@ fn line_of_row<'a>(row: &'a RejectRow, source: &'a str) -> Line<'a> {
         reason: &row.reason,
         record: row.original.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         raw: row.raw.as_deref(),
+        raw_base64: row.raw_base64.as_deref(),
     }
 }
 
@@ -184,9 +189,10 @@ pub(super) async fn from_memory(
     sorted.sort_by_key(|reject| (reject.source, reject.record));
     let mut writing = Writing::begin(wanted(job, prepared))?;
     for reject in sorted {
-        let (record, raw) = match &reject.original {
-            Original::Record(record) => (serde_json::from_str(record).ok(), None),
-            Original::Raw(raw) => (None, Some(raw.as_str())),
+        let (record, raw, bytes) = match &reject.original {
+            Original::Record(record) => (serde_json::from_str(record).ok(), None, None),
+            Original::Raw(raw) => (None, Some(raw.as_str()), None),
+            Original::Bytes(bytes) => (None, None, Some(STANDARD.encode(bytes))),
         };
         writing.push(&Line {
             dbload_reject: 1,
@@ -199,6 +205,7 @@ pub(super) async fn from_memory(
             reason: &reject.reason,
             record,
             raw,
+            raw_base64: bytes.as_deref(),
         })?;
     }
     writing.finish()

@@ -1,5 +1,7 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
+use crate::format::DecodeLimits;
+use crate::http::urls;
 use crate::job::{Job, Pooler};
 use crate::ledger::{Settings, identity_of};
 use crate::pg::TableName;
@@ -14,8 +16,12 @@ use super::error::LoadError;
 /// table has gone meanwhile.
 pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
-    for word in &job.sources {
-        let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
+    let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
+    let posted = job.web.body.iter().map(|body| format!("POST {body}"));
+    words.extend(posted);
+    for word in job.sources.iter().cloned().chain(lists) {
+        let as_it_is = word == "-" || urls::is_http(&word);
+        let absolute = if as_it_is { Ok(word.clone().into()) } else { std::path::absolute(&word) };
         let path = absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
         words.push(path.to_string_lossy().into_owned());
     }
@@ -50,12 +56,28 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("records", reading.records.clone().into());
     set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
     set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
+    set("paginate", job.web.paginate.as_ref().map(|paginate| format!("{paginate:?}")).into());
+    set("each-fields", job.web.each_fields.clone().into());
     set("columns", reading.columns.clone().into());
     set("null-as", reading.null_as.clone().into());
     set("max-record-bytes", reading.record_bytes.into());
     set("skip-records", job.runs.skip_records.into());
     set("timezone", value(job.time_zone.clone()));
     set("datestyle", value(job.date_style.clone()));
+    // What most loads leave alone is not spelt out: runs of before it was there go on.
+    let (decode, usual) = (&reading.decode, DecodeLimits::default());
+    if let Some(encoding) = reading.encoding {
+        set("encoding", value(encoding.name().to_owned()));
+    }
+    if decode.on_nul != usual.on_nul {
+        set("on-nul", serde_json::to_value(decode.on_nul).unwrap_or_default());
+    }
+    if decode.fields != usual.fields {
+        set("max-fields", decode.fields.into());
+    }
+    if decode.depth != usual.depth {
+        set("max-depth", decode.depth.into());
+    }
     settings
 }
 

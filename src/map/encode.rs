@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{self, DecodeLimits, Fields, Format, json::StringError};
+use crate::format::{Fields, Layout, OnNul, clean_json, json::StringError};
 use crate::record::Block;
 use crate::schema::PgType;
 
@@ -78,12 +78,11 @@ enum Cell<'a> {
     Json(&'a str),
 }
 
-/// Encodes a block. `header` has the targets of positional fields.
+/// Encodes a block. `targets`: where its positional fields go.
 #[must_use]
 pub fn encode_block(
     mapping: &Mapping,
-    format: &Format,
-    header: &[String],
+    layout: &Layout,
     targets: &[Target],
     block: Arc<Block>,
 ) -> EncodedBlock {
@@ -91,16 +90,10 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block);
-        format::decode_block(
-            format,
-            header,
-            &block,
-            &DecodeLimits::default(),
-            &mut |i, fields| match fields {
-                Ok(fields) => encoder.record(i, &fields),
-                Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
-            },
-        );
+        layout.decode(&block, &mapping.limits, &mut |i, fields| match fields {
+            Ok(fields) => encoder.record(i, &fields),
+            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
+        });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
             let Encoder { parts, ignored_fields, .. } = encoder;
@@ -359,7 +352,16 @@ impl<'m, 'b> Encoder<'m, 'b> {
         for &slot in self.columns {
             out.push(b'\t');
             let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
-            push_cell(out, &mut self.scratch, cells[slot], ty, self.mapping.hashed.contains(&slot))
+            let cleaned;
+            let cell = match cells[slot] {
+                // JSON inside delimited text has escapes of its own.
+                Cell::Text(text) if *ty == PgType::Json && self.mapping.limits.on_nul != OnNul::Reject => {
+                    cleaned = clean_json(text.as_bytes(), self.mapping.limits.on_nul);
+                    Cell::Text(std::str::from_utf8(&cleaned).unwrap_or(text))
+                }
+                cell => cell,
+            };
+            push_cell(out, &mut self.scratch, cell, ty, self.mapping.hashed.contains(&slot))
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
         }
         out.push(b'\n');
@@ -414,6 +416,7 @@ fn value_error(error: &NestedError) -> ValueError {
         NestedError::String(StringError::LoneSurrogate) => "22P05",
         NestedError::String(StringError::Malformed) => "22P02",
         NestedError::UnknownAttribute(_) => "42703",
+        NestedError::TooManyDimensions => "54000",
     };
     (sqlstate, error.to_string())
 }

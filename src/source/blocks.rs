@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
 use super::stream::Stream;
-use crate::format::{Format, Limits, Splitter, read_header};
+use crate::format::{Format, HeaderLimits, Limits, Splitter, read_header};
 use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -28,6 +28,8 @@ pub struct Reading {
     pub format: Format,
     /// What its records are held to.
     pub limits: Limits,
+    /// What its header is held to.
+    pub header: HeaderLimits,
     /// Bytes read for one block: [`BLOCK_BYTES`].
     pub block_bytes: usize,
 }
@@ -56,9 +58,11 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            stream.reopen_at(at.offset).await?;
-            if leaves_doubt(&mut stream, &reading).await? {
-                // Only what stands before tells whether a bracket is still open: read it again.
+            // There it is known whether the source is what it was.
+            stream.go_to(at.offset).await?;
+            if matches!(reading.format, Format::Json { .. }) {
+                // Only what stands before tells which brackets are open; a text that is broken there would be read on
+                // as something else than it was the first time. Finding records again costs little beside loading them.
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
             }
@@ -94,6 +98,7 @@ impl Blocks {
                 .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
                 .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
             let bytes = self.stream.take(consumed);
+            self.stream.unchanged()?;
             self.digest.update(&bytes);
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -131,10 +136,20 @@ impl Blocks {
         if spans.is_empty() {
             return None;
         }
+        // Kept until the last batch with a record of this block has committed.
+        spans.shrink_to_fit();
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq })
+        Some(Block {
+            source: self.reading.source,
+            bytes,
+            start,
+            spans,
+            end,
+            first_seq,
+            page: self.stream.token(),
+        })
     }
 
     /// Names of the columns, for delimiter-separated values.
@@ -174,7 +189,7 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
         return Ok((Vec::new(), Position::start_of(reading.source)));
     };
     loop {
-        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end())
+        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end(), &reading.header)
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
             return Ok((header.names, header.end));
@@ -183,23 +198,8 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
     }
 }
 
-/// Whether nothing stands behind the resume point of a JSON text, so that it cannot be told from there if an
-/// array ends or was cut off.
-async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, SourceError> {
-    if !matches!(reading.format, Format::Json { .. }) {
-        return Ok(false);
-    }
-    while !stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace) {
-        if stream.buffer.len() > GROWTH_BYTES {
-            break;
-        }
-        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
-    }
-    Ok(stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace))
-}
-
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.
-fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
+pub(super) fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes.len() + head.len());
     all.extend_from_slice(bytes);
     let start = all.len();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::format::{Compression, Dialect, Format, Limits};
+use crate::format::{Compression, Dialect, Format, HeaderLimits, Limits};
 use crate::record::{Position, SpanKind};
 
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
@@ -23,11 +23,17 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn spec(path: &Path) -> SourceSpec {
-    SourceSpec { name: path.display().to_string(), location: Location::File(path.to_owned()) }
+    SourceSpec::new(path.display().to_string(), Location::File(path.to_owned()))
 }
 
 fn reading(format: &Format, block_bytes: usize) -> Reading {
-    Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes }
+    Reading {
+        source: 0,
+        format: format.clone(),
+        limits: Limits::default(),
+        header: HeaderLimits::default(),
+        block_bytes,
+    }
 }
 
 fn csv() -> Format {
@@ -456,6 +462,6 @@ fn sources_are_stored_as_json() {
     let stored = r#"{"name":"a.csv","location":{"at":"file","path":"/x/a.csv"}}"#;
     let source: SourceSpec = serde_json::from_str(stored).unwrap();
     assert_eq!(serde_json::to_string(&source).unwrap(), stored);
-    let stdin = SourceSpec { name: "stdin".into(), location: Location::Stdin };
+    let stdin = SourceSpec::new("stdin".into(), Location::Stdin);
     assert_eq!(serde_json::to_string(&stdin).unwrap(), r#"{"name":"stdin","location":{"at":"stdin"}}"#);
 }

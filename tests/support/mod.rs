@@ -2,12 +2,14 @@
 //!
 //! Nothing in here uses dbload's own code for what it checks: only `dbload::local` for throwaway servers.
 
+pub mod api;
 pub mod bouncer;
 pub mod compress;
 pub mod database;
 pub mod dbload;
 pub mod folder;
 pub mod generate;
+pub mod http;
 pub mod inject;
 pub mod ledger;
 pub mod pair;

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use error::DsnError;
 pub use surroundings::{Lookup, from_env};
 
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// Where a load goes.
 #[derive(Debug, Clone)]
@@ -212,7 +212,11 @@ impl fmt::Display for Dsn {
             .servers
             .iter()
             .map(|s| match &s.host {
-                Host::Tcp { .. } => s.to_string(),
+                Host::Tcp { name, .. } => {
+                    let name = url::encode(name).replace("%3A", ":");
+                    let name = if name.contains(':') { format!("[{name}]") } else { name };
+                    format!("{name}:{}", s.port)
+                }
                 Host::Unix(dir) => format!("{}:{}", url::encode(&dir.to_string_lossy()), s.port),
             })
             .collect();
