@@ -1,5 +1,5 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench fuzz setup man model simulate
+.PHONY: help demo test test-all bench bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -9,6 +9,7 @@ help:
 	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
+	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
 	@echo 'make setup     only install what is missing'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -40,6 +41,9 @@ model:
 SEEDS ?= 100000
 simulate:
 	SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),DBLOAD_SEED=$(SEED)) cargo test --locked --lib write::simulation -- --nocapture
+bench-http: setup
+	cargo build --release --locked
+	DBLOAD_TEST_BINARY=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
 man:
 	cargo build --release --locked

@@ -11,6 +11,8 @@ pub struct Tally {
     pub bytes_read: u64,
     /// Bytes of all sources, where known.
     pub bytes_total: Option<u64>,
+    /// Requests of this process, where a source is from the network.
+    pub http: Option<Requests>,
     /// Batches that this process has committed.
     pub batches: u64,
     /// Of them, straight into the table.
@@ -19,6 +21,19 @@ pub struct Tally {
     pub careful: u64,
     /// Tries beyond the first.
     pub retries: u64,
+}
+
+/// What the requests of this process came to so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Requests {
+    /// Sent.
+    pub sent: u64,
+    /// Of them, tries after the first.
+    pub retried: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Time that they waited for limits and after failures, in sum.
+    pub waited: std::time::Duration,
 }
 
 /// Something that happened.

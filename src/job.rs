@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::Compression;
+use crate::http::{self, Paginate};
 use crate::map::Extra;
 use crate::pg::{Dsn, TableName};
 use crate::schema::Mode;
@@ -49,6 +50,23 @@ pub struct Reading {
     pub null_as: Option<String>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,
+}
+
+/// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
+#[derive(Debug, Clone, Default)]
+pub struct Web {
+    /// How to speak to servers.
+    pub http: http::Settings,
+    /// How pages lead to each other; each URL is one body otherwise.
+    pub paginate: Option<Paginate>,
+    /// Lists of URLs.
+    pub urls: Vec<PathBuf>,
+    /// Rows whose columns fill in the names of templates: each row is a source.
+    pub each: Option<PathBuf>,
+    /// Columns of those rows that become fields of the records.
+    pub each_fields: Vec<String>,
+    /// A JSON body: requests are POST.
+    pub body: Option<String>,
 }
 
 /// When too many records are rejected.
@@ -169,6 +187,8 @@ pub struct Job {
     pub mode: Option<Mode>,
     /// How sources are written.
     pub reading: Reading,
+    /// Sources from the network.
+    pub web: Web,
     /// Rule for fields without a column.
     pub extra: Extra,
     /// Only newer records replace stored ones.
@@ -204,6 +224,7 @@ impl Job {
             key: None,
             mode: None,
             reading: Reading::default(),
+            web: Web::default(),
             extra: Extra::Refuse,
             newer_by: None,
             time_zone: "UTC".to_owned(),

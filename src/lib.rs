@@ -17,7 +17,8 @@
 //! | [`mod@write`] | the transaction: one batch, staged, merged, its checkpoint moved last |
 //! | [`source`], [`batch`], [`ledger`] | the stages: bytes of files to blocks, records to batches, runs and their resume points |
 //! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
-//! | [`schema`], [`record`], [`account`], [`event`] | the vocabulary |
+//! | [`http`](mod@http) | requests to servers: manners, credentials, bodies, pages |
+//! | [`schema`], [`record`], [`account`], [`event`], [`secret`] | the vocabulary |
 //! | [`local`] | PostgreSQL servers of dbload's own: the default target, and throwaway ones for tests |
 //!
 //! What each may touch, and what it never does, is in docs/ARCHITECTURE.md and kept by `tests/architecture.rs`. The
@@ -61,6 +62,7 @@ pub mod account;
 pub mod batch;
 pub mod event;
 pub mod format;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod load;
@@ -72,5 +74,6 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod schema;
+pub mod secret;
 pub mod source;
 pub mod write;

@@ -32,7 +32,7 @@ use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
-use read::read;
+use read::{Begun, read};
 
 pub use account::{End, Ran};
 
@@ -79,7 +79,7 @@ pub async fn run(
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
-    let mut kept = std::mem::take(&mut prepared.kept);
+    let mut begun = Begun { kept: std::mem::take(&mut prepared.kept), ahead: prepared.ahead.take() };
     let shared = Shared {
         job,
         prepared,
@@ -109,7 +109,7 @@ pub async fn run(
     let encoded = encode(&shared, blocks, heard_in.clone());
     let stages = async {
         tokio::try_join!(
-            read(&shared, &mut kept, blocks_in, heard_in),
+            read(&shared, &mut begun, blocks_in, heard_in),
             batch(&shared, encoded, batches_in),
             write(&shared, writers),
             account(&shared, events, heard),
@@ -127,7 +127,7 @@ impl Shared<'_> {
         let originals: Originals = Arc::new(move |block, i| {
             let facts = facts.read().unwrap_or_else(PoisonError::into_inner).get(&block.source).cloned();
             match facts {
-                Some(facts) => original(&facts.format, &facts.header, block, i),
+                Some(facts) => original(&facts.layout, block, i),
                 None => crate::map::Original::Raw(String::new()),
             }
         });
@@ -189,8 +189,8 @@ fn encode(
             async move {
                 let encoded = tokio::task::spawn_blocking(move || {
                     let Read { block, digest, facts } = read;
-                    let SourceFacts { format, header, targets } = &*facts;
-                    (encode_block(&mapping, format, header, targets, Arc::new(block)), digest)
+                    let SourceFacts { layout, targets } = &*facts;
+                    (encode_block(&mapping, layout, targets, Arc::new(block)), digest)
                 })
                 .await
                 .map_err(|error| LoadError::Worker(error.to_string()))?;

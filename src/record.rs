@@ -6,6 +6,8 @@
 //!
 //! Pure vocabulary: no I/O, no clock, no async.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// A resume point: everything before it has been dealt with, nothing behind it has.
@@ -64,6 +66,10 @@ pub enum SpanKind {
     Truncated,
 }
 
+/// What a resume needs beside a position in a source from the network: the request of a page (without secrets) or the
+/// version of a body, and a digest. JSON text, written and read by the wiring; travels with the block into the checkpoint.
+pub type PageToken = Arc<str>;
+
 /// A run of bytes of one source with the spans of its records, in source order.
 #[derive(Debug, Clone)]
 pub struct Block {
@@ -79,6 +85,8 @@ pub struct Block {
     pub end: Position,
     /// Running number of the first record in this process, over all sources: unique and ascending.
     pub first_seq: u64,
+    /// How a resume finds its places again, where a position alone does not tell: of a source from the network.
+    pub page: Option<PageToken>,
 }
 
 impl Block {

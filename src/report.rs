@@ -96,6 +96,27 @@ pub struct Rejects {
     pub reasons: Vec<Reason>,
 }
 
+/// Requests and what they came to, of this process.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HttpReport {
+    /// Requests that were sent, each try and each redirect.
+    pub requests: u64,
+    /// Tries after the first.
+    pub retried: u64,
+    /// Requests and bodies that were given up.
+    pub failed: u64,
+    /// Answers that said: not now (429, 503).
+    pub refused: u64,
+    /// Redirects that were followed.
+    pub redirected: u64,
+    /// Bodies that broke and went on where they had broken.
+    pub mended: u64,
+    /// Bytes of bodies as they came.
+    pub bytes: u64,
+    /// Seconds that requests waited for limits and after failures; of all requests, so it may exceed the time that passed.
+    pub waited_seconds: f64,
+}
+
 /// The pool and its work, of this process.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PoolReport {
@@ -150,6 +171,9 @@ pub struct Report {
     /// Fields left out under `--extra ignore`, counted by this process.
     #[serde(skip_serializing_if = "is_zero")]
     pub ignored_fields: u64,
+    /// Requests of this process, where a source is from the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpReport>,
     /// The pool.
     pub pool: PoolReport,
     /// Where the writers' time went.

@@ -95,9 +95,10 @@ impl Batcher {
             let columns = Arc::clone(&columns);
             let mut full = Vec::new();
             open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
-            if block.end > open.batch.after {
+            if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
+                open.batch.page.clone_from(&block.page);
             }
             open.idle_bytes += block.bytes.len() as u64;
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
@@ -122,7 +123,10 @@ impl Batcher {
                 if open.batch.before >= end && open.batch.read() == 0 && !done {
                     return None;
                 }
-                open.batch.after = open.batch.after.max(end);
+                if open.batch.after < end {
+                    open.batch.after = end;
+                    open.batch.page = None;
+                }
                 open.batch.done = done;
                 Some(open.flush())
             })
@@ -182,6 +186,8 @@ impl Open {
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
+                // The batch ends at a record in the midst of this block.
+                self.batch.page.clone_from(&block.page);
                 full.push(self.flush());
             }
         }

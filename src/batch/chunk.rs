@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{RejectNote, RowMeta, Slot};
-use crate::record::{Block, Digest, Position};
+use crate::record::{Block, Digest, PageToken, Position};
 
 /// Consecutive rows of one block that belong to one partition.
 #[derive(Debug, Clone)]
@@ -100,6 +100,8 @@ pub struct Batch {
     pub present_in_any: Vec<u64>,
     /// Digest of the source's bytes up to the last block of this batch.
     pub digest: Option<Digest>,
+    /// How `after` is found again in a source from the network.
+    pub page: Option<PageToken>,
 }
 
 impl Batch {
@@ -120,6 +122,7 @@ impl Batch {
             present_in_all: Vec::new(),
             present_in_any: Vec::new(),
             digest: None,
+            page: None,
         }
     }
 
@@ -172,6 +175,8 @@ impl Batch {
         second.after = self.after;
         second.done = self.done;
         second.digest = self.digest;
+        first.page = self.page_of(middle);
+        second.page.clone_from(&self.page);
         for half in [&mut first, &mut second] {
             half.keys = self.keys;
             half.present_in_all.clone_from(&self.present_in_all);
@@ -194,6 +199,13 @@ impl Batch {
             second.add(chunk.part(cut, chunk.rows.len()));
         }
         Some((first, second))
+    }
+
+    /// The page in which a record ends.
+    fn page_of(&self, after: Position) -> Option<PageToken> {
+        let blocks = self.chunks.iter().map(|c| &c.block).chain(self.rejects.iter().map(|r| &r.block));
+        let mut blocks = blocks.filter(|block| block.start < after && after <= block.end);
+        blocks.next().and_then(|block| block.page.clone())
     }
 
     /// Resume points behind all records, with their sources.

@@ -35,6 +35,7 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
         spans,
         end: place(first + count),
         first_seq: first,
+        page: None,
     };
     let mut parts: Vec<PartRows> = (0..partitions).map(|_| PartRows::default()).collect();
     for (i, &(partition, is_row, hash)) in fates.iter().enumerate() {

@@ -24,6 +24,7 @@ Examples:
   dbload orders.csv -d postgres://me@db/shop -k id      upsert by column id
   dbload 'logs/*.jsonl.gz' -t raw.logs   many files, in order
   zcat big.csv.gz | dbload - -t big   from standard input
+  dbload 'https://api.example.org/items' --paginate link   page after page
   dbload orders.csv --dry-run         the plan; nothing is written
   dbload orders.csv                   after a crash: goes on where it stopped
 
@@ -43,7 +44,7 @@ Exit codes:
     9  more rejects than --max-rejects allows   (the same command resumes)
   130, 143  interrupted                         (the same command resumes)";
 
-/// Streams records from files into PostgreSQL: parallel upserts, resumable, with books that balance
+/// Streams records from files and HTTP into PostgreSQL: parallel upserts, resumable, with books that balance
 #[derive(Debug, Parser)]
 #[command(
     name = "dbload",
@@ -107,13 +108,15 @@ pub(crate) struct VerifyArgs {
 /// Where from, where to, and how.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// Files, 'globs', directories, or - for standard input; read in this order
-    #[arg(value_name = "SOURCE", required = true)]
+    /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), or - for standard input; read in this order
+    #[arg(value_name = "SOURCE", required_unless_present = "urls")]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
+    #[command(flatten)]
+    pub(crate) web: super::web::WebArgs,
     #[command(flatten)]
     pub(crate) mapping: MappingArgs,
     #[command(flatten)]

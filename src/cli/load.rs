@@ -20,7 +20,7 @@ const SIGINT_CODE: u8 = 130;
 const SIGTERM_CODE: u8 = 143;
 
 /// The job that the flags describe.
-pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Job {
+pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     let transaction_pooler = args.resources.pooler == PoolerArg::Transaction || dsn.behind_pooler;
     let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
     let mut job = Job::new(dsn, args.sources.clone());
@@ -64,7 +64,8 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Job {
         skip_records: args.runs.skip_records,
     };
     job.transaction_pooler = transaction_pooler;
-    job
+    job.web = args.web.web(&args.sources)?;
+    Ok(job)
 }
 
 /// A server on this machine has this machine's cores; more connections than cores do not help.
@@ -92,7 +93,13 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     if resolved.is_local && args.output.quiet {
         tracing::debug!("the local PostgreSQL is used");
     }
-    let job = job(&args, resolved.dsn);
+    let job = match job(&args, resolved.dsn) {
+        Ok(job) => job,
+        Err(words) => {
+            progress.say(&error_words(&words, None));
+            return exit::USAGE;
+        }
+    };
     let stop = CancellationToken::new();
     let code = AtomicU8::new(SIGINT_CODE);
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);

@@ -11,6 +11,7 @@ pub(crate) mod target;
 pub(crate) mod terminal;
 pub(crate) mod tracing;
 pub(crate) mod verify;
+mod web;
 
 use std::io::Write as _;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dbload::event::{Event, Tally};
+use dbload::event::{Event, Requests, Tally};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{LogFormat, OutputArgs};
@@ -145,6 +145,9 @@ impl Progress {
         if tally.books.rejected > 0 {
             words.push_str(&format!(", {} rejected", HumanCount(tally.books.rejected)));
         }
+        if let Some(http) = &tally.http {
+            words.push_str(&http_words(http));
+        }
         words
     }
 
@@ -152,4 +155,18 @@ impl Progress {
         let total = tally.bytes_total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         format!("read {}{total}, committed {}", HumanBytes(tally.bytes_read), self.rows(tally))
     }
+}
+
+/// Requests, and what kept them waiting.
+fn http_words(http: &Requests) -> String {
+    let mut words = format!(", {} requests", HumanCount(http.sent));
+    for (count, what) in [(http.retried, "retried"), (http.failed, "failed")] {
+        if count > 0 {
+            words.push_str(&format!(", {} {what}", HumanCount(count)));
+        }
+    }
+    if http.waited.as_secs() > 0 {
+        words.push_str(&format!(", {} s waited", HumanCount(http.waited.as_secs())));
+    }
+    words
 }

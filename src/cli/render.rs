@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use dbload::report::{Report, SourceState};
-use indicatif::HumanCount;
+use dbload::report::{HttpReport, Report, SourceState};
+use indicatif::{HumanBytes, HumanCount};
 
 use super::terminal;
 
@@ -47,6 +47,9 @@ pub(crate) fn summary(report: &Report) -> String {
         let _ =
             writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
     }
+    if let Some(http) = &report.http {
+        let _ = writeln!(out, "  {}", http_words(http));
+    }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
         let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
@@ -55,6 +58,26 @@ pub(crate) fn summary(report: &Report) -> String {
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
     let _ = writeln!(out, "  {}, mode {}, {run}{attempts}", report.guarantee.name(), report.mode);
     out
+}
+
+/// Requests, and what they came to.
+fn http_words(http: &HttpReport) -> String {
+    let mut words = format!("{} requests, {}", HumanCount(http.requests), HumanBytes(http.bytes));
+    let counts = [
+        (http.retried, "retried"),
+        (http.refused, "refused for now"),
+        (http.mended, "bodies went on where they broke"),
+        (http.failed, "failed"),
+    ];
+    for (count, what) in counts {
+        if count > 0 {
+            let _ = write!(words, ", {} {what}", HumanCount(count));
+        }
+    }
+    if http.waited_seconds >= 1.0 {
+        let _ = write!(words, ", {:.1} s waited", http.waited_seconds);
+    }
+    words
 }
 
 /// What was rejected, where, and what to do.

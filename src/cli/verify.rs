@@ -19,7 +19,13 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             return error.exit_code();
         }
     };
-    let mut job = job(&args, resolved.dsn);
+    let mut job = match job(&args, resolved.dsn) {
+        Ok(job) => job,
+        Err(words) => {
+            progress.say(&error_words(&words, None));
+            return exit::USAGE;
+        }
+    };
     job.verify = true;
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
     let found = verify(&job, &listener, &CancellationToken::new()).await;

@@ -11,6 +11,7 @@ mod dialect;
 mod dice;
 pub mod header;
 pub mod json;
+mod layout;
 pub mod split;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode_block};
 pub use detect::{DetectError, Detected, detect};
 pub use dialect::{Dialect, DialectError};
 pub use header::{Header, HeaderError, read_header};
+pub use layout::{Constant, Layout};
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 
 /// What kind of records a source holds, and how they are written.

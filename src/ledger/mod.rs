@@ -19,6 +19,6 @@ pub use owner::Owner;
 pub use read::{ReasonCount, RejectRow, Summary};
 pub use read::{
     abandon, append_rest, complete, completed_appends, heartbeat, is_complete, record_run, rejects_after,
-    rejects_query, sample_rejects, set_aside, source_books, summary,
+    rejects_query, sample_rejects, set_aside, source_books, summary, unfinished_sources,
 };
-pub use run::{Checkpoint, NewRun, Settings, StoredRun, StoredSource, identity_of};
+pub use run::{Checkpoint, NewRun, Place, Settings, StoredRun, StoredSource, identity_of};

@@ -7,13 +7,13 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
 use crate::pg::{Dsn, TableName, connect_sqlx};
-use crate::record::Position;
+use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
 use super::read::COMPLETED_APPENDS;
-use super::run::{Checkpoint, StoredRun, StoredSource};
+use super::run::{Checkpoint, Place, StoredRun, StoredSource};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
@@ -222,7 +222,7 @@ async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Resul
     .await?;
     let checkpoints = sqlx::query(
         "SELECT source, byte_offset, record, line, done, read, inserted, updated, unchanged, deduplicated, skipped, \
-         rejected FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
+         rejected, page::text FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
     )
     .bind(run)
     .persistent(false)
@@ -242,9 +242,9 @@ async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Resul
 }
 
 fn stored_source(row: &PgRow) -> Result<StoredSource, sqlx::Error> {
-    let place = |column: usize| -> Result<Option<(u64, u64, u64)>, sqlx::Error> {
+    let place = |column: usize| -> Result<Option<Place>, sqlx::Error> {
         let text: Option<String> = row.try_get(column)?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(text.and_then(|text| Place::from_json(&text)))
     };
     Ok(StoredSource {
         name: row.try_get(0)?,
@@ -266,6 +266,7 @@ fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
             record: n(2)?,
             line: n(3)?,
         },
+        page: row.try_get::<Option<String>, _>(12)?.map(PageToken::from),
         done: row.try_get(4)?,
         books: Books {
             read: n(5)?,

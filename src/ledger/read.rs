@@ -5,7 +5,7 @@ use crate::pg::{ErrorView, FENCED, Outcome, Session, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
-use super::run::{NewRun, StoredSource};
+use super::run::{NewRun, Place, StoredSource};
 
 /// Rejects that are fetched at a time for the reject file.
 const REJECTS_PAGE: u32 = 2_000;
@@ -107,16 +107,14 @@ pub fn completed_appends(target_oid: u32) -> String {
 }
 
 fn record_source(run: &str, ordinal: usize, source: &StoredSource) -> String {
-    let place = |at: Option<(u64, u64, u64)>| {
-        at.map_or("NULL".to_owned(), |(offset, record, line)| format!("'[{offset},{record},{line}]'"))
-    };
+    let place = |at: &Option<Place>| at.as_ref().map_or("NULL".to_owned(), |at| literal(&at.to_json()));
     format!(
         "INSERT INTO _dbload.source (run, source, name, description, begin_at, set_aside) VALUES ({}, {ordinal}, {}, {}, {}, {})",
         literal(run),
         literal(&source.name),
         literal(&source.description.to_string()),
-        place(source.begin_at),
-        place(source.set_aside),
+        place(&source.begin_at),
+        place(&source.set_aside),
     )
 }
 
@@ -137,14 +135,12 @@ pub async fn set_aside(
     run: &str,
     epoch: u64,
     source: u32,
-    at: (u64, u64, u64),
+    at: &Place,
 ) -> Result<(), LedgerError> {
     let sql = format!(
-        "UPDATE _dbload.source s SET set_aside = '[{},{},{}]' WHERE s.run = {run} AND s.source = {source} \
+        "UPDATE _dbload.source s SET set_aside = {place} WHERE s.run = {run} AND s.source = {source} \
          AND EXISTS (SELECT FROM _dbload.run r WHERE r.run = {run} AND r.epoch = {epoch} AND r.state = 'running')",
-        at.0,
-        at.1,
-        at.2,
+        place = literal(&at.to_json()),
         run = literal(run),
     );
     let outcomes = session.run(&sql).await.map_err(failed("set a source aside"))?;
@@ -196,6 +192,29 @@ pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), Le
             Err(failed("complete the run")(error))
         }
     }
+}
+
+/// Sources of the unfinished run of an identity, as stored; `None`: there is none, or no ledger that could be asked. A first
+/// look, before the ledger is opened: what it says is looked at again then.
+pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec<StoredSource>> {
+    let there = session.run("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL").await.ok()?;
+    if there.first()?.value() != Some("t") {
+        return None;
+    }
+    let sql = format!(
+        "SELECT s.name, s.description FROM _dbload.source s JOIN _dbload.run r USING (run) \
+         WHERE r.identity = {} AND r.state = 'running' ORDER BY s.source",
+        literal(identity)
+    );
+    let rows = rows_of(session.run(&sql).await.ok()?);
+    let source = |row: Vec<Option<String>>| {
+        let mut row = row.into_iter().map(Option::unwrap_or_default);
+        let name = row.next()?;
+        let description = serde_json::from_str(&row.next()?).ok()?;
+        Some(StoredSource { name, description, begin_at: None, set_aside: None, moved_to: None })
+    };
+    let sources: Vec<StoredSource> = rows.into_iter().filter_map(source).collect();
+    (!sources.is_empty()).then_some(sources)
 }
 
 /// Whether a run is complete, and it was this owner who completed it.

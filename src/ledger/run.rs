@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::account::Books;
-use crate::record::Position;
+use crate::record::{PageToken, Position};
 
 /// Settings that a resume must share: parser and mapping, by name. Everything else may change.
 pub type Settings = BTreeMap<String, serde_json::Value>;
@@ -33,25 +32,70 @@ pub struct NewRun {
 }
 
 /// A source of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredSource {
     /// Name for people.
     pub name: String,
     /// Everything that a resume needs to read it again; the wiring's to write and read.
     pub description: serde_json::Value,
     /// Where this entry begins, if not at its start: the rest of a source that was set aside.
-    pub begin_at: Option<(u64, u64, u64)>,
+    pub begin_at: Option<Place>,
     /// Where it failed for good.
-    pub set_aside: Option<(u64, u64, u64)>,
+    pub set_aside: Option<Place>,
     /// The entry that fetches the rest.
     pub moved_to: Option<u32>,
 }
 
+/// A place in a source, as stored: `[offset, record, line]`, and behind it what finds it again in a source from the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes of the decoded stream before it.
+    pub offset: u64,
+    /// Records before it.
+    pub record: u64,
+    /// Line on which it lies.
+    pub line: u64,
+    /// JSON text.
+    pub page: Option<PageToken>,
+}
+
+impl Place {
+    /// A place without its source.
+    #[must_use]
+    pub const fn new(at: Position, page: Option<PageToken>) -> Self {
+        Self { offset: at.offset, record: at.record, line: at.line, page }
+    }
+
+    /// The place in this source.
+    #[must_use]
+    pub const fn position(&self, source: u32) -> Position {
+        Position { source, offset: self.offset, record: self.record, line: self.line }
+    }
+
+    /// As stored.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let page = self.page.as_ref().map_or_else(String::new, |page| format!(",{page}"));
+        format!("[{},{},{}{page}]", self.offset, self.record, self.line)
+    }
+
+    /// From what was stored.
+    #[must_use]
+    pub fn from_json(text: &str) -> Option<Self> {
+        let members: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
+        let number = |i: usize| members.get(i)?.get().parse().ok();
+        let page = members.get(3).map(|page| PageToken::from(page.get()));
+        Some(Self { offset: number(0)?, record: number(1)?, line: number(2)?, page })
+    }
+}
+
 /// A checkpoint, as stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Everything of the partition before it is dealt with.
     pub at: Position,
+    /// How it is found again in a source from the network.
+    pub page: Option<PageToken>,
     /// What was committed up to it.
     pub books: Books,
     /// The partition is at its end.
@@ -123,6 +167,15 @@ pub fn identity_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_stored_with_or_without_a_page() {
+        for page in [None, Some(PageToken::from(r#"{"next":["a",1]}"#))] {
+            let place = Place { offset: 7, record: 2, line: 3, page };
+            assert_eq!(Place::from_json(&place.to_json()), Some(place));
+        }
+        assert_eq!(Place::from_json("[1,2]"), None);
+    }
 
     #[test]
     fn the_same_command_is_the_same_run_and_no_other_is() {

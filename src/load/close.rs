@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::http::Counters;
 use crate::job::Job;
 use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
-use crate::report::{PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState};
+use crate::report::{
+    HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
+};
 use crate::schema::Mode;
+use crate::source::SourceError;
 use crate::write::{Patience, Retry, StoredReject};
 
 use super::error::LoadError;
@@ -44,6 +48,14 @@ pub(super) async fn close(
         && let Err(error) = complete_run(job, &prepared).await
     {
         ended = Ended::Failed(error.into());
+    }
+    if let Some(web) = &prepared.web
+        && let Err(source) = web.client.finish().await
+        && matches!(ended, Ended::Complete)
+    {
+        // Everything is loaded, but what was to be kept of it is not.
+        let name = "the landing copy".to_owned();
+        ended = Ended::Failed(SourceError::Http { name, source }.into());
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
@@ -167,13 +179,14 @@ async fn report(
         table: table_words(prepared),
         database: prepared.pool.place(),
         mode: prepared.plan.mode.name(),
-        guarantee: prepared.guarantee,
+        guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
         complete: matches!(ended, Ended::Complete),
         attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
         rows,
         sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
+        http: prepared.web.as_ref().map(|web| http_report(&web.client.counters())),
         pool: PoolReport {
             size: prepared.pool.max_size(),
             batches: tally.batches,
@@ -185,6 +198,12 @@ async fn report(
         elapsed_seconds: elapsed,
         rows_per_second: per_second(here, elapsed),
     })
+}
+
+fn http_report(counters: &Counters) -> HttpReport {
+    let Counters { requests, retried, failed, refused, redirected, mended, bytes, waited } = *counters;
+    let waited_seconds = waited.as_secs_f64();
+    HttpReport { requests, retried, failed, refused, redirected, mended, bytes, waited_seconds }
 }
 
 #[expect(

@@ -4,13 +4,33 @@ use crate::job::Job;
 use crate::map::Extra;
 use crate::schema::Mode;
 
-use super::prepare::{Prepared, job_is_replayable};
+use crate::report::Guarantee;
+
+use super::prepare::{Prepared, are_exact, are_replayable, guarantee};
 
 impl Prepared {
     /// Every source can be read again.
     #[must_use]
     pub fn is_replayable(&self) -> bool {
-        job_is_replayable(&self.inputs)
+        are_replayable(&self.inputs)
+    }
+
+    /// Every source gives the same records when it is read again, as far as is known.
+    #[must_use]
+    pub(super) fn is_exact(&self) -> bool {
+        are_exact(&self.inputs, &self.kept)
+    }
+
+    /// How often a record may have been applied, if all that was read is exact.
+    #[must_use]
+    pub(super) fn guarantee_if(&self, exact: bool) -> Guarantee {
+        guarantee(exact && !self.inexact_before, self.run.is_some(), self.plan.mode)
+    }
+
+    /// The same, now that the sources were read.
+    #[must_use]
+    pub(super) fn guarantee_after(&self, read: Option<bool>) -> Guarantee {
+        if self.web.is_none() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
     }
 
     /// The plan in words.

@@ -6,14 +6,18 @@ use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Format, Limits};
+use crate::format::{Constant, Detected, Format, Layout, Limits};
+use crate::http::{Client, Paginate};
 use crate::job::{self, FormatName};
-use crate::ledger::StoredSource;
+use crate::ledger::{Checkpoint, Place, StoredSource};
 use crate::map::Target;
-use crate::record::{Block, Digest, Position};
+use crate::record::{Block, Digest, PageToken, Position};
 use crate::source::{
-    BLOCK_BYTES, Blocks, Fingerprint, Location, RawProgress, Reading, SourceError, SourceSpec, Stream,
+    BLOCK_BYTES, Blocks, Fingerprint, Location, Opening, Pages, RawProgress, Reading, Records, SourceError,
+    SourceSpec, Stream,
 };
+
+use super::ahead::Fetched;
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -24,8 +28,10 @@ pub struct Input {
     pub description: Description,
     /// Where this entry begins.
     pub begin: Position,
+    /// How that is found again in a source from the network.
+    pub begin_page: Option<PageToken>,
     /// Where it failed for good.
-    pub set_aside: Option<Position>,
+    pub set_aside: Option<Place>,
     /// Its rest is another entry.
     pub moved_to: Option<u32>,
     /// How far it was read, as stored.
@@ -39,15 +45,51 @@ pub struct Description {
     pub spec: SourceSpec,
     /// What it was like; none for a pipe.
     pub fingerprint: Option<Fingerprint>,
+    /// Names of the fields of the sample, if it is from the network: a resume plans with them and fetches nothing for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Vec<String>>,
 }
 
-/// Format, header and targets of an opened source: what its records are decoded by.
+/// What sources from the network are read with.
+#[derive(Clone)]
+pub struct Web {
+    /// The client of this process.
+    pub client: Client,
+    /// How pages lead to each other; a body is a whole source otherwise.
+    pub paginate: Option<Paginate>,
+    /// Pages of one endpoint; more are a failure.
+    pub pages_max: u64,
+}
+
+/// Where the reading of a source begins, and what finds that again in a source from the network.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// The place.
+    pub at: Position,
+    /// Checkpoints in this source with what they say.
+    pub pages: Vec<(Position, PageToken)>,
+}
+
+impl Begin {
+    /// As the ledger stores it, for a source that cannot be opened.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let page = self.pages.iter().rev().find(|(at, _)| *at <= self.at).map(|(_, page)| page.clone());
+        Place::new(self.at, page)
+    }
+
+    /// Where nothing more is needed.
+    #[must_use]
+    pub const fn at(at: Position) -> Self {
+        Self { at, pages: Vec::new() }
+    }
+}
+
+/// Layout and targets of an opened source: what its records are decoded by.
 #[derive(Debug)]
 pub struct SourceFacts {
-    /// The format.
-    pub format: Format,
-    /// Names of positional fields.
-    pub header: Vec<String>,
+    /// Its format and fields.
+    pub layout: Layout,
     /// Where they go.
     pub targets: Vec<Target>,
 }
@@ -65,8 +107,9 @@ impl Input {
         };
         Ok(Self {
             name: spec.name.clone(),
-            description: Description { spec, fingerprint },
+            description: Description { spec, fingerprint, sampled: None },
             begin: Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX)),
+            begin_page: None,
             set_aside: None,
             moved_to: None,
             progress: Arc::new(AtomicU64::new(0)),
@@ -92,13 +135,12 @@ impl Input {
     /// As the ledger stores it.
     #[must_use]
     pub fn store(&self) -> StoredSource {
-        let place = |at: Position| (at.offset, at.record, at.line);
         let starts = self.begin.offset == 0 && self.begin.record == 0;
         StoredSource {
             name: self.name.clone(),
             description: serde_json::to_value(&self.description).unwrap_or_default(),
-            begin_at: (!starts).then(|| place(self.begin)),
-            set_aside: self.set_aside.map(place),
+            begin_at: (!starts).then(|| Place::new(self.begin, self.begin_page.clone())),
+            set_aside: self.set_aside.clone(),
             moved_to: self.moved_to,
         }
     }
@@ -107,12 +149,13 @@ impl Input {
     #[must_use]
     pub fn read(stored: &StoredSource, ordinal: usize) -> Option<Self> {
         let source = u32::try_from(ordinal).ok()?;
-        let place = |(offset, record, line)| Position { source, offset, record, line };
+        let begin = stored.begin_at.as_ref();
         Some(Self {
             name: stored.name.clone(),
             description: serde_json::from_value(stored.description.clone()).ok()?,
-            begin: stored.begin_at.map_or(Position::start_of(source), place),
-            set_aside: stored.set_aside.map(place),
+            begin: begin.map_or(Position::start_of(source), |begin| begin.position(source)),
+            begin_page: begin.and_then(|begin| begin.page.clone()),
+            set_aside: stored.set_aside.clone(),
             moved_to: stored.moved_to,
             progress: Arc::new(AtomicU64::new(0)),
         })
@@ -124,32 +167,112 @@ impl Input {
         self.description.fingerprint.as_ref().map(|print| print.size)
     }
 
+    /// It comes from the network.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.description.spec.location, Location::Http(_))
+    }
+
+    /// Where it ends, if its rest is an entry of its own.
+    #[must_use]
+    pub fn end(&self) -> Option<Position> {
+        self.moved_to.and(self.set_aside.as_ref()).map(|place| place.position(self.begin.source))
+    }
+
+    /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with.
+    #[must_use]
+    pub fn begin_from(&self, from: Position, checkpoints: &[Checkpoint]) -> Option<Begin> {
+        let source = self.begin.source;
+        if source < from.source {
+            return None;
+        }
+        let at = if source == from.source { from.max(self.begin) } else { self.begin };
+        if self.end().is_some_and(|end| end <= at) {
+            return None;
+        }
+        let here = checkpoints.iter().filter(|c| !c.done && c.at.source == source && c.at > self.begin);
+        let tokens = here.filter_map(|c| Some((c.at, c.page.clone()?)));
+        let begin = self.begin_page.clone().map(|page| (self.begin, page));
+        Some(Begin { at, pages: begin.into_iter().chain(tokens).collect() })
+    }
+
     /// Opens it at a resume point.
-    pub async fn open(&self, reading: &job::Reading, at: Position) -> Result<Opened, SourceError> {
-        let mut stream = Stream::open(
-            self.description.spec.clone(),
-            reading.compression,
-            self.description.fingerprint.clone(),
-            Arc::clone(&self.progress),
-        )
-        .await?;
-        let format = format_of(&mut stream, reading).await?;
+    pub async fn open(
+        &self,
+        reading: &job::Reading,
+        web: Option<&Web>,
+        begin: &Begin,
+    ) -> Result<Opened, SourceError> {
+        // Boxed: what it takes to open any kind of source is much, and needed for a moment.
+        let records = Box::pin(self.records(reading, web, begin)).await?;
+        let layout = Layout {
+            format: records.reading().format.clone(),
+            header: records.header().to_vec(),
+            constants: self.constants(),
+        };
+        Ok(Opened::new(Origin::Here(records), layout, begin.at))
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        let fields = &self.description.spec.fields;
+        fields.iter().map(|(name, value)| Constant::new(name.as_str(), value)).collect()
+    }
+
+    async fn records(
+        &self,
+        reading: &job::Reading,
+        web: Option<&Web>,
+        begin: &Begin,
+    ) -> Result<Records, SourceError> {
+        let spec = self.description.spec.clone();
+        let progress = Arc::clone(&self.progress);
         let limits =
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
-        let reading = Reading { source: at.source, format, limits, block_bytes: BLOCK_BYTES };
-        let blocks = Blocks::new(stream, reading, at).await?;
-        Ok(Opened { blocks, peeked: VecDeque::new(), skip: 0 })
+        let held_to = |format| Reading { source: begin.at.source, format, limits, block_bytes: BLOCK_BYTES };
+        let mut location = self.description.spec.location.clone();
+        if let Location::Http(request) = &mut location {
+            request.ordinal = u64::from(begin.at.source);
+        }
+        let mut stream = match (location, web) {
+            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max })) => {
+                let from = (begin.at, begin.pages.as_slice());
+                let web = (client.clone(), paginate, *pages_max);
+                let opening = Opening::fetch((spec, *request), web, from, progress).await?;
+                let format = format_of(reading, async || opening.detect()).await?;
+                let pages = Pages::new(opening, held_to(format), begin.at).await?;
+                return Ok(Records::Pages(Box::new(pages)));
+            }
+            (Location::Http(request), Some(Web { client, paginate: None, .. })) => {
+                let recorded: Vec<&PageToken> = begin.pages.iter().map(|(_, token)| token).collect();
+                let (client, spec) = (client.clone(), (spec, *request));
+                Stream::fetch(spec, reading.compression, client, &recorded, progress).await?
+            }
+            _ => {
+                let recorded = self.description.fingerprint.clone();
+                Stream::open(spec, reading.compression, recorded, progress).await?
+            }
+        };
+        stream.refuse_page().await?;
+        let format = format_of(reading, async || stream.detect().await).await?;
+        if matches!(format, Format::Json { .. }) {
+            stream.end_shows();
+        }
+        let blocks = Blocks::new(stream, held_to(format), begin.at).await?;
+        Ok(Records::Body(Box::new(blocks)))
     }
 }
 
-/// The format: as the user said, else by name and content, with the user's dialect.
-async fn format_of(stream: &mut Stream, reading: &job::Reading) -> Result<Format, SourceError> {
+/// The format: as the user said, else as detected, with the user's dialect.
+async fn format_of(
+    reading: &job::Reading,
+    detect: impl AsyncFnOnce() -> Result<Detected, SourceError>,
+) -> Result<Format, SourceError> {
     let mut format = match (reading.format, &reading.records) {
         (Some(FormatName::Jsonl), _) => Format::Jsonl,
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
         (Some(FormatName::Csv), _) => Format::Csv(crate::format::Dialect::delimited_by(b',')),
         (Some(FormatName::Tsv), _) => Format::Csv(crate::format::Dialect::delimited_by(b'\t')),
-        (None, None) => stream.detect().await?.format,
+        (None, None) => detect().await?.format,
     };
     match &mut format {
         Format::Csv(dialect) => {
@@ -164,36 +287,91 @@ async fn format_of(stream: &mut Stream, reading: &job::Reading) -> Result<Format
     Ok(format)
 }
 
+/// Where blocks come from.
+pub(super) enum Origin {
+    /// Read here and now.
+    Here(Records),
+    /// Fetched before their turn.
+    Ahead(Fetched),
+}
+
 /// A source that is being read.
 pub struct Opened {
-    blocks: Blocks,
+    origin: Origin,
+    layout: Layout,
+    exact: bool,
+    note: Option<String>,
     peeked: VecDeque<(Block, Digest)>,
     /// Records still to be passed over (`--skip-records`).
     skip: u64,
+    /// The rest is another entry of the order.
+    until: Option<Position>,
+    /// Behind everything handed out.
+    position: Position,
+    page: Option<PageToken>,
+    /// Met by looking ahead.
+    failed: Option<SourceError>,
 }
 
 impl Opened {
+    pub(super) fn new(mut origin: Origin, layout: Layout, position: Position) -> Self {
+        let (exact, note) = match &mut origin {
+            Origin::Here(records) => (records.is_exact(), records.take_note()),
+            Origin::Ahead(fetched) => (fetched.exact, fetched.note.take()),
+        };
+        let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
+        Self { origin, layout, exact, note, peeked, skip, until, position, page, failed }
+    }
+
     /// Passes over so many records at its beginning.
     pub const fn skip(&mut self, records: u64) {
         self.skip = records;
     }
 
-    /// Format and names of its fields.
-    #[must_use]
-    pub fn format(&self) -> (&Format, &[String]) {
-        (&self.blocks.reading().format, self.blocks.header())
+    /// Ends it here: its rest is read elsewhere in the order.
+    pub const fn end_at(&mut self, until: Position) {
+        self.until = Some(until);
     }
 
-    /// Reads a block ahead without taking it.
-    pub async fn peek(&mut self) -> Result<Option<&Block>, SourceError> {
-        let mut seq = 0;
-        match self.blocks.next(&mut seq).await? {
-            Some(block) => {
-                let digest = self.blocks.digest();
-                self.peeked.push_back((block, digest));
-                Ok(self.peeked.back().map(|(block, _)| block))
+    /// Format and names of its fields.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Whether it gives the same records when it is read again.
+    #[must_use]
+    pub const fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// What is worth saying about how it was opened.
+    pub const fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
+    async fn read(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        match &mut self.origin {
+            Origin::Here(records) => records.next().await,
+            Origin::Ahead(fetched) => fetched.next().await,
+        }
+    }
+
+    /// Reads a block ahead without taking it. What goes wrong is said behind the last block.
+    pub async fn peek(&mut self) -> Option<&Block> {
+        match self.read().await {
+            Ok(Some(read)) => {
+                self.peeked.push_back(read);
+                self.peeked.back().map(|(block, _)| block)
             }
-            None => Ok(None),
+            Ok(None) => None,
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
         }
     }
 
@@ -202,23 +380,25 @@ impl Opened {
         loop {
             let (mut block, digest) = match self.peeked.pop_front() {
                 Some(peeked) => peeked,
-                None => {
-                    let mut ignored = 0;
-                    match self.blocks.next(&mut ignored).await? {
-                        Some(block) => {
-                            let digest = self.blocks.digest();
-                            (block, digest)
-                        }
-                        None => return Ok(None),
-                    }
-                }
+                None => match self.read().await? {
+                    Some(read) => read,
+                    None => return Ok(None),
+                },
             };
+            if let Some(until) = self.until {
+                cut_off(&mut block, until);
+                if block.spans.is_empty() {
+                    return Ok(None);
+                }
+            }
             let records = block.spans.len() as u64;
             let passed = self.skip.min(records);
             self.skip -= passed;
             if passed > 0 {
                 pass_over(&mut block, usize::try_from(passed).unwrap_or(usize::MAX));
             }
+            self.position = block.end;
+            self.page.clone_from(&block.page);
             if !block.spans.is_empty() {
                 block.first_seq = *seq;
                 *seq += block.spans.len() as u64;
@@ -229,8 +409,22 @@ impl Opened {
 
     /// The resume point behind everything handed out.
     #[must_use]
-    pub fn position(&self) -> Position {
-        self.blocks.position()
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The same, as the ledger stores it.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::new(self.position, self.page.clone())
+    }
+}
+
+/// Leaves out the records behind a place.
+fn cut_off(block: &mut Block, until: Position) {
+    if block.end > until {
+        block.spans.retain(|span| span.end_offset <= until.offset);
+        block.end = until.max(block.start);
     }
 }
 

@@ -3,10 +3,12 @@
 //! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has lost
 //! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
 
+mod ahead;
 mod close;
 mod describe;
 mod error;
 mod input;
+mod look;
 mod prepare;
 mod race;
 mod reject_file;
@@ -24,8 +26,9 @@ use crate::job::Job;
 use crate::pipeline;
 use crate::report::Report;
 
+pub use ahead::Ahead;
 pub use error::LoadError;
-pub use input::{Input, Opened, SourceFacts};
+pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
 pub use race::prepare;
 pub use verify::{Example, Verification, verify};

@@ -10,20 +10,21 @@ use crate::ledger::{
     completed_appends, record_run,
 };
 use crate::map::{Extra, Mapping};
-use crate::pg::catalog::{ServerFacts, read_table, server_facts};
-use crate::pg::{Ident, Outcome, Pool, Session, TableName, connect_pool};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, refuse_staging};
+use crate::pg::catalog::{ServerFacts, read_table};
+use crate::pg::{Ident, Outcome, Pool, Session, TableName};
+use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Location, SourceSpec};
+use crate::source::SourceError;
 use crate::write::{LedgerRef, Staging, WritePlan};
 
+use super::ahead::Ahead;
 use super::error::LoadError;
-use super::input::{Input, Opened};
+use super::input::{Input, Opened, Web};
+use super::look::{Begun, fetch_ahead};
 use super::race::open;
-use super::resume::{append_rests, check_sources, check_target, skip_appended, stored_inputs};
-use super::sample::{Sampled, sample};
+use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
 use super::settings::{identity, settings};
 
 /// A run that is ours.
@@ -49,8 +50,14 @@ pub struct Prepared {
     pub run: Option<RunInHand>,
     /// Sources in order.
     pub inputs: Vec<Input>,
-    /// Pipes that the sample has opened.
-    pub kept: HashMap<usize, Opened>,
+    /// Sources that the sample has opened and that are not opened again, or why they could not be.
+    pub kept: HashMap<usize, Result<Opened, SourceError>>,
+    /// What sources from the network are read with.
+    pub web: Option<Web>,
+    /// Sources that are being fetched.
+    pub ahead: Option<Ahead>,
+    /// An earlier start has read what may be different when it is read again.
+    pub inexact_before: bool,
     /// One a partition.
     pub checkpoints: Vec<Checkpoint>,
     /// How often a record may be applied.
@@ -62,77 +69,24 @@ pub struct Prepared {
     pub(super) facts: ServerFacts,
 }
 
-/// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
-pub(super) async fn look(
-    job: &Job,
-    listener: Listener<'_>,
-    specs: Vec<SourceSpec>,
-) -> Result<Prepared, LoadError> {
-    let mut inputs = Vec::with_capacity(specs.len());
-    for (ordinal, spec) in specs.into_iter().enumerate() {
-        inputs.push(Input::new(spec, ordinal).await?);
-    }
-    let sampled = sample(&inputs, &job.reading).await?;
-    let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
-    let session = open(&pool).await?;
-    let facts = server_facts(&session).await?;
-    if !facts.may_stage {
-        return Err(refuse_staging(&facts.role, &facts.database).into());
-    }
-    let name = target_name(job, &inputs)?;
-    let table = read_table(&session, &name).await?;
-    let start = Start { job, listener, facts, inputs, sampled };
-    let (table, ddl) = match table {
-        Some(table) => (Some(table), None),
-        None if job.verify => return Err(missing(&name).into()),
-        None => (None, Some(start.new_table(&name)?)),
-    };
-    match ddl {
-        None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
-        Some(new) => start.created(pool, session, new).await,
-    }
-}
-
-fn missing(name: &TableName) -> Refusal {
+pub(super) fn missing(name: &TableName) -> Refusal {
     Refusal { message: format!("table {} does not exist", name.plain()), hint: None }
 }
 
-/// `--table`, else the first source's stem.
-fn target_name(job: &Job, inputs: &[Input]) -> Result<TableName, LoadError> {
-    let schema = match &job.dsn.schema {
-        Some(schema) => {
-            Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?)
-        }
-        None => None,
-    };
-    if let Some(name) = &job.table {
-        return Ok(TableName { schema: name.schema.clone().or(schema), name: name.name.clone() });
-    }
-    let stem = inputs.iter().find_map(|input| match &input.description.spec.location {
-        Location::File(path) => {
-            let file = path.file_name()?.to_str()?;
-            Some(file.split('.').find(|part| !part.is_empty())?.to_owned())
-        }
-        _ => None,
-    });
-    let stem = stem.ok_or_else(|| Refusal::new("a pipe has no name for the table", "say --table NAME"))?;
-    let name = Ident::new(stem).map_err(|error| Refusal::new(error.to_string(), "say --table NAME"))?;
-    Ok(TableName { schema, name })
-}
-
 /// A table that is to be created.
-struct ToCreate {
+pub(super) struct ToCreate {
     name: TableName,
     ddl: String,
 }
 
 /// What is known at the start.
-struct Start<'a> {
-    job: &'a Job,
-    listener: Listener<'a>,
-    facts: ServerFacts,
-    inputs: Vec<Input>,
-    sampled: Sampled,
+pub(super) struct Start<'a> {
+    pub(super) job: &'a Job,
+    pub(super) listener: Listener<'a>,
+    pub(super) facts: ServerFacts,
+    pub(super) inputs: Vec<Input>,
+    pub(super) web: Option<Web>,
+    pub(super) begun: Begun,
 }
 
 impl Start<'_> {
@@ -160,7 +114,7 @@ impl Start<'_> {
         self.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
     }
 
-    fn new_table(&self, name: &TableName) -> Result<ToCreate, LoadError> {
+    pub(super) fn new_table(&self, name: &TableName) -> Result<ToCreate, LoadError> {
         let schema = match (&name.schema, &self.facts.schema) {
             (Some(schema), _) => schema.clone(),
             (None, Some(schema)) => {
@@ -180,15 +134,20 @@ impl Start<'_> {
             Extra::Jsonb(column) => Some(column.as_str()),
             Extra::Refuse | Extra::Ignore => None,
         };
-        let columns = self.sampled.inference.columns();
+        let columns = self.begun.sampled.inference.columns();
         let new = new_table(name, &columns, self.job.key.as_deref(), extra)?;
         Ok(ToCreate { name: new.name, ddl: new.ddl })
     }
 
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
-    async fn existing(mut self, pool: Pool, session: Session, table: Table) -> Result<Prepared, LoadError> {
+    pub(super) async fn existing(
+        mut self,
+        pool: Pool,
+        session: Session,
+        table: Table,
+    ) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
-        let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
+        let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
         if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
             return self.without_ledger(pool, plan, None);
         }
@@ -211,6 +170,9 @@ impl Start<'_> {
                 return self.resume(pool, plan, stored).await;
             }
             self.give_up(&mut ledger, &unfinished).await?;
+        } else if self.begun.resumes {
+            // It was completed or given up between two looks.
+            return Err(LedgerError::Raced.into());
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
             skip_appended(&mut self.inputs, &mut ledger, plan.table.oid).await?
@@ -227,19 +189,24 @@ impl Start<'_> {
         let mut prepared = self.without_ledger(pool, plan, None)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
-        prepared.guarantee = guarantee(job_is_replayable(&prepared.inputs), true, prepared.plan.mode);
+        prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
     }
 
     /// The table does not exist: it is created in the transaction that records the run.
-    async fn created(self, pool: Pool, session: Session, new: ToCreate) -> Result<Prepared, LoadError> {
+    pub(super) async fn created(
+        self,
+        pool: Pool,
+        session: Session,
+        new: ToCreate,
+    ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
         if self.job.dry_run {
             // Created, described, and rolled back: the plan is the real one.
             session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
-            let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
+            let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
         let owner = Owner::this_process();
@@ -292,7 +259,7 @@ impl Start<'_> {
             }
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
-        let plan = make_plan(table, &self.sampled.sample, &self.wishes())?;
+        let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
         let run = if self.job.runs.no_ledger {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
@@ -303,10 +270,9 @@ impl Start<'_> {
         session.transaction_ended();
         drop(session);
         self.tell(&Event::TableCreated { ddl: new.ddl.clone() });
-        let replayable = job_is_replayable(&self.inputs);
         let mut prepared = self.without_ledger(pool, plan, Some(new.ddl))?;
-        prepared.guarantee = guarantee(replayable, run.is_some(), prepared.plan.mode);
         prepared.run = run;
+        prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
     }
 
@@ -330,7 +296,9 @@ impl Start<'_> {
             key: plan.key_names(),
             partitions: plan.partitioner.count,
             settings: settings(self.job, plan, plan.partitioner.count),
-            guarantee: guarantee(job_is_replayable(&self.inputs), true, plan.mode).name().to_owned(),
+            guarantee: guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), true, plan.mode)
+                .name()
+                .to_owned(),
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
@@ -393,6 +361,7 @@ impl Start<'_> {
 
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
     async fn resume(mut self, pool: Pool, mut plan: Plan, stored: StoredRun) -> Result<Prepared, LoadError> {
+        let job = self.job;
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
@@ -403,16 +372,24 @@ impl Start<'_> {
             self.tell(&Event::Note { text });
         }
         let mut inputs = stored_inputs(&stored)?;
+        give_secrets(&mut inputs, &self.inputs);
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
-        let replayable = job_is_replayable(&self.inputs);
         let mut prepared = self.without_ledger(pool, plan, None)?;
-        prepared.guarantee = guarantee(replayable, true, prepared.plan.mode);
         prepared.checkpoints = stored.checkpoints;
         prepared.run = Some(RunInHand { ledger: run, attempts: stored.attempts });
+        prepared.inexact_before = stored.guarantee != Guarantee::ExactlyOnce.name();
+        prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
+        prepared.kept.clear();
+        prepared.ahead = prepared.web.as_ref().map(|web| {
+            let checkpoints = &prepared.checkpoints;
+            let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_default();
+            let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, checkpoints)?)));
+            fetch_ahead(job, web, begins)
+        });
         Ok(prepared)
     }
 
@@ -455,12 +432,13 @@ impl Start<'_> {
         let checkpoints = (0..plan.partitioner.count)
             .map(|_| Checkpoint {
                 at: self.inputs.first().map_or(Position::start_of(0), |input| input.begin),
+                page: None,
                 books: crate::account::Books::default(),
                 done: false,
             })
             .collect();
         let ledger = self.job.dry_run && !self.job.runs.no_ledger;
-        let guarantee = guarantee(job_is_replayable(&self.inputs), ledger, plan.mode);
+        let guarantee = guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,
@@ -468,7 +446,10 @@ impl Start<'_> {
             write,
             run: None,
             inputs: self.inputs,
-            kept: self.sampled.kept,
+            kept: self.begun.sampled.kept,
+            web: self.web,
+            ahead: self.begun.ahead,
+            inexact_before: false,
             checkpoints,
             guarantee,
             skipped: Vec::new(),
@@ -478,11 +459,18 @@ impl Start<'_> {
     }
 }
 
-pub(super) fn job_is_replayable(inputs: &[Input]) -> bool {
+pub(super) fn are_replayable(inputs: &[Input]) -> bool {
     inputs.iter().all(|input| input.description.spec.location.is_replayable())
 }
 
-const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
+/// Every source gives the same records when it is read again, as far as is known.
+pub(super) fn are_exact(inputs: &[Input], kept: &HashMap<usize, Result<Opened, SourceError>>) -> bool {
+    let opened = |ordinal| matches!(kept.get(&ordinal), Some(Ok(opened)) if opened.is_exact());
+    let mut inputs = inputs.iter().enumerate();
+    inputs.all(|(ordinal, input)| input.description.spec.location.is_file() || opened(ordinal))
+}
+
+pub(super) const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
     match (replayable && ledger, mode) {
         (true, _) => Guarantee::ExactlyOnce,
         (false, Mode::Append) => Guarantee::AtLeastOnce,

@@ -7,10 +7,11 @@ use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::LedgerError;
 use crate::pg::{Pool, Session};
-use crate::source::resolve;
+use crate::source::{Lists, resolve_with};
 
 use super::error::LoadError;
-use super::prepare::{Prepared, look};
+use super::look::look;
+use super::prepare::Prepared;
 
 /// Looks beyond the first; by then the other one is recorded.
 const RACES_MAX: u32 = 20;
@@ -23,7 +24,14 @@ const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load.
 pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
-    let specs = resolve(&job.sources).await?;
+    let lists = Lists {
+        http: job.web.http.clone(),
+        urls: job.web.urls.clone(),
+        each: job.web.each.clone(),
+        each_fields: job.web.each_fields.clone(),
+        body: job.web.body.clone(),
+    };
+    let specs = resolve_with(&job.sources, lists).await?;
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;

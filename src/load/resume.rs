@@ -1,9 +1,10 @@
 //! Earlier starts: what a resume must find as it was left, and what an append has put into the table before.
 
+use std::collections::HashMap;
+
 use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
 use crate::pg::Pool;
 use crate::pg::catalog::CatalogError;
-use crate::record::Position;
 use crate::schema::Table;
 use crate::source::{Change, Location};
 use crate::write::LedgerRef;
@@ -16,6 +17,19 @@ use super::race::open;
 pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
     let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
     Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+}
+
+/// Secrets of requests are not stored: those of the same command's sources are taken.
+pub(super) fn give_secrets(inputs: &mut [Input], named: &[Input]) {
+    let by_name: HashMap<&str, &Location> =
+        named.iter().map(|input| (input.name.as_str(), &input.description.spec.location)).collect();
+    for input in inputs {
+        if let Location::Http(stored) = &mut input.description.spec.location
+            && let Some(Location::Http(request)) = by_name.get(input.name.as_str())
+        {
+            **stored = stored.as_ref().clone().with_secrets(request);
+        }
+    }
 }
 
 /// The target must still be what the unfinished run has written to.
@@ -48,9 +62,10 @@ pub(super) async fn append_rests(
         .collect();
     for of in rests {
         let ordinal = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        let at = inputs[of].set_aside.unwrap_or_default();
+        let Some(at) = inputs[of].set_aside.clone() else { continue };
         let mut rest = Input {
-            begin: Position { source: ordinal, ..at },
+            begin: at.position(ordinal),
+            begin_page: at.page,
             set_aside: None,
             moved_to: None,
             ..inputs[of].clone()

@@ -1,72 +1,119 @@
 //! The sample: the first records of the first sources, for the plan and for the types of a new table.
+//!
+//! What it opens of sources that are not files is kept for the load: a pipe cannot be opened again, and nobody is asked
+//! twice for the same answer.
 
 use std::collections::HashMap;
 
-use crate::format::{DecodeLimits, Fields, decode_block};
-use crate::job;
+use crate::format::{DecodeLimits, Fields, Layout};
+use crate::job::Job;
 use crate::map::Inference;
 use crate::plan::{Sample, SampledSource};
 use crate::source::SourceError;
 
-use super::input::{Input, Opened};
+use super::ahead::Ahead;
+use super::input::{Begin, Input, Opened, Web};
 
 /// Sources that are sampled: enough to meet files of different shapes, few enough to start at once.
-const SAMPLED_SOURCES: usize = 8;
-/// Blocks of the first source; of the others one each.
+pub(super) const SAMPLED_SOURCES: usize = 8;
+/// Blocks of the first source, if that is a file; else, and of the others, one each.
 const SAMPLED_BLOCKS: usize = 4;
 
 /// What the sample gave.
+#[derive(Default)]
 pub(super) struct Sampled {
     pub(super) sample: Sample,
     pub(super) inference: Inference,
-    /// Sources that cannot be opened again, with what was read of them.
-    pub(super) kept: HashMap<usize, Opened>,
+    /// Sources that are not opened again, with what was read of them, or why they could not be.
+    pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
+}
+
+impl Sampled {
+    /// The sample of an earlier start, as it was stored with the sources.
+    pub(super) fn stored(inputs: &[Input]) -> Self {
+        let sources = inputs.iter().take(SAMPLED_SOURCES).filter_map(|input| {
+            let fields = input.description.sampled.clone()?;
+            Some(SampledSource { name: input.name.clone(), fields })
+        });
+        Self { sample: Sample { sources: sources.collect() }, ..Self::default() }
+    }
 }
 
 /// Samples the sources. One that cannot be read is left to the load, unless it is the only one.
-pub(super) async fn sample(inputs: &[Input], reading: &job::Reading) -> Result<Sampled, SourceError> {
-    let mut sampled =
-        Sampled { sample: Sample::default(), inference: Inference::default(), kept: HashMap::new() };
-    for (ordinal, input) in inputs.iter().enumerate().take(SAMPLED_SOURCES) {
-        let mut opened = match input.open(reading, input.begin).await {
+pub(super) async fn sample(
+    inputs: &mut [Input],
+    job: &Job,
+    web: Option<&Web>,
+    mut ahead: Option<&mut Ahead>,
+) -> Result<Sampled, SourceError> {
+    let mut sampled = Sampled::default();
+    let only = inputs.len() == 1;
+    // A plan alone is not worth more than one request.
+    let sources = if job.dry_run && web.is_some() { 1 } else { SAMPLED_SOURCES };
+    for (ordinal, input) in inputs.iter_mut().enumerate().take(sources) {
+        let fetched = match &mut ahead {
+            Some(ahead) => ahead.take(ordinal).await,
+            None => None,
+        };
+        let opened = match fetched {
+            Some(opened) => opened,
+            None => input.open(&job.reading, web, &Begin::at(input.begin)).await,
+        };
+        let mut opened = match opened {
             Ok(opened) => opened,
-            Err(error) if inputs.len() == 1 => return Err(error),
+            Err(error) if only => return Err(error),
             Err(error) => {
                 tracing::debug!(source = input.name, %error, "source left out of the sample");
+                if input.is_remote() {
+                    sampled.kept.insert(ordinal, Err(error));
+                }
                 continue;
             }
         };
-        let blocks = if ordinal == 0 { SAMPLED_BLOCKS } else { 1 };
-        let mut fields = Vec::new();
-        let (format, header) = opened.format();
-        let (format, header) = (format.clone(), header.to_vec());
-        sampled.inference.declare(&header);
-        fields.extend_from_slice(&header);
-        for _ in 0..blocks {
-            // What is wrong further on is the load's to say.
-            let Ok(Some(block)) = opened.peek().await else { break };
-            decode_block(&format, &header, block, &DecodeLimits::default(), &mut |_, decoded| {
-                if let Ok(decoded) = decoded {
-                    sampled.inference.observe(&header, &decoded);
-                    note_names(&mut fields, &decoded);
-                }
-            });
-            if !input.description.spec.location.is_replayable() {
-                // A pipe may be slow: one block tells enough.
-                break;
-            }
+        let location = &input.description.spec.location;
+        // A pipe or a server may be slow: one block tells enough.
+        let blocks = if ordinal == 0 && location.is_file() { SAMPLED_BLOCKS } else { 1 };
+        let fields = sampled.look(&mut opened, blocks).await;
+        if input.is_remote() {
+            input.description.sampled = Some(fields.clone());
         }
         sampled.sample.sources.push(SampledSource { name: input.name.clone(), fields });
-        if !input.description.spec.location.is_replayable() {
-            sampled.kept.insert(ordinal, opened);
+        if !location.is_file() {
+            sampled.kept.insert(ordinal, Ok(opened));
         }
     }
     Ok(sampled)
 }
 
-fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>) {
+impl Sampled {
+    /// Looks at so many blocks; the names of the fields.
+    async fn look(&mut self, opened: &mut Opened, blocks: usize) -> Vec<String> {
+        let layout: Layout = opened.layout().clone();
+        let names = layout.names();
+        let positional = !names.is_empty();
+        let mut fields = names.clone();
+        self.inference.declare(&names);
+        for _ in 0..blocks {
+            // What is wrong further on is the load's to say; what was found out here is not lost to it.
+            let Some(block) = opened.peek().await else { break };
+            layout.decode(block, &DecodeLimits::default(), &mut |_, decoded| {
+                if let Ok(decoded) = decoded {
+                    self.inference.observe(&names, &decoded);
+                    note_names(&mut fields, &decoded, layout.constants.len());
+                }
+            });
+        }
+        if !positional {
+            // Behind the record's own, under the same name too: that is two fields on one column.
+            fields.extend(layout.constant_names().map(str::to_owned));
+        }
+        fields
+    }
+}
+
+fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>, constants: usize) {
     if let Fields::Named(members) = decoded {
-        for (position, (name, _)) in members.iter().enumerate() {
+        for (position, (name, _)) in members[..members.len() - constants].iter().enumerate() {
             // Records mostly look alike: the same name at the same place.
             if fields.get(position).is_some_and(|known| known == name)
                 || fields.iter().any(|known| known == name)

@@ -1,5 +1,6 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
+use crate::http::urls;
 use crate::job::Job;
 use crate::ledger::{Settings, identity_of};
 use crate::pg::TableName;
@@ -12,8 +13,12 @@ use super::error::LoadError;
 /// table has gone meanwhile.
 pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
-    for word in &job.sources {
-        let absolute = if word == "-" { Ok(word.into()) } else { std::path::absolute(word) };
+    let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
+    let posted = job.web.body.iter().map(|body| format!("POST {body}"));
+    words.extend(posted);
+    for word in job.sources.iter().cloned().chain(lists) {
+        let as_it_is = word == "-" || urls::is_http(&word);
+        let absolute = if as_it_is { Ok(word.clone().into()) } else { std::path::absolute(&word) };
         let path = absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
         words.push(path.to_string_lossy().into_owned());
     }
@@ -48,6 +53,8 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("records", reading.records.clone().into());
     set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
     set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
+    set("paginate", job.web.paginate.as_ref().map(|paginate| format!("{paginate:?}")).into());
+    set("each-fields", job.web.each_fields.clone().into());
     set("columns", reading.columns.clone().into());
     set("null-as", reading.null_as.clone().into());
     set("max-record-bytes", reading.record_bytes.into());

@@ -10,6 +10,7 @@ use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::error::LoadError;
+use super::input::Begin;
 use super::prepare::Prepared;
 use super::race::prepare;
 
@@ -66,7 +67,11 @@ async fn place(
 ) -> Option<(String, u64)> {
     let (start, first) = *blocks.get(blocks.partition_point(|(_, first)| *first <= seq).checked_sub(1)?)?;
     let input = prepared.inputs.get(usize::try_from(start.source).ok()?)?;
-    let mut opened = input.open(&job.reading, start).await.ok()?;
+    if input.is_remote() {
+        // Nobody is asked twice for that: the record's number has to do.
+        return Some((input.name.clone(), start.record + (seq - first) + 1));
+    }
+    let mut opened = input.open(&job.reading, None, &Begin::at(start)).await.ok()?;
     let mut next_seq = first;
     let (block, _) = opened.next(&mut next_seq).await.ok()??;
     let span = block.spans.get(usize::try_from(seq - first).ok()?)?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{self, DecodeLimits, Fields, Format, json::StringError};
+use crate::format::{DecodeLimits, Fields, Layout, json::StringError};
 use crate::record::Block;
 use crate::schema::PgType;
 
@@ -78,12 +78,11 @@ enum Cell<'a> {
     Json(&'a str),
 }
 
-/// Encodes a block. `header` has the targets of positional fields.
+/// Encodes a block. `targets`: where its positional fields go.
 #[must_use]
 pub fn encode_block(
     mapping: &Mapping,
-    format: &Format,
-    header: &[String],
+    layout: &Layout,
     targets: &[Target],
     block: Arc<Block>,
 ) -> EncodedBlock {
@@ -91,16 +90,10 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block);
-        format::decode_block(
-            format,
-            header,
-            &block,
-            &DecodeLimits::default(),
-            &mut |i, fields| match fields {
-                Ok(fields) => encoder.record(i, &fields),
-                Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
-            },
-        );
+        layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
+            Ok(fields) => encoder.record(i, &fields),
+            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
+        });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
             let Encoder { parts, ignored_fields, .. } = encoder;

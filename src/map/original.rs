@@ -1,6 +1,6 @@
 //! The original of a rejected record: as a JSON object where it could be split into fields, else its bytes.
 
-use crate::format::{self, DecodeLimits, Fields, Format};
+use crate::format::{DecodeLimits, Fields, Layout};
 use crate::record::{Block, SpanKind};
 
 /// Most bytes of an unsplittable record that are kept; of a longer one, its length and hash are.
@@ -17,14 +17,14 @@ pub enum Original {
 
 /// The original of the `i`th record of a block.
 #[must_use]
-pub fn original(format: &Format, header: &[String], block: &Block, i: usize) -> Original {
+pub fn original(layout: &Layout, block: &Block, i: usize) -> Original {
     let mut one = block.clone();
     one.spans = vec![block.spans[i]];
     let mut found = None;
-    format::decode_block(format, header, &one, &DecodeLimits::default(), &mut |_, fields| {
+    layout.decode(&one, &DecodeLimits::default(), &mut |_, fields| {
         found = match fields {
             Ok(Fields::Named(members)) => Some(named(members)),
-            Ok(Fields::Positional(values)) => Some(positional(header, values)),
+            Ok(Fields::Positional(values)) => Some(positional(&layout.names(), values)),
             Err(_) => None,
         };
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::format::{Dialect, Format, Limits, Splitter};
+use crate::format::{Dialect, Format, Layout, Limits, Splitter};
 use crate::record::{Block, Position};
 use crate::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
 
@@ -68,18 +68,22 @@ fn mapping(extra: Extra, partitions: u32) -> Mapping {
     Mapping::new(table(), &[0], false, extra, Partitioner { by: Partitioning::Key, count: partitions })
 }
 
+fn layout(format: Format, header: &[String]) -> Layout {
+    Layout { format, header: header.to_vec(), constants: Vec::new() }
+}
+
 fn block(format: &Format, text: &str) -> Arc<Block> {
     let start = Position::start_of(0);
     let mut splitter = Splitter::new(format, Limits::default(), start);
     let mut spans = Vec::new();
     splitter.split(text.as_bytes(), true, &mut spans).unwrap();
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    Arc::new(Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 100 })
+    Arc::new(Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 100, page: None })
 }
 
 /// Rows and rejects of JSON lines, in one partition.
 fn encode(mapping: &Mapping, lines: &str) -> (Vec<String>, Vec<String>, EncodedBlock) {
-    let encoded = encode_block(mapping, &Format::Jsonl, &[], &[], block(&Format::Jsonl, lines));
+    let encoded = encode_block(mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines));
     let part = &encoded.parts[0];
     let rows = String::from_utf8(part.bytes.clone()).unwrap().lines().map(ToOwned::to_owned).collect();
     let rejects = part
@@ -139,7 +143,7 @@ fn extra_fields_are_left_out_and_counted_or_collected() {
 fn equal_keys_have_one_partition_however_they_are_written() {
     let mapping = mapping(Extra::Refuse, 7);
     let lines = "{\"id\":12}\n{\"id\":12.0}\n{\"id\":\" 012 \"}\n{\"id\":1.2e1}\n";
-    let encoded = encode_block(&mapping, &Format::Jsonl, &[], &[], block(&Format::Jsonl, lines));
+    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines));
     let used: Vec<usize> = encoded.parts.iter().map(|part| part.rows.len()).filter(|&n| n > 0).collect();
     assert_eq!(used, [4]);
     let hashes: Vec<u64> =
@@ -154,7 +158,12 @@ fn csv_fields_pass_through_by_position() {
     let (targets, notes) = mapping.header(&header).unwrap();
     assert_eq!(notes.len(), 1, "Name meets name by case");
     let format = Format::Csv(Dialect { columns: Some(header.to_vec()), ..Dialect::delimited_by(b',') });
-    let encoded = encode_block(&mapping, &format, &header, &targets, block(&format, "x\\y,1\n\"\",2\n,3\n"));
+    let encoded = encode_block(
+        &mapping,
+        &layout(format.clone(), &header),
+        &targets,
+        block(&format, "x\\y,1\n\"\",2\n,3\n"),
+    );
     assert_eq!(
         String::from_utf8_lossy(&encoded.parts[0].bytes),
         "100\t3\t1\tx\\\\y\n101\t3\t2\t\n102\t3\t3\t\\N\n"

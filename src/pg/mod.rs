@@ -11,7 +11,6 @@ mod connect;
 pub mod dsn;
 mod error;
 mod pool;
-mod secret;
 mod session;
 mod sqlstate;
 mod sqlx_door;
@@ -19,10 +18,10 @@ mod tls;
 mod wire;
 
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
+pub use crate::secret::Secret;
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use pool::{Client, Pool, connect_pool};
-pub use secret::Secret;
 pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_passing, may_be_changed_table,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
-use crate::event::{Event, Tally};
+use crate::event::{Event, Requests, Tally};
+use crate::http::Counters;
 use crate::load::{Input, LoadError};
 use crate::record::Position;
 use crate::report::Seconds;
@@ -44,6 +45,8 @@ pub struct Ran {
     pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
     pub failed: HashMap<u32, String>,
+    /// Every source that was read gives the same records when it is read again.
+    pub exact: bool,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
     /// Where the writers' time went.
@@ -54,6 +57,7 @@ pub struct Ran {
 pub(super) enum Heard {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
+    Opened { exact: bool, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
 }
@@ -76,6 +80,7 @@ pub(super) async fn account(
         block_starts: Vec::new(),
         verdict: Verdict::default(),
         failed: HashMap::new(),
+        exact: true,
         ignored_fields: 0,
         seconds: Seconds::default(),
     };
@@ -95,6 +100,7 @@ pub(super) async fn account(
             _ = tick.tick() => Event::Read,
         };
         ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
+        ran.tally.http = prepared.web.as_ref().map(|web| requests(&web.client.counters()));
         (shared.listener)(&event, &ran.tally);
     }
     while let Ok(message) = heard.try_recv() {
@@ -108,6 +114,26 @@ pub(super) async fn account(
         ran.end = End::Stopped;
     }
     Ok(ran)
+}
+
+/// An error with what lies behind it: who reads the report sees no chain of causes.
+fn with_causes(error: &SourceError) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    words
+}
+
+fn requests(counters: &Counters) -> Requests {
+    let Counters { requests: sent, retried, failed, waited, .. } = *counters;
+    Requests { sent, retried, failed, waited }
 }
 
 impl Shared<'_> {
@@ -156,13 +182,18 @@ impl Shared<'_> {
         };
         match message {
             Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Opened { exact, note } => {
+                ran.exact &= exact;
+                note.map_or(Event::Read, |text| Event::Note { text })
+            }
             Heard::Block { start, first_seq } => {
                 ran.block_starts.push((start, first_seq));
                 Event::Read
             }
             Heard::Failed { source, error } => {
-                ran.failed.insert(source, error.to_string());
-                Event::SourceFailed { name: name(source), reason: error.to_string(), hint: error.hint() }
+                let reason = with_causes(&error);
+                ran.failed.insert(source, reason.clone());
+                Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
             Heard::Ignored { fields } => {
                 ran.ignored_fields += fields;

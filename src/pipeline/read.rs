@@ -6,45 +6,53 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::ledger::{LedgerError, set_aside};
-use crate::load::{LoadError, Opened, SourceFacts};
+use crate::ledger::{LedgerError, Place, set_aside};
+use crate::load::{Ahead, Begin, Input, LoadError, Opened, SourceFacts};
 use crate::pg::Session;
-use crate::record::Position;
 use crate::source::SourceError;
 use crate::write::LedgerRef;
 
 use super::account::Heard;
 use super::{Read, Shared};
 
+/// Sources that were begun before the pipeline.
+pub(super) struct Begun {
+    /// Opened for the sample, or failed there.
+    pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
+    /// Being fetched.
+    pub(super) ahead: Option<Ahead>,
+}
+
 /// Reads the sources in order, from the earliest checkpoint on. One that fails for good is set aside before
 /// anything behind it goes on.
 pub(super) async fn read(
     shared: &Shared<'_>,
-    kept: &mut HashMap<usize, Opened>,
+    begun: &mut Begun,
     blocks: mpsc::Sender<Read>,
     heard: mpsc::Sender<Heard>,
 ) -> Result<(), LoadError> {
-    let inputs = &shared.prepared.inputs;
     let checkpoints = &shared.prepared.checkpoints;
     let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_else(|| shared.end());
     let mut seq = 0;
-    for (ordinal, input) in inputs.iter().enumerate() {
-        let source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        if source < from.source {
-            continue;
-        }
-        let at = if source == from.source { from.max(input.begin) } else { input.begin };
+    for (ordinal, input) in shared.prepared.inputs.iter().enumerate() {
+        let source = input.begin.source;
+        let Some(begin) = input.begin_from(from, checkpoints) else { continue };
         let _ = heard.send(Heard::Started { source }).await;
-        let opened = match kept.remove(&ordinal) {
-            Some(opened) => Ok(opened),
-            None => input.open(&shared.job.reading, at).await,
+        let opened = tokio::select! {
+            opened = begun.open(shared, ordinal, &begin) => opened,
+            () = shared.stop.cancelled() => break,
         };
         let outcome = match opened {
             Ok(mut opened) => {
                 // A resume in mid-source has passed them over already.
-                if ordinal == 0 && at == input.begin {
+                if ordinal == 0 && begin.at == input.begin {
                     opened.skip(shared.job.runs.skip_records);
                 }
+                if let Some(end) = input.end() {
+                    opened.end_at(end);
+                }
+                let (exact, note) = (opened.is_exact(), opened.take_note());
+                let _ = heard.send(Heard::Opened { exact, note }).await;
                 let facts = source_facts(shared, &input.name, &opened)?;
                 shared
                     .facts
@@ -52,16 +60,12 @@ pub(super) async fn read(
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
                 let sent = send_blocks(shared, &mut opened, &facts, &mut seq, (&blocks, &heard)).await;
-                sent.map_err(|error| (error, opened.position()))
+                sent.map_err(|error| (error, opened.place()))
             }
-            Err(error) => Err((error, at)),
+            Err(error) => Err((refused_change(shared, error)?, begin.place())),
         };
-        if let Err((error, position)) = outcome {
-            shared.failed.store(true, Ordering::Relaxed);
-            if let Some(run) = &shared.prepared.run {
-                set_source_aside(shared, &run.ledger, source, position).await?;
-            }
-            let _ = heard.send(Heard::Failed { source, error }).await;
+        if let Err((error, place)) = outcome {
+            give_up(shared, input, (error, place), &heard).await?;
         }
         if shared.stop.is_cancelled() {
             break;
@@ -70,26 +74,85 @@ pub(super) async fn read(
     Ok(())
 }
 
+impl Begun {
+    /// A source, whoever has opened it.
+    async fn open(
+        &mut self,
+        shared: &Shared<'_>,
+        ordinal: usize,
+        begin: &Begin,
+    ) -> Result<Opened, SourceError> {
+        if let Some(ahead) = &self.ahead {
+            ahead.turn_of(ordinal);
+        }
+        if let Some(web) = &shared.prepared.web {
+            web.client.let_pass(ordinal as u64);
+        }
+        if let Some(opened) = self.kept.remove(&ordinal) {
+            return opened;
+        }
+        if let Some(ahead) = &mut self.ahead
+            && let Some(opened) = ahead.take(ordinal).await
+        {
+            return opened;
+        }
+        let prepared = shared.prepared;
+        prepared.inputs[ordinal].open(&shared.job.reading, prepared.web.as_ref(), begin).await
+    }
+}
+
+/// A source failed for good: its rest becomes the end of the order, at the next start.
+async fn give_up(
+    shared: &Shared<'_>,
+    input: &Input,
+    (error, place): (SourceError, Place),
+    heard: &mpsc::Sender<Heard>,
+) -> Result<(), LoadError> {
+    let source = input.begin.source;
+    if input.moved_to.is_some() {
+        // Its rest is an entry already, which begins where it failed before: what is missing now is in neither.
+        return Err(error.into());
+    }
+    shared.failed.store(true, Ordering::Relaxed);
+    if let Some(run) = &shared.prepared.run {
+        set_source_aside(shared, &run.ledger, source, &place).await?;
+    }
+    let _ = heard.send(Heard::Failed { source, error }).await;
+    Ok(())
+}
+
+/// A body that is another version at its resume point is refused like a file that was replaced: set aside, it would fail
+/// at every start.
+fn refused_change(shared: &Shared<'_>, error: SourceError) -> Result<SourceError, LoadError> {
+    match (error, &shared.prepared.run) {
+        (SourceError::BodyChanged { name, source }, Some(run)) => {
+            let (run, change) = (run.ledger.run.clone(), source.to_string());
+            Err(LedgerError::SourceChanged { run, name, change }.into())
+        }
+        (error, _) => Ok(error),
+    }
+}
+
 async fn set_source_aside(
     shared: &Shared<'_>,
     ledger: &LedgerRef,
     source: u32,
-    at: Position,
+    at: &Place,
 ) -> Result<(), LoadError> {
     let session = Session::open(&shared.prepared.pool)
         .await
         .map_err(|view| LedgerError::Server { doing: "set a source aside", view })?;
-    Ok(set_aside(&session, &ledger.run, ledger.epoch, source, (at.offset, at.record, at.line)).await?)
+    Ok(set_aside(&session, &ledger.run, ledger.epoch, source, at).await?)
 }
 
 fn source_facts(shared: &Shared<'_>, name: &str, opened: &Opened) -> Result<Arc<SourceFacts>, LoadError> {
-    let (format, header) = opened.format();
+    let layout = opened.layout();
     let (targets, _) = shared
         .prepared
         .mapping
-        .header(header)
+        .header(&layout.names())
         .map_err(|error| LoadError::Mapping { source_name: name.to_owned(), error })?;
-    Ok(Arc::new(SourceFacts { format: format.clone(), header: header.to_vec(), targets }))
+    Ok(Arc::new(SourceFacts { layout: layout.clone(), targets }))
 }
 
 async fn send_blocks(

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
+use super::resolve::Location;
 use super::stream::Stream;
 use crate::format::{Format, Limits, Splitter, read_header};
 use crate::record::{Block, Digest, Position, Span, SpanKind};
@@ -56,13 +57,18 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            if matches!(reading.format, Format::Json { .. }) {
-                // Only what stands before tells which brackets are open; a text that is broken there would be read on
-                // as something else than it was the first time. Finding records again costs little beside loading them.
+            // Only what stands before tells which brackets are open: where that costs little, it is read again. A text
+            // that is broken there would else be read on as something else than it was the first time.
+            let is_json = matches!(reading.format, Format::Json { .. });
+            let again = if is_json && matches!(stream.spec().location, Location::File(_)) {
+                true
+            } else {
+                stream.go_to(at.offset).await?;
+                leaves_doubt(&mut stream, &reading).await?
+            };
+            if again {
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
-            } else {
-                stream.reopen_at(at.offset).await?;
             }
         } else if records.offset > stream.offset() {
             let bytes = usize::try_from(records.offset - stream.offset()).unwrap_or(usize::MAX);
@@ -96,6 +102,7 @@ impl Blocks {
                 .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
                 .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
             let bytes = self.stream.take(consumed);
+            self.stream.unchanged()?;
             self.digest.update(&bytes);
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -138,7 +145,15 @@ impl Blocks {
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();
-        Some(Block { source: self.reading.source, bytes, start, spans, end, first_seq })
+        Some(Block {
+            source: self.reading.source,
+            bytes,
+            start,
+            spans,
+            end,
+            first_seq,
+            page: self.stream.token(),
+        })
     }
 
     /// Names of the columns, for delimiter-separated values.
@@ -187,8 +202,23 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
     }
 }
 
+/// Whether nothing stands behind the resume point of a JSON text, so that it cannot be told from there if an
+/// array ends or was cut off.
+async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, SourceError> {
+    if !matches!(reading.format, Format::Json { .. }) {
+        return Ok(false);
+    }
+    while !stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace) {
+        if stream.buffer.len() > GROWTH_BYTES {
+            break;
+        }
+        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
+    }
+    Ok(stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace))
+}
+
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.
-fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
+pub(super) fn with_head(bytes: &[u8], head: &[u8], spans: &mut [Span]) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes.len() + head.len());
     all.extend_from_slice(bytes);
     let start = all.len();

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::fingerprint::Change;
+use super::web::BodyChanged;
 use crate::format::{Compression, DetectError, HeaderError, SplitError};
+use crate::http::HttpError;
 
 /// Why a source cannot be read (on).
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +140,50 @@ pub enum SourceError {
         /// Why.
         source: HeaderError,
     },
+    /// Not a URL.
+    #[error(transparent)]
+    Url {
+        /// Why.
+        source: HttpError,
+    },
+    /// A list of sources that cannot be used.
+    #[error("cannot use the list {name}{}: {reason}", line_words(*.line))]
+    List {
+        /// The file.
+        name: String,
+        /// The line; 0 for the whole.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The network, the server or its answer.
+    #[error("cannot fetch {name}")]
+    Http {
+        /// The source.
+        name: String,
+        /// Why.
+        source: HttpError,
+    },
+    /// Nothing where records should be.
+    #[error("the answer of {name} is empty")]
+    EmptyBody {
+        /// The source.
+        name: String,
+    },
+    /// Another version of the body.
+    #[error("{name} was changed since this load began")]
+    BodyChanged {
+        /// The source.
+        name: String,
+        /// How.
+        source: BodyChanged,
+    },
+    /// A page of CSV with other columns than those before.
+    #[error("a page of {name} has another header than the pages before")]
+    OtherHeader {
+        /// The source.
+        name: String,
+    },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
@@ -146,6 +192,10 @@ pub enum SourceError {
         /// Why and where.
         source: SplitError,
     },
+}
+
+fn line_words(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(", line {line}") }
 }
 
 impl SourceError {
@@ -177,6 +227,15 @@ impl SourceError {
             Self::Changed { .. } => "put the recorded file back, or begin anew with --restart",
             Self::BehindEnd { .. } => "the file was cut since; begin anew with --restart",
             Self::NotReplayable { .. } => "store it in a file first, or skip what is loaded: --skip-records",
+            Self::List { .. } => {
+                "a list has a URL a line, or a JSON object with url and fields to add; --each takes CSV or JSON"
+            }
+            Self::Http { source, .. } | Self::Url { source } => return source.hint(),
+            Self::EmptyBody { .. } => {
+                "an endpoint without records should say so, such as [] or a header line"
+            }
+            Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
+            Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),
             Self::Header { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),

@@ -5,15 +5,24 @@
 //! forward, in bounded memory, at most up to the recorded size. Never touches Postgres, never writes.
 
 mod blocks;
+mod content;
+mod endpoints;
 mod error;
 mod fingerprint;
+mod pages;
+mod records;
 mod resolve;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};
+pub use endpoints::Lists;
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint};
-pub use resolve::{Location, SourceSpec, resolve};
+pub use pages::{Opening, Pages};
+pub use records::Records;
+pub use resolve::{Location, SourceSpec, resolve, resolve_with};
 pub use stream::{RawProgress, Stream};
+pub use web::BodyChanged;

@@ -12,26 +12,28 @@ use std::path::{Component, Path, PathBuf};
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
+use super::endpoints::{self, Lists, MAX_SOURCES};
 use super::error::SourceError;
 use crate::format::detect;
-
-/// Most sources of a run: the list is stored in the ledger and kept in memory.
-const MAX_SOURCES: usize = 100_000;
+use crate::http::{Request, urls};
 
 /// Names that an error suggests.
 const SUGGESTIONS: usize = 3;
 
 /// One source: what the user calls it, and where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceSpec {
     /// For messages and reports: the path as given, or as found by a pattern.
     pub name: String,
     /// Where it is.
     pub location: Location,
+    /// Fields that each of its records gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<(String, serde_json::Value)>,
 }
 
 /// Where a source is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "at", content = "path")]
 pub enum Location {
     /// A regular file, by absolute path: can be read again.
@@ -40,13 +42,65 @@ pub enum Location {
     Pipe(PathBuf),
     /// Standard input: read once.
     Stdin,
+    /// A URL; what is stored of its request has no secrets.
+    Http(Box<Request>),
+}
+
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
+            (Self::Stdin, Self::Stdin) => true,
+            (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
+            _ => false,
+        }
+    }
 }
 
 impl Location {
     /// Whether it can be read again from the start.
     #[must_use]
     pub const fn is_replayable(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Http(_))
+    }
+
+    /// Whether it is a regular file: at hand, and the same when it is read again.
+    #[must_use]
+    pub const fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
+    }
+}
+
+impl SourceSpec {
+    pub(super) const fn new(name: String, location: Location) -> Self {
+        Self { name, location, fields: Vec::new() }
+    }
+
+    /// The name of the file: of a URL, the last part of its path.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        match &self.location {
+            Location::Http(request) => {
+                request.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default()
+            }
+            _ => &self.name,
+        }
+    }
+
+    /// What a table that gets it would be called: the file's name without its endings; of a URL, the last part of the path
+    /// that is no number.
+    #[must_use]
+    pub fn stem(&self) -> Option<String> {
+        let of = |name: &str| name.split('.').find(|part| !part.is_empty()).map(str::to_owned);
+        match &self.location {
+            Location::File(path) => of(path.file_name()?.to_str()?),
+            Location::Http(request) => {
+                let parts: Vec<&str> = request.url.path_segments()?.collect();
+                let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                parts.into_iter().rev().find(|part| starts_name(part)).and_then(of)
+            }
+            Location::Pipe(_) | Location::Stdin => None,
+        }
     }
 }
 
@@ -58,28 +112,46 @@ impl Location {
 /// # Errors
 /// When a word names nothing, twice the same, or what cannot be read.
 pub async fn resolve<W: AsRef<OsStr>>(words: &[W]) -> Result<Vec<SourceSpec>, SourceError> {
+    resolve_with(words, Lists::default()).await
+}
+
+/// The same, with the sources of these lists behind those of the words.
+///
+/// # Errors
+/// As above, or when a list cannot be used.
+pub async fn resolve_with<W: AsRef<OsStr>>(
+    words: &[W],
+    lists: Lists,
+) -> Result<Vec<SourceSpec>, SourceError> {
     let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
-    let task = tokio::task::spawn_blocking(move || resolve_now(&words));
+    let task = tokio::task::spawn_blocking(move || resolve_now(&words, &lists));
     task.await
         .map_err(|error| SourceError::Open { name: "sources".into(), source: io::Error::other(error) })?
 }
 
-fn resolve_now(words: &[std::ffi::OsString]) -> Result<Vec<SourceSpec>, SourceError> {
+fn resolve_now(words: &[std::ffi::OsString], lists: &Lists) -> Result<Vec<SourceSpec>, SourceError> {
     let mut sources = Vec::new();
+    let each = endpoints::rows(lists)?;
     for word in words {
         let word = word
             .to_str()
             .ok_or_else(|| SourceError::NameNotUtf8 { shown: word.to_string_lossy().into_owned() })?;
-        expand(word, &mut sources)?;
+        if urls::is_http(word) {
+            endpoints::expand(word, lists, each.as_ref(), &mut sources)?;
+        } else {
+            expand(word, &mut sources)?;
+        }
         if sources.len() > MAX_SOURCES {
             return Err(SourceError::TooMany { pattern: word.to_owned(), limit: MAX_SOURCES });
         }
     }
+    endpoints::listed(lists, &mut sources)?;
     let mut seen = HashSet::new();
     for source in &sources {
         let place = match &source.location {
-            Location::File(path) | Location::Pipe(path) => path.as_path(),
-            Location::Stdin => Path::new("-"),
+            Location::File(path) | Location::Pipe(path) => path.to_string_lossy(),
+            Location::Stdin => "-".into(),
+            Location::Http(request) => request.url.as_str().into(),
         };
         if !seen.insert(place) {
             return Err(SourceError::NamedTwice { name: source.name.clone() });
@@ -90,7 +162,7 @@ fn resolve_now(words: &[std::ffi::OsString]) -> Result<Vec<SourceSpec>, SourceEr
 
 fn expand(word: &str, sources: &mut Vec<SourceSpec>) -> Result<(), SourceError> {
     if word == "-" {
-        sources.push(SourceSpec { name: "stdin".into(), location: Location::Stdin });
+        sources.push(SourceSpec::new("stdin".into(), Location::Stdin));
         return Ok(());
     }
     if let Some((scheme, _)) = word.split_once("://")
@@ -128,7 +200,7 @@ fn spec_of(path: &Path, kind: FileType) -> Result<SourceSpec, SourceError> {
     } else {
         return Err(SourceError::NotAFile { name });
     };
-    Ok(SourceSpec { name, location })
+    Ok(SourceSpec::new(name, location))
 }
 
 fn utf8(path: &Path) -> Result<&str, SourceError> {

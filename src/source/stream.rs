@@ -7,29 +7,46 @@ use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
 use bytes::BytesMut;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, ReadBuf};
 
+use super::content;
 use super::error::SourceError;
 use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
+use super::web::{self, BodyChanged, BodyToken, Origin, Running};
 use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
+use crate::http::{Client, Request, Version};
+use crate::record::PageToken;
 
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
 
+/// Bytes before a resume point that are rather asked for by range than read over: a request costs about as much.
+const RANGE_BYTES: u64 = 256 * 1024;
+
 /// Bytes that are thrown away at once on the way to a resume point.
 const SKIPPED_BYTES: usize = 256 * 1024;
+
+/// A slow body from the network hands on what is there after this long; a fast one fills its blocks.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
 pub type RawProgress = Arc<AtomicU64>;
 
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
+struct Network {
+    origin: Arc<Origin>,
+    version: Version,
+    content_type: Option<String>,
+}
 
 /// An open source.
 pub struct Stream {
@@ -37,12 +54,16 @@ pub struct Stream {
     compression: Compression,
     fingerprint: Option<Fingerprint>,
     progress: RawProgress,
+    /// Of a body from the network: where it comes from, and which version of it this is.
+    network: Option<Network>,
     reader: Reader,
     /// Bytes of the decoded stream before the buffer.
     offset: u64,
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
+    /// Where no version tells whether a body is the one that was read before.
+    running: Option<Running>,
 }
 
 impl Stream {
@@ -67,6 +88,7 @@ impl Stream {
             Location::File(path) | Location::Pipe(path) => {
                 Box::new(File::open(path).await.map_err(open_error)?)
             }
+            Location::Http(_) => return Err(open_error(io::ErrorKind::Unsupported.into())),
         };
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -79,36 +101,181 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
         let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
         let buffer = BytesMut::new();
-        Ok(Self { spec, compression, fingerprint, progress, reader, offset: 0, buffer, at_end: false })
+        Ok(Self {
+            spec,
+            compression,
+            fingerprint,
+            progress,
+            network: None,
+            reader,
+            offset: 0,
+            buffer,
+            at_end: false,
+            running: None,
+        })
+    }
+
+    /// Opens a body from the network at its start. `recorded`: what checkpoints in it say, if it was read before.
+    ///
+    /// # Errors
+    /// When it cannot be fetched, or is another version than the recorded one.
+    pub async fn fetch(
+        (spec, request): (SourceSpec, Request),
+        compression: Option<Compression>,
+        client: Client,
+        recorded: &[&PageToken],
+        progress: RawProgress,
+    ) -> Result<Self, SourceError> {
+        let shows_its_end = Arc::new(AtomicBool::new(false));
+        let origin = Arc::new(Origin { client, request, shows_its_end });
+        let body = origin
+            .open(0, None)
+            .await
+            .map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
+        let version = body.identity().clone();
+        let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
+        let running = version.etag.is_none().then(|| Running::new(&recorded));
+        if let Some(why) = recorded.iter().find_map(|recorded| web::difference(&recorded.version, &version)) {
+            return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
+        }
+        let content_type = body.content_type().map(ToOwned::to_owned);
+        let network = Some(Network { origin: Arc::clone(&origin), version, content_type });
+        let mut stream = Self {
+            spec,
+            compression: Compression::None,
+            fingerprint: None,
+            progress,
+            network,
+            reader: Box::new(tokio::io::empty()),
+            offset: 0,
+            buffer: BytesMut::new(),
+            at_end: false,
+            running,
+        };
+        let mut raw = web::reader(origin, body, 0);
+        let mut magic = Vec::with_capacity(MAGIC_BYTES);
+        let read = (&mut raw).take(MAGIC_BYTES as u64).read_to_end(&mut magic).await;
+        read.map_err(|error| stream.read_error(error))?;
+        // A server may have decompressed what its name says is compressed: the bytes know.
+        stream.compression = compression.unwrap_or_else(|| Compression::by_magic(&magic));
+        if stream.compression != Compression::None {
+            stream.end_shows();
+        }
+        let raw = io::Cursor::new(magic).chain(raw);
+        stream.reader = decompress(stream.compression, Counted::new(raw, Arc::clone(&stream.progress), 0));
+        Ok(stream)
+    }
+
+    /// Goes to a resume point.
+    pub(super) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
+        let by_range = self.compression == Compression::None
+            && self.is_exact()
+            && offset.saturating_sub(self.offset) > RANGE_BYTES;
+        if self.network.is_none() || by_range {
+            self.reopen_at(offset).await
+        } else {
+            self.pass(offset).await
+        }
+    }
+
+    /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read then.
+    async fn pass(&mut self, offset: u64) -> Result<(), SourceError> {
+        while self.offset < offset {
+            if self.buffer.is_empty() && !self.read_more(SKIPPED_BYTES).await? {
+                return Err(self.behind_end(offset, self.offset));
+            }
+            let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+            self.take(left.min(self.buffer.len()));
+        }
+        let seen = self.running.as_ref().and_then(Running::first_expected).unwrap_or(offset);
+        let ahead = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
+        while self.buffer.len() < ahead {
+            if !self.read_more(ahead - self.buffer.len()).await? {
+                return Err(self.changed("it ends earlier"));
+            }
+        }
+        if let Some(running) = &mut self.running {
+            running.compare(&self.buffer);
+        }
+        self.unchanged()
+    }
+
+    /// What was read is what was read then.
+    pub(super) fn unchanged(&self) -> Result<(), SourceError> {
+        match &self.running {
+            Some(running) if running.differs() => Err(self.changed("what was loaded of it differs")),
+            _ => Ok(()),
+        }
+    }
+
+    fn changed(&self, how: &str) -> SourceError {
+        SourceError::BodyChanged { name: self.spec.name.clone(), source: BodyChanged(how.to_owned()) }
+    }
+
+    /// Its content says itself where it ends: nothing more is needed of the connection.
+    pub fn end_shows(&self) {
+        if let Some(network) = &self.network {
+            network.origin.shows_its_end.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it gives the same bytes when it is read again.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        match (&self.spec.location, &self.network) {
+            (Location::File(_), _) => true,
+            (_, Some(network)) => network.version.etag.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What checkpoints in it say.
+    pub(super) fn token(&self) -> Option<PageToken> {
+        let content = self.running.as_ref().map(Running::content);
+        let network = self.network.as_ref()?;
+        Some(BodyToken { version: network.version.clone(), content }.store())
     }
 
     /// Begins anew at `offset` of the decoded stream.
     pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
-        let Location::File(path) = &self.spec.location else {
-            return Err(SourceError::NotReplayable { name: self.spec.name.clone() });
-        };
-        let size = self.fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
-        let seek = if self.compression == Compression::None { offset } else { 0 };
-        if seek > size {
-            return Err(self.behind_end(offset, size));
-        }
-        let raw = seek_to(path, seek)
-            .await
-            .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
-        let raw = Counted::new(raw.take(size - seek), Arc::clone(&self.progress), seek);
-        self.reader = decompress(self.compression, raw);
+        let seek = if self.compression == Compression::None && self.is_exact() { offset } else { 0 };
+        self.reader = self.reader_at(seek, offset).await?;
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
+        self.running = self.running.take().map(|_| Running::new(&[]));
         while self.offset < offset {
             let wanted = usize::try_from(offset - self.offset).unwrap_or(usize::MAX).min(SKIPPED_BYTES);
             if !self.read_more(wanted).await? {
                 return Err(self.behind_end(offset, self.offset));
             }
-            self.offset += self.buffer.len() as u64;
-            self.buffer.clear();
+            self.take(self.buffer.len());
         }
         Ok(())
+    }
+
+    /// The decoded bytes from byte `seek` of what is stored, on the way to `offset`.
+    async fn reader_at(&mut self, seek: u64, offset: u64) -> Result<Reader, SourceError> {
+        let name = || self.spec.name.clone();
+        let progress = Arc::clone(&self.progress);
+        if let Some(Network { origin, version, .. }) = &self.network {
+            let body = origin.open(seek, Some(version)).await;
+            let body = body.map_err(|source| SourceError::Http { name: name(), source })?;
+            if let Some(why) = web::difference(version, body.identity()) {
+                return Err(SourceError::BodyChanged { name: name(), source: BodyChanged(why) });
+            }
+            let raw = web::reader(Arc::clone(origin), body, seek);
+            return Ok(decompress(self.compression, Counted::new(raw, progress, seek)));
+        }
+        let Location::File(path) = &self.spec.location else {
+            return Err(SourceError::NotReplayable { name: name() });
+        };
+        let size = self.fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
+        if seek > size {
+            return Err(self.behind_end(offset, size));
+        }
+        let raw = seek_to(path, seek).await.map_err(|source| SourceError::Open { name: name(), source })?;
+        Ok(decompress(self.compression, Counted::new(raw.take(size - seek), progress, seek)))
     }
 
     /// Says what format the content has; nothing is lost of it.
@@ -116,21 +283,55 @@ impl Stream {
     /// # Errors
     /// When it cannot be read, or is nothing that dbload reads.
     pub async fn detect(&mut self) -> Result<Detected, SourceError> {
-        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
-            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
-            if !self.spec.location.is_replayable() && memchr::memchr(b'\n', &self.buffer).is_some() {
-                break;
-            }
-        }
+        self.fill_head().await?;
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+        if let Some(network) = &self.network {
+            let content_type = network.content_type.as_deref();
+            return content::detect(&self.spec, content_type, head, content::Body::File);
+        }
         detect::detect(&self.spec.name, head)
             .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
     }
 
+    /// Refuses a body from the network that cannot be records, whatever the user says that it is.
+    ///
+    /// # Errors
+    /// When it is empty, or a page for people.
+    pub async fn refuse_page(&mut self) -> Result<(), SourceError> {
+        if self.network.is_some() {
+            self.fill_head().await?;
+            content::refuse(&self.spec, &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)])?;
+        }
+        Ok(())
+    }
+
+    async fn fill_head(&mut self) -> Result<(), SourceError> {
+        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
+            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
+            if !self.spec.location.is_file() && memchr::memchr(b'\n', &self.buffer).is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads until the buffer holds `wanted` bytes or the source ends; from a pipe, what is there.
     pub(super) async fn fill(&mut self, wanted: usize) -> Result<(), SourceError> {
-        while self.buffer.len() < wanted && self.read_more(wanted - self.buffer.len()).await? {
-            if !self.spec.location.is_replayable() {
+        let held = self.buffer.len();
+        while self.buffer.len() < wanted {
+            let network = self.network.is_some() && self.buffer.len() > held;
+            let more = self.read_more(wanted - self.buffer.len());
+            if network {
+                // Given up, it loses nothing: bytes are in the buffer as soon as they are read.
+                match tokio::time::timeout(PATIENCE, more).await {
+                    Ok(more) => {
+                        if !more? {
+                            break;
+                        }
+                    }
+                    Err(_) => break,
+                }
+            } else if !more.await? || !self.spec.location.is_replayable() {
                 break;
             }
         }
@@ -149,7 +350,11 @@ impl Stream {
     /// Takes the first `bytes` of the buffer.
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.offset += bytes as u64;
-        self.buffer.split_to(bytes)
+        let taken = self.buffer.split_to(bytes);
+        if let Some(running) = &mut self.running {
+            running.pass(&taken);
+        }
+        taken
     }
 
     /// Whether the buffer holds the last bytes.
@@ -163,7 +368,7 @@ impl Stream {
     }
 
     /// Looks whether the file is still what was recorded: it may have grown.
-    pub(super) async fn verify(&self) -> Result<(), SourceError> {
+    pub(super) async fn verify(&mut self) -> Result<(), SourceError> {
         let (Location::File(path), Some(recorded)) = (&self.spec.location, &self.fingerprint) else {
             return Ok(());
         };
@@ -202,6 +407,11 @@ impl Stream {
     /// The decompressor's own errors carry no number of the operating system.
     fn read_error(&self, source: io::Error) -> SourceError {
         let name = self.spec.name.clone();
+        let source = match web::cause(source) {
+            web::Cause::Http(source) => return SourceError::Http { name, source },
+            web::Cause::Changed(source) => return SourceError::BodyChanged { name, source },
+            web::Cause::Other(source) => source,
+        };
         let offset = self.offset + self.buffer.len() as u64;
         if self.compression == Compression::None || source.raw_os_error().is_some() {
             return SourceError::Read { name, offset, source };

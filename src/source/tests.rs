@@ -23,7 +23,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn spec(path: &Path) -> SourceSpec {
-    SourceSpec { name: path.display().to_string(), location: Location::File(path.to_owned()) }
+    SourceSpec::new(path.display().to_string(), Location::File(path.to_owned()))
 }
 
 fn reading(format: &Format, block_bytes: usize) -> Reading {
@@ -456,6 +456,6 @@ fn sources_are_stored_as_json() {
     let stored = r#"{"name":"a.csv","location":{"at":"file","path":"/x/a.csv"}}"#;
     let source: SourceSpec = serde_json::from_str(stored).unwrap();
     assert_eq!(serde_json::to_string(&source).unwrap(), stored);
-    let stdin = SourceSpec { name: "stdin".into(), location: Location::Stdin };
+    let stdin = SourceSpec::new("stdin".into(), Location::Stdin);
     assert_eq!(serde_json::to_string(&stdin).unwrap(), r#"{"name":"stdin","location":{"at":"stdin"}}"#);
 }

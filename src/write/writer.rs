@@ -51,9 +51,10 @@ impl LedgerRef {
         let digest = batch
             .digest
             .map_or("NULL".to_owned(), |d| format!("ARRAY['{}','{}','{:016x}']", d.from, d.to, d.hash));
+        let page = batch.page.as_deref().map_or("NULL".to_owned(), literal);
         format!(
             "SELECT _dbload.advance({}, {}, {EPOCH_OF_TRANSACTION}, ARRAY[{}], ARRAY[{},{}], {}, \
-             ARRAY[{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest})",
+             ARRAY[{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest}, {page})",
             literal(&self.run),
             batch.partition,
             place(&batch.before),

@@ -70,7 +70,9 @@ impl Dbload {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dbload"));
+        // A benchmark may measure another build than the one that was just made.
+        let program = std::env::var_os("DBLOAD_TEST_BINARY");
+        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_dbload").into()));
         command.args(&self.args).current_dir(&self.cwd);
         // The environment of whoever runs the tests must not leak in.
         for (name, _) in std::env::vars_os() {

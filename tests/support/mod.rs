@@ -2,11 +2,13 @@
 //!
 //! Nothing in here uses dbload's own code for what it checks: only `dbload::local` for throwaway servers.
 
+pub mod api;
 pub mod compress;
 pub mod database;
 pub mod dbload;
 pub mod folder;
 pub mod generate;
+pub mod http;
 pub mod inject;
 pub mod ledger;
 pub mod proxy;

@@ -12,7 +12,7 @@ fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
     let mut spans = Vec::new();
     splitter.split(text, true, &mut spans).unwrap();
     let bytes = bytes::Bytes::copy_from_slice(text);
-    Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0 }
+    Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0, page: None }
 }
 
 /// The records as words: `name=value` or values joined by `|`, NULL as `~`; errors with line and column.

@@ -11,7 +11,7 @@ use super::words::Words;
 use super::{
     ChannelBinding, Dsn, Host, Identity, Keepalive, Negotiation, Roots, Server, SessionTarget, SslMode, Tls,
 };
-use crate::pg::secret::Secret;
+use crate::secret::Secret;
 
 /// PostgreSQL's port.
 const DEFAULT_PORT: u16 = 5432;

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use error::DsnError;
 pub use surroundings::{Lookup, from_env};
 
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// Where a load goes.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::secret::Secret;
+use crate::secret::Secret;
 
 /// What a password is looked up by.
 #[derive(Debug, Clone, Copy)]

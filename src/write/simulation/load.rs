@@ -136,6 +136,7 @@ impl Load {
             spans: (0..count).map(span).collect(),
             end: place(first + count),
             first_seq: first as u64,
+            page: None,
         };
         let mut parts: Vec<PartRows> = (0..self.partitions).map(|_| PartRows::default()).collect();
         for i in 0..count {

@@ -108,7 +108,7 @@ pub fn run(data: &[u8]) {
     let mapping = mapping(extra, 3);
     let text = dials.rest();
     let Some(block) = split::block(&Format::Jsonl, text, 100) else { return };
-    let encoded = encode_block(&mapping, &Format::Jsonl, &[], &[], Arc::new(block));
+    let encoded = encode_block(&mapping, &split::layout(&Format::Jsonl, &[]), &[], Arc::new(block));
     check(&mapping, &encoded);
 }
 

@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     let text = dials.rest();
     let Some(block) = split::block(&format, text, 0) else { return };
     for i in 0..block.spans.len() {
-        let kept = original(&format, &header, &block, i);
+        let kept = original(&split::layout(&format, &header), &block, i);
         let fields = decoded(&format, &header, &block, i);
         match (&kept, fields) {
             (Original::Record(record), Some(fields)) => {

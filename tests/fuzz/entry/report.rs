@@ -62,6 +62,7 @@ pub fn run(data: &[u8]) {
             }],
         },
         ignored_fields: rows.inserted,
+        http: None,
         pool: PoolReport::default(),
         seconds: Seconds::default(),
         elapsed_seconds: elapsed,

@@ -96,7 +96,7 @@ impl Server {
         let mapping = mapping::mapping(extra, 1);
         let text = inputs.join(&b'\n');
         let Some(block) = split::block(&Format::Jsonl, &text, 0) else { return };
-        let encoded = encode_block(&mapping, &Format::Jsonl, &[], &[], Arc::new(block));
+        let encoded = encode_block(&mapping, &split::layout(&Format::Jsonl, &[]), &[], Arc::new(block));
         mapping::check(&mapping, &encoded);
         let part = &encoded.parts[0];
         let begins = std::iter::once(0).chain(part.rows.iter().map(|row| row.end as usize));

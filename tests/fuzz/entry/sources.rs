@@ -95,7 +95,8 @@ async fn read(
     at: Position,
 ) -> (Vec<Read>, Result<(), SourceError>) {
     let mut records = Vec::new();
-    let spec = SourceSpec { name: "scratch".to_owned(), location: Location::File(path.to_owned()) };
+    let spec =
+        SourceSpec { name: "scratch".to_owned(), location: Location::File(path.to_owned()), fields: vec![] };
     let reading =
         Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes: *block_bytes };
     let mut next_seq = 5;

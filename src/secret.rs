@@ -1,22 +1,22 @@
-//! Passwords: a text that cannot be shown by accident.
+//! Passwords, tokens and keys: a text that cannot be shown by accident.
 //!
 //! There is no `Display` and no `Serialize`; `Debug` shows asterisks. The one way to the text is [`Secret::reveal`],
-//! called where a driver takes the password and nowhere else.
+//! called where a driver or a request takes it and nowhere else.
 
 use std::fmt;
 
-/// A password.
+/// A password, a token, a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a password.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The password itself, for handing it to a driver.
+    /// The secret itself, for handing it to a driver or a request.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

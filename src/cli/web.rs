@@ -1,0 +1,234 @@
+//! The flags about sources from the network, and how they become settings. What may hold a secret is read here and not by
+//! the parser of the command line, which would quote it in its errors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use dbload::http::{
+    Auth, Header, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
+};
+use dbload::job::Web;
+
+use super::parse;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "HTTP sources")]
+pub(crate) struct WebArgs {
+    /// A list of sources: a URL a line, or a JSON object with url and fields to add to each of its records
+    #[arg(long, value_name = "FILE", env = "DBLOAD_URLS", value_delimiter = ',')]
+    pub(crate) urls: Vec<PathBuf>,
+    /// Rows (CSV or JSON) whose columns fill in {names} of URLs: each row is a source
+    #[arg(long, value_name = "FILE", env = "DBLOAD_EACH")]
+    each: Option<PathBuf>,
+    /// Columns of those rows that each record of the row's answer gets
+    #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "each")]
+    each_fields: Vec<String>,
+    /// How pages lead to each other: link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
+    /// offset:PARAM,LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER ;size=N
+    #[arg(long, value_name = "HOW", env = "DBLOAD_PAGINATE", value_parser = paginate)]
+    paginate: Option<Paginate>,
+    /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
+    #[arg(long, value_name = "N", env = "DBLOAD_MAX_PAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    max_pages: Option<u64>,
+    /// Largest page (by default 16 MiB): a page is whole in memory
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_PAGE_BYTES", value_parser = parse::bytes)]
+    max_page_bytes: Option<u64>,
+    /// A JSON body: requests are POST with it
+    #[arg(long, value_name = "JSON", env = "DBLOAD_BODY", hide_env_values = true)]
+    body: Option<String>,
+    /// Requests in flight (by default 16); answers wait in bounded memory for their turn
+    #[arg(long, value_name = "N", env = "DBLOAD_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: Option<u16>,
+    /// Most requests in a time, for each server: 10/s, 600/m, 5/10s
+    #[arg(long, value_name = "N/TIME", env = "DBLOAD_RATE", value_parser = rate)]
+    rate: Option<Rate>,
+    /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH
+    #[arg(
+        long,
+        value_name = "HEADER",
+        env = "DBLOAD_HEADER",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
+    header: Vec<String>,
+    /// NAME=VALUE in the query, never stored or shown; the value may be env:NAME or file:PATH
+    #[arg(
+        long,
+        value_name = "PARAM",
+        env = "DBLOAD_SECRET_PARAM",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
+    secret_param: Vec<String>,
+    /// NAME:PASSWORD of basic authentication; the password may be env:NAME or file:PATH
+    #[arg(long, value_name = "USER", env = "DBLOAD_USER", hide_env_values = true, group = "auth")]
+    user: Option<String>,
+    /// A file with a bearer token; it is read again when the server answers 401
+    #[arg(long, value_name = "FILE", env = "DBLOAD_BEARER_FILE", group = "auth")]
+    bearer_file: Option<PathBuf>,
+    /// A command that prints a bearer token; it is run again when the server answers 401
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "DBLOAD_BEARER_COMMAND",
+        group = "auth",
+        hide_env_values = true
+    )]
+    bearer_command: Option<String>,
+    /// Where OAuth 2 tokens are issued for --client-id and --client-secret (client credentials)
+    #[arg(long, value_name = "URL", env = "DBLOAD_TOKEN_URL", group = "auth", requires_all = ["client_id", "client_secret"])]
+    token_url: Option<String>,
+    /// Name of this client at --token-url; may be env:NAME or file:PATH
+    #[arg(long, value_name = "ID", env = "DBLOAD_CLIENT_ID", requires = "token_url")]
+    client_id: Option<String>,
+    /// Its secret; should be env:NAME or file:PATH
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "DBLOAD_CLIENT_SECRET",
+        hide_env_values = true,
+        requires = "token_url"
+    )]
+    client_secret: Option<String>,
+    /// What is asked for at --token-url
+    #[arg(long, value_name = "SCOPE", env = "DBLOAD_SCOPE", requires = "token_url")]
+    scope: Option<String>,
+    /// Certificate authorities in PEM to trust beside the system's
+    #[arg(long, value_name = "FILE", env = "DBLOAD_CA_FILE")]
+    ca_file: Option<PathBuf>,
+    /// Keep each answer as it came: in a folder, or in one FILE.jsonl.zst
+    #[arg(long, value_name = "PATH", env = "DBLOAD_SAVE_RAW")]
+    save_raw: Option<PathBuf>,
+    /// Longest time to connect, TLS included
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_HTTP_CONNECT_TIMEOUT", value_parser = humantime::parse_duration)]
+    http_connect_timeout: Option<Duration>,
+    /// Longest wait for the first byte of an answer
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_HTTP_FIRST_BYTE_TIMEOUT", value_parser = humantime::parse_duration)]
+    http_first_byte_timeout: Option<Duration>,
+    /// Longest silence in an answer; a server that sends next to nothing counts as silent
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_HTTP_IDLE_TIMEOUT", value_parser = humantime::parse_duration)]
+    http_idle_timeout: Option<Duration>,
+    /// Longest time that one answer may take (by default as long as it makes progress)
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_HTTP_TIMEOUT", value_parser = humantime::parse_duration)]
+    http_timeout: Option<Duration>,
+    /// Tries of a request that the server answers with 408, 425 or 5xx (by default 8)
+    #[arg(long, value_name = "N", env = "DBLOAD_HTTP_TRIES", value_parser = clap::value_parser!(u32).range(1..))]
+    http_tries: Option<u32>,
+    /// How long a request may fail, or wait to be let in, before its source is given up (by default 5m)
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_HTTP_RETRY_FOR", value_parser = humantime::parse_duration)]
+    http_retry_for: Option<Duration>,
+}
+
+fn paginate(text: &str) -> Result<Paginate, String> {
+    text.parse()
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    text.parse()
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A value of this flag; its text is in no error.
+fn value(flag: &str, text: &str) -> Result<Value, String> {
+    Value::parse(text, env).map_err(|error| format!("{flag}: {error}"))
+}
+
+impl WebArgs {
+    /// Whether a flag is set that says nothing without a source from the network.
+    fn speaks_of_http(&self) -> Option<&'static str> {
+        [
+            (self.each.is_some(), "--each"),
+            (self.paginate.is_some(), "--paginate"),
+            (self.body.is_some(), "--body"),
+            (self.save_raw.is_some(), "--save-raw"),
+        ]
+        .into_iter()
+        .find_map(|(set, flag)| set.then_some(flag))
+    }
+
+    /// What the flags say. `sources`: the words.
+    pub(crate) fn web(&self, sources: &[String]) -> Result<Web, String> {
+        if self.urls.is_empty()
+            && !sources.iter().any(|word| urls::is_http(word))
+            && let Some(flag) = self.speaks_of_http()
+        {
+            return Err(format!("{flag} is about HTTP sources, and there is none"));
+        }
+        if let Some(body) = &self.body {
+            serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| {
+                format!("--body is no JSON: line {} column {}", error.line(), error.column())
+            })?;
+        }
+        Ok(Web {
+            http: self.settings()?,
+            paginate: self.paginate.clone(),
+            urls: self.urls.clone(),
+            each: self.each.clone(),
+            each_fields: self.each_fields.clone(),
+            body: self.body.clone(),
+        })
+    }
+
+    fn settings(&self) -> Result<Settings, String> {
+        let header = |text: &String| Header::parse(text, env).map_err(|error| format!("--header: {error}"));
+        let parameter = |text: &String| {
+            let (name, text) = text.split_once('=').ok_or("--secret-param: write it as NAME=VALUE")?;
+            Ok::<_, String>(Parameter { name: name.to_owned(), value: value("--secret-param", text)? })
+        };
+        let defaults = Settings::default();
+        let (times, patience, limits) = (Timeouts::default(), Patience::default(), Limits::default());
+        Ok(Settings {
+            headers: self.header.iter().map(header).collect::<Result<_, _>>()?,
+            parameters: self.secret_param.iter().map(parameter).collect::<Result<_, _>>()?,
+            auth: self.auth()?,
+            concurrency: self.concurrency.map_or(defaults.concurrency, usize::from),
+            rate: self.rate,
+            timeouts: Timeouts {
+                connect: self.http_connect_timeout.unwrap_or(times.connect),
+                first_byte: self.http_first_byte_timeout.unwrap_or(times.first_byte),
+                idle: self.http_idle_timeout.unwrap_or(times.idle),
+                whole: self.http_timeout.or(times.whole),
+            },
+            patience: Patience {
+                retry_for: self.http_retry_for.unwrap_or(patience.retry_for),
+                tries: self.http_tries.unwrap_or(patience.tries),
+                longest_wait: patience.longest_wait,
+            },
+            limits: Limits {
+                page_bytes: self.max_page_bytes.unwrap_or(limits.page_bytes),
+                pages: self.max_pages.unwrap_or(limits.pages),
+            },
+            ca_file: self.ca_file.clone(),
+            save_raw: self.save_raw.clone(),
+            ..defaults
+        })
+    }
+
+    fn auth(&self) -> Result<Auth, String> {
+        if let Some(text) = &self.user {
+            let (user, password) = text.split_once(':').ok_or("--user: write it as NAME:PASSWORD")?;
+            return Ok(Auth::Basic { user: Value::text(user), password: value("--user", password)? });
+        }
+        if let Some(path) = &self.bearer_file {
+            return Ok(Auth::BearerFile(path.clone()));
+        }
+        if let Some(command) = &self.bearer_command {
+            return Ok(Auth::BearerCommand(command.clone()));
+        }
+        let (Some(token_url), Some(id), Some(secret)) =
+            (&self.token_url, &self.client_id, &self.client_secret)
+        else {
+            return Ok(Auth::None);
+        };
+        Ok(Auth::ClientCredentials {
+            token_url: token_url.parse().map_err(|error| format!("--token-url: {error}"))?,
+            client_id: value("--client-id", id)?,
+            client_secret: value("--client-secret", secret)?,
+            scope: self.scope.clone(),
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Who may send now: a slot of the load's concurrency, and a turn at the origin's pace.
+//!
+//! Requests to one origin queue in front of it, so that one of them at a time waits for its turn and none holds a slot meanwhile. The first
+//! unfinished source has a slot of its own: bodies further on may hold all the others until it is done.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use url::Url;
+
+use super::counters::Counting;
+use super::origin::Origin;
+use super::pace::Pace;
+use super::retry::Budget;
+use super::settings::Settings;
+
+/// The states of the origins, and the slots.
+pub(super) struct Gatehouse {
+    settings: Settings,
+    origins: Mutex<HashMap<Origin, Arc<Gate>>>,
+    slots: Arc<Semaphore>,
+    first_slot: Arc<Semaphore>,
+    first: watch::Sender<u64>,
+}
+
+/// A slot: given back when it is dropped.
+pub(super) type Slot = OwnedSemaphorePermit;
+
+/// One origin.
+pub(super) struct Gate {
+    queue: tokio::sync::Mutex<()>,
+    pace: Mutex<Pace>,
+    budget: Mutex<Budget>,
+    /// It asked to be left alone until then, which is longer than we wait.
+    away: Mutex<Option<(Instant, http::StatusCode)>>,
+}
+
+impl Gatehouse {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            origins: Mutex::default(),
+            slots: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            first_slot: Arc::new(Semaphore::new(1)),
+            first: watch::Sender::new(0),
+        }
+    }
+
+    /// The state of a URL's origin.
+    pub(super) fn origin(&self, url: &Url) -> Arc<Gate> {
+        let mut origins = lock(&self.origins);
+        let new = || {
+            Arc::new(Gate {
+                queue: tokio::sync::Mutex::default(),
+                pace: Mutex::new(Pace::new(self.settings.rate)),
+                budget: Mutex::new(Budget::new(self.settings.patience, self.settings.concurrency)),
+                away: Mutex::default(),
+            })
+        };
+        Arc::clone(origins.entry(Origin::of(url)).or_insert_with(new))
+    }
+
+    /// Requests up to this ordinal need no slot of the others.
+    pub(super) fn let_pass(&self, ordinal: u64) {
+        self.first.send_if_modified(|first| {
+            let later = ordinal > *first;
+            *first = ordinal.max(*first);
+            later
+        });
+    }
+
+    /// Waits for a slot and a turn.
+    pub(super) async fn admit(&self, gate: &Gate, ordinal: u64, counting: &Counting) -> Slot {
+        let queued = async {
+            let _turn = gate.queue.lock().await;
+            gate.turn_with(&self.slots, counting).await
+        };
+        let mut first = self.first.subscribe();
+        let as_first = async {
+            // The sender lives as long as this: waiting cannot fail, and would only mean to queue.
+            if first.wait_for(|first| ordinal <= *first).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            gate.turn_with(&self.first_slot, counting).await
+        };
+        tokio::select! {
+            biased;
+            slot = queued => slot,
+            slot = as_first => slot,
+        }
+    }
+}
+
+impl Gate {
+    async fn turn_with(&self, slots: &Arc<Semaphore>, counting: &Counting) -> Slot {
+        loop {
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+                // Never closed.
+                std::future::pending().await
+            };
+            let Err(wait) = self.pace().take(Instant::now()) else { return slot };
+            drop(slot);
+            pause(wait, counting).await;
+        }
+    }
+
+    /// Waits for a turn alone: of a request that holds a slot, as behind a redirect.
+    pub(super) async fn turn(&self, counting: &Counting) {
+        loop {
+            let taken = self.pace().take(Instant::now());
+            let Err(wait) = taken else { return };
+            pause(wait, counting).await;
+        }
+    }
+
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        lock(&self.pace)
+    }
+
+    pub(super) fn budget(&self) -> MutexGuard<'_, Budget> {
+        lock(&self.budget)
+    }
+
+    /// How long it still wants to be left alone, if that is longer than we wait.
+    pub(super) fn away(&self, longest: Duration) -> Option<(Duration, http::StatusCode)> {
+        let (until, status) = (*lock(&self.away))?;
+        let left = until.saturating_duration_since(Instant::now());
+        (left > longest).then_some((left, status))
+    }
+
+    /// It wants to be left alone for so long.
+    pub(super) fn leave_alone(&self, asked: Duration, status: http::StatusCode) {
+        *lock(&self.away) = Instant::now().checked_add(asked).map(|until| (until, status));
+    }
+}
+
+/// Sleeps, and counts it.
+pub(super) async fn pause(time: Duration, counting: &Counting) {
+    let began = Instant::now();
+    tokio::time::sleep(time).await;
+    counting.waited(began.elapsed());
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is inside is whole between any two statements: a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,120 @@
+//! The client: one for a load, cheap to clone. What it shares are connections, the origins' states, tokens, slots and counters.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::admission::{Gatehouse, pause};
+use super::body::Body;
+use super::counters::{Counters, Counting};
+use super::credentials::Credentials;
+use super::error::HttpError;
+use super::landing::Landing;
+use super::origin::Origins;
+use super::page::{self, Page};
+use super::request::{Request, Resume};
+use super::retry::{Failure, Tries};
+use super::send::Encodings;
+use super::settings::Settings;
+use super::tls::Engines;
+use super::token::Tokens;
+use super::transfer::Transfer;
+
+/// Fetches. Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Arc<Shared>);
+
+/// What all requests of a client share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) credentials: Credentials,
+    pub(super) tokens: Tokens,
+    pub(super) engines: Engines,
+    pub(super) gates: Gatehouse,
+    pub(super) counting: Counting,
+    pub(super) landing: Option<Landing>,
+}
+
+impl Client {
+    /// A client whose credentials go to these origins. Reads the files that settings name.
+    ///
+    /// # Errors
+    /// When a setting cannot be used, or a file cannot be read.
+    pub fn new(settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
+        Ok(Self(Arc::new(Shared {
+            settings: settings.clone(),
+            credentials: Credentials::new(settings, origins)?,
+            tokens: Tokens::default(),
+            engines: Engines::new(settings),
+            gates: Gatehouse::new(settings),
+            counting: Counting::default(),
+            landing: settings.save_raw.as_deref().map(Landing::new).transpose()?,
+        })))
+    }
+
+    /// Opens a body, from its start or where an earlier one of the same version stopped. Retries, waits, redirects and
+    /// credentials are dealt with inside. A slot of `concurrency` is held until the body ends or is dropped.
+    ///
+    /// # Errors
+    /// When the server refuses, patience runs out, or what comes is no data.
+    pub async fn open(&self, request: &Request, from: Option<Resume>) -> Result<Body, HttpError> {
+        let begun = Transfer::begin(&self.0, request, from, Encodings::Identity).await;
+        let transfer = begun.inspect_err(|_| Counting::one(&self.0.counting.failed))?;
+        Ok(Body::new(transfer, Arc::clone(&self.0)))
+    }
+
+    /// Fetches a page: a whole body within the limit, decompressed where the server compressed it for the way.
+    ///
+    /// # Errors
+    /// As [`Client::open`], and when it is too large.
+    pub async fn page(&self, request: &Request) -> Result<Page, HttpError> {
+        let mut tries = Tries::new(self.0.settings.patience);
+        loop {
+            let error = match self.whole(request).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            // Nothing of it was handed out: it may begin again from the start.
+            let gate = self.0.gates.origin(&request.url);
+            let is_broken = matches!(error, HttpError::Cut { .. }) && error.is_restartable();
+            let wait = if is_broken {
+                tries.pause(Failure::Server, &mut gate.budget(), Instant::now())
+            } else {
+                None
+            };
+            let Some(wait) = wait else {
+                Counting::one(&self.0.counting.failed);
+                return Err(error);
+            };
+            Counting::one(&self.0.counting.retried);
+            pause(wait, &self.0.counting).await;
+        }
+    }
+
+    async fn whole(&self, request: &Request) -> Result<Page, HttpError> {
+        let mut transfer = Transfer::begin(&self.0, request, None, Encodings::Compressed).await?;
+        page::read(&mut transfer, request, self.0.settings.limits.page_bytes).await
+    }
+
+    /// Requests of sources up to this ordinal wait for no slot of the others: the first unfinished source must come through, also where
+    /// bodies further on hold all slots and wait for their turn.
+    pub fn let_pass(&self, ordinal: u64) {
+        self.0.gates.let_pass(ordinal);
+    }
+
+    /// What the requests so far came to.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.0.counting.sums()
+    }
+
+    /// Ends the landing copy: what was fetched whole is on disk behind it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn finish(&self) -> Result<(), HttpError> {
+        match &self.0.landing {
+            Some(landing) => landing.finish().await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the requests of a process came to, in sums: for progress and report.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Sums over all requests of this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that were sent, each try and each redirect.
+    pub requests: u64,
+    /// Tries after the first.
+    pub retried: u64,
+    /// Requests and bodies that were given up.
+    pub failed: u64,
+    /// Redirects that were followed.
+    pub redirected: u64,
+    /// Answers that said: not now (429, 503).
+    pub refused: u64,
+    /// Bodies that broke and were continued where they had broken.
+    pub mended: u64,
+    /// Time that requests waited for limits and back-off; of all requests, so it may exceed the time that passed.
+    pub waited: Duration,
+    /// Bytes of bodies as they came.
+    pub bytes: u64,
+}
+
+/// The same, while they are counted.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    pub(super) requests: AtomicU64,
+    pub(super) retried: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) redirected: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) mended: AtomicU64,
+    waited_us: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Counting {
+    /// One more.
+    pub(super) fn one(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn waited(&self, time: Duration) {
+        self.waited_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn sums(&self) -> Counters {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters {
+            requests: of(&self.requests),
+            retried: of(&self.retried),
+            failed: of(&self.failed),
+            redirected: of(&self.redirected),
+            refused: of(&self.refused),
+            mended: of(&self.mended),
+            waited: Duration::from_micros(of(&self.waited_us)),
+            bytes: of(&self.bytes),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What can go wrong between a URL and its bytes, in the user's terms. URLs are shown without secrets; what a server
+//! said is quoted briefly, with known secrets struck out.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::ValueError;
+
+/// Why a request, a body or a page failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Not a URL that can be fetched.
+    #[error("cannot read {word} as a URL: {reason}")]
+    BadUrl {
+        /// As it was written, without secrets.
+        word: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A header, a parameter or a flag of this room cannot be used.
+    #[error("cannot use {what}: {reason}")]
+    BadSetting {
+        /// What it is for.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {reason}")]
+    Tls {
+        /// Why not.
+        reason: String,
+    },
+    /// A bearer token cannot be had.
+    #[error("cannot get a token from {from}: {reason}")]
+    Token {
+        /// A command, a file, a URL.
+        from: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The server was not reached, or the connection broke before the answer.
+    #[error("cannot fetch {url}")]
+    Connection {
+        /// The request.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// Too slow.
+    #[error("{url} was too slow: no {what} within {}", humantime::format_duration(*after))]
+    Timeout {
+        /// The request.
+        url: String,
+        /// What did not come.
+        what: &'static str,
+        /// The limit.
+        after: Duration,
+    },
+    /// An answer that HTTP does not allow, or with more headers than the limit.
+    #[error("{url} did not answer in HTTP: {reason}")]
+    NotHttp {
+        /// The request.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server refused.
+    #[error("{url} answered {status}{}", quoted(said))]
+    Status {
+        /// The request.
+        url: String,
+        /// Its status, with the words that belong to it.
+        status: http::StatusCode,
+        /// The beginning of what it said.
+        said: String,
+    },
+    /// Tried again and again.
+    #[error("gave {url} up after {tries} tries in {}", humantime::format_duration(*within))]
+    GaveUp {
+        /// The request.
+        url: String,
+        /// How often.
+        tries: u32,
+        /// In how long.
+        within: Duration,
+        /// The last failure.
+        source: Box<HttpError>,
+    },
+    /// The server asked for a pause that is longer than patience.
+    #[error("{url} answered {status} and asks to wait {}, longer than {}", humantime::format_duration(*asked), humantime::format_duration(*limit))]
+    LongWait {
+        /// The request.
+        url: String,
+        /// Its status.
+        status: http::StatusCode,
+        /// The pause.
+        asked: Duration,
+        /// The limit.
+        limit: Duration,
+    },
+    /// A redirect that is not followed.
+    #[error("{url} redirects {reason}")]
+    Redirect {
+        /// The request.
+        url: String,
+        /// To where and why not.
+        reason: String,
+    },
+    /// Not data: a login page, nothing at all, a picture.
+    #[error("{url} is not what was asked for: {reason}")]
+    Unexpected {
+        /// The request.
+        url: String,
+        /// What it is.
+        reason: String,
+    },
+    /// The body ended before its end.
+    #[error("{url} broke off behind byte {at}: {how}")]
+    Cut {
+        /// The request.
+        url: String,
+        /// Bytes that came.
+        at: u64,
+        /// In which way.
+        how: Cut,
+    },
+    /// Another version than the one that was begun.
+    #[error("{url} was changed while it was read: {how}")]
+    Changed {
+        /// The request.
+        url: String,
+        /// How that was seen.
+        how: String,
+    },
+    /// More bytes than the limit.
+    #[error("{url} is longer than {limit} bytes")]
+    TooLarge {
+        /// The request.
+        url: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// Pages that do not come to an end as they should.
+    #[error("the pages of {url} {reason}")]
+    Pages {
+        /// The page where it was noticed.
+        url: String,
+        /// What was noticed.
+        reason: String,
+    },
+    /// The landing copy cannot be written.
+    #[error("cannot save a copy to {}", path.display())]
+    Landing {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// In which way a body broke off.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cut {
+    /// The connection broke: length or chunks say that more was to come.
+    #[error("the connection broke, and {0}")]
+    Broken(String),
+    /// It ended as it began, with the connection: that cannot be told from a broken one.
+    #[error(
+        "the server says neither how long it is nor sends it in chunks, so its end cannot be told from a broken connection"
+    )]
+    Unproven,
+}
+
+impl HttpError {
+    /// Whether fetching the source again from its start may help: nothing is wrong but this transfer.
+    #[must_use]
+    pub const fn is_restartable(&self) -> bool {
+        matches!(self, Self::Cut { how: Cut::Broken(_), .. } | Self::Timeout { .. } | Self::Connection { .. })
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let words = match self {
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 => {
+                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --basic, --bearer-file, --bearer-command"
+                }
+                404 | 410 => return None,
+                _ => return None,
+            },
+            Self::LongWait { .. } => {
+                "the same command goes on there later; --http-retry-for allows longer waits, --rate makes fewer requests"
+            }
+            Self::GaveUp { source, .. } => {
+                return source.hint().or_else(|| Some("the same command fetches it again".to_owned()));
+            }
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => {
+                "the same command goes on where the last batch was committed"
+            }
+            Self::Cut { how: Cut::Unproven, .. } => {
+                "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
+            }
+            Self::Changed { .. } => "begin anew with --restart",
+            Self::Unexpected { .. } => {
+                "look at it: curl -i URL; a login page means that credentials are missing (--header)"
+            }
+            Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --page-bytes",
+            Self::Redirect { .. } => "name the URL that it redirects to as the source, if you trust it",
+            Self::Tls { .. } => "authorities of your own are given with --ca-file FILE",
+            Self::Value(error) => return error.hint(),
+            Self::BadUrl { .. }
+            | Self::BadSetting { .. }
+            | Self::Token { .. }
+            | Self::NotHttp { .. }
+            | Self::Pages { .. }
+            | Self::Landing { .. } => return None,
+        };
+        Some(words.to_owned())
+    }
+
+    /// This error on its way through a reader.
+    pub(super) fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+
+    /// The error of this room that came through a reader.
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The same, taken out of it.
+    ///
+    /// # Errors
+    /// The error itself, where it is another's.
+    pub fn out_of_io(error: io::Error) -> Result<Self, io::Error> {
+        error.downcast::<Self>()
+    }
+}
+
+fn quoted(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": {said:?}") }
+}

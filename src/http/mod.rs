@@ -1,0 +1,54 @@
+//! HTTP: requests with manners, credentials that stay where they belong, bodies that are whole or an error, pages.
+//!
+//! [`Client`] is the door: [`Client::open`] streams a body and mends it by ranges of the very same version, [`Client::page`]
+//! fetches a bounded one. Retries, waiting for limits, redirects and tokens happen inside. [`Pager`] and [`urls`] are pure: which request
+//! comes next, and which requests a source word means.
+//!
+//! Never Postgres, never the terminal; files only for the landing copy, authorities and secrets that are given as files.
+//! Knows nothing of records and formats. No secret ever leaves towards an origin that was not named, nor enters a message.
+
+mod admission;
+mod body;
+mod client;
+mod counters;
+mod credentials;
+mod error;
+mod framing;
+mod judge;
+mod landing;
+mod oauth;
+mod origin;
+mod pace;
+mod page;
+mod pager;
+mod paginate;
+pub mod pointer;
+mod query;
+mod request;
+mod retry;
+mod retry_after;
+mod send;
+mod settings;
+mod shown;
+mod tls;
+mod token;
+mod transfer;
+pub mod urls;
+mod value;
+
+pub use body::Body;
+pub use client::Client;
+pub use counters::Counters;
+pub use error::{Cut, HttpError};
+pub use framing::Ending;
+pub use origin::{Origin, Origins};
+pub use page::Page;
+pub use pager::{PageSeen, Pager, PagerState};
+pub use paginate::{By, Paginate, Param, Rules};
+pub use request::{Method, Request, Resume, Version};
+pub use settings::{
+    Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings,
+    Timeouts,
+};
+pub use shown::shown;
+pub use value::{Value, ValueError};

@@ -1,0 +1,217 @@
+//! How fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After` closes, and a rate that is learned from refusals.
+//!
+//! Without `--rate` nothing is held back until the server refuses (429). Then the rate is what it accepted lately, a little less; it grows
+//! again slowly, soon up to where it was refused, and beyond only after a minute. So a limit is met with few refusals and used nearly whole.
+//! Pure: the clock comes in.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::retry_after::FLOOR;
+use super::settings::Rate;
+
+/// A burst of fewer accepted requests than this says little about the rate behind it.
+const BURST_SMALL: u64 = 30;
+/// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be caught up with. Far less than a burst.
+const SLACK: Duration = Duration::from_millis(30);
+/// Over which time the accepted requests are counted: limits are mostly by the second.
+const WINDOW: Duration = Duration::from_secs(1);
+/// The same while a rate is being found: long enough to see a whole second of any clock.
+const FINDING_WINDOW: Duration = Duration::from_secs(2);
+/// Accepted requests that are remembered: a rate beyond this many a second is not learned.
+const REMEMBERED_MAX: usize = 10_000;
+/// A pause longer than this belongs to a limit by the minute or hour: then the rate is that of the whole cycle.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
+/// Share of the accepted rate that is tried first, and what is left of a learned rate that was refused again.
+const BELOW_ACCEPTED: f64 = 0.97;
+const BELOW_REFUSED: f64 = 0.93;
+/// The same for a rate that was learned just before, and for one that was growing by multiples.
+const BELOW_FRESH: f64 = 0.9;
+const BELOW_GUESSED: f64 = 0.5;
+/// Share of the refused rate up to which it grows soon.
+const BELOW_CEILING: f64 = 0.99;
+/// When it begins to grow, by how much a second, when it goes beyond the refused rate, and by which factor a second.
+const GROWS_AFTER_SECONDS: f64 = 10.0;
+const GROWTH: f64 = 0.005;
+const PROBES_AFTER_SECONDS: f64 = 60.0;
+const PROBING: f64 = 1.05;
+/// By which factor a second a guessed rate grows.
+const FINDING: f64 = 2.0;
+/// The slowest rate that is learned: one in ten seconds; longer pauses are the server's to ask for.
+const SLOWEST: f64 = 0.1;
+/// Pauses of an origin that does not say how long, doubled with each refusal in a row.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The speed of one origin.
+#[derive(Debug)]
+pub(super) struct Pace {
+    given: Option<Duration>,
+    learned: Option<Learned>,
+    accepted: VecDeque<Instant>,
+    accepted_since_cut: u64,
+    began: Option<Instant>,
+    gate: Option<Instant>,
+    /// When the next request is due.
+    due: Option<Instant>,
+    refused_in_a_row: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Learned {
+    per_second: f64,
+    refused_at: f64,
+    since: Instant,
+    /// What is sent before then and refused belongs to the same refusal.
+    settled: Instant,
+    trust: Trust,
+}
+
+/// What a learned rate is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// A small burst was accepted: the rate behind it may be much higher. It grows by multiples until it is refused again.
+    Guessed,
+    /// It was refused while it was growing from a guess.
+    Refined,
+    /// It was refused at a steady rate.
+    Found,
+}
+
+/// What a refusal says about the rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// 429: too fast.
+    TooFast,
+    /// 503: not now.
+    Unavailable,
+}
+
+impl Pace {
+    pub(super) fn new(rate: Option<Rate>) -> Self {
+        Self {
+            given: rate.map(|rate| rate.per / rate.requests.get()),
+            learned: None,
+            accepted: VecDeque::new(),
+            accepted_since_cut: 0,
+            began: None,
+            gate: None,
+            due: None,
+            refused_in_a_row: 0,
+        }
+    }
+
+    /// Takes a turn, or says how long to wait before asking again.
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let slack = |due: Instant| due.checked_sub(SLACK).unwrap_or(due);
+        let free = self.gate.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
+        if let Some(free) = free {
+            return Err(free - now);
+        }
+        self.began.get_or_insert(now);
+        if let Some(interval) = self.interval(now) {
+            self.due = Some(self.due.map_or(now, |due| due.max(now)) + interval);
+        }
+        Ok(())
+    }
+
+    fn interval(&self, now: Instant) -> Option<Duration> {
+        let learned = self.learned.map(|learned| Duration::from_secs_f64(1.0 / learned.rate(now)));
+        self.given.into_iter().chain(learned).max()
+    }
+
+    /// An answer that was no refusal.
+    pub(super) fn accepted(&mut self, now: Instant) {
+        self.refused_in_a_row = 0;
+        self.accepted_since_cut += 1;
+        while self.accepted.front().is_some_and(|at| now.duration_since(*at) > FINDING_WINDOW)
+            || self.accepted.len() >= REMEMBERED_MAX
+        {
+            self.accepted.pop_front();
+        }
+        self.accepted.push_back(now);
+    }
+
+    /// A refusal of a request that was sent at `sent`. Closes the gate, and says for how long.
+    pub(super) fn refused(
+        &mut self,
+        refusal: Refusal,
+        sent: Instant,
+        now: Instant,
+        asked: Option<Duration>,
+    ) -> Duration {
+        let unsaid = FLOOR.saturating_mul(1 << self.refused_in_a_row.min(10)).min(PAUSE_MAX);
+        let pause = asked.unwrap_or(unsaid).max(FLOOR);
+        // Only a request that was sent behind the last gate says anything new.
+        if self.gate.is_none_or(|gate| sent >= gate) {
+            self.refused_in_a_row += 1;
+        }
+        self.gate = Some(self.gate.map_or(now + pause, |gate| gate.max(now + pause)));
+        let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
+        // Where nothing was accepted there is nothing to learn from.
+        let is_known = self.learned.is_some() || self.accepted_since_cut > 0;
+        if refusal == Refusal::TooFast && !is_same && is_known {
+            self.cut(now, pause);
+        }
+        pause
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
+    fn cut(&mut self, now: Instant, pause: Duration) {
+        let age = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
+        let mut trust = Trust::Found;
+        let estimate = match self.learned {
+            None if pause <= LONG_PAUSE => {
+                if age < WINDOW && self.accepted_since_cut < BURST_SMALL {
+                    trust = Trust::Guessed;
+                }
+                self.lately(now, WINDOW)
+            }
+            None => self.accepted_since_cut as f64 / (age + pause).as_secs_f64(),
+            Some(learned) if learned.trust == Trust::Guessed => {
+                trust = Trust::Refined;
+                let was = learned.rate(now);
+                self.lately(now, FINDING_WINDOW).clamp(was * BELOW_GUESSED, was)
+            }
+            // Too soon to be measured.
+            Some(learned) if learned.trust == Trust::Refined && age < pause + FINDING_WINDOW * 2 => {
+                trust = Trust::Refined;
+                learned.rate(now) * BELOW_FRESH
+            }
+            // What came through since the last refusal, its pause included, is what the server allows in the long run.
+            Some(learned) => {
+                let was = learned.rate(now);
+                (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was / 2.0, was * BELOW_REFUSED)
+            }
+        };
+        let per_second = (estimate * BELOW_ACCEPTED).max(SLOWEST);
+        let settled = now + pause + WINDOW;
+        self.learned = Some(Learned { per_second, refused_at: estimate, since: now, settled, trust });
+        self.due = None;
+        self.began = Some(now);
+        self.accepted_since_cut = 0;
+    }
+
+    /// Accepted requests a second, over this time.
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
+    fn lately(&self, now: Instant, time: Duration) -> f64 {
+        let from = now.checked_sub(time);
+        let count = self.accepted.iter().filter(|at| from.is_none_or(|from| **at >= from)).count();
+        count as f64 / time.as_secs_f64()
+    }
+}
+
+impl Learned {
+    fn rate(&self, now: Instant) -> f64 {
+        if self.trust == Trust::Guessed {
+            let steady = now.saturating_duration_since(self.settled + FINDING_WINDOW).as_secs_f64();
+            return self.per_second * FINDING.powf(steady.min(30.0));
+        }
+        let age = now.saturating_duration_since(self.since).as_secs_f64();
+        let grown = self.per_second * (1.0 + GROWTH * (age - GROWS_AFTER_SECONDS).max(0.0));
+        let rate = grown.min((self.refused_at * BELOW_CEILING).max(self.per_second));
+        rate * PROBING.powf((age - PROBES_AFTER_SECONDS).clamp(0.0, 300.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// A server's limit, as it is found in the wild.
+enum Limit {
+    /// So many in each second of the clock.
+    Window { per_second: u32 },
+    /// So many in any second.
+    Sliding { per_second: usize },
+    /// A bucket that is refilled.
+    Bucket { per_second: f64, burst: f64 },
+}
+
+struct Server {
+    limit: Limit,
+    seen: VecDeque<Instant>,
+    tokens: f64,
+    filled: Instant,
+    start: Instant,
+    window: (u128, u32),
+}
+
+impl Server {
+    fn new(limit: Limit, start: Instant) -> Self {
+        let tokens = if let Limit::Bucket { burst, .. } = limit { burst } else { 0.0 };
+        Self { limit, seen: VecDeque::new(), tokens, filled: start, start, window: (0, 0) }
+    }
+
+    fn accepts(&mut self, now: Instant) -> bool {
+        match self.limit {
+            Limit::Window { per_second } => {
+                // Not in step with the client's clock.
+                let window = (now - self.start + 700 * MS).as_secs().into();
+                if window != self.window.0 {
+                    self.window = (window, 0);
+                }
+                self.window.1 += 1;
+                self.window.1 <= per_second
+            }
+            Limit::Sliding { per_second } => {
+                while self.seen.front().is_some_and(|at| now - *at >= Duration::from_secs(1)) {
+                    self.seen.pop_front();
+                }
+                let accepts = self.seen.len() < per_second;
+                if accepts {
+                    self.seen.push_back(now);
+                }
+                accepts
+            }
+            Limit::Bucket { per_second, burst } => {
+                self.tokens = (self.tokens + (now - self.filled).as_secs_f64() * per_second).min(burst);
+                self.filled = now;
+                let accepts = self.tokens >= 1.0;
+                if accepts {
+                    self.tokens -= 1.0;
+                }
+                accepts
+            }
+        }
+    }
+}
+
+/// Plays a minute half: `concurrency` requests of `latency` in flight. Accepted and refused requests.
+fn play(
+    rate: Option<Rate>,
+    limit: Limit,
+    asked: Option<Duration>,
+    latency: Duration,
+    concurrency: usize,
+) -> (u32, u32) {
+    let start = Instant::now();
+    let (mut pace, mut server) = (Pace::new(rate), Server::new(limit, start));
+    let mut flying: VecDeque<(Instant, bool)> = VecDeque::new();
+    let (mut accepted, mut refused) = (0, 0);
+    let mut now = start;
+    while now < start + Duration::from_secs(30) {
+        while flying.front().is_some_and(|(sent, _)| *sent + latency <= now) {
+            let Some((sent, fine)) = flying.pop_front() else { break };
+            if fine {
+                accepted += 1;
+                pace.accepted(now);
+            } else {
+                refused += 1;
+                pace.refused(Refusal::TooFast, sent, now, asked);
+            }
+        }
+        while flying.len() < concurrency && pace.take(now).is_ok() {
+            flying.push_back((now, server.accepts(now)));
+        }
+        now += MS;
+    }
+    (accepted, refused)
+}
+
+#[test]
+fn a_limit_of_the_server_is_used_by_nine_tenths_with_few_refusals() {
+    let second = Some(Duration::from_secs(1));
+    for (name, limit) in [
+        ("window", (|| Limit::Window { per_second: 100 }) as fn() -> Limit),
+        ("sliding", || Limit::Sliding { per_second: 100 }),
+        ("bucket of 100", || Limit::Bucket { per_second: 100.0, burst: 100.0 }),
+        ("bucket of 10", || Limit::Bucket { per_second: 100.0, burst: 10.0 }),
+    ] {
+        for asked in [second, Some(Duration::ZERO), None] {
+            for latency in [5, 50, 200] {
+                let (accepted, refused) = play(None, limit(), asked, latency * MS, 50);
+                let share = f64::from(refused) / f64::from(accepted + refused);
+                println!(
+                    "{name}, Retry-After {asked:?}, {latency} ms: {accepted} accepted, {refused} refused ({:.1}%)",
+                    share * 100.0
+                );
+                // A small bucket looks like a slow limit at first; it takes seconds to find out.
+                let least = if name == "bucket of 10" { 1_700 } else { 2_700 };
+                assert!(accepted >= least, "{name}, Retry-After {asked:?}, {latency} ms: {accepted} of 3000");
+                assert!(
+                    share < 0.05,
+                    "{name}, Retry-After {asked:?}, {latency} ms: {refused} refused of {accepted}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_given_rate_is_kept() {
+    let rate = "100/s".parse().unwrap();
+    let (accepted, refused) = play(Some(rate), Limit::Sliding { per_second: 103 }, None, 20 * MS, 50);
+    assert!((2_950..=3_010).contains(&accepted) && refused == 0, "{accepted} accepted, {refused} refused");
+    let mut pace = Pace::new(Some("2/s".parse().unwrap()));
+    let now = Instant::now();
+    assert!(pace.take(now).is_ok());
+    assert_eq!(pace.take(now), Err(470 * MS));
+    assert!(pace.take(now + 470 * MS).is_ok());
+}
+
+#[test]
+fn nothing_is_held_back_before_a_refusal() {
+    let mut pace = Pace::new(None);
+    let now = Instant::now();
+    assert!((0..10_000).all(|_| pace.take(now).is_ok()));
+}
+
+#[test]
+fn refusals_close_the_gate_for_as_long_as_asked_and_longer_where_nothing_is_said() {
+    let now = Instant::now();
+    let mut pace = Pace::new(None);
+    pace.refused(Refusal::Unavailable, now, now, Some(Duration::from_secs(7)));
+    assert_eq!(pace.take(now), Err(Duration::from_secs(7)));
+    assert!(pace.take(now + Duration::from_secs(7)).is_ok());
+
+    let mut pace = Pace::new(None);
+    let mut at = now;
+    let pauses: Vec<u128> = (0..12)
+        .map(|_| {
+            let pause = pace.refused(Refusal::TooFast, at, at, None);
+            at += pause;
+            pause.as_millis()
+        })
+        .collect();
+    assert_eq!(pauses[..5], [100, 200, 400, 800, 1_600]);
+    assert_eq!(pauses[11], 30_000);
+}
+
+#[test]
+fn a_limit_by_the_minute_is_not_run_against_each_minute() {
+    let start = Instant::now();
+    let mut pace = Pace::new(None);
+    for at in 0..60 {
+        assert!(pace.take(start + at * MS).is_ok());
+        pace.accepted(start + at * MS);
+    }
+    let now = start + 60 * MS;
+    pace.refused(Refusal::TooFast, now, now, Some(Duration::from_secs(59)));
+    let rate = pace.learned.unwrap().rate(now);
+    assert!((0.9..1.1).contains(&rate), "{rate}");
+}

@@ -1,0 +1,221 @@
+//! The grammar of `--paginate`: how an endpoint names its next page, and how its last one is known.
+//!
+//! ```text
+//! link                              the Link header, rel="next"
+//! next:/POINTER                     a URL in the body
+//! cursor:/POINTER=PARAM             a token in the body, sent back as a parameter
+//! page:PARAM[=START]                1, 2, 3, .. (or from START)
+//! offset:PARAM,LIMIT_PARAM=N        0, N, 2N, ..
+//! ```
+//!
+//! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all), `more=/POINTER` (a flag: is there
+//! more), `size=N` (records of a full page). A PARAM that begins with `/` is a pointer into the JSON body of a POST.
+
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+/// How the next page is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paginate {
+    /// Where it is named.
+    pub by: By,
+    /// When it is the last.
+    pub rules: Rules,
+}
+
+/// Where the next page is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// `Link: <..>; rel="next"`.
+    Link,
+    /// A URL in the body, at this pointer.
+    Next(String),
+    /// A token in the body, sent back as a parameter.
+    Cursor {
+        /// Where it stands.
+        pointer: String,
+        /// The parameter.
+        param: Param,
+    },
+    /// Pages by number.
+    Page {
+        /// The parameter.
+        param: Param,
+        /// The first page's number.
+        start: u64,
+    },
+    /// Records by number.
+    Offset {
+        /// The parameter for the first record.
+        param: Param,
+        /// The parameter for how many.
+        limit_param: Param,
+        /// How many.
+        limit: NonZeroU64,
+    },
+}
+
+/// A parameter of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Param {
+    /// In the query.
+    Query(String),
+    /// In the JSON body, at this pointer.
+    Body(String),
+}
+
+/// When a page is the last one, beyond what its place says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Where the body says how many records there are.
+    pub total: Option<String>,
+    /// Where the body says how many pages there are.
+    pub pages: Option<String>,
+    /// Where the body says whether there is more.
+    pub more: Option<String>,
+    /// Records of a full page.
+    pub size: Option<NonZeroU64>,
+}
+
+impl FromStr for Paginate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(';');
+        let by = by(parts.next().unwrap_or_default().trim())?;
+        let mut rules = Rules::default();
+        for rule in parts {
+            let (name, value) = rule.trim().split_once('=').ok_or_else(|| {
+                format!(
+                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER or ;size=N"
+                )
+            })?;
+            match name.trim() {
+                "total" => rules.total = Some(pointer(value)?),
+                "pages" => rules.pages = Some(pointer(value)?),
+                "more" => rules.more = Some(pointer(value)?),
+                "size" => rules.size = Some(number(value)?),
+                other => return Err(format!("{other:?} is no rule; there are total, pages, more and size")),
+            }
+        }
+        if let By::Offset { limit, .. } = &by {
+            rules.size.get_or_insert(*limit);
+        }
+        Ok(Self { by, rules })
+    }
+}
+
+fn by(text: &str) -> Result<By, String> {
+    let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+    match kind {
+        "link" if rest.is_empty() => Ok(By::Link),
+        "next" => Ok(By::Next(pointer(rest)?)),
+        "cursor" => {
+            let (at, name) = rest.rsplit_once('=').ok_or("write it as cursor:/POINTER=PARAM")?;
+            Ok(By::Cursor { pointer: pointer(at)?, param: param(name)? })
+        }
+        "page" => {
+            let (name, start) =
+                rest.split_once('=').map_or((rest, Ok(1)), |(name, start)| (name, start.trim().parse()));
+            let start = start.map_err(|_| format!("{rest:?}: the first page's number is not a number"))?;
+            Ok(By::Page { param: param(name)?, start })
+        }
+        "offset" => {
+            let wrong = "write it as offset:PARAM,LIMIT_PARAM=N";
+            let (name, limit) = rest.split_once(',').ok_or(wrong)?;
+            let (limit_name, limit) = limit.split_once('=').ok_or(wrong)?;
+            Ok(By::Offset { param: param(name)?, limit_param: param(limit_name)?, limit: number(limit)? })
+        }
+        _ => Err(format!(
+            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM,LIMIT_PARAM=N"
+        )),
+    }
+}
+
+fn pointer(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.starts_with('/') && text.len() > 1 {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is no JSON pointer; write it as /meta/next"))
+}
+
+fn param(text: &str) -> Result<Param, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("the parameter has no name".to_owned());
+    }
+    if text.starts_with('/') { pointer(text).map(Param::Body) } else { Ok(Param::Query(text.to_owned())) }
+}
+
+fn number(text: &str) -> Result<NonZeroU64, String> {
+    text.trim().parse().map_err(|_| format!("{text:?} is not a number of records"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        let by = |text: &str| text.parse::<Paginate>().unwrap().by;
+        let query = |name: &str| Param::Query(name.to_owned());
+        assert_eq!(by("link"), By::Link);
+        assert_eq!(by("next:/links/next"), By::Next("/links/next".to_owned()));
+        assert_eq!(
+            by("cursor:/meta/cursor=after"),
+            By::Cursor { pointer: "/meta/cursor".to_owned(), param: query("after") }
+        );
+        assert_eq!(
+            by("cursor:/c=/page/cursor"),
+            By::Cursor { pointer: "/c".to_owned(), param: Param::Body("/page/cursor".to_owned()) }
+        );
+        assert_eq!(by("page:p"), By::Page { param: query("p"), start: 1 });
+        assert_eq!(by("page:p=0"), By::Page { param: query("p"), start: 0 });
+        let limit = NonZeroU64::new(50).unwrap();
+        assert_eq!(
+            by("offset:skip,take=50"),
+            By::Offset { param: query("skip"), limit_param: query("take"), limit }
+        );
+        let rules = "page:p;total=/t;more=/m;pages=/n;size=10".parse::<Paginate>().unwrap().rules;
+        assert_eq!(
+            (
+                rules.total.as_deref(),
+                rules.more.as_deref(),
+                rules.pages.as_deref(),
+                rules.size.map(NonZeroU64::get)
+            ),
+            (Some("/t"), Some("/m"), Some("/n"), Some(10))
+        );
+        assert_eq!("offset:o,l=7".parse::<Paginate>().unwrap().rules.size.map(NonZeroU64::get), Some(7));
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for wrong in [
+            "",
+            "links",
+            "link:x",
+            "next",
+            "next:",
+            "next:links",
+            "next:/",
+            "cursor:/a",
+            "cursor:a=b",
+            "cursor:/a=",
+            "page:",
+            "page:p=x",
+            "page:p=-1",
+            "offset:o",
+            "offset:o,l",
+            "offset:o,l=0",
+            "offset:,l=1",
+            "page:p;",
+            "page:p;total=t",
+            "page:p;size=0",
+            "page:p;sum=/x",
+        ] {
+            assert!(wrong.parse::<Paginate>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! One value in a JSON text, found by a JSON pointer (RFC 6901) without building the text in memory: a page may have
+//! megabytes of records, and only its cursor is wanted.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The JSON text at the pointer: none where nothing is. Only as much of the text is checked as has to be passed over.
+///
+/// # Errors
+/// When the text is not JSON.
+pub fn find<'a>(text: &'a str, pointer: &str) -> Result<Option<&'a RawValue>, serde_json::Error> {
+    let mut at: &'a RawValue = serde_json::from_str(text)?;
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        let mut deserializer = serde_json::Deserializer::from_str(at.get());
+        let found = match at.get().as_bytes().first() {
+            Some(b'{') => deserializer.deserialize_map(Member(&step))?,
+            Some(b'[') => deserializer.deserialize_seq(Element(step.parse().ok()))?,
+            _ => None,
+        };
+        match found {
+            Some(value) => at = value,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(at))
+}
+
+/// A text or the digits of a number at the pointer; none for null, `""` and what is not there.
+///
+/// # Errors
+/// When the text is not JSON, or there is something else.
+pub fn scalar(text: &str, pointer: &str) -> Result<Option<String>, String> {
+    let found = find(text, pointer).map_err(|error| format!("is not JSON ({error})"))?;
+    match found.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(raw) if raw.starts_with('"') => {
+            let text: String = serde_json::from_str(raw)
+                .map_err(|error| format!("has a bad text at {pointer} ({error})"))?;
+            Ok(Some(text).filter(|text| !text.is_empty()))
+        }
+        Some(raw) if raw.starts_with(['{', '[']) => {
+            Err(format!("has a structure at {pointer}, not a text or a number"))
+        }
+        Some(raw) => Ok(Some(raw.to_owned())),
+    }
+}
+
+/// The value of a member; the last of equal names, as parsers have it.
+struct Member<'s>(&'s str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The element of an array.
+struct Element(Option<usize>);
+
+impl<'de> Visitor<'de> for Element {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        let mut at = 0;
+        while let Some(value) = seq.next_element::<&'de RawValue>()? {
+            if Some(at) == self.0 {
+                found = Some(value);
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+}
+
+/// Sets the value at a pointer of a JSON text, making objects on the way.
+///
+/// # Errors
+/// In words: the text is not JSON, or what stands on the way is no object.
+pub fn set(text: &str, pointer: &str, value: serde_json::Value) -> Result<String, String> {
+    let mut root: serde_json::Value = if text.trim().is_empty() {
+        serde_json::Value::Object(serde_json::Map::new())
+    } else {
+        serde_json::from_str(text)
+            .map_err(|error| format!("the body of the request is not JSON ({error})"))?
+    };
+    let mut at = &mut root;
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        let serde_json::Value::Object(map) = at else {
+            return Err(format!("the body of the request has no object on the way to {pointer}"));
+        };
+        at = map.entry(step).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+    }
+    *at = value;
+    Ok(root.to_string())
+}
+
+/// Whether a text is one whole JSON object or array, and nothing behind it.
+#[must_use]
+pub fn is_whole(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = r#"{"items":[{"next":1},{"next":2}],"meta":{"next":"a\u0041","n":12345678901234567890,"more":false,"none":null,"empty":""},"a/b":{"~":[7]}}"#;
+
+    #[test]
+    fn values_are_found_where_the_pointer_says() {
+        let at = |pointer: &str| scalar(PAGE, pointer).unwrap();
+        assert_eq!(at("/meta/next").as_deref(), Some("aA"));
+        assert_eq!(at("/meta/n").as_deref(), Some("12345678901234567890"));
+        assert_eq!(at("/meta/more").as_deref(), Some("false"));
+        assert_eq!(at("/items/1/next").as_deref(), Some("2"));
+        assert_eq!(at("/a~1b/~0/0").as_deref(), Some("7"));
+        for nothing in ["/meta/none", "/meta/empty", "/meta/x", "/x/y", "/items/2", "/items/x", "/meta/n/x"] {
+            assert_eq!(at(nothing), None, "{nothing}");
+        }
+        assert!(scalar(PAGE, "/meta").is_err());
+        assert!(scalar("<html>", "/meta").is_err());
+        assert!(scalar(&PAGE[..PAGE.len() - 1], "/meta/next").is_err());
+    }
+
+    #[test]
+    fn values_are_set_in_a_body() {
+        assert_eq!(set("", "/page/after", "x".into()).unwrap(), r#"{"page":{"after":"x"}}"#);
+        assert_eq!(
+            set(r#"{"a":1,"page":{"after":"x"}}"#, "/page/after", 5.into()).unwrap(),
+            r#"{"a":1,"page":{"after":5}}"#
+        );
+        assert!(set("[]", "/a", 1.into()).is_err());
+    }
+
+    #[test]
+    fn only_whole_texts_are_whole() {
+        assert!(is_whole("{\"a\":[1]}\n") && is_whole(" [] "));
+        for half in ["", "{\"a\":[1]", "[1,", "[1]]", "{}{}", "12", "\"a\"", "null"] {
+            assert!(!is_whole(half), "{half}");
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! One request until it is answered: admission, credentials, redirects, a renewed token, retries.
+//!
+//! Each hop of a redirect is judged like a request of its own: credentials follow to origins that were named, and to no other; from https
+//! to http nothing follows at all.
+
+use std::error::Error;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE};
+use http::{Method as Verb, StatusCode};
+use reqwest::Response;
+use url::Url;
+
+use super::admission::{Slot, pause};
+use super::client::Shared;
+use super::counters::Counting;
+use super::error::HttpError;
+use super::origin::Origin;
+use super::request::{Method, Request};
+use super::retry::{Failure, Tries};
+use super::retry_after;
+use super::token::Token;
+
+/// Redirects of one request: more are a circle.
+const REDIRECTS_MAX: u32 = 10;
+/// How much of what a failing server says is read, for how long, and how much of it is shown.
+const SAID_BYTES_MAX: usize = 4 * 1024;
+const SAID_WITHIN: Duration = Duration::from_secs(5);
+const SAID_CHARS_MAX: usize = 200;
+
+/// What is asked for.
+pub(super) struct Ask<'a> {
+    pub(super) request: &'a Request,
+    /// From this byte on, of the version with this validator.
+    pub(super) range: Option<(u64, &'a str)>,
+    pub(super) encodings: Encodings,
+}
+
+/// How the server may compress the body for the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encodings {
+    /// Not at all: resume points count bytes as they are sent.
+    Identity,
+    /// As pages may be.
+    Compressed,
+}
+
+/// What came.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// The first bytes of the body; none: it is empty.
+    pub(super) first: Option<Bytes>,
+    /// Where it came from at last.
+    pub(super) url: Url,
+    /// The request's slot, held as long as the body comes.
+    pub(super) _slot: Slot,
+}
+
+struct Failed {
+    failure: Failure,
+    url: Url,
+    error: HttpError,
+}
+
+/// One hop of a request.
+struct Hop {
+    url: Url,
+    verb: Verb,
+    body: Option<String>,
+}
+
+impl Shared {
+    /// Sends until there is an answer, or patience runs out.
+    pub(super) async fn send(&self, ask: &Ask<'_>, tries: &mut Tries) -> Result<Answer, HttpError> {
+        loop {
+            let failed = match self.attempt(ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let gate = self.gates.origin(&failed.url);
+            let again = tries.pause(failed.failure, &mut gate.budget(), Instant::now());
+            let Some(wait) = again else {
+                let within = tries.within(Instant::now());
+                let (url, tries) = (ask.request.shown(), tries.count);
+                let tried = failed.failure != Failure::Final && tries > 1;
+                let source = failed.error;
+                return Err(if tried {
+                    HttpError::GaveUp { url, tries, within, source: Box::new(source) }
+                } else {
+                    source
+                });
+            };
+            tracing::debug!(url = ask.request.shown(), error = %failed.error, "tried again");
+            Counting::one(&self.counting.retried);
+            pause(wait, &self.counting).await;
+        }
+    }
+
+    /// One try, with its redirects and a renewed token.
+    async fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
+        let request = ask.request;
+        let named = self.credentials.are_for(&request.url);
+        let mut hop = Hop {
+            url: if named { request.url_with_secrets() } else { request.url.clone() },
+            verb: if request.method == Method::Post { Verb::POST } else { Verb::GET },
+            body: request.body.clone(),
+        };
+        let last = |url: &Url, error| Failed { failure: Failure::Final, url: url.clone(), error };
+        let mut gate = self.gates.origin(&hop.url);
+        self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
+        let slot = self.gates.admit(&gate, request.ordinal, &self.counting).await;
+        self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
+        let mut renewed = false;
+        for hops in 0.. {
+            let token = self.token(&hop.url).await.map_err(|error| last(&hop.url, error))?;
+            let sent = Instant::now();
+            let response = self.exchange(ask, &hop, token.as_ref()).await?;
+            let status = response.status();
+            if status.is_redirection() && response.headers().contains_key(LOCATION) {
+                gate.pace().accepted(Instant::now());
+                let next = redirect(&hop, response.headers(), status, hops)
+                    .map_err(|reason| last(&hop.url, HttpError::Redirect { url: request.shown(), reason }))?;
+                Counting::one(&self.counting.redirected);
+                hop = next;
+                gate = self.gates.origin(&hop.url);
+                self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
+                gate.turn(&self.counting).await;
+                continue;
+            }
+            if status == StatusCode::UNAUTHORIZED
+                && !renewed
+                && let Some(refused) = &token
+            {
+                renewed = true;
+                let newer = self.tokens.renew(&self.settings.auth, &self.engines, refused).await;
+                if newer.map_err(|error| last(&hop.url, error))?.is_some() {
+                    gate.turn(&self.counting).await;
+                    continue;
+                }
+            }
+            let is_part = ask.range.is_some()
+                && matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+            if status == StatusCode::OK
+                || status == StatusCode::NON_AUTHORITATIVE_INFORMATION
+                || is_part
+                || is_empty(status)
+            {
+                return self.answered(request, &hop, response, slot).await;
+            }
+            return Err(self.refused(request, &hop, response, sent, token.as_ref()).await);
+        }
+        Err(last(&hop.url, HttpError::Redirect { url: request.shown(), reason: "without end".to_owned() }))
+    }
+
+    async fn token(&self, url: &Url) -> Result<Option<Token>, HttpError> {
+        if !self.credentials.are_for(url) {
+            return Ok(None);
+        }
+        self.tokens.current(&self.settings.auth, &self.engines).await
+    }
+
+    fn not_away(&self, gate: &super::admission::Gate, request: &Request) -> Result<(), HttpError> {
+        let limit = self.settings.patience.longest_wait;
+        match gate.away(limit) {
+            None => Ok(()),
+            Some((asked, status)) => {
+                Err(HttpError::LongWait { url: request.shown(), status, asked: whole_seconds(asked), limit })
+            }
+        }
+    }
+
+    /// Sends one hop and waits for the head of its answer.
+    async fn exchange(&self, ask: &Ask<'_>, hop: &Hop, token: Option<&Token>) -> Result<Response, Failed> {
+        let failed = |failure, error| Failed { failure, url: hop.url.clone(), error };
+        let last = |error| failed(Failure::Final, error);
+        let mut request = reqwest::Request::new(hop.verb.clone(), hop.url.clone());
+        let headers = request.headers_mut();
+        headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
+        if hop.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        self.credentials
+            .apply(&hop.url, ask.request, token.map(|token| &token.secret), headers)
+            .map_err(last)?;
+        let encodings = match ask.encodings {
+            Encodings::Identity => "identity",
+            Encodings::Compressed => "gzip, zstd",
+        };
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
+        if let Some((from, etag)) = ask.range {
+            headers.insert(
+                RANGE,
+                HeaderValue::try_from(format!("bytes={from}-"))
+                    .unwrap_or(HeaderValue::from_static("bytes=0-")),
+            );
+            if let Ok(etag) = HeaderValue::from_str(etag) {
+                headers.insert(IF_RANGE, etag);
+            }
+        }
+        *request.body_mut() = hop.body.clone().map(Into::into);
+        let engine = self.engines.of(&hop.url).map_err(last)?;
+        Counting::one(&self.counting.requests);
+        let timeouts = self.settings.timeouts;
+        // Connecting has a limit of its own, and comes before.
+        match tokio::time::timeout(timeouts.connect + timeouts.first_byte, engine.execute(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => {
+                let (failure, error) = broken(ask.request, error);
+                Err(failed(failure, error))
+            }
+            Err(_) => Err(failed(
+                Failure::Connection,
+                HttpError::Timeout { url: ask.request.shown(), what: "answer", after: timeouts.first_byte },
+            )),
+        }
+    }
+
+    /// A success: with the first bytes of its body, so that a server that breaks before them is asked again.
+    async fn answered(
+        &self,
+        request: &Request,
+        hop: &Hop,
+        mut response: Response,
+        slot: Slot,
+    ) -> Result<Answer, Failed> {
+        let failed = |error| Failed { failure: Failure::Connection, url: hop.url.clone(), error };
+        let idle = self.settings.timeouts.idle;
+        let first = match tokio::time::timeout(idle, response.chunk()).await {
+            Ok(Ok(first)) => first,
+            Ok(Err(error)) => {
+                return Err(failed(HttpError::Connection {
+                    url: request.shown(),
+                    source: error.without_url(),
+                }));
+            }
+            Err(_) => {
+                return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: idle }));
+            }
+        };
+        let gate = self.gates.origin(&hop.url);
+        gate.pace().accepted(Instant::now());
+        gate.budget().succeeded();
+        Ok(Answer { response, first, url: hop.url.clone(), _slot: slot })
+    }
+
+    /// An answer that is no success.
+    async fn refused(
+        &self,
+        request: &Request,
+        hop: &Hop,
+        response: Response,
+        sent: Instant,
+        token: Option<&Token>,
+    ) -> Failed {
+        let (status, url) = (response.status(), request.shown());
+        let gate = self.gates.origin(&hop.url);
+        let failure = Failure::of(status);
+        if let Failure::Refused(refusal) = failure {
+            Counting::one(&self.counting.refused);
+            let asked = retry_after::asked(response.headers(), SystemTime::now());
+            let limit = self.settings.patience.longest_wait;
+            if let Some(asked) = asked.filter(|asked| *asked > limit) {
+                let asked = whole_seconds(asked);
+                gate.leave_alone(asked, status);
+                let error = HttpError::LongWait { url, status, asked, limit };
+                return Failed { failure: Failure::Final, url: hop.url.clone(), error };
+            }
+            gate.pace().refused(refusal, sent, Instant::now(), asked);
+        } else {
+            gate.pace().accepted(Instant::now());
+        }
+        let said = said(response).await;
+        let said = self.credentials.strike_out(&said, request, token.map(|token| &token.secret));
+        let said = said.chars().take(SAID_CHARS_MAX).collect();
+        Failed { failure, url: hop.url.clone(), error: HttpError::Status { url, status, said } }
+    }
+}
+
+const fn is_empty(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+}
+
+/// Years are not told in nanoseconds, nor shown in them.
+fn whole_seconds(time: Duration) -> Duration {
+    const A_CENTURY: u64 = 100 * 365 * 86_400;
+    Duration::from_secs(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).min(A_CENTURY))
+}
+
+/// The next hop of a redirect, or why it is not followed. The reason shows origins only: what is behind them may be a secret of the server.
+fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Result<Hop, String> {
+    if hops >= REDIRECTS_MAX {
+        return Err(format!("again and again: more than {REDIRECTS_MAX} times"));
+    }
+    let location =
+        headers.get(LOCATION).and_then(|location| location.to_str().ok()).ok_or("to what is no URL")?;
+    let mut url = hop.url.join(location.trim()).map_err(|error| format!("to what is no URL ({error})"))?;
+    let to = Origin::of(&url);
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("to {}://, which is not fetched", url.scheme()));
+    }
+    if hop.url.scheme() == "https" && url.scheme() == "http" {
+        return Err(format!("from https to {to}: what is asked for in secret is not fetched in the open"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("to {to} with a user's name in the URL"));
+    }
+    url.set_fragment(None);
+    let is_elsewhere = to != Origin::of(&hop.url);
+    match (status, hop.verb == Verb::POST) {
+        (StatusCode::SEE_OTHER, _) => Ok(Hop { url, verb: Verb::GET, body: None }),
+        (
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT,
+            false,
+        ) => Ok(Hop { url, verb: Verb::GET, body: None }),
+        (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, true) if !is_elsewhere => {
+            Ok(Hop { url, verb: Verb::POST, body: hop.body.clone() })
+        }
+        (_, true) => Err(format!("a POST to {to} ({status}): its body is not sent there")),
+        (_, false) => Err(format!("to {to} in a way that is not followed ({status})")),
+    }
+}
+
+/// What an error of the engine means.
+fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
+    let error = error.without_url();
+    if let Some(tls) = find::<rustls::Error>(&error) {
+        return (Failure::Final, HttpError::Tls { reason: format!("{}: {tls}", Origin::of(&request.url)) });
+    }
+    if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
+        let reason = innermost(&error);
+        return (Failure::Final, HttpError::NotHttp { url: request.shown(), reason });
+    }
+    if error.is_builder() {
+        let reason = innermost(&error);
+        return (Failure::Final, HttpError::BadUrl { word: request.shown(), reason });
+    }
+    (Failure::Connection, HttpError::Connection { url: request.shown(), source: error })
+}
+
+/// A cause of this kind, also inside of I/O errors.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// The cause behind all causes: what happened.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// The beginning of what a server says, in one line.
+async fn said(mut response: Response) -> String {
+    let mut bytes = Vec::new();
+    let read = async {
+        while bytes.len() < SAID_BYTES_MAX
+            && let Ok(Some(more)) = response.chunk().await
+        {
+            bytes.extend_from_slice(&more);
+        }
+    };
+    // What did not come in time is not quoted.
+    let _ = tokio::time::timeout(SAID_WITHIN, read).await;
+    bytes.truncate(SAID_BYTES_MAX);
+    let text = String::from_utf8_lossy(&bytes);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirected(verb: Verb, from: &str, status: u16, to: &'static str) -> Result<(Verb, String), String> {
+        let body = (verb == Verb::POST).then(|| "{}".to_owned());
+        let hop = Hop { url: Url::parse(from).unwrap(), verb, body };
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(to))]);
+        redirect(&hop, &headers, StatusCode::from_u16(status).unwrap(), 0)
+            .map(|hop| (hop.verb, hop.url.to_string()))
+    }
+
+    #[test]
+    fn redirects_are_followed_where_nothing_is_given_away() {
+        let get = |from: &str, status, to| redirected(Verb::GET, from, status, to);
+        assert_eq!(get("https://h/a/b", 302, "../c?d"), Ok((Verb::GET, "https://h/c?d".to_owned())));
+        assert_eq!(get("http://h/a", 301, "https://h/a#x"), Ok((Verb::GET, "https://h/a".to_owned())));
+        assert_eq!(get("https://h/a", 308, "https://other/a"), Ok((Verb::GET, "https://other/a".to_owned())));
+        assert_eq!(
+            redirected(Verb::POST, "https://h/a", 303, "/b"),
+            Ok((Verb::GET, "https://h/b".to_owned()))
+        );
+        assert_eq!(
+            redirected(Verb::POST, "https://h/a", 307, "/b"),
+            Ok((Verb::POST, "https://h/b".to_owned()))
+        );
+        for (status, to) in [
+            (302, "http://h/a"),
+            (302, "http://other/"),
+            (302, "ftp://h/"),
+            (302, "file:///etc/passwd"),
+            (302, "https://h@other/"),
+            (302, "https://u:p@h/"),
+            (300, "/b"),
+            (304, "/b"),
+            (302, "https://"),
+        ] {
+            assert!(get("https://h/a", status, to).is_err(), "{status} {to}");
+        }
+        for (status, to) in [(301, "/b"), (302, "/b"), (307, "https://other/b"), (308, "https://h:444/b")] {
+            assert!(redirected(Verb::POST, "https://h/a", status, to).is_err(), "{status} {to}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! How to speak to servers: inert. What the flags say, before anything is read or sent.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+
+use super::value::Value;
+
+/// Requests in flight, unless said otherwise: enough to hide latency, few enough for a small server.
+pub const CONCURRENCY: usize = 16;
+
+/// A header that is sent to the named origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+}
+
+impl Header {
+    /// Reads `Name: value`.
+    ///
+    /// # Errors
+    /// In words, without the value.
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
+        let name = name.trim();
+        http::HeaderName::from_str(name).map_err(|_| format!("{name:?} is no name of a header"))?;
+        let value = Value::parse(value.trim(), env).map_err(|error| error.to_string())?;
+        Ok(Self { name: name.to_owned(), value })
+    }
+}
+
+/// A query parameter that is sent to the named origins, and never stored or shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Nobody, or what the headers say.
+    #[default]
+    None,
+    /// A user and a password.
+    Basic {
+        /// The user.
+        user: Value,
+        /// The password.
+        password: Value,
+    },
+    /// A token from a file, read again on a 401.
+    BearerFile(PathBuf),
+    /// A token from a command's output (run by `sh -c`), run again on a 401.
+    BearerCommand(String),
+    /// OAuth 2 client credentials.
+    ClientCredentials {
+        /// Where tokens are issued.
+        token_url: Url,
+        /// The client's name.
+        client_id: Value,
+        /// Its secret.
+        client_secret: Value,
+        /// What is asked for.
+        scope: Option<String>,
+    },
+}
+
+/// So many requests in so long a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests.
+    pub requests: NonZeroU32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    /// `10/s`, `600/m`, `1000/h`, `5/10s`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no rate; write 10/s, 600/m, 1000/h or 5/10s");
+        let (count, per) = text.split_once('/').ok_or_else(wrong)?;
+        let requests = count.trim().parse().map_err(|_| wrong())?;
+        let per = per.trim();
+        let per =
+            if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+        let per = humantime::parse_duration(&per).map_err(|_| wrong())?;
+        if per.is_zero() {
+            return Err(wrong());
+        }
+        Ok(Self { requests, per })
+    }
+}
+
+/// How long each step may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between bytes of a body; within this time at least [`SLOWEST_BYTES_PER_SECOND`] must come on average. Only waiting for the server counts.
+    pub idle: Duration,
+    /// For one whole answer, where only waiting for the server counts.
+    pub whole: Option<Duration>,
+}
+
+/// Below this many bytes a second over the idle timeout, a body has stopped: one byte a second would keep a connection for ever.
+pub const SLOWEST_BYTES_PER_SECOND: u64 = 100;
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            whole: None,
+        }
+    }
+}
+
+/// How much trouble is borne.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a request, and an origin without any success, may fail before it is given up.
+    pub retry_for: Duration,
+    /// Tries of a request that is answered by a failure of the server (408, 425, 5xx).
+    pub tries: u32,
+    /// The longest Retry-After that is waited for.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            retry_for: Duration::from_secs(300),
+            // With back-off about 13 s: longer than a server's hiccup, short beside a load.
+            tries: 8,
+            longest_wait: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Bounds on what is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one page, decompressed: pages are whole in memory.
+    pub page_bytes: u64,
+    /// Pages of one endpoint: reaching it is a failure.
+    pub pages: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { page_bytes: 16 << 20, pages: 100_000 }
+    }
+}
+
+/// How to speak to servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Headers for the named origins.
+    pub headers: Vec<Header>,
+    /// Secret query parameters for the named origins.
+    pub parameters: Vec<Parameter>,
+    /// Who is asking.
+    pub auth: Auth,
+    /// Requests in flight, over all origins.
+    pub concurrency: usize,
+    /// Requests in a time, for each origin.
+    pub rate: Option<Rate>,
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+    /// How much trouble is borne.
+    pub patience: Patience,
+    /// Bounds on what is fetched.
+    pub limits: Limits,
+    /// Authorities to trust beside the system's, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// What `User-Agent` says.
+    pub user_agent: String,
+    /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
+    pub save_raw: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            headers: Vec::new(),
+            parameters: Vec::new(),
+            auth: Auth::None,
+            concurrency: CONCURRENCY,
+            rate: None,
+            timeouts: Timeouts::default(),
+            patience: Patience::default(),
+            limits: Limits::default(),
+            ca_file: None,
+            user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
+            save_raw: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read() {
+        let rate = |text: &str| text.parse::<Rate>().map(|rate| (rate.requests.get(), rate.per.as_millis()));
+        assert_eq!(rate("10/s"), Ok((10, 1_000)));
+        assert_eq!(rate("600/m"), Ok((600, 60_000)));
+        assert_eq!(rate("5/10s"), Ok((5, 10_000)));
+        assert_eq!(rate("1000/h"), Ok((1_000, 3_600_000)));
+        for wrong in ["10", "0/s", "-1/s", "x/s", "10/", "10/0s", "10/fortnight"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn headers_are_read_and_never_show_their_values() {
+        let header = Header::parse("X-Api-Key: env:KEY", |_| Some("CANARY".to_owned())).unwrap();
+        assert_eq!((header.name.as_str(), header.value.resolve().unwrap().reveal()), ("X-Api-Key", "CANARY"));
+        assert!(!format!("{header:?}").contains("CANARY"));
+        for wrong in ["X-Api-Key CANARY", "X Api: CANARY", ": CANARY"] {
+            let error = Header::parse(wrong, |_| None).unwrap_err();
+            assert!(!error.contains("CANARY"), "{error}");
+        }
+    }
+}

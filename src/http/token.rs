@@ -1,0 +1,137 @@
+//! Bearer tokens that can be had anew: from a file, a command, or an OAuth 2 server. Fetched once, and once more when a server says 401.
+//!
+//! However many requests are refused at once, the token is renewed once: who comes later finds a newer one.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use super::error::HttpError;
+use super::oauth;
+use super::settings::Auth;
+use super::tls::Engines;
+use super::value::read_secret;
+use crate::secret::Secret;
+
+/// How long a command may take: somebody may have to confirm it.
+const COMMAND_MAX: Duration = Duration::from_secs(60);
+/// Longest output of a command.
+const OUTPUT_BYTES_MAX: u64 = 64 * 1024;
+
+/// A token, and which one it is.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) secret: Secret,
+    generation: u64,
+    expires: Option<Instant>,
+}
+
+impl Token {
+    pub(super) const fn new(secret: Secret, expires: Option<Instant>) -> Self {
+        Self { secret, generation: 0, expires }
+    }
+}
+
+/// Where tokens come from, and the last one.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<Option<Token>>);
+
+impl Tokens {
+    /// The token to send; none where the settings have none to renew.
+    pub(super) async fn current(&self, auth: &Auth, engines: &Engines) -> Result<Option<Token>, HttpError> {
+        self.get(auth, engines, None).await
+    }
+
+    /// A newer one than this; none if there is no other.
+    pub(super) async fn renew(
+        &self,
+        auth: &Auth,
+        engines: &Engines,
+        refused: &Token,
+    ) -> Result<Option<Token>, HttpError> {
+        let newer = self.get(auth, engines, Some(refused)).await?;
+        Ok(newer.filter(|newer| newer.secret != refused.secret))
+    }
+
+    async fn get(
+        &self,
+        auth: &Auth,
+        engines: &Engines,
+        refused: Option<&Token>,
+    ) -> Result<Option<Token>, HttpError> {
+        if matches!(auth, Auth::None | Auth::Basic { .. }) {
+            return Ok(None);
+        }
+        let mut last = self.0.lock().await;
+        let generation = last.as_ref().map_or(0, |token| token.generation);
+        let is_good = |token: &Token| {
+            token.expires.is_none_or(|at| Instant::now() < at)
+                && refused.is_none_or(|refused| token.generation > refused.generation)
+        };
+        if let Some(token) = last.as_ref().filter(|token| is_good(token)) {
+            return Ok(Some(token.clone()));
+        }
+        let token = Token { generation: generation + 1, ..fetch(auth, engines).await? };
+        *last = Some(token.clone());
+        Ok(Some(token))
+    }
+}
+
+async fn fetch(auth: &Auth, engines: &Engines) -> Result<Token, HttpError> {
+    match auth {
+        Auth::BearerFile(path) => from_file(path),
+        Auth::BearerCommand(command) => from_command(command).await,
+        Auth::ClientCredentials { token_url, client_id, client_secret, scope } => {
+            let client = oauth::Client {
+                id: client_id.resolve()?,
+                secret: client_secret.resolve()?,
+                scope: scope.as_deref(),
+            };
+            oauth::fetch(engines, token_url, &client).await
+        }
+        Auth::None | Auth::Basic { .. } => {
+            Err(HttpError::Token { from: "nowhere".to_owned(), reason: "none was asked for".to_owned() })
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<Token, HttpError> {
+    Ok(Token::new(read_secret(path)?, None))
+}
+
+async fn from_command(command: &str) -> Result<Token, HttpError> {
+    // The command's words and its output may hold secrets: neither is shown.
+    let failed =
+        |reason: String| HttpError::Token { from: "the command of --bearer-command".to_owned(), reason };
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let output = child.stdout.take().ok_or_else(|| failed("it has no output".to_owned()))?;
+    let run = async {
+        let mut text = Vec::new();
+        output.take(OUTPUT_BYTES_MAX).read_to_end(&mut text).await?;
+        Ok::<_, std::io::Error>((text, child.wait().await?))
+    };
+    let (text, status) = tokio::time::timeout(COMMAND_MAX, run)
+        .await
+        .map_err(|_| failed(format!("it did not end within {}", humantime::format_duration(COMMAND_MAX))))?
+        .map_err(|error| failed(error.to_string()))?;
+    if !status.success() {
+        return Err(failed(format!("it ended with {status}")));
+    }
+    let text = String::from_utf8(text).map_err(|_| failed("its output is not UTF-8".to_owned()))?;
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err(failed("its output is not one word".to_owned()));
+    }
+    Ok(Token::new(Secret::new(text.to_owned()), None))
+}

@@ -1,0 +1,152 @@
+//! Values of headers and parameters, as they are given on the command line: a text, or where a secret is.
+//!
+//! `text`, `env:NAME`, `file:PATH`; behind a scheme's word too: `Bearer env:TOKEN`. The environment comes in through a closure.
+
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// Longest secret in a file: more is not a secret but the wrong file.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A value that may be a secret, or stand in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// What stands before it, as it is: `Bearer `.
+    before: String,
+    from: From,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum From {
+    Text(Secret),
+    File(PathBuf),
+}
+
+/// A secret that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// No such variable.
+    #[error("the environment variable {name} is not set")]
+    NotSet {
+        /// Its name.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the secret in {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no secret.
+    #[error("{} {what}", path.display())]
+    NotASecret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl ValueError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotSet { name } => Some(format!("export {name}=.. before, or give file:PATH")),
+            Self::File { .. } | Self::NotASecret { .. } => None,
+        }
+    }
+}
+
+impl Value {
+    /// Reads a value; `env` looks a variable up.
+    ///
+    /// # Errors
+    /// When the variable is not set.
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ValueError> {
+        let at = text
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+        let (before, last) = text.split_at(at);
+        if let Some(name) = last.strip_prefix("env:") {
+            let secret = env(name).ok_or_else(|| ValueError::NotSet { name: name.to_owned() })?;
+            return Ok(Self {
+                before: before.to_owned(),
+                from: From::Text(Secret::new(secret.trim_end_matches(['\r', '\n']).to_owned())),
+            });
+        }
+        if let Some(path) = last.strip_prefix("file:") {
+            return Ok(Self { before: before.to_owned(), from: From::File(PathBuf::from(path)) });
+        }
+        Ok(Self { before: String::new(), from: From::Text(Secret::new(text.to_owned())) })
+    }
+
+    /// A text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self { before: String::new(), from: From::Text(Secret::new(text.to_owned())) }
+    }
+
+    /// What is sent. Reads the file, if it is in one.
+    ///
+    /// # Errors
+    /// When there is no such file or no secret in it.
+    pub fn resolve(&self) -> Result<Secret, ValueError> {
+        let secret = self.bare()?;
+        Ok(Secret::new(format!("{}{}", self.before, secret.reveal())))
+    }
+
+    /// The secret alone, without what stands before it: that is what must not be shown.
+    pub(super) fn bare(&self) -> Result<Secret, ValueError> {
+        match &self.from {
+            From::Text(secret) => Ok(secret.clone()),
+            From::File(path) => read_secret(path),
+        }
+    }
+}
+
+/// The text of a file, without line ends behind it.
+pub(super) fn read_secret(path: &std::path::Path) -> Result<Secret, ValueError> {
+    use std::io::Read as _;
+    let failed = |source| ValueError::File { path: path.to_owned(), source };
+    let not = |what| ValueError::NotASecret { path: path.to_owned(), what };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(not("is too long for a secret"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| not("is not UTF-8"))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(not("is empty"));
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_from_texts_variables_and_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        std::fs::write(&file, "abc\n").unwrap();
+        let env = |name: &str| (name == "TOKEN").then(|| "t0k".to_owned());
+        let sent = |text: &str| Value::parse(text, env).unwrap().resolve().unwrap().reveal().to_owned();
+        assert_eq!(sent("plain text"), "plain text");
+        assert_eq!(sent("env:TOKEN"), "t0k");
+        assert_eq!(sent("Bearer env:TOKEN"), "Bearer t0k");
+        assert_eq!(sent(&format!("Bearer file:{}", file.display())), "Bearer abc");
+        assert_eq!(sent("http://env:8080/"), "http://env:8080/");
+        assert!(
+            matches!(Value::parse("env:MISSING", env), Err(ValueError::NotSet { name }) if name == "MISSING")
+        );
+        assert!(Value::parse("file:/nowhere", env).unwrap().resolve().is_err());
+        assert!(!format!("{:?}", Value::parse("env:TOKEN", env).unwrap()).contains("t0k"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Sources from the network, fetched before their turn: requests are in flight side by side, records come out in order.
+//!
+//! Sources are begun in their order, so many at once. What a source has before its turn waits here, in bounded memory; when
+//! that is full, its task stops reading, and back-pressure reaches the socket. The source whose turn it is never waits for
+//! what others hold: it has places of its own. Dropped, everything that is under way is given up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::format::Layout;
+use crate::job;
+use crate::record::{Block, Digest, Position};
+use crate::source::SourceError;
+
+use super::input::{Begin, Input, Opened, Origin, Web};
+
+/// Blocks that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup.
+const BLOCKS_OF_TURN: usize = 2;
+
+/// What a block costs beside its bytes, so that very small ones count too.
+const BLOCK_OVERHEAD_BYTES: usize = 1024;
+
+type Item = (Result<(Block, Digest), SourceError>, Option<OwnedSemaphorePermit>);
+
+/// A source that was opened before its turn.
+pub(super) struct Fetched {
+    pub(super) exact: bool,
+    pub(super) note: Option<String>,
+    layout: Option<Layout>,
+    at: Position,
+    blocks: mpsc::UnboundedReceiver<Item>,
+}
+
+impl Fetched {
+    pub(super) async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+        match self.blocks.recv().await {
+            Some((item, _)) => item.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Sources that are being fetched.
+pub struct Ahead {
+    opened: HashMap<usize, oneshot::Receiver<Result<Fetched, SourceError>>>,
+    /// Ordinals below this one have had their turn, or have it.
+    turn: watch::Sender<usize>,
+    driver: AbortHandle,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// What all fetches share.
+struct Shared {
+    web: Web,
+    reading: job::Reading,
+    memory: Arc<Semaphore>,
+    memory_bytes: usize,
+    of_turn: Arc<Semaphore>,
+    turn: watch::Receiver<usize>,
+    /// Sources below this one are looked into before anyone's turn: their first block never waits.
+    sampled: usize,
+}
+
+/// How much is fetched ahead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Sources at once.
+    pub(super) sources: usize,
+    /// Bytes of records that wait for their turn.
+    pub(super) memory_bytes: usize,
+    /// Sources that are looked into for the sample.
+    pub(super) sampled: usize,
+}
+
+impl Ahead {
+    /// Begins to fetch these sources, in this order.
+    pub(super) fn start(
+        web: Web,
+        reading: job::Reading,
+        sources: Vec<(usize, Input, Begin)>,
+        bounds: Bounds,
+    ) -> Self {
+        let (turn, turns) = watch::channel(0);
+        let memory_bytes = bounds.memory_bytes.min(Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            web,
+            reading,
+            memory: Arc::new(Semaphore::new(memory_bytes)),
+            memory_bytes,
+            of_turn: Arc::new(Semaphore::new(BLOCKS_OF_TURN)),
+            turn: turns,
+            sampled: bounds.sampled,
+        });
+        let mut opened = HashMap::new();
+        let mut waiting = Vec::with_capacity(sources.len());
+        for (ordinal, input, begin) in sources {
+            let (tell, told) = oneshot::channel();
+            opened.insert(ordinal, told);
+            waiting.push((ordinal, input, begin, tell));
+        }
+        let driver = tokio::spawn(async move {
+            let at_once = Arc::new(Semaphore::new(bounds.sources.max(1)));
+            let mut fetches = JoinSet::new();
+            for (ordinal, input, begin, tell) in waiting {
+                let Ok(slot) = Arc::clone(&at_once).acquire_owned().await else { break };
+                let shared = Arc::clone(&shared);
+                fetches.spawn(async move {
+                    fetch(&shared, ordinal, (input, begin), tell).await;
+                    drop(slot);
+                });
+                while fetches.try_join_next().is_some() {}
+            }
+            while fetches.join_next().await.is_some() {}
+        });
+        Self { opened, turn, driver: driver.abort_handle() }
+    }
+
+    /// From now on it is the turn of this source: it waits for no other.
+    pub(crate) fn turn_of(&self, ordinal: usize) {
+        self.turn.send_replace(ordinal + 1);
+    }
+
+    /// A source as soon as it is open; `None`: it is not among these, or was taken before.
+    pub(crate) async fn take(&mut self, ordinal: usize) -> Option<Result<Opened, SourceError>> {
+        let opened = self.opened.remove(&ordinal)?.await;
+        // A fetch that died without a word is one that was given up.
+        let mut fetched = match opened.ok()? {
+            Ok(fetched) => fetched,
+            Err(error) => return Some(Err(error)),
+        };
+        let (layout, at) = (fetched.layout.take()?, fetched.at);
+        Some(Ok(Opened::new(Origin::Ahead(fetched), layout, at)))
+    }
+}
+
+async fn fetch(
+    shared: &Shared,
+    ordinal: usize,
+    (input, begin): (Input, Begin),
+    tell: oneshot::Sender<Result<Fetched, SourceError>>,
+) {
+    let mut opened = match input.open(&shared.reading, Some(&shared.web), &begin).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            // Who does not ask any more needs no answer.
+            let _ = tell.send(Err(error));
+            return;
+        }
+    };
+    let (blocks, receiver) = mpsc::unbounded_channel();
+    let fetched = Fetched {
+        exact: opened.is_exact(),
+        note: opened.take_note(),
+        layout: Some(opened.layout().clone()),
+        at: begin.at,
+        blocks: receiver,
+    };
+    if tell.send(Ok(fetched)).is_err() {
+        return;
+    }
+    let mut first = ordinal < shared.sampled;
+    loop {
+        let item = match opened.next(&mut 0).await {
+            Ok(Some(item)) => Ok(item),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        let place = match &item {
+            Ok((block, _)) if !first => shared.place(ordinal, block).await,
+            _ => None,
+        };
+        first = false;
+        let failed = item.is_err();
+        if blocks.send((item, place)).is_err() || failed {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// Waits for memory, or for the source's turn and a place of those.
+    async fn place(&self, ordinal: usize, block: &Block) -> Option<OwnedSemaphorePermit> {
+        let bytes = (block.memory_bytes() + BLOCK_OVERHEAD_BYTES).min(self.memory_bytes);
+        let mut turn = self.turn.clone();
+        let of_turn = async {
+            // Without a sender nobody reads any more.
+            let _ = turn.wait_for(|turn| *turn > ordinal).await;
+            Arc::clone(&self.of_turn).acquire_owned().await.ok()
+        };
+        tokio::select! {
+            biased;
+            permit = Arc::clone(&self.memory).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)) => permit.ok(),
+            permit = of_turn => permit,
+        }
+    }
+}

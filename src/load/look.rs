@@ -1,0 +1,151 @@
+//! One look at sources, table and ledger, up to the point where it is known whether the table exists.
+//!
+//! Sources from the network are asked as soon as the ledger has said which of them are still to be fetched: planning and
+//! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
+//! for the sample.
+
+use crate::event::Listener;
+use crate::http::{Client, Origins};
+use crate::job::Job;
+use crate::ledger::unfinished_sources;
+use crate::pg::catalog::{read_table, server_facts};
+use crate::pg::{Ident, Session, TableName, connect_pool};
+use crate::plan::{Refusal, refuse_staging};
+use crate::schema::Table;
+use crate::source::{Location, SourceError, SourceSpec};
+
+use super::ahead::{Ahead, Bounds};
+use super::error::LoadError;
+use super::input::{Begin, Input, Web};
+use super::prepare::{Prepared, Start, missing};
+use super::race::open;
+use super::sample::{SAMPLED_SOURCES, Sampled, sample};
+use super::settings::identity;
+
+/// The part of the memory in which answers wait for their turn: batches have a half of it.
+const AHEAD_SHARE: u64 = 4;
+
+/// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
+pub(super) async fn look(
+    job: &Job,
+    listener: Listener<'_>,
+    specs: Vec<SourceSpec>,
+) -> Result<Prepared, LoadError> {
+    let web = web(job, &specs)?;
+    let mut inputs = Vec::with_capacity(specs.len());
+    for (ordinal, spec) in specs.into_iter().enumerate() {
+        inputs.push(Input::new(spec, ordinal).await?);
+    }
+    // Files are at hand: what is wrong with them is said before a server is asked for.
+    let early = match &web {
+        None => Some(sample(&mut inputs, job, None, None).await?),
+        Some(_) => None,
+    };
+    let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
+    let session = open(&pool).await?;
+    let facts = server_facts(&session).await?;
+    if !facts.may_stage {
+        return Err(refuse_staging(&facts.role, &facts.database).into());
+    }
+    let name = target_name(job, &inputs)?;
+    let table = read_table(&session, &name).await?;
+    let begun = match (early, &web) {
+        (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
+        (None, web) => begin(job, &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
+    };
+    let start = Start { job, listener, facts, inputs, web, begun };
+    let (table, ddl) = match table {
+        Some(table) => (Some(table), None),
+        None if job.verify => return Err(missing(&name).into()),
+        None => (None, Some(start.new_table(&name)?)),
+    };
+    match ddl {
+        None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
+        Some(new) => start.created(pool, session, new).await,
+    }
+}
+
+/// What was begun of the sources.
+pub(super) struct Begun {
+    pub(super) sampled: Sampled,
+    pub(super) ahead: Option<Ahead>,
+    /// The sample is an earlier start's: there must be an unfinished run.
+    pub(super) resumes: bool,
+}
+
+/// Begins to fetch, unless an earlier start has: then its sample does for the plan.
+async fn begin(
+    job: &Job,
+    session: &Session,
+    table: Option<&Table>,
+    (inputs, web): (&mut Vec<Input>, Option<&Web>),
+) -> Result<Begun, LoadError> {
+    if job.dry_run {
+        let sampled = sample(inputs, job, web, None).await?;
+        return Ok(Begun { sampled, ahead: None, resumes: false });
+    }
+    if let Some(table) = table
+        && !job.verify
+        && !job.runs.no_ledger
+        && !job.runs.restart
+        && let Some(stored) = unfinished_sources(session, &identity(job, &table.name)?).await
+    {
+        let stored = stored.iter().enumerate().filter_map(|(i, source)| Input::read(source, i));
+        let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
+        return Ok(Begun { sampled, ahead: None, resumes: true });
+    }
+    let mut ahead =
+        web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
+    let sampled = sample(inputs, job, web, ahead.as_mut()).await?;
+    Ok(Begun { sampled, ahead, resumes: false })
+}
+
+/// Begins to fetch those of the sources that come from the network.
+pub(super) fn fetch_ahead<'a>(
+    job: &Job,
+    web: &Web,
+    sources: impl Iterator<Item = (&'a Input, Begin)>,
+) -> Ahead {
+    let remote = sources.filter(|(input, _)| input.is_remote());
+    let remote = remote.map(|(input, begin)| (input.begin.source as usize, input.clone(), begin)).collect();
+    let bounds = Bounds {
+        sources: job.web.http.concurrency,
+        memory_bytes: usize::try_from(job.resources.max_memory_bytes / AHEAD_SHARE).unwrap_or(usize::MAX),
+        sampled: SAMPLED_SOURCES,
+    };
+    Ahead::start(web.clone(), job.reading.clone(), remote, bounds)
+}
+
+/// What sources from the network are read with, if there are any.
+fn web(job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
+    let urls: Vec<_> = specs
+        .iter()
+        .filter_map(|spec| match &spec.location {
+            Location::Http(request) => Some(&request.url),
+            _ => None,
+        })
+        .collect();
+    if urls.is_empty() {
+        return Ok(None);
+    }
+    let failed = |source| SourceError::Http { name: "the sources".to_owned(), source };
+    let client = Client::new(&job.web.http, Origins::of(urls)).map_err(failed)?;
+    Ok(Some(Web { client, paginate: job.web.paginate.clone(), pages_max: job.web.http.limits.pages }))
+}
+
+/// `--table`, else the first source's stem.
+fn target_name(job: &Job, inputs: &[Input]) -> Result<TableName, LoadError> {
+    let schema = match &job.dsn.schema {
+        Some(schema) => {
+            Some(Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?)
+        }
+        None => None,
+    };
+    if let Some(name) = &job.table {
+        return Ok(TableName { schema: name.schema.clone().or(schema), name: name.name.clone() });
+    }
+    let stem = inputs.iter().find_map(|input| input.description.spec.stem());
+    let stem = stem.ok_or_else(|| Refusal::new("a pipe has no name for the table", "say --table NAME"))?;
+    let name = Ident::new(stem).map_err(|error| Refusal::new(error.to_string(), "say --table NAME"))?;
+    Ok(TableName { schema, name })
+}

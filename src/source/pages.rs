@@ -1,0 +1,447 @@
+//! The records of a paginated endpoint: page after page as one source, in the order in which the pages lead to each other.
+//!
+//! A position counts the decoded bytes of the pages one behind the other, and their records. A page is a JSON text (or
+//! lines, or CSV) of its own, cut by a splitter of its own. Each block carries what finds its page again: the request,
+//! where the page begins, and a digest of it and of all before it. A resume fetches the earliest page once more and every
+//! page up to the latest checkpoint; if all are what they were, records are passed over exactly. If not, they are applied
+//! again from the start of the earliest page, at places behind all checkpoints: the last word on a key is the last one read.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::blocks::{Reading, with_head};
+use super::error::SourceError;
+use super::resolve::SourceSpec;
+use super::stream::RawProgress;
+use crate::format::{Detected, Format, Splitter, detect, read_header};
+use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Paginate, Request};
+use crate::record::{Block, Digest, PageToken, Position, Span};
+
+/// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count as changed.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Pages that are asked for before the ones in front of them are there, where their requests can be known: enough to hide
+/// the latency of a server behind decoding, and few that are asked for in vain behind the last page.
+const AHEAD_PAGES: usize = 4;
+
+/// What a checkpoint on a page says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Token {
+    /// Its request, and what the pages before it came to; without secrets.
+    pager: PagerState,
+    /// Where it begins: offset, record, line.
+    start: (u64, u64, u64),
+    /// Digest of the digests of all pages before it, in hexadecimal.
+    before: String,
+    /// Its own digest, in hexadecimal.
+    digest: String,
+}
+
+/// A page with its records.
+struct Cut {
+    bytes: Bytes,
+    spans: Vec<Span>,
+    start: Position,
+    end: Position,
+    digest: u64,
+    token: PageToken,
+}
+
+/// A page that is on its way.
+struct Asked {
+    request: Request,
+    page: AbortOnDropHandle<Result<Page, HttpError>>,
+}
+
+/// What is behind the pages that were fetched.
+enum Follows {
+    Page,
+    Nothing,
+    /// A next page that cannot be.
+    Trouble(SourceError),
+}
+
+/// A paginated endpoint whose first page is there.
+pub struct Opening {
+    spec: SourceSpec,
+    client: Client,
+    pager: Pager,
+    page: Page,
+    resume: Vec<(Position, Token)>,
+    progress: RawProgress,
+    may_ask_ahead: bool,
+}
+
+impl Opening {
+    /// Fetches the first page: of the endpoint, or the earliest one that a resume needs. `resume`: the checkpoints in
+    /// this source with their tokens; `at`: where the reading begins.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub async fn fetch(
+        (spec, request): (SourceSpec, Request),
+        (client, paginate, pages_max): (Client, &Paginate, u64),
+        (at, resume): (Position, &[(Position, PageToken)]),
+        progress: RawProgress,
+    ) -> Result<Self, SourceError> {
+        let mut tokens: Vec<(Position, Token)> =
+            resume.iter().filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?))).collect();
+        tokens.sort_by_key(|(at, _)| *at);
+        let begins_here = tokens.first().filter(|(place, _)| *place <= at).map(|(_, token)| token.clone());
+        let pager = match begins_here {
+            Some(token) => Pager::at(paginate.clone(), &request, token.pager, pages_max),
+            None => {
+                Pager::new(paginate.clone(), &request, pages_max).map_err(|source| failed(&spec, source))?
+            }
+        };
+        let page = client.page(pager.request()).await.map_err(|source| failed(&spec, source))?;
+        let rules = &paginate.rules;
+        let may_ask_ahead = rules.total.is_some() || rules.pages.is_some() || rules.size.is_some();
+        Ok(Self { spec, client, pager, page, resume: tokens, progress, may_ask_ahead })
+    }
+
+    /// Says what format the page has.
+    ///
+    /// # Errors
+    /// When it is nothing that dbload reads.
+    pub fn detect(&self) -> Result<Detected, SourceError> {
+        let body = &self.page.bytes;
+        let head = &body[..body.len().min(detect::HEAD_BYTES)];
+        super::content::detect(&self.spec, self.page.content_type(), head, super::content::Body::Page)
+    }
+}
+
+/// The pages of one endpoint, from a resume point on.
+pub struct Pages {
+    spec: SourceSpec,
+    client: Client,
+    pager: Pager,
+    reading: Reading,
+    header: Option<Vec<String>>,
+    progress: RawProgress,
+    /// Fetched and not handed out.
+    ready: VecDeque<Cut>,
+    follows: Follows,
+    /// Pages that were asked for already, in order.
+    asked: VecDeque<Asked>,
+    /// The end of the pages can be told before it: few are asked for in vain.
+    may_ask_ahead: bool,
+    /// So many are asked for at once: more with each page that was there in time.
+    ahead: usize,
+    /// Where the next page begins.
+    at: Position,
+    before: u64,
+    /// Records up to this one were dealt with before and are passed over.
+    resumed_record: u64,
+    note: Option<String>,
+}
+
+impl Pages {
+    /// Reads on from `at`.
+    ///
+    /// # Errors
+    /// When a page cannot be fetched, or its records cannot be found.
+    pub async fn new(opening: Opening, reading: Reading, at: Position) -> Result<Self, SourceError> {
+        let Opening { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
+        let first = resume.first().filter(|(place, _)| *place <= at).map(|(_, token)| token);
+        let source = reading.source;
+        let (start, before) = match first {
+            Some(Token { start: (offset, record, line), before, .. }) => (
+                Position { source, offset: *offset, record: *record, line: *line },
+                u64::from_str_radix(before, 16).unwrap_or(0),
+            ),
+            None => (Position::start_of(source), 0),
+        };
+        let mut pages = Self {
+            spec,
+            client,
+            pager,
+            reading,
+            header: None,
+            progress,
+            ready: VecDeque::new(),
+            follows: Follows::Page,
+            asked: VecDeque::new(),
+            ahead: 0,
+            may_ask_ahead,
+            at: start,
+            before,
+            resumed_record: at.record,
+            note: None,
+        };
+        pages.take(&page)?;
+        if let Some((behind, last)) = resume.last().cloned() {
+            pages.compare(&last, behind, &resume).await?;
+        }
+        Ok(pages)
+    }
+
+    /// Fetches all pages up to the latest checkpoint's and looks whether they are what they were.
+    async fn compare(
+        &mut self,
+        last: &Token,
+        behind: Position,
+        resume: &[(Position, Token)],
+    ) -> Result<(), SourceError> {
+        let known = |cut: &Cut| {
+            let mut tokens = resume.iter().map(|(_, token)| token);
+            tokens.all(|token| token.start.0 != cut.start.offset || token.digest == hex(cut.digest))
+        };
+        let mut kept = 0;
+        let same = loop {
+            let Some(cut) = self.ready.back() else { break false };
+            kept += cut.bytes.len();
+            if !known(cut) || kept > KEPT_BYTES || cut.start.offset > last.start.0 {
+                break false;
+            }
+            if cut.start.offset == last.start.0 {
+                break before_of(&cut.token) == last.before;
+            }
+            if !self.fetch().await? {
+                break false;
+            }
+        };
+        if !same {
+            self.apply_again(behind);
+        }
+        Ok(())
+    }
+
+    /// The pages were changed: what was fetched counts as new, at places behind all that was committed.
+    fn apply_again(&mut self, behind: Position) {
+        let cuts: Vec<Cut> = self.ready.drain(..).collect();
+        let Some(first) = cuts.first().map(|cut| cut.start) else { return };
+        let shift = |at: Position| Position {
+            source: at.source,
+            offset: at.offset - first.offset + behind.offset,
+            record: at.record - first.record + behind.record,
+            line: at.line - first.line + behind.line,
+        };
+        for mut cut in cuts {
+            for span in &mut cut.spans {
+                span.end_offset = span.end_offset - first.offset + behind.offset;
+                span.line = span.line - first.line + behind.line;
+                span.end_line = span.end_line - first.line + behind.line;
+            }
+            (cut.start, cut.end) = (shift(cut.start), shift(cut.end));
+            if let Ok(mut token) = serde_json::from_str::<Token>(&cut.token) {
+                token.start = (cut.start.offset, cut.start.record, cut.start.line);
+                cut.token = serde_json::to_string(&token).unwrap_or_default().into();
+            }
+            self.ready.push_back(cut);
+        }
+        self.at = shift(self.at);
+        self.resumed_record = behind.record;
+        self.note = Some(format!(
+            "the pages of {} are not what they were when this load stopped: they are applied again from the one where it stopped",
+            self.spec.name
+        ));
+    }
+
+    /// Fetches the next page; false: there is none.
+    async fn fetch(&mut self) -> Result<bool, SourceError> {
+        match std::mem::replace(&mut self.follows, Follows::Nothing) {
+            Follows::Page => self.follows = Follows::Page,
+            Follows::Nothing => return Ok(false),
+            Follows::Trouble(error) => return Err(error),
+        }
+        let page = self.page().await.map_err(|source| failed(&self.spec, source))?;
+        self.take(&page)?;
+        Ok(true)
+    }
+
+    /// The page that the pager stands at, and those behind it asked for meanwhile.
+    async fn page(&mut self) -> Result<Page, HttpError> {
+        for number in self.asked.len()..self.ahead.min(AHEAD_PAGES) {
+            let Some(request) = self.pager.ahead(number as u64) else { break };
+            let (client, asked) = (self.client.clone(), request.clone());
+            let page = AbortOnDropHandle::new(tokio::spawn(async move { client.page(&asked).await }));
+            self.asked.push_back(Asked { request, page });
+        }
+        let wanted = self.pager.request();
+        let same = |asked: &Request| asked.url == wanted.url && asked.body == wanted.body;
+        if self.asked.front().is_some_and(|asked| !same(&asked.request)) {
+            // The pages led elsewhere than they seemed to.
+            (self.ahead, self.asked) = (0, VecDeque::new());
+        }
+        match self.asked.pop_front().map(|asked| asked.page) {
+            Some(page) => {
+                self.ahead += 1;
+                // A task that was given up with the runtime: asked again, it says so itself.
+                match page.await {
+                    Ok(page) => page,
+                    Err(_) => self.client.page(wanted).await,
+                }
+            }
+            None => {
+                self.ahead = usize::from(self.may_ask_ahead);
+                self.client.page(wanted).await
+            }
+        }
+    }
+
+    /// Cuts a page into records, and finds out what follows it.
+    fn take(&mut self, page: &Page) -> Result<(), SourceError> {
+        if !matches!(self.reading.format, Format::Json { .. }) {
+            page.must_be_proven().map_err(|source| failed(&self.spec, source))?;
+        }
+        let bytes = page.bytes.clone();
+        self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let (bytes, spans, line) = self.cut(&bytes)?;
+        let start = self.at;
+        let records = spans.len() as u64;
+        let end = Position {
+            source: start.source,
+            offset: start.offset + page.bytes.len() as u64,
+            record: start.record + records,
+            line: line + 1,
+        };
+        let digest = xxh3_64(&page.bytes);
+        let token = Token {
+            pager: self.pager.state(),
+            start: (start.offset, start.record, start.line),
+            before: hex(self.before),
+            digest: hex(digest),
+        };
+        // The records of a page that leads nowhere are records: what is wrong is said behind them.
+        self.follows = match self.follow(page, records, digest_of(&bytes, &spans)) {
+            Ok(true) => Follows::Page,
+            Ok(false) => Follows::Nothing,
+            Err(error) => Follows::Trouble(error),
+        };
+        let token = serde_json::to_string(&token).unwrap_or_default().into();
+        self.ready.push_back(Cut { bytes, spans, start, end, digest, token });
+        let mut chain = Xxh3::new();
+        chain.update(&self.before.to_le_bytes());
+        chain.update(&digest.to_le_bytes());
+        self.before = chain.digest();
+        self.at = end;
+        Ok(())
+    }
+
+    /// Finds out what follows a page; false: nothing.
+    fn follow(&mut self, page: &Page, records: u64, digest: u64) -> Result<bool, SourceError> {
+        let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
+        let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest };
+        let next = self.pager.next(&seen).map_err(|source| failed(&self.spec, source))?;
+        Ok(next.is_some())
+    }
+
+    /// The records of a page: its bytes, their spans, the line at its end.
+    fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
+        let base = self.at;
+        let mut begin = Position { offset: 0, ..base };
+        if let Format::Csv(dialect) = &self.reading.format {
+            let header = read_header(dialect, self.reading.source, bytes, true)
+                .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
+            let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
+            begin.offset = header.end.offset;
+            begin.line += header.end.line - 1;
+            match &self.header {
+                Some(known) if *known != header.names => {
+                    return Err(SourceError::OtherHeader { name: self.spec.name.clone() });
+                }
+                _ => self.header = Some(header.names),
+            }
+        }
+        let mut splitter = Splitter::new(&self.reading.format, self.reading.limits, begin);
+        let mut spans: Vec<Span> = Vec::new();
+        let mut all = bytes.clone();
+        let mut done = usize::try_from(begin.offset).unwrap_or(usize::MAX).min(bytes.len());
+        loop {
+            let mut found = Vec::new();
+            let consumed = splitter
+                .split(&bytes[done..], true, &mut found)
+                .map_err(|source| SourceError::Split { name: self.spec.name.clone(), source })?;
+            let ended = consumed == 0 && found.is_empty();
+            let from = u32::try_from(done).unwrap_or(u32::MAX);
+            for span in &mut found {
+                (span.start, span.end) = (span.start + from, span.end + from);
+                span.end_offset += base.offset;
+            }
+            if let Some(head) = splitter.take_head() {
+                all = with_head(&all, &head, &mut found);
+            }
+            spans.append(&mut found);
+            done += consumed;
+            if ended {
+                return Ok((all, spans, splitter.position().line));
+            }
+        }
+    }
+
+    /// The next page with records; `None` behind the last. Cancelled, it fetches the page again at the next call.
+    ///
+    /// # Errors
+    /// When a page cannot be fetched, or its records cannot be found.
+    pub async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+        loop {
+            let Some(cut) = self.ready.pop_front() else {
+                if self.fetch().await? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let Cut { bytes, mut spans, mut start, end, digest, token } = cut;
+            let digest = Digest { from: start.offset, to: end.offset, hash: digest };
+            let again = self.resumed_record.saturating_sub(start.record).min(spans.len() as u64);
+            if let Some(last) = usize::try_from(again).ok().and_then(|n| spans.drain(..n).next_back()) {
+                start = Position {
+                    offset: last.end_offset,
+                    line: last.end_line,
+                    record: start.record + again,
+                    ..start
+                };
+            }
+            if spans.is_empty() {
+                continue;
+            }
+            let source = self.reading.source;
+            let block = Block { source, bytes, start, spans, end, first_seq: 0, page: Some(token) };
+            return Ok(Some((block, digest)));
+        }
+    }
+
+    /// How it is read.
+    #[must_use]
+    pub const fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// Names of the columns, for delimiter-separated values.
+    #[must_use]
+    pub fn header(&self) -> &[String] {
+        self.header.as_deref().unwrap_or_default()
+    }
+
+    /// What is worth saying about a resume.
+    pub const fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+}
+
+fn before_of(token: &PageToken) -> String {
+    serde_json::from_str::<Token>(token).map(|token| token.before).unwrap_or_default()
+}
+
+fn hex(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
+/// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
+fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
+    let mut digest = Xxh3::new();
+    for span in spans {
+        digest.update(&bytes[span.start as usize..span.end as usize]);
+        digest.update(b"\n");
+    }
+    digest.digest()
+}
+
+fn failed(spec: &SourceSpec, source: HttpError) -> SourceError {
+    SourceError::Http { name: spec.name.clone(), source }
+}

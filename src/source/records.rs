@@ -1,0 +1,67 @@
+//! The records of one source, in one body or page by page: a closed set with one reader each.
+
+use super::blocks::{Blocks, Reading};
+use super::error::SourceError;
+use super::pages::Pages;
+use crate::record::{Block, Digest};
+
+/// What reads the records of a source.
+pub enum Records {
+    /// A file, a pipe, or a body from the network.
+    Body(Box<Blocks>),
+    /// A paginated endpoint.
+    Pages(Box<Pages>),
+}
+
+impl Records {
+    /// The next block with records, its records not numbered yet, and a digest of what it was read from.
+    ///
+    /// # Errors
+    /// When the source cannot be read, its records cannot be found, or it was changed meanwhile. What was
+    /// handed out before stands.
+    pub async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+        match self {
+            Self::Body(blocks) => {
+                let mut unnumbered = 0;
+                let block = blocks.next(&mut unnumbered).await?;
+                Ok(block.map(|block| (block, blocks.digest())))
+            }
+            Self::Pages(pages) => pages.next().await,
+        }
+    }
+
+    /// How it is read.
+    #[must_use]
+    pub fn reading(&self) -> &Reading {
+        match self {
+            Self::Body(blocks) => blocks.reading(),
+            Self::Pages(pages) => pages.reading(),
+        }
+    }
+
+    /// Names of the columns, for delimiter-separated values.
+    #[must_use]
+    pub fn header(&self) -> &[String] {
+        match self {
+            Self::Body(blocks) => blocks.header(),
+            Self::Pages(pages) => pages.header(),
+        }
+    }
+
+    /// Whether it gives the same records when it is read again, however it ended: the guarantee follows from that.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Self::Body(blocks) => blocks.stream().is_exact(),
+            Self::Pages(_) => false,
+        }
+    }
+
+    /// What is worth saying about a resume.
+    pub fn take_note(&mut self) -> Option<String> {
+        match self {
+            Self::Body(_) => None,
+            Self::Pages(pages) => pages.take_note(),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A body from the network as a stream of bytes that is one version from end to end.
+//!
+//! The client mends what broke where a strong ETag lets it. Where it cannot, the body is asked for again from its start,
+//! and what was read before is read again and compared by its digest: the rest is handed on only if that is the same.
+//! Never counts a body that ended early as whole, never joins two versions.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::StreamReader;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::http::{Body, Client, Cut, HttpError, Request, Resume, Version};
+use crate::record::PageToken;
+
+/// Bytes that are asked of a body at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Times that a body is asked for again from its start without getting further than before: a server that cuts every
+/// answer at the same place is not asked for ever. (Each of them was tried again by the client's own rules before.)
+const RESTARTS_MAX: u32 = 3;
+
+/// Bytes of a body.
+pub(super) type BodyReader = StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes>;
+
+/// What a checkpoint in a body says, so that a resume knows the body again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct BodyToken {
+    pub(super) version: Version,
+    /// Where the version does not tell: so many bytes of the content, and their digest in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<(u64, String)>,
+}
+
+impl BodyToken {
+    pub(super) fn read(token: &PageToken) -> Option<Self> {
+        serde_json::from_str(token).ok()
+    }
+
+    pub(super) fn store(&self) -> PageToken {
+        serde_json::to_string(self).unwrap_or_default().into()
+    }
+}
+
+/// What was read of a content whose version does not tell, compared with what earlier readings saw of it.
+pub(super) struct Running {
+    digest: Xxh3,
+    bytes: u64,
+    /// Bytes and their digest, ascending.
+    expected: VecDeque<(u64, u64)>,
+    differs: bool,
+}
+
+impl Running {
+    pub(super) fn new(recorded: &[BodyToken]) -> Self {
+        let known = recorded.iter().filter_map(|token| token.content.as_ref());
+        let mut expected: Vec<(u64, u64)> = known
+            .filter_map(|(bytes, digest)| Some((*bytes, u64::from_str_radix(digest, 16).ok()?)))
+            .collect();
+        expected.sort_unstable();
+        Self { digest: Xxh3::new(), bytes: 0, expected: expected.into(), differs: false }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn pass(&mut self, part: &[u8]) {
+        self.compare(part);
+        let end = self.bytes + part.len() as u64;
+        self.expected.retain(|(bytes, _)| *bytes > end);
+        self.digest.update(part);
+        self.bytes = end;
+    }
+
+    /// Compares what `ahead` covers, without taking it.
+    pub(super) fn compare(&mut self, ahead: &[u8]) {
+        for (bytes, expected) in &self.expected {
+            let Some(length) = bytes.checked_sub(self.bytes) else { continue };
+            let Some(part) = usize::try_from(length).ok().and_then(|length| ahead.get(..length)) else {
+                break;
+            };
+            let mut digest = self.digest.clone();
+            digest.update(part);
+            self.differs |= digest.digest() != *expected;
+        }
+    }
+
+    /// Bytes that must be there before anything is handed on: the earliest reading had seen them.
+    pub(super) fn first_expected(&self) -> Option<u64> {
+        self.expected.front().map(|(bytes, _)| *bytes)
+    }
+
+    pub(super) const fn differs(&self) -> bool {
+        self.differs
+    }
+
+    pub(super) fn content(&self) -> (u64, String) {
+        (self.bytes, format!("{:016x}", self.digest.digest()))
+    }
+}
+
+/// The body was not what it had been.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not the one that was read before: {0}")]
+pub struct BodyChanged(pub String);
+
+/// How `now` is known to be another version than `then`.
+pub(super) fn difference(then: &Version, now: &Version) -> Option<String> {
+    if then.may_be(now) {
+        return None;
+    }
+    let show = |version: &Version| {
+        let etag = version.etag.as_ref().map(|etag| format!("ETag {etag}"));
+        let modified = version.last_modified.as_ref().map(|time| format!("last modified {time}"));
+        let length = version.length.map(|bytes| format!("{bytes} bytes"));
+        let known: Vec<String> = [etag, modified, length].into_iter().flatten().collect();
+        if known.is_empty() { "without ETag".to_owned() } else { known.join(", ") }
+    };
+    Some(format!("it was {}, now it is {}", show(then), show(now)))
+}
+
+/// Where a body comes from.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) client: Client,
+    pub(super) request: Request,
+    /// The content shows its end itself, as a JSON text does: a connection that is closed may end it.
+    pub(super) shows_its_end: Arc<AtomicBool>,
+}
+
+impl Origin {
+    /// Opens the body at `offset`; other than at 0 only a version with a strong ETag can be.
+    pub(super) async fn open(&self, offset: u64, version: Option<&Version>) -> Result<Body, HttpError> {
+        let resume = match version {
+            Some(version) if offset > 0 => Some(Resume { offset, version: version.clone() }),
+            _ => None,
+        };
+        self.client.open(&self.request, resume).await
+    }
+}
+
+struct Reading {
+    origin: Arc<Origin>,
+    body: Body,
+    version: Version,
+    /// Where the reading began.
+    from: u64,
+    position: u64,
+    /// Of the bytes from `from` to `position`.
+    digest: Xxh3,
+    restarts: u32,
+    furthest: u64,
+}
+
+/// The bytes of an opened body from `from` on.
+pub(super) fn reader(origin: Arc<Origin>, body: Body, from: u64) -> BodyReader {
+    let version = body.identity().clone();
+    let (position, digest) = (from, Xxh3::new());
+    let reading = Reading { origin, body, version, from, position, digest, restarts: 0, furthest: from };
+    let chunks = stream::try_unfold(reading, |mut reading| async move {
+        let chunk = reading.next().await?;
+        Ok(chunk.map(|chunk| (chunk, reading)))
+    });
+    StreamReader::new(Box::pin(chunks))
+}
+
+impl Reading {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+            match self.body.read_buf(&mut chunk).await {
+                Ok(0) => return Ok(None),
+                Ok(count) => {
+                    self.digest.update(&chunk);
+                    self.position += count as u64;
+                    return Ok(Some(chunk.freeze()));
+                }
+                Err(error) if self.is_end(&error) => return Ok(None),
+                Err(error) => self.begin_again(error).await?,
+            }
+        }
+    }
+
+    fn is_end(&self, error: &io::Error) -> bool {
+        let unproven = matches!(http_error(error), Some(HttpError::Cut { how: Cut::Unproven, .. }));
+        unproven && self.origin.shows_its_end.load(Ordering::Relaxed)
+    }
+
+    /// Opens the body again and reads up to where it broke.
+    async fn begin_again(&mut self, mut error: io::Error) -> io::Result<()> {
+        loop {
+            if self.position > self.furthest {
+                (self.furthest, self.restarts) = (self.position, 0);
+            }
+            let restartable = http_error(&error).is_some_and(HttpError::is_restartable);
+            if !restartable || self.restarts == RESTARTS_MAX {
+                return Err(error);
+            }
+            self.restarts += 1;
+            self.body = self.origin.open(0, None).await.map_err(io::Error::other)?;
+            if let Some(why) = difference(&self.version, self.body.identity()) {
+                return Err(io::Error::other(BodyChanged(why)));
+            }
+            match self.read_again().await {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+    }
+
+    async fn read_again(&mut self) -> io::Result<()> {
+        let mut digest = Xxh3::new();
+        let mut at = 0;
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        while at < self.position {
+            chunk.clear();
+            let wanted = (self.position - at).min(CHUNK_BYTES as u64);
+            let count = (&mut self.body).take(wanted).read_buf(&mut chunk).await?;
+            if count == 0 {
+                return Err(io::Error::other(BodyChanged(format!("it ends after {at} bytes"))));
+            }
+            let passed = usize::try_from(self.from.saturating_sub(at)).unwrap_or(usize::MAX).min(count);
+            digest.update(&chunk[passed..]);
+            at += count as u64;
+        }
+        if digest.digest() != self.digest.digest() {
+            return Err(io::Error::other(BodyChanged("its first bytes differ".to_owned())));
+        }
+        Ok(())
+    }
+}
+
+/// What lies behind an error of reading.
+pub(super) enum Cause {
+    Http(HttpError),
+    Changed(BodyChanged),
+    Other(io::Error),
+}
+
+pub(super) fn cause(error: io::Error) -> Cause {
+    if http_error(&error).is_none() && error.get_ref().is_none_or(|inner| !inner.is::<BodyChanged>()) {
+        return Cause::Other(error);
+    }
+    let kind = error.kind();
+    match error.into_inner().map(|inner| inner.downcast::<HttpError>()) {
+        None => Cause::Other(kind.into()),
+        Some(Ok(http)) => Cause::Http(*http),
+        Some(Err(other)) => match other.downcast::<BodyChanged>() {
+            Ok(changed) => Cause::Changed(*changed),
+            Err(other) => Cause::Other(io::Error::new(kind, other)),
+        },
+    }
+}
+
+/// The client's error in an error of reading.
+fn http_error(error: &io::Error) -> Option<&HttpError> {
+    error.get_ref()?.downcast_ref()
+}

@@ -1,0 +1,68 @@
+//! Sources from the network, end to end: a real server, the program as a process, PostgreSQL. The oracles are the table's
+//! content digest against what the server has, the ledger, and the server's own log of what it was asked.
+
+mod around;
+mod bodies;
+mod many;
+mod pages;
+mod speed;
+
+use crate::support::{Outcome, Scene, api::Ask};
+use std::fmt::Write as _;
+
+/// Records `from..to` as lines.
+fn lines(from: u64, to: u64) -> String {
+    let mut text = String::new();
+    for i in from..to {
+        let _ = writeln!(text, "{}", record(i));
+    }
+    text
+}
+
+/// Records `from..to` as a JSON array.
+fn array(from: u64, to: u64) -> String {
+    let records: Vec<String> = (from..to).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
+fn record(i: u64) -> String {
+    format!(r#"{{"id":{i},"v":{},"note":"r{i}"}}"#, i * 7)
+}
+
+/// What the table must be for records `from..to`: a query in parentheses.
+fn rows(from: u64, to: u64) -> String {
+    format!(
+        "(SELECT i::bigint AS id, (i * 7)::bigint AS v, 'r' || i AS note FROM generate_series({from}, {to}::bigint - 1) i) z"
+    )
+}
+
+const TABLE: &str = "CREATE TABLE t (id bigint PRIMARY KEY, v bigint, note text)";
+
+/// A table for these records.
+fn scene() -> Scene {
+    Scene::with(TABLE)
+}
+
+/// The table has records `0..n` and nothing else.
+#[track_caller]
+fn check(scene: &Scene, n: u64, outcome: &Outcome) {
+    assert_eq!(
+        scene.db.digest("t"),
+        scene.db.digest(&rows(0, n)),
+        "the table is not what it must be: {outcome}"
+    );
+}
+
+/// Kills the load at a moment that the test chooses, by what the server was asked.
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// The number at the end of a path: `/items/17`.
+fn id_of(ask: &Ask) -> u64 {
+    ask.path.rsplit('/').next().and_then(|id| id.parse().ok()).unwrap_or(u64::MAX)
+}
