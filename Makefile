@@ -1,10 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench bench-http fuzz setup man model simulate
+.PHONY: help demo test test-all torture hostile bench bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
+	@echo 'make torture   random loads under random faults (MINUTES=n, SEEDS=n, JOBS=n; SEED=n plays one again; PROMOTIONS=n)'
+	@echo 'make hostile   memory and rejects under hostile input at full size, in a release build'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
 	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
@@ -25,9 +27,16 @@ test: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked
+	MINUTES=1 $(MAKE) torture
 
 test-all: setup
 	@scripts/test-all
+
+torture: setup
+	cargo test --locked --test main -- --ignored --nocapture torture::campaign
+
+hostile: setup
+	HOSTILE_SCALE=1 cargo test --release --locked --test main -- --include-ignored --nocapture --test-threads=1 memory:: many_bad::
 
 bench: setup
 	cargo bench --locked --bench psql
@@ -43,7 +52,7 @@ simulate:
 	SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),DBLOAD_SEED=$(SEED)) cargo test --locked --lib write::simulation -- --nocapture
 bench-http: setup
 	cargo build --release --locked
-	DBLOAD_TEST_BINARY=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
+	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
 man:
 	cargo build --release --locked

@@ -10,6 +10,11 @@ use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
+    #[cfg(debug_assertions)]
+    if let Err(words) = cli::faults::arm() {
+        cli::say(&words);
+        return ExitCode::from(exit::USAGE);
+    }
     let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         }
         None => run_load(cli.load),
     };
+    #[cfg(debug_assertions)]
+    cli::faults::tell();
     ExitCode::from(code)
 }
 

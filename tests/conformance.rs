@@ -273,7 +273,7 @@ fn naughty_strings_are_table_names_and_steer_neither_terminal_nor_shell() {
         scene.sql(&format!("CREATE TABLE {quoted} (id int PRIMARY KEY)"));
         let outcome = scene.plain("rows.jsonl").arg("--table").arg(&quoted).run().exits(3);
         assert_eq!(scene.db.count(&quoted), 1, "{name:?}: {outcome}");
-        super::hostile::is_harmless(&outcome);
+        super::outside::is_harmless(&outcome);
         scene.sql(&format!("DROP TABLE {quoted}"));
     }
     let here: Vec<String> = scene.folder.names();
@@ -313,6 +313,6 @@ fn naughty_strings_are_members_on_the_way_to_the_records() {
         assert_eq!(outcome.rows().read, 1, "{name:?}");
         let missing =
             scene.plain("--table t --restart").arg(&file).arg(format!("--records={pointer}x")).run().exits(4);
-        super::hostile::is_harmless(&missing);
+        super::outside::is_harmless(&missing);
     }
 }

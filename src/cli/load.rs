@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use dbload::format::{DecodeLimits, Inflation};
 use dbload::job::{Job, POOL_SIZE, Reading, RejectBudget, Resources, Runs};
 use dbload::load::{Ended, LoadError, Outcome, load};
 use dbload::pg::dsn::Host;
@@ -28,6 +29,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.key.clone_from(&args.target.key);
     job.mode = args.target.mode.map(Into::into);
     job.newer_by.clone_from(&args.target.newer_by);
+    job.fix_sequences = args.target.fix_sequences;
     job.dry_run = args.target.dry_run;
     job.reading = Reading {
         format: args.reading.format.map(Into::into),
@@ -38,6 +40,17 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
         columns: args.reading.columns.clone(),
         null_as: args.reading.null_as.clone(),
         record_bytes: args.reading.max_record_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        encoding: args.reading.encoding.0,
+        decode: DecodeLimits {
+            depth: args.reading.max_depth,
+            fields: args.reading.max_fields,
+            on_nul: args.mapping.on_nul.into(),
+        },
+        header_bytes: usize::try_from(args.reading.max_header_bytes).ok(),
+        inflation: Inflation {
+            bytes: args.reading.max_decompressed_bytes.unwrap_or(Inflation::default().bytes),
+            ratio: args.reading.max_ratio,
+        },
     };
     job.extra.clone_from(&args.mapping.extra);
     job.time_zone.clone_from(&args.mapping.timezone);

@@ -2,6 +2,8 @@
 
 pub(crate) mod args;
 pub(crate) mod exit;
+#[cfg(debug_assertions)]
+pub(crate) mod faults;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;

@@ -134,7 +134,7 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     Some(out)
 }
 
-/// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
+/// Text of records must not fill the screen either.
 fn one_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 160;
     let shown: String = text.chars().take(SHOWN_CHARS).collect();

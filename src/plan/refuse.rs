@@ -1,6 +1,6 @@
 //! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing is a note.
 
-use crate::map::{Extra, Mapping, Target};
+use crate::map::{Extra, Mapping, Target, listed};
 use crate::schema::{Ident, Identity, Mode, PgType, Table};
 
 use super::key::Key;
@@ -93,7 +93,7 @@ pub(super) fn missing_key(
         format!("no field for key column {} of table {}", missing.join(", "), table.name.plain()),
         format!(
             "the sources have {}; --key names another key, --mode append needs none",
-            sample.fields().join(", ")
+            listed(&sample.fields())
         ),
     ))
 }

@@ -51,7 +51,7 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
         .collect();
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {}", calls.join(", "))
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))
 }
 
 fn on_commit(plan: &WritePlan) -> &'static str {

@@ -57,6 +57,9 @@ pub enum SplitErrorKind {
     /// The source ends although a bracket is still open.
     #[error("the JSON text ends before its last bracket is closed")]
     UnexpectedEnd,
+    /// The source ends inside a record.
+    #[error("the JSON text ends inside the record that begins here: a bracket or a quote is never closed")]
+    CutOff,
     /// A byte that cannot stand where it stands.
     #[error("found {} where {expected} must stand", show_byte(*.found))]
     Unexpected {
@@ -95,7 +98,7 @@ impl SplitError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
-            SplitErrorKind::UnexpectedEnd => {
+            SplitErrorKind::UnexpectedEnd | SplitErrorKind::CutOff => {
                 Some("the source seems to be cut off; fetch it again, then run the same command".into())
             }
             SplitErrorKind::Unexpected { .. } => {

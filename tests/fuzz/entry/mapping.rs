@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dbload::format::Format;
+use dbload::format::{Format, Layout};
 use dbload::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
 use dbload::map::{PRESENCE_WORD_BITS, Target};
 use dbload::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
@@ -108,7 +108,12 @@ pub fn run(data: &[u8]) {
     let mapping = mapping(extra, 3);
     let text = dials.rest();
     let Some(block) = split::block(&Format::Jsonl, text, 100) else { return };
-    let encoded = encode_block(&mapping, &split::layout(&Format::Jsonl, &[]), &[], Arc::new(block));
+    let encoded = encode_block(
+        &mapping,
+        &Layout { format: Format::Jsonl, header: Vec::new(), constants: Vec::new() },
+        &[],
+        Arc::new(block),
+    );
     check(&mapping, &encoded);
 }
 

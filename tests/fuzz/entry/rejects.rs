@@ -1,6 +1,6 @@
 //! Reject files: the original of a record, read back from the reject that shows it, is the record.
 
-use dbload::format::{DecodeLimits, Dialect, Fields, Format, decode_block};
+use dbload::format::{DecodeLimits, Dialect, Fields, Format, Layout, decode_block};
 use dbload::map::{Original, original};
 use dbload::record::Block;
 
@@ -24,7 +24,8 @@ pub fn run(data: &[u8]) {
     let text = dials.rest();
     let Some(block) = split::block(&format, text, 0) else { return };
     for i in 0..block.spans.len() {
-        let kept = original(&split::layout(&format, &header), &block, i);
+        let layout = Layout { format: format.clone(), header: header.clone(), constants: Vec::new() };
+        let kept = original(&DecodeLimits::default(), &layout, &block, i);
         let fields = decoded(&format, &header, &block, i);
         match (&kept, fields) {
             (Original::Record(record), Some(fields)) => {

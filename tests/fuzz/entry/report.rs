@@ -31,6 +31,7 @@ pub fn run(data: &[u8]) {
     let (name, table, database, run, error, column, sqlstate, first) =
         (word(), word(), word(), word(), word(), word(), word(), word());
     let report = Report {
+        http: None,
         version: REPORT_VERSION,
         run: run.clone(),
         table: table.clone(),
@@ -62,7 +63,6 @@ pub fn run(data: &[u8]) {
             }],
         },
         ignored_fields: rows.inserted,
-        http: None,
         pool: PoolReport::default(),
         seconds: Seconds::default(),
         elapsed_seconds: elapsed,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dbload::format::Format;
+use dbload::format::{Format, Layout};
 use dbload::map::{EncodedBlock, Extra, Mapping, encode_block};
 use dbload::schema::{Ident, TableName, quote_literal};
 use futures::SinkExt as _;
@@ -96,7 +96,12 @@ impl Server {
         let mapping = mapping::mapping(extra, 1);
         let text = inputs.join(&b'\n');
         let Some(block) = split::block(&Format::Jsonl, &text, 0) else { return };
-        let encoded = encode_block(&mapping, &split::layout(&Format::Jsonl, &[]), &[], Arc::new(block));
+        let encoded = encode_block(
+            &mapping,
+            &Layout { format: Format::Jsonl, header: Vec::new(), constants: Vec::new() },
+            &[],
+            Arc::new(block),
+        );
         mapping::check(&mapping, &encoded);
         let part = &encoded.parts[0];
         let begins = std::iter::once(0).chain(part.rows.iter().map(|row| row.end as usize));

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use dbload::format::{Compression, Dialect, Format, Limits};
+use dbload::format::{Compression, Dialect, Format, HeaderLimits, Limits};
 use dbload::record::Position;
 use dbload::source::{Blocks, Location, Reading, SourceError, SourceSpec, Stream};
 use tokio::runtime::Runtime;
@@ -95,10 +95,18 @@ async fn read(
     at: Position,
 ) -> (Vec<Read>, Result<(), SourceError>) {
     let mut records = Vec::new();
-    let spec =
-        SourceSpec { name: "scratch".to_owned(), location: Location::File(path.to_owned()), fields: vec![] };
-    let reading =
-        Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes: *block_bytes };
+    let spec = SourceSpec {
+        name: "scratch".to_owned(),
+        location: Location::File(path.to_owned()),
+        fields: Vec::new(),
+    };
+    let reading = Reading {
+        source: 0,
+        format: format.clone(),
+        limits: Limits::default(),
+        block_bytes: *block_bytes,
+        header: HeaderLimits::default(),
+    };
     let mut next_seq = 5;
     let result = async {
         let stream = Stream::open(spec, Some(*compression), None, std::sync::Arc::default()).await?;

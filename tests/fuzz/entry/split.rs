@@ -1,7 +1,7 @@
 //! Driving a splitter: in pieces, from resume points, and what must be the same whichever way.
 
 use bytes::Bytes;
-use dbload::format::{Format, Layout, Limits, SplitError, Splitter};
+use dbload::format::{Format, Limits, SplitError, Splitter};
 use dbload::record::{Block, Position, Span, SpanKind};
 
 use super::Pieces;
@@ -22,11 +22,6 @@ pub struct Reading {
     pub records: Vec<Seen>,
     pub result: Result<(), SplitError>,
     pub end: Position,
-}
-
-/// What decodes records of a format with these names.
-pub fn layout(format: &Format, header: &[String]) -> Layout {
-    Layout { format: format.clone(), header: header.to_vec(), constants: vec![] }
 }
 
 /// The usual limits but for the longest record.
