@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Counts of records by what became of them. Sums of what the server committed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Books {
     /// Records found in the sources (blank lines are none).
     pub read: u64,
@@ -35,6 +35,20 @@ impl Books {
     #[must_use]
     pub const fn balance(&self) -> bool {
         self.read == self.accounted()
+    }
+
+    /// What was added since `before`.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            read: self.read.saturating_sub(before.read),
+            inserted: self.inserted.saturating_sub(before.inserted),
+            updated: self.updated.saturating_sub(before.updated),
+            unchanged: self.unchanged.saturating_sub(before.unchanged),
+            deduplicated: self.deduplicated.saturating_sub(before.deduplicated),
+            skipped: self.skipped.saturating_sub(before.skipped),
+            rejected: self.rejected.saturating_sub(before.rejected),
+        }
     }
 
     /// Adds another set of books.

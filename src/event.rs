@@ -15,6 +15,8 @@ pub struct Tally {
     pub http: Option<Requests>,
     /// Batches that this process has committed.
     pub batches: u64,
+    /// Of them, straight into the table.
+    pub direct: u64,
     /// Of them, by the careful path.
     pub careful: u64,
     /// Tries beyond the first.

@@ -29,7 +29,7 @@ use crate::load::{LoadError, Prepared, SourceFacts};
 use crate::map::{EncodedBlock, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
-use crate::write::{Expect, Originals, Patience, Verifier, WriteError, Writer, WriterEvent};
+use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
 use read::{Begun, read};
@@ -140,7 +140,7 @@ impl Shared<'_> {
             patience: Patience { retry_for: self.job.resources.retry_for },
             events,
             books: self.prepared.checkpoints[partition].books,
-            expect: Expect::default(),
+            outlook: Outlook::new(self.prepared.plan.nothing_stored()),
             in_doubt: Arc::clone(&self.in_doubt),
         }
     }

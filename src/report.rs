@@ -124,6 +124,8 @@ pub struct PoolReport {
     pub size: usize,
     /// Batches committed.
     pub batches: u64,
+    /// Of them, straight into the table: their rows were all new.
+    pub direct: u64,
     /// Of them, by the careful path.
     pub careful: u64,
     /// Tries beyond the first.

@@ -338,6 +338,18 @@ fn the_pure_rooms_touch_no_runtime_file_environment_or_clock() {
 }
 
 #[test]
+fn the_protocol_decides_without_a_session_a_clock_or_a_channel() {
+    let broken = broken(&sources(), |source| match source.path.as_str() {
+        "src/write/protocol.rs" => touched(
+            source,
+            &["tokio", "std::time", "Instant", "Duration", "Session", "Pool", "async", "backon"],
+        ),
+        _ => Vec::new(),
+    });
+    check("the protocol touches the world", broken);
+}
+
+#[test]
 fn files_are_touched_by_sources_connection_files_landing_copies_the_local_server_and_the_program_alone() {
     check("a file is touched", broken(&sources(), files));
 }

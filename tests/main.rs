@@ -18,6 +18,7 @@
 
 mod architecture;
 mod cli;
+mod direct;
 mod equivalence;
 mod faults;
 mod formats;

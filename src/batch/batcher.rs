@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
-use crate::record::{Block, Digest, Position};
+use crate::record::{Block, Digest, Position, Span};
 
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
@@ -15,12 +15,16 @@ use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 /// does not read it all again.
 const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
+/// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
+const ROW_BYTES: usize = size_of::<Span>() + size_of::<RowMeta>() + 2 * size_of::<u64>();
+
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Rows.
     pub rows: u64,
-    /// Bytes of COPY text and of the input that it came from: both are held until the batch has committed.
+    /// Bytes of COPY text, of the input that it came from and of what is known of its rows: all are held until the batch has
+    /// committed.
     pub bytes: usize,
 }
 
@@ -223,7 +227,7 @@ impl Open {
         }
         let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
         let raw = part.block.spans[row.i as usize];
-        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize;
+        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize + ROW_BYTES;
         self.batch.rows += 1;
     }
 
@@ -247,7 +251,9 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
-        let PartRows { bytes, rows, rejects, present_in_all, present_in_any } = part;
+        let PartRows { mut bytes, rows, rejects, present_in_all, present_in_any } = part;
+        // Held until the batch has committed: not the room that it might have needed.
+        bytes.shrink_to_fit();
         let in_all = present_in_all.unwrap_or_default();
         (Self { block, columns, bytes: Bytes::from(bytes), rows, in_all, in_any: present_in_any }, rejects)
     }

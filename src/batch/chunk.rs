@@ -90,7 +90,7 @@ pub struct Batch {
     pub sources: Vec<SourceCount>,
     /// Rows in `chunks`.
     pub rows: u64,
-    /// Bytes of COPY text and of the input that it came from.
+    /// Bytes that the batch holds: COPY text, the input that it came from, what is known of its rows.
     pub bytes: usize,
     /// Whether a key may stand twice.
     pub keys: Keys,

@@ -190,6 +190,7 @@ async fn report(
         pool: PoolReport {
             size: prepared.pool.max_size(),
             batches: tally.batches,
+            direct: tally.direct,
             careful: tally.careful,
             retries: tally.retries,
         },

@@ -2,6 +2,7 @@
 
 use crate::job::Job;
 use crate::map::Extra;
+use crate::schema::Mode;
 
 use crate::report::Guarantee;
 
@@ -87,12 +88,18 @@ impl Prepared {
         if let Some(why) = paths.always_careful {
             return format!("careful, record by record: {why}");
         }
-        match (self.plan.key.columns.is_empty(), paths.folding_shows) {
+        let new = match (self.plan.mode, paths.straight) {
+            (Mode::Update, _) => String::new(),
+            (_, Ok(())) => "straight into the table while all rows of a batch are new; else ".to_owned(),
+            (_, Err(why)) => format!("never straight into the table ({why}); "),
+        };
+        let rest = match (self.plan.key.columns.is_empty(), paths.folding_shows) {
             (false, Some(why)) => {
                 format!("set-based; record by record where a key repeats in a batch: {why}")
             }
             _ => "set-based; record by record where the server refuses something".to_owned(),
-        }
+        };
+        format!("{new}{rest}")
     }
 
     /// The server, in words for a hint with SQL to read the rejects.

@@ -132,6 +132,14 @@ impl Refusal {
     }
 }
 
+/// What becomes of a record's key.
+struct KeyHash {
+    /// Of all that can be hashed of it: tells keys apart.
+    whole: u64,
+    /// Of what says where it is stored: tells which partition.
+    place: u64,
+}
+
 struct Encoder<'m, 'b> {
     mapping: &'m Mapping,
     columns: &'m [Slot],
@@ -147,6 +155,7 @@ struct Encoder<'m, 'b> {
     scratch: String,
     extra: String,
     key: Vec<u8>,
+    place: Vec<u8>,
     presence: Vec<u64>,
 }
 
@@ -172,6 +181,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             scratch: String::new(),
             extra: String::new(),
             key: Vec::new(),
+            place: Vec::new(),
             presence: vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)],
         }
     }
@@ -303,11 +313,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn row_of(&mut self, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
-        let hash = self.hash(cells)?;
+        let KeyHash { whole: hash, place } = self.hash(cells)?;
         let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
             self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
         } else {
-            self.mapping.partitioner.of_hash(hash)
+            self.mapping.partitioner.of_hash(place)
         };
         self.presence.fill(0);
         for &slot in self.columns {
@@ -350,8 +360,9 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     /// Checks that the key is there, and hashes what of it can be hashed.
-    fn hash(&mut self, cells: &[Cell<'_>]) -> Result<u64, Refusal> {
+    fn hash(&mut self, cells: &[Cell<'_>]) -> Result<KeyHash, Refusal> {
         self.key.clear();
+        self.place.clear();
         for &slot in &self.mapping.key {
             match cells[slot] {
                 Cell::Absent => {
@@ -365,12 +376,14 @@ impl<'m, 'b> Encoder<'m, 'b> {
         }
         for &slot in &self.mapping.hashed {
             let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
+            let start = self.key.len();
             push_cell(&mut self.key, &mut self.scratch, cells[slot], ty, true)
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
+            partition::push_place(&mut self.place, &self.key[start..], ty);
             // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
             self.key.push(0xff);
         }
-        Ok(partition::hash_key(&self.key))
+        Ok(KeyHash { whole: partition::hash_key(&self.key), place: partition::hash_key(&self.place) })
     }
 }
 

@@ -59,6 +59,8 @@ fn table() -> Arc<Table> {
         has_before_row_triggers: false,
         has_row_triggers: false,
         has_row_security: false,
+        has_no_pages: false,
+        columns_version: String::new(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! all of them answer. Judging what was read is `write::plan`'s and the wiring's.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
 
@@ -110,7 +111,8 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
-    let (before, any_trigger, security) = (flag(), flag(), flag());
+    let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
+    let columns_version = row.text()?;
     let details = session.run(&detail_queries(oid)).await?;
     let [columns, types, attributes, indexes] = details.as_slice() else { return Err(CatalogError::Answer) };
     let types = Types::read(types, attributes)?;
@@ -121,6 +123,8 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         name: qualified,
         oid,
         relfilenode,
+        has_no_pages: no_pages,
+        columns_version,
         relation,
         has_generated: columns.iter().any(|c| c.generated),
         columns,
@@ -166,10 +170,21 @@ fn head_query(name: &TableName) -> String {
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3), \
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
-           pg_catalog.row_security_active(c.oid) \
+           pg_catalog.row_security_active(c.oid), \
+           c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0, ({}) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-        literal(&name.to_string())
+        literal(&name.to_string()),
+        columns_version("c.oid"),
+    )
+}
+
+/// Changes whenever a column of the relation is added, dropped, renamed or retyped.
+#[must_use]
+pub fn columns_version(relation: impl fmt::Display) -> String {
+    format!(
+        "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(a.xmin::text::bigint)) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relation} AND a.attnum > 0"
     )
 }
 

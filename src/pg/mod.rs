@@ -22,7 +22,7 @@ pub use crate::secret::Secret;
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use pool::{Client, Pool, connect_pool};
-pub use session::{Outcome, Session};
+pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_passing, may_be_changed_table,
 };

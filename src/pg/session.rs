@@ -4,12 +4,12 @@
 //! statements that a pooler would lose) and COPY. Values come back as the server's text. A session that is dropped in
 //! mid-transaction, or after its connection was lost, closes its connection: the pool never gets one back with a transaction open.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::SinkExt as _;
-use tokio_postgres::SimpleQueryMessage;
+use futures::{SinkExt as _, TryStreamExt as _};
+use tokio_postgres::{CopyInSink, SimpleQueryMessage};
 
 use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
@@ -82,7 +82,11 @@ impl Session {
                 Err(ErrorView { message, ..ErrorView::lost() })
             }),
         };
-        if answer.as_ref().is_err_and(|error| error.lost) {
+        let is_over = |error: &ErrorView| {
+            // A pooler has given us another backend than the one that knows our statements.
+            error.lost || matches!(error.sqlstate.as_deref(), Some("26000" | "42P05"))
+        };
+        if answer.as_ref().is_err_and(is_over) {
             self.broken.store(true, Ordering::Relaxed);
         }
         answer
@@ -93,22 +97,7 @@ impl Session {
         let client = self.client()?;
         let messages =
             self.answered(async { client.simple_query(sql).await.map_err(|e| ErrorView::from(&e)) }).await?;
-        let mut outcomes = Vec::new();
-        let mut current = Outcome::default();
-        for message in messages {
-            match message {
-                SimpleQueryMessage::Row(row) => {
-                    let values = (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect();
-                    current.rows.push(values);
-                }
-                SimpleQueryMessage::CommandComplete(affected) => {
-                    current.affected = affected;
-                    outcomes.push(std::mem::take(&mut current));
-                }
-                _ => {}
-            }
-        }
-        Ok(outcomes)
+        Ok(outcomes(messages))
     }
 
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is closed.
@@ -131,12 +120,89 @@ impl Session {
 
     /// COPY .. FROM STDIN; returns the number in the command tag.
     pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
-        self.answered(copy_in(self.client()?, sql, chunks)).await
+        let client = self.client()?;
+        let copy = async {
+            let sink = client.copy_in(sql).await.map_err(|e| ErrorView::from(&e))?;
+            send(sink, chunks).await
+        };
+        self.answered(copy).await
+    }
+
+    /// `begin` and `copy_in` in one round trip less each: the COPY is asked for before BEGIN is answered, and under a
+    /// statement that the connection keeps. Not behind a pooler. Nothing is sent before the server has begun the transaction and
+    /// `accept` has seen what it said.
+    pub async fn begin_and_copy_in(
+        &self,
+        (begin, accept): (&str, &Accept<'_>),
+        copy: &str,
+        chunks: impl Iterator<Item = Bytes>,
+    ) -> Result<u64, BeginOrCopy> {
+        let client = self.client().map_err(BeginOrCopy::Begin)?;
+        let begun_and_asked = async {
+            let statement = client.prepare_cached(copy).await.map_err(|e| ErrorView::from(&e))?;
+            // In this order on the wire: `join!` polls the first one first.
+            let (begun, sink) = futures::join!(client.simple_query(begin), client.copy_in(&statement));
+            Ok((outcomes(begun.map_err(|e| ErrorView::from(&e))?), sink))
+        };
+        self.in_transaction.store(true, Ordering::Relaxed);
+        let (begun, sink) = self.answered(begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
+        // Left alone, the COPY is called off.
+        accept(&begun).map_err(BeginOrCopy::Copy)?;
+        let copied = async { send(sink.map_err(|e| ErrorView::from(&e))?, chunks).await };
+        self.answered(copied).await.map_err(BeginOrCopy::Copy)
+    }
+
+    /// As `run`, and tells which statement failed: how many before it went well.
+    pub async fn run_counting(&self, sql: &str) -> Result<(), (usize, ErrorView)> {
+        let client = self.client().map_err(|error| (0, error))?;
+        let done = AtomicUsize::new(0);
+        let all = async {
+            let messages = client.simple_query_raw(sql).await.map_err(|e| ErrorView::from(&e))?;
+            let mut messages = std::pin::pin!(messages);
+            while let Some(message) = messages.try_next().await.map_err(|e| ErrorView::from(&e))? {
+                if matches!(message, SimpleQueryMessage::CommandComplete(_)) {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Ok(())
+        };
+        self.answered(all).await.map_err(|error| (done.load(Ordering::Relaxed), error))
     }
 }
 
-async fn copy_in(client: &Client, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
-    let sink = client.copy_in::<_, Bytes>(sql).await.map_err(|e| ErrorView::from(&e))?;
+fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    let mut current = Outcome::default();
+    for message in messages {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect();
+                current.rows.push(values);
+            }
+            SimpleQueryMessage::CommandComplete(affected) => {
+                current.affected = affected;
+                outcomes.push(std::mem::take(&mut current));
+            }
+            _ => {}
+        }
+    }
+    outcomes
+}
+
+/// Judges what the statements that began a transaction gave.
+pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), ErrorView> + Sync + 'a;
+
+/// Which of the two failed.
+#[derive(Debug)]
+pub enum BeginOrCopy {
+    /// The transaction was not begun.
+    Begin(ErrorView),
+    /// It was, and the COPY failed.
+    Copy(ErrorView),
+}
+
+/// Sends the chunks of a COPY that the server has agreed to, and ends it.
+async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
     let mut sink = std::pin::pin!(sink);
     for chunk in chunks {
         if let Err(error) = sink.send(chunk).await {

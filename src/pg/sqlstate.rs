@@ -185,6 +185,9 @@ pub fn hint(sqlstate: &str) -> Option<&'static str> {
         "08P01" => "the server or a pooler broke the protocol off; its log says why",
         "0A000" => "the server does not support this, or the table was changed meanwhile",
         "XX001" | "XX002" => "the server reports damaged data; look at its log before anything else",
+        "26000" | "42P05" => {
+            "prepared statements vanish behind a pooler in transaction mode: say --pooler transaction"
+        }
         FENCED => "another process has taken this load over",
         _ => return None,
     })

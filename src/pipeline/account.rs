@@ -13,7 +13,7 @@ use crate::load::{Input, LoadError};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::source::SourceError;
-use crate::write::{StoredReject, Verdict, WriterEvent};
+use crate::write::{Direct, StoredReject, Verdict, WriterEvent};
 
 use super::Shared;
 
@@ -149,6 +149,7 @@ impl Shared<'_> {
                     }
                 }
                 tally.batches += 1;
+                tally.direct += u64::from(committed.direct == Direct::Done);
                 tally.careful += u64::from(committed.careful);
                 let [copying, merging, committing] = committed.seconds;
                 ran.seconds.copying += copying;

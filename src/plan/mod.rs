@@ -128,6 +128,12 @@ impl Plan {
         mapping
     }
 
+    /// No record can meet a stored row: there is none, or no key to meet it by.
+    #[must_use]
+    pub fn nothing_stored(&self) -> bool {
+        self.table.has_no_pages || self.mode == Mode::Append
+    }
+
     /// Names of the key columns.
     #[must_use]
     pub fn key_names(&self) -> Vec<String> {

@@ -7,6 +7,8 @@ use super::{Mode, Table, Unusable};
 pub struct Paths {
     /// Every batch takes the careful path, for this reason.
     pub always_careful: Option<&'static str>,
+    /// Rows that are new may be copied straight into the table; or why not.
+    pub straight: Result<(), &'static str>,
     /// Folding records of one key would show, for this reason: batches with repeated keys take the careful path.
     pub folding_shows: Option<&'static str>,
     /// A trigger or policy may swallow rows: what was not stored must be counted, not assumed.
@@ -52,8 +54,18 @@ impl Paths {
         ]
         .into_iter()
         .find_map(|(holds, why)| holds.then_some(why));
+        let straight = if let Some(why) = always_careful {
+            Err(why)
+        } else if table.has_row_security {
+            Err("the server takes none where row-level security applies")
+        } else if table.has_row_triggers {
+            Err("row triggers of the table see each record")
+        } else {
+            Ok(())
+        };
         Self {
             always_careful,
+            straight,
             folding_shows,
             may_swallow: table.has_before_row_triggers || table.has_row_security,
             other_unique: if merges { others } else { Vec::new() },

@@ -80,6 +80,10 @@ pub struct Table {
     pub oid: u32,
     /// `pg_class.relfilenode` (0 for a partitioned table): a TRUNCATE changes it.
     pub relfilenode: u32,
+    /// Another one, once a column was added, dropped, renamed or retyped.
+    pub columns_version: String,
+    /// No page of it was ever written, or TRUNCATE has freed them all: nothing is stored.
+    pub has_no_pages: bool,
     /// Kind of relation.
     pub relation: Relation,
     /// Columns in order.

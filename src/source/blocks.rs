@@ -132,6 +132,8 @@ impl Blocks {
         if spans.is_empty() {
             return None;
         }
+        // Kept until the last batch with a record of this block has committed.
+        spans.shrink_to_fit();
         let first_seq = *next_seq;
         *next_seq += spans.len() as u64;
         let end = self.splitter.position();

@@ -16,7 +16,7 @@ use super::plan::WritePlan;
 const NOT_OURS: &str = "t.xmin <> (SELECT pg_catalog.pg_current_xact_id()::xid)";
 
 /// Whether an insert may do without `ON CONFLICT`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Conflicts {
     /// None is expected: keys are looked up first, and a partition has one writer. Half the cost of the other way; should
     /// another program insert such a key at this very moment, the server refuses (23505 on the key) and the batch is replayed.

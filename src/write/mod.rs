@@ -6,20 +6,29 @@
 
 mod careful;
 mod changed;
+mod committer;
 mod convert;
+mod direct;
 mod fold;
 mod merge;
 mod names;
+mod outlook;
 mod plan;
+mod protocol;
 mod rejects;
 mod retry;
+mod server;
+#[cfg(test)]
+mod simulation;
+mod stage;
 mod transaction;
 mod verify;
 mod writer;
 
+pub use outlook::{Direct, Outlook};
 pub use plan::{Staging, WritePlan};
 pub use rejects::{Originals, StoredReject};
 pub use retry::{Patience, Retry};
-pub use transaction::{Committed, Expect};
+pub use transaction::Committed;
 pub use verify::{Verdict, Verifier};
 pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

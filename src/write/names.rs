@@ -22,7 +22,7 @@ pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 /// A client that stops in mid-transaction must not hold its locks for long.
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
-/// BEGIN with the settings of a batch, and the staging tables.
+/// BEGIN with the settings of a batch.
 pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> String {
     let mut settings = vec![
         ("statement_timeout", plan.statement_timeout_ms.to_string()),
@@ -53,11 +53,7 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
         .collect();
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {};\n{}",
-        calls.join(", "),
-        staging(plan)
-    )
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {}", calls.join(", "))
 }
 
 fn on_commit(plan: &WritePlan) -> &'static str {
@@ -76,7 +72,7 @@ fn presence_columns(plan: &WritePlan, select: impl Fn(usize) -> String) -> Strin
 
 /// The typed staging table: types, lengths and collations of the target, without its constraints. Domains stage as
 /// their base type: the domain's verdict belongs to the record's turn in the merge.
-fn staging(plan: &WritePlan) -> String {
+pub(super) fn staging(plan: &WritePlan) -> String {
     let table = plan.table();
     let columns: String = plan.mapping.slots.iter().enumerate().fold(String::new(), |mut out, (slot, &c)| {
         let column = &table.columns[c];

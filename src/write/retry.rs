@@ -47,9 +47,14 @@ impl Retry {
 
     /// The pause before the next try, or `None` if patience has run out.
     pub fn pause(&mut self) -> Option<Duration> {
-        let since = *self.since.get_or_insert_with(Instant::now);
+        self.pause_at(Instant::now())
+    }
+
+    /// As [`Retry::pause`], by the caller's clock.
+    pub(super) fn pause_at(&mut self, now: Instant) -> Option<Duration> {
+        let since = *self.since.get_or_insert(now);
         self.tries += 1;
-        if since.elapsed() >= self.patience.retry_for || self.tries > TRIES_MAX {
+        if now.saturating_duration_since(since) >= self.patience.retry_for || self.tries > TRIES_MAX {
             return None;
         }
         Some(self.pauses.next().unwrap_or(PAUSE_MAX))

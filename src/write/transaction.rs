@@ -1,21 +1,21 @@
 //! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
 
-use bytes::Bytes;
-
 use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
 use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
 use super::changed::refuse_changed_table;
+use super::direct::Copied;
 use super::merge::Conflicts;
+use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
-use super::rejects::{self, Originals, StoredReject};
+use super::rejects::{Originals, StoredReject};
 use super::writer::LedgerRef;
-use super::{careful, convert, fold, merge, names};
+use super::{careful, direct, fold, merge, names, rejects, stage};
 
 /// How a batch is to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Path {
     /// Typed staging, set-based merge.
     Fast,
@@ -28,7 +28,7 @@ pub(super) enum Path {
 }
 
 impl Path {
-    const fn converts(self) -> bool {
+    pub(super) const fn converts(self) -> bool {
         matches!(self, Self::Converting | Self::ConvertingCareful)
     }
     const fn is_careful(self) -> bool {
@@ -44,37 +44,12 @@ impl Path {
     }
 }
 
-/// What a batch is expected to meet, by what the last one met.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Expect {
-    /// Mostly keys that are not stored.
-    #[default]
-    New,
-    /// Mostly rows that are as they should be.
-    Same,
-    /// Mostly stored rows that differ.
-    Changed,
-}
-
-impl Expect {
-    /// The next batch will be like this one.
-    pub(super) const fn after(books: &Books) -> Self {
-        if books.updated > books.inserted + books.unchanged {
-            Self::Changed
-        } else if books.unchanged > books.inserted {
-            Self::Same
-        } else {
-            Self::New
-        }
-    }
-}
-
 /// A path, what is expected of other programs, and of the rows. The result depends on none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
-    pub(super) expect: Expect,
+    pub(super) outlook: Outlook,
 }
 
 /// Where a transaction failed.
@@ -104,7 +79,7 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    const fn at(at: FailedAt) -> impl Fn(ErrorView) -> Self {
+    pub(super) const fn at(at: FailedAt) -> impl Fn(ErrorView) -> Self {
         move |error| Self { at, error }
     }
 }
@@ -120,6 +95,8 @@ pub struct Committed {
     pub rejects: Vec<StoredReject>,
     /// It took the careful path.
     pub careful: bool,
+    /// Whether its rows went straight into the table.
+    pub direct: Direct,
     /// Seconds in COPY, in the merge, and in the commit.
     pub seconds: [f64; 3],
 }
@@ -142,15 +119,23 @@ pub(super) async fn write(
     let path = way.path;
     let began = std::time::Instant::now();
     let epoch = context.ledger.map(|ledger| ledger.epoch);
-    session.begin(&names::begin(plan, batch, epoch)).await.map_err(Failed::at(FailedAt::Begin))?;
     let mut committed = Committed::default();
-    let mut rejected = rejects::of_batch(batch, context.originals);
-    let mut staged = 0;
-    let mut refused = false;
-    if batch.rows > 0 {
-        staged = stage(plan, session, batch, path).await.map_err(Failed::at(FailedAt::Staging))?;
-        refused = staged < batch.rows;
+    let begin = names::begin(plan, batch, epoch);
+    if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
+        match direct::copy(plan, session, batch, &begin).await? {
+            Copied::Rows(inserted) => {
+                committed.direct = Direct::Done;
+                committed.books.inserted = inserted;
+                committed.rejects = rejects::of_batch(batch, context.originals);
+                let copied = std::time::Instant::now();
+                return finish(context, session, batch, committed, [began, copied]).await;
+            }
+            Copied::Refused => committed.direct = Direct::Refused,
+        }
     }
+    let staged = stage::begin_and_stage(plan, session, batch, path, &begin).await?;
+    let mut refused = staged < batch.rows;
+    let mut rejected = rejects::of_batch(batch, context.originals);
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
@@ -169,12 +154,22 @@ pub(super) async fn write(
         rejected.extend(of_server);
         rejected.sort_by_key(|r| (r.source, r.record));
     }
-    session.run("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(Failed::at(FailedAt::Merge))?;
-    let merged = std::time::Instant::now();
-    committed.books.read = batch.read();
-    committed.books.rejected = rejected.len() as u64;
-    committed.sources = by_source(batch, &rejected);
     committed.rejects = rejected;
+    finish(context, session, batch, committed, [began, copied]).await
+}
+
+/// Judges deferred constraints, closes the books of the batch, and commits.
+async fn finish(
+    context: &Context<'_>,
+    session: &Session,
+    batch: &Batch,
+    mut committed: Committed,
+    [began, copied]: [std::time::Instant; 2],
+) -> Result<Committed, Failed> {
+    committed.books.read = batch.read();
+    committed.books.rejected = committed.rejects.len() as u64;
+    committed.sources = by_source(batch, &committed.rejects);
+    let merged = std::time::Instant::now();
     commit(context, session, batch, &committed).await?;
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
@@ -187,65 +182,6 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
         (source, SourceBooks { read, rejected })
     };
     batch.sources.iter().map(|s| books(s.source, s.read)).collect()
-}
-
-/// Fills the typed staging table; returns its rows. What did not convert is in the refused.
-pub(super) async fn stage(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    path: Path,
-) -> Result<u64, ErrorView> {
-    if path.converts() {
-        let ddl = format!("{};\n{}", names::text_staging(plan), names::refused_table(plan));
-        session.run(&ddl).await?;
-        copy_chunks(session, batch, names::TEXT, false).await?;
-        session.run(&convert::block(plan, batch)).await?;
-        return count_staged(session).await;
-    }
-    let copied = copy_chunks(session, batch, names::STAGE, plan.copy_skips_errors()).await?;
-    if copied == batch.rows {
-        return Ok(copied);
-    }
-    // COPY left rows out: they convert one by one, for the reason and the column.
-    let present = session.run(&format!("SELECT s0 FROM {}", names::STAGE)).await?;
-    let present: std::collections::HashSet<u64> = present
-        .into_iter()
-        .flat_map(|outcome| outcome.rows)
-        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
-        .collect();
-    session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
-    for chunk in &batch.chunks {
-        let missing: Vec<Bytes> = (0..chunk.rows.len())
-            .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
-            .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
-            .collect();
-        if !missing.is_empty() {
-            session.copy_in(&names::copy(names::TEXT, &chunk.columns, false), missing.into_iter()).await?;
-        }
-    }
-    session.run(&convert::block(plan, batch)).await?;
-    count_staged(session).await
-}
-
-async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
-    let outcomes = session.run(&format!("SELECT count(*) FROM {}", names::STAGE)).await?;
-    number(outcomes.first(), 0)
-}
-
-/// Consecutive chunks with the same columns share a COPY.
-async fn copy_chunks(
-    session: &Session,
-    batch: &Batch,
-    into: &str,
-    skip_errors: bool,
-) -> Result<u64, ErrorView> {
-    let mut copied = 0;
-    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
-        let sql = names::copy(into, &run[0].columns, skip_errors);
-        copied += session.copy_in(&sql, run.iter().map(|chunk| chunk.bytes.clone())).await?;
-    }
-    Ok(copied)
 }
 
 struct Verdict {
@@ -320,7 +256,7 @@ async fn run_fast(
 ) -> Result<Books, ErrorView> {
     let mut books = Books::default();
     let update = merge::update(plan, batch);
-    if way.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+    if way.outlook.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
         let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
         // All of them are as they should be, in one look: there is nothing to do.
         if number(outcomes.first(), 0)? == rows {
@@ -329,7 +265,7 @@ async fn run_fast(
     }
     // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
     // two statements is left alone by the insert and seen by an update behind it.
-    if way.expect == Expect::Changed
+    if way.outlook.expect == Expect::Changed
         && !plan.paths.may_swallow
         && let Some(sql) = &update
     {
@@ -371,26 +307,37 @@ pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, Er
     })
 }
 
-/// Keeps the rejects, moves the checkpoint, commits: the fence raises before COMMIT if the batch is not the next one.
+/// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one round trip: the fence
+/// raises before COMMIT if the batch is not the next one.
 async fn commit(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
     committed: &Committed,
 ) -> Result<(), Failed> {
-    let sql = match context.ledger {
+    const JUDGE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
+    let checkpoint = match context.ledger {
         // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
-        None => "SELECT 1;\nCOMMIT".to_owned(),
+        None => "SELECT 1".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {
+                session.run(JUDGE).await.map_err(Failed::at(FailedAt::Merge))?;
                 rejects::store(session, &ledger.run, &committed.rejects)
                     .await
                     .map_err(Failed::at(FailedAt::Ledger))?;
             }
-            format!("{};\nCOMMIT", ledger.advance(batch, committed))
+            ledger.advance(batch, committed)
         }
     };
-    session.run(&sql).await.map_err(Failed::at(FailedAt::Commit))?;
-    session.transaction_ended();
-    Ok(())
+    match session.run_counting(&format!("{JUDGE};\n{checkpoint};\nCOMMIT")).await {
+        Ok(()) => {
+            session.transaction_ended();
+            Ok(())
+        }
+        // The server was still judging: nothing behind it was done.
+        Err((0, error)) if error.sqlstate.is_some() && !error.lost => {
+            Err(Failed { at: FailedAt::Merge, error })
+        }
+        Err((_, error)) => Err(Failed { at: FailedAt::Commit, error }),
+    }
 }

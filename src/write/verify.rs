@@ -14,7 +14,8 @@ use crate::schema::Mode;
 
 use super::names::{STAGE, key_equals, key_operator, presence};
 use super::plan::WritePlan;
-use super::transaction::{Path, number, stage};
+use super::stage::stage;
+use super::transaction::{Path, number};
 use super::writer::{WriteError, WriterEvent};
 use super::{fold, names};
 
@@ -91,7 +92,8 @@ impl Verifier {
     }
 
     async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
-        session.begin(&names::begin(&self.plan, batch, None)).await?;
+        let begin = format!("{};\n{}", names::begin(&self.plan, batch, None), names::staging(&self.plan));
+        session.begin(&begin).await?;
         let index = if self.plan.mapping.key.is_empty() {
             String::new()
         } else {

@@ -342,6 +342,7 @@ pub struct Pool {
     pub size: u64,
     pub batches: u64,
     pub careful: u64,
+    pub direct: u64,
     pub retries: u64,
 }
 

@@ -1,0 +1,187 @@
+//! Commits the batches of one partition: does what the protocol says, and tells the protocol what came of it.
+//!
+//! A loop without decisions of its own. It owns what outlives a batch: the halves that wait for their turn, the books that
+//! the ledger has counted, and whether this writer knows what became of its last batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::account::Books;
+use crate::batch::Batch;
+use crate::pg::ErrorView;
+
+use super::outlook::Outlook;
+use super::protocol::{Happened, Protocol, Step, Stop, Terms, place_of};
+use super::retry::{Patience, Retry};
+use super::server::Server;
+use super::transaction::{Committed, Way};
+use super::writer::{WriteError, WriterEvent};
+
+/// What a writer is while it runs.
+pub(super) struct Committer<S> {
+    pub(super) partition: u32,
+    pub(super) server: S,
+    pub(super) patience: Patience,
+    pub(super) events: mpsc::Sender<WriterEvent>,
+    pub(super) books: Books,
+    pub(super) outlook: Outlook,
+    pub(super) in_doubt: Arc<AtomicUsize>,
+}
+
+/// What the tries of a batch have come to so far.
+struct Tries {
+    retry: Retry,
+    /// The last failure of a try.
+    failure: ErrorView,
+    /// Why the checkpoint could not be read, since it is asked.
+    silence: Option<ErrorView>,
+    /// What the batch came to, once that is known.
+    committed: Committed,
+}
+
+impl Tries {
+    /// What stands in the way.
+    fn obstacle(&self) -> &ErrorView {
+        self.silence.as_ref().unwrap_or(&self.failure)
+    }
+}
+
+impl<S: Server> Committer<S> {
+    /// Commits batches until there are no more.
+    pub(super) async fn run(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
+        while let Some(batch) = batches.recv().await {
+            let mut queue = VecDeque::from([batch]);
+            while let Some(batch) = queue.pop_front() {
+                if let Some(committed) = self.commit(&batch, &mut queue).await? {
+                    self.books.add(&committed.books);
+                    self.outlook.learn(&committed.books, committed.direct, committed.careful);
+                    let event = WriterEvent::Committed {
+                        partition: self.partition,
+                        after: batch.after,
+                        committed: Box::new(committed),
+                    };
+                    self.tell(event).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: WriterEvent) -> Result<(), WriteError> {
+        self.events.send(event).await.map_err(|_| WriteError::Stopped)
+    }
+
+    /// Commits a batch; `None`: it was halved, and its halves are in the queue.
+    async fn commit(
+        &self,
+        batch: &Batch,
+        queue: &mut VecDeque<Batch>,
+    ) -> Result<Option<Committed>, WriteError> {
+        let (mut protocol, mut step) = Protocol::new(self.terms(batch));
+        let mut tries = Tries {
+            retry: Retry::new(self.patience),
+            failure: ErrorView::default(),
+            silence: None,
+            committed: Committed::default(),
+        };
+        loop {
+            let doubted = protocol.in_doubt();
+            step = match step {
+                Step::Attempt { path, conflicts } => {
+                    let way = Way { path, conflicts, outlook: self.outlook };
+                    self.attempt(batch, way, &mut protocol, &mut tries).await
+                }
+                Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,
+                Step::Pause(relief) => {
+                    self.server.relieve(relief);
+                    protocol.next(self.wait(&mut tries).await?)
+                }
+                Step::Halve => {
+                    let Some((first, second)) = batch.halve() else {
+                        return Err(WriteError::Database(tries.failure));
+                    };
+                    queue.push_front(second);
+                    queue.push_front(first);
+                    return Ok(None);
+                }
+                Step::Done => {
+                    if tries.retry.tries() > 0 {
+                        self.tell(WriterEvent::Resumed { partition: self.partition }).await?;
+                    }
+                    return Ok(Some(tries.committed));
+                }
+                Step::Stop(stop) => return Err(because(stop, tries)),
+            };
+            // Only knowing ends the doubt: a writer that gave up without an answer counts to the end.
+            match (doubted, protocol.in_doubt()) {
+                (false, true) => _ = self.in_doubt.fetch_add(1, Ordering::Relaxed),
+                (true, false) => _ = self.in_doubt.fetch_sub(1, Ordering::Relaxed),
+                (false, false) | (true, true) => {}
+            }
+        }
+    }
+
+    fn terms(&self, batch: &Batch) -> Terms {
+        Terms {
+            before: place_of(&batch.before),
+            after: place_of(&batch.after),
+            done: batch.done,
+            records: batch.read(),
+            proof: self.server.proof(),
+        }
+    }
+
+    async fn attempt(&self, batch: &Batch, way: Way, protocol: &mut Protocol, tries: &mut Tries) -> Step {
+        match self.server.attempt(batch, way).await {
+            Ok(committed) => {
+                tries.committed = committed;
+                protocol.next(Happened::Committed)
+            }
+            Err(failed) => {
+                let (path, at, error) = (way.path, failed.at, failed.error);
+                tracing::debug!(partition = self.partition, ?path, ?at, ?error, "batch failed");
+                let step = protocol.next(Happened::Failed { at, error: &error, key: self.server.key() });
+                tries.failure = error;
+                step
+            }
+        }
+    }
+
+    /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
+    async fn ask(&self, protocol: &mut Protocol, tries: &mut Tries) -> Step {
+        match self.server.checkpoint().await {
+            Ok(found) => {
+                tries.silence = None;
+                // Of use only if the batch turns out to be committed: then these are its books.
+                tries.committed.books = found.map(|found| found.books.since(&self.books)).unwrap_or_default();
+                protocol.next(Happened::Found(found.as_ref()))
+            }
+            Err(error) => {
+                tries.silence = Some(error);
+                protocol.next(Happened::NoAnswer)
+            }
+        }
+    }
+
+    async fn wait(&self, tries: &mut Tries) -> Result<Happened<'static>, WriteError> {
+        let Some(pause) = tries.retry.pause_at(self.server.now()) else {
+            return Ok(Happened::PatienceEnded);
+        };
+        let error = tries.obstacle().clone();
+        self.tell(WriterEvent::Waiting { partition: self.partition, error }).await?;
+        self.server.pause(pause).await;
+        Ok(Happened::Rested)
+    }
+}
+
+fn because(stop: Stop, tries: Tries) -> WriteError {
+    match stop {
+        Stop::Failed => WriteError::Database(tries.failure),
+        Stop::Fenced => WriteError::Fenced,
+        Stop::Unknown => WriteError::Unknown(tries.silence.unwrap_or(tries.failure)),
+        Stop::LostCommits => WriteError::LostCommits,
+    }
+}

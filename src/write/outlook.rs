@@ -1,0 +1,135 @@
+//! What a batch is expected to meet, by what the last ones met: which of several ways to one result is the cheapest.
+//!
+//! A guess only. Wherever it is wrong the server says so, or the next statement finds out, and the result is the same.
+
+use crate::account::Books;
+
+/// What a batch is expected to meet in the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// Mostly keys that are not stored.
+    #[default]
+    New,
+    /// Mostly rows that are as they should be.
+    Same,
+    /// Mostly stored rows that differ.
+    Changed,
+}
+
+/// Whether the rows of a batch went straight into the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Direct {
+    /// It was not tried.
+    #[default]
+    NotTried,
+    /// The table refused one of them, and the batch went by staging.
+    Refused,
+    /// They did.
+    Done,
+}
+
+/// Batches by staging after a refusal grow up to so many: a refused COPY leaves dead rows behind, and one of 256 batches
+/// may be wasted.
+const PENALTY_MAX: u32 = 256;
+/// How fast they grow.
+const PENALTY_GROWTH: u32 = 4;
+
+/// What one partition has learnt.
+#[derive(Debug, Clone, Copy)]
+pub struct Outlook {
+    pub(super) expect: Expect,
+    /// Batches of nothing but new rows that must come first, before rows are tried straight into the table.
+    wanted: u32,
+    /// What `wanted` becomes at the next refusal.
+    penalty: u32,
+}
+
+impl Outlook {
+    /// The outlook of the first batch. `nothing_stored`: the table has no rows, or those that it has do not matter.
+    #[must_use]
+    pub const fn new(nothing_stored: bool) -> Self {
+        Self { expect: Expect::New, wanted: if nothing_stored { 0 } else { 1 }, penalty: 1 }
+    }
+
+    /// Whether rows may be tried straight into the table.
+    pub(super) const fn all_new(&self) -> bool {
+        self.wanted == 0
+    }
+
+    /// The next batch will be like this one.
+    pub(super) fn learn(&mut self, books: &Books, direct: Direct, careful: bool) {
+        let accepted = books.read - books.rejected;
+        self.expect = if books.updated > books.inserted + books.unchanged {
+            Expect::Changed
+        } else if books.unchanged > books.inserted {
+            Expect::Same
+        } else {
+            Expect::New
+        };
+        match direct {
+            Direct::Done => self.penalty = 1,
+            Direct::NotTried if careful => self.refused(),
+            Direct::Refused => self.refused(),
+            Direct::NotTried if accepted == 0 => {}
+            Direct::NotTried if books.inserted == accepted => self.wanted = self.wanted.saturating_sub(1),
+            Direct::NotTried => self.wanted = self.wanted.max(1),
+        }
+    }
+
+    const fn refused(&mut self) {
+        self.wanted = self.penalty;
+        let more = self.penalty * PENALTY_GROWTH;
+        self.penalty = if more < PENALTY_MAX { more } else { PENALTY_MAX };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(inserted: u64, updated: u64, unchanged: u64) -> Books {
+        Books { read: inserted + updated + unchanged, inserted, updated, unchanged, ..Books::default() }
+    }
+
+    #[test]
+    fn what_most_rows_were_is_expected_next() {
+        let mut outlook = Outlook::new(false);
+        for (books, expect) in [
+            (batch(10, 0, 0), Expect::New),
+            (batch(1, 9, 0), Expect::Changed),
+            (batch(1, 0, 9), Expect::Same),
+            (batch(5, 5, 5), Expect::New),
+        ] {
+            outlook.learn(&books, Direct::NotTried, false);
+            assert_eq!(outlook.expect, expect, "{books:?}");
+        }
+    }
+
+    #[test]
+    fn rows_go_straight_in_where_the_table_is_empty_or_nothing_stored_was_met() {
+        assert!(Outlook::new(true).all_new());
+        let mut outlook = Outlook::new(false);
+        assert!(!outlook.all_new());
+        outlook.learn(&batch(9, 0, 1), Direct::NotTried, false);
+        assert!(!outlook.all_new());
+        outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+        assert!(outlook.all_new());
+    }
+
+    #[test]
+    fn each_refusal_asks_for_more_batches_of_new_rows() {
+        let mut outlook = Outlook::new(true);
+        for wanted in [1, 4, 16] {
+            outlook.learn(&batch(10, 0, 0), Direct::Refused, false);
+            for left in (0..wanted).rev() {
+                assert!(!outlook.all_new(), "{wanted} {left}");
+                outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+            }
+            assert!(outlook.all_new(), "{wanted}");
+        }
+        outlook.learn(&batch(10, 0, 0), Direct::Done, false);
+        outlook.learn(&batch(10, 0, 0), Direct::Refused, false);
+        outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+        assert!(outlook.all_new());
+    }
+}

@@ -1,0 +1,303 @@
+//! The protocol of a batch: what its writer does next, by what has happened so far.
+//!
+//! A state machine without I/O, clock or randomness: [`Protocol::next`] hears what happened and says the next step, and
+//! `committer` does it. What an error means is asked of `pg::sqlstate`; how long patience lasts is known to `retry`.
+//! When the outcome of a batch is unknown, the checkpoint says what became of it; when it did not commit, the same batch
+//! is replayed, its boundaries unchanged, and the fence decides. This never sees a record, a session or a statement.
+
+use crate::account::Books;
+use crate::pg::{Action, ErrorView, SingleRecord, Stage, classify};
+use crate::record::Position;
+
+use super::merge::Conflicts;
+use super::transaction::{FailedAt, Path};
+
+/// A place as the checkpoint has it: source, byte offset, record.
+pub(super) type Place = (u64, u64, u64);
+
+/// The place of a position.
+pub(super) fn place_of(at: &Position) -> Place {
+    (u64::from(at.source), at.offset, at.record)
+}
+
+/// A checkpoint, as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Checkpoint {
+    /// Whose it is.
+    pub(super) epoch: u64,
+    /// Everything before it is dealt with.
+    pub(super) at: Place,
+    /// The partition is at its end.
+    pub(super) done: bool,
+    /// What was committed up to it.
+    pub(super) books: Books,
+}
+
+/// What tells a batch from a batch, for as long as it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Terms {
+    /// Where it begins.
+    pub(super) before: Place,
+    /// Where it ends.
+    pub(super) after: Place,
+    /// It is the last one of its partition.
+    pub(super) done: bool,
+    /// Its records.
+    pub(super) records: u64,
+    /// How to learn what became of it.
+    pub(super) proof: Proof,
+}
+
+/// What can tell whether a batch was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Proof {
+    /// The checkpoint, under this epoch.
+    Checkpoint {
+        /// Ours.
+        epoch: u64,
+    },
+    /// Nothing, but it may be applied twice: its records have keys.
+    NotNeeded,
+    /// Nothing, and applied twice it would be stored twice.
+    None,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Happened<'a> {
+    /// The batch was tried, and the server confirmed its COMMIT.
+    Committed,
+    /// The batch was tried, and failed.
+    Failed {
+        /// Where.
+        at: FailedAt,
+        /// How.
+        error: &'a ErrorView,
+        /// The unique index of the key.
+        key: Option<&'a str>,
+    },
+    /// The checkpoint was read; `None`: it is gone, and the run with it.
+    Found(Option<&'a Checkpoint>),
+    /// The checkpoint could not be read.
+    NoAnswer,
+    /// The pause is over.
+    Rested,
+    /// Instead of a pause: patience has run out.
+    PatienceEnded,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// Try the batch, as it is.
+    Attempt {
+        /// By this path.
+        path: Path,
+        /// Expecting this of other programs.
+        conflicts: Conflicts,
+    },
+    /// Read the checkpoint of the partition, waiting for whoever holds it.
+    ReadCheckpoint,
+    /// Wait, if patience lasts; but first this.
+    Pause(Relief),
+    /// Cut the batch in two: each half has a protocol of its own.
+    Halve,
+    /// The batch is committed.
+    Done,
+    /// Stop, and say so.
+    Stop(Stop),
+}
+
+/// What is done about a failure before waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Relief {
+    /// Nothing.
+    None,
+    /// Idle connections are closed: what they have prepared is stale.
+    FreshConnections,
+    /// One connection fewer.
+    FewerConnections,
+}
+
+/// Why there is nothing more to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Stop {
+    /// The last error is not one that passes, or has not passed.
+    Failed,
+    /// The run is another owner's.
+    Fenced,
+    /// Nobody could be asked what became of the batch.
+    Unknown,
+    /// The checkpoint is where it cannot be, unless the server has lost commits.
+    LostCommits,
+}
+
+/// What the machine waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Phase {
+    /// The outcome of a try, or the pause before the next one.
+    Trying,
+    /// What the checkpoint says, or the pause before asking again.
+    InDoubt,
+}
+
+/// What may have become of the tries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Earlier {
+    /// None of them can commit any more.
+    Ended,
+    /// One of them was given up with its COMMIT sent, and a backend may still be at it.
+    MayCommit,
+}
+
+/// The protocol of one batch, up to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Protocol {
+    terms: Terms,
+    path: Path,
+    conflicts: Conflicts,
+    prepared_anew: bool,
+    earlier: Earlier,
+    phase: Phase,
+}
+
+impl Protocol {
+    /// Nothing has happened: the first step is to try.
+    pub(super) const fn new(terms: Terms) -> (Self, Step) {
+        let new = Self {
+            terms,
+            path: Path::Fast,
+            conflicts: Conflicts::NotExpected,
+            prepared_anew: false,
+            earlier: Earlier::Ended,
+            phase: Phase::Trying,
+        };
+        (new, new.attempt())
+    }
+
+    /// COMMIT was sent, and what became of it is not known.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.phase == Phase::InDoubt
+    }
+
+    /// The next step. What happened must be an answer to the last one.
+    pub(super) fn next(&mut self, happened: Happened<'_>) -> Step {
+        match happened {
+            Happened::Committed => Step::Done,
+            Happened::Failed { at, error, key } => self.failed(at, error, key),
+            Happened::Found(found) => self.found(found),
+            Happened::NoAnswer => Step::Pause(Relief::None),
+            Happened::Rested if self.in_doubt() => Step::ReadCheckpoint,
+            Happened::Rested => self.attempt(),
+            Happened::PatienceEnded if self.in_doubt() => Step::Stop(Stop::Unknown),
+            Happened::PatienceEnded => Step::Stop(Stop::Failed),
+        }
+    }
+
+    const fn attempt(&self) -> Step {
+        Step::Attempt { path: self.path, conflicts: self.conflicts }
+    }
+
+    fn by(&mut self, path: Path) -> Step {
+        self.path = path;
+        self.attempt()
+    }
+
+    fn failed(&mut self, at: FailedAt, error: &ErrorView, key: Option<&str>) -> Step {
+        let action = match classify(self.stage_of(at, key), error) {
+            Action::PrepareAnew if self.prepared_anew && at == FailedAt::Merge => Action::CarefulPath,
+            Action::PrepareAnew if self.prepared_anew => Action::Fatal,
+            action => action,
+        };
+        let careful = self.path.careful();
+        match action {
+            Action::ReplayWithJitter if error.sqlstate.as_deref() == Some("23505") => {
+                self.conflicts = Conflicts::LeftAlone;
+                self.attempt()
+            }
+            Action::CarefulPath if self.path < careful => self.by(careful),
+            // The whole may still be committed behind our back, and then the halves fit nowhere.
+            Action::HalveBatch(_) if self.terms.records > 1 && self.earlier == Earlier::MayCommit => {
+                Step::Pause(Relief::None)
+            }
+            Action::HalveBatch(_) if self.terms.records > 1 => Step::Halve,
+            Action::HalveBatch(SingleRecord::Reject) if self.path < careful => self.by(careful),
+            Action::HalveBatch(_) => Step::Stop(Stop::Failed),
+            Action::ResolveByCheckpoint | Action::Fenced => self.doubt(error),
+            Action::Reconnect | Action::ReplayWithJitter | Action::FindPrimary | Action::PauseForSpace => {
+                Step::Pause(Relief::None)
+            }
+            Action::PrepareAnew => {
+                self.prepared_anew = true;
+                Step::Pause(Relief::FreshConnections)
+            }
+            Action::ShrinkPool => Step::Pause(Relief::FewerConnections),
+            Action::CarefulPath | Action::Fatal => {
+                // A value that COPY refuses in staging is not fatal: it converts one by one.
+                let refused_value = at == FailedAt::Staging
+                    && error.sqlstate.as_deref().is_some_and(|code| !code.starts_with("XX"));
+                let converting = self.path.converting();
+                if refused_value && self.path < converting {
+                    self.by(converting)
+                } else {
+                    Step::Stop(Stop::Failed)
+                }
+            }
+        }
+    }
+
+    fn stage_of<'a>(&self, at: FailedAt, key: Option<&'a str>) -> Stage<'a> {
+        match at {
+            FailedAt::Connect => Stage::Connect,
+            FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
+            FailedAt::Ledger => Stage::Ledger,
+            FailedAt::Table => Stage::Elsewhere,
+            FailedAt::Merge => {
+                Stage::Merge { cheap_key: key.filter(|_| self.conflicts == Conflicts::NotExpected) }
+            }
+            FailedAt::Commit => Stage::AfterCommitSent,
+        }
+    }
+
+    /// The outcome is unknown.
+    fn doubt(&mut self, error: &ErrorView) -> Step {
+        // An error that the server lived to tell ended the transaction.
+        let may_be_committed = error.lost || matches!(error.sqlstate.as_deref(), Some("08007" | "40003"));
+        match self.terms.proof {
+            Proof::Checkpoint { .. } => {
+                if may_be_committed {
+                    self.earlier = Earlier::MayCommit;
+                }
+                self.phase = Phase::InDoubt;
+                Step::ReadCheckpoint
+            }
+            Proof::None if may_be_committed => Step::Stop(Stop::Unknown),
+            Proof::None | Proof::NotNeeded => Step::Pause(Relief::None),
+        }
+    }
+
+    /// What the checkpoint says about a batch whose outcome is unknown.
+    fn found(&mut self, found: Option<&Checkpoint>) -> Step {
+        self.phase = Phase::Trying;
+        let Proof::Checkpoint { epoch } = self.terms.proof else { return Step::Stop(Stop::Failed) };
+        let Some(found) = found else { return Step::Stop(Stop::Fenced) };
+        if found.epoch < epoch {
+            // The take-over itself is among the commits that were lost.
+            Step::Stop(Stop::LostCommits)
+        } else if found.epoch > epoch {
+            Step::Stop(Stop::Fenced)
+        } else if found.at == self.terms.after && found.done == self.terms.done {
+            Step::Done
+        } else if found.at == self.terms.before && !found.done {
+            // What fails in the checkpoint's own statement may fail every time: not for ever.
+            Step::Pause(Relief::None)
+        } else {
+            Step::Stop(Stop::LostCommits)
+        }
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The server, as the writer of a partition sees it: try a batch, read the checkpoint, wait.
+//!
+//! A trait, because the simulation (`simulation`) is the other implementation: the same committer and protocol against a
+//! server in memory, with a clock of its own. This decides nothing; what an answer means is `protocol`'s to say.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::account::Books;
+use crate::batch::Batch;
+use crate::pg::{ErrorView, Pool, Session, literal};
+
+use super::plan::WritePlan;
+use super::protocol::{Checkpoint, Proof, Relief};
+use super::rejects::Originals;
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Way};
+use super::writer::LedgerRef;
+
+/// What a writer asks of the world.
+pub(super) trait Server: Send + Sync {
+    /// What can tell whether a batch was committed.
+    fn proof(&self) -> Proof;
+
+    /// The unique index of the key.
+    fn key(&self) -> Option<&str>;
+
+    /// Writes a batch in one transaction, the checkpoint last, and commits it.
+    fn attempt(&self, batch: &Batch, way: Way) -> impl Future<Output = Result<Committed, Failed>> + Send;
+
+    /// The checkpoint of the partition, once nobody holds it; `None`: it is gone.
+    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, ErrorView>> + Send;
+
+    /// What is done about a failure before waiting.
+    fn relieve(&self, relief: Relief);
+
+    /// The time, for patience.
+    fn now(&self) -> Instant;
+
+    /// Lets time pass.
+    fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// PostgreSQL, for one partition.
+pub(super) struct Postgres {
+    pub(super) partition: u32,
+    pub(super) plan: Arc<WritePlan>,
+    pub(super) pool: Pool,
+    pub(super) ledger: Option<LedgerRef>,
+    pub(super) originals: Originals,
+}
+
+impl Server for Postgres {
+    fn proof(&self) -> Proof {
+        match &self.ledger {
+            Some(ledger) => Proof::Checkpoint { epoch: ledger.epoch },
+            // A keyed batch can be applied twice; an append cannot.
+            None if self.plan.mapping.key.is_empty() => Proof::None,
+            None => Proof::NotNeeded,
+        }
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str())
+    }
+
+    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
+        let session = Session::open_within(&self.pool, self.plan.answer_limit())
+            .await
+            .map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
+        let outcome = transaction::write(&context, &session, batch, way).await;
+        if let Err(failed) = &outcome
+            && !failed.error.lost
+        {
+            session.roll_back().await;
+        }
+        outcome
+    }
+
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
+        // Without a ledger nobody asks.
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
+        let sql = format!(
+            "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
+             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
+             FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
+            self.plan.lock_timeout_ms,
+            literal(&ledger.run),
+            self.partition
+        );
+        let outcomes = match session.begin(&sql).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                if !error.lost {
+                    session.roll_back().await;
+                }
+                return Err(error);
+            }
+        };
+        session.transaction_ended();
+        Ok(outcomes.get(2).and_then(|outcome| outcome.rows.first()).map(|row| read(row)))
+    }
+
+    fn relieve(&self, relief: Relief) {
+        match relief {
+            Relief::None => {}
+            Relief::FreshConnections => self.pool.drop_idle(),
+            Relief::FewerConnections => {
+                let size = self.pool.max_size();
+                if size > 1 {
+                    self.pool.resize(size - 1);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn read(row: &[Option<String>]) -> Checkpoint {
+    let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
+    let books = Books {
+        read: n(4),
+        inserted: n(5),
+        updated: n(6),
+        unchanged: n(7),
+        deduplicated: n(8),
+        skipped: n(9),
+        rejected: n(10),
+    };
+    let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
+    Checkpoint { epoch: n(0), at: (n(1), n(2), n(3)), done, books }
+}

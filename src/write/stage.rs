@@ -1,0 +1,135 @@
+//! Staging: the rows of a batch as COPY text in a temporary table, and what did not convert in the refused.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, Chunk};
+use crate::pg::{Accept, BeginOrCopy, ErrorView, Session};
+
+use super::plan::{Staging, WritePlan};
+use super::transaction::{Failed, FailedAt, Path, number};
+use super::{convert, names};
+
+/// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY text.
+pub(super) struct Form<'a> {
+    pub(super) statement: &'a (dyn Fn(&Chunk) -> String + Sync),
+    pub(super) text: fn(&Chunk) -> Bytes,
+    /// Whether to go on, by what the statements that began the transaction gave.
+    pub(super) accept: &'a Accept<'a>,
+}
+
+/// Begins a transaction, and fills its typed staging table; returns the table's rows.
+pub(super) async fn begin_and_stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+    begin: &str,
+) -> Result<u64, Failed> {
+    let begin = format!("{begin};\n{}", names::staging(plan));
+    if path.converts() || batch.rows == 0 {
+        session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
+        if batch.rows == 0 {
+            return Ok(0);
+        }
+        return convert_all(plan, session, batch).await.map_err(Failed::at(FailedAt::Staging));
+    }
+    let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, plan.copy_skips_errors());
+    let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &|_| Ok(()) };
+    let copied = begin_and_copy(plan, session, batch, &begin, &form).await?;
+    if copied == batch.rows {
+        return Ok(copied);
+    }
+    convert_missing(plan, session, batch).await.map_err(Failed::at(FailedAt::Staging))
+}
+
+/// Fills the staging table in a transaction that is open and has made it.
+pub(super) async fn stage(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    path: Path,
+) -> Result<u64, ErrorView> {
+    if path.converts() {
+        return convert_all(plan, session, batch).await;
+    }
+    let mut copied = 0;
+    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
+        let sql = names::copy(names::STAGE, &run[0].columns, plan.copy_skips_errors());
+        copied += session.copy_in(&sql, run.iter().map(|chunk| chunk.bytes.clone())).await?;
+    }
+    if copied == batch.rows { Ok(copied) } else { convert_missing(plan, session, batch).await }
+}
+
+/// Begins a transaction and copies the rows of a batch; returns how many the server took. A COPY for each run of chunks with the
+/// same columns.
+pub(super) async fn begin_and_copy(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    begin: &str,
+    form: &Form<'_>,
+) -> Result<u64, Failed> {
+    let mut copied = 0;
+    for (n, run) in batch.chunks.chunk_by(|a, b| a.columns == b.columns).enumerate() {
+        let statement = (form.statement)(&run[0]);
+        let text = run.iter().map(form.text);
+        let first = n == 0;
+        copied += match plan.staging {
+            Staging::Session if first => session
+                .begin_and_copy_in((begin, form.accept), &statement, text)
+                .await
+                .map_err(|failed| match failed {
+                    BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
+                    BeginOrCopy::Copy(error) => Failed { at: FailedAt::Staging, error },
+                })?,
+            Staging::Session | Staging::Transaction => {
+                if first {
+                    let begun = session.begin(begin).await.map_err(Failed::at(FailedAt::Begin))?;
+                    (form.accept)(&begun).map_err(Failed::at(FailedAt::Staging))?;
+                }
+                session.copy_in(&statement, text).await.map_err(Failed::at(FailedAt::Staging))?
+            }
+        };
+    }
+    Ok(copied)
+}
+
+/// All rows are converted one by one, from text.
+async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+    session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
+    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
+        let sql = names::copy(names::TEXT, &run[0].columns, false);
+        session.copy_in(&sql, run.iter().map(|chunk| chunk.bytes.clone())).await?;
+    }
+    session.run(&convert::block(plan, batch)).await?;
+    count_staged(session).await
+}
+
+/// COPY left rows out: they convert one by one, for the reason and the column.
+async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+    let present = session.run(&format!("SELECT s0 FROM {}", names::STAGE)).await?;
+    let present: HashSet<u64> = present
+        .into_iter()
+        .flat_map(|outcome| outcome.rows)
+        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
+        .collect();
+    session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
+    for chunk in &batch.chunks {
+        let missing: Vec<Bytes> = (0..chunk.rows.len())
+            .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
+            .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
+            .collect();
+        if !missing.is_empty() {
+            session.copy_in(&names::copy(names::TEXT, &chunk.columns, false), missing.into_iter()).await?;
+        }
+    }
+    session.run(&convert::block(plan, batch)).await?;
+    count_staged(session).await
+}
+
+async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
+    let outcomes = session.run(&format!("SELECT count(*) FROM {}", names::STAGE)).await?;
+    number(outcomes.first(), 0)
+}
