@@ -22,6 +22,7 @@ mod direct;
 mod equivalence;
 mod faults;
 mod formats;
+mod http;
 mod loading;
 mod local;
 mod pg_connections;

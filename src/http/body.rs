@@ -27,6 +27,8 @@ pub struct Body {
     head: Head,
     end_in_content: Arc<AtomicBool>,
     reader: StreamReader<Pieces, Bytes>,
+    /// Behind an error the stream is at its end, which must not look like the body's.
+    has_failed: bool,
 }
 
 impl Body {
@@ -45,7 +47,7 @@ impl Body {
                 }
             }
         });
-        Self { head, end_in_content, reader: StreamReader::new(Box::pin(pieces)) }
+        Self { head, end_in_content, reader: StreamReader::new(Box::pin(pieces)), has_failed: false }
     }
 
     /// The version that it is of.
@@ -97,6 +99,11 @@ impl AsyncRead for Body {
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(context, buf)
+        if self.has_failed {
+            return Poll::Ready(Err(io::Error::other("the body broke off before")));
+        }
+        let read = Pin::new(&mut self.reader).poll_read(context, buf);
+        self.has_failed = matches!(read, Poll::Ready(Err(_)));
+        read
     }
 }

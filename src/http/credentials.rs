@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::error::HttpError;
@@ -95,17 +96,28 @@ impl Credentials {
         Ok(())
     }
 
-    /// A text of the server without the secrets that we know: it may repeat what it was sent.
+    /// A text of the server without the secrets that we know: it may repeat what it was sent, as it was or as it stood in the URL.
     pub(super) fn strike_out(&self, text: &str, request: &Request, token: Option<&Secret>) -> String {
-        let of_request = request.secrets.iter().chain(&request.login).map(|(_, secret)| secret);
-        let mut secrets: Vec<&Secret> = self.hidden.iter().chain(of_request).chain(token).collect();
+        let of_request =
+            request.secrets.iter().chain(&request.login).map(|(_, secret)| secret.reveal().to_owned());
+        let login = request
+            .login
+            .iter()
+            .map(|(user, password)| basic(user, password).reveal().trim_start_matches("Basic ").to_owned());
+        let known = self.hidden.iter().chain(token).map(|secret| secret.reveal().to_owned());
+        let plain = known.chain(of_request).chain(login).filter(|secret| secret.len() >= HIDDEN_BYTES_MIN);
+        let mut secrets: Vec<String> = plain.flat_map(spellings).collect();
         // Longer ones first: one may be a part of another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
-        secrets
-            .into_iter()
-            .filter(|secret| secret.reveal().len() >= HIDDEN_BYTES_MIN)
-            .fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "***"))
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// A secret as it is, and as it stands in a path, a query or a form.
+fn spellings(secret: String) -> [String; 3] {
+    let encoded = utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string();
+    let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    [secret, encoded, form]
 }
 
 /// Headers that frame a request: another value would break it.

@@ -47,7 +47,8 @@ pub use pager::{PageSeen, Pager, PagerState};
 pub use paginate::{By, Paginate, Param, Rules};
 pub use request::{Method, Request, Resume, Version};
 pub use settings::{
-    Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings, Timeouts,
+    Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings,
+    Timeouts,
 };
 pub use shown::shown;
 pub use value::{Value, ValueError};

@@ -13,7 +13,7 @@ use super::settings::Rate;
 /// A burst of fewer accepted requests than this says little about the rate behind it.
 const BURST_SMALL: u64 = 30;
 /// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be caught up with. Far less than a burst.
-const SLACK: Duration = Duration::from_millis(10);
+const SLACK: Duration = Duration::from_millis(30);
 /// Over which time the accepted requests are counted: limits are mostly by the second.
 const WINDOW: Duration = Duration::from_secs(1);
 /// The same while a rate is being found: long enough to see a whole second of any clock.
@@ -147,7 +147,9 @@ impl Pace {
         }
         self.gate = Some(self.gate.map_or(now + pause, |gate| gate.max(now + pause)));
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
-        if refusal == Refusal::TooFast && !is_same {
+        // Where nothing was accepted there is nothing to learn from.
+        let is_known = self.learned.is_some() || self.accepted_since_cut > 0;
+        if refusal == Refusal::TooFast && !is_same && is_known {
             self.cut(now, pause);
         }
         pause

@@ -153,6 +153,11 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64
     (first <= last && total.is_none_or(|total| last < total)).then_some((first, last, total))
 }
 
+/// `Content-Range: bytes */10`, behind a range that is not there: how many bytes there are.
+pub(super) fn length_behind(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes */")?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

@@ -261,8 +261,9 @@ impl Shared {
             let asked = retry_after::asked(response.headers(), SystemTime::now());
             let limit = self.settings.patience.longest_wait;
             if let Some(asked) = asked.filter(|asked| *asked > limit) {
+                let asked = whole_seconds(asked);
                 gate.leave_alone(asked, status);
-                let error = HttpError::LongWait { url, status, asked: whole_seconds(asked), limit };
+                let error = HttpError::LongWait { url, status, asked, limit };
                 return Failed { failure: Failure::Final, url: hop.url.clone(), error };
             }
             gate.pace().refused(refusal, sent, Instant::now(), asked);
@@ -283,7 +284,7 @@ const fn is_empty(status: StatusCode) -> bool {
 /// Years are not told in nanoseconds, nor shown in them.
 fn whole_seconds(time: Duration) -> Duration {
     const A_CENTURY: u64 = 100 * 365 * 86_400;
-    Duration::from_secs((time.as_secs() + u64::from(time.subsec_nanos() > 0)).min(A_CENTURY))
+    Duration::from_secs(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).min(A_CENTURY))
 }
 
 /// The next hop of a redirect, or why it is not followed. The reason shows origins only: what is behind them may be a secret of the server.

@@ -19,7 +19,7 @@ use super::error::{Cut, HttpError};
 use super::framing::Ending;
 use super::judge;
 use super::landing::Copy;
-use super::request::{Request, Resume, Version, content_range};
+use super::request::{Request, Resume, Version, content_range, length_behind};
 use super::retry::{Failure, Tries};
 use super::send::{Answer, Ask, Encodings, innermost};
 use super::settings::SLOWEST_BYTES_PER_SECOND;
@@ -126,7 +126,7 @@ impl Transfer {
     /// The next bytes; none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         loop {
-            let Some(answer) = &mut self.answer else { return Ok(None) };
+            let Some(answer) = &mut self.answer else { return self.end().await.map(|()| None) };
             let read = match answer.first.take() {
                 Some(first) => Ok(Some(first)),
                 None => self.read().await,
@@ -258,6 +258,13 @@ impl Transfer {
         let odd = |reason: String| changed(&self.request, reason);
         let unexpected = |reason| HttpError::Unexpected { url: self.request.shown(), reason };
         if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            let now = Version::of(headers, None).etag;
+            if length_behind(headers) == Some(self.at) && (now.is_none() || now == self.head.version.etag) {
+                // It broke behind its last byte, before it said that it was the last: now it has said so.
+                self.head.version.length = Some(self.at);
+                self.head.ending = Ending::Proven;
+                return Ok(());
+            }
             return Err(odd(format!("it no longer has a byte {}", self.at)));
         }
         let now = Version::of(headers, None);

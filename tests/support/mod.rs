@@ -8,6 +8,7 @@ pub mod database;
 pub mod dbload;
 pub mod folder;
 pub mod generate;
+pub mod http;
 pub mod inject;
 pub mod ledger;
 pub mod proxy;

@@ -83,7 +83,7 @@ impl Archive {
         let is_text = is_utf8(body).await?;
         let line = serde_json::json!({"url": head.url, "page": head.page, "content_type": head.content_type, "content_encoding": head.content_encoding});
         let line = line.to_string();
-        frame.write_all(line[..line.len() - 1].as_bytes()).await?;
+        frame.write_all(&line.as_bytes()[..line.len() - 1]).await?;
         frame.write_all(if is_text { b",\"body\":\"" } else { b",\"body_base64\":\"" }).await?;
         let mut source = File::open(body).await?;
         let mut piece = vec![0; PIECE_BYTES];
