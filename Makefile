@@ -1,14 +1,17 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all bench bench-http setup man model simulate
+.PHONY: help demo test test-all torture hostile bench bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
+	@echo 'make torture   random loads under random faults (MINUTES=n, SEEDS=n, JOBS=n; SEED=n plays one again; PROMOTIONS=n)'
+	@echo 'make hostile   memory and rejects under hostile input at full size, in a release build'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
-	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
+	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
+	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
 	@echo 'make setup     only install what is missing'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -24,16 +27,22 @@ test: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked
+	MINUTES=1 $(MAKE) torture
 
 test-all: setup
 	@scripts/test-all
 
+torture: setup
+	cargo test --locked --test main -- --ignored --nocapture torture::campaign
+
+hostile: setup
+	HOSTILE_SCALE=1 cargo test --release --locked --test main -- --include-ignored --nocapture --test-threads=1 memory:: many_bad::
+
 bench: setup
 	cargo bench --locked --bench psql
 
-bench-http: setup
-	cargo build --release --locked
-	DBLOAD_TEST_BINARY=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
+fuzz: setup
+	@scripts/fuzz
 
 model:
 	cargo test --locked --lib write::protocol::model -- --include-ignored --nocapture --test-threads=1
@@ -41,6 +50,9 @@ model:
 SEEDS ?= 100000
 simulate:
 	SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),DBLOAD_SEED=$(SEED)) cargo test --locked --lib write::simulation -- --nocapture
+bench-http: setup
+	cargo build --release --locked
+	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
 man:
 	cargo build --release --locked

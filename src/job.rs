@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::format::Compression;
+use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
 use crate::http::{self, Paginate};
 use crate::map::Extra;
 use crate::pg::{Dsn, TableName};
@@ -50,6 +50,14 @@ pub struct Reading {
     pub null_as: Option<String>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,
+    /// Encoding of sources without a byte order mark, if it is not UTF-8.
+    pub encoding: Option<Encoding>,
+    /// Fields, depth, and what becomes of NUL.
+    pub decode: DecodeLimits,
+    /// Longest header in bytes.
+    pub header_bytes: Option<usize>,
+    /// What decompression is held to.
+    pub inflation: Inflation,
 }
 
 /// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
@@ -193,6 +201,8 @@ pub struct Job {
     pub extra: Extra,
     /// Only newer records replace stored ones.
     pub newer_by: Option<String>,
+    /// Set the sequences of columns that were written, where they are behind.
+    pub fix_sequences: bool,
     /// Session time zone.
     pub time_zone: String,
     /// Session DateStyle.
@@ -227,6 +237,7 @@ impl Job {
             web: Web::default(),
             extra: Extra::Refuse,
             newer_by: None,
+            fix_sequences: false,
             time_zone: "UTC".to_owned(),
             date_style: "ISO, YMD".to_owned(),
             resources: Resources::default(),

@@ -19,6 +19,7 @@
 //! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
 //! | [`http`](mod@http) | requests to servers: manners, credentials, bodies, pages |
 //! | [`schema`], [`record`], [`account`], [`event`], [`secret`] | the vocabulary |
+//! | [`fault`] | crash points and defects for the tests; empty in a release build |
 //! | [`local`] | PostgreSQL servers of dbload's own: the default target, and throwaway ones for tests |
 //!
 //! What each may touch, and what it never does, is in docs/ARCHITECTURE.md and kept by `tests/architecture.rs`. The
@@ -61,6 +62,7 @@
 pub mod account;
 pub mod batch;
 pub mod event;
+pub mod fault;
 pub mod format;
 pub mod http;
 pub mod job;

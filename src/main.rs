@@ -10,9 +10,18 @@ use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
-    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+    #[cfg(debug_assertions)]
+    if let Err(words) = cli::faults::arm() {
+        cli::say(&words);
+        return ExitCode::from(exit::USAGE);
+    }
+    let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => {
+            let Some(word) = strange_word().filter(|_| error.use_stderr()) else { error.exit() };
+            cli::say(&load::error_words(&format!("{}: {word}", error.kind()), None));
+            return ExitCode::from(exit::USAGE);
+        }
     };
     let code = match cli.command {
         Some(Command::Completions { shell }) => {
@@ -28,7 +37,13 @@ fn main() -> ExitCode {
             }
         }
         Some(Command::Ledger(args)) => match args.command {
-            LedgerCommand::Sql { role } => print_all(dbload::ledger::administrator_sql(&role).as_bytes()),
+            LedgerCommand::Sql { role } => match dbload::ledger::administrator_sql(&role) {
+                Ok(sql) => print_all(sql.as_bytes()),
+                Err(error) => {
+                    cli::say(&load::error_words(&format!("--role: {error}"), None));
+                    exit::USAGE
+                }
+            },
         },
         Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
         Some(Command::Load(args)) => run_load(*args),
@@ -38,7 +53,15 @@ fn main() -> ExitCode {
         }
         None => run_load(cli.load),
     };
+    #[cfg(debug_assertions)]
+    cli::faults::tell();
     ExitCode::from(code)
+}
+
+/// A word of the command line that a terminal would act on: a pattern of the shell makes words of names of files.
+fn strange_word() -> Option<String> {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.into_iter().find(|word| cli::terminal::line(word) != *word)
 }
 
 /// The flags; that each is a variable too is said once, not at each of them.

@@ -124,10 +124,11 @@ pub async fn run(
 impl Shared<'_> {
     fn writer(&self, partition: usize, events: mpsc::Sender<WriterEvent>) -> Writer {
         let facts = Arc::clone(&self.facts);
+        let limits = self.job.reading.decode;
         let originals: Originals = Arc::new(move |block, i| {
             let facts = facts.read().unwrap_or_else(PoisonError::into_inner).get(&block.source).cloned();
             match facts {
-                Some(facts) => original(&facts.layout, block, i),
+                Some(facts) => original(&limits, &facts.layout, block, i),
                 None => crate::map::Original::Raw(String::new()),
             }
         });

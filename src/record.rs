@@ -62,7 +62,7 @@ pub enum SpanKind {
         /// Length of the record in the source, in bytes.
         record_bytes: u64,
     },
-    /// The source ended inside the record (an unclosed quote or bracket).
+    /// The source ended inside the record (an unclosed quote).
     Truncated,
 }
 

@@ -18,18 +18,26 @@
 
 mod architecture;
 mod cli;
+mod conformance;
 mod direct;
 mod equivalence;
+mod exactness;
 mod faults;
 mod formats;
+mod fuzz;
+mod hostile;
 mod http;
 mod loading;
 mod local;
+mod many_bad;
+mod memory;
+mod outside;
 mod pg_connections;
 mod reference;
 mod rejects;
 mod runs;
 mod support;
 mod tables;
+mod torture;
 mod types;
 mod web;

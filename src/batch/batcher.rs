@@ -169,7 +169,10 @@ impl Open {
             let committed = after <= self.resume;
             match reject {
                 Some(_) if committed => continue,
-                Some(note) => self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note }),
+                Some(note) => {
+                    self.batch.bytes += reject_bytes(block, &note);
+                    self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note });
+                }
                 None if committed => {
                     run = Run { from: n + 1, base: rows[n].end };
                     n += 1;
@@ -237,6 +240,12 @@ impl Open {
             _ => self.batch.sources.push(SourceCount { source, read: 1 }),
         }
     }
+}
+
+/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and
+/// that once more on its way to the ledger.
+fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
+    3 * block.raw(note.i as usize).len() + note.reason.len() + ROW_BYTES
 }
 
 /// One partition's share of a block.

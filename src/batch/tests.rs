@@ -155,3 +155,16 @@ fn a_key_that_repeats_is_noticed() {
     assert_eq!(batch_of(KeyHashes::Silent, &[(0, true, 1), (0, true, 2)]), Keys::MayRepeat);
     assert_eq!(batch_of(KeyHashes::None, &[(0, true, 1), (0, true, 1)]), Keys::Distinct);
 }
+
+#[test]
+fn rejects_fill_a_batch_by_their_bytes() {
+    let start = Position::start_of(0);
+    let limits = Limits { rows: 1_000, bytes: 2_000 };
+    let mut batcher = Batcher::new(limits, KeyHashes::None, &[start]);
+    let fates: Vec<Fate> = (0..200).map(|_| (0, false, 0)).collect();
+    let digest = Digest { from: 0, to: 0, hash: 0 };
+    let full = batcher.push(encoded(1, 0, &fates), digest);
+    assert!(full.len() > 2, "their originals are held in memory: {} batches", full.len());
+    let held = full.iter().map(|batch| batch.rejects.len()).sum::<usize>();
+    assert!(held <= 200 && full.iter().all(|batch| batch.bytes < 3_000));
+}

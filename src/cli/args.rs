@@ -147,6 +147,10 @@ pub(crate) struct TargetArgs {
     /// Only a record with a greater value in this column replaces a stored row
     #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
     pub(crate) newer_by: Option<String>,
+    /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are behind: else the next
+    /// insert without an id fails. Those who write to the table wait meanwhile
+    #[arg(long, env = "DBLOAD_FIX_SEQUENCES")]
+    pub(crate) fix_sequences: bool,
     /// Show the plan (columns, key, partitions, path) and write nothing
     #[arg(long, env = "DBLOAD_DRY_RUN")]
     pub(crate) dry_run: bool,
@@ -179,6 +183,25 @@ pub(crate) struct ReadingArgs {
     /// Longest record (by default 8 MiB); a longer one is rejected, so that one line cannot fill the memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_RECORD_BYTES", value_parser = parse::bytes)]
     pub(crate) max_record_bytes: Option<u64>,
+    /// Most fields of a record or header; far above the 1,600 columns of a table, and a bound on what one record costs
+    #[arg(long, value_name = "N", env = "DBLOAD_MAX_FIELDS", default_value = "10000", value_parser = parse::count)]
+    pub(crate) max_fields: usize,
+    /// Deepest nesting of a JSON value; the server's own parser gives up at some thousand levels
+    #[arg(long, value_name = "N", env = "DBLOAD_MAX_DEPTH", default_value = "1000", value_parser = parse::count)]
+    pub(crate) max_depth: usize,
+    /// Longest CSV header; the source fails above, for a file without line ends is no CSV
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_HEADER_BYTES", default_value = "1MiB", value_parser = parse::bytes)]
+    pub(crate) max_header_bytes: u64,
+    /// Most content of one compressed source; it fails above, so that a small file cannot fill the database (by default 32 TiB, the largest table)
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_DECOMPRESSED_BYTES", value_parser = parse::bytes)]
+    pub(crate) max_decompressed_bytes: Option<u64>,
+    /// Most bytes of content for a byte of a compressed source, judged from 64 MiB on; it fails above, as a bomb
+    #[arg(long, value_name = "N", env = "DBLOAD_MAX_RATIO", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_ratio: u64,
+    /// Encoding of text without a byte order mark, by its name on the web: utf-16le, windows-1252, shift_jis, .. Places of
+    /// rejects are those of the decoded text; a resume reads such a source from its start
+    #[arg(long, value_name = "NAME", env = "DBLOAD_ENCODING", default_value = "utf-8", value_parser = parse::encoding)]
+    pub(crate) encoding: parse::TextEncoding,
 }
 
 #[derive(Debug, Args)]
@@ -187,6 +210,10 @@ pub(crate) struct MappingArgs {
     /// Fields without a column: refuse, ignore, or jsonb:COLUMN to collect them
     #[arg(long, value_name = "RULE", env = "DBLOAD_EXTRA", default_value = "refuse", value_parser = parse::extra)]
     pub(crate) extra: Extra,
+    /// NUL and lone surrogates, which no text of PostgreSQL can hold: reject the record, strip them, or replace them by U+FFFD
+    /// (in names and in nested values too)
+    #[arg(long, value_name = "RULE", env = "DBLOAD_ON_NUL", value_enum, default_value = "reject")]
+    pub(crate) on_nul: OnNulArg,
     /// Time zone of timestamps that say none
     #[arg(long, value_name = "ZONE", env = "DBLOAD_TIMEZONE", default_value = "UTC")]
     pub(crate) timezone: String,
@@ -317,6 +344,26 @@ impl From<ModeArg> for Mode {
             ModeArg::Update => Self::Update,
             ModeArg::Ignore => Self::Ignore,
             ModeArg::Append => Self::Append,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnNulArg {
+    /// Reject the record, where its column cannot hold it
+    Reject,
+    /// Leave it out
+    Strip,
+    /// Put U+FFFD in its place
+    Replace,
+}
+
+impl From<OnNulArg> for dbload::format::OnNul {
+    fn from(rule: OnNulArg) -> Self {
+        match rule {
+            OnNulArg::Reject => Self::Reject,
+            OnNulArg::Strip => Self::Strip,
+            OnNulArg::Replace => Self::Replace,
         }
     }
 }

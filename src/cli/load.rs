@@ -3,16 +3,18 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use dbload::format::{DecodeLimits, Inflation};
 use dbload::job::{Job, POOL_SIZE, Reading, RejectBudget, Resources, Runs};
 use dbload::load::{Ended, LoadError, Outcome, load};
-use dbload::pg::Dsn;
 use dbload::pg::dsn::Host;
+use dbload::pg::{Dsn, Ident, TableName};
+use dbload::report::Report;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LoadArgs, PoolerArg};
 use super::progress::Progress;
-use super::{exit, render, target};
+use super::{exit, render, target, terminal};
 
 /// Exit codes of signals, as shells have them.
 const SIGINT_CODE: u8 = 130;
@@ -27,6 +29,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.key.clone_from(&args.target.key);
     job.mode = args.target.mode.map(Into::into);
     job.newer_by.clone_from(&args.target.newer_by);
+    job.fix_sequences = args.target.fix_sequences;
     job.dry_run = args.target.dry_run;
     job.reading = Reading {
         format: args.reading.format.map(Into::into),
@@ -37,6 +40,17 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
         columns: args.reading.columns.clone(),
         null_as: args.reading.null_as.clone(),
         record_bytes: args.reading.max_record_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        encoding: args.reading.encoding.0,
+        decode: DecodeLimits {
+            depth: args.reading.max_depth,
+            fields: args.reading.max_fields,
+            on_nul: args.mapping.on_nul.into(),
+        },
+        header_bytes: usize::try_from(args.reading.max_header_bytes).ok(),
+        inflation: Inflation {
+            bytes: args.reading.max_decompressed_bytes.unwrap_or(Inflation::default().bytes),
+            ratio: args.reading.max_ratio,
+        },
     };
     job.extra.clone_from(&args.mapping.extra);
     job.time_zone.clone_from(&args.mapping.timezone);
@@ -148,25 +162,26 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     let code = exit::code_of(&ended, rejected, interrupted);
     let mut out = String::new();
     if let Some(plan) = plan {
-        out.push_str(&plan);
+        out.push_str(&terminal::words(&plan));
     }
     if let Some(report) = &report {
         if args.output.json {
             out.push_str(&serde_json::to_string(report).unwrap_or_default());
             out.push('\n');
         } else if !args.output.quiet {
-            out.push_str(&render::summary(report));
+            out.push_str(&terminal::words(&render::summary(report)));
         }
     }
     let printed = print(&out);
     if let Some(report) = &report
-        && let Some(words) = render::rejects(report, &report.table, &flags(args))
+        && let Some(words) = render::rejects(report, &table_word(report), &flags(args))
     {
         progress.say(&words);
     }
     if let Some((name, record)) = &pipe_rest {
         progress.say(&format!(
-            "record {record} of {name} is the first that is not in the table\nhint: feed it again with --skip-records {}",
+            "record {record} of {} is the first that is not in the table\nhint: feed it again with --skip-records {}",
+            terminal::line(name),
             record - 1
         ));
         if matches!(ended, Ended::Interrupted) {
@@ -188,11 +203,20 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
 }
 
+/// The table as a word of a command: quoted for SQL where its name needs it, then for the shell.
+fn table_word(report: &Report) -> String {
+    let ident = |name: &str| Ident::new(name).map(|ident| TableName { schema: None, name: ident }.plain());
+    let parts =
+        report.table.split_once('.').map_or(vec![report.table.as_str()], |(schema, name)| vec![schema, name]);
+    let quoted: Vec<String> = parts.into_iter().filter_map(|part| ident(part).ok()).collect();
+    terminal::shell_word(&quoted.join("."))
+}
+
 /// The flags that a load of the rejects needs as this one did.
 fn flags(args: &LoadArgs) -> String {
     let mut flags = String::new();
     if let Some(key) = &args.target.key {
-        flags.push_str(&format!(" --key {}", key.join(",")));
+        flags.push_str(&format!(" --key {}", terminal::shell_word(&key.join(","))));
     }
     if let Some(mode) = args.target.mode {
         flags.push_str(&format!(" --mode {}", dbload::schema::Mode::from(mode).name()));
@@ -216,8 +240,10 @@ fn load_error_words(error: &LoadError) -> String {
 
 /// `error:` and `hint:` lines.
 pub(crate) fn error_words(error: &str, hint: Option<&str>) -> String {
+    let error = terminal::line(error);
     match hint {
-        Some(hint) => format!("error: {error}\nhint: {hint}"),
+        // SQL of several lines, perhaps with a name that has a line end.
+        Some(hint) => format!("error: {error}\nhint: {}", hint.replace('\n', "\n      ")),
         None => format!("error: {error}"),
     }
 }

@@ -2,12 +2,15 @@
 
 pub(crate) mod args;
 pub(crate) mod exit;
+#[cfg(debug_assertions)]
+pub(crate) mod faults;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;
 mod progress;
 mod render;
 pub(crate) mod target;
+pub(crate) mod terminal;
 pub(crate) mod tracing;
 pub(crate) mod verify;
 mod web;
@@ -16,7 +19,7 @@ use std::io::Write as _;
 
 /// A line on stderr. Nobody reads it any more: nothing to be done.
 pub(crate) fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
 }
 
 /// An error with its causes, in one line.

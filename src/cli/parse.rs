@@ -1,5 +1,6 @@
 //! Values of flags: each a function from text to a value or to what is wrong with it.
 
+use dbload::format::Encoding;
 use dbload::job::RejectBudget;
 use dbload::map::Extra;
 use dbload::pg::TableName;
@@ -7,6 +8,19 @@ use dbload::pg::TableName;
 /// A quote character, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quote(pub(crate) Option<u8>);
+
+/// The encoding of sources; none is UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TextEncoding(pub(crate) Option<Encoding>);
+
+pub(crate) fn encoding(text: &str) -> Result<TextEncoding, String> {
+    Encoding::named(text).map(TextEncoding).map_err(|error| error.to_string())
+}
+
+/// A number that is not zero.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
+}
 
 pub(crate) fn table(text: &str) -> Result<TableName, String> {
     TableName::parse(text).map_err(|error| error.to_string())
@@ -71,7 +85,9 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         "g" | "gib" => 1 << 30,
         "kb" => 1_000,
         "mb" => 1_000_000,
+        "t" | "tib" => 1 << 40,
         "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
         _ => return Err(bad()),
     };
     number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(bad)

@@ -9,6 +9,7 @@ use dbload::event::{Event, Requests, Tally};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{LogFormat, OutputArgs};
+use super::terminal;
 
 /// Where stderr is no terminal, a long load says a line this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -55,12 +56,12 @@ impl Progress {
     /// A line on stderr that does not disturb the bar.
     pub(crate) fn say(&self, words: &str) {
         if self.json {
-            tracing::warn!("{words}");
+            tracing::warn!("{}", terminal::words(words));
             return;
         }
         let write = || {
             // Nobody reads stderr any more: nothing to be done.
-            let _ = writeln!(std::io::stderr(), "{words}");
+            let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
         };
         match &self.bar {
             Some(bar) => bar.suspend(write),
@@ -87,10 +88,11 @@ impl Progress {
                 self.waiting.store(false, Ordering::Relaxed);
                 self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
             }
-            Event::TableCreated { ddl } => self.note(&format!("created table:\n{ddl}")),
-            Event::Note { text } => self.note(&format!("note: {text}")),
+            Event::TableCreated { ddl } => self.note(&format!("created table:\n{}", terminal::block(ddl))),
+            Event::Note { text } => self.note(&format!("note: {}", terminal::line(text))),
             Event::SourceStarted { name } => tracing::debug!(source = name, "reading"),
             Event::SourceFailed { name, reason, hint } => {
+                let (name, reason) = (terminal::line(name), terminal::line(reason));
                 let mut words = format!("error: source {name} failed: {reason}");
                 if let Some(hint) = hint {
                     words.push_str(&format!("\nhint: {hint}"));
@@ -100,7 +102,7 @@ impl Progress {
             Event::Waiting { reason } => {
                 // Once, with the reason; then quietly.
                 if !self.waiting.swap(true, Ordering::Relaxed) {
-                    self.say(&format!("waiting for the database: {reason}"));
+                    self.say(&format!("waiting for the database: {}", terminal::line(reason)));
                 }
             }
             Event::GoesOn => {

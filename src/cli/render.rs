@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use dbload::report::{HttpReport, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
+use super::terminal;
+
 /// Kinds of rejects that are shown.
 const REASONS_SHOWN: usize = 5;
 
@@ -13,7 +15,7 @@ pub(crate) fn summary(report: &Report) -> String {
     let mut out = String::new();
     let names: Vec<&str> = report.sources.iter().map(|source| source.name.as_str()).collect();
     let sources = match names.as_slice() {
-        [one] => (*one).to_owned(),
+        [one] => terminal::line(one).into_owned(),
         many => format!("{} sources", many.len()),
     };
     let state = if report.complete { "loaded" } else { "not finished:" };
@@ -24,7 +26,9 @@ pub(crate) fn summary(report: &Report) -> String {
     let _ = writeln!(
         out,
         "{state} {sources} into {} ({}) in {:.2} s{rate}",
-        report.table, report.database, report.elapsed_seconds
+        terminal::line(&report.table),
+        report.database,
+        report.elapsed_seconds
     );
     let rows = &report.rows;
     let books = [
@@ -88,15 +92,16 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
         HumanCount(report.rows.rejected),
         if report.rows.rejected == 1 { "record" } else { "records" },
         match report.sources.as_slice() {
-            [one] if report.rows.rejected == 1 => format!(" of {} was", one.name),
-            [one] => format!(" of {} were", one.name),
+            [one] if report.rows.rejected == 1 => format!(" of {} was", terminal::line(&one.name)),
+            [one] => format!(" of {} were", terminal::line(&one.name)),
             _ if report.rows.rejected == 1 => " was".to_owned(),
             _ => " were".to_owned(),
         }
     );
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
         let column = reason.column.as_ref().map_or(String::new(), |column| {
-            let type_name = reason.type_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            let type_name =
+                reason.type_name.as_ref().map_or(String::new(), |name| format!(" {}", terminal::line(name)));
             format!("column {column:?}{type_name}: ")
         });
         let more = match reason.count {
@@ -106,7 +111,7 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
         let _ = writeln!(
             out,
             "  {}  {column}{}  ({}{more})",
-            reason.first,
+            terminal::line(&reason.first),
             one_line(&reason.example),
             reason.sqlstate
         );
@@ -117,7 +122,9 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     }
     match &report.rejects.file {
         Some(file) => {
-            let _ = write!(out, "hint: mend them in {file} and run: dbload {file} --table {table}{flags}");
+            let word = terminal::shell_word(file);
+            let file = terminal::line(file);
+            let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
         }
         None => {
             let _ =
@@ -127,14 +134,11 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     Some(out)
 }
 
-/// Text of records may hold anything: it must not move the cursor of a terminal, nor fill the screen.
+/// Text of records must not fill the screen either.
 fn one_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 160;
-    let mut out: String = text
-        .chars()
-        .take(SHOWN_CHARS)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect();
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    let mut out = terminal::line(&shown).into_owned();
     if text.chars().nth(SHOWN_CHARS).is_some() {
         out.push_str("..");
     }

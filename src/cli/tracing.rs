@@ -1,10 +1,30 @@
 //! What is said on stderr: words for people, or one JSON object a line.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::{LogFormat, OutputArgs};
+use super::terminal;
+
+/// Standard error, of which a terminal acts on nothing but our own colours. (In colour the subscriber itself escapes
+/// what stands in values.)
+struct Harmless {
+    colour: bool,
+}
+
+impl Write for Harmless {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let words = if self.colour { terminal::coloured(&text) } else { terminal::words(&text) };
+        io::stderr().write_all(words.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// Sets the subscriber up, once.
 pub(crate) fn init(output: &OutputArgs) {
@@ -19,7 +39,11 @@ pub(crate) fn init(output: &OutputArgs) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     match output.log_format {
         LogFormat::Json => {
-            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+            tracing_subscriber::fmt()
+                .json()
+                .with_env_filter(filter)
+                .with_writer(|| Harmless { colour: false })
+                .init();
         }
         LogFormat::Text => {
             let format =
@@ -28,7 +52,7 @@ pub(crate) fn init(output: &OutputArgs) {
                 .event_format(format)
                 .with_ansi(colour)
                 .with_env_filter(filter)
-                .with_writer(std::io::stderr)
+                .with_writer(move || Harmless { colour })
                 .init();
         }
     }

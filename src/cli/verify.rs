@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::LoadArgs;
 use super::load::{error_words, job, print};
 use super::progress::Progress;
-use super::{exit, target, with_causes};
+use super::{exit, target, terminal, with_causes};
 
 /// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not.
 pub(crate) async fn run(args: LoadArgs) -> u8 {
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             let text = if args.output.json {
                 format!("{}\n", serde_json::to_string(&found).unwrap_or_default())
             } else {
-                words(&found)
+                terminal::words(&words(&found)).into_owned()
             };
             match (print(&text), found.holds() && found.rejected == 0) {
                 (false, _) => exit::UNEXPECTED,
@@ -65,7 +65,7 @@ fn words(found: &Verification) -> String {
         out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
     }
     for example in &found.examples {
-        out.push_str(&format!("  {}:{}  {}\n", example.source, example.line, example.what));
+        out.push_str(&format!("  {}:{}  {}\n", terminal::line(&example.source), example.line, example.what));
     }
     out
 }

@@ -16,6 +16,70 @@ pub enum Compression {
     Xz,
 }
 
+/// Most bytes of a source's content, decompressed: what PostgreSQL's largest table holds.
+const CONTENT_BYTES: u64 = 32 << 40;
+/// Most that compression may have saved: gzip ends near 1,030 to 1, records seldom reach 100.
+const RATIO: u64 = 1_000;
+/// A ratio says nothing about the first bytes: a few lines of blanks are no bomb.
+const RATIO_FROM_BYTES: u64 = 64 << 20;
+
+/// What decompression is held to, so that a small file cannot keep a load busy for days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inflation {
+    /// Most bytes of a source's content.
+    pub bytes: u64,
+    /// Most bytes of content for one of the file, judged behind the first megabytes.
+    pub ratio: u64,
+}
+
+impl Default for Inflation {
+    fn default() -> Self {
+        Self { bytes: CONTENT_BYTES, ratio: RATIO }
+    }
+}
+
+/// A source whose content is larger than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Inflated {
+    /// In bytes.
+    #[error("its content is longer than {0} bytes")]
+    Bytes(u64),
+    /// In proportion to the file.
+    #[error("its content is more than {0} times as long as the file")]
+    Ratio(u64),
+}
+
+impl Inflated {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Bytes(_) => {
+                "if this is meant to be, --max-decompressed-bytes allows more; the same command goes on"
+            }
+            Self::Ratio(_) => {
+                "it may be made to do harm; if not, --max-ratio allows more, and the same command goes on"
+            }
+        }
+    }
+}
+
+impl Inflation {
+    /// Whether so much content of so many bytes of a compressed file is bearable.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(self, file_bytes: u64, content_bytes: u64) -> Result<(), Inflated> {
+        if content_bytes > self.bytes {
+            return Err(Inflated::Bytes(self.bytes));
+        }
+        if content_bytes > RATIO_FROM_BYTES && content_bytes / self.ratio.max(1) > file_bytes {
+            return Err(Inflated::Ratio(self.ratio));
+        }
+        Ok(())
+    }
+}
+
 /// Endings of names, magic bytes, compression. `zlib` streams have no magic worth the name.
 const KNOWN: [(&str, &[u8], Compression); 4] = [
     (".gz", &[0x1f, 0x8b, 0x08], Compression::Gzip),

@@ -44,7 +44,9 @@ impl DetectError {
         match self {
             Self::Markup => "look at the first lines: was a login or error page saved as data?",
             Self::Binary(_) => "export it as CSV or JSON lines first",
-            Self::NotText => "if it is text in another encoding, convert it to UTF-8; else say --format",
+            Self::NotText => {
+                "if it is text in another encoding, say which: --encoding utf-16le, windows-1252, ..; else say --format"
+            }
         }
     }
 }

@@ -2,12 +2,31 @@
 //!
 //! It is read from the start of the source, also by a resume: the splitter begins behind it.
 
+use super::nul::clean_bytes;
 use super::split::{Limits, Splitter};
-use super::{Dialect, Format, decode, shorten};
+use super::{DecodeLimits, Dialect, Format, OnNul, decode, shorten};
 use crate::record::{Position, SpanKind};
 
 /// Longest header in bytes: a table has at most 1,600 columns with names of at most 63 bytes.
 const HEADER_BYTES: usize = 1024 * 1024;
+
+/// What a header is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// Longest header in bytes.
+    pub bytes: usize,
+    /// Most names in it: as many as a record may have fields.
+    pub fields: usize,
+    /// What becomes of NUL in a name.
+    pub on_nul: OnNul,
+}
+
+impl Default for HeaderLimits {
+    fn default() -> Self {
+        let DecodeLimits { fields, on_nul, .. } = DecodeLimits::default();
+        Self { bytes: HEADER_BYTES, fields, on_nul }
+    }
+}
 
 /// The names of the columns, and where the records begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +57,18 @@ pub enum HeaderError {
         second: usize,
     },
     /// The header does not end.
-    #[error("the header (line {line}) is longer than {HEADER_BYTES} bytes")]
+    #[error("the header (line {line}) is longer than {limit} bytes")]
     TooLong {
         /// Line on which it begins.
         line: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// More names than a record may have fields.
+    #[error("the header has more than {limit} columns")]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
     },
     /// A quote that does not end.
     #[error("the header (line {line}) has a quote that is never closed")]
@@ -67,10 +94,19 @@ impl HeaderError {
             Self::Empty { .. } | Self::Duplicate { .. } => {
                 "name the columns with --columns, or mend the header".into()
             }
-            Self::TooLong { .. } | Self::Unclosed { .. } => {
-                "is this the right --format, delimiter and quote?".into()
+            Self::TooLong { .. } => {
+                "is this the right --format, delimiter and quote? (--max-header-bytes allows more)".into()
             }
-            Self::Undecodable { .. } => "convert the file to UTF-8 first".into(),
+            Self::TooManyFields { .. } => {
+                "is this the right --format and delimiter? (--max-fields allows more)".into()
+            }
+            Self::Unclosed { .. } => "is this the right --format, delimiter and quote?".into(),
+            Self::Undecodable { reason: decode::DecodeErrorKind::Nul, .. } => {
+                "--on-nul strip or replace, if the rest of it is good".into()
+            }
+            Self::Undecodable { .. } => {
+                "if it is text in another encoding, say which: --encoding NAME".into()
+            }
         })
     }
 }
@@ -85,6 +121,7 @@ pub fn read_header(
     source: u32,
     bytes: &[u8],
     last: bool,
+    limits: &HeaderLimits,
 ) -> Result<Option<Header>, HeaderError> {
     let start = Position::start_of(source);
     if let Some(names) = &dialect.columns {
@@ -92,24 +129,28 @@ pub fn read_header(
         return Ok(Some(Header { names: names.clone(), end: start }));
     }
     let mut spans = Vec::new();
-    let limits = Limits { record_bytes: HEADER_BYTES };
-    let mut splitter = Splitter::new(&Format::Csv(dialect.clone()), limits, start);
+    let limit = limits.bytes;
+    let mut splitter = Splitter::new(&Format::Csv(dialect.clone()), Limits { record_bytes: limit }, start);
     let Ok(consumed) = splitter.split(bytes, last, &mut spans) else { return Ok(None) };
     let Some(span) = spans.first() else {
         if last {
             return Ok(Some(Header { names: Vec::new(), end: splitter.position() }));
         }
         // Past the limit, a splitter gives up on the record and consumes it.
-        return if consumed > HEADER_BYTES { Err(HeaderError::TooLong { line: 1 }) } else { Ok(None) };
+        return if consumed > limit { Err(HeaderError::TooLong { line: 1, limit }) } else { Ok(None) };
     };
     let line = span.line;
     match span.kind {
-        SpanKind::TooLong { .. } => return Err(HeaderError::TooLong { line }),
+        SpanKind::TooLong { .. } => return Err(HeaderError::TooLong { line, limit }),
         SpanKind::Truncated => return Err(HeaderError::Unclosed { line }),
         SpanKind::Whole => {}
     }
     let raw = &bytes[span.start as usize..span.end as usize];
-    let names = decode::header_names(dialect, raw)
+    let raw = clean_bytes(raw, limits.on_nul);
+    if decode::field_count(dialect, &raw) > limits.fields {
+        return Err(HeaderError::TooManyFields { limit: limits.fields });
+    }
+    let names = decode::header_names(dialect, &raw)
         .map_err(|error| HeaderError::Undecodable { line, reason: error.kind })?;
     check_names(&names)?;
     // The header is no record: counting begins behind it.

@@ -9,19 +9,23 @@ pub mod detect;
 mod dialect;
 #[cfg(test)]
 mod dice;
+mod encoding;
 pub mod header;
 pub mod json;
 mod layout;
+mod nul;
 pub mod split;
 
 use std::borrow::Cow;
 
-pub use compression::{Compression, MAGIC_BYTES};
-pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode_block};
+pub use compression::{Compression, Inflated, Inflation, MAGIC_BYTES};
+pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, RejectOriginal, decode_block, reject_original};
 pub use detect::{DetectError, Detected, detect};
 pub use dialect::{Dialect, DialectError};
-pub use header::{Header, HeaderError, read_header};
+pub use encoding::{BOM_BYTES, Encoding, TextDecoder, UnknownEncoding};
+pub use header::{Header, HeaderError, HeaderLimits, read_header};
 pub use layout::{Constant, Layout};
+pub use nul::{OnNul, clean_json};
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 
 /// What kind of records a source holds, and how they are written.
@@ -37,7 +41,7 @@ pub enum Format {
     },
     /// Delimiter-separated values.
     Csv(Dialect),
-    /// A reject file that dbload wrote: JSONL whose `record` (or `raw`) is the record.
+    /// A reject file that dbload wrote: JSONL whose `record` (or `raw`, or `raw_base64`) is the record.
     Rejects,
 }
 

@@ -105,9 +105,14 @@ impl LedgerError {
         Some(match self {
             Self::Server { view, .. } => return view.hint().map(ToOwned::to_owned),
             Self::Connect(error) => return error.hint().map(ToOwned::to_owned),
-            Self::NoRights { role, .. } => format!(
-                "an administrator runs once: dbload ledger sql --role {role} | psql (or use --no-ledger, without resume)"
-            ),
+            Self::NoRights { role, .. } => {
+                let simple = role.chars().all(|c| c.is_alphanumeric() || c == '_');
+                // A role may be called anything; the shell takes it as one word.
+                let role = if simple { role.clone() } else { format!("'{}'", role.replace('\'', "'\\''")) };
+                format!(
+                    "an administrator runs once: dbload ledger sql --role={role} | psql (or use --no-ledger, without resume)"
+                )
+            }
             Self::TooNew { .. } => "use the newer dbload".to_owned(),
             Self::Running { .. } => "wait for it with --wait 10m, or stop it and use --take-over".to_owned(),
             Self::Raced => "start it again".to_owned(),

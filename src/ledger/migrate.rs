@@ -91,8 +91,10 @@ fn refused(error: sqlx::Error, role: &str, what: &'static str) -> LedgerError {
 }
 
 /// What an administrator runs once for a role that may not create the ledger itself.
-#[must_use]
-pub fn administrator_sql(role: &str) -> String {
+///
+/// # Errors
+/// When no role can have that name: nobody is granted anything then.
+pub fn administrator_sql(role: &str) -> Result<String, crate::pg::IdentError> {
     let migrator = migrator();
     let mut sql = String::from(
         "-- The ledger of dbload. Run once, as a role that may create schemas in this database.\n\
@@ -111,14 +113,15 @@ pub fn administrator_sql(role: &str) -> String {
             crate::pg::literal(&migration.description)
         ));
     }
-    let role = match crate::pg::Ident::new(role) {
-        Ok(ident) if !role.eq_ignore_ascii_case("public") => ident.to_string(),
-        _ => "PUBLIC".to_owned(),
+    let role = match role {
+        // SQL's word for all roles; none can have that name.
+        role if role.eq_ignore_ascii_case("public") => "PUBLIC".to_owned(),
+        role => crate::pg::Ident::new(role)?.to_string(),
     };
     sql.push_str(&format!(
         "GRANT USAGE ON SCHEMA _dbload TO {role};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA _dbload TO {role};\n\
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _dbload TO {role};\nCOMMIT;\n"
     ));
-    sql
+    Ok(sql)
 }

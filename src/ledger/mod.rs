@@ -18,7 +18,7 @@ pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
 pub use read::{ReasonCount, RejectRow, Summary};
 pub use read::{
-    abandon, append_rest, complete, completed_appends, heartbeat, is_complete, record_run, rejects_after,
-    rejects_query, sample_rejects, set_aside, source_books, summary, unfinished_sources,
+    Standing, abandon, append_rest, complete, completed_appends, heartbeat, record_run, rejects_after,
+    rejects_query, sample_rejects, set_aside, source_books, standing, summary, unfinished_sources,
 };
 pub use run::{Checkpoint, NewRun, Place, Settings, StoredRun, StoredSource, identity_of};

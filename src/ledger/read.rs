@@ -7,8 +7,10 @@ use super::error::LedgerError;
 use super::owner::Owner;
 use super::run::{NewRun, Place, StoredSource};
 
-/// Rejects that are fetched at a time for the reject file.
+/// Rejects that are fetched at a time for the reject file: this many, and no more of them than have so many bytes together
+/// but the last. Originals may have megabytes each.
 const REJECTS_PAGE: u32 = 2_000;
+const REJECTS_PAGE_BYTES: u32 = 2 << 20;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
 pub(super) const COMPLETED_APPENDS: &str =
@@ -70,6 +72,8 @@ pub struct RejectRow {
     pub original: Option<String>,
     /// Its text, where it could not be split.
     pub raw: Option<String>,
+    /// Its bytes in base64, where they are no text.
+    pub raw_base64: Option<String>,
 }
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
@@ -227,14 +231,34 @@ pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec
     (!sources.is_empty()).then_some(sources)
 }
 
-/// Whether a run is complete, and it was this owner who completed it.
-pub async fn is_complete(session: &Session, run: &str, epoch: u64) -> Result<bool, LedgerError> {
+/// What a run is to an owner that was refused its completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Complete, and it was this owner who completed it.
+    Complete,
+    /// Unfinished, and nobody came after this owner: the server has lost commits that it acknowledged.
+    Unfinished,
+    /// Somebody else's, or gone.
+    Lost,
+}
+
+/// Asks how a run stands.
+pub async fn standing(session: &Session, run: &str, epoch: u64) -> Result<Standing, LedgerError> {
     let sql = format!(
-        "SELECT FROM _dbload.run WHERE run = {} AND epoch = {epoch} AND state = 'complete'",
+        "SELECT state = 'complete' AND epoch = {epoch}, state = 'running' AND epoch <= {epoch} FROM _dbload.run \
+         WHERE run = {}",
         literal(run)
     );
     let outcomes = session.run(&sql).await.map_err(failed("look whether the run is complete"))?;
-    Ok(outcomes.first().is_some_and(|outcome| outcome.affected == 1))
+    let row = outcomes.first().and_then(|outcome| outcome.rows.first());
+    let is = |column: usize| row.is_some_and(|row| row[column].as_deref() == Some("t"));
+    Ok(if is(0) {
+        Standing::Complete
+    } else if is(1) {
+        Standing::Unfinished
+    } else {
+        Standing::Lost
+    })
 }
 
 /// Gives up a run that cannot be resumed (its source was a pipe).
@@ -339,8 +363,13 @@ pub async fn rejects_after(
     after: (u32, u64),
 ) -> Result<Vec<RejectRow>, LedgerError> {
     let sql = format!(
-        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw \
-         FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) ORDER BY source, record LIMIT {REJECTS_PAGE}",
+        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', '') \
+         FROM (SELECT r.*, sum(bytes) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - bytes AS before \
+               FROM (SELECT *, coalesce(octet_length(original), octet_length(raw), octet_length(raw_bytes), 0) AS bytes \
+                     FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
+                     ORDER BY source, record LIMIT {REJECTS_PAGE}) r) page \
+         WHERE before < {REJECTS_PAGE_BYTES} ORDER BY source, record",
         literal(run),
         after.0,
         after.1
@@ -363,5 +392,6 @@ fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {
         reason: next().unwrap_or_default(),
         original: next(),
         raw: next(),
+        raw_base64: next(),
     })
 }

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
+use crate::event::Listener;
+use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
-use crate::ledger::{LedgerError, abandon, complete, is_complete, sample_rejects, source_books, summary};
+use crate::ledger::{
+    LedgerError, Standing, abandon, complete, sample_rejects, source_books, standing, summary,
+};
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
 use crate::report::{
@@ -14,11 +18,11 @@ use crate::report::{
 };
 use crate::schema::Mode;
 use crate::source::SourceError;
-use crate::write::{Patience, Retry, StoredReject};
+use crate::write::{Patience, Retry, StoredReject, WriteError};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
-use super::{Ended, Outcome, reject_file};
+use super::{Ended, Outcome, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -31,7 +35,8 @@ pub(super) async fn close(
     job: &Job,
     prepared: Prepared,
     ran: Result<Ran, LoadError>,
-    began: Instant,
+    completed: Result<(), LoadError>,
+    (listener, began): (Listener<'_>, Instant),
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -45,10 +50,13 @@ pub(super) async fn close(
         }
         Err(error) => (None, Ended::Failed(error)),
     };
+    if let Err(error) = completed {
+        ended = Ended::Failed(error);
+    }
     if matches!(ended, Ended::Complete)
-        && let Err(error) = complete_run(job, &prepared).await
+        && let Err(error) = sequences::look_after(job, &prepared, listener).await
     {
-        ended = Ended::Failed(error.into());
+        ended = Ended::Failed(error);
     }
     if let Some(web) = &prepared.web
         && let Err(source) = web.client.finish().await
@@ -129,21 +137,35 @@ async fn patiently<T>(
     }
 }
 
-/// Completes the run. Where the answer is lost, asking again is safe: a run is completed once.
-async fn complete_run(job: &Job, prepared: &Prepared) -> Result<(), LedgerError> {
+/// Completes the run of a pipeline that came to its end. Where the answer is lost, asking again is safe: a run is
+/// completed once.
+pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> Result<(), LoadError> {
     let Some(run) = &prepared.run else { return Ok(()) };
+    if ran.end != End::Finished || !ran.failed.is_empty() {
+        return Ok(());
+    }
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
-    patiently(job.resources.retry_for, async || {
+    fault::point(Point::Completing);
+    let standing = patiently(job.resources.retry_for, async || {
         let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
             .await
             .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
         match complete(&session, id, epoch).await {
-            // Not unfinished any more: by us, and the answer was lost; or somebody else has it.
-            Err(LedgerError::Fenced) if is_complete(&session, id, epoch).await? => Ok(()),
-            done => done,
+            Ok(()) => Ok(Standing::Complete),
+            Err(LedgerError::Fenced) => standing(&session, id, epoch).await,
+            Err(error) => Err(error),
         }
     })
-    .await
+    .await?;
+    match standing {
+        Standing::Complete => {
+            fault::point(Point::Completed);
+            Ok(())
+        }
+        // A partition that was at its end is not any more, and its writer is gone.
+        Standing::Unfinished => Err(WriteError::LostCommits.into()),
+        Standing::Lost => Err(LedgerError::Fenced.into()),
+    }
 }
 
 async fn report(

@@ -40,6 +40,11 @@ impl Prepared {
         let mut out = String::new();
         let table = &self.plan.table;
         let mut line = |name: &str, text: &str| {
+            // A name may hold a line end: it stays in its line.
+            let text: String = text
+                .chars()
+                .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+                .collect();
             let _ = writeln!(out, "{name:<12}{text}");
         };
         line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Constant, Detected, Format, Layout, Limits};
+use crate::format::{Constant, Detected, Format, HeaderLimits, Layout, Limits};
 use crate::http::{Client, Paginate};
 use crate::job::{self, FormatName};
 use crate::ledger::{Checkpoint, Place, StoredSource};
@@ -228,12 +228,19 @@ impl Input {
         let progress = Arc::clone(&self.progress);
         let limits =
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
-        let held_to = |format| Reading { source: begin.at.source, format, limits, block_bytes: BLOCK_BYTES };
+        let mut header = HeaderLimits {
+            fields: reading.decode.fields,
+            on_nul: reading.decode.on_nul,
+            ..HeaderLimits::default()
+        };
+        header.bytes = reading.header_bytes.unwrap_or(header.bytes);
+        let source = begin.at.source;
+        let held_to = |format| Reading { source, format, limits, header, block_bytes: BLOCK_BYTES };
         let mut location = self.description.spec.location.clone();
         if let Location::Http(request) = &mut location {
             request.ordinal = u64::from(begin.at.source);
         }
-        let mut stream = match (location, web) {
+        let stream = match (location, web) {
             (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max })) => {
                 let from = (begin.at, begin.pages.as_slice());
                 let web = (client.clone(), paginate, *pages_max);
@@ -252,6 +259,7 @@ impl Input {
                 Stream::open(spec, reading.compression, recorded, progress).await?
             }
         };
+        let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
         let format = format_of(reading, async || stream.detect().await).await?;
         if matches!(format, Format::Json { .. }) {

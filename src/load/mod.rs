@@ -14,6 +14,7 @@ mod race;
 mod reject_file;
 mod resume;
 mod sample;
+mod sequences;
 mod settings;
 mod verify;
 
@@ -25,6 +26,7 @@ use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline;
 use crate::report::Report;
+use crate::write::WriteError;
 
 pub use ahead::Ahead;
 pub use error::LoadError;
@@ -90,11 +92,20 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
                 plan: Some(prepared.describe(job)),
             };
         }
-        match pipeline::run(job, &mut prepared, listener, stop).await {
-            // A pipe cannot be read again: what it has lost stays lost, and the error says so.
-            Err(LoadError::Write(crate::write::WriteError::LostCommits))
-                if attempt < ATTEMPTS_MAX && prepared.is_replayable() => {}
-            ran => return close::close(job, prepared, ran, began).await,
+        let ran = pipeline::run(job, &mut prepared, listener, stop).await;
+        let completed = match &ran {
+            Ok(ran) => close::complete_run(job, &prepared, ran).await,
+            Err(_) => Ok(()),
+        };
+        let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
+        // A pipe cannot be read again: what it has lost stays lost, and the error says so.
+        if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
+            return close::close(job, prepared, ran, completed, (listener, began)).await;
         }
     }
+}
+
+/// The server has lost commits that it acknowledged.
+const fn is_lost(error: &LoadError) -> bool {
+    matches!(error, LoadError::Write(WriteError::LostCommits))
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::event::{Event, Listener, Tally};
+use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
     Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
@@ -166,6 +167,7 @@ impl Start<'_> {
                 let settings = settings(self.job, &plan, stored.partitions);
                 self.check_resume(&stored, &settings).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
+                fault::point(Point::TakenOver);
                 ledger.close().await;
                 return self.resume(pool, plan, stored).await;
             }
@@ -311,6 +313,7 @@ impl Start<'_> {
                     session.roll_back().await;
                     return Err(LedgerError::Raced.into());
                 }
+                fault::point(Point::Recording);
                 session.run("COMMIT").await
             }
             Err(view) => Err(view),
@@ -324,6 +327,7 @@ impl Start<'_> {
             return Err(LoadError::Prepare { doing: "record the run", view });
         }
         session.transaction_ended();
+        fault::point(Point::Recorded);
         Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
     }
 
@@ -408,7 +412,9 @@ impl Start<'_> {
         if !self.job.dry_run {
             self.say_notes(&plan);
         }
-        let mapping = Arc::new(plan.mapping());
+        let mut mapping = plan.mapping();
+        mapping.limits = self.job.reading.decode;
+        let mapping = Arc::new(mapping);
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
             crate::map::Target::Slot(slot) => Some(slot),
             _ => None,

@@ -6,9 +6,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{LedgerError, RejectRow, rejects_after};
 use crate::map::Original;
@@ -49,6 +52,8 @@ struct Line<'a> {
     reason: &'a str,
     record: Option<&'a RawValue>,
     raw: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<&'a str>,
 }
 
 /// A file that is being written under a temporary name.
@@ -77,10 +82,14 @@ impl Writing {
         let failed = io_error(&self.temporary);
         self.file.flush().map_err(&failed)?;
         self.file.get_ref().sync_all().map_err(&failed)?;
+        fault::point(Point::RejectsWritten);
         for number in 1..=NUMBERS_MAX {
             let path = numbered(&self.wanted, number);
             match std::fs::hard_link(&self.temporary, &path) {
-                Ok(()) => return Ok(path),
+                Ok(()) => {
+                    fault::point(Point::RejectsNamed);
+                    return Ok(path);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io_error(&path)(error)),
             }
@@ -165,6 +174,7 @@ fn line_of_row<'a>(row: &'a RejectRow, source: &'a str) -> Line<'a> {
         reason: &row.reason,
         record: row.original.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         raw: row.raw.as_deref(),
+        raw_base64: row.raw_base64.as_deref(),
     }
 }
 
@@ -179,9 +189,10 @@ pub(super) async fn from_memory(
     sorted.sort_by_key(|reject| (reject.source, reject.record));
     let mut writing = Writing::begin(wanted(job, prepared))?;
     for reject in sorted {
-        let (record, raw) = match &reject.original {
-            Original::Record(record) => (serde_json::from_str(record).ok(), None),
-            Original::Raw(raw) => (None, Some(raw.as_str())),
+        let (record, raw, bytes) = match &reject.original {
+            Original::Record(record) => (serde_json::from_str(record).ok(), None, None),
+            Original::Raw(raw) => (None, Some(raw.as_str()), None),
+            Original::Bytes(bytes) => (None, None, Some(STANDARD.encode(bytes))),
         };
         writing.push(&Line {
             dbload_reject: 1,
@@ -194,6 +205,7 @@ pub(super) async fn from_memory(
             reason: &reject.reason,
             record,
             raw,
+            raw_base64: bytes.as_deref(),
         })?;
     }
     writing.finish()

@@ -3,7 +3,7 @@
 //! What it opens of sources that are not files is kept for the load: a pipe cannot be opened again, and nobody is asked
 //! twice for the same answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::format::{DecodeLimits, Fields, Layout};
 use crate::job::Job;
@@ -73,7 +73,7 @@ pub(super) async fn sample(
         let location = &input.description.spec.location;
         // A pipe or a server may be slow: one block tells enough.
         let blocks = if ordinal == 0 && location.is_file() { SAMPLED_BLOCKS } else { 1 };
-        let fields = sampled.look(&mut opened, blocks).await;
+        let fields = sampled.look(&mut opened, blocks, &job.reading.decode).await;
         if input.is_remote() {
             input.description.sampled = Some(fields.clone());
         }
@@ -87,40 +87,53 @@ pub(super) async fn sample(
 
 impl Sampled {
     /// Looks at so many blocks; the names of the fields.
-    async fn look(&mut self, opened: &mut Opened, blocks: usize) -> Vec<String> {
+    async fn look(&mut self, opened: &mut Opened, blocks: usize, limits: &DecodeLimits) -> Vec<String> {
         let layout: Layout = opened.layout().clone();
         let names = layout.names();
         let positional = !names.is_empty();
-        let mut fields = names.clone();
+        let mut fields = Names::default();
+        names.iter().for_each(|name| fields.add(name));
         self.inference.declare(&names);
         for _ in 0..blocks {
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
-            layout.decode(block, &DecodeLimits::default(), &mut |_, decoded| {
+            layout.decode(block, limits, &mut |_, decoded| {
                 if let Ok(decoded) = decoded {
                     self.inference.observe(&names, &decoded);
-                    note_names(&mut fields, &decoded, layout.constants.len());
+                    fields.note(&decoded, layout.constants.len());
                 }
             });
         }
         if !positional {
             // Behind the record's own, under the same name too: that is two fields on one column.
-            fields.extend(layout.constant_names().map(str::to_owned));
+            fields.all.extend(layout.constant_names().map(str::to_owned));
         }
-        fields
+        fields.all
     }
 }
 
-fn note_names(fields: &mut Vec<String>, decoded: &Fields<'_, '_>, constants: usize) {
-    if let Fields::Named(members) = decoded {
+/// Names of fields in the order in which they were met. Hostile records may have thousands each, all different.
+#[derive(Default)]
+struct Names {
+    all: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Names {
+    fn note(&mut self, decoded: &Fields<'_, '_>, constants: usize) {
+        let Fields::Named(members) = decoded else { return };
         for (position, (name, _)) in members[..members.len() - constants].iter().enumerate() {
             // Records mostly look alike: the same name at the same place.
-            if fields.get(position).is_some_and(|known| known == name)
-                || fields.iter().any(|known| known == name)
-            {
-                continue;
+            if self.all.get(position).is_none_or(|known| known != name) {
+                self.add(name);
             }
-            fields.push(name.to_string());
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if !self.known.contains(name) {
+            self.known.insert(name.to_owned());
+            self.all.push(name.to_owned());
         }
     }
 }

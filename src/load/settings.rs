@@ -1,5 +1,6 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
+use crate::format::DecodeLimits;
 use crate::http::urls;
 use crate::job::Job;
 use crate::ledger::{Settings, identity_of};
@@ -61,5 +62,19 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("skip-records", job.runs.skip_records.into());
     set("timezone", value(job.time_zone.clone()));
     set("datestyle", value(job.date_style.clone()));
+    // What most loads leave alone is not spelt out: runs of before it was there go on.
+    let (decode, usual) = (&reading.decode, DecodeLimits::default());
+    if let Some(encoding) = reading.encoding {
+        set("encoding", value(encoding.name().to_owned()));
+    }
+    if decode.on_nul != usual.on_nul {
+        set("on-nul", serde_json::to_value(decode.on_nul).unwrap_or_default());
+    }
+    if decode.fields != usual.fields {
+        set("max-fields", decode.fields.into());
+    }
+    if decode.depth != usual.depth {
+        set("max-depth", decode.depth.into());
+    }
     settings
 }

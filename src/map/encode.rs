@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{DecodeLimits, Fields, Layout, json::StringError};
+use crate::format::{Fields, Layout, OnNul, clean_json, json::StringError};
 use crate::record::Block;
 use crate::schema::PgType;
 
@@ -90,7 +90,7 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block);
-        layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
+        layout.decode(&block, &mapping.limits, &mut |i, fields| match fields {
             Ok(fields) => encoder.record(i, &fields),
             Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
         });
@@ -352,7 +352,16 @@ impl<'m, 'b> Encoder<'m, 'b> {
         for &slot in self.columns {
             out.push(b'\t');
             let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
-            push_cell(out, &mut self.scratch, cells[slot], ty, self.mapping.hashed.contains(&slot))
+            let cleaned;
+            let cell = match cells[slot] {
+                // JSON inside delimited text has escapes of its own.
+                Cell::Text(text) if *ty == PgType::Json && self.mapping.limits.on_nul != OnNul::Reject => {
+                    cleaned = clean_json(text.as_bytes(), self.mapping.limits.on_nul);
+                    Cell::Text(std::str::from_utf8(&cleaned).unwrap_or(text))
+                }
+                cell => cell,
+            };
+            push_cell(out, &mut self.scratch, cell, ty, self.mapping.hashed.contains(&slot))
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
         }
         out.push(b'\n');
@@ -407,6 +416,7 @@ fn value_error(error: &NestedError) -> ValueError {
         NestedError::String(StringError::LoneSurrogate) => "22P05",
         NestedError::String(StringError::Malformed) => "22P02",
         NestedError::UnknownAttribute(_) => "42703",
+        NestedError::TooManyDimensions => "54000",
     };
     (sqlstate, error.to_string())
 }

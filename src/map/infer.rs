@@ -40,6 +40,8 @@ enum Kind {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     kind: Option<Kind>,
+    /// Of some number a double would change the digits, or not hold it at all.
+    exact: bool,
 }
 
 impl Inference {
@@ -48,12 +50,12 @@ impl Inference {
         match fields {
             Fields::Positional(values) => {
                 for (name, value) in header.iter().zip(values.iter()) {
-                    self.see(name, value.map(kind_of_text));
+                    self.see(name, value.map(|text| (kind_of_text(text), text)));
                 }
             }
             Fields::Named(members) => {
                 for (name, raw) in members.iter() {
-                    self.see(name, (*raw != "null").then(|| kind_of_json(raw)));
+                    self.see(name, (*raw != "null").then(|| (kind_of_json(raw), *raw)));
                 }
             }
         }
@@ -66,7 +68,7 @@ impl Inference {
         }
     }
 
-    fn see(&mut self, name: &str, kind: Option<Kind>) {
+    fn see(&mut self, name: &str, value: Option<(Kind, &str)>) {
         let at = if let Some(&at) = self.by_name.get(name) {
             at
         } else {
@@ -75,11 +77,11 @@ impl Inference {
             self.columns.len() - 1
         };
         let seen = &mut self.columns[at].1;
-        seen.kind = match (seen.kind, kind) {
-            (before, None) => before,
-            (None, now) => now,
-            (Some(a), Some(b)) => Some(join(a, b)),
-        };
+        let Some((kind, text)) = value else { return };
+        seen.kind = Some(seen.kind.map_or(kind, |before| join(before, kind)));
+        if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double) {
+            seen.exact |= is_changed_by_a_double(text);
+        }
     }
 
     /// The columns, in the order in which they were first seen.
@@ -92,6 +94,8 @@ impl Inference {
                 type_name: match seen.kind {
                     Some(Kind::Bigint) => "bigint",
                     Some(Kind::Numeric) => "numeric",
+                    // It holds NaN and the infinities too.
+                    Some(Kind::Double) if seen.exact => "numeric",
                     Some(Kind::Double) => "double precision",
                     Some(Kind::Boolean) => "boolean",
                     Some(Kind::Date) => "date",
@@ -156,6 +160,33 @@ fn kind_of_text(text: &str) -> Kind {
     if is_uuid(text) { Kind::Uuid } else { Kind::Text }
 }
 
+/// Whether PostgreSQL's numeric has room for `whole.fraction * 10^exponent`.
+fn is_numeric(whole: &str, fraction: &str, exponent: &str) -> bool {
+    /// Digits in front of the point and behind it, as PostgreSQL documents them.
+    const WHOLE_MAX: usize = 131_072;
+    const FRACTION_MAX: usize = 16_383;
+    let Ok(exponent) = exponent.parse::<i32>() else { return false };
+    let shift = usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX);
+    let (left, right) = if exponent < 0 { (0, shift) } else { (shift, 0) };
+    whole.len().saturating_add(left) <= WHOLE_MAX && fraction.len().saturating_add(right) <= FRACTION_MAX
+}
+
+/// Whether a number has more digits than every double keeps, or lies beyond what a double can hold.
+fn is_changed_by_a_double(text: &str) -> bool {
+    /// Digits that survive, whatever the number.
+    const DIGITS_KEPT: usize = 15;
+    /// Digits of a double that is written so that it reads back: with an exponent the data says that it is one.
+    const DIGITS_WRITTEN: usize = 17;
+    let (mantissa, limit) =
+        text.split_once(['e', 'E']).map_or((text, DIGITS_KEPT), |(mantissa, _)| (mantissa, DIGITS_WRITTEN));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_matches('0');
+    if digits.is_empty() {
+        return false;
+    }
+    digits.len() > limit || text.parse::<f64>().is_ok_and(|value| value == 0.0 || value.is_infinite())
+}
+
 /// Digits without a leading zero, perhaps with a fraction: exact. With an exponent the data itself says that
 /// it is a float, unless it is beyond one.
 fn number(text: &str) -> Option<Kind> {
@@ -168,9 +199,10 @@ fn number(text: &str) -> Option<Kind> {
         return None;
     }
     match exponent {
-        Some(e) if !digits(e.trim_start_matches(['+', '-'])) => None,
+        Some(e) if !digits(e.strip_prefix(['+', '-']).unwrap_or(e)) => None,
+        _ if !is_numeric(whole, fraction.unwrap_or(""), exponent.unwrap_or("0")) => None,
         Some(_) => Some(match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Kind::Double,
+            Ok(value) if value.is_finite() && !is_changed_by_a_double(text) => Kind::Double,
             _ => Kind::Numeric,
         }),
         None if fraction.is_none() && text.parse::<i64>().is_ok() => Some(Kind::Bigint),
@@ -222,8 +254,10 @@ fn is_timestamp(text: &str) -> bool {
     let zone_ok = match zone {
         "" | "Z" | "z" => true,
         z => {
-            let digits: String = z[1..].chars().filter(|&c| c != ':').collect();
-            matches!(digits.len(), 2 | 4) && decimal(digits.as_bytes()).is_some()
+            // `±HH`, `±HHMM`, `±HH:MM`, as far as PostgreSQL goes.
+            let (hours, rest) = z[1..].split_at(z.len().min(3) - 1);
+            let minutes = rest.strip_prefix(':').unwrap_or(rest);
+            two(hours, 15) && (rest.is_empty() || two(minutes, 59))
         }
     };
     two(hour, 23) && two(minute, 59) && second_ok && zone_ok
@@ -263,6 +297,17 @@ mod tests {
         check(&["1", "1.50"], "numeric");
         check(&["1", "1e-3"], "double precision");
         check(&["1e400"], "numeric");
+        check(&["1e-400"], "numeric");
+        check(&["1e131071"], "numeric");
+        check(&["1e131072"], "text");
+        check(&["1e-16383"], "numeric");
+        check(&["1e-16384"], "text");
+        check(&["1e99999999999"], "text");
+        check(&["1e+-1"], "text");
+        check(&["1e400", "1e3"], "numeric");
+        check(&["9007199254740993", "1e3"], "numeric");
+        check(&["0.1234567890123456789", "NaN"], "numeric");
+        check(&["2.2250738585072014e-308", "1"], "double precision");
         check(&["007", "1"], "text");
         check(&["+1"], "text");
         check(&["true", "False"], "boolean");
@@ -273,6 +318,10 @@ mod tests {
         check(&["2024-03-01 10:00:00.123456+02:00"], "timestamp with time zone");
         check(&["2024-03-01 25:00:00"], "text");
         check(&["01/02/2024"], "text");
+        check(&["2024-03-01 10:00+05:30", "2024-03-01 10:00-1559"], "timestamp with time zone");
+        for zone in ["+16", "+99:00", "+05:60", "+5", "+05:", "+", "+0:530"] {
+            check(&[&format!("2024-03-01 10:00{zone}")], "text");
+        }
         check(&["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"], "uuid");
         check(&["", ""], "text");
         check(&["2024", "2024-01-01"], "text");

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::DecodeLimits;
 use crate::schema::Table;
 
 use super::names::{self, Match};
@@ -64,7 +65,7 @@ pub enum MappingError {
         column: String,
     },
     /// Names without a column under `--extra refuse`.
-    #[error("the table has no column for {}", .fields.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", "))]
+    #[error("the table has no column for {}", super::names::listed(fields))]
     NoColumn {
         /// The fields.
         fields: Vec<String>,
@@ -90,6 +91,8 @@ pub struct Mapping {
     pub extra_slot: Option<Slot>,
     /// How records find their partition.
     pub partitioner: Partitioner,
+    /// What decoding holds records to.
+    pub limits: DecodeLimits,
     /// Slots that any record with named fields has used so far, ascending. It only grows.
     active: RwLock<Arc<[Slot]>>,
 }
@@ -121,6 +124,7 @@ impl Mapping {
             extra,
             extra_slot,
             partitioner,
+            limits: DecodeLimits::default(),
             active: RwLock::new(Arc::from([])),
         }
     }

@@ -17,6 +17,6 @@ mod tests;
 pub use encode::{EncodedBlock, PRESENCE_WORD_BITS, PartRows, RejectNote, RowMeta, encode_block};
 pub use infer::{Inference, InferredColumn};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
-pub use names::Match;
+pub use names::{Match, listed};
 pub use original::{Original, original};
 pub use partition::{Partitioner, Partitioning};

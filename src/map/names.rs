@@ -13,10 +13,36 @@ pub enum Match {
     SnakeCase,
 }
 
+/// Names that a message shows at most.
+const NAMES_SHOWN: usize = 30;
+/// Characters of a name that a message shows at most: a name of PostgreSQL has 63 bytes.
+const NAME_CHARS_SHOWN: usize = 80;
+
+/// Names as a message lists them: quoted, and not thousands of them.
+#[must_use]
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).map(|name| {
+        let name = name.as_ref();
+        match name.char_indices().nth(NAME_CHARS_SHOWN) {
+            Some((end, _)) => format!("{:?}..", &name[..end]),
+            None => format!("{name:?}"),
+        }
+    });
+    let mut list = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_SHOWN {
+        list.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+    }
+    list
+}
+
 /// The column that a field of this name goes to. Two columns that would do equally well are none.
 pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
     if let Some(column) = table.column(field) {
         return Some((column, Match::Exact));
+    }
+    if field.contains('\0') {
+        // No column has such a name, however it is read.
+        return None;
     }
     let lower = field.to_lowercase();
     let snake = snake_case(field);

@@ -17,6 +17,9 @@ pub(super) enum NestedError {
     /// An object has a member that the composite type lacks: nothing is dropped in silence.
     #[error("the composite type has no attribute {0:?}")]
     UnknownAttribute(String),
+    /// Beyond the limit, the inner arrays would arrive as texts of the outer ones: another value than was sent.
+    #[error("an array of more than {ARRAY_DIMENSIONS_MAX} dimensions")]
+    TooManyDimensions,
 }
 
 /// PostgreSQL's own limit on the dimensions of an array.
@@ -29,9 +32,10 @@ pub(super) fn push_text(out: &mut String, raw: &str, ty: &PgType) -> Result<(), 
 
 fn push(out: &mut String, raw: &str, ty: &PgType, depth: u32) -> Result<(), NestedError> {
     match (raw.as_bytes().first(), ty) {
-        (Some(b'['), PgType::Array(element, delimiter)) if depth < ARRAY_DIMENSIONS_MAX => {
-            push_array(out, raw, element, *delimiter, depth)
+        (Some(b'['), PgType::Array(..)) if depth >= ARRAY_DIMENSIONS_MAX => {
+            Err(NestedError::TooManyDimensions)
         }
+        (Some(b'['), PgType::Array(element, delimiter)) => push_array(out, raw, element, *delimiter, depth),
         (Some(b'{'), PgType::Composite(attributes)) => push_composite(out, raw, attributes, depth),
         (Some(b'{'), PgType::Hstore) => push_hstore(out, raw),
         (Some(b'"'), ty) if *ty != PgType::Json => Ok(json::unescape(raw, out)?),
@@ -155,6 +159,10 @@ mod tests {
         check("[[1,2],[3,4]]", &PgType::Array(Box::new(PgType::Int), ','), r#"{{"1","2"},{"3","4"}}"#);
         check("[]", &texts, "{}");
         check(r#""{1,2}""#, &texts, "{1,2}");
+        let (six, seven) = (format!("{}1{}", "[".repeat(6), "]".repeat(6)), "[[[[[[[1]]]]]]]");
+        check(&six, &texts, "{{{{{{\"1\"}}}}}}");
+        let refused = push_text(&mut String::new(), seven, &texts);
+        assert!(matches!(refused, Err(NestedError::TooManyDimensions)));
         let jsons = PgType::Array(Box::new(PgType::Json), ',');
         check(r#"[{"a":1},[2]]"#, &jsons, r#"{"{\"a\":1}","[2]"}"#);
         let point = PgType::Composite(vec![("x".into(), PgType::Int), ("note".into(), PgType::Text)]);

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use futures::{SinkExt as _, TryStreamExt as _};
 use tokio_postgres::{CopyInSink, SimpleQueryMessage};
 
+use crate::fault::{self, Defect};
+
 use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
 use super::sqlstate::ErrorView;
@@ -53,6 +55,7 @@ impl Session {
     pub async fn open_within(pool: &Pool, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
         let client = pool.get().await.map_err(|error| match error.view() {
             Some(view) => view.clone(),
+            None if matches!(error, PgError::ReadOnly { .. }) => ErrorView::read_only(error.to_string()),
             // Nobody answered: as good as a lost connection.
             None => {
                 let lost = matches!(error, PgError::Unreachable { .. } | PgError::PoolBusy { .. });
@@ -83,8 +86,10 @@ impl Session {
             }),
         };
         let is_over = |error: &ErrorView| {
-            // A pooler has given us another backend than the one that knows our statements.
-            error.lost || matches!(error.sqlstate.as_deref(), Some("26000" | "42P05"))
+            // A pooler has given us another backend than the one that knows our statements; or the server takes no writes.
+            let is_useless =
+                matches!(error.sqlstate.as_deref(), Some("26000" | "42P05")) || error.is_read_only();
+            error.lost || is_useless
         };
         if answer.as_ref().is_err_and(is_over) {
             self.broken.store(true, Ordering::Relaxed);
@@ -201,10 +206,21 @@ pub enum BeginOrCopy {
     Copy(ErrorView),
 }
 
+/// [`Defect::DropRecord`]: as if the server had taken it.
+fn drop_last_row(rows: &mut Bytes) -> u64 {
+    let end = rows.len().saturating_sub(1);
+    rows.truncate(memchr::memrchr(b'\n', &rows[..end]).map_or(0, |at| at + 1));
+    1
+}
+
 /// Sends the chunks of a COPY that the server has agreed to, and ends it.
 async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
     let mut sink = std::pin::pin!(sink);
-    for chunk in chunks {
+    let mut dropped = 0;
+    for mut chunk in chunks {
+        if fault::defect(Defect::DropRecord) && dropped == 0 {
+            dropped = drop_last_row(&mut chunk);
+        }
         if let Err(error) = sink.send(chunk).await {
             // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
             return Err(match sink.as_mut().finish().await {
@@ -213,7 +229,7 @@ async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> R
             });
         }
     }
-    sink.finish().await.map_err(|e| ErrorView::from(&e))
+    sink.finish().await.map(|copied| copied + dropped).map_err(|e| ErrorView::from(&e))
 }
 
 impl Drop for Session {

@@ -8,6 +8,9 @@ use std::fmt;
 /// SQLSTATE that the ledger's `advance` raises unless it moved exactly one checkpoint.
 pub const FENCED: &str = "DL001";
 
+/// The server is a standby, or was told to take no writes.
+const READ_ONLY: &str = "25006";
+
 /// Where an error arose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage<'a> {
@@ -198,6 +201,16 @@ impl ErrorView {
     #[must_use]
     pub fn lost() -> Self {
         Self { lost: true, message: "the connection was lost".to_owned(), ..Self::default() }
+    }
+
+    /// No server takes writes, as far as the connection string names any.
+    pub(super) fn read_only(message: String) -> Self {
+        Self { sqlstate: Some(READ_ONLY.to_owned()), message, ..Self::default() }
+    }
+
+    /// The server takes no writes: its sessions are of no more use, even if it says so on an open one.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.sqlstate.as_deref() == Some(READ_ONLY)
     }
 
     /// What an operator can do about it.

@@ -62,9 +62,6 @@ pub(super) enum Heard {
     Ignored { fields: u64 },
 }
 
-/// Rejects that are kept as examples when the ledger has them all.
-const EXAMPLES: usize = 100;
-
 /// Keeps the counts, judges the budget of rejects, and tells the listener.
 pub(super) async fn account(
     shared: &Shared<'_>,
@@ -155,9 +152,10 @@ impl Shared<'_> {
                 ran.seconds.copying += copying;
                 ran.seconds.merging += merging;
                 ran.seconds.committing += committing;
-                let room = EXAMPLES.saturating_sub(ran.rejects.len());
-                let keep = if self.prepared.run.is_some() { room } else { usize::MAX };
-                ran.rejects.extend(committed.rejects.into_iter().take(keep));
+                if self.prepared.run.is_none() {
+                    // Nobody else keeps them.
+                    ran.rejects.extend(committed.rejects);
+                }
                 if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
                 }

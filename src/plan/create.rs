@@ -1,6 +1,6 @@
 //! The statement that creates a table which does not exist, from what inference has seen.
 
-use crate::map::InferredColumn;
+use crate::map::{InferredColumn, listed};
 use crate::pg::{Ident, TableName};
 
 use super::Refusal;
@@ -55,10 +55,10 @@ pub fn new_table(
                 .find(|column| column.name == *wanted)
                 .or_else(|| columns.iter().find(|column| column.name.to_lowercase() == lower));
             let Some(column) = found else {
-                let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).take(30).collect();
+                let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                 return Err(Refusal::new(
                     format!("--key: the sources have no field {wanted:?}"),
-                    format!("they have {}", known.join(", ")),
+                    format!("they have {}", listed(&known)),
                 ));
             };
             idents.push(Ident::new(column.name.as_str()).map(|i| i.to_string()).unwrap_or_default());

@@ -6,6 +6,7 @@ mod create;
 mod key;
 mod refuse;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
@@ -35,7 +36,7 @@ impl Sample {
     /// All field names, each once, in order.
     #[must_use]
     pub fn fields(&self) -> Vec<&str> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         self.sources
             .iter()
             .flat_map(|source| source.fields.iter().map(String::as_str))
@@ -195,6 +196,7 @@ fn match_fields(
     extra: &Extra,
 ) -> Result<(Targets, Vec<MatchNote>), Refusal> {
     let mut all: Vec<(String, Target)> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     let mut matches: Vec<MatchNote> = Vec::new();
     for source in &sample.sources {
         let (targets, notes) = mapping.header(&source.fields).map_err(|error| match error {
@@ -205,7 +207,7 @@ fn match_fields(
             MappingError::NoColumn { .. } => Refusal { message: error.to_string(), hint: None },
         })?;
         for (name, target) in source.fields.iter().zip(targets) {
-            if !all.iter().any(|(known, _)| known == name) {
+            if known.insert(name) {
                 all.push((name.clone(), target));
             }
         }

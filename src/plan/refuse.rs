@@ -1,7 +1,7 @@
 //! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing is a note.
 
-use crate::map::{Extra, Mapping, Target};
-use crate::schema::{Identity, Mode, PgType, Table};
+use crate::map::{Extra, Mapping, Target, listed};
+use crate::schema::{Ident, Identity, Mode, PgType, Table};
 
 use super::key::Key;
 use super::{Refusal, Sample};
@@ -13,8 +13,13 @@ pub fn refuse_staging(role: &str, database: &str) -> Refusal {
         format!(
             "the role {role} may not make temporary tables in database {database}, and staging needs them"
         ),
-        format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
+        format!("GRANT TEMPORARY ON DATABASE {} TO {}", quoted(database), quoted(role)),
     )
+}
+
+/// A name in SQL for people: quoted, as it may be a word of SQL's own.
+fn quoted(name: &str) -> String {
+    Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 
 /// The column of `--extra jsonb:COLUMN` must be there and hold JSON.
@@ -28,7 +33,7 @@ pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> 
         )),
         None => Err(Refusal::new(
             format!("--extra jsonb:{name}: table {} has no such column", table.name.plain()),
-            format!("ALTER TABLE {} ADD COLUMN {name} jsonb", table.name),
+            format!("ALTER TABLE {} ADD COLUMN {} jsonb", table.name, quoted(name)),
         )),
     }
 }
@@ -88,7 +93,7 @@ pub(super) fn missing_key(
         format!("no field for key column {} of table {}", missing.join(", "), table.name.plain()),
         format!(
             "the sources have {}; --key names another key, --mode append needs none",
-            sample.fields().join(", ")
+            listed(&sample.fields())
         ),
     ))
 }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
 use super::stream::Stream;
-use crate::format::{Format, Limits, Splitter, read_header};
+use crate::format::{Format, HeaderLimits, Limits, Splitter, read_header};
 use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -28,6 +28,8 @@ pub struct Reading {
     pub format: Format,
     /// What its records are held to.
     pub limits: Limits,
+    /// What its header is held to.
+    pub header: HeaderLimits,
     /// Bytes read for one block: [`BLOCK_BYTES`].
     pub block_bytes: usize,
 }
@@ -56,9 +58,11 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
+            // There it is known whether the source is what it was.
             stream.go_to(at.offset).await?;
-            if leaves_doubt(&mut stream, &reading).await? {
-                // Only what stands before tells whether a bracket is still open: read it again.
+            if matches!(reading.format, Format::Json { .. }) {
+                // Only what stands before tells which brackets are open; a text that is broken there would be read on
+                // as something else than it was the first time. Finding records again costs little beside loading them.
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
             }
@@ -185,28 +189,13 @@ async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<Strin
         return Ok((Vec::new(), Position::start_of(reading.source)));
     };
     loop {
-        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end())
+        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end(), &reading.header)
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
             return Ok((header.names, header.end));
         }
         stream.fill(stream.buffer.len() + reading.block_bytes).await?;
     }
-}
-
-/// Whether nothing stands behind the resume point of a JSON text, so that it cannot be told from there if an
-/// array ends or was cut off.
-async fn leaves_doubt(stream: &mut Stream, reading: &Reading) -> Result<bool, SourceError> {
-    if !matches!(reading.format, Format::Json { .. }) {
-        return Ok(false);
-    }
-    while !stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace) {
-        if stream.buffer.len() > GROWTH_BYTES {
-            break;
-        }
-        stream.fill(stream.buffer.len() + reading.block_bytes).await?;
-    }
-    Ok(stream.at_end() && stream.buffer.iter().all(u8::is_ascii_whitespace))
 }
 
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.

@@ -11,7 +11,9 @@ use bytes::Bytes;
 
 use super::error::SourceError;
 use super::resolve::{Location, SourceSpec};
-use crate::format::{DecodeLimits, Fields, Format, Layout, Limits, Splitter, detect, read_header};
+use crate::format::{
+    DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, Splitter, detect, read_header,
+};
 use crate::http::urls::{Endpoint, Template};
 use crate::http::{HttpError, Method, Settings};
 use crate::record::{Block, Position, Span};
@@ -158,7 +160,7 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     let detected = detect::detect(name, head);
     let format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
     let (header, start) = match &format {
-        Format::Csv(dialect) => read_header(dialect, 0, bytes, true)
+        Format::Csv(dialect) => read_header(dialect, 0, bytes, true, &HeaderLimits::default())
             .map_err(|source| SourceError::Header { name: name.to_owned(), source })?
             .map_or((Vec::new(), Position::start_of(0)), |header| (header.names, header.end)),
         _ => (Vec::new(), Position::start_of(0)),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::fingerprint::Change;
 use super::web::BodyChanged;
-use crate::format::{Compression, DetectError, HeaderError, SplitError};
+use crate::format::{Compression, DetectError, HeaderError, Inflated, SplitError};
 use crate::http::HttpError;
 
 /// Why a source cannot be read (on).
@@ -99,6 +99,14 @@ pub enum SourceError {
         offset: u64,
         /// Why.
         source: io::Error,
+    },
+    /// A bomb, or like one.
+    #[error("{name} is given up: {source}")]
+    Inflated {
+        /// The source.
+        name: String,
+        /// The limit.
+        source: Inflated,
     },
     /// Not the file that was recorded.
     #[error("{name} was changed since this load began: {change}")]
@@ -224,6 +232,7 @@ impl SourceError {
             Self::Decompress { .. } => {
                 "it is damaged, cut off, or not of this compression; --compression says which it is"
             }
+            Self::Inflated { source, .. } => source.hint(),
             Self::Changed { .. } => "put the recorded file back, or begin anew with --restart",
             Self::BehindEnd { .. } => "the file was cut since; begin anew with --restart",
             Self::NotReplayable { .. } => "store it in a file first, or skip what is loaded: --skip-records",

@@ -15,6 +15,7 @@ mod resolve;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod transcode;
 mod web;
 
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};

@@ -336,7 +336,7 @@ impl Pages {
         let base = self.at;
         let mut begin = Position { offset: 0, ..base };
         if let Format::Csv(dialect) = &self.reading.format {
-            let header = read_header(dialect, self.reading.source, bytes, true)
+            let header = read_header(dialect, self.reading.source, bytes, true, &self.reading.header)
                 .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
             let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
             begin.offset = header.end.offset;

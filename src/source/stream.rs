@@ -1,7 +1,7 @@
 //! The decoded bytes of one source, from a given offset on: opened, decompressed, read forward into one buffer.
 //!
-//! A plain file is read from the offset; a compressed one from its start, and what lies before the offset is
-//! thrown away. Never reads past the recorded size. Finds no records.
+//! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its start, and
+//! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
 
 use std::io::{self, SeekFrom};
 use std::path::Path;
@@ -20,8 +20,9 @@ use super::content;
 use super::error::SourceError;
 use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
+use super::transcode::Transcode;
 use super::web::{self, BodyChanged, BodyToken, Origin, Running};
-use crate::format::{Compression, Detected, MAGIC_BYTES, detect};
+use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
 use crate::http::{Client, Request, Version};
 use crate::record::PageToken;
 
@@ -64,6 +65,9 @@ pub struct Stream {
     at_end: bool,
     /// Where no version tells whether a body is the one that was read before.
     running: Option<Running>,
+    /// The encoding of its text, if that is not UTF-8.
+    encoding: Option<Encoding>,
+    inflation: Inflation,
 }
 
 impl Stream {
@@ -101,6 +105,7 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
         let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
         let buffer = BytesMut::new();
+        let (encoding, inflation) = (None, Inflation::default());
         Ok(Self {
             spec,
             compression,
@@ -112,6 +117,8 @@ impl Stream {
             buffer,
             at_end: false,
             running: None,
+            encoding,
+            inflation,
         })
     }
 
@@ -151,6 +158,8 @@ impl Stream {
             buffer: BytesMut::new(),
             at_end: false,
             running,
+            encoding: None,
+            inflation: Inflation::default(),
         };
         let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -168,9 +177,7 @@ impl Stream {
 
     /// Goes to a resume point.
     pub(super) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
-        let by_range = self.compression == Compression::None
-            && self.is_exact()
-            && offset.saturating_sub(self.offset) > RANGE_BYTES;
+        let by_range = self.is_plain() && self.is_exact() && offset.saturating_sub(self.offset) > RANGE_BYTES;
         if self.network.is_none() || by_range {
             self.reopen_at(offset).await
         } else {
@@ -236,10 +243,42 @@ impl Stream {
         Some(BodyToken { version: network.version.clone(), content }.store())
     }
 
+    /// Holds decompression to these limits.
+    #[must_use]
+    pub const fn held_to(mut self, inflation: Inflation) -> Self {
+        self.inflation = inflation;
+        self
+    }
+
+    /// Reads its text, of which nothing was read yet, in its encoding: as its byte order mark says, else as the user did.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn in_encoding(mut self, said: Option<Encoding>) -> Result<Self, SourceError> {
+        while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
+        self.encoding = Encoding::of(&self.buffer, said);
+        if let Some(encoding) = self.encoding {
+            let head = io::Cursor::new(self.buffer.split().freeze());
+            let rest = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
+            self.reader = Box::new(Transcode::new(head.chain(rest), encoding));
+            self.at_end = false;
+        }
+        Ok(self)
+    }
+
+    /// Its bytes are those of the decoded stream.
+    const fn is_plain(&self) -> bool {
+        matches!(self.compression, Compression::None) && self.encoding.is_none()
+    }
+
     /// Begins anew at `offset` of the decoded stream.
     pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
-        let seek = if self.compression == Compression::None && self.is_exact() { offset } else { 0 };
+        let seek = if self.is_plain() && self.is_exact() { offset } else { 0 };
         self.reader = self.reader_at(seek, offset).await?;
+        if let Some(encoding) = self.encoding {
+            let bytes = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
+            self.reader = Box::new(Transcode::new(bytes, encoding));
+        }
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
@@ -344,6 +383,12 @@ impl Stream {
         let mut limited = (&mut self.reader).take(bytes as u64);
         let count = limited.read_buf(&mut self.buffer).await.map_err(|error| self.read_error(error))?;
         self.at_end = count == 0;
+        if self.compression != Compression::None {
+            let content = self.offset + self.buffer.len() as u64;
+            self.inflation
+                .check(self.progress.load(Ordering::Relaxed), content)
+                .map_err(|source| SourceError::Inflated { name: self.spec.name.clone(), source })?;
+        }
         Ok(count > 0)
     }
 
@@ -386,6 +431,12 @@ impl Stream {
     #[must_use]
     pub const fn spec(&self) -> &SourceSpec {
         &self.spec
+    }
+
+    /// The encoding of its text, if that is not UTF-8.
+    #[must_use]
+    pub const fn encoding(&self) -> Option<Encoding> {
+        self.encoding
     }
 
     /// How it is compressed.

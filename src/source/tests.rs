@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::format::{Compression, Dialect, Format, Limits};
+use crate::format::{Compression, Dialect, Format, HeaderLimits, Limits};
 use crate::record::{Position, SpanKind};
 
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
@@ -27,7 +27,13 @@ fn spec(path: &Path) -> SourceSpec {
 }
 
 fn reading(format: &Format, block_bytes: usize) -> Reading {
-    Reading { source: 0, format: format.clone(), limits: Limits::default(), block_bytes }
+    Reading {
+        source: 0,
+        format: format.clone(),
+        limits: Limits::default(),
+        header: HeaderLimits::default(),
+        block_bytes,
+    }
 }
 
 fn csv() -> Format {

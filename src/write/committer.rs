@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::account::Books;
 use crate::batch::Batch;
+use crate::fault::{self, Defect, Point};
 use crate::pg::ErrorView;
 
 use super::outlook::Outlook;
@@ -54,6 +55,8 @@ impl<S: Server> Committer<S> {
     pub(super) async fn run(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
         while let Some(batch) = batches.recv().await {
             let mut queue = VecDeque::from([batch]);
+            #[cfg(debug_assertions)]
+            out_of_order(&mut queue, &mut batches).await;
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
@@ -152,6 +155,10 @@ impl<S: Server> Committer<S> {
 
     /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
     async fn ask(&self, protocol: &mut Protocol, tries: &mut Tries) -> Step {
+        fault::point(Point::Resolving);
+        if fault::defect(Defect::UnknownIsCommitted) {
+            return Step::Done;
+        }
         match self.server.checkpoint().await {
             Ok(found) => {
                 tries.silence = None;
@@ -174,6 +181,17 @@ impl<S: Server> Committer<S> {
         self.tell(WriterEvent::Waiting { partition: self.partition, error }).await?;
         self.server.pause(pause).await;
         Ok(Happened::Rested)
+    }
+}
+
+/// [`Defect::OutOfOrder`].
+#[cfg(debug_assertions)]
+async fn out_of_order(queue: &mut VecDeque<Batch>, batches: &mut mpsc::Receiver<Batch>) {
+    if fault::defect(Defect::OutOfOrder)
+        && let Some(mut next) = batches.recv().await
+    {
+        queue[0].exchange_content(&mut next);
+        queue.push_back(next);
     }
 }
 

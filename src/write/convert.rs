@@ -2,7 +2,8 @@
 //!
 //! Used for rows that COPY left out (17 and newer), and for whole batches in which COPY failed (before, or
 //! where a type's input function raises hard). The assignment to a column of the staging row type is the type's own
-//! input function with the column's length and scale, as in COPY; where it raises, `at` says at which column.
+//! input function with the column's length and scale, as in COPY; where it raises, `at` says at which column. Here even
+//! an internal error (XX000) is the value's: that is what hstore and others raise for a text that they cannot read.
 
 use std::fmt::Write as _;
 
@@ -39,7 +40,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
-            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58', 'XX') THEN
+            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58') OR dbload_state IN ('XX001', 'XX002') THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, slot, sqlstate, constraint_name, reason)

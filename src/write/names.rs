@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
-use crate::schema::{Column, Identity};
+use crate::schema::{Column, Identity, literal};
 
 use super::plan::{Staging, WritePlan};
 use super::writer::EPOCH_SETTING;
@@ -47,13 +47,11 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
     settings.push(("enable_mergejoin", "off".to_owned()));
     let calls: Vec<String> = settings
         .iter()
-        .map(|(name, value)| {
-            format!("pg_catalog.set_config('{name}', '{}', true)", value.replace('\'', "''"))
-        })
+        .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
         .collect();
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{clean}SELECT {}", calls.join(", "))
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))
 }
 
 fn on_commit(plan: &WritePlan) -> &'static str {

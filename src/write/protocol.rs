@@ -235,7 +235,7 @@ impl Protocol {
             Action::CarefulPath | Action::Fatal => {
                 // A value that COPY refuses in staging is not fatal: it converts one by one.
                 let refused_value = at == FailedAt::Staging
-                    && error.sqlstate.as_deref().is_some_and(|code| !code.starts_with("XX"));
+                    && error.sqlstate.as_deref().is_some_and(|code| !matches!(code, "XX001" | "XX002"));
                 let converting = self.path.converting();
                 if refused_value && self.path < converting {
                     self.by(converting)

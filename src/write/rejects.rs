@@ -105,13 +105,14 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
 /// Writes rejects into the ledger.
 pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]) -> Result<(), ErrorView> {
     const COPY: &str = "COPY _dbload.reject (run, source, record, line, byte_offset, column_name, sqlstate, \
-                        constraint_name, reason, original, raw) FROM STDIN";
+                        constraint_name, reason, original, raw, raw_bytes) FROM STDIN";
     let chunks = rejects.iter().map(|reject| {
         let mut line =
             format!("{run}\t{}\t{}\t{}\t{}", reject.source, reject.record, reject.line, reject.offset);
-        let (record, raw) = match &reject.original {
-            Original::Record(record) => (Some(record), None),
-            Original::Raw(raw) => (None, Some(raw)),
+        let (record, raw, bytes) = match &reject.original {
+            Original::Record(record) => (Some(record), None, None),
+            Original::Raw(raw) => (None, Some(raw), None),
+            Original::Bytes(bytes) => (None, None, Some(hex(bytes))),
         };
         for value in [
             reject.column.as_ref(),
@@ -120,6 +121,7 @@ pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]
             Some(&reject.reason),
             record,
             raw,
+            bytes.as_ref(),
         ] {
             line.push('\t');
             match value {
@@ -133,18 +135,29 @@ pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]
     session.copy_in(COPY, chunks).await.map(|_| ())
 }
 
+/// The hex form of bytea.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::from("\\x"), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 fn push_escaped(line: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            // Text of PostgreSQL holds no NUL.
-            '\0' => line.push('\u{fffd}'),
-            c => {
-                let _ = write!(line, "{c}");
-            }
-        }
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            // Text of PostgreSQL holds no NUL: an original with one is kept as bytes.
+            0 => "\u{fffd}",
+            _ => continue,
+        };
+        line.push_str(&text[from..at]);
+        line.push_str(escape);
+        from = at + 1;
     }
+    line.push_str(&text[from..]);
 }

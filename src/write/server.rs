@@ -82,7 +82,7 @@ impl Server for Postgres {
         let Some(ledger) = &self.ledger else { return Ok(None) };
         let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
         let sql = format!(
-            "BEGIN READ WRITE;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
+            "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
             self.plan.lock_timeout_ms,

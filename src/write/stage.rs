@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
-use crate::pg::{Accept, BeginOrCopy, ErrorView, Session};
+use crate::fault::{self, Point};
+use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Session};
 
 use super::plan::{Staging, WritePlan};
 use super::transaction::{Failed, FailedAt, Path, number};
@@ -30,6 +31,7 @@ pub(super) async fn begin_and_stage(
     let begin = format!("{begin};\n{}", names::staging(plan));
     if path.converts() || batch.rows == 0 {
         session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
+        fault::point(Point::Begun);
         if batch.rows == 0 {
             return Ok(0);
         }
@@ -71,6 +73,10 @@ pub(super) async fn begin_and_copy(
     begin: &str,
     form: &Form<'_>,
 ) -> Result<u64, Failed> {
+    let accept = |begun: &[Outcome]| {
+        fault::point(Point::Begun);
+        (form.accept)(begun)
+    };
     let mut copied = 0;
     for (n, run) in batch.chunks.chunk_by(|a, b| a.columns == b.columns).enumerate() {
         let statement = (form.statement)(&run[0]);
@@ -78,7 +84,7 @@ pub(super) async fn begin_and_copy(
         let first = n == 0;
         copied += match plan.staging {
             Staging::Session if first => session
-                .begin_and_copy_in((begin, form.accept), &statement, text)
+                .begin_and_copy_in((begin, &accept), &statement, text)
                 .await
                 .map_err(|failed| match failed {
                     BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
@@ -87,7 +93,7 @@ pub(super) async fn begin_and_copy(
             Staging::Session | Staging::Transaction => {
                 if first {
                     let begun = session.begin(begin).await.map_err(Failed::at(FailedAt::Begin))?;
-                    (form.accept)(&begun).map_err(Failed::at(FailedAt::Staging))?;
+                    accept(&begun).map_err(Failed::at(FailedAt::Staging))?;
                 }
                 session.copy_in(&statement, text).await.map_err(Failed::at(FailedAt::Staging))?
             }

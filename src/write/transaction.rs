@@ -2,6 +2,7 @@
 
 use crate::account::{Books, SourceBooks};
 use crate::batch::{Batch, Keys};
+use crate::fault::{self, Defect, Point};
 use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
@@ -124,6 +125,7 @@ pub(super) async fn write(
     if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
         match direct::copy(plan, session, batch, &begin).await? {
             Copied::Rows(inserted) => {
+                fault::point(Point::Copied);
                 committed.direct = Direct::Done;
                 committed.books.inserted = inserted;
                 committed.rejects = rejects::of_batch(batch, context.originals);
@@ -134,6 +136,7 @@ pub(super) async fn write(
         }
     }
     let staged = stage::begin_and_stage(plan, session, batch, path, &begin).await?;
+    fault::point(Point::Copied);
     let mut refused = staged < batch.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     let copied = std::time::Instant::now();
@@ -166,9 +169,17 @@ async fn finish(
     mut committed: Committed,
     [began, copied]: [std::time::Instant; 2],
 ) -> Result<Committed, Failed> {
+    fault::point(Point::Merged);
     committed.books.read = batch.read();
     committed.books.rejected = committed.rejects.len() as u64;
     committed.sources = by_source(batch, &committed.rejects);
+    if fault::defect(Defect::CountTwice)
+        && let Some((_, source)) = committed.sources.first_mut()
+    {
+        source.read += 1;
+        committed.books.read += 1;
+        committed.books.inserted += 1;
+    }
     let merged = std::time::Instant::now();
     commit(context, session, batch, &committed).await?;
     committed.seconds =
@@ -326,12 +337,18 @@ async fn commit(
                     .await
                     .map_err(Failed::at(FailedAt::Ledger))?;
             }
-            ledger.advance(batch, committed)
+            if fault::defect(Defect::SkipCheckpoint) && batch.after.record.is_multiple_of(3) {
+                "SELECT 1".to_owned()
+            } else {
+                ledger.advance(batch, committed)
+            }
         }
     };
+    fault::point(Point::RejectsStored);
     match session.run_counting(&format!("{JUDGE};\n{checkpoint};\nCOMMIT")).await {
         Ok(()) => {
             session.transaction_ended();
+            fault::point(Point::Committed);
             Ok(())
         }
         // The server was still judging: nothing behind it was done.

@@ -235,6 +235,19 @@ impl Table {
                 make("refuse", "AFTER INSERT OR UPDATE", &body);
             }
         }
+        if let Some(column) = free.last()
+            && self.partition.is_none()
+            && rng.one_in(8)
+        {
+            // Judged at the end of the transaction, if nobody asks before.
+            let late = rng.pick(&["DEFERRABLE INITIALLY DEFERRED", "DEFERRABLE", "NOT DEFERRABLE"]);
+            self.triggers += &format!(
+                "CREATE FUNCTION {{s}}.judge() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN \
+                 IF length(NEW.{}::text) = 3 THEN RAISE 'not three' USING ERRCODE = 'P0043'; END IF; RETURN NULL; END $f$; \
+                 CREATE CONSTRAINT TRIGGER judge AFTER INSERT OR UPDATE ON {{s}}.t {late} FOR EACH ROW EXECUTE FUNCTION {{s}}.judge();\n",
+                ident(&column.name)
+            );
+        }
         if rng.one_in(6) {
             self.triggers += "CREATE TABLE {s}.audit (op text, was text, becomes text);\n";
             let shown: Vec<String> =

@@ -4,6 +4,11 @@
 //! generator's side, the ledger's own invariants, the report's books, the exit code.
 
 mod connection;
+#[cfg(debug_assertions)]
+mod crash;
+#[cfg(debug_assertions)]
+mod defects;
+mod failover;
 mod owners;
 mod pooler;
 mod process;
@@ -37,6 +42,7 @@ struct Load {
     scene: Scene,
     kind: Kind,
     records: u64,
+    defect: Option<String>,
 }
 
 impl Load {
@@ -47,7 +53,7 @@ impl Load {
     fn on(scene: Scene, kind: Kind, records: u64) -> Self {
         let key = if kind == Kind::Append { "" } else { " PRIMARY KEY" };
         scene.sql(&format!("CREATE TABLE t (id bigint{key}, v bigint, note text)"));
-        let load = Self { scene, kind, records };
+        let load = Self { scene, kind, records, defect: None };
         let files = match kind {
             Kind::Upsert => 1,
             Kind::Files => 3,
@@ -58,6 +64,11 @@ impl Load {
             load.scene.file(&format!("in/{file}.jsonl"), load.text(from, to));
         }
         load
+    }
+
+    /// Every start of the program has this defect.
+    fn with_defect(self, name: Option<&str>) -> Self {
+        Self { defect: name.map(str::to_owned), ..self }
     }
 
     fn keys(&self) -> u64 {
@@ -82,7 +93,12 @@ impl Load {
     /// The command, to this URL.
     fn through(&self, url: &str, flags: &str) -> Dbload {
         let rows = if flags.contains("--batch-rows") { "" } else { "--batch-rows 500" };
-        Dbload::new(self.scene.cwd()).line("in -t t --json").line(rows).line(flags).arg("--dsn").arg(url)
+        let command =
+            Dbload::new(self.scene.cwd()).line("in -t t --json").line(rows).line(flags).arg("--dsn").arg(url);
+        match &self.defect {
+            Some(name) => command.env("DBLOAD_DEFECT", name),
+            None => command,
+        }
     }
 
     fn dbload(&self, flags: &str) -> Dbload {
@@ -146,6 +162,13 @@ impl Load {
         Inject { when, calls, what }.create_in(&self.scene.db);
     }
 
+    /// The ledger comes into being with the first load: of something else.
+    fn make_ledger(&self) {
+        self.scene.sql("CREATE TABLE other (id int PRIMARY KEY)");
+        self.scene.file("other.jsonl", "{\"id\":1}\n");
+        self.scene.load("other.jsonl");
+    }
+
     /// How often the injected trigger was called.
     #[track_caller]
     fn calls(&self) -> u64 {
@@ -164,6 +187,15 @@ impl Load {
 
 /// A trigger on the table that strikes once a batch.
 const ONCE_A_BATCH: &str = "AFTER INSERT ON t FOR EACH STATEMENT";
+
+/// The other half of `crash` and `defects`: a release build has neither.
+#[cfg(not(debug_assertions))]
+#[test]
+fn a_release_build_has_no_crash_points_and_no_defects() {
+    let load = Load::new(Kind::Append, 900);
+    let command = load.dbload("").env("DBLOAD_CRASH_AT", "begun:1").env("DBLOAD_DEFECT", "count-twice");
+    load.check(command.run());
+}
 
 #[track_caller]
 fn until(what: &str, mut done: impl FnMut() -> bool) {

@@ -100,7 +100,7 @@ fn stopped_at(kind: Kind, moment: fn(&Message) -> bool, nth: u64) {
     load.dbload("").run().exits(8).says(&format!("process {}", owner.pid())).says("--take-over");
     let heir = load.dbload("--pool-size 2 --take-over").spawn();
     // The heir's start is what fences; from then on the owner may do what it likes.
-    until("it is taken over", || load.scene.db.one("SELECT epoch FROM _dbload.run") == "2");
+    until("it is taken over", || load.scene.db.one("SELECT epoch > 1 FROM _dbload.run") == "t");
     owner.signal(Signal::CONT);
     let late = owner.wait();
     let outcome = heir.wait();
@@ -181,4 +181,29 @@ fn two_loads_with_overlapping_keys_are_some_interleaving_of_both() {
     ));
     assert!(wrong.is_empty(), "{wrong:?}");
     audit(&scene.db);
+}
+
+#[test]
+fn an_epoch_is_never_given_away_again_where_the_server_has_lost_a_take_over() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    scene.file("t.jsonl", "{\"id\":1}\n");
+    scene.load("t.jsonl -t t");
+    let stands_at = |epoch: u64| {
+        scene.sql(&format!("UPDATE _dbload.run SET state = 'running', epoch = {epoch}"));
+        scene.sql(&format!("UPDATE _dbload.checkpoint SET epoch = {epoch}"));
+    };
+    let take_over = || {
+        let epoch = scene.db.one("SELECT _dbload.take_over(run, '{}') FROM _dbload.run");
+        assert_eq!(scene.db.one("SELECT DISTINCT epoch FROM _dbload.checkpoint"), epoch);
+        epoch.parse::<u64>().unwrap()
+    };
+    stands_at(1);
+    let first = take_over();
+    // A standby that has not heard of it is promoted.
+    stands_at(1);
+    let second = take_over();
+    assert!(1 < first && first < second, "{first} and {second}");
+    // A clock that is behind takes nothing back.
+    stands_at(1 << 52);
+    assert_eq!(take_over(), (1 << 52) + 1);
 }

@@ -8,29 +8,33 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Kills a load so often at random moments, lets the last start finish, and checks it.
+pub(super) fn killed_again_and_again(load: Load, pool: u32, kills: u32, rng: &mut Rng) {
+    // Ten starts get some thirteen batches far, each.
+    load.slow(0.03 * f64::from(pool));
+    let flags = format!("--pool-size {pool} --batch-rows 200");
+    let mut moved = 0;
+    for hit in 0..kills {
+        let before = load.batches();
+        let mut running = load.dbload(&flags).spawn();
+        let far = rng.below(5);
+        until("batches are committed", || load.batches() >= before + far || !running.is_running());
+        std::thread::sleep(Duration::from_millis(rng.below(80)));
+        running.signal(Signal::KILL);
+        let outcome = running.wait();
+        assert!(outcome.was_killed(), "ended after {hit} kills, make the load longer: {outcome}");
+        moved += u32::from(load.batches() > before);
+    }
+    assert!(moved > 0, "no start got far enough to lose anything");
+    load.scene.sql("DROP TRIGGER slow ON t");
+    load.check(load.dbload(&flags).run().says("resum"));
+}
+
 #[test]
 fn killed_ten_times_at_random_moments_each_kind_of_load_ends_as_if_nothing_had_happened() {
     let mut rng = Rng::new();
     for (kind, pool) in KINDS.into_iter().zip([1, 8, 2]) {
-        // Ten starts get some thirteen batches far, each.
-        let load = Load::new(kind, 60_000);
-        load.slow(0.03 * f64::from(pool));
-        let flags = format!("--pool-size {pool} --batch-rows 200");
-        let mut moved = 0;
-        for hit in 0..10 {
-            let before = load.batches();
-            let mut running = load.dbload(&flags).spawn();
-            let far = rng.below(5);
-            until("batches are committed", || load.batches() >= before + far || !running.is_running());
-            std::thread::sleep(Duration::from_millis(rng.below(80)));
-            running.signal(Signal::KILL);
-            let outcome = running.wait();
-            assert!(outcome.was_killed(), "ended after {hit} kills, make the load longer: {outcome}");
-            moved += u32::from(load.batches() > before);
-        }
-        assert!(moved > 1, "no start got far enough to lose anything");
-        load.scene.sql("DROP TRIGGER slow ON t");
-        load.check(load.dbload(&flags).run().says("resum"));
+        killed_again_and_again(Load::new(kind, 60_000), pool, 10, &mut rng);
     }
 }
 

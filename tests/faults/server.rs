@@ -194,9 +194,7 @@ fn the_careful_path_replays_them_too() {
 fn faults_inside_the_checkpoint_are_resolved_and_not_repeated_for_ever() {
     for (n, code) in ["40001", "53100", "40003", "08007", "57014"].into_iter().enumerate() {
         let load = Load::new(KINDS[n % 3], 3_000);
-        load.scene.sql("CREATE TABLE other (id int PRIMARY KEY)");
-        load.scene.file("other.jsonl", "{\"id\":1}\n");
-        load.scene.load("other.jsonl");
+        load.make_ledger();
         load.inject("BEFORE UPDATE ON _dbload.checkpoint FOR EACH ROW", 2..=4, &inject::raise(code));
         let outcome = load.dbload("--pool-size 2").run();
         assert!(load.calls() > 4, "{code}: {outcome}");

@@ -91,6 +91,23 @@ impl Database {
         self.rows(sql).into_iter().map(show).collect()
     }
 
+    /// What `COPY .. TO STDOUT` writes.
+    #[track_caller]
+    pub fn copy_out(&self, sql: &str) -> String {
+        use futures::TryStreamExt as _;
+        let read = async {
+            let stream = self.client.copy_out(sql).await?;
+            std::pin::pin!(stream)
+                .try_fold(vec![], async |mut all, part| {
+                    all.extend_from_slice(&part);
+                    Ok(all)
+                })
+                .await
+        };
+        let bytes = self.runtime.block_on(read).unwrap_or_else(|e| panic!("{}\n{sql}", describe(&e)));
+        String::from_utf8(bytes).unwrap()
+    }
+
     /// The one field of the one row.
     #[track_caller]
     pub fn one(&self, sql: &str) -> String {

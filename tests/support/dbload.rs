@@ -10,6 +10,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -17,14 +18,38 @@ use std::{
 /// No command of this suite needs as long, even on a loaded machine with a debug build.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The program: cargo's, or the one that `DBLOAD_TEST_PROGRAM` names (a release build, a build of another day).
+pub fn program() -> PathBuf {
+    std::env::var_os("DBLOAD_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_dbload").into(), PathBuf::from)
+}
+
 /// A command line to be run.
 #[derive(Debug, Clone)]
 pub struct Dbload {
     args: Vec<OsString>,
     env: Vec<(String, OsString)>,
     cwd: PathBuf,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Stdin>,
     timeout: Duration,
+}
+
+/// What stdin gets.
+#[derive(Clone)]
+enum Stdin {
+    Bytes(Vec<u8>),
+    /// Written as it is read: more than anybody wants to hold.
+    Stream(Arc<Feed>),
+}
+
+type Feed = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync;
+
+impl std::fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Stream(_) => write!(f, "a stream"),
+        }
+    }
 }
 
 impl Dbload {
@@ -54,7 +79,16 @@ impl Dbload {
     }
 
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
+        self.stdin = Some(Stdin::Bytes(bytes.into()));
+        self
+    }
+
+    /// Stdin from a generator.
+    pub fn stdin_stream(
+        mut self,
+        feed: impl Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.stdin = Some(Stdin::Stream(Arc::new(feed)));
         self
     }
 
@@ -70,9 +104,7 @@ impl Dbload {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
-        // A benchmark may measure another build than the one that was just made.
-        let program = std::env::var_os("DBLOAD_TEST_BINARY");
-        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_dbload").into()));
+        let mut command = Command::new(program());
         command.args(&self.args).current_dir(&self.cwd);
         // The environment of whoever runs the tests must not leak in.
         for (name, _) in std::env::vars_os() {
@@ -90,10 +122,13 @@ impl Dbload {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let words: Vec<_> = self.args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
         let mut child = command.spawn().expect("the binary starts");
-        if let Some(bytes) = self.stdin {
+        if let Some(stdin) = self.stdin {
             let mut pipe = child.stdin.take().unwrap();
             // The program may end before it has read all.
-            std::thread::spawn(move || pipe.write_all(&bytes));
+            std::thread::spawn(move || match stdin {
+                Stdin::Bytes(bytes) => pipe.write_all(&bytes),
+                Stdin::Stream(feed) => feed(&mut pipe),
+            });
         }
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
@@ -140,6 +175,18 @@ impl Running {
 
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end; with the most memory that it ever had, in bytes.
+    pub fn wait_with_peak(mut self) -> (Outcome, u64) {
+        let mut peak = 0;
+        while self.is_running() && self.started.elapsed() < self.timeout {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+            let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+            peak = peak.max(most.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (self.wait(), peak)
     }
 
     /// Kills it after a while, unless it has ended by then; what there is of its output either way.
@@ -360,6 +407,7 @@ pub struct Reject {
     /// Values as they were written: numbers may be longer than any that Rust has.
     pub record: Option<BTreeMap<String, Box<RawValue>>>,
     pub raw: Option<serde_json::Value>,
+    pub raw_base64: Option<String>,
 }
 
 impl Report {
@@ -376,7 +424,8 @@ impl Report {
         for reject in &rejects {
             assert_eq!(reject.dbload_reject, 1);
             assert!(!reject.reason.is_empty());
-            assert!(reject.record.is_some() || reject.raw.is_some(), "neither record nor raw: {reject:?}");
+            let kept = reject.record.is_some() || reject.raw.is_some() || reject.raw_base64.is_some();
+            assert!(kept, "neither record nor raw: {reject:?}");
         }
         rejects
     }

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod http;
 pub mod inject;
 pub mod ledger;
+pub mod pair;
 pub mod proxy;
 pub mod scene;
 

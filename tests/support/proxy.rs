@@ -9,7 +9,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -114,6 +114,11 @@ impl Fault {
         self
     }
 
+    /// How often it struck.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// Only on connections that were open when the server went away.
     pub fn once_away(mut self) -> Self {
         self.once_away = true;
@@ -164,9 +169,10 @@ enum Upstream {
 
 struct Shared {
     upstream: Upstream,
-    faults: Vec<Fault>,
+    faults: RwLock<Vec<Arc<Fault>>>,
     away: AtomicBool,
     connections: AtomicU64,
+    commits: AtomicU64,
 }
 
 impl Proxy {
@@ -186,8 +192,9 @@ impl Proxy {
     }
 
     fn new(upstream: Upstream, database: String, faults: Vec<Fault>) -> Self {
-        let (away, connections) = (AtomicBool::new(false), AtomicU64::new(0));
-        let shared = Arc::new(Shared { upstream, faults, away, connections });
+        let (away, connections, commits) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        let faults = RwLock::new(faults.into_iter().map(Arc::new).collect());
+        let shared = Arc::new(Shared { upstream, faults, away, connections, commits });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
@@ -206,7 +213,24 @@ impl Proxy {
 
     /// How often faults struck.
     pub fn struck(&self) -> u64 {
-        self.shared.faults.iter().map(|fault| fault.struck.load(Ordering::Relaxed)).sum()
+        self.shared.faults.read().unwrap().iter().map(|fault| fault.struck()).sum()
+    }
+
+    /// A fault from now on, before those that are there; it counts from here.
+    pub fn arm(&self, fault: Fault) -> Arc<Fault> {
+        let fault = Arc::new(fault);
+        self.shared.faults.write().unwrap().insert(0, Arc::clone(&fault));
+        fault
+    }
+
+    /// It strikes no more.
+    pub fn disarm(&self, fault: &Arc<Fault>) {
+        self.shared.faults.write().unwrap().retain(|other| !Arc::ptr_eq(other, fault));
+    }
+
+    /// Batches that the server said are committed.
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
     }
 
     pub fn connections(&self) -> u64 {
@@ -315,8 +339,8 @@ async fn relay(
             query = String::from_utf8_lossy(&bytes[5..bytes.len() - 1]).into_owned();
         }
         let message = Message { from, kind: bytes[0], body: &bytes[5..], query: &query };
-        let act = shared.strike(&message);
-        match act {
+        let fault = shared.strike(&message);
+        match fault.as_ref().map(|fault| &fault.act) {
             None => {}
             Some(Act::Cut(how)) => {
                 end(client, *how);
@@ -325,9 +349,8 @@ async fn relay(
             Some(Act::ForwardThenReset) => {
                 server.write_all(&bytes).await?;
                 end(client, End::Rst);
-                // The server finds out when it wants to answer.
-                let mut rest = vec![];
-                server.read_to_end(&mut rest).await?;
+                // The server works on, and finds out when it has answered.
+                while from_server.next(&mut server, true).await?[0] != b'Z' {}
                 return Ok(());
             }
             Some(Act::Stall) => std::future::pending().await,
@@ -357,9 +380,12 @@ async fn relay(
 }
 
 impl Shared {
-    fn strike(&self, message: &Message) -> Option<&Act> {
+    fn strike(&self, message: &Message) -> Option<Arc<Fault>> {
+        if committed(message) {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+        }
         let mut struck = None;
-        for fault in self.faults.iter().filter(|fault| (fault.matches)(message)) {
+        for fault in self.faults.read().unwrap().iter().filter(|fault| (fault.matches)(message)) {
             if fault.once_away && !self.away.load(Ordering::Relaxed) {
                 continue;
             }
@@ -369,7 +395,7 @@ impl Shared {
                 if fault.then_away {
                     self.away.store(true, Ordering::Relaxed);
                 }
-                struck = Some(&fault.act);
+                struck = Some(Arc::clone(fault));
             }
         }
         struck

@@ -9,30 +9,81 @@ use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::{DecodeError, DecodeErrorKind, Each, check_whole};
-use crate::format::{Dialect, Fields};
+use super::{DecodeError, DecodeErrorKind, DecodeLimits, Each, whole};
+use crate::format::nul::clean_bytes;
+use crate::format::{Dialect, Fields, OnNul};
 use crate::record::{Block, Span, SpanKind};
 
 /// Offered to csv-async before the records: an empty line, which is no record, so that it does not take the
 /// first bytes of a block for a byte order mark and drop them.
 const LEAD: &[u8] = b"\n";
 
-pub(super) fn decode(dialect: &Dialect, columns: usize, block: &Block, each: &mut Each<'_>) {
+pub(super) fn decode(
+    dialect: &Dialect,
+    columns: usize,
+    block: &Block,
+    limits: &DecodeLimits,
+    each: &mut Each<'_>,
+) {
     let mut decoder = Decoder { dialect, columns, values: Vec::new(), quoted: Vec::new() };
     let mut i = 0;
     while i < block.spans.len() {
-        if let Err(error) = check_whole(block.spans[i].kind, block.raw(i)) {
-            each(i, Err(error));
+        let raw = match whole(block, i) {
+            Ok(raw) => raw,
+            Err(error) => {
+                each(i, Err(at_open_quote(dialect, block.raw(i), error)));
+                i += 1;
+                continue;
+            }
+        };
+        if is_too_wide(dialect, raw, limits) {
+            each(i, Err(DecodeErrorKind::TooManyFields(limits.fields).at(raw, 0)));
             i += 1;
             continue;
         }
-        let run = block.spans[i..].iter().take_while(|span| span.kind == SpanKind::Whole).count();
+        if needs_cleaning(raw, limits) {
+            decoder.alone(&clean_bytes(raw, limits.on_nul), i, each);
+            i += 1;
+            continue;
+        }
+        let is_plain = |j: &usize| {
+            let raw = block.raw(*j);
+            block.spans[*j].kind == SpanKind::Whole
+                && !is_too_wide(dialect, raw, limits)
+                && !needs_cleaning(raw, limits)
+        };
+        let run = 1 + (i + 1..block.spans.len()).take_while(is_plain).count();
         let agreed = decoder.run(block, i, run, each);
         for alone in i + agreed..i + run {
-            decoder.alone(block, alone, each);
+            decoder.alone(block.raw(alone), alone, each);
         }
         i += run;
     }
+}
+
+/// More fields than the limit are not even counted by the parser: millions of them would fill the memory.
+fn is_too_wide(dialect: &Dialect, raw: &[u8], limits: &DecodeLimits) -> bool {
+    raw.len() >= limits.fields && field_count(dialect, raw) > limits.fields
+}
+
+fn needs_cleaning(raw: &[u8], limits: &DecodeLimits) -> bool {
+    limits.on_nul != OnNul::Reject && memchr::memchr(0, raw).is_some()
+}
+
+/// Fields of a record.
+pub(in crate::format) fn field_count(dialect: &Dialect, raw: &[u8]) -> usize {
+    let mut count = 0;
+    for_each_field(dialect, raw, |_, _| count += 1);
+    count
+}
+
+/// An error of a record that was cut off, at the quote that opens its last field.
+fn at_open_quote(dialect: &Dialect, raw: &[u8], error: DecodeError) -> DecodeError {
+    let DecodeErrorKind::Truncated { .. } = error.kind else { return error };
+    let mut last = 0;
+    for_each_field(dialect, raw, |at, _| last = at);
+    let lines = memchr::memchr_iter(b'\n', &raw[last..]).count() + 1;
+    DecodeErrorKind::Truncated { lines }.at(raw, last)
 }
 
 /// The names in a header record.
@@ -69,8 +120,7 @@ impl Decoder<'_> {
         count
     }
 
-    fn alone(&mut self, block: &Block, i: usize, each: &mut Each<'_>) {
-        let raw = block.raw(i);
+    fn alone(&mut self, raw: &[u8], i: usize, each: &mut Each<'_>) {
         match read_one(self.dialect, raw) {
             Some(record) => self.hand_over(&record, i, raw, each),
             None => each(i, Err(DecodeErrorKind::NotOneRecord.at(raw, 0))),
@@ -171,15 +221,20 @@ fn invalid_utf8(raw: &[u8]) -> DecodeError {
 
 /// Which fields of the record are quoted.
 fn mark_quoted(dialect: &Dialect, raw: &[u8], quoted: &mut Vec<bool>) {
-    let Some(quote) = dialect.quote else { return };
+    for_each_field(dialect, raw, |_, is_quoted| quoted.push(is_quoted));
+}
+
+/// Where each field of the record begins, and whether it is quoted.
+fn for_each_field(dialect: &Dialect, raw: &[u8], mut each: impl FnMut(usize, bool)) {
     let mut at = 0;
     loop {
-        let is_quoted = raw.get(at) == Some(&quote);
-        quoted.push(is_quoted);
-        if is_quoted {
+        let quote = dialect.quote.filter(|quote| raw.get(at) == Some(quote));
+        each(at, quote.is_some());
+        if let Some(quote) = quote {
             at += 1;
             // To behind the closing quote; a doubled one is part of the field.
-            while let Some(i) = memchr::memchr(quote, &raw[at..]) {
+            loop {
+                let Some(i) = memchr::memchr(quote, &raw[at..]) else { return };
                 at += i + 1;
                 if raw.get(at) != Some(&quote) {
                     break;

@@ -8,12 +8,17 @@ mod object;
 mod rejects;
 #[cfg(test)]
 mod tests;
+mod words;
 
-use super::{Fields, Format, shorten};
+use std::borrow::Cow;
+
+use super::nul::clean_json;
+use super::{Fields, Format, OnNul, shorten};
 use crate::record::{Block, SpanKind};
 
-pub(super) use csv::header_names;
+pub(super) use csv::{field_count, header_names};
 pub(super) use rejects::is_reject;
+pub use rejects::{RejectOriginal, reject_original};
 
 /// Deepest nesting of a value: PostgreSQL's own JSON parser gives up at a few thousand levels (its stack),
 /// and no sane record comes near.
@@ -29,11 +34,13 @@ pub struct DecodeLimits {
     pub depth: usize,
     /// Fields in a record.
     pub fields: usize,
+    /// What becomes of NUL and lone surrogates.
+    pub on_nul: OnNul,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { depth: DEPTH, fields: FIELDS }
+        Self { depth: DEPTH, fields: FIELDS, on_nul: OnNul::Reject }
     }
 }
 
@@ -55,19 +62,25 @@ pub struct DecodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeErrorKind {
     /// Longer than the limit: it was not read.
-    #[error("the record is too long: {record_bytes} bytes")]
+    #[error("the record is too long: {record_bytes} bytes (--max-record-bytes allows more)")]
     TooLong {
         /// Its length.
         record_bytes: u64,
     },
     /// The source ended inside it.
-    #[error("the source ends inside the record (an unclosed quote or bracket)")]
-    Truncated,
-    /// Bytes that are no UTF-8.
-    #[error("invalid UTF-8")]
+    #[error(
+        "the quote that opens here is never closed, so that the rest of the source is in this record ({lines} lines); \
+         --quote none if quotes are plain characters"
+    )]
+    Truncated {
+        /// Lines that it spans.
+        lines: usize,
+    },
+    /// Bytes that are no UTF-8, or were none in the source's encoding.
+    #[error("invalid UTF-8, or no character of the source's encoding")]
     InvalidUtf8,
     /// A NUL byte, which PostgreSQL's text cannot hold.
-    #[error("a NUL byte")]
+    #[error("a NUL byte, which text cannot hold (--on-nul strip or replace takes it)")]
     Nul,
     /// Not JSON.
     #[error("malformed JSON: {0}")]
@@ -79,10 +92,10 @@ pub enum DecodeErrorKind {
     #[error("the member {0:?} occurs twice")]
     DuplicateName(String),
     /// More fields than the limit.
-    #[error("more than {0} fields")]
+    #[error("more than {0} fields (--max-fields allows more)")]
     TooManyFields(usize),
     /// Nested deeper than the limit.
-    #[error("the member {name:?} is nested deeper than {limit} levels")]
+    #[error("the member {name:?} is nested deeper than {limit} levels (--max-depth allows more)")]
     TooDeep {
         /// The member.
         name: String,
@@ -114,7 +127,7 @@ impl DecodeErrorKind {
             Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => "54000",
             Self::Json(_) | Self::NotAnObject(_) => "22032",
             Self::DuplicateName(_) => "22030",
-            Self::Truncated | Self::Ragged { .. } | Self::NotOneRecord | Self::RawReject => "22P04",
+            Self::Truncated { .. } | Self::Ragged { .. } | Self::NotOneRecord | Self::RawReject => "22P04",
         }
     }
 
@@ -144,19 +157,28 @@ pub fn decode_block(
     each: &mut Each<'_>,
 ) {
     match format {
-        Format::Csv(dialect) => csv::decode(dialect, header.len(), block, each),
+        Format::Csv(dialect) => csv::decode(dialect, header.len(), block, limits, each),
         Format::Jsonl | Format::Json { .. } => {
             let mut members = Vec::new();
             for i in 0..block.spans.len() {
-                match whole_text(block, i).and_then(|text| object::members(text, limits, &mut members)) {
-                    Ok(()) => each(i, Ok(Fields::Named(&members))),
+                match whole(block, i).map(|raw| clean_json(raw, limits.on_nul)) {
                     Err(error) => each(i, Err(error)),
+                    Ok(Cow::Borrowed(raw)) => {
+                        let read = text_of(raw).and_then(|text| object::members(text, limits, &mut members));
+                        each(i, read.map(|()| Fields::Named(&members)));
+                    }
+                    Ok(Cow::Owned(raw)) => {
+                        let mut members = Vec::new();
+                        let read = text_of(&raw).and_then(|text| object::members(text, limits, &mut members));
+                        each(i, read.map(|()| Fields::Named(&members)));
+                    }
                 }
             }
         }
         Format::Rejects => {
             for i in 0..block.spans.len() {
-                match whole_text(block, i) {
+                let raw = whole(block, i).map(|raw| clean_json(raw, limits.on_nul));
+                match raw.as_deref().map_err(Clone::clone).and_then(text_of) {
                     Ok(text) => rejects::decode(text, limits, &mut |fields| each(i, fields)),
                     Err(error) => each(i, Err(error)),
                 }
@@ -165,17 +187,19 @@ pub fn decode_block(
     }
 }
 
-/// The error of a span whose bytes are not the whole record.
-fn check_whole(kind: SpanKind, raw: &[u8]) -> Result<(), DecodeError> {
-    match kind {
-        SpanKind::Whole => Ok(()),
+/// The bytes of a record, if they are the whole of it.
+fn whole(block: &Block, i: usize) -> Result<&[u8], DecodeError> {
+    let raw = block.raw(i);
+    match block.spans[i].kind {
+        SpanKind::Whole => Ok(raw),
         SpanKind::TooLong { record_bytes } => Err(DecodeErrorKind::TooLong { record_bytes }.at(raw, 0)),
-        SpanKind::Truncated => Err(DecodeErrorKind::Truncated.at(raw, raw.len())),
+        SpanKind::Truncated => {
+            let lines = memchr::memchr_iter(b'\n', raw).count() + 1;
+            Err(DecodeErrorKind::Truncated { lines }.at(raw, 0))
+        }
     }
 }
 
-fn whole_text(block: &Block, i: usize) -> Result<&str, DecodeError> {
-    let raw = block.raw(i);
-    check_whole(block.spans[i].kind, raw)?;
+fn text_of(raw: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(raw).map_err(|error| DecodeErrorKind::InvalidUtf8.at(raw, error.valid_up_to()))
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::words::{self, reason};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, shorten};
 
 /// Up to this many members, comparing each name with those before is faster than hashing.
@@ -33,8 +34,10 @@ pub(super) fn members<'t>(
     let object = Object { members: &mut *members, limits, refused: &mut refused };
     let result = reader.deserialize_map(object).and_then(|()| reader.end());
     result.map_err(|error| {
-        let offset = offset_of(text, error.line(), error.column());
-        refused.unwrap_or_else(|| DecodeErrorKind::Json(reason(&error))).at(text.as_bytes(), offset)
+        let offset = offset_of(text, &error);
+        refused
+            .unwrap_or_else(|| DecodeErrorKind::Json(reason(&error, text, offset)))
+            .at(text.as_bytes(), offset)
     })?;
     check_depth(text, limits, members)
 }
@@ -131,19 +134,15 @@ fn not_an_object(text: &str, offset: usize, first: Option<u8>) -> DecodeError {
     kind.at(text.as_bytes(), offset)
 }
 
-/// serde_json's words without the place, which is given in the record's own terms. Its syntax errors name
-/// tokens, never values.
-fn reason(error: &serde_json::Error) -> String {
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let words = error.to_string();
-    words.strip_suffix(&place).map_or_else(|| "unreadable".to_owned(), str::to_owned)
-}
-
-/// The byte at which serde_json stopped: its columns count the bytes read of a line.
-fn offset_of(text: &str, line: usize, column: usize) -> usize {
-    let line_start = match line {
+/// The byte at which serde_json stopped: its columns count the bytes read of a line. Of a control character in a string,
+/// that is the byte before it.
+fn offset_of(text: &str, error: &serde_json::Error) -> usize {
+    let line_start = match error.line() {
         0 | 1 => 0,
-        _ => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |i| i + 1),
+        line => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |i| i + 1),
     };
-    (line_start + column.saturating_sub(1)).min(text.len())
+    let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+    let is_control = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_control);
+    let is_before = !is_control(offset) && is_control(offset + 1);
+    if is_before && error.to_string().starts_with(words::CONTROL_CHARACTER) { offset + 1 } else { offset }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::dice::for_a_while;
 use crate::format::split::{Limits, Splitter};
-use crate::format::{Dialect, HeaderError, read_header};
+use crate::format::{Dialect, HeaderError, HeaderLimits, read_header};
 use crate::record::Position;
 
 fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
@@ -64,45 +64,137 @@ fn json_that_is_none() {
     check_json("7", "0:1 expected a JSON object, found a number");
     check_json("nope", "0:1 expected a JSON object, found null");
     check_json("\u{a0}{}", "0:1 expected a JSON object, found no JSON");
-    check_json("{\"a\":1,}", "0:8 malformed JSON: trailing comma");
-    check_json("{\"a\":01}", "0:7 malformed JSON: invalid number");
-    check_json("{\"a\":NaN}", "0:6 malformed JSON: expected value");
-    check_json("{\"a\":1} x", "0:9 malformed JSON: trailing characters");
-    check_json("{\"a\":\"secret", "0:12 malformed JSON: EOF while parsing a string");
+    check_json("{\"a\":1,}", "0:8 malformed JSON: found `}` behind a comma, where one more must stand");
+    check_json(
+        "{\"a\":01}",
+        "0:7 malformed JSON: a number as JSON has none (no `+`, no leading zeros, digits on both sides of a point)",
+    );
+    check_json("{\"a\":NaN}", "0:6 malformed JSON: found `N` where a value must stand");
+    check_json("{\"a\":1} x", "0:9 malformed JSON: found `x` behind the end of the object");
+    check_json(
+        "{\"a\":\"secret",
+        "0:12 malformed JSON: the record ends inside a string: its closing `\"` is missing",
+    );
     check_json(
         "{\"a\":\"\t\"}",
-        "0:6 malformed JSON: control character (\\u0000-\\u001F) found while parsing a string",
+        "0:7 malformed JSON: found a tab inside a string, where it is written as an escape (`\\n`, `\\t`, ..)",
     );
     check_json("{\"a\":1,\"b\":2,\"\\u0061\":3}", "0:21 the member \"a\" occurs twice");
-    check_json("{'a':1}", "0:2 malformed JSON: key must be a string");
+    let words = [
+        ("{\"a\":nul}", "0:9 malformed JSON: found `}` in a word: the only ones are true, false and null"),
+        ("{\"a\" 1}", "0:6 malformed JSON: found `1` where the `:` behind a name must stand"),
+        ("{\"a\":1 \"b\":2}", "0:8 malformed JSON: found `\"` where `,` or `}` must stand"),
+        ("{\"a\":[1 2]}", "0:9 malformed JSON: found `2` where `,` or `]` must stand"),
+        ("{\"a\":1", "0:6 malformed JSON: the record ends inside an object: its closing `}` is missing"),
+        ("{\"a\":[1", "0:7 malformed JSON: the record ends inside an array: its closing `]` is missing"),
+        (
+            "{\"a\":\"\\x\"}",
+            "0:8 malformed JSON: a backslash before what cannot be escaped (a backslash itself is written `\\\\`)",
+        ),
+        ("{\"\\ud800\":1}", "0:9 malformed JSON: a lone surrogate is no character"),
+    ];
+    for (text, expected) in words {
+        check_json(text, expected);
+    }
+    check_json("{'a':1}", "0:2 malformed JSON: found `'` where a name in double quotes must stand");
 }
 
 #[test]
 fn the_place_of_an_error_in_a_record_of_several_lines() {
     let format = Format::Json { records: None };
-    assert_eq!(decoded(&format, &[], b"[{\"a\":1,\n \"b\":x}]"), ["1:6 malformed JSON: expected value"]);
+    assert_eq!(
+        decoded(&format, &[], b"[{\"a\":1,\n \"b\":x}]"),
+        ["1:6 malformed JSON: found `x` where a value must stand"]
+    );
 }
 
 #[test]
 fn bytes_that_are_no_text() {
-    assert_eq!(decoded(&Format::Jsonl, &[], b"{\"a\":\"\xff\"}\n{}"), ["0:7 invalid UTF-8", ""]);
+    assert_eq!(
+        decoded(&Format::Jsonl, &[], b"{\"a\":\"\xff\"}\n{}"),
+        ["0:7 invalid UTF-8, or no character of the source's encoding", ""]
+    );
     let csv = Format::Csv(Dialect::delimited_by(b','));
     let header = &["a", "b"];
-    assert_eq!(decoded(&csv, header, b"x,\xff\ny,z\n\0,1"), ["0:3 invalid UTF-8", "y|z", "0:1 a NUL byte"]);
+    assert_eq!(
+        decoded(&csv, header, b"x,\xff\ny,z\n\0,1"),
+        [
+            "0:3 invalid UTF-8, or no character of the source's encoding",
+            "y|z",
+            "0:1 a NUL byte, which text cannot hold (--on-nul strip or replace takes it)"
+        ]
+    );
     // Halves of a character in two fields are no character.
-    assert_eq!(decoded(&csv, header, b"\xc3,\xa9"), ["0:1 invalid UTF-8"]);
+    assert_eq!(
+        decoded(&csv, header, b"\xc3,\xa9"),
+        ["0:1 invalid UTF-8, or no character of the source's encoding"]
+    );
 }
 
 #[test]
 fn limits_hold() {
     let deep = format!("{{\"deep\":{}{}}}\n{{}}", "[".repeat(100_000), "]".repeat(100_000));
     let seen = decoded(&Format::Jsonl, &[], deep.as_bytes());
-    assert_eq!(seen, ["0:9 the member \"deep\" is nested deeper than 1000 levels", ""]);
+    assert_eq!(
+        seen,
+        ["0:9 the member \"deep\" is nested deeper than 1000 levels (--max-depth allows more)", ""]
+    );
     let member: Vec<String> = (0..20_000).map(|i| format!("\"k{i}\":0")).collect();
     let seen = decoded(&Format::Jsonl, &[], format!("{{{}}}", member.join(",")).as_bytes());
-    assert!(seen[0].ends_with("more than 10000 fields"), "{}", seen[0]);
+    assert!(seen[0].ends_with("more than 10000 fields (--max-fields allows more)"), "{}", seen[0]);
     let block = block_of(&Format::Jsonl, b"{\"abcdefgh\":1}\n{}", Limits { record_bytes: 8 });
-    assert_eq!(decoded_block(&Format::Jsonl, &[], &block), ["0:1 the record is too long: 14 bytes", ""]);
+    assert_eq!(
+        decoded_block(&Format::Jsonl, &[], &block),
+        ["0:1 the record is too long: 14 bytes (--max-record-bytes allows more)", ""]
+    );
+}
+
+#[test]
+fn limits_and_the_rule_for_nul_are_the_callers() {
+    let csv = Format::Csv(Dialect::delimited_by(b','));
+    let seen = |format: &Format, text: &str, limits: &DecodeLimits| {
+        let block = block_of(format, text.as_bytes(), Limits::default());
+        let mut seen = Vec::new();
+        let header = ["a".to_owned(), "b".to_owned()];
+        decode_block(format, &header, &block, limits, &mut |i, fields| {
+            assert_eq!(i, seen.len());
+            seen.push(match fields {
+                Ok(Fields::Named(members)) => format!("{members:?}"),
+                Ok(Fields::Positional(values)) => format!("{values:?}"),
+                Err(error) => error.kind.to_string(),
+            });
+        });
+        seen
+    };
+    let strip = DecodeLimits { on_nul: OnNul::Strip, ..DecodeLimits::default() };
+    let replace = DecodeLimits { on_nul: OnNul::Replace, ..DecodeLimits::default() };
+    let text = "1,x\n\0,\0y\n\"\0\",\n3,z\n";
+    assert_eq!(
+        seen(&csv, text, &strip),
+        [
+            r#"[Some("1"), Some("x")]"#,
+            r#"[None, Some("y")]"#,
+            r#"[Some(""), None]"#,
+            r#"[Some("3"), Some("z")]"#
+        ]
+    );
+    assert_eq!(seen(&csv, text, &replace)[1], "[Some(\"\u{fffd}\"), Some(\"\u{fffd}y\")]");
+    let text = "{\"a\\u0000\":\"\\ud800x\"}\n{\"b\":{\"c\":\"\0\"}}\n{}\n";
+    assert_eq!(
+        seen(&Format::Jsonl, text, &strip),
+        [r#"[("a", "\"x\"")]"#, r#"[("b", "{\"c\":\"\"}")]"#, "[]"]
+    );
+    assert!(seen(&Format::Jsonl, text, &replace)[0].contains("ufffdx"));
+    let few = DecodeLimits { fields: 2, depth: 1, on_nul: OnNul::Reject };
+    let many = "more than 2 fields (--max-fields allows more)";
+    let wide = "1,2\n1,2,3\n\"1,2,3,4\",5\n";
+    assert_eq!(
+        seen(&csv, wide, &few),
+        [r#"[Some("1"), Some("2")]"#, many, r#"[Some("1,2,3,4"), Some("5")]"#]
+    );
+    let json = "{\"a\":1,\"b\":2,\"c\":3}\n{\"a\":[[]]}\n{\"a\":[1]}";
+    let deep = "the member \"a\" is nested deeper than 1 levels (--max-depth allows more)";
+    assert_eq!(seen(&Format::Jsonl, json, &few), [many, deep, r#"[("a", "[1]")]"#]);
 }
 
 #[test]
@@ -141,7 +233,8 @@ fn csv_records_that_do_not_fit() {
     let plain = Dialect::delimited_by(b',');
     let ragged = |found| format!("0:1 expected 2 fields as in the header, found {found}");
     check_csv(&plain, "1\n1,2\n1,2,3\n", &[&ragged(1), "1|2", &ragged(3)]);
-    let cut = "1:3 the source ends inside the record (an unclosed quote or bracket)";
+    let cut = "0:3 the quote that opens here is never closed, so that the rest of the source is in this record (2 lines); \
+               --quote none if quotes are plain characters";
     check_csv(&plain, "1,2\n3,\"x\ny,", &["1|2", cut]);
 }
 
@@ -227,10 +320,22 @@ fn rejects_are_mended_records() {
         (r#"{"dbload_reject":1,"source":"x","record":{"a":"1"},"raw":null}"#, r#"a="1""#),
         (r#"{"dbload_reject":1,"record":null,"raw":"{\"a\":\"\\u00e9\"}"}"#, r#"a="\u00e9""#),
         (r#"{"dbload_reject":1,"record":null,"raw":"1,2,3"}"#, "0:1 raw text: mend it into `record`"),
+        (r#"{"dbload_reject":1,"raw_base64":"eyJhIjoxfQ=="}"#, "a=1"),
+        (
+            r#"{"dbload_reject":1,"raw":null,"raw_base64":"eyJhIjoi/yJ9"}"#,
+            "0:7 invalid UTF-8, or no character of the source's encoding",
+        ),
+        (r#"{"dbload_reject":1,"raw_base64":"MSwA"}"#, "0:1 raw text: mend it into `record`"),
+        (r#"{"dbload_reject":1,"raw_base64":"?"}"#, "0:1 raw text: mend it into `record`"),
+        (
+            r#"{"dbload_reject":1,"raw":"{\"a\":"}"#,
+            "0:5 malformed JSON: the record ends where a value must stand",
+        ),
+        (r#"{"dbload_reject":1,"raw":"{\"dbload_reject\":1}"}"#, "0:1 raw text: mend it into `record`"),
         (r#"{"dbload_reject":1}"#, "0:1 raw text: mend it into `record`"),
         (r#"{"dbload_reject":1,"record":[1]}"#, "0:29 expected a JSON object, found an array"),
         (r#"{"a":1}"#, "a=1"),
-        (r#"{"dbload_reject":"#, "0:17 malformed JSON: EOF while parsing a value"),
+        (r#"{"dbload_reject":"#, "0:17 malformed JSON: the record ends where a value must stand"),
     ];
     for (line, expected) in lines {
         assert_eq!(decoded(&Format::Rejects, &[], line.as_bytes()), [expected], "{line}");
@@ -238,7 +343,7 @@ fn rejects_are_mended_records() {
 }
 
 fn header(text: &str, last: bool) -> Result<Option<(Vec<String>, u64, u64)>, HeaderError> {
-    let read = read_header(&Dialect::delimited_by(b','), 0, text.as_bytes(), last)?;
+    let read = read_header(&Dialect::delimited_by(b','), 0, text.as_bytes(), last, &HeaderLimits::default())?;
     Ok(read.map(|header| (header.names, header.end.offset, header.end.line)))
 }
 
@@ -256,8 +361,8 @@ fn headers() {
     assert_eq!(header("a,b,a\n", true), Err(twice));
     assert_eq!(header("\"a,b\n1", true), Err(HeaderError::Unclosed { line: 1 }));
     let long = "x".repeat(2 * 1024 * 1024);
-    assert_eq!(header(&long, false), Err(HeaderError::TooLong { line: 1 }));
-    assert_eq!(header(&long, true), Err(HeaderError::TooLong { line: 1 }));
-    let read = read_header(&Dialect::delimited_by(b','), 0, b"a,\xff\n", true);
+    assert_eq!(header(&long, false), Err(HeaderError::TooLong { line: 1, limit: 1 << 20 }));
+    assert_eq!(header(&long, true), Err(HeaderError::TooLong { line: 1, limit: 1 << 20 }));
+    let read = read_header(&Dialect::delimited_by(b','), 0, b"a,\xff\n", true, &HeaderLimits::default());
     assert_eq!(read, Err(HeaderError::Undecodable { line: 1, reason: DecodeErrorKind::InvalidUtf8 }));
 }

@@ -74,7 +74,9 @@ enum Flow {
 
 impl Json {
     pub(super) fn new(records: Option<&str>, limits: Limits, at: Position) -> Self {
-        let walker = records.filter(|path| !super::path::parse(path).is_empty()).map(Walker::new);
+        let walker = records
+            .filter(|path| !super::path::parse(path).is_empty())
+            .map(|path| Walker::new(path, limits.record_bytes));
         let state = match (&walker, at.offset) {
             (Some(_), 0) => State::Walk,
             (None, 0) => State::Top,
@@ -101,8 +103,14 @@ impl Json {
         let result = self.run(buf, last, &mut cursor, out);
         let pos = cursor.pos;
         if let Err((at, kind)) = result {
-            let line = cursor.line_at(buf, at);
-            let failed = SplitError { kind, offset: self.track.offset + at as u64, line };
+            let mut failed =
+                SplitError { kind, offset: self.track.offset + at as u64, line: cursor.line_at(buf, at) };
+            if failed.kind == SplitErrorKind::CutOff
+                && let Some((bytes, line)) = self.track.given_up()
+            {
+                // It begins before the buffer.
+                (failed.offset, failed.line) = (failed.offset - bytes, line);
+            }
             self.failed = Some(failed.clone());
             if out.len() == before {
                 return Err(failed);
@@ -129,7 +137,8 @@ impl Json {
         out: &mut Vec<Span>,
     ) -> Result<(), (usize, SplitErrorKind)> {
         while self.step(buf, last, cursor, out)? == Flow::Go {}
-        if last && cursor.pos == buf.len() && !self.may_end() {
+        // Bytes may be left: a backslash that ends a string waits for what it escapes.
+        if last && !self.may_end() {
             return Err((buf.len(), SplitErrorKind::UnexpectedEnd));
         }
         Ok(())
@@ -155,7 +164,7 @@ impl Json {
     ) -> Result<Flow, (usize, SplitErrorKind)> {
         match self.state {
             State::Walk => return self.walk(buf, last, cursor),
-            State::Record(_) | State::Scalar => return Ok(self.record(buf, last, cursor, out)),
+            State::Record(_) | State::Scalar => return self.record(buf, last, cursor, out),
             State::Tail => {
                 let Some(_) = self.nesting.find_close(buf, &mut cursor.pos) else { return Ok(Flow::More) };
                 if let Some(walker) = &mut self.walker {
@@ -233,37 +242,43 @@ impl Json {
     }
 
     /// Goes on in the record that begins at `cursor.pos` (or of which a part was given up).
-    fn record(&mut self, buf: &[u8], last: bool, cursor: &mut Cursor, out: &mut Vec<Span>) -> Flow {
+    fn record(
+        &mut self,
+        buf: &[u8],
+        last: bool,
+        cursor: &mut Cursor,
+        out: &mut Vec<Span>,
+    ) -> Result<Flow, (usize, SplitErrorKind)> {
         let start = cursor.pos;
         let end = match self.state {
             State::Scalar => find_scalar_end(buf, &mut self.scan, &mut self.nesting.in_string),
             _ => self.nesting.find_close(buf, &mut self.scan),
         };
         let line = cursor.line_at(buf, start);
-        let (end, ending) = match end {
-            Some(end) => (end, Ending::Proper),
-            None if last => (buf.len(), Ending::Cut),
+        let end = match end {
+            Some(end) => end,
+            // A document that was cut off is not whole, and neither is this record: the source fails here, so that
+            // its rest is read where the file is mended or fetched again.
+            None if last => return Err((start, SplitErrorKind::CutOff)),
             None => {
                 if self.track.over_limit(buf.len() - start) {
                     self.track.give_up(&buf[start..self.scan], line);
                     cursor.pos = self.scan;
                 }
-                return Flow::More;
+                return Ok(Flow::More);
             }
         };
         let line_feeds = count_line_feeds(&buf[start..end]);
-        self.track.emit(buf, &Found { start, end, line, line_feeds, ending }, out);
+        self.track.emit(buf, &Found { start, end, line, line_feeds, ending: Ending::Proper }, out);
         cursor.line = line + line_feeds;
         cursor.counted = end;
         cursor.pos = end;
         match self.state {
-            // A record that was cut off is the end; its reject says so, and `split` has no more to say.
-            _ if ending == Ending::Cut => self.state = State::Top,
             State::Record(Home::Top) => self.state = State::Top,
             State::Record(Home::Path) => self.leave_array(),
             _ => self.state = State::Behind,
         }
-        Flow::Go
+        Ok(Flow::Go)
     }
 
     /// Behind a record at which the source was resumed: what holds it? `rest` begins with the next token.

@@ -57,6 +57,9 @@ pub enum SplitErrorKind {
     /// The source ends although a bracket is still open.
     #[error("the JSON text ends before its last bracket is closed")]
     UnexpectedEnd,
+    /// The source ends inside a record.
+    #[error("the JSON text ends inside the record that begins here: a bracket or a quote is never closed")]
+    CutOff,
     /// A byte that cannot stand where it stands.
     #[error("found {} where {expected} must stand", show_byte(*.found))]
     Unexpected {
@@ -95,7 +98,7 @@ impl SplitError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
-            SplitErrorKind::UnexpectedEnd => {
+            SplitErrorKind::UnexpectedEnd | SplitErrorKind::CutOff => {
                 Some("the source seems to be cut off; fetch it again, then run the same command".into())
             }
             SplitErrorKind::Unexpected { .. } => {
@@ -103,7 +106,8 @@ impl SplitError {
             }
             SplitErrorKind::PathNotFound { seen, .. } if seen.is_empty() => None,
             SplitErrorKind::PathNotFound { seen, .. } => {
-                Some(format!("the document has these members: {}", seen.join(", ")))
+                let names: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();
+                Some(format!("the document has these members: {}", names.join(", ")))
             }
             SplitErrorKind::PathNotRecords { .. } | SplitErrorKind::NameTooLong => Some(
                 "--records takes the path to an array of objects, such as data.items or /data/items".into(),

@@ -113,27 +113,36 @@ pub(super) struct Walker {
     matched: usize,
     expect: Expect,
     seen: Vec<String>,
+    /// Longest member name, in bytes with its quotes.
+    limit: usize,
     /// Index in the next buffer from which an unfinished name or skipped value goes on.
     skipping: Nesting,
 }
 
 enum Expect {
     Value,
-    Name { may_close: bool },
-    Colon { on_path: bool },
+    Name {
+        may_close: bool,
+    },
+    Colon {
+        on_path: bool,
+    },
+    /// Behind the colon of a member beside the path.
+    Beside,
     Skipped,
     SkippedScalar,
     Comma,
 }
 
 impl Walker {
-    pub(super) fn new(path: &str) -> Self {
+    pub(super) fn new(path: &str, limit: usize) -> Self {
         Self {
             path: path.to_owned(),
             names: parse(path),
             matched: 0,
             expect: Expect::Value,
             seen: Vec::new(),
+            limit,
             skipping: Nesting::default(),
         }
     }
@@ -166,7 +175,11 @@ impl Walker {
                     Some(_) => self.expect = Expect::Comma,
                     None => return Ok(Step::More(pos)),
                 },
-                Expect::Value | Expect::Name { .. } | Expect::Colon { .. } | Expect::Comma => {
+                Expect::Value
+                | Expect::Name { .. }
+                | Expect::Colon { .. }
+                | Expect::Beside
+                | Expect::Comma => {
                     while pos < buf.len() && is_blank(buf[pos]) {
                         pos += 1;
                     }
@@ -197,6 +210,9 @@ impl Walker {
             (Expect::Value, _) => return Err(self.not_records("an object")(byte)),
             (Expect::Name { .. }, b'"') => {
                 let Ok(quote) = find_quote(buf, pos + 1) else { return Ok(None) };
+                if quote + 1 - pos > self.limit {
+                    return Err(SplitErrorKind::NameTooLong);
+                }
                 let on_path = self.meet(&buf[pos..=quote]);
                 self.expect = Expect::Colon { on_path };
                 return Ok(Some(quote + 1));
@@ -209,7 +225,13 @@ impl Walker {
                 self.matched += 1;
                 self.expect = Expect::Value;
             }
-            (Expect::Colon { on_path: false }, b':') => return Ok(self.begin_skipping(buf, pos + 1)),
+            (Expect::Colon { on_path: false }, b':') => self.expect = Expect::Beside,
+            (Expect::Beside, byte) => {
+                self.skipping = Nesting::default();
+                self.expect =
+                    if matches!(byte, b'{' | b'[') { Expect::Skipped } else { Expect::SkippedScalar };
+                return Ok(Some(pos));
+            }
             (Expect::Colon { .. }, found) => {
                 return Err(SplitErrorKind::Unexpected { found, expected: "`:`" });
             }
@@ -219,18 +241,6 @@ impl Walker {
             }
         }
         Ok(Some(pos + 1))
-    }
-
-    fn begin_skipping(&mut self, buf: &[u8], mut pos: usize) -> Option<usize> {
-        while pos < buf.len() && is_blank(buf[pos]) {
-            pos += 1;
-        }
-        self.skipping = Nesting::default();
-        self.expect = match buf.get(pos)? {
-            b'{' | b'[' => Expect::Skipped,
-            _ => Expect::SkippedScalar,
-        };
-        Some(pos)
     }
 
     /// Notes a member name (with its quotes). Whether it is the next one on the path.

@@ -149,8 +149,6 @@ fn json_top_level() {
     check(&json(None), "{\n\"a\":1}\n{}", &["1-2:{\n\"a\":1}", "3:{}"]);
     check(&json(None), "{}{} [{}]\n[] {}", &["1:{}", "1:{}", "1:{}", "2:{}"]);
     check(&json(None), "[1,null , \"a,b\",[2]\n]", &["1:1", "1:null", "1:\"a,b\"", "1:[2]"]);
-    check(&json(None), "[{\"a\":1},{\"b\":", &["1:{\"a\":1}", "1:{\"b\": truncated"]);
-    check(&json(None), "{\"a\":\"}", &["1:{\"a\":\"} truncated"]);
 }
 
 #[test]
@@ -161,7 +159,13 @@ fn json_refuses() {
         1,
         "the JSON text ends before its last bracket is closed (line 1, byte 4)",
     );
+    let tail = "the JSON text ends before its last bracket is closed (line 1, byte 13)";
+    check_error(&json(Some("a")), "{\"a\":[{}],\"b\\", 1, tail);
     check_error(&json(None), "[", 0, "the JSON text ends before its last bracket is closed (line 1, byte 1)");
+    let cut = "the JSON text ends inside the record that begins here: a bracket or a quote is never closed";
+    check_error(&json(None), "[{\"a\":1},{\"b\":", 1, &format!("{cut} (line 1, byte 9)"));
+    check_error(&json(None), "\n{\"a\":\"}", 0, &format!("{cut} (line 2, byte 1)"));
+    check_error(&json(None), "[1,2", 1, &format!("{cut} (line 1, byte 3)"));
     let behind = "found `{` where `,` or `]` must stand (line 2, byte 4)";
     check_error(&json(None), "[{}\n{}]", 1, behind);
     check_error(&json(None), "[{},]", 1, "found `]` where a record must stand (line 1, byte 4)");

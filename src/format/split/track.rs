@@ -77,6 +77,11 @@ impl Track {
         self.given_up.is_some() || held as u64 > self.limit
     }
 
+    /// The record that is being given up: its bytes so far, and the line on which it begins.
+    pub(super) fn given_up(&self) -> Option<(u64, u64)> {
+        self.given_up.as_ref().map(|given| (given.bytes, given.line))
+    }
+
     /// The buffer's next `part` belongs to a record that is too long: it will be consumed without it.
     pub(super) fn give_up(&mut self, part: &[u8], line: u64) {
         let given =

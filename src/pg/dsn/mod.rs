@@ -212,7 +212,11 @@ impl fmt::Display for Dsn {
             .servers
             .iter()
             .map(|s| match &s.host {
-                Host::Tcp { .. } => s.to_string(),
+                Host::Tcp { name, .. } => {
+                    let name = url::encode(name).replace("%3A", ":");
+                    let name = if name.contains(':') { format!("[{name}]") } else { name };
+                    format!("{name}:{}", s.port)
+                }
                 Host::Unix(dir) => format!("{}:{}", url::encode(&dir.to_string_lossy()), s.port),
             })
             .collect();

@@ -38,9 +38,10 @@ pub(super) fn parse(rest: &str, words: &mut Words) -> Result<(), DsnError> {
         Some((path, query)) => (path, Some(query)),
         None => (tail, None),
     };
-    // `u:12/34@host/db`: without an @ in front of it, a path with one is most likely a torn password.
+    // `u:12/34@host/db`, `u:1@2/34@host/db`: a path with an @ is most likely the rest of a torn password, and a
+    // database's name is shown.
     let has_user = authority.contains('@');
-    if !has_user && path.contains('@') {
+    if path.contains('@') {
         return Err(DsnError::Malformed {
             what: "an @ behind the first / (a / in a password is written %2F, an @ in a database name %40)",
         });

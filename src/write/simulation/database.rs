@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chance::Micros;
 use super::load::{END, Fate, Kind, Load};
 use crate::account::Books;
 use crate::record::Position;
@@ -135,9 +136,9 @@ impl Database {
         }
     }
 
-    /// Every checkpoint gets a new epoch.
-    pub(super) fn take_over(&mut self) -> u64 {
-        self.epoch += 1;
+    /// Every checkpoint gets an epoch that nobody ever had: the time.
+    pub(super) fn take_over(&mut self, now: Micros) -> u64 {
+        self.epoch = now.max(self.epoch + 1);
         self.rows.iter_mut().for_each(|row| row.epoch = self.epoch);
         self.epoch
     }

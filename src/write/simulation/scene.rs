@@ -204,10 +204,11 @@ impl Scene {
         }
         if world.away || !world.is_quiet() {
             // The take-over waits for whoever holds a checkpoint.
-            return world.after(7 * MS, Event::Start { over_a_living });
+            return world.after(40 * MS, Event::Start { over_a_living });
         }
         world.seen.faults += u64::from(alive);
-        let epoch = world.db.take_over();
+        let now = world.now;
+        let epoch = world.db.take_over(now);
         let places: Vec<_> = world.db.rows.iter().map(|row| row.at).collect();
         let rows = world.db.rows.clone();
         let load = world.load.clone();

@@ -17,7 +17,7 @@ use crate::write::transaction::{Committed, Failed, FailedAt, Path};
 /// Longest wait for a lock.
 const LOCK_TIMEOUT: Micros = 10 * SECOND;
 /// How often a waiter looks whether a lock is free.
-const LOCK_LOOK: Micros = 7 * MS;
+const LOCK_LOOK: Micros = 40 * MS;
 
 /// Something that happens at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

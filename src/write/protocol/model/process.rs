@@ -94,6 +94,11 @@ fn error(code: &str) -> ErrorView {
     ErrorView { sqlstate: Some(code.to_owned()), ..ErrorView::default() }
 }
 
+/// A statement was cancelled.
+fn is_cancelled(happened: Happened<'_>) -> bool {
+    matches!(happened, Happened::Failed { error, .. } if error.sqlstate.as_deref() == Some("57014"))
+}
+
 impl Active {
     pub(super) fn new(scope: &Scope, epoch: u8, span: Span) -> Self {
         let terms = Terms {
@@ -129,6 +134,12 @@ impl World {
         active.in_flight = false;
         active.step = active.protocol.next(happened);
         let span = active.span;
+        if scope.defect == Defect::HalvedInDoubt
+            && matches!(active.step, Step::Pause(_))
+            && is_cancelled(happened)
+        {
+            active.step = Step::Halve;
+        }
         match active.step {
             Step::Attempt { .. } | Step::ReadCheckpoint | Step::Pause(_) => {}
             Step::Halve => {

@@ -13,6 +13,8 @@ pub(super) enum Defect {
     UnknownIsCommitted,
     /// What is tried again ends elsewhere.
     OtherBoundaries,
+    /// A cancelled batch is halved, whatever an earlier try of it may still do.
+    HalvedInDoubt,
     /// A batch commits without its checkpoint.
     CheckpointSkipped,
     /// The ledger counts each batch twice.

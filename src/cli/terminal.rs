@@ -1,0 +1,91 @@
+//! Text of others on its way to a terminal: names of files, tables and members, words of a server, values of records.
+//!
+//! What would move the cursor, ring, recolour or turn the direction of writing is shown as an escape. Nothing else is
+//! changed. Only words for people go through here; JSON on stdout is data and stays as it is.
+
+use std::borrow::Cow;
+
+/// Whether a terminal acts on the character instead of showing it.
+fn is_acted_on(c: char) -> bool {
+    // Controls of both sets, line and paragraph separators, and what turns the direction ("trojan source").
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped<'t>(text: &'t str, keeps: impl Fn(char) -> bool) -> Cow<'t, str> {
+    if !text.chars().any(|c| is_acted_on(c) && !keeps(c)) {
+        return Cow::Borrowed(text);
+    }
+    let show =
+        |c: char| if is_acted_on(c) && !keeps(c) { c.escape_default().collect() } else { String::from(c) };
+    Cow::Owned(text.chars().map(show).collect())
+}
+
+/// Words of several lines, ours, with text of others in them.
+pub(crate) fn words(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// Likewise, with the escape sequences of a colour.
+pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| matches!(c, '\n' | '\t' | '\u{1b}'))
+}
+
+/// Text of others that has to stay in its line: a name with a line feed makes no line that looks like ours.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
+}
+
+/// A statement of several lines: none of them begins with a piece of a name.
+pub(crate) fn block(text: &str) -> String {
+    let ours = |line: &str| line.starts_with([' ', ')']) || line.starts_with("CREATE ");
+    let shown = |line| if ours(line) { line.to_owned() } else { format!("    {line}") };
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// A word of a command that people are told to run: a shell takes it as one word, and as no flag.
+pub(crate) fn shell_word(text: &str) -> String {
+    let text = if text.starts_with('-') { Cow::Owned(format!("./{text}")) } else { Cow::Borrowed(text) };
+    let plain = |c: char| c.is_alphanumeric() || "_-./:,@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    if text.chars().any(is_acted_on) {
+        // bash, zsh and others; POSIX since 2024.
+        let show = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if is_acted_on(c) => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+            c => String::from(c),
+        };
+        return format!("$'{}'", text.chars().map(show).collect::<String>());
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_shows_and_does_not_act() {
+        assert!(matches!(words("größe 😀\n\tx"), Cow::Borrowed(_)));
+        assert_eq!(words("a\u{1b}[2Jb\rc\u{9b}d\u{202e}e"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{202e}e");
+        assert_eq!(line("a\nerror: b\u{2028}"), "a\\nerror: b\\u{2028}");
+    }
+
+    #[test]
+    fn a_shell_takes_a_word_as_one() {
+        for (text, word) in [
+            ("t.1.rejects.jsonl", "t.1.rejects.jsonl"),
+            ("größe.csv", "größe.csv"),
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("it's; rm -rf $HOME", "'it'\\''s; rm -rf $HOME'"),
+            ("-x.jsonl", "./-x.jsonl"),
+            ("~a", "'~a'"),
+            ("a\n'\u{1b}", "$'a\\012\\'\\033'"),
+        ] {
+            assert_eq!(shell_word(text), word, "{text:?}");
+        }
+    }
+}

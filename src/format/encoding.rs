@@ -1,0 +1,129 @@
+//! Text in other encodings than UTF-8, decoded as it streams by. Says by which encoding a source is read: its byte
+//! order mark, else what the user said, else UTF-8, which goes through untouched.
+//!
+//! Never replaces a character: where bytes are none in their encoding, a byte goes out that no UTF-8 has, so that the
+//! decoder rejects that one record and names the place. Places behind it are those of the decoded stream.
+
+use encoding_rs::{Decoder, DecoderResult, Encoding as Table};
+
+/// Bytes that [`Encoding::of`] wants to see.
+pub const BOM_BYTES: usize = 3;
+
+/// Stands for bytes that are no character: never part of UTF-8.
+const INVALID: u8 = 0xff;
+
+/// Decoded bytes that one call makes room for, at least: a character and what may be pending before it.
+const ROOM_BYTES: usize = 64;
+
+/// An encoding that is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding(&'static Table);
+
+/// A name that is no encoding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no encoding that dbload knows; some are utf-16le, windows-1252, iso-8859-15, shift_jis, gb18030"
+)]
+pub struct UnknownEncoding(pub String);
+
+impl Encoding {
+    /// By one of the names in the Encoding Standard (`latin1`, `cp1252`, `sjis`, ..). `None` is UTF-8.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn named(name: &str) -> Result<Option<Self>, UnknownEncoding> {
+        match Table::for_label_no_replacement(name.as_bytes()) {
+            None => Err(UnknownEncoding(name.to_owned())),
+            Some(table) if table == encoding_rs::UTF_8 => Ok(None),
+            Some(table) => Ok(Some(Self(table))),
+        }
+    }
+
+    /// By the first bytes of a source: a byte order mark tells more than a flag.
+    #[must_use]
+    pub fn of(head: &[u8], said: Option<Self>) -> Option<Self> {
+        match Table::for_bom(head) {
+            Some((table, _)) => (table != encoding_rs::UTF_8).then_some(Self(table)),
+            None => said,
+        }
+    }
+
+    /// Its name in the Encoding Standard.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// A decoder for a stream from its start; it takes a byte order mark away.
+    #[must_use]
+    pub fn decoder(self) -> TextDecoder {
+        TextDecoder(self.0.new_decoder_with_bom_removal())
+    }
+}
+
+/// Decodes one stream.
+pub struct TextDecoder(Decoder);
+
+impl TextDecoder {
+    /// Appends the text of `bytes`, the next of the stream, to `out`. `last`: none follow.
+    pub fn decode(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+        loop {
+            let needed = self.0.max_utf8_buffer_length_without_replacement(bytes.len());
+            let start = out.len();
+            out.resize(start + needed.unwrap_or(bytes.len()).max(ROOM_BYTES), 0);
+            let (result, read, written) =
+                self.0.decode_to_utf8_without_replacement(bytes, &mut out[start..], last);
+            out.truncate(start + written);
+            bytes = &bytes[read..];
+            match result {
+                DecoderResult::InputEmpty => return,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => out.push(INVALID),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(name: &str, bytes: &[u8], step: usize) -> Vec<u8> {
+        let mut decoder = Encoding::named(name).unwrap().unwrap().decoder();
+        let mut out = Vec::new();
+        for part in bytes.chunks(step.max(1)) {
+            decoder.decode(part, false, &mut out);
+        }
+        decoder.decode(&[], true, &mut out);
+        out
+    }
+
+    #[test]
+    fn text_is_the_same_however_the_bytes_are_cut() {
+        let utf16: Vec<u8> = "\u{feff}a,é😀\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for step in 1..9 {
+            assert_eq!(decoded("utf-16le", &utf16, step), "a,é😀\n".as_bytes());
+            assert_eq!(decoded("latin1", b"caf\xe9\x80", step), "café€".as_bytes());
+            assert_eq!(decoded("shift_jis", b"\x93\xfa\x96\x7b", step), "日本".as_bytes());
+            assert_eq!(decoded("iso-2022-jp", b"\x1b$BF|K\\\x1b(B.", step), "日本.".as_bytes());
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_character_become_one_that_no_text_has() {
+        assert_eq!(decoded("utf-16le", b"a\0\x00\xd8b\0", 1), b"a\xffb");
+        assert_eq!(decoded("utf-16le", b"a\0b", 3), b"a\xff");
+        assert_eq!(decoded("shift_jis", b"a\x81\n", 1), b"a\xff\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_tells_more_than_a_name() {
+        let latin = Encoding::named("windows-1252").unwrap();
+        assert_eq!(Encoding::of(b"\xff\xfea\0", None).map(Encoding::name), Some("UTF-16LE"));
+        assert_eq!(Encoding::of(b"\xfe\xff\0a", latin).map(Encoding::name), Some("UTF-16BE"));
+        assert_eq!(Encoding::of(b"\xef\xbb\xbfa", latin), None);
+        assert_eq!(Encoding::of(b"abc", latin), latin);
+        assert_eq!((Encoding::of(b"abc", None), Encoding::named("UTF8")), (None, Ok(None)));
+        assert!(Encoding::named("ebcdic").is_err() && Encoding::named("replacement").is_err());
+    }
+}

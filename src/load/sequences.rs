@@ -1,0 +1,72 @@
+//! Behind a load that wrote explicit ids: the sequences of those columns, set by `--fix-sequences`, else looked at.
+//!
+//! Looked at only where an index tells the greatest id at once, and never at the expense of the load: a hint that cannot
+//! be had is no failure. Setting is asked for, so a failure of that is one, before the run is complete.
+
+use crate::event::{Event, Listener, Tally};
+use crate::job::Job;
+use crate::pg::Session;
+use crate::pg::sequences::{Sequence, catch_up, is_behind, sequences_of};
+use crate::schema::{Column, Identity};
+
+use super::error::LoadError;
+use super::prepare::Prepared;
+
+/// Sets the sequences that are behind, or says which are.
+pub(super) async fn look_after(
+    job: &Job,
+    prepared: &Prepared,
+    listener: Listener<'_>,
+) -> Result<(), LoadError> {
+    let table = &prepared.plan.table;
+    let written: Vec<&str> = prepared
+        .mapping
+        .active()
+        .iter()
+        .map(|&slot| &table.columns[prepared.mapping.slots[slot]])
+        .filter(|column| may_have_sequence(column))
+        .map(|column| column.name.raw())
+        .collect();
+    if written.is_empty() || job.verify {
+        return Ok(());
+    }
+    let failed = |view| LoadError::Prepare { doing: "set the sequences of the table", view };
+    let session = match Session::open(&prepared.pool).await {
+        Ok(session) => session,
+        Err(view) if job.fix_sequences => return Err(failed(view)),
+        Err(_) => return Ok(()),
+    };
+    let sequences = match sequences_of(&session, table, &written).await {
+        Ok(sequences) => sequences,
+        Err(view) if job.fix_sequences => return Err(failed(view)),
+        Err(_) => return Ok(()),
+    };
+    let note = |text: String| listener(&Event::Note { text }, &Tally::default());
+    for sequence in sequences {
+        let Sequence { column, name, .. } = &sequence;
+        if job.fix_sequences {
+            if let Some(last) = catch_up(&session, table, &sequence).await.map_err(failed)? {
+                note(format!("sequence {name} of column {column:?} is set to {last}"));
+            }
+        } else if leads_an_index(prepared, column)
+            && let Ok(Some(last)) = is_behind(&session, table, &sequence).await
+        {
+            note(format!(
+                "sequence {name} of column {column:?} is behind the greatest value, {last}: an insert that takes its value from it \
+                 fails until then. hint: --fix-sequences sets it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn may_have_sequence(column: &Column) -> bool {
+    column.identity != Identity::No || column.default.as_ref().is_some_and(|sql| sql.contains("nextval("))
+}
+
+/// The greatest value of the column is found by an index.
+fn leads_an_index(prepared: &Prepared, column: &str) -> bool {
+    let table = &prepared.plan.table;
+    let ordinal = table.column(column);
+    table.unique.iter().any(|index| index.columns.first().copied() == ordinal && ordinal.is_some())
+}
