@@ -219,8 +219,20 @@ pub struct Job {
     pub dry_run: bool,
     /// Compare the sources with the table instead of loading them.
     pub verify: bool,
-    /// The connection goes through a transaction pooler.
-    pub transaction_pooler: bool,
+    /// What is between here and the server.
+    pub pooler: Pooler,
+}
+
+/// What is between here and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// To be found out: any pooler is taken for one of transactions, which costs little where it is not.
+    #[default]
+    Detect,
+    /// Nothing, or a pooler that keeps sessions.
+    None,
+    /// A pooler that may give each transaction another session.
+    Transaction,
 }
 
 impl Job {
@@ -246,7 +258,7 @@ impl Job {
             runs: Runs::default(),
             dry_run: false,
             verify: false,
-            transaction_pooler: false,
+            pooler: Pooler::Detect,
         }
     }
 }

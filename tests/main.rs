@@ -27,6 +27,7 @@ mod formats;
 mod fuzz;
 mod hostile;
 mod http;
+mod kit;
 mod loading;
 mod local;
 mod many_bad;

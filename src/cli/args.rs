@@ -285,7 +285,7 @@ pub(crate) struct ResourceArgs {
     #[arg(long, value_name = "DURATION", env = "DBLOAD_LOCK_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) lock_timeout: Duration,
     /// What is between here and the server
-    #[arg(long, env = "DBLOAD_POOLER", value_enum, default_value = "none")]
+    #[arg(long, env = "DBLOAD_POOLER", value_enum, default_value = "auto")]
     pub(crate) pooler: PoolerArg,
 }
 
@@ -319,6 +319,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PoolerArg {
+    /// Found out: behind a pooler the backend is another one than the login announced
+    Auto,
     /// Nothing, or a pooler that keeps sessions
     None,
     /// A pooler that may give each transaction another session: PgBouncer in transaction mode

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use dbload::format::{DecodeLimits, Inflation};
-use dbload::job::{Job, POOL_SIZE, Reading, RejectBudget, Resources, Runs};
+use dbload::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
 use dbload::load::{Ended, LoadError, Outcome, load};
 use dbload::pg::dsn::Host;
 use dbload::pg::{Dsn, Ident, TableName};
@@ -22,7 +22,12 @@ const SIGTERM_CODE: u8 = 143;
 
 /// The job that the flags describe.
 pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
-    let transaction_pooler = args.resources.pooler == PoolerArg::Transaction || dsn.behind_pooler;
+    let pooler = match args.resources.pooler {
+        PoolerArg::Auto if dsn.behind_pooler => Pooler::Transaction,
+        PoolerArg::Auto => Pooler::Detect,
+        PoolerArg::None => Pooler::None,
+        PoolerArg::Transaction => Pooler::Transaction,
+    };
     let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
     let mut job = Job::new(dsn, args.sources.clone());
     job.table.clone_from(&args.target.table);
@@ -76,7 +81,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
         no_ledger: args.runs.no_ledger,
         skip_records: args.runs.skip_records,
     };
-    job.transaction_pooler = transaction_pooler;
+    job.pooler = pooler;
     job.web = args.web.web(&args.sources)?;
     Ok(job)
 }

@@ -18,7 +18,7 @@ use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
 use crate::source::SourceError;
-use crate::write::{LedgerRef, Staging, WritePlan};
+use crate::write::{LedgerRef, WritePlan};
 
 use super::ahead::Ahead;
 use super::error::LoadError;
@@ -26,7 +26,7 @@ use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
 use super::race::open;
 use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
-use super::settings::{identity, settings};
+use super::settings::{identity, settings, staging};
 
 /// A run that is ours.
 #[derive(Debug, Clone)]
@@ -427,7 +427,7 @@ impl Start<'_> {
             key_index: plan.key.index,
             paths: plan.paths.clone(),
             server_version: self.facts.version,
-            staging: if self.job.transaction_pooler { Staging::Transaction } else { Staging::Session },
+            staging: staging(self.job, &self.facts),
             newer_by,
             asynchronous_commit: self.facts.asynchronous_commit && !self.job.runs.no_ledger,
             time_zone: self.job.time_zone.clone(),

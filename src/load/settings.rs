@@ -2,11 +2,13 @@
 
 use crate::format::DecodeLimits;
 use crate::http::urls;
-use crate::job::Job;
+use crate::job::{Job, Pooler};
 use crate::ledger::{Settings, identity_of};
 use crate::pg::TableName;
+use crate::pg::catalog::ServerFacts;
 use crate::plan::{Plan, Refusal};
 use crate::schema::Mode;
+use crate::write::Staging;
 
 use super::error::LoadError;
 
@@ -77,4 +79,12 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         set("max-depth", decode.depth.into());
     }
     settings
+}
+
+/// How batches are staged: behind a pooler the next transaction has another backend.
+pub(super) fn staging(job: &Job, facts: &ServerFacts) -> Staging {
+    match (job.pooler, facts.is_pooled) {
+        (Pooler::Transaction, _) | (Pooler::Detect, true) => Staging::Transaction,
+        (Pooler::None, _) | (Pooler::Detect, false) => Staging::Session,
+    }
 }

@@ -32,6 +32,8 @@ pub struct ServerFacts {
     pub asynchronous_commit: bool,
     /// The role may make temporary tables, which staging needs.
     pub may_stage: bool,
+    /// A pooler is in between.
+    pub is_pooled: bool,
 }
 
 /// Why a target cannot be described.
@@ -72,11 +74,11 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError
                 FROM pg_catalog.pg_settings s WHERE s.name = 'synchronous_commit') \
              AND current_setting('synchronous_standby_names') = '' \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus'), \
-             pg_catalog.has_database_privilege(current_database(), 'TEMPORARY')",
+             pg_catalog.has_database_privilege(current_database(), 'TEMPORARY'), pg_catalog.pg_backend_pid()",
         )
         .await?;
     let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
-    Ok(ServerFacts {
+    let mut facts = ServerFacts {
         version: row.number()?,
         version_name: row.text()?,
         database: row.text()?,
@@ -84,7 +86,10 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError
         role: row.text()?,
         asynchronous_commit: row.flag(),
         may_stage: row.flag(),
-    })
+        is_pooled: false,
+    };
+    facts.is_pooled = session.is_pooled(row.number()?).await;
+    Ok(facts)
 }
 
 /// Describes a table; `None`: there is none of this name.

@@ -142,7 +142,7 @@ fn startup_config(dsn: &Dsn, server: &Server) -> Config {
 }
 
 /// Hands the driver a wire that is dialled already.
-struct Dialled;
+pub(super) struct Dialled;
 
 impl TlsConnect<Wire> for Dialled {
     type Stream = Wire;

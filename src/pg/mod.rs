@@ -11,6 +11,7 @@ mod connect;
 pub mod dsn;
 mod error;
 mod pool;
+mod pooled;
 pub mod sequences;
 mod session;
 mod sqlstate;

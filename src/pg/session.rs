@@ -15,6 +15,7 @@ use crate::fault::{self, Defect};
 
 use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
+use super::pooled::announced;
 use super::sqlstate::ErrorView;
 
 /// What one statement gave.
@@ -70,6 +71,14 @@ impl Session {
             answer_limit,
             _in_use: in_use,
         })
+    }
+
+    /// Whether the backend of this process id is another one than the login announced: a pooler is in between.
+    pub(super) async fn is_pooled(&self, pid: i32) -> bool {
+        let Ok(client) = self.client() else { return false };
+        let announced = announced(&client.cancel_token()).await;
+        tracing::debug!(?announced, pid, "process ids of the backend");
+        announced.is_some_and(|announced| announced != pid)
     }
 
     fn client(&self) -> Result<&Client, ErrorView> {

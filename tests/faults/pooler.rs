@@ -3,83 +3,13 @@
 use super::{KINDS, Kind, Load, ONCE_A_BATCH, until};
 use crate::rows;
 use crate::support::{
-    Dbload, Folder, Proxy, Scene, inject,
+    Dbload, Proxy,
+    bouncer::Bouncer,
+    inject,
     proxy::{Act, End, Fault, commit, committed},
 };
-use dbload::local::SharedServer;
-use rustix::process::{Pid, Signal};
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-
-/// A running PgBouncer in front of the shared server.
-struct Bouncer {
-    child: Child,
-    port: u16,
-    // Dropped after the child has ended.
-    _folder: Folder,
-}
-
-impl Bouncer {
-    /// `None`, and a word about it, where PgBouncer is not installed.
-    fn start() -> Option<Self> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
-            .into_iter()
-            .find(|p| Path::new(p).exists());
-        let Some(program) = program else {
-            println!("skipped: PgBouncer is not installed (Debian: apt-get install pgbouncer)");
-            return None;
-        };
-        let folder = Folder::new();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let cluster = SharedServer::get().unwrap().server().cluster();
-        folder.file("users", "\"postgres\" \"\"\n");
-        folder.file(
-            "pgbouncer.ini",
-            format!(
-                "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-                 unix_socket_dir =\nauth_type = any\nauth_file = {dir}/users\npool_mode = transaction\n\
-                 default_pool_size = 3\nmax_client_conn = 200\nlogfile = {dir}/log\n",
-                cluster.sockets.display(),
-                cluster.port,
-                dir = folder.path().display(),
-            )
-            .replace("* = ", "* = user=postgres "),
-        );
-        let mut command = Command::new(program);
-        // It refuses to run as root, and whom the server runs as can reach its socket.
-        if rustix::process::getuid().is_root() {
-            let chmod = |path: &Path| {
-                std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777))
-            };
-            chmod(folder.path()).unwrap();
-            command.args(["-u", "postgres"]);
-        }
-        command.arg("-q").arg(folder.path().join("pgbouncer.ini"));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let bouncer = Self { child, port, _folder: folder };
-        until("PgBouncer listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Some(bouncer)
-    }
-
-    fn url(&self, scene: &Scene) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{}?sslmode=disable", self.port, scene.db.name())
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-}
-
-impl Drop for Bouncer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use rustix::process::Signal;
+use std::time::Duration;
 
 const TRANSACTION: &str = "--pooler transaction";
 
@@ -88,7 +18,7 @@ fn behind_pgbouncer_in_transaction_mode_each_kind_of_load_is_right() {
     let Some(bouncer) = Bouncer::start() else { return };
     for (kind, pool) in KINDS.into_iter().zip([1, 2, 8]) {
         let load = Load::new(kind, 6_000);
-        let url = bouncer.url(&load.scene);
+        let url = bouncer.url(&load.scene.db.name());
         load.check(load.through(&url, &format!("--pool-size {pool} {TRANSACTION}")).run());
         // No staging table stays behind, in whichever backend.
         let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'dbload_%'";
@@ -115,7 +45,7 @@ fn behind_pgbouncer_a_killed_load_resumes_and_injected_faults_are_replayed() {
     let Some(bouncer) = Bouncer::start() else { return };
     for kind in KINDS {
         let load = Load::new(kind, 6_000);
-        let url = bouncer.url(&load.scene);
+        let url = bouncer.url(&load.scene.db.name());
         let command = || load.through(&url, &format!("--pool-size 4 {TRANSACTION}"));
         load.inject(ONCE_A_BATCH, 3..=5, inject::TERMINATE);
         load.slow(0.05);
@@ -150,7 +80,8 @@ fn pgbouncer_itself_may_be_restarted_meanwhile() {
     // Long enough that both writers are in a batch when their sessions end.
     let load = Load::new(Kind::Append, 24_000);
     load.slow(0.1);
-    let running = load.through(&bouncer.url(&load.scene), &format!("--pool-size 2 {TRANSACTION}")).spawn();
+    let running =
+        load.through(&bouncer.url(&load.scene.db.name()), &format!("--pool-size 2 {TRANSACTION}")).spawn();
     until("batches are committed", || load.batches() >= 3);
     // Paused: nobody answers. Then it goes on.
     bouncer.signal(Signal::STOP);
@@ -164,16 +95,48 @@ fn pgbouncer_itself_may_be_restarted_meanwhile() {
     load.check(running.wait().says("waiting for the database"));
 }
 
+/// Staging tables that live in some session.
+const STAGING: &str = "SELECT count(*) FROM pg_class WHERE relname LIKE 'dbload_%'";
+
 #[test]
-fn through_pgbouncer_without_saying_so_it_is_right_or_refused_but_never_wrong() {
+fn pgbouncer_is_found_out_and_a_server_without_one_is_not_taken_for_it() {
     let Some(bouncer) = Bouncer::start() else { return };
-    let load = Load::new(Kind::Upsert, 6_000);
-    let outcome = load.through(&bouncer.url(&load.scene), "--pool-size 4").run();
-    if outcome.code() == 3 {
-        load.check(outcome);
-    } else {
-        let outcome = outcome.exits(5);
-        load.check(load.through(&bouncer.url(&load.scene), TRANSACTION).run());
-        assert!(!outcome.stdout.contains("\"complete\":true"));
+    for (kind, pool) in KINDS.into_iter().zip([8, 2, 1]) {
+        let load = Load::new(kind, 6_000);
+        // So that batches are staged.
+        load.slow(0.001);
+        let url = bouncer.url(&load.scene.db.name());
+        load.check(load.through(&url, &format!("--pool-size {pool}")).run());
+        // The pooler's sessions live on: a table made for a session would be there.
+        assert_eq!(load.scene.db.one(STAGING), "0");
     }
+    let load = Load::new(Kind::Upsert, 6_000);
+    load.slow(0.1);
+    load.scene.sql("CREATE TRIGGER slower AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()");
+    let running = load.dbload("--pool-size 2").spawn();
+    until("a staging table stays between batches", || {
+        load.batches() > 2 && load.scene.db.one(STAGING) != "0"
+    });
+    load.check(running.wait());
+}
+
+#[test]
+fn temporary_tables_behind_pgbouncer_leave_little_in_the_catalog() {
+    let Some(bouncer) = Bouncer::start() else { return };
+    let load = Load::new(Kind::Upsert, 30_000);
+    load.slow(0.0);
+    // Nobody cleans up meanwhile: this is all there is.
+    let catalogs = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE c.relname IN \
+                    ('pg_class', 'pg_attribute', 'pg_type', 'pg_depend', 'pg_index', 'pg_constraint', 'pg_attrdef')";
+    let before: u64 = load.scene.db.one(catalogs).parse().unwrap();
+    let url = bouncer.url(&load.scene.db.name());
+    let report = load.check(load.through(&url, "--pool-size 2 --batch-rows 100").run());
+    let after: u64 = load.scene.db.one(catalogs).parse().unwrap();
+    let per_batch = (after - before) / report.pool.batches;
+    println!(
+        "{} batches: {} KiB of catalog, {per_batch} bytes a batch",
+        report.pool.batches,
+        (after - before) >> 10
+    );
+    assert!(report.pool.batches >= 300 && per_batch < 8 << 10, "{per_batch} bytes a batch");
 }

@@ -3,6 +3,7 @@
 //! Nothing in here uses dbload's own code for what it checks: only `dbload::local` for throwaway servers.
 
 pub mod api;
+pub mod bouncer;
 pub mod compress;
 pub mod database;
 pub mod dbload;

@@ -1,6 +1,6 @@
 //! What nearly every test wants: a database of its own, a folder of its own, and dbload between them.
 
-use super::{Database, Dbload, Folder, Outcome};
+use super::{Database, Dbload, Folder, Outcome, bouncer};
 use std::path::{Path, PathBuf};
 
 pub struct Scene {
@@ -41,7 +41,15 @@ impl Scene {
 
     /// The same with the report for people.
     pub fn plain(&self, line: &str) -> Dbload {
-        Dbload::new(self.cwd()).line(line).arg("--dsn").arg(self.db.url())
+        Dbload::new(self.cwd()).line(line).arg("--dsn").arg(self.url())
+    }
+
+    /// How the program gets to the database: straight, or through PgBouncer (`make test-pooler`).
+    fn url(&self) -> String {
+        if std::env::var_os("DBLOAD_TEST_POOLER").is_some() {
+            return bouncer::shared().url(&self.db.name());
+        }
+        self.db.url().to_owned()
     }
 
     /// Runs dbload with these words.
