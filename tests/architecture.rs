@@ -38,8 +38,8 @@ const ROOMS: [(&str, &[&str]); 20] = [
 ];
 
 const EVERY_STAGE: &[&str] = &[
-    "account", "batch", "event", "fault", "format", "job", "ledger", "load", "map", "pg", "pipeline", "plan",
-    "record", "report", "schema", "source", "write",
+    "account", "batch", "event", "fault", "format", "http", "job", "ledger", "load", "map", "pg", "pipeline",
+    "plan", "record", "report", "schema", "source", "write",
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.

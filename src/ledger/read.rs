@@ -16,6 +16,9 @@ const REJECTS_PAGE_BYTES: u32 = 2 << 20;
 pub(super) const COMPLETED_APPENDS: &str =
     "SELECT count(*) FROM _dbload.run WHERE target_oid = $1 AND mode = 'append' AND state = 'complete'";
 
+/// Sources that one statement records: a parse tree of a few MB.
+const SOURCES_A_STATEMENT: usize = 1_000;
+
 /// Sums over all checkpoints of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
@@ -96,9 +99,12 @@ pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) ->
         literal(run),
         new.partitions - 1,
     );
-    for (ordinal, source) in new.sources.iter().enumerate() {
+    // Many endpoints are many rows: in few statements, each of which is parsed as a whole.
+    let rows: Vec<String> =
+        new.sources.iter().enumerate().map(|(ordinal, source)| source_row(run, ordinal, source)).collect();
+    for rows in rows.chunks(SOURCES_A_STATEMENT) {
         sql.push_str(";\n");
-        sql.push_str(&record_source(run, ordinal, source));
+        sql.push_str(&record_sources(&rows.join(",\n")));
     }
     sql
 }
@@ -110,10 +116,14 @@ pub fn completed_appends(target_oid: u32) -> String {
     COMPLETED_APPENDS.replace("$1", &target_oid.to_string())
 }
 
-fn record_source(run: &str, ordinal: usize, source: &StoredSource) -> String {
+fn record_sources(rows: &str) -> String {
+    format!("INSERT INTO _dbload.source (run, source, name, description, begin_at, set_aside) VALUES {rows}")
+}
+
+fn source_row(run: &str, ordinal: usize, source: &StoredSource) -> String {
     let place = |at: &Option<Place>| at.as_ref().map_or("NULL".to_owned(), |at| literal(&at.to_json()));
     format!(
-        "INSERT INTO _dbload.source (run, source, name, description, begin_at, set_aside) VALUES ({}, {ordinal}, {}, {}, {}, {})",
+        "({}, {ordinal}, {}, {}, {}, {})",
         literal(run),
         literal(&source.name),
         literal(&source.description.to_string()),
@@ -164,7 +174,7 @@ pub async fn append_rest(
 ) -> Result<(), LedgerError> {
     let sql = format!(
         "{};\nUPDATE _dbload.source SET moved_to = {ordinal} WHERE run = {} AND source = {of}",
-        record_source(run, ordinal as usize, source),
+        record_sources(&source_row(run, ordinal as usize, source)),
         literal(run)
     );
     session.run(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))

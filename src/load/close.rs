@@ -1,5 +1,6 @@
 //! The end of a load: complete the run, sum up what was committed, write the reject file, make the report.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
@@ -253,10 +254,12 @@ fn source_reports(
     ended: &Ended,
 ) -> Vec<SourceReport> {
     let mut reports: Vec<SourceReport> = Vec::new();
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    let books: HashMap<u32, SourceBooks> = books.iter().copied().collect();
     let finished = matches!(ended, Ended::Complete | Ended::SourceFailed);
     for (ordinal, input) in prepared.inputs.iter().enumerate() {
         let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        let sums = books.iter().find(|(source, _)| *source == ordinal).map(|(_, b)| *b).unwrap_or_default();
+        let sums = books.get(&ordinal).copied().unwrap_or_default();
         let error = ran.and_then(|ran| ran.failed.get(&ordinal).cloned());
         let state = match (&error, finished) {
             (Some(_), _) => SourceState::Failed,
@@ -265,13 +268,14 @@ fn source_reports(
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
         // The rest of a source that was set aside is the same source to its reader.
-        if let Some(earlier) = reports.iter_mut().find(|report| report.name == input.name) {
+        if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;
             earlier.rejected += sums.rejected;
             earlier.state = state;
             earlier.error = error;
             continue;
         }
+        by_name.insert(&input.name, reports.len());
         reports.push(SourceReport {
             name: input.name.clone(),
             bytes: input.size().unwrap_or(read),

@@ -22,8 +22,9 @@ use super::race::open;
 use super::sample::{SAMPLED_SOURCES, Sampled, sample};
 use super::settings::identity;
 
-/// The part of the memory in which answers wait for their turn: batches have a half of it.
-const AHEAD_SHARE: u64 = 4;
+/// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block becomes on its
+/// way there takes as much again.
+const AHEAD_SHARE: u64 = 8;
 
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn look(

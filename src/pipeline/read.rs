@@ -60,7 +60,14 @@ pub(super) async fn read(
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
                 let sent = send_blocks(shared, &mut opened, &facts, &mut seq, (&blocks, &heard)).await;
-                sent.map_err(|error| (error, opened.place()))
+                match sent {
+                    Ok(()) => Ok(()),
+                    // Found out behind the resume point: another partition had read further.
+                    Err(error) if !begin.pages.is_empty() => {
+                        Err((refused_change(shared, error)?, opened.place()))
+                    }
+                    Err(error) => Err((error, opened.place())),
+                }
             }
             Err(error) => Err((refused_change(shared, error)?, begin.place())),
         };

@@ -58,9 +58,12 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            // There it is known whether the source is what it was.
-            stream.go_to(at.offset).await?;
-            if matches!(reading.format, Format::Json { .. }) {
+            let from_the_start = matches!(reading.format, Format::Json { .. });
+            if !from_the_start || stream.is_remote() {
+                // There it is known whether a body is what it was.
+                stream.go_to(at.offset).await?;
+            }
+            if from_the_start {
                 // Only what stands before tells which brackets are open; a text that is broken there would be read on
                 // as something else than it was the first time. Finding records again costs little beside loading them.
                 stream.reopen_at(0).await?;

@@ -3,11 +3,13 @@
 //! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its start, and
 //! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
 
+mod remote;
+
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,10 +23,9 @@ use super::error::SourceError;
 use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
 use super::transcode::Transcode;
-use super::web::{self, BodyChanged, BodyToken, Origin, Running};
+use super::web::{self, BodyChanged, Origin, Running};
 use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
-use crate::http::{Client, Request, Version};
-use crate::record::PageToken;
+use crate::http::Version;
 
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
@@ -120,127 +121,6 @@ impl Stream {
             encoding,
             inflation,
         })
-    }
-
-    /// Opens a body from the network at its start. `recorded`: what checkpoints in it say, if it was read before.
-    ///
-    /// # Errors
-    /// When it cannot be fetched, or is another version than the recorded one.
-    pub async fn fetch(
-        (spec, request): (SourceSpec, Request),
-        compression: Option<Compression>,
-        client: Client,
-        recorded: &[&PageToken],
-        progress: RawProgress,
-    ) -> Result<Self, SourceError> {
-        let shows_its_end = Arc::new(AtomicBool::new(false));
-        let origin = Arc::new(Origin { client, request, shows_its_end });
-        let body = origin
-            .open(0, None)
-            .await
-            .map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
-        let version = body.identity().clone();
-        let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
-        let running = version.etag.is_none().then(|| Running::new(&recorded));
-        if let Some(why) = recorded.iter().find_map(|recorded| web::difference(&recorded.version, &version)) {
-            return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
-        }
-        let content_type = body.content_type().map(ToOwned::to_owned);
-        let network = Some(Network { origin: Arc::clone(&origin), version, content_type });
-        let mut stream = Self {
-            spec,
-            compression: Compression::None,
-            fingerprint: None,
-            progress,
-            network,
-            reader: Box::new(tokio::io::empty()),
-            offset: 0,
-            buffer: BytesMut::new(),
-            at_end: false,
-            running,
-            encoding: None,
-            inflation: Inflation::default(),
-        };
-        let mut raw = web::reader(origin, body, 0);
-        let mut magic = Vec::with_capacity(MAGIC_BYTES);
-        let read = (&mut raw).take(MAGIC_BYTES as u64).read_to_end(&mut magic).await;
-        read.map_err(|error| stream.read_error(error))?;
-        // A server may have decompressed what its name says is compressed: the bytes know.
-        stream.compression = compression.unwrap_or_else(|| Compression::by_magic(&magic));
-        if stream.compression != Compression::None {
-            stream.end_shows();
-        }
-        let raw = io::Cursor::new(magic).chain(raw);
-        stream.reader = decompress(stream.compression, Counted::new(raw, Arc::clone(&stream.progress), 0));
-        Ok(stream)
-    }
-
-    /// Goes to a resume point.
-    pub(super) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
-        let by_range = self.is_plain() && self.is_exact() && offset.saturating_sub(self.offset) > RANGE_BYTES;
-        if self.network.is_none() || by_range {
-            self.reopen_at(offset).await
-        } else {
-            self.pass(offset).await
-        }
-    }
-
-    /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read then.
-    async fn pass(&mut self, offset: u64) -> Result<(), SourceError> {
-        while self.offset < offset {
-            if self.buffer.is_empty() && !self.read_more(SKIPPED_BYTES).await? {
-                return Err(self.behind_end(offset, self.offset));
-            }
-            let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
-            self.take(left.min(self.buffer.len()));
-        }
-        let seen = self.running.as_ref().and_then(Running::first_expected).unwrap_or(offset);
-        let ahead = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
-        while self.buffer.len() < ahead {
-            if !self.read_more(ahead - self.buffer.len()).await? {
-                return Err(self.changed("it ends earlier"));
-            }
-        }
-        if let Some(running) = &mut self.running {
-            running.compare(&self.buffer);
-        }
-        self.unchanged()
-    }
-
-    /// What was read is what was read then.
-    pub(super) fn unchanged(&self) -> Result<(), SourceError> {
-        match &self.running {
-            Some(running) if running.differs() => Err(self.changed("what was loaded of it differs")),
-            _ => Ok(()),
-        }
-    }
-
-    fn changed(&self, how: &str) -> SourceError {
-        SourceError::BodyChanged { name: self.spec.name.clone(), source: BodyChanged(how.to_owned()) }
-    }
-
-    /// Its content says itself where it ends: nothing more is needed of the connection.
-    pub fn end_shows(&self) {
-        if let Some(network) = &self.network {
-            network.origin.shows_its_end.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether it gives the same bytes when it is read again.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        match (&self.spec.location, &self.network) {
-            (Location::File(_), _) => true,
-            (_, Some(network)) => network.version.etag.is_some(),
-            _ => false,
-        }
-    }
-
-    /// What checkpoints in it say.
-    pub(super) fn token(&self) -> Option<PageToken> {
-        let content = self.running.as_ref().map(Running::content);
-        let network = self.network.as_ref()?;
-        Some(BodyToken { version: network.version.clone(), content }.store())
     }
 
     /// Holds decompression to these limits.

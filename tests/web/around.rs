@@ -102,7 +102,7 @@ fn flags_about_http_without_a_url_and_words_that_are_no_urls_are_refused() {
     scene.run("http://h/x -t t --paginate around").exits(2).says("no way to paginate");
     scene.run("http://h/x -t t --rate fast").exits(2).says("no rate");
     scene.run("http://h/x -t t --body {").exits(2).says("--body is no JSON");
-    scene.run("http:///x -t t").exits(4).says("as a URL");
+    scene.run("http://h:port/x -t t").exits(4).says("as a URL");
     scene.run("http://h/a http://h/a -t t").exits(4).says("named twice");
     // Files and URLs side by side, in the order given.
     let api = Api::serve(|_| Reply::json(array(0, 5)));

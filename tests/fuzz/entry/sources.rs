@@ -56,10 +56,11 @@ pub fn run(data: &[u8]) {
         }
     };
     let intact = matches!(shape % 4, 1 | 2) || compression == Compression::None && shape.is_multiple_of(4);
-    let path = scratch();
-    std::fs::write(&path, &file).expect("a scratch file");
+    let scratch = Scratch(scratch());
+    let path = &scratch.0;
+    std::fs::write(path, &file).expect("a scratch file");
     let open = (compression, format.clone(), block_bytes);
-    let (records, result) = in_runtime(read(&path, &open, Position::start_of(0)));
+    let (records, result) = in_runtime(read(path, &open, Position::start_of(0)));
     if intact {
         against_the_splitter(&format, text, &records, &result);
     }
@@ -69,7 +70,7 @@ pub fn run(data: &[u8]) {
     }
     let step = 1 + records.len() / 3;
     for (i, (_, _, at)) in records.iter().enumerate().skip(usize::from(shape) % step).step_by(step) {
-        let (rest, again) = in_runtime(read(&path, &open, *at));
+        let (rest, again) = in_runtime(read(path, &open, *at));
         let left = &records[i + 1..];
         assert_eq!(rest.get(..left.len()), Some(left), "the rest from {at:?}");
         assert_eq!(again.is_ok(), result.is_ok(), "the end from {at:?}: {again:?}, {result:?}");
@@ -131,6 +132,15 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
         let make = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         cell.get_or_init(make).block_on(work)
     })
+}
+
+/// A file that is gone when its input is done with.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// One file a thread, in memory where the system has such a folder.
