@@ -39,6 +39,11 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
     }
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
+    // A process that is stopped in here does not hold up the others for ever.
+    sqlx::raw_sql("SET LOCAL idle_in_transaction_session_timeout = '20s'")
+        .execute(&mut *transaction)
+        .await
+        .map_err(create)?;
     sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)")
         .bind(MIGRATION_LOCK)
         .persistent(false)

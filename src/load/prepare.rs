@@ -7,8 +7,8 @@ use crate::event::{Event, Listener, Tally};
 use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
-    Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    completed_appends, record_run,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings,
+    StoredRun, Unfinished, completed_appends, record_run,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{ServerFacts, read_table};
@@ -251,11 +251,11 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(|view| {
+        session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|view| {
             // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
             let catalog = view.schema.as_deref() == Some("pg_catalog");
             match view.sqlstate.as_deref() {
-                Some("42P07" | "42710") => LedgerError::Raced.into(),
+                Some("42P07" | "42710" | "55P03") => LedgerError::Raced.into(),
                 Some("23505") if catalog => LedgerError::Raced.into(),
                 _ => failed("create the table")(view),
             }
@@ -304,7 +304,7 @@ impl Start<'_> {
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let begin = if appends.is_some() { "BEGIN;\n" } else { "" };
+        let begin = if appends.is_some() { format!("{BEGIN_RECORDING};\n") } else { String::new() };
         let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {
@@ -320,8 +320,9 @@ impl Start<'_> {
         };
         if let Err(view) = recorded {
             session.roll_back().await;
-            // Somebody recorded the same run at the same moment.
-            if view.constraint.as_deref() == Some("run_one_unfinished") {
+            // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
+            let is_held = view.sqlstate.as_deref() == Some("55P03");
+            if is_held || view.constraint.as_deref() == Some("run_one_unfinished") {
                 return Err(LedgerError::Raced.into());
             }
             return Err(LoadError::Prepare { doing: "record the run", view });
