@@ -46,10 +46,13 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
         .await
         .map_err(create)?;
     if version(&mut transaction).await.map_err(create)? < known {
-        sqlx::raw_sql("SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS _dbload")
-            .execute(&mut *transaction)
-            .await
-            .map_err(create)?;
+        sqlx::raw_sql(
+            "SET LOCAL client_min_messages = warning; SET LOCAL idle_in_transaction_session_timeout = '30s'; \
+             CREATE SCHEMA IF NOT EXISTS _dbload",
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(create)?;
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),

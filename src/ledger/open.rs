@@ -106,7 +106,12 @@ impl Ledger {
         let failed = LedgerError::server("take over the unfinished run");
         let owner = serde_json::to_string(me).unwrap_or_default();
         let mut transaction = self.connection.begin().await.map_err(&failed)?;
-        sqlx::raw_sql("SET LOCAL lock_timeout = '60s'").execute(&mut *transaction).await.map_err(&failed)?;
+        sqlx::raw_sql(
+            "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '30s'",
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(&failed)?;
         let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::jsonb)")
             .bind(run)
             .bind(owner)

@@ -76,6 +76,9 @@ pub struct RejectRow {
     pub raw_base64: Option<String>,
 }
 
+/// Begins the transaction that records a run. A process that is stopped in it holds up others of the same identity: not for long.
+pub const BEGIN_RECORDING: &str = "BEGIN;\nSET LOCAL idle_in_transaction_session_timeout = '30s'";
+
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
 #[must_use]
 pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) -> String {

@@ -7,8 +7,8 @@ use crate::event::{Event, Listener, Tally};
 use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
-    Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings, StoredRun, Unfinished,
-    completed_appends, record_run,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings,
+    StoredRun, Unfinished, completed_appends, record_run,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{ServerFacts, read_table};
@@ -205,7 +205,10 @@ impl Start<'_> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
         if self.job.dry_run {
             // Created, described, and rolled back: the plan is the real one.
-            session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(failed("create the table"))?;
+            session
+                .begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl))
+                .await
+                .map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
             let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
@@ -251,7 +254,7 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(|view| {
+        session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|view| {
             // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
             let catalog = view.schema.as_deref() == Some("pg_catalog");
             match view.sqlstate.as_deref() {
@@ -304,7 +307,7 @@ impl Start<'_> {
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let begin = if appends.is_some() { "BEGIN;\n" } else { "" };
+        let begin = if appends.is_some() { format!("{BEGIN_RECORDING};\n") } else { String::new() };
         let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {
