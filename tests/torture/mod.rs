@@ -60,6 +60,7 @@ impl Campaign {
     }
 
     fn run(&self) -> Tally {
+        println!("seeds from {}", self.first);
         let (next, sum) = (AtomicU64::new(0), Mutex::new(Tally::default()));
         std::thread::scope(|scope| {
             for _ in 0..self.jobs {
@@ -96,6 +97,7 @@ fn campaign() {
     let began = Instant::now();
     if let Some(promotions) = number("PROMOTIONS") {
         let first = number("SEED").unwrap_or_else(generate::fresh_seed);
+        println!("seeds from {first}");
         let mut tally = Tally::default();
         for n in 0..promotions {
             tally.add(&promotion::seed(first + n));
