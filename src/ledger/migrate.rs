@@ -40,7 +40,7 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
     // A process that is stopped in here does not hold up the others for ever.
-    sqlx::raw_sql("SET LOCAL idle_in_transaction_session_timeout = '20s'")
+    sqlx::raw_sql("SET LOCAL idle_in_transaction_session_timeout = '30s'")
         .execute(&mut *transaction)
         .await
         .map_err(create)?;

@@ -107,7 +107,7 @@ impl Ledger {
         let owner = serde_json::to_string(me).unwrap_or_default();
         let mut transaction = self.connection.begin().await.map_err(&failed)?;
         sqlx::raw_sql(
-            "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '20s'",
+            "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '30s'",
         )
         .execute(&mut *transaction)
         .await

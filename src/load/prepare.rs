@@ -205,7 +205,10 @@ impl Start<'_> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
         if self.job.dry_run {
             // Created, described, and rolled back: the plan is the real one.
-            session.begin(&format!("BEGIN;\n{}", new.ddl)).await.map_err(failed("create the table"))?;
+            session
+                .begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl))
+                .await
+                .map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
             let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
