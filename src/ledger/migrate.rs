@@ -69,19 +69,18 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
 
 /// The version in the database; 0 without a ledger.
 async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    let there: bool = sqlx::query(
+    // By the simple protocol: outside a transaction a pooler may give each message another session.
+    let there: bool = sqlx::raw_sql(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = '_dbload' AND c.relname = 'migration')",
     )
-    .persistent(false)
     .fetch_one(&mut *connection)
     .await?
     .try_get(0)?;
     if !there {
         return Ok(0);
     }
-    sqlx::query("SELECT coalesce(max(version), 0) FROM _dbload.migration WHERE success")
-        .persistent(false)
+    sqlx::raw_sql("SELECT coalesce(max(version), 0) FROM _dbload.migration WHERE success")
         .fetch_one(connection)
         .await?
         .try_get(0)

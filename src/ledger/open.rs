@@ -1,18 +1,18 @@
 //! Opening the ledger: is there an unfinished run of this identity, who owns it, may it be taken over.
 //!
-//! Through sqlx, before the writers start; every question in a transaction of its own, so that a pooler does no harm.
+//! Through sqlx, before the writers start; every question is one message or a transaction, so that a pooler does no harm.
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{Dsn, TableName, connect_sqlx};
+use crate::pg::{Dsn, TableName, connect_sqlx, literal};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
-use super::read::COMPLETED_APPENDS;
+use super::read::completed_appends;
 use super::run::{Checkpoint, Place, StoredRun, StoredSource};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
@@ -77,14 +77,13 @@ impl Ledger {
     /// Looks for the unfinished run of an identity.
     pub async fn find(&mut self, identity: &str, me: &Owner) -> Result<Opened, LedgerError> {
         let failed = LedgerError::server("look for an unfinished run");
-        let row = sqlx::query(
+        let row = simple(format!(
             "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
              r.target_oid::bigint, r.target_file::bigint, \
              (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run) \
-             FROM _dbload.run r WHERE r.identity = $1 AND r.state = 'running'",
-        )
-        .bind(identity)
-        .persistent(false)
+             FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
+            literal(identity)
+        ))
         .fetch_optional(&mut self.connection)
         .await
         .map_err(&failed)?;
@@ -134,14 +133,13 @@ impl Ledger {
     /// Gives an unfinished run up, for `--restart`.
     pub async fn abandon(&mut self, run: &str) -> Result<(), LedgerError> {
         // One statement, both or neither: its batches in flight find another epoch.
-        sqlx::query(
+        simple(format!(
             "WITH given_up AS ( \
                  UPDATE _dbload.run SET state = 'abandoned', epoch = epoch + 1, finished_at = clock_timestamp() \
-                 WHERE run = $1 AND state = 'running' RETURNING run, epoch) \
+                 WHERE run = {} AND state = 'running' RETURNING run, epoch) \
              UPDATE _dbload.checkpoint c SET epoch = g.epoch FROM given_up g WHERE c.run = g.run",
-        )
-        .bind(run)
-        .persistent(false)
+            literal(run)
+        ))
         .execute(&mut self.connection)
         .await
         .map_err(LedgerError::server("give the unfinished run up"))?;
@@ -150,7 +148,7 @@ impl Ledger {
 
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SELECT NOT EXISTS (SELECT FROM {table})")))
+        simple(format!("SELECT NOT EXISTS (SELECT FROM {table})"))
             .fetch_one(&mut self.connection)
             .await
             .and_then(|row| row.try_get(0))
@@ -159,9 +157,7 @@ impl Ledger {
 
     /// Completed appends into a table, in number.
     pub async fn completed_appends(&mut self, target_oid: u32) -> Result<u64, LedgerError> {
-        let number: i64 = sqlx::query(COMPLETED_APPENDS)
-            .bind(sqlx::postgres::types::Oid(target_oid))
-            .persistent(false)
+        let number: i64 = simple(completed_appends(target_oid))
             .fetch_one(&mut self.connection)
             .await
             .and_then(|row| row.try_get(0))
@@ -175,12 +171,10 @@ impl Ledger {
         target_oid: u32,
     ) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
         let failed = LedgerError::server("look for earlier appends");
-        let rows = sqlx::query(
+        let rows = simple(format!(
             "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
-             WHERE r.target_oid = $1 AND r.mode = 'append' AND r.state = 'complete'",
-        )
-        .bind(sqlx::postgres::types::Oid(target_oid))
-        .persistent(false)
+             WHERE r.target_oid = {target_oid} AND r.mode = 'append' AND r.state = 'complete'"
+        ))
         .fetch_all(&mut self.connection)
         .await
         .map_err(&failed)?;
@@ -189,6 +183,12 @@ impl Ledger {
             .collect::<Result<_, sqlx::Error>>()
             .map_err(&failed)
     }
+}
+
+/// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler, unless in a
+/// transaction.
+fn simple(sql: String) -> sqlx::RawSql {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
 }
 
 fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {
@@ -211,26 +211,22 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
 }
 
 async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {
-    let head =
-        sqlx::query("SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = $1")
-            .bind(run)
-            .persistent(false)
-            .fetch_one(&mut *connection)
-            .await?;
-    let sources = sqlx::query(
+    let id = literal(run);
+    let head = simple(format!(
+        "SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = {id}"
+    ))
+    .fetch_one(&mut *connection)
+    .await?;
+    let sources = simple(format!(
         "SELECT name, description::text, begin_at::text, set_aside::text, moved_to FROM _dbload.source \
-         WHERE run = $1 ORDER BY source",
-    )
-    .bind(run)
-    .persistent(false)
+         WHERE run = {id} ORDER BY source"
+    ))
     .fetch_all(&mut *connection)
     .await?;
-    let checkpoints = sqlx::query(
+    let checkpoints = simple(format!(
         "SELECT source, byte_offset, record, line, done, read, inserted, updated, unchanged, deduplicated, skipped, \
-         rejected, page::text FROM _dbload.checkpoint WHERE run = $1 ORDER BY partition",
-    )
-    .bind(run)
-    .persistent(false)
+         rejected, page::text FROM _dbload.checkpoint WHERE run = {id} ORDER BY partition"
+    ))
     .fetch_all(connection)
     .await?;
     let settings = json(&head, 2)?;

@@ -1,6 +1,7 @@
 //! What nearly every test wants: a database of its own, a folder of its own, and dbload between them.
 
 use super::{Database, Dbload, Folder, Outcome, bouncer};
+use dbload::local::SharedServer;
 use std::path::{Path, PathBuf};
 
 pub struct Scene {
@@ -46,7 +47,8 @@ impl Scene {
 
     /// How the program gets to the database: straight, or through PgBouncer (`make test-pooler`).
     fn url(&self) -> String {
-        if std::env::var_os("DBLOAD_TEST_POOLER").is_some() {
+        let of_shared = |url: &str| SharedServer::get().is_ok_and(|s| s.server().dsn(&self.db.name()) == url);
+        if std::env::var_os("DBLOAD_TEST_POOLER").is_some() && of_shared(self.db.url()) {
             return bouncer::shared().url(&self.db.name());
         }
         self.db.url().to_owned()
