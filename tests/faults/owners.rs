@@ -114,7 +114,38 @@ fn an_owner_that_was_stopped_and_taken_over_is_fenced_wherever_it_was() {
     stopped_at(Kind::Append, commit, 3);
     stopped_at(Kind::Files, committed, 3);
     stopped_at(Kind::Append, |m| m.kind == b'Q' && m.query.starts_with("BEGIN ISOLATION"), 4);
-    stopped_at(Kind::Upsert, |m| m.kind == b'C' && m.body.starts_with(b"INSERT"), 5);
+    // In the merge: an INSERT or UPDATE of a batch, not of the ledger.
+    let merging = |m: &Message| {
+        let merges = m.query.starts_with("INSERT INTO") || m.query.starts_with("UPDATE");
+        m.kind == b'C' && merges && !m.query.contains("_dbload")
+    };
+    stopped_at(Kind::Upsert, merging, 3);
+}
+
+#[test]
+fn a_start_that_is_stopped_while_it_records_its_run_holds_up_the_next_for_half_a_minute_at_most() {
+    let load = Load::new(Kind::Upsert, 1_000);
+    let pid = Arc::new(AtomicU32::new(0));
+    let stop = {
+        let pid = Arc::clone(&pid);
+        move || {
+            while pid.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
+            kill_process(pid, Signal::STOP).unwrap();
+        }
+    };
+    let recording = |m: &Message| m.kind == b'C' && m.query.contains("INSERT INTO _dbload.run");
+    let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(recording, Act::Do(Box::new(stop))).nth(3)]);
+    let first = load.through(&proxy.url(), "").spawn();
+    pid.store(first.pid(), Ordering::Relaxed);
+    until("the first is stopped", || proxy.struck() == 1);
+    let second = load.dbload("").run();
+    assert!(second.elapsed < Duration::from_secs(50), "{second}");
+    load.check(second);
+    first.signal(Signal::CONT);
+    assert_ne!(first.wait().code(), 0);
 }
 
 #[test]
