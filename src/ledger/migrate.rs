@@ -39,6 +39,11 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
     }
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
+    // A process that is stopped in here does not hold up the others for ever.
+    sqlx::raw_sql("SET LOCAL idle_in_transaction_session_timeout = '30s'")
+        .execute(&mut *transaction)
+        .await
+        .map_err(create)?;
     sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)")
         .bind(MIGRATION_LOCK)
         .persistent(false)
@@ -46,13 +51,10 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
         .await
         .map_err(create)?;
     if version(&mut transaction).await.map_err(create)? < known {
-        sqlx::raw_sql(
-            "SET LOCAL client_min_messages = warning; SET LOCAL idle_in_transaction_session_timeout = '30s'; \
-             CREATE SCHEMA IF NOT EXISTS _dbload",
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(create)?;
+        sqlx::raw_sql("SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS _dbload")
+            .execute(&mut *transaction)
+            .await
+            .map_err(create)?;
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),

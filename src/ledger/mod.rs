@@ -16,9 +16,10 @@ pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
-pub use read::{BEGIN_RECORDING, ReasonCount, RejectRow, Summary};
 pub use read::{
-    Standing, abandon, append_rest, complete, completed_appends, heartbeat, record_run, rejects_after,
-    rejects_query, sample_rejects, set_aside, source_books, standing, summary, unfinished_sources,
+    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, heartbeat, record_run,
+    rejects_after, rejects_query, sample_rejects, set_aside, source_books, standing, summary,
+    unfinished_sources,
 };
+pub use read::{ReasonCount, RejectRow, Summary};
 pub use run::{Checkpoint, NewRun, Place, Settings, StoredRun, StoredSource, identity_of};

@@ -258,7 +258,7 @@ impl Start<'_> {
             // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
             let catalog = view.schema.as_deref() == Some("pg_catalog");
             match view.sqlstate.as_deref() {
-                Some("42P07" | "42710") => LedgerError::Raced.into(),
+                Some("42P07" | "42710" | "55P03") => LedgerError::Raced.into(),
                 Some("23505") if catalog => LedgerError::Raced.into(),
                 _ => failed("create the table")(view),
             }
@@ -323,8 +323,9 @@ impl Start<'_> {
         };
         if let Err(view) = recorded {
             session.roll_back().await;
-            // Somebody recorded the same run at the same moment.
-            if view.constraint.as_deref() == Some("run_one_unfinished") {
+            // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
+            let is_held = view.sqlstate.as_deref() == Some("55P03");
+            if is_held || view.constraint.as_deref() == Some("run_one_unfinished") {
                 return Err(LedgerError::Raced.into());
             }
             return Err(LoadError::Prepare { doing: "record the run", view });
