@@ -366,9 +366,15 @@ impl Pages {
             if let Some(head) = splitter.take_head() {
                 all = with_head(&all, &head, &mut found);
             }
-            spans.append(&mut found);
+            // Mostly one turn finds all; pages wait in memory, so the room that a growing list has over is given back.
+            if spans.is_empty() {
+                spans = found;
+            } else {
+                spans.append(&mut found);
+            }
             done += consumed;
             if ended {
+                spans.shrink_to_fit();
                 return Ok((all, spans, splitter.position().line));
             }
         }
