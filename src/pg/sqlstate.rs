@@ -111,7 +111,8 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (_, "08000" | "08001" | "08003" | "08006" | "57P01" | "57P02" | "57P03" | "25P03" | "57P05") => {
             Action::Reconnect
         }
-        (_, "40001" | "40P01" | "55P03") => Action::ReplayWithJitter,
+        // 25P02: somebody (a pooler, say) has failed our transaction behind our back; nothing of it was committed.
+        (_, "40001" | "40P01" | "55P03" | "25P02") => Action::ReplayWithJitter,
         // A reject is stored once: this very batch was committed before, by a backend that was given up.
         (Stage::Ledger, "23505") => Action::Fenced,
         (Stage::Merge { cheap_key: Some(key) }, "23505") if error.constraint.as_deref() == Some(key) => {
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!(classify(Stage::AfterCommitSent, &ErrorView::lost()), Action::ResolveByCheckpoint);
         for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
             check(stage, &["08007", "40003"], Action::ResolveByCheckpoint);
-            check(stage, &["40001", "40P01", "55P03"], Action::ReplayWithJitter);
+            check(stage, &["40001", "40P01", "55P03", "25P02"], Action::ReplayWithJitter);
             check(stage, &["25006"], Action::FindPrimary);
             check(stage, &["57014", "53200"], Action::HalveBatch(SingleRecord::Stop));
             check(stage, &["54000", "54001", "54011", "54023"], Action::HalveBatch(SingleRecord::Reject));
