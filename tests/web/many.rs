@@ -176,6 +176,11 @@ fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
                 let outcome = outcome.exits(0);
                 check(&scene, 3_000, &outcome);
                 let report = outcome.report();
+                if scene.db.count("_dbload.run") > 1 {
+                    // Killed when all was done: this was another load, of the same.
+                    assert_eq!(report.rows, rows!(read: 3_000, unchanged: 3_000), "{outcome}");
+                    break;
+                }
                 assert_eq!(
                     (report.rows, audit(&scene.db)),
                     (rows!(read: 3_000, inserted: 3_000), report.rows),

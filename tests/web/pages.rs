@@ -112,6 +112,15 @@ fn a_paginated_load_killed_at_random_moments_is_resumed_exactly() {
             let outcome = outcome.exits(0);
             check(&scene, 10_050, &outcome);
             let report = outcome.report();
+            if scene.db.count("_dbload.run") > 1 {
+                // Killed when all was done: this was another load, of the same.
+                assert_eq!(
+                    report.rows,
+                    rows!(read: 10_050, unchanged: 10_050),
+                    "{flags}, seed {seed}: {outcome}"
+                );
+                break;
+            }
             assert_eq!(
                 (report.rows, audit(&scene.db)),
                 (rows!(read: 10_050, inserted: 10_050), report.rows),
