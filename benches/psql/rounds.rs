@@ -82,12 +82,20 @@ pub(crate) fn run<'c>(lab: &Lab, wish: &Wish, case: &'c Case) -> Outcome<Finishe
             let at = (turn + round) % case.ways.len();
             let measured = &mut ways[at];
             for _ in 0..case.repeats {
-                measured.figures.push(figure(lab, wish, measured.way, proxy.as_ref())?);
+                match figure(lab, wish, measured.way, proxy.as_ref()) {
+                    Ok(figure) => measured.figures.push(figure),
+                    // Whatever another loader lacks here, the run is not about it.
+                    Err(error) if matches!(measured.way.program, Program::Tool(_)) => {
+                        note(&format!("left out: {}: {error}", measured.way.name));
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             let last = measured.figures.last().map_or(0.0, |figure| figure.weight.seconds);
             note(&format!("{}, round {}: {}: {last:.3} s", case.name, round + 1, measured.way.name));
         }
     }
+    ways.retain(|measured| !measured.figures.is_empty());
     if counts_round_trips(wish, case) {
         let countable = |way: &Way| way.check.is_some() && !matches!(way.program, Program::Tool(_));
         for measured in ways.iter_mut().filter(|measured| countable(measured.way)) {

@@ -21,7 +21,8 @@ resource = dlt.resource(
 )
 dlt.pipeline(
     pipeline_name="bench", pipelines_dir=sys.argv[3], dataset_name="dlt_bench",
-    destination=dlt.destinations.postgres(sys.argv[2]),
+    # It insists on a password, which the server does not ask for.
+    destination=dlt.destinations.postgres(sys.argv[2].replace("postgres@", "postgres:none@")),
 ).run(resource)
 "#;
 
@@ -90,7 +91,7 @@ pub(crate) fn versions() -> String {
             Command::new(program?).args(words).output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let sling = says(found("sling", "SLING_BINARY"), &["--version"]);
+    let sling = says(found("sling", "SLING_BINARY"), &["--version"]).map(|words| format!("sling: {words}"));
     let dlt = says(found("python3", "DLT_PYTHON"), &["-c", "import dlt; print('dlt', dlt.__version__)"]);
     let there: Vec<String> = [sling, dlt].into_iter().flatten().collect();
     if there.is_empty() { "none is installed".to_owned() } else { there.join(", ") }
