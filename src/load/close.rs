@@ -80,6 +80,11 @@ pub(super) async fn close(
     let report = patiently(limit, async || report(job, &prepared, ran.as_ref(), &ended, began).await);
     let report = match tokio::time::timeout(limit + REPORT_LIMIT, report).await {
         Ok(Ok(report)) => Some(report),
+        // However the load ended: that is why, or it no longer matters.
+        Ok(Err(error @ LedgerError::Forgotten)) => {
+            ended = Ended::Failed(error.into());
+            None
+        }
         // What the report would have said is in the ledger; how the load ended is known.
         Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => None,
         Ok(Err(error)) => {
@@ -98,6 +103,13 @@ pub(super) async fn close(
     {
         let (read, accounted) = (report.rows.read, report.rows.accounted());
         ended = Ended::Failed(LoadError::Unbalanced { read, accounted });
+    }
+    if let Ended::Failed(error) = &ended
+        && error.is_forgotten()
+        && let Some(run) = &prepared.run
+    {
+        let (run, database) = (run.ledger.run.clone(), prepared.pool.place());
+        ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
     }
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
     Outcome { ended, report, pipe_rest, plan: None }
@@ -165,6 +177,7 @@ pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> R
         // A partition that was at its end is not any more, and its writer is gone.
         Standing::Unfinished => Err(WriteError::LostCommits.into()),
         Standing::Lost => Err(LedgerError::Fenced.into()),
+        Standing::Gone => Err(LedgerError::Forgotten.into()),
     }
 }
 

@@ -9,6 +9,7 @@ mod crash;
 #[cfg(debug_assertions)]
 mod defects;
 mod failover;
+mod forgotten;
 mod owners;
 mod pooler;
 mod process;
