@@ -1,7 +1,7 @@
 //! The server knows nothing of the run any more: deleted here, lost by a failover in `failover`. One way to end,
 //! wherever it shows.
 
-use super::{Kind, Load, until};
+use super::{Kind, Load, cases, until};
 use crate::support::{
     Database, Outcome, Proxy,
     proxy::{Act, End, Fault, From, Message, commit, committed, query},
@@ -89,13 +89,14 @@ fn a_run_that_is_gone_when_an_unknown_commit_is_asked_for_is_not_called_unknown(
 
 #[test]
 fn many_writers_whose_run_is_deleted_end_in_the_same_way() {
-    for pool in [2, 8] {
-        let load = Load::new(Kind::Append, 9_000);
-        load.slow(0.05 * f64::from(pool));
+    for (kind, pool) in cases([(Kind::Append, 2), (Kind::Upsert, 8)]) {
+        let load = Load::new(kind, 9_000);
+        load.lasts(8.0, pool);
         let running = load.dbload(&format!("--pool-size {pool}")).spawn();
         until("batches are committed", || load.batches() >= 3);
         load.scene.sql(RUN);
-        is_forgotten(Kind::Append, running.wait());
+        load.quicken();
+        is_forgotten(kind, running.wait());
     }
 }
 
