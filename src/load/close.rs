@@ -71,7 +71,7 @@ pub(super) async fn close(
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
-        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared, "close the run").await)
     {
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
         let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
@@ -141,8 +141,8 @@ fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String,
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
 }
 
-async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
-    Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing: "close the run", view })
+async fn session(prepared: &Prepared, doing: &'static str) -> Result<Session, LedgerError> {
+    Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing, view })
 }
 
 /// Ends some time after a stop was asked for.
@@ -195,7 +195,7 @@ pub(super) async fn complete_run(
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     fault::point(Point::Completing);
     let standing = patiently(job.resources.retry_for, Some(watch), async || {
-        let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
+        let session = Session::open(&prepared.pool)
             .await
             .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
         match complete(&session, id, epoch).await {
@@ -237,7 +237,7 @@ async fn report(
     });
     let (rows, sources, rejects) = match &prepared.run {
         Some(run) => {
-            let session = session(prepared).await?;
+            let session = session(prepared, "sum up the run").await?;
             let sums = summary(&session, &run.ledger.run).await?;
             let sources = source_books(&session, &run.ledger.run).await?;
             let rejects = if sums.books.rejected > 0 {

@@ -8,8 +8,8 @@ use crate::event::Listener;
 use crate::http::{Client, Origins};
 use crate::job::Job;
 use crate::ledger::unfinished_sources;
-use crate::pg::catalog::{read_table, server_facts};
-use crate::pg::{Ident, Session, TableName, connect_pool};
+use crate::pg::catalog::{CatalogError, read_table, server_facts};
+use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
 use crate::plan::{Refusal, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
@@ -42,14 +42,15 @@ pub(super) async fn look(
         None => Some(sample(&mut inputs, job, None, None).await?),
         Some(_) => None,
     };
-    let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
+    let pool =
+        connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
-    let facts = server_facts(&session).await?;
+    let facts = server_facts(&session).await.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
         return Err(refuse_staging(&facts.role, &facts.database).into());
     }
     let name = target_name(job, &inputs)?;
-    let table = read_table(&session, &name).await?;
+    let table = read_table(&session, &name).await.map_err(|error| understood(error, &pool))?;
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
         (None, web) => begin(job, &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
@@ -63,6 +64,18 @@ pub(super) async fn look(
     match ddl {
         None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
         Some(new) => start.created(pool, session, new).await,
+    }
+}
+
+/// An answer that cannot be read names the server that gave it: it may be none.
+fn understood(error: CatalogError, pool: &Pool) -> LoadError {
+    match error {
+        CatalogError::Answer => {
+            let message = format!("what {} answers is no answer of PostgreSQL", pool.place());
+            let view = ErrorView { message, ..ErrorView::default() };
+            LoadError::Prepare { doing: "read the catalog", view }
+        }
+        error => error.into(),
     }
 }
 

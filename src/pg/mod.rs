@@ -10,6 +10,7 @@ pub mod catalog;
 mod connect;
 pub mod dsn;
 mod error;
+mod frames;
 mod pool;
 mod pooled;
 pub mod sequences;

@@ -64,9 +64,8 @@ impl Server for Postgres {
     }
 
     async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
-        let session = Session::open_within(&self.pool, self.plan.answer_limit())
-            .await
-            .map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let session =
+            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
@@ -80,7 +79,7 @@ impl Server for Postgres {
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
-        let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
+        let session = Session::open(&self.pool).await?;
         let sql = format!(
             "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \

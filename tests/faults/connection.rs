@@ -76,7 +76,9 @@ fn a_connection_may_break_at_any_message_of_a_batch() {
     ];
     for (i, moment) in moments.into_iter().enumerate() {
         let how = if i % 2 == 0 { End::Rst } else { End::Fin };
-        for (kind, pool) in cases([(KINDS[i % KINDS.len()], 2)]) {
+        let sample = (KINDS[i % KINDS.len()], 2);
+        // Rows that are new need no INSERT but where batches are many and small.
+        for (kind, pool) in if i == 4 { vec![sample] } else { cases([sample]) } {
             survives(&Load::new(kind, 3_000), pool, Fault::on(moment, Act::Cut(how)).among(3..=5), 3);
         }
     }
@@ -91,10 +93,14 @@ fn busy_backend((kind, pool): (Kind, u32), trigger: &str) {
         2..=2,
         "PERFORM pg_sleep(3)",
     );
-    let began = Instant::now();
     survives(&load, pool, Fault::on(commit, Act::ForwardThenReset).nth(2), 1);
     assert!(load.calls() >= 2, "the old backend was never busy");
-    assert!(began.elapsed() >= Duration::from_secs(3), "nobody waited for the old backend");
+    // Whether it was waited for (it holds keys or the checkpoint) or is fenced: nothing comes of it behind the load's back.
+    let before = (load.scene.db.digest("t"), audit(&load.scene.db));
+    let busy =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'";
+    until("the old backend has ended", || load.scene.db.one(busy) == "1");
+    assert_eq!((load.scene.db.digest("t"), audit(&load.scene.db)), before);
 }
 
 #[test]
@@ -193,8 +199,7 @@ fn a_server_that_is_away_when_all_is_done_is_waited_for_with_words() {
             let outcome = running.wait().says("going on");
             let said: Vec<_> = outcome.stderr.lines().filter(|line| line.contains("waiting for")).collect();
             assert_eq!(said.len(), 1, "once, then quietly: {outcome}");
-            assert!(said[0].starts_with("waiting for the database: "), "{outcome}");
-            assert!(said[0].len() > "waiting for the database: ".len() + doing.len(), "{outcome}");
+            assert!(said[0].starts_with(&format!("waiting for the database: {doing}: ")), "{outcome}");
             assert_eq!(load.check(outcome).attempts, 1);
         }
     }

@@ -69,10 +69,13 @@ fn a_promoted_standby_is_found_when_the_old_primary_takes_no_more_writes() {
         until("batches are committed", || failover.load.batches() >= 4);
         failover.load.scene.sql("ALTER SYSTEM SET default_transaction_read_only = on");
         failover.load.scene.sql("SELECT pg_reload_conf()");
-        // What was begun before may still commit.
-        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        until("what was begun has ended", || failover.load.scene.db.one(asleep) == "0");
+        // What was begun before its backend heard of it may still commit.
         std::thread::sleep(std::time::Duration::from_millis(500));
+        let now = failover.load.scene.db.one("SELECT clock_timestamp()");
+        let begun = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE xact_start < '{now}' AND backend_type = 'client backend'"
+        );
+        until("what was begun before has ended", || failover.load.scene.db.one(&begun) == "0");
         let left = failover.load.batches();
         failover.pair.catch_up();
         failover.promote();

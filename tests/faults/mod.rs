@@ -10,6 +10,7 @@ mod crash;
 mod defects;
 mod failover;
 mod forgotten;
+mod hostile;
 mod owners;
 mod pooler;
 mod process;
