@@ -60,7 +60,7 @@ pub(crate) fn code_of_error(error: &LoadError) -> u8 {
             WriteError::Unknown(_) | WriteError::LostCommits => UNKNOWN,
             WriteError::Stopped => UNEXPECTED,
         },
-        LoadError::Worker(_) => UNEXPECTED,
+        LoadError::Worker(_) | LoadError::RejectsLost { .. } => UNEXPECTED,
         LoadError::Unbalanced { .. } => UNKNOWN,
     }
 }

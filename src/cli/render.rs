@@ -126,6 +126,8 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
             let file = terminal::line(file);
             let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
         }
+        // Without a ledger the error says what became of them.
+        None if report.run.is_empty() => {}
         None => {
             let _ =
                 write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));

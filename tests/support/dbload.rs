@@ -390,6 +390,7 @@ pub struct Pool {
     pub batches: u64,
     pub careful: u64,
     pub direct: u64,
+    pub direct_refused: u64,
     pub retries: u64,
 }
 
