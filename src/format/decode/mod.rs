@@ -77,7 +77,7 @@ pub enum DecodeErrorKind {
         lines: usize,
     },
     /// Bytes that are no UTF-8, or were none in the source's encoding.
-    #[error("invalid UTF-8, or no character of the source's encoding")]
+    #[error("invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)")]
     InvalidUtf8,
     /// A NUL byte, which PostgreSQL's text cannot hold.
     #[error("a NUL byte, which text cannot hold (--on-nul strip or replace takes it)")]

@@ -112,14 +112,17 @@ fn the_place_of_an_error_in_a_record_of_several_lines() {
 fn bytes_that_are_no_text() {
     assert_eq!(
         decoded(&Format::Jsonl, &[], b"{\"a\":\"\xff\"}\n{}"),
-        ["0:7 invalid UTF-8, or no character of the source's encoding", ""]
+        [
+            "0:7 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
+            ""
+        ]
     );
     let csv = Format::Csv(Dialect::delimited_by(b','));
     let header = &["a", "b"];
     assert_eq!(
         decoded(&csv, header, b"x,\xff\ny,z\n\0,1"),
         [
-            "0:3 invalid UTF-8, or no character of the source's encoding",
+            "0:3 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
             "y|z",
             "0:1 a NUL byte, which text cannot hold (--on-nul strip or replace takes it)"
         ]
@@ -127,7 +130,7 @@ fn bytes_that_are_no_text() {
     // Halves of a character in two fields are no character.
     assert_eq!(
         decoded(&csv, header, b"\xc3,\xa9"),
-        ["0:1 invalid UTF-8, or no character of the source's encoding"]
+        ["0:1 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)"]
     );
 }
 
@@ -325,7 +328,7 @@ fn rejects_are_mended_records() {
         (r#"{"dbload_reject":1,"raw_base64":"eyJhIjoxfQ=="}"#, "a=1"),
         (
             r#"{"dbload_reject":1,"raw":null,"raw_base64":"eyJhIjoi/yJ9"}"#,
-            "0:7 invalid UTF-8, or no character of the source's encoding",
+            "0:7 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
         ),
         (r#"{"dbload_reject":1,"raw_base64":"MSwA"}"#, "0:1 raw text: mend it into `record`"),
         (r#"{"dbload_reject":1,"raw_base64":"?"}"#, "0:1 raw text: mend it into `record`"),
