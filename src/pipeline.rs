@@ -9,6 +9,7 @@
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
 mod account;
+mod memory;
 mod read;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
+use memory::{Held, Memory};
 use read::{Begun, read};
 
 pub use account::{End, Ran};
@@ -63,6 +65,8 @@ struct Shared<'a> {
     facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
     /// Writers that do not know what became of their batch.
     in_doubt: Arc<AtomicUsize>,
+    /// What blocks and all that is made of them take.
+    memory: Arc<Memory>,
 }
 
 /// A block with what is needed to decode it.
@@ -70,6 +74,7 @@ struct Read {
     block: Block,
     digest: Digest,
     facts: Arc<SourceFacts>,
+    held: Arc<Held>,
 }
 
 /// Runs the pipeline to its end.
@@ -88,6 +93,7 @@ pub async fn run(
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
+        memory: Memory::new(&job.resources),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -189,9 +195,11 @@ fn encode(
             let heard = heard.clone();
             async move {
                 let encoded = tokio::task::spawn_blocking(move || {
-                    let Read { block, digest, facts } = read;
+                    let Read { block, digest, facts, held } = read;
                     let SourceFacts { layout, targets } = &*facts;
-                    (encode_block(&mapping, layout, targets, Arc::new(block)), digest)
+                    let encoded = encode_block(&mapping, layout, targets, Arc::new(block));
+                    held.grow(encoded.parts.iter().map(|part| part.bytes.len()).sum());
+                    (encoded, digest)
                 })
                 .await
                 .map_err(|error| LoadError::Worker(error.to_string()))?;
@@ -229,10 +237,15 @@ async fn batch(
             next = encoded.next() => match next {
                 Some(next) => {
                     let (block, digest) = next?;
-                    batcher.push(block, digest)
+                    let mut batches = batcher.push(block, digest);
+                    if shared.memory.is_wanted() {
+                        batches.extend(batcher.flush());
+                    }
+                    batches
                 }
                 None => break,
             },
+            () = shared.memory.wanted() => batcher.flush(),
             _ = flush.tick() => batcher.flush(),
         };
         hand_out(shared, batches, &writers).await;

@@ -174,11 +174,15 @@ async fn send_blocks(
             next = opened.next(seq) => next?,
             () = shared.stop.cancelled() => return Ok(()),
         };
-        let Some((block, digest)) = next else { return Ok(()) };
+        let Some((mut block, digest)) = next else { return Ok(()) };
         if shared.job.verify {
             let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
         }
-        let read = Read { block, digest, facts: Arc::clone(facts) };
+        let held = tokio::select! {
+            held = shared.memory.hold(&mut block) => held,
+            () = shared.stop.cancelled() => return Ok(()),
+        };
+        let read = Read { block, digest, facts: Arc::clone(facts), held };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
             () = shared.stop.cancelled() => return Ok(()),
