@@ -52,7 +52,11 @@ pub(crate) fn summary(report: &Report) -> String {
     }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
-        let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
+        let _ = writeln!(
+            out,
+            "  {skipped} {} appended by an earlier load and left out",
+            if skipped == 1 { "source was" } else { "sources were" }
+        );
     }
     let run = if report.run.is_empty() { "no ledger".to_owned() } else { format!("run {}", report.run) };
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
@@ -62,7 +66,8 @@ pub(crate) fn summary(report: &Report) -> String {
 
 /// Requests, and what they came to.
 fn http_words(http: &HttpReport) -> String {
-    let mut words = format!("{} requests, {}", HumanCount(http.requests), HumanBytes(http.bytes));
+    let what = if http.requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{} {what}, {}", HumanCount(http.requests), HumanBytes(http.bytes));
     let counts = [
         (http.retried, "retried"),
         (http.refused, "refused for now"),

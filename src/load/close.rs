@@ -69,8 +69,7 @@ pub(super) async fn close(
         && matches!(ended, Ended::Complete)
     {
         // Everything is loaded, but what was to be kept of it is not.
-        let name = "the landing copy".to_owned();
-        ended = Ended::Failed(SourceError::Http { name, source }.into());
+        ended = Ended::Failed(SourceError::Http { source }.into());
     }
     let (unledgered, lost) = unledgered_rejects(&mut prepared);
     if let Some(lost) = lost
@@ -333,10 +332,13 @@ fn source_reports(
             (None, false) => SourceState::Unfinished,
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
+        let of_source = |web: &super::input::Web| web.client.retries_of(u64::from(ordinal));
+        let retries = prepared.web.as_ref().map_or(0, of_source);
         // The rest of a source that was set aside is the same source to its reader.
         if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;
             earlier.rejected += sums.rejected;
+            earlier.retries += retries;
             earlier.state = state;
             earlier.error = error;
             continue;
@@ -347,7 +349,7 @@ fn source_reports(
             bytes: input.size().unwrap_or(read),
             read: sums.read,
             rejected: sums.rejected,
-            retries: 0,
+            retries,
             state,
             error,
         });
