@@ -50,6 +50,9 @@ pub(crate) fn summary(report: &Report) -> String {
     if let Some(http) = &report.http {
         let _ = writeln!(out, "  {}", http_words(http));
     }
+    if let Some(words) = bottleneck_words(report) {
+        let _ = writeln!(out, "  {words}");
+    }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
         let _ = writeln!(
@@ -62,6 +65,16 @@ pub(crate) fn summary(report: &Report) -> String {
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
     let _ = writeln!(out, "  {}, mode {}, {run}{attempts}", report.guarantee.name(), report.mode);
     out
+}
+
+/// What stood in the way of a faster load, where it took long enough to ask.
+fn bottleneck_words(report: &Report) -> Option<String> {
+    const WORTH_ASKING_SECONDS: f64 = 1.0;
+    let seconds = &report.seconds;
+    let bottleneck = report.bottleneck.filter(|_| seconds.pipeline >= WORTH_ASKING_SECONDS)?;
+    let shares =
+        seconds.shares().map(|(which, share)| format!("{} {:.0}%", which.name(), share * 100.0)).join(", ");
+    Some(format!("bottleneck: the {} (of the time: {shares})", bottleneck.name()))
 }
 
 /// Requests, and what they came to.

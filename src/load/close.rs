@@ -283,6 +283,7 @@ async fn report(
             retries: tally.retries,
         },
         seconds: ran.as_ref().map(|ran| ran.seconds).unwrap_or_default(),
+        bottleneck: ran.as_ref().and_then(|ran| ran.seconds.bottleneck()),
         elapsed_seconds: elapsed,
         rows_per_second: per_second(here, elapsed),
     })
