@@ -6,8 +6,8 @@ use crate::ledger::LedgerError;
 use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
 use crate::plan::Refusal;
-use crate::schema::Mode;
 use crate::rejects::RejectFileError;
+use crate::schema::Mode;
 use crate::source::SourceError;
 use crate::write::WriteError;
 
