@@ -61,7 +61,7 @@ pub(crate) fn code_of_error(error: &LoadError) -> u8 {
             WriteError::Stopped => UNEXPECTED,
         },
         LoadError::Forgotten { .. } => LEDGER,
-        LoadError::Worker(_) => UNEXPECTED,
+        LoadError::Worker(_) | LoadError::RejectsLost { .. } => UNEXPECTED,
         LoadError::Unbalanced { .. } => UNKNOWN,
     }
 }

@@ -1,6 +1,8 @@
 //! The end of a load: complete the run, sum up what was committed, write the reject file, make the report.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
@@ -18,10 +20,11 @@ use crate::report::{
 };
 use crate::schema::Mode;
 use crate::source::SourceError;
-use crate::write::{Patience, Retry, StoredReject, WriteError};
+use crate::write::{Patience, Retry, WriteError};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
+use super::unledgered::Lost;
 use super::{Ended, Outcome, Watch, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
@@ -36,7 +39,7 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Closes a load.
 pub(super) async fn close(
     job: &Job,
-    prepared: Prepared,
+    mut prepared: Prepared,
     ran: Result<Ran, LoadError>,
     completed: Result<(), LoadError>,
     watch: &Watch<'_>,
@@ -66,8 +69,13 @@ pub(super) async fn close(
         && matches!(ended, Ended::Complete)
     {
         // Everything is loaded, but what was to be kept of it is not.
-        let name = "the landing copy".to_owned();
-        ended = Ended::Failed(SourceError::Http { name, source }.into());
+        ended = Ended::Failed(SourceError::Http { source }.into());
+    }
+    let (unledgered, lost) = unledgered_rejects(&mut prepared);
+    if let Some(lost) = lost
+        && !matches!(ended, Ended::Failed(_))
+    {
+        ended = Ended::Failed(lost);
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
@@ -80,8 +88,9 @@ pub(super) async fn close(
         Ended::Complete | Ended::SourceFailed => (job.resources.retry_for, Some(watch)),
         _ => (REPORT_LIMIT, None),
     };
+    let ending = (&ended, &unledgered);
     let report =
-        patiently(limit, told, async || report(job, &prepared, ran.as_ref(), &ended, watch.began).await);
+        patiently(limit, told, async || report(job, &prepared, ran.as_ref(), ending, watch.began).await);
     let report = tokio::select! {
         report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
         () = stopped(watch), if told.is_some() => None,
@@ -227,7 +236,7 @@ async fn report(
     job: &Job,
     prepared: &Prepared,
     ran: Option<&Ran>,
-    ended: &Ended,
+    (ended, unledgered): (&Ended, &Rejects),
     began: Instant,
 ) -> Result<Report, LedgerError> {
     let elapsed = began.elapsed().as_secs_f64();
@@ -247,7 +256,7 @@ async fn report(
             };
             (sums.books, sources, rejects)
         }
-        None => without_ledger(job, prepared, ran).await,
+        None => without_ledger(ran, unledgered),
     };
     let here = rows.read.saturating_sub(before.read);
     let tally = ran.as_ref().map(|ran| ran.tally.clone()).unwrap_or_default();
@@ -269,10 +278,12 @@ async fn report(
             size: prepared.pool.max_size(),
             batches: tally.batches,
             direct: tally.direct,
+            direct_refused: tally.direct_refused,
             careful: tally.careful,
             retries: tally.retries,
         },
         seconds: ran.as_ref().map(|ran| ran.seconds).unwrap_or_default(),
+        bottleneck: ran.as_ref().and_then(|ran| ran.seconds.bottleneck()),
         elapsed_seconds: elapsed,
         rows_per_second: per_second(here, elapsed),
     })
@@ -322,10 +333,13 @@ fn source_reports(
             (None, false) => SourceState::Unfinished,
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
+        let of_source = |web: &super::input::Web| web.client.retries_of(u64::from(ordinal));
+        let retries = prepared.web.as_ref().map_or(0, of_source);
         // The rest of a source that was set aside is the same source to its reader.
         if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;
             earlier.rejected += sums.rejected;
+            earlier.retries += retries;
             earlier.state = state;
             earlier.error = error;
             continue;
@@ -336,7 +350,7 @@ fn source_reports(
             bytes: input.size().unwrap_or(read),
             read: sums.read,
             rejected: sums.rejected,
-            retries: 0,
+            retries,
             state,
             error,
         });
@@ -353,11 +367,6 @@ fn source_reports(
     reports
 }
 
-fn source_name(prepared: &Prepared, source: u32) -> String {
-    let input = usize::try_from(source).ok().and_then(|ordinal| prepared.inputs.get(ordinal));
-    input.map_or_else(|| format!("source {source}"), |input| input.name.clone())
-}
-
 async fn ledger_rejects(
     job: &Job,
     prepared: &Prepared,
@@ -365,7 +374,7 @@ async fn ledger_rejects(
     run: &str,
 ) -> Result<Rejects, LedgerError> {
     let reasons = sample_rejects(session, run, REASONS_MAX).await?;
-    let names = |source: u32| source_name(prepared, source);
+    let names = |source: u32| prepared.source_name(source);
     let file = reject_file::from_ledger(job, prepared, session, run, &names).await;
     Ok(Rejects {
         file: written(file, prepared),
@@ -373,7 +382,7 @@ async fn ledger_rejects(
             .into_iter()
             .map(|reason| Reason {
                 first: format!("{}:{}", names(reason.source), reason.line),
-                type_name: type_name(prepared, reason.column.as_deref()),
+                type_name: reason.column.as_deref().and_then(|column| prepared.type_name(column)),
                 sqlstate: reason.sqlstate,
                 column: reason.column,
                 constraint: reason.constraint,
@@ -384,10 +393,7 @@ async fn ledger_rejects(
     })
 }
 
-fn written(
-    file: Result<std::path::PathBuf, reject_file::RejectFileError>,
-    prepared: &Prepared,
-) -> Option<String> {
+fn written(file: Result<PathBuf, reject_file::NoRejectFile>, prepared: &Prepared) -> Option<String> {
     match file {
         Ok(path) => Some(path.display().to_string()),
         Err(error) => {
@@ -399,52 +405,21 @@ fn written(
 }
 
 /// Without a ledger the process's own counts are all there is.
-async fn without_ledger(
-    job: &Job,
-    prepared: &Prepared,
-    ran: Option<&Ran>,
-) -> (Books, Vec<(u32, SourceBooks)>, Rejects) {
-    let Some(ran) = ran else { return (Books::default(), Vec::new(), Rejects::default()) };
-    let names = |source: u32| source_name(prepared, source);
-    let mut reasons: Vec<Reason> = Vec::new();
-    for reject in &ran.rejects {
-        let type_name = type_name(prepared, reject.column.as_deref());
-        note_reason(&mut reasons, reject, type_name, &names);
-    }
-    let file = if ran.rejects.is_empty() {
-        None
-    } else {
-        written(reject_file::from_memory(job, prepared, &ran.rejects, &names).await, prepared)
-    };
-    (ran.tally.books, ran.source_books.clone(), Rejects { file, reasons })
+fn without_ledger(ran: Option<&Ran>, rejects: &Rejects) -> (Books, Vec<(u32, SourceBooks)>, Rejects) {
+    let (books, sources) = ran.map(|ran| (ran.tally.books, ran.source_books.clone())).unwrap_or_default();
+    (books, sources, rejects.clone())
 }
 
-fn type_name(prepared: &Prepared, column: Option<&str>) -> Option<String> {
-    let table = &prepared.plan.table;
-    Some(table.columns[table.column(column?)?].type_name.clone())
-}
-
-fn note_reason(
-    reasons: &mut Vec<Reason>,
-    reject: &StoredReject,
-    type_name: Option<String>,
-    names: &dyn Fn(u32) -> String,
-) {
-    let same = |reason: &&mut Reason| {
-        reason.sqlstate == reject.sqlstate
-            && reason.column == reject.column
-            && reason.constraint == reject.constraint
-    };
-    match reasons.iter_mut().find(same) {
-        Some(reason) => reason.count += 1,
-        None => reasons.push(Reason {
-            sqlstate: reject.sqlstate.clone(),
-            column: reject.column.clone(),
-            constraint: reject.constraint.clone(),
-            count: 1,
-            type_name,
-            first: format!("{}:{}", names(reject.source), reject.line),
-            example: reject.reason.clone(),
-        }),
+/// The rejects that no ledger keeps: their file, under its name, or why there is none.
+fn unledgered_rejects(prepared: &mut Prepared) -> (Rejects, Option<LoadError>) {
+    let Some(unledgered) = prepared.unledgered.take() else { return (Rejects::default(), None) };
+    let words = |path: &PathBuf| path.display().to_string();
+    let (file, reasons) = unledgered.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    match file {
+        Ok(file) => (Rejects { file: file.as_ref().map(words), reasons }, None),
+        Err(Lost { error, rejects, left }) => {
+            let file = left.as_ref().map(words);
+            (Rejects { file, reasons }, Some(LoadError::RejectsLost { error, rejects, left }))
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Why a load failed, sorted by what the user can do: every kind has its exit code.
 
+use std::path::{Path, PathBuf};
+
 use crate::ledger::LedgerError;
 use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
 use crate::plan::Refusal;
+use crate::rejects::RejectFileError;
 use crate::schema::Mode;
 use crate::source::SourceError;
 use crate::write::WriteError;
@@ -61,6 +64,16 @@ pub enum LoadError {
     /// A worker thread of ours died: a defect of dbload.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
+    /// Rejects that no ledger keeps could not be written to their file either.
+    #[error("cannot write the reject file: {error}; {}", lost_words(*.rejects, .left.as_deref()))]
+    RejectsLost {
+        /// Why.
+        error: RejectFileError,
+        /// Rejects that are in no file.
+        rejects: u64,
+        /// Where the ones before them are.
+        left: Option<PathBuf>,
+    },
     /// The sums over what was committed do not balance.
     #[error("the books do not balance: {read} records read, {accounted} accounted for")]
     Unbalanced {
@@ -69,6 +82,17 @@ pub enum LoadError {
         /// Accounted for.
         accounted: u64,
     },
+}
+
+fn lost_words(rejects: u64, left: Option<&Path>) -> String {
+    let left = left.map(|path| path.display());
+    match (rejects, left) {
+        (0, Some(left)) => format!("the rejected records are in {left}"),
+        (n, None) => format!("rejected records that are kept nowhere: {n}"),
+        (n, Some(left)) => {
+            format!("rejected records that are kept nowhere: {n}; those before them are in {left}")
+        }
+    }
 }
 
 impl LoadError {
@@ -97,6 +121,9 @@ impl LoadError {
             Self::Ledger(error) => error.hint(),
             Self::Write(WriteError::Fenced) => Some("the other process goes on; nothing is lost".to_owned()),
             Self::Forgotten { mode, .. } => Some(forgotten_hint(*mode)),
+            Self::RejectsLost { .. } => Some(
+                "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
+            ),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
             Self::Catalog(_) | Self::Write(_) | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }

@@ -16,8 +16,10 @@ mod resume;
 mod sample;
 mod sequences;
 mod settings;
+mod unledgered;
 mod verify;
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,7 @@ pub use error::LoadError;
 pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
 pub use race::prepare;
+pub(crate) use unledgered::{Told, Unledgered};
 pub use verify::{Example, Verification, verify};
 
 /// How a load ended.
@@ -98,6 +101,9 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
                 pipe_rest: None,
                 plan: Some(prepared.describe(job)),
             };
+        }
+        if prepared.run.is_none() {
+            prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));
         }
         let mut ran = pipeline::run(job, &mut prepared, listener, stop).await;
         let watch = Watch { listener, stop, began };
