@@ -169,9 +169,15 @@ async fn send_blocks(
     seq: &mut u64,
     (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
 ) -> Result<(), SourceError> {
+    let mut last_bytes = 0;
     loop {
+        // The next one is mostly as large: what has no room yet is not read either.
+        let next = async {
+            shared.memory.room(last_bytes).await;
+            opened.next(seq).await
+        };
         let next = tokio::select! {
-            next = opened.next(seq) => next?,
+            next = next => next?,
             () = shared.stop.cancelled() => return Ok(()),
         };
         let Some((mut block, digest)) = next else { return Ok(()) };
@@ -182,6 +188,7 @@ async fn send_blocks(
             held = shared.memory.hold(&mut block) => held,
             () = shared.stop.cancelled() => return Ok(()),
         };
+        last_bytes = held.bytes();
         let read = Read { block, digest, facts: Arc::clone(facts), held };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
