@@ -17,6 +17,7 @@
 )]
 
 mod architecture;
+mod bottleneck;
 mod cli;
 mod conformance;
 mod direct;

@@ -50,9 +50,16 @@ pub(crate) fn summary(report: &Report) -> String {
     if let Some(http) = &report.http {
         let _ = writeln!(out, "  {}", http_words(http));
     }
+    if let Some(words) = bottleneck_words(report) {
+        let _ = writeln!(out, "  {words}");
+    }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
-        let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
+        let _ = writeln!(
+            out,
+            "  {skipped} {} appended by an earlier load and left out",
+            if skipped == 1 { "source was" } else { "sources were" }
+        );
     }
     let run = if report.run.is_empty() { "no ledger".to_owned() } else { format!("run {}", report.run) };
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
@@ -60,9 +67,20 @@ pub(crate) fn summary(report: &Report) -> String {
     out
 }
 
+/// What stood in the way of a faster load, where it took long enough to ask.
+fn bottleneck_words(report: &Report) -> Option<String> {
+    const WORTH_ASKING_SECONDS: f64 = 1.0;
+    let seconds = &report.seconds;
+    let bottleneck = report.bottleneck.filter(|_| seconds.pipeline >= WORTH_ASKING_SECONDS)?;
+    let shares =
+        seconds.shares().map(|(which, share)| format!("{} {:.0}%", which.name(), share * 100.0)).join(", ");
+    Some(format!("bottleneck: the {} (of the time: {shares})", bottleneck.name()))
+}
+
 /// Requests, and what they came to.
 fn http_words(http: &HttpReport) -> String {
-    let mut words = format!("{} requests, {}", HumanCount(http.requests), HumanBytes(http.bytes));
+    let what = if http.requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{} {what}, {}", HumanCount(http.requests), HumanBytes(http.bytes));
     let counts = [
         (http.retried, "retried"),
         (http.refused, "refused for now"),

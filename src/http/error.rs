@@ -44,12 +44,20 @@ pub enum HttpError {
         reason: String,
     },
     /// The server was not reached, or the connection broke before the answer.
-    #[error("cannot fetch {url}")]
+    #[error("cannot fetch {url}: {reason}")]
     Connection {
         /// The request.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why: the cause behind all causes, in its own words.
+        reason: String,
+    },
+    /// Credentials would be readable on their way.
+    #[error("cannot fetch {url}: its credentials would go through the proxy {proxy} in the open")]
+    OpenProxy {
+        /// The request.
+        url: String,
+        /// The proxy, without its own credentials.
+        proxy: String,
     },
     /// Too slow.
     #[error("{url} was too slow: no {what} within {}", humantime::format_duration(*after))]
@@ -80,16 +88,14 @@ pub enum HttpError {
         said: String,
     },
     /// Tried again and again.
-    #[error("gave {url} up after {tries} tries in {}", humantime::format_duration(*within))]
+    #[error("{last} (given up after {tries} tries in {})", humantime::format_duration(*within))]
     GaveUp {
-        /// The request.
-        url: String,
         /// How often.
         tries: u32,
         /// In how long.
         within: Duration,
-        /// The last failure.
-        source: Box<HttpError>,
+        /// The last failure, which names the request.
+        last: Box<HttpError>,
     },
     /// The server asked for a pause that is longer than patience.
     #[error("{url} answered {status} and asks to wait {}, longer than {}", humantime::format_duration(*asked), humantime::format_duration(*limit))]
@@ -189,7 +195,7 @@ impl HttpError {
         let words = match self {
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => {
-                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --basic, --bearer-file, --bearer-command"
+                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --user, --bearer-file, --bearer-command"
                 }
                 404 | 410 => return None,
                 _ => return None,
@@ -197,8 +203,8 @@ impl HttpError {
             Self::LongWait { .. } => {
                 "the same command goes on there later; --http-retry-for allows longer waits, --rate makes fewer requests"
             }
-            Self::GaveUp { source, .. } => {
-                return source.hint().or_else(|| Some("the same command fetches it again".to_owned()));
+            Self::GaveUp { last, .. } => {
+                return last.hint().or_else(|| Some("the same command fetches it again".to_owned()));
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => {
                 "the same command goes on where the last batch was committed"
@@ -210,8 +216,11 @@ impl HttpError {
             Self::Unexpected { .. } => {
                 "look at it: curl -i URL; a login page means that credentials are missing (--header)"
             }
-            Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --page-bytes",
+            Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --max-page-bytes",
             Self::Redirect { .. } => "name the URL that it redirects to as the source, if you trust it",
+            Self::OpenProxy { .. } => {
+                "leave the host out with NO_PROXY, or say --proxy URL if the proxy may see them"
+            }
             Self::Tls { .. } => "authorities of your own are given with --ca-file FILE",
             Self::Value(error) => return error.hint(),
             Self::BadUrl { .. }

@@ -23,6 +23,7 @@ mod page;
 mod pager;
 mod paginate;
 pub mod pointer;
+mod proxy;
 mod query;
 mod request;
 mod retry;

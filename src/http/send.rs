@@ -17,6 +17,7 @@ use super::client::Shared;
 use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
+use super::proxy::has_credentials;
 use super::request::{Method, Request};
 use super::retry::{Failure, Tries};
 use super::retry_after;
@@ -82,17 +83,16 @@ impl Shared {
             let again = tries.pause(failed.failure, &mut gate.budget(), Instant::now());
             let Some(wait) = again else {
                 let within = tries.within(Instant::now());
-                let (url, tries) = (ask.request.shown(), tries.count);
+                let (tries, last) = (tries.count, failed.error);
                 let tried = failed.failure != Failure::Final && tries > 1;
-                let source = failed.error;
                 return Err(if tried {
-                    HttpError::GaveUp { url, tries, within, source: Box::new(source) }
+                    HttpError::GaveUp { tries, within: rounded(within), last: Box::new(last) }
                 } else {
-                    source
+                    last
                 });
             };
             tracing::debug!(url = ask.request.shown(), error = %failed.error, "tried again");
-            Counting::one(&self.counting.retried);
+            self.counting.retried(ask.request.ordinal);
             pause(wait, &self.counting).await;
         }
     }
@@ -174,6 +174,7 @@ impl Shared {
     async fn exchange(&self, ask: &Ask<'_>, hop: &Hop, token: Option<&Token>) -> Result<Response, Failed> {
         let failed = |failure, error| Failed { failure, url: hop.url.clone(), error };
         let last = |error| failed(Failure::Final, error);
+        let named = self.credentials.are_for(&hop.url);
         let mut request = reqwest::Request::new(hop.verb.clone(), hop.url.clone());
         let headers = request.headers_mut();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
@@ -198,7 +199,11 @@ impl Shared {
                 headers.insert(IF_RANGE, etag);
             }
         }
+        let carries = named && !ask.request.secrets.is_empty() || has_credentials(headers);
         *request.body_mut() = hop.body.clone().map(Into::into);
+        if let Some(proxy) = self.engines.proxies.would_read(&hop.url).filter(|_| carries) {
+            return Err(last(HttpError::OpenProxy { url: ask.request.shown(), proxy }));
+        }
         let engine = self.engines.of(&hop.url).map_err(last)?;
         Counting::one(&self.counting.requests);
         let timeouts = self.settings.timeouts;
@@ -229,10 +234,8 @@ impl Shared {
         let first = match tokio::time::timeout(idle, response.chunk()).await {
             Ok(Ok(first)) => first,
             Ok(Err(error)) => {
-                return Err(failed(HttpError::Connection {
-                    url: request.shown(),
-                    source: error.without_url(),
-                }));
+                let reason = innermost(&error.without_url());
+                return Err(failed(HttpError::Connection { url: request.shown(), reason }));
             }
             Err(_) => {
                 return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: idle }));
@@ -279,6 +282,14 @@ impl Shared {
 
 const fn is_empty(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+}
+
+/// For people: tenths of a second.
+const fn rounded(time: Duration) -> Duration {
+    const TENTH_MS: u64 = 100;
+    #[expect(clippy::cast_possible_truncation, reason = "a time that somebody has waited")]
+    let tenths = time.as_millis() as u64 / TENTH_MS;
+    Duration::from_millis(tenths * TENTH_MS)
 }
 
 /// Years are not told in nanoseconds, nor shown in them.
@@ -338,7 +349,7 @@ fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
         let reason = innermost(&error);
         return (Failure::Final, HttpError::BadUrl { word: request.shown(), reason });
     }
-    (Failure::Connection, HttpError::Connection { url: request.shown(), source: error })
+    (Failure::Connection, HttpError::Connection { url: request.shown(), reason: innermost(&error) })
 }
 
 /// A cause of this kind, also inside of I/O errors.

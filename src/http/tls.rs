@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::error::HttpError;
+use super::proxy::Proxies;
 use super::settings::Settings;
 
 /// Headers of an answer: more are not meant for us. In HTTP/1.1 their bytes are limited too, by the parser's buffer of 400 KiB.
@@ -31,6 +32,7 @@ pub(super) struct Engines {
     user_agent: String,
     idle_max: usize,
     ca_file: Option<PathBuf>,
+    pub(super) proxies: Proxies,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
 }
@@ -42,6 +44,7 @@ impl Engines {
             user_agent: settings.user_agent.clone(),
             idle_max: settings.concurrency,
             ca_file: settings.ca_file.clone(),
+            proxies: Proxies::new(settings.proxy.as_ref()),
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }
@@ -68,7 +71,8 @@ impl Engines {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        reqwest::Client::builder()
+        self.proxies
+            .of(reqwest::Client::builder())?
             .tls_backend_preconfigured(config)
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())

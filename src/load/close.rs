@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
-use crate::event::Listener;
+use crate::event::{Event, Tally};
 use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
@@ -25,7 +25,7 @@ use crate::write::{Patience, Retry, WriteError};
 use super::error::LoadError;
 use super::prepare::Prepared;
 use super::unledgered::Lost;
-use super::{Ended, Outcome, reject_file, sequences};
+use super::{Ended, Outcome, Watch, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -33,13 +33,16 @@ const REASONS_MAX: u32 = 20;
 /// A load that did not end well says what was committed if the ledger answers this soon.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
 
+/// After a stop the run may still be completed and summed up for this long, as batches may be finished.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
 /// Closes a load.
 pub(super) async fn close(
     job: &Job,
     mut prepared: Prepared,
     ran: Result<Ran, LoadError>,
     completed: Result<(), LoadError>,
-    (listener, began): (Listener<'_>, Instant),
+    watch: &Watch<'_>,
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -57,7 +60,7 @@ pub(super) async fn close(
         ended = Ended::Failed(error);
     }
     if matches!(ended, Ended::Complete)
-        && let Err(error) = sequences::look_after(job, &prepared, listener).await
+        && let Err(error) = sequences::look_after(job, &prepared, watch.listener).await
     {
         ended = Ended::Failed(error);
     }
@@ -66,8 +69,7 @@ pub(super) async fn close(
         && matches!(ended, Ended::Complete)
     {
         // Everything is loaded, but what was to be kept of it is not.
-        let name = "the landing copy".to_owned();
-        ended = Ended::Failed(SourceError::Http { name, source }.into());
+        ended = Ended::Failed(SourceError::Http { source }.into());
     }
     let (unledgered, lost) = unledgered_rejects(&mut prepared);
     if let Some(lost) = lost
@@ -82,25 +84,23 @@ pub(super) async fn close(
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
         let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
     }
-    let limit = match ended {
-        Ended::Complete | Ended::SourceFailed => job.resources.retry_for,
-        _ => REPORT_LIMIT,
+    let (limit, told) = match ended {
+        Ended::Complete | Ended::SourceFailed => (job.resources.retry_for, Some(watch)),
+        _ => (REPORT_LIMIT, None),
     };
     let ending = (&ended, &unledgered);
-    let report = patiently(limit, async || report(job, &prepared, ran.as_ref(), ending, began).await);
-    let report = match tokio::time::timeout(limit + REPORT_LIMIT, report).await {
-        Ok(Ok(report)) => Some(report),
-        // What the report would have said is in the ledger; how the load ended is known.
-        Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => None,
-        Ok(Err(error)) => {
-            ended = Ended::Failed(error.into());
+    let report =
+        patiently(limit, told, async || report(job, &prepared, ran.as_ref(), ending, watch.began).await);
+    let report = tokio::select! {
+        report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
+        () = stopped(watch), if told.is_some() => None,
+    };
+    let report = match report {
+        None => {
+            ended = Ended::Interrupted;
             None
         }
-        Err(_) => {
-            let view = ErrorView::lost();
-            ended = Ended::Failed(LedgerError::Server { doing: "sum up the run", view }.into());
-            None
-        }
+        Some(report) => summed_up(report, &mut ended),
     };
     if let Some(report) = &report
         && !report.rows.balance()
@@ -109,8 +109,33 @@ pub(super) async fn close(
         let (read, accounted) = (report.rows.read, report.rows.accounted());
         ended = Ended::Failed(LoadError::Unbalanced { read, accounted });
     }
+    if let Ended::Failed(error) = &ended
+        && error.is_forgotten()
+        && let Some(run) = &prepared.run
+    {
+        let (run, database) = (run.ledger.run.clone(), prepared.pool.place());
+        ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
+    }
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
     Outcome { ended, report, pipe_rest, plan: None }
+}
+
+/// The report, if it could be had; what is wrong with it decides how the load ended, unless that is known.
+fn summed_up(
+    report: Result<Result<Report, LedgerError>, tokio::time::error::Elapsed>,
+    ended: &mut Ended,
+) -> Option<Report> {
+    let error = match report {
+        Ok(Ok(report)) => return Some(report),
+        // However the load ended: that is why, or it no longer matters.
+        Ok(Err(error @ LedgerError::Forgotten)) => error,
+        // What the report would have said is in the ledger; how the load ended is known.
+        Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => return None,
+        Ok(Err(error)) => error,
+        Err(_) => LedgerError::Server { doing: "sum up the run", view: ErrorView::lost() },
+    };
+    *ended = Ended::Failed(error.into());
+    None
 }
 
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
@@ -129,34 +154,56 @@ async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
     Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing: "close the run", view })
 }
 
-/// Repeats a step that does no harm when repeated, until it is done or patience ends.
+/// Ends some time after a stop was asked for.
+async fn stopped(watch: &Watch<'_>) {
+    watch.stop.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
+/// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why it waits, as
+/// from a writer.
 async fn patiently<T>(
     retry_for: Duration,
+    told: Option<&Watch<'_>>,
     mut step: impl AsyncFnMut() -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
     let mut retry = Retry::new(Patience { retry_for });
+    let tell = |event: Event| {
+        if let Some(watch) = told {
+            (watch.listener)(&event, &Tally::default());
+        }
+    };
     loop {
-        let error = match step().await {
-            Err(LedgerError::Server { doing, view }) if is_passing(&view) => {
-                LedgerError::Server { doing, view }
+        let (doing, view) = match step().await {
+            Err(LedgerError::Server { doing, view }) if is_passing(&view) => (doing, view),
+            done => {
+                if retry.tries() > 0 {
+                    tell(Event::GoesOn);
+                }
+                return done;
             }
-            done => return done,
         };
-        let Some(pause) = retry.pause() else { return Err(error) };
+        let Some(pause) = retry.pause() else { return Err(LedgerError::Server { doing, view }) };
+        tell(Event::Waiting { reason: format!("{doing}: {}", view.message) });
         tokio::time::sleep(pause).await;
     }
 }
 
 /// Completes the run of a pipeline that came to its end. Where the answer is lost, asking again is safe: a run is
-/// completed once.
-pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> Result<(), LoadError> {
+/// completed once. Stopped while the server is away, the run stays open.
+pub(super) async fn complete_run(
+    job: &Job,
+    prepared: &Prepared,
+    ran: &mut Ran,
+    watch: &Watch<'_>,
+) -> Result<(), LoadError> {
     let Some(run) = &prepared.run else { return Ok(()) };
     if ran.end != End::Finished || !ran.failed.is_empty() {
         return Ok(());
     }
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     fault::point(Point::Completing);
-    let standing = patiently(job.resources.retry_for, async || {
+    let standing = patiently(job.resources.retry_for, Some(watch), async || {
         let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
             .await
             .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
@@ -165,8 +212,14 @@ pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> R
             Err(LedgerError::Fenced) => standing(&session, id, epoch).await,
             Err(error) => Err(error),
         }
-    })
-    .await?;
+    });
+    let standing = tokio::select! {
+        standing = standing => standing?,
+        () = stopped(watch) => {
+            ran.end = End::Stopped;
+            return Ok(());
+        }
+    };
     match standing {
         Standing::Complete => {
             fault::point(Point::Completed);
@@ -175,6 +228,7 @@ pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> R
         // A partition that was at its end is not any more, and its writer is gone.
         Standing::Unfinished => Err(WriteError::LostCommits.into()),
         Standing::Lost => Err(LedgerError::Fenced.into()),
+        Standing::Gone => Err(LedgerError::Forgotten.into()),
     }
 }
 
@@ -229,6 +283,7 @@ async fn report(
             retries: tally.retries,
         },
         seconds: ran.as_ref().map(|ran| ran.seconds).unwrap_or_default(),
+        bottleneck: ran.as_ref().and_then(|ran| ran.seconds.bottleneck()),
         elapsed_seconds: elapsed,
         rows_per_second: per_second(here, elapsed),
     })
@@ -278,10 +333,13 @@ fn source_reports(
             (None, false) => SourceState::Unfinished,
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
+        let of_source = |web: &super::input::Web| web.client.retries_of(u64::from(ordinal));
+        let retries = prepared.web.as_ref().map_or(0, of_source);
         // The rest of a source that was set aside is the same source to its reader.
         if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;
             earlier.rejected += sums.rejected;
+            earlier.retries += retries;
             earlier.state = state;
             earlier.error = error;
             continue;
@@ -292,7 +350,7 @@ fn source_reports(
             bytes: input.size().unwrap_or(read),
             read: sums.read,
             rejected: sums.rejected,
-            retries: 0,
+            retries,
             state,
             error,
         });

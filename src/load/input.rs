@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,8 @@ pub struct Web {
     pub paginate: Option<Paginate>,
     /// Pages of one endpoint; more are a failure.
     pub pages_max: u64,
+    /// An endpoint without a second page was spoken of: once is enough for a thousand of them.
+    pub lonely_said: Arc<AtomicBool>,
 }
 
 /// Where the reading of a source begins, and what finds that again in a source from the network.
@@ -210,7 +212,14 @@ impl Input {
             header: records.header().to_vec(),
             constants: self.constants(),
         };
-        Ok(Opened::new(Origin::Here(records), layout, begin.at))
+        let lonely = records.lonely();
+        let mut opened = Opened::new(Origin::Here(records), layout, begin.at);
+        if let (Some(lonely), Some(web)) = (lonely, web)
+            && !web.lonely_said.swap(true, Ordering::Relaxed)
+        {
+            opened.note.get_or_insert(lonely);
+        }
+        Ok(opened)
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -241,7 +250,7 @@ impl Input {
             request.ordinal = u64::from(begin.at.source);
         }
         let stream = match (location, web) {
-            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max })) => {
+            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max, .. })) => {
                 let from = (begin.at, begin.pages.as_slice());
                 let web = (client.clone(), paginate, *pages_max);
                 let opening = Opening::fetch((spec, *request), web, from, progress).await?;

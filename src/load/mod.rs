@@ -68,6 +68,13 @@ pub struct Outcome {
     pub plan: Option<String>,
 }
 
+/// Who watches a load: is told of waiting, may stop it, and asks how long it took.
+struct Watch<'a> {
+    listener: Listener<'a>,
+    stop: &'a CancellationToken,
+    began: Instant,
+}
+
 /// Attempts in one process after the server lost acknowledged commits.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -98,15 +105,16 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         if prepared.run.is_none() {
             prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));
         }
-        let ran = pipeline::run(job, &mut prepared, listener, stop).await;
-        let completed = match &ran {
-            Ok(ran) => close::complete_run(job, &prepared, ran).await,
+        let mut ran = pipeline::run(job, &mut prepared, listener, stop).await;
+        let watch = Watch { listener, stop, began };
+        let completed = match &mut ran {
+            Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,
             Err(_) => Ok(()),
         };
         let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
         if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
-            return close::close(job, prepared, ran, completed, (listener, began)).await;
+            return close::close(job, prepared, ran, completed, &watch).await;
         }
     }
 }

@@ -88,6 +88,21 @@ pub(super) async fn sample(
 }
 
 impl Sampled {
+    /// Why there is nothing to plan with, if that is because sources could not be opened.
+    pub(super) fn first_failure(&mut self) -> Option<SourceError> {
+        if !self.inference.columns().is_empty() {
+            return None;
+        }
+        let failed =
+            self.kept.iter().filter(|(_, opened)| opened.is_err()).map(|(ordinal, _)| *ordinal).min();
+        self.kept.remove(&failed?)?.err()
+    }
+
+    /// What is worth saying about the sources that were opened.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        self.kept.values_mut().filter_map(|opened| opened.as_mut().ok()?.take_note()).collect()
+    }
+
     /// Looks at so many blocks; the names of the fields.
     async fn look(&mut self, opened: &mut Opened, blocks: usize, limits: &DecodeLimits) -> Vec<String> {
         let layout: Layout = opened.layout().clone();

@@ -48,7 +48,7 @@ pub struct Ran {
     pub exact: bool,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
-    /// Where the writers' time went.
+    /// Where the time went.
     pub seconds: Seconds,
 }
 

@@ -165,11 +165,9 @@ pub enum SourceError {
         reason: String,
     },
     /// The network, the server or its answer.
-    #[error("cannot fetch {name}")]
+    #[error(transparent)]
     Http {
-        /// The source.
-        name: String,
-        /// Why.
+        /// Why; it names the request.
         source: HttpError,
     },
     /// Nothing where records should be.

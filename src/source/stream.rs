@@ -180,7 +180,7 @@ impl Stream {
         let progress = Arc::clone(&self.progress);
         if let Some(Network { origin, version, .. }) = &self.network {
             let body = origin.open(seek, Some(version)).await;
-            let body = body.map_err(|source| SourceError::Http { name: name(), source })?;
+            let body = body.map_err(|source| SourceError::Http { source })?;
             if let Some(why) = web::difference(version, body.identity()) {
                 return Err(SourceError::BodyChanged { name: name(), source: BodyChanged(why) });
             }
@@ -341,7 +341,7 @@ impl Stream {
     fn read_error(&self, source: io::Error) -> SourceError {
         let name = self.spec.name.clone();
         let source = match web::cause(source) {
-            web::Cause::Http(source) => return SourceError::Http { name, source },
+            web::Cause::Http(source) => return SourceError::Http { source },
             web::Cause::Changed(source) => return SourceError::BodyChanged { name, source },
             web::Cause::Other(source) => source,
         };
