@@ -48,6 +48,8 @@ pub struct Reading {
     pub columns: Option<Vec<String>>,
     /// An unquoted CSV field equal to this is NULL.
     pub null_as: Option<String>,
+    /// Lines of CSV before the header.
+    pub skip_lines: Option<u32>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,
     /// Encoding of sources without a byte order mark, if it is not UTF-8.

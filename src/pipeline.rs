@@ -9,12 +9,14 @@
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
 mod account;
+mod memory;
 mod read;
+mod waits;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
@@ -32,7 +34,9 @@ use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
+use memory::{Held, Memory};
 use read::{Begun, read};
+use waits::{Reading, Waits, thread_cpu};
 
 pub use account::{End, Ran};
 
@@ -63,6 +67,8 @@ struct Shared<'a> {
     facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
     /// Writers that do not know what became of their batch.
     in_doubt: Arc<AtomicUsize>,
+    /// What blocks and all that is made of them take.
+    memory: Arc<Memory>,
 }
 
 /// A block with what is needed to decode it.
@@ -70,6 +76,8 @@ struct Read {
     block: Block,
     digest: Digest,
     facts: Arc<SourceFacts>,
+    held: Arc<Held>,
+    reading: Reading,
 }
 
 /// Runs the pipeline to its end.
@@ -79,6 +87,7 @@ pub async fn run(
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
+    let began = Instant::now();
     let mut begun = Begun { kept: std::mem::take(&mut prepared.kept), ahead: prepared.ahead.take() };
     let shared = Shared {
         job,
@@ -88,6 +97,7 @@ pub async fn run(
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
+        memory: Memory::new(&job.resources),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -116,7 +126,15 @@ pub async fn run(
         )
     };
     tokio::select! {
-        done = stages => done.map(|((), (), (), ran)| ran),
+        done = stages => done.map(|((), (waits, handed_out), (), mut ran)| {
+            // With all batches handed out there is nothing left to wait for but the writers.
+            ran.seconds.waiting_for_writer = (waits.writer + handed_out.elapsed()).as_secs_f64();
+            ran.seconds.waiting_for_source = waits.source;
+            ran.seconds.reading = waits.reading.as_secs_f64();
+            ran.seconds.decoding = waits.decoding.as_secs_f64();
+            ran.seconds.pipeline = began.elapsed().as_secs_f64();
+            ran
+        }),
         () = beat(&shared) => Err(LoadError::Worker("the heartbeat ended".to_owned())),
     }
 }
@@ -172,7 +190,13 @@ async fn beat(shared: &Shared<'_>) {
     }
 }
 
-type Encoded = (EncodedBlock, Digest);
+/// A block that is on its way to the batches.
+struct Encoded {
+    block: EncodedBlock,
+    digest: Digest,
+    reading: Reading,
+    cpu: Duration,
+}
 
 /// Decodes and maps blocks on worker threads; they come out in the order in which they went in.
 fn encode(
@@ -189,14 +213,18 @@ fn encode(
             let heard = heard.clone();
             async move {
                 let encoded = tokio::task::spawn_blocking(move || {
-                    let Read { block, digest, facts } = read;
+                    let began = thread_cpu();
+                    let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
-                    (encode_block(&mapping, layout, targets, Arc::new(block)), digest)
+                    let block = encode_block(&mapping, layout, targets, Arc::new(block));
+                    held.grow(block.parts.iter().map(|part| part.bytes.len()).sum());
+                    Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
                 })
                 .await
                 .map_err(|error| LoadError::Worker(error.to_string()))?;
-                if encoded.0.ignored_fields > 0 {
-                    let _ = heard.send(Heard::Ignored { fields: encoded.0.ignored_fields }).await;
+                let fields = encoded.block.ignored_fields;
+                if fields > 0 {
+                    let _ = heard.send(Heard::Ignored { fields }).await;
                 }
                 Ok(encoded)
             }
@@ -204,12 +232,13 @@ fn encode(
         .buffered(workers)
 }
 
-/// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end.
+/// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end. Returns what it
+/// waited for, and when all were handed out.
 async fn batch(
     shared: &Shared<'_>,
     encoded: impl Stream<Item = Result<Encoded, LoadError>>,
     writers: Vec<mpsc::Sender<Batch>>,
-) -> Result<(), LoadError> {
+) -> Result<(Waits, Instant), LoadError> {
     let prepared = shared.prepared;
     let hashes = match (prepared.mapping.key.is_empty(), prepared.mapping.hashed.is_empty()) {
         (true, _) => KeyHashes::None,
@@ -224,18 +253,33 @@ async fn batch(
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     flush.tick().await;
+    let mut waits = Waits::default();
     loop {
+        let since = Instant::now();
         let batches = tokio::select! {
             next = encoded.next() => match next {
                 Some(next) => {
-                    let (block, digest) = next?;
-                    batcher.push(block, digest)
+                    let Encoded { block, digest, reading, cpu } = next?;
+                    waits.fed(since, &reading);
+                    waits.decoding += cpu;
+                    let mut batches = batcher.push(block, digest);
+                    if shared.memory.is_wanted() {
+                        batches.extend(batcher.flush());
+                    }
+                    batches
                 }
-                None => break,
+                None => break waits.ended(since),
             },
-            _ = flush.tick() => batcher.flush(),
+            () = shared.memory.wanted() => {
+                waits.still_hungry(since);
+                batcher.flush()
+            }
+            _ = flush.tick() => {
+                waits.still_hungry(since);
+                batcher.flush()
+            }
         };
-        hand_out(shared, batches, &writers).await;
+        hand_out(shared, batches, &writers, &mut waits).await;
     }
     if !shared.stop.is_cancelled() {
         // A source that was set aside keeps the run open: its rest comes last, at the next start.
@@ -243,19 +287,25 @@ async fn batch(
             && !shared.failed.load(Ordering::Relaxed);
         let last = batcher.finish(shared.end(), done);
         let last = last.into_iter().filter(|b| !prepared.checkpoints[b.partition as usize].done).collect();
-        hand_out(shared, last, &writers).await;
+        hand_out(shared, last, &writers, &mut waits).await;
     }
-    Ok(())
+    Ok((waits, Instant::now()))
 }
 
-async fn hand_out(shared: &Shared<'_>, batches: Vec<Batch>, writers: &[mpsc::Sender<Batch>]) {
+async fn hand_out(
+    shared: &Shared<'_>,
+    batches: Vec<Batch>,
+    writers: &[mpsc::Sender<Batch>],
+    waits: &mut Waits,
+) {
     for batch in batches {
-        if let Some(writer) = writers.get(batch.partition as usize)
-            && writer.send(batch).await.is_err()
-        {
+        let Some(writer) = writers.get(batch.partition as usize) else { continue };
+        let since = Instant::now();
+        if writer.send(batch).await.is_err() {
             // The writer has failed, and its error ends the load; or it was given up after a stop, which ends it too.
             return shared.stop.cancelled().await;
         }
+        waits.writer += since.elapsed();
     }
 }
 

@@ -126,21 +126,77 @@ pub struct PoolReport {
     pub batches: u64,
     /// Of them, straight into the table: their rows were all new.
     pub direct: u64,
+    /// Of them, tried that way and refused by the table: they went by staging.
+    pub direct_refused: u64,
     /// Of them, by the careful path.
     pub careful: u64,
     /// Tries beyond the first.
     pub retries: u64,
 }
 
-/// Where the time of the writers went, in seconds summed over all connections, of this process.
+/// Where the time went, in seconds, of this process.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Seconds {
-    /// Sending to staging.
+    /// Wall clock: nothing to decode, since bytes of a source had not come.
+    pub waiting_for_source: f64,
+    /// Decompressing and finding records, by the one loop that reads.
+    pub reading: f64,
+    /// CPU time of the threads that decode, map and make COPY text.
+    pub decoding: f64,
+    /// Wall clock: nowhere to put the next batch, or nothing left to do, since writers were busy.
+    pub waiting_for_writer: f64,
+    /// Sending to staging or into the table, summed over all connections.
     pub copying: f64,
-    /// Merging into the table.
+    /// Merging into the table, likewise.
     pub merging: f64,
-    /// Keeping rejects, moving the checkpoint, committing.
+    /// Keeping rejects, moving the checkpoint, committing, likewise.
     pub committing: f64,
+    /// Wall clock from the first byte to the last commit.
+    pub pipeline: f64,
+}
+
+/// What a faster load would need more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bottleneck {
+    /// The sources: bytes came too slowly.
+    Source,
+    /// This program: neither source nor server kept it waiting.
+    Loader,
+    /// The server, or the way to it.
+    Server,
+}
+
+impl Bottleneck {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Loader => "loader",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl Seconds {
+    /// Shares of the pipeline's wall clock, from 0 to 1: waiting for sources, its own, waiting for the server.
+    #[must_use]
+    pub fn shares(&self) -> [(Bottleneck, f64); 3] {
+        let share = |seconds: f64| (seconds / self.pipeline).clamp(0.0, 1.0);
+        let (source, server) = (share(self.waiting_for_source), share(self.waiting_for_writer));
+        let loader = (1.0 - source - server).max(0.0);
+        [(Bottleneck::Source, source), (Bottleneck::Loader, loader), (Bottleneck::Server, server)]
+    }
+
+    /// The largest share; none where nothing was done.
+    #[must_use]
+    pub fn bottleneck(&self) -> Option<Bottleneck> {
+        if self.pipeline <= 0.0 {
+            return None;
+        }
+        self.shares().into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(which, _)| which)
+    }
 }
 
 /// What a load came to. `rows`, `sources` and `rejects` speak of the run from its first start, the rest of this process.
@@ -176,8 +232,10 @@ pub struct Report {
     pub http: Option<HttpReport>,
     /// The pool.
     pub pool: PoolReport,
-    /// Where the writers' time went.
+    /// Where the time went.
     pub seconds: Seconds,
+    /// What stood in the way of a faster load; none where the pipeline did not come to an end.
+    pub bottleneck: Option<Bottleneck>,
     /// Wall-clock time of this process.
     pub elapsed_seconds: f64,
     /// Records accounted for by this process, a second.
@@ -187,4 +245,27 @@ pub struct Report {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bottleneck_is_what_the_pipeline_waited_for_most_or_else_itself() {
+        let check = |waiting_for_source, waiting_for_writer, expected| {
+            let seconds =
+                Seconds { waiting_for_source, waiting_for_writer, pipeline: 10.0, ..Seconds::default() };
+            assert_eq!(seconds.bottleneck(), Some(expected), "{seconds:?}");
+            let sum: f64 = seconds.shares().iter().map(|(_, share)| share).sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{seconds:?}");
+        };
+        check(9.0, 0.5, Bottleneck::Source);
+        check(0.5, 9.0, Bottleneck::Server);
+        check(0.0, 0.0, Bottleneck::Loader);
+        check(3.0, 3.0, Bottleneck::Loader);
+        check(4.5, 2.0, Bottleneck::Source);
+        check(2.0, 4.5, Bottleneck::Server);
+        assert_eq!(Seconds::default().bottleneck(), None);
+    }
 }

@@ -17,6 +17,7 @@
 )]
 
 mod architecture;
+mod bottleneck;
 mod cli;
 mod conformance;
 mod direct;
@@ -24,6 +25,7 @@ mod equivalence;
 mod exactness;
 mod faults;
 mod formats;
+mod full_disk;
 mod fuzz;
 mod hostile;
 mod http;
@@ -34,6 +36,7 @@ mod many_bad;
 mod memory;
 mod outside;
 mod pg_connections;
+mod published;
 mod reference;
 mod rejects;
 mod runs;

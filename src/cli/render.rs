@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dbload::report::{HttpReport, Report, SourceState};
+use dbload::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::terminal;
@@ -50,6 +50,9 @@ pub(crate) fn summary(report: &Report) -> String {
     if let Some(http) = &report.http {
         let _ = writeln!(out, "  {}", http_words(http));
     }
+    if let Some(words) = bottleneck_words(report) {
+        let _ = writeln!(out, "  {words}");
+    }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
         let _ = writeln!(
@@ -62,6 +65,16 @@ pub(crate) fn summary(report: &Report) -> String {
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
     let _ = writeln!(out, "  {}, mode {}, {run}{attempts}", report.guarantee.name(), report.mode);
     out
+}
+
+/// What stood in the way of a faster load, where it took long enough to ask.
+fn bottleneck_words(report: &Report) -> Option<String> {
+    const WORTH_ASKING_SECONDS: f64 = 1.0;
+    let seconds = &report.seconds;
+    let bottleneck = report.bottleneck.filter(|_| seconds.pipeline >= WORTH_ASKING_SECONDS)?;
+    let shares =
+        seconds.shares().map(|(which, share)| format!("{} {:.0}%", which.name(), share * 100.0)).join(", ");
+    Some(format!("bottleneck: the {} (of the time: {shares})", bottleneck.name()))
 }
 
 /// Requests, and what they came to.
@@ -125,18 +138,29 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     if kinds > REASONS_SHOWN {
         let _ = writeln!(out, "  and {} more kinds", kinds - REASONS_SHOWN);
     }
+    if report.rejects.reasons.iter().take(REASONS_SHOWN).any(is_date) {
+        out.push_str("hint: dates such as 31.12.2024 need --datestyle DMY, and 12/31/2024 needs MDY\n");
+    }
     match &report.rejects.file {
         Some(file) => {
             let word = terminal::shell_word(file);
             let file = terminal::line(file);
             let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
         }
+        // Without a ledger the error says what became of them.
+        None if report.run.is_empty() => {}
         None => {
             let _ =
                 write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
         }
     }
     Some(out)
+}
+
+/// A value that is no date as PostgreSQL was told to read dates.
+fn is_date(reason: &Reason) -> bool {
+    let of_dates = |name: &String| name.starts_with("date") || name.starts_with("timestamp");
+    matches!(reason.sqlstate.as_str(), "22007" | "22008") && reason.type_name.as_ref().is_some_and(of_dates)
 }
 
 /// Text of records must not fill the screen either.

@@ -94,9 +94,22 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
     }
 }
 
+/// The delimiter of a first line such as `sep=;`, which spreadsheets write and read.
+fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
+    let line = text.split(|&byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let [delimiter] = line.strip_prefix(b"sep=")? else { return None };
+    let dialect = Dialect { skip_lines: 1, ..Dialect::delimited_by(*delimiter) };
+    dialect.check().is_ok().then_some(dialect)
+}
+
+const ANNOUNCED: &str = "by its first line, which says the delimiter";
+
 /// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter is sought.
 fn csv_by_name(dialect: Dialect, head: &[u8]) -> Detected {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if let Some(dialect) = announced_delimiter(text) {
+        return Detected { format: Format::Csv(dialect), because: ANNOUNCED };
+    }
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     if count_unquoted(first_line, b',') == 0
         && let (delimiter @ (b';' | b'\t' | b'|'), because) = sniff_delimiter(text)
@@ -117,6 +130,9 @@ fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
         Some(b'[') => found(Format::Json { records: None }, "by its first byte, `[`"),
         Some(b'<') => Err(DetectError::Markup),
         _ => {
+            if let Some(dialect) = announced_delimiter(text) {
+                return found(Format::Csv(dialect), ANNOUNCED);
+            }
             let (delimiter, because) = sniff_delimiter(text);
             found(Format::Csv(Dialect::delimited_by(delimiter)), because)
         }

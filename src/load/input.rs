@@ -270,7 +270,8 @@ impl Input {
         };
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
-        let format = format_of(reading, async || stream.detect().await).await?;
+        let format =
+            format_of(reading, async || stream.detect(reading.skip_lines.unwrap_or_default()).await).await?;
         if matches!(format, Format::Json { .. }) {
             stream.end_shows();
         }
@@ -297,6 +298,7 @@ async fn format_of(
             dialect.quote = reading.quote.unwrap_or(dialect.quote);
             dialect.columns.clone_from(&reading.columns);
             dialect.null_as.clone_from(&reading.null_as);
+            dialect.skip_lines = reading.skip_lines.unwrap_or(dialect.skip_lines);
         }
         Format::Json { records } => records.clone_from(&reading.records),
         Format::Jsonl | Format::Rejects => {}

@@ -26,7 +26,8 @@ pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use pool::{Client, Pool, connect_pool};
 pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_passing, may_be_changed_table,
+    Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_missing_object, is_passing,
+    may_be_changed_table,
 };
 pub use sqlx_door::connect_sqlx;
 pub use tls::TlsError;

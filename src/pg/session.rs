@@ -222,6 +222,9 @@ fn drop_last_row(rows: &mut Bytes) -> u64 {
     1
 }
 
+/// A chunk goes out in parts of this many bytes: the driver copies each, and a row may have megabytes.
+const SENT_BYTES: usize = 64 * 1024;
+
 /// Sends the chunks of a COPY that the server has agreed to, and ends it.
 async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
     let mut sink = std::pin::pin!(sink);
@@ -230,12 +233,15 @@ async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> R
         if fault::defect(Defect::DropRecord) && dropped == 0 {
             dropped = drop_last_row(&mut chunk);
         }
-        if let Err(error) = sink.send(chunk).await {
-            // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
-            return Err(match sink.as_mut().finish().await {
-                Err(reason) => ErrorView::from(&reason),
-                Ok(_) => ErrorView::from(&error),
-            });
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(SENT_BYTES));
+            if let Err(error) = sink.send(part).await {
+                // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
+                return Err(match sink.as_mut().finish().await {
+                    Err(reason) => ErrorView::from(&reason),
+                    Ok(_) => ErrorView::from(&error),
+                });
+            }
         }
     }
     sink.finish().await.map(|copied| copied + dropped).map_err(|e| ErrorView::from(&e))

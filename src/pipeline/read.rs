@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -13,6 +14,7 @@ use crate::source::SourceError;
 use crate::write::LedgerRef;
 
 use super::account::Heard;
+use super::waits::Reading;
 use super::{Read, Shared};
 
 /// Sources that were begun before the pipeline.
@@ -21,6 +23,14 @@ pub(super) struct Begun {
     pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
     /// Being fetched.
     pub(super) ahead: Option<Ahead>,
+}
+
+/// How far reading has come.
+struct Course {
+    /// The number of the next record in this process.
+    seq: u64,
+    /// Since when the next block is looked for: opening its source is part of that.
+    since: Instant,
 }
 
 /// Reads the sources in order, from the earliest checkpoint on. One that fails for good is set aside before
@@ -33,7 +43,7 @@ pub(super) async fn read(
 ) -> Result<(), LoadError> {
     let checkpoints = &shared.prepared.checkpoints;
     let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_else(|| shared.end());
-    let mut seq = 0;
+    let mut course = Course { seq: 0, since: Instant::now() };
     for (ordinal, input) in shared.prepared.inputs.iter().enumerate() {
         let source = input.begin.source;
         let Some(begin) = input.begin_from(from, checkpoints) else { continue };
@@ -59,7 +69,7 @@ pub(super) async fn read(
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
-                let sent = send_blocks(shared, &mut opened, &facts, &mut seq, (&blocks, &heard)).await;
+                let sent = send_blocks(shared, &mut opened, &facts, &mut course, (&blocks, &heard)).await;
                 match sent {
                     Ok(()) => Ok(()),
                     // Found out behind the resume point: another partition had read further.
@@ -166,22 +176,27 @@ async fn send_blocks(
     shared: &Shared<'_>,
     opened: &mut Opened,
     facts: &Arc<SourceFacts>,
-    seq: &mut u64,
+    course: &mut Course,
     (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
 ) -> Result<(), SourceError> {
     loop {
-        let next = tokio::select! {
-            next = opened.next(seq) => next?,
+        let (next, reading) = tokio::select! {
+            (next, reading) = Reading::of(course.since, opened.next(&mut course.seq)) => (next?, reading),
             () = shared.stop.cancelled() => return Ok(()),
         };
-        let Some((block, digest)) = next else { return Ok(()) };
+        let Some((mut block, digest)) = next else { return Ok(()) };
         if shared.job.verify {
             let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
         }
-        let read = Read { block, digest, facts: Arc::clone(facts) };
+        let held = tokio::select! {
+            held = shared.memory.hold(&mut block) => held,
+            () = shared.stop.cancelled() => return Ok(()),
+        };
+        let read = Read { block, digest, facts: Arc::clone(facts), held, reading };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
             () = shared.stop.cancelled() => return Ok(()),
         }
+        course.since = Instant::now();
     }
 }

@@ -24,6 +24,7 @@ use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
 use super::transcode::Transcode;
 use super::web::{self, BodyChanged, Origin, Running};
+use crate::format::header::after_lines;
 use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
 use crate::http::Version;
 
@@ -197,13 +198,14 @@ impl Stream {
         Ok(decompress(self.compression, Counted::new(raw.take(size - seek), progress, seek)))
     }
 
-    /// Says what format the content has; nothing is lost of it.
+    /// Says what format the content behind so many lines has; nothing is lost of it.
     ///
     /// # Errors
     /// When it cannot be read, or is nothing that dbload reads.
-    pub async fn detect(&mut self) -> Result<Detected, SourceError> {
+    pub async fn detect(&mut self, skip_lines: u32) -> Result<Detected, SourceError> {
         self.fill_head().await?;
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+        let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
         if let Some(network) = &self.network {
             let content_type = network.content_type.as_deref();
             return content::detect(&self.spec, content_type, head, content::Body::File);

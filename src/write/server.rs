@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Pool, Session, literal};
+use crate::pg::{ErrorView, Pool, Session, is_missing_object, literal};
 
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
@@ -95,7 +95,11 @@ impl Server for Postgres {
                 if !error.lost {
                     session.roll_back().await;
                 }
-                return Err(error);
+                // No ledger, no checkpoint.
+                return match error.sqlstate.as_deref() {
+                    Some(code) if is_missing_object(code) => Ok(None),
+                    _ => Err(error),
+                };
             }
         };
         session.transaction_ended();

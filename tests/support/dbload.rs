@@ -390,6 +390,7 @@ pub struct Pool {
     pub batches: u64,
     pub careful: u64,
     pub direct: u64,
+    pub direct_refused: u64,
     pub retries: u64,
 }
 
@@ -425,7 +426,8 @@ impl Report {
             assert_eq!(reject.dbload_reject, 1);
             assert!(!reject.reason.is_empty());
             let kept = reject.record.is_some() || reject.raw.is_some() || reject.raw_base64.is_some();
-            assert!(kept, "neither record nor raw: {reject:?}");
+            let said = reject.reason.contains("only the place is kept");
+            assert!(kept != said, "neither record nor raw: {reject:?}");
         }
         rejects
     }

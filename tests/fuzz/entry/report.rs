@@ -65,6 +65,7 @@ pub fn run(data: &[u8]) {
         ignored_fields: rows.inserted,
         pool: PoolReport::default(),
         seconds: Seconds::default(),
+        bottleneck: None,
         elapsed_seconds: elapsed,
         rows_per_second: rows.read,
     };
