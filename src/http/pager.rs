@@ -312,19 +312,28 @@ impl Pager {
             return Ok(None);
         }
         if matches!(param, Param::Query(_)) {
-            let is_first = self.current.page == 0;
-            let found = pointer::find(seen.text, pointer).ok().flatten().map(|raw| raw.get());
-            // Behind the last page some say 0: to begin again is no next page. As a text on the first page it may be one.
-            let is_end = |token: &str| token == "false" || token == "0" && (!is_first || found == Some("0"));
-            return Ok(self.scalar(seen, pointer)?.filter(|token| !is_end(token)).map(Token::Text));
+            let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(Token::Text);
+            return Ok(token.filter(|token| !self.is_zero(token, param)));
         }
         self.has_parent(seen, pointer)?;
         let found =
             pointer::find(seen.text, pointer).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
         let token = found.map(|raw| raw.get().to_owned());
         Ok(token
-            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "0" | "\"\"" | "[]" | "{}"))
-            .map(Token::Json))
+            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "\"\"" | "[]" | "{}"))
+            .map(Token::Json)
+            .filter(|token| !self.is_zero(token, param)))
+    }
+
+    /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before, it is a circle, and
+    /// on the first page it may be one.
+    fn is_zero(&self, token: &Token, param: &Param) -> bool {
+        let is_zero = matches!(token, Token::Text(text) | Token::Json(text) if text == "0");
+        let mut next = self.current.clone();
+        is_zero
+            && self.current.page > 0
+            && set(&mut next, param, token).is_ok()
+            && !self.requests_seen.contains(&identity(&next))
     }
 
     /// Whether the page has what the pointer goes through: where that is missing, it is not the page that was meant.
