@@ -277,7 +277,14 @@ impl Stream {
     /// Takes the first `bytes` of the buffer.
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.offset += bytes as u64;
-        let taken = self.buffer.split_to(bytes);
+        // A pipe gives little at a time: split off, it would hold the whole room that was made for more.
+        let taken = if bytes < self.buffer.capacity() / 2 {
+            let taken = BytesMut::from(&self.buffer[..bytes]);
+            bytes::Buf::advance(&mut self.buffer, bytes);
+            taken
+        } else {
+            self.buffer.split_to(bytes)
+        };
         if let Some(running) = &mut self.running {
             running.pass(&taken);
         }
