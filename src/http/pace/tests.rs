@@ -162,7 +162,7 @@ fn a_server_that_was_away_is_not_thought_slow() {
     let mut pace = Pace::new(None);
     for round in 0..20 {
         let at = start + round * 500 * MS;
-        if round < 3 || round > 10 {
+        if !(3..=10).contains(&round) {
             pace.accepted(at)
         } else {
             let _ = pace.refused(Refusal::Unavailable, at, at, None);
