@@ -1,15 +1,18 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all test-pooler faults torture hostile bench bench-http fuzz setup man model simulate
+.PHONY: help demo test test-all test-pooler faults torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make test-pooler  the tests of the main job through PgBouncer in transaction mode'
-	@echo 'make faults    every fault with every kind of load and pool size (20 minutes and more; make test has a sample)'
+	@echo 'make faults    every fault with every kind of load and pool size (half an hour and more; make test has a sample)'
 	@echo 'make torture   random loads under random faults (MINUTES=n, SEEDS=n, JOBS=n; SEED=n plays one again; PROMOTIONS=n)'
 	@echo 'make hostile   memory and rejects under hostile input at full size, in a release build'
-	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1)'
+	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1,'
+	@echo '               TOOLS=1: sling and dlt too, where they are on PATH); it says how long it will take'
+	@echo 'make bench-rooms  the pure rooms alone, beside the parsers of others'
+	@echo 'make profile   where the CPU time of a load goes, by instructions (valgrind)'
 	@echo 'make fuzz      all fuzz targets for MINUTES=15 (TARGETS="csv json": only those); docs/fuzzing.md'
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
@@ -50,6 +53,13 @@ hostile: setup
 
 bench: setup
 	cargo bench --locked --bench psql
+
+bench-rooms:
+	cargo bench --locked --bench rooms
+
+profile: setup
+	cargo build --release --locked
+	@scripts/profile
 
 fuzz: setup
 	@scripts/fuzz

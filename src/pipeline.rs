@@ -45,6 +45,8 @@ pub use account::{End, Ran};
 const BLOCKS_AHEAD: usize = 2;
 /// Batches that wait for a writer: one, so that it goes on at once.
 const BATCHES_AHEAD: usize = 1;
+/// Events that wait for the accountant: its listener may be drawing.
+const EVENTS_AHEAD: usize = 64;
 /// A slow source still gets its records committed, and its checkpoint moved, this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// An owner without a sign of life for 30 seconds may be taken over.
@@ -61,6 +63,8 @@ struct Shared<'a> {
     listener: Listener<'a>,
     /// Stops reading; what is in flight is finished.
     stop: CancellationToken,
+    /// Stops writing too: what is in flight is rolled back.
+    abort: CancellationToken,
     /// A source was set aside: the run stays open.
     failed: Arc<AtomicBool>,
     /// Formats and headers by source, for the originals of rejects.
@@ -94,6 +98,7 @@ pub async fn run(
         prepared,
         listener,
         stop: stop.child_token(),
+        abort: CancellationToken::new(),
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
@@ -101,7 +106,8 @@ pub async fn run(
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
-    let (events_in, events) = mpsc::channel(64);
+    // Where nobody else keeps rejects, hardly a batch may commit before those of the last one are kept.
+    let (events_in, events) = mpsc::channel(if prepared.run.is_some() { EVENTS_AHEAD } else { 1 });
     let mut batches_in = Vec::new();
     let mut writers = JoinSet::new();
     for (partition, checkpoint) in prepared.checkpoints.iter().enumerate() {
@@ -331,6 +337,7 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
     let done = tokio::select! {
         done = all => done,
         () = grace => Ok(()),
+        () = shared.abort.cancelled() => Ok(()),
     };
     let pool = &shared.prepared.pool;
     let busy = pool.busy();

@@ -173,7 +173,7 @@ const LONG_BYTES: u64 = 8_300_000;
 
 #[test]
 fn the_longest_records_that_are_refused_do_not_pile_up() {
-    let many = 100 / scale();
+    let many = 60 / scale();
     for ledger in ["", "--no-ledger"] {
         bounded(&format!("records of 8 MB, all refused {ledger}"), ledger, (3, 1, many), move |out| {
             for _ in 0..many {
@@ -183,20 +183,25 @@ fn the_longest_records_that_are_refused_do_not_pile_up() {
             }
             out.write_all(b"{\"id\":3}\n")
         });
-        bounded(&format!("malformed records of 8 MB {ledger}"), ledger, (3, 1, many), move |out| {
-            for _ in 0..many {
-                out.write_all(b"{\"id\":7,\"s\":\"")?;
-                fill(out, b"y", LONG_BYTES)?;
-                out.write_all(b"\n")?;
-            }
-            out.write_all(b"{\"id\":3}\n")
-        });
+        bounded(
+            &format!("malformed records of 8 MB {ledger}"),
+            &format!("--format jsonl {ledger}"),
+            (3, 1, many),
+            move |out| {
+                for _ in 0..many {
+                    out.write_all(b"{\"id\":7,\"s\":\"")?;
+                    fill(out, b"y", LONG_BYTES)?;
+                    out.write_all(b"\n")?;
+                }
+                out.write_all(b"{\"id\":3}\n")
+            },
+        );
     }
 }
 
 #[test]
 fn the_longest_records_that_are_good_do_not_pile_up() {
-    let many = 100 / scale();
+    let many = 60 / scale();
     bounded("records of 8 MB", "", (0, many, 0), move |out| {
         for id in 0..many {
             write!(out, "{{\"id\":{id},\"s\":\"")?;

@@ -1,6 +1,15 @@
 //! What is measured: each case is a table in some state and the ways of loading a file into it.
 
-use crate::data::{Data, ORDERS};
+pub(crate) mod big;
+mod far;
+mod orders;
+mod shapes;
+pub(crate) mod tools;
+
+use crate::{
+    Outcome, Wish,
+    data::{Data, ORDERS},
+};
 use std::{ffi::OsString, path::Path, time::Duration};
 
 /// A table in some state, and who loads what into it. The first way is what the others are compared with.
@@ -8,8 +17,12 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Records that are read.
     pub(crate) rows: usize,
+    /// Rows of the table that a digest must look at, where it is larger.
+    pub(crate) table_rows: usize,
     /// Runs of each way in a round: short ones need more.
     pub(crate) repeats: usize,
+    /// Long ones are run once.
+    pub(crate) rounds_max: usize,
     /// The round trip between program and server, where there is one to speak of.
     pub(crate) round_trip: Duration,
     pub(crate) ways: Vec<Way>,
@@ -22,17 +35,26 @@ pub(crate) struct Way {
     pub(crate) prepare: String,
     pub(crate) program: Program,
     /// The table that is loaded, and the one that it must be equal to afterwards.
-    pub(crate) check: Option<(&'static str, &'static str)>,
-    /// The time that the speed issue allows.
-    pub(crate) target: Option<Target>,
+    pub(crate) check: Option<(String, &'static str)>,
+    /// What is allowed.
+    pub(crate) targets: Vec<Target>,
 }
 
-/// A time that is allowed.
+/// What is allowed of one figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// In times of the case's first way.
+    /// Time, in times of the case's first way.
     Ratio(f64),
+    /// Time.
     Seconds(f64),
+    /// Bytes of WAL, in times of the case's first way.
+    Wal(f64),
+    /// The program's own CPU time for a row, in microseconds.
+    Cpu(f64),
+    /// Peak memory in MiB.
+    Peak(f64),
+    /// Peak memory, in times of the case's first way.
+    PeakRatio(f64),
 }
 
 /// What is run.
@@ -41,6 +63,8 @@ pub(crate) enum Program {
     Psql(String),
     /// dbload, with these arguments and the DSN.
     Dbload(Vec<OsString>),
+    /// Another loader: a command whose `{dsn}` is the server's URL over TCP.
+    Tool(Vec<OsString>),
     /// Either, asked for its version.
     Version(Who),
 }
@@ -107,7 +131,11 @@ fn copy(table: &str, file: &Path) -> Program {
 }
 
 fn dbload(table: &str, file: &Path, more: &[&str]) -> Program {
-    let mut words: Vec<OsString> = vec![file.into()];
+    dbload_all(table, &[file], more)
+}
+
+fn dbload_all(table: &str, files: &[&Path], more: &[&str]) -> Program {
+    let mut words: Vec<OsString> = files.iter().map(Into::into).collect();
     words.extend(["--table", table, "--pool-size", "2", "--json", "-q"].map(Into::into));
     words.extend(more.iter().map(Into::into));
     Program::Dbload(words)
@@ -115,15 +143,31 @@ fn dbload(table: &str, file: &Path, more: &[&str]) -> Program {
 
 impl Case {
     fn new(name: &'static str, ways: Vec<Way>) -> Self {
-        Self { name, rows: ORDERS, repeats: 1, round_trip: Duration::ZERO, ways }
+        Self {
+            name,
+            rows: ORDERS,
+            table_rows: ORDERS,
+            repeats: 1,
+            rounds_max: usize::MAX,
+            round_trip: Duration::ZERO,
+            ways,
+        }
     }
 
     fn rows(self, rows: usize) -> Self {
-        Self { rows, ..self }
+        Self { rows, table_rows: rows, ..self }
+    }
+
+    fn table_rows(self, table_rows: usize) -> Self {
+        Self { table_rows, ..self }
     }
 
     fn repeats(self, repeats: usize) -> Self {
         Self { repeats, ..self }
+    }
+
+    fn once(self) -> Self {
+        Self { rounds_max: 1, ..self }
     }
 
     fn round_trip_ms(self, ms: u64) -> Self {
@@ -133,187 +177,43 @@ impl Case {
 
 impl Way {
     fn new(name: &str, prepare: &str, program: Program) -> Self {
-        let check = Some(("orders", "base.orders"));
-        Self { name: name.to_owned(), prepare: prepare.to_owned(), program, check, target: None }
+        let check = Some(("orders".to_owned(), "base.orders"));
+        Self { name: name.to_owned(), prepare: prepare.to_owned(), program, check, targets: Vec::new() }
     }
 
-    fn check(self, table: &'static str, base: &'static str) -> Self {
-        Self { check: Some((table, base)), ..self }
+    fn check(self, table: &str, base: &'static str) -> Self {
+        Self { check: Some((table.to_owned(), base)), ..self }
     }
 
     fn unchecked(self) -> Self {
         Self { check: None, ..self }
     }
 
+    /// A time in times of the case's first way.
     fn target(self, ratio: f64) -> Self {
-        Self { target: Some(Target::Ratio(ratio)), ..self }
+        self.at_most(Target::Ratio(ratio))
     }
 
-    fn within(self, seconds: f64) -> Self {
-        Self { target: Some(Target::Seconds(seconds)), ..self }
+    fn at_most(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
     }
 }
 
-/// All cases.
-pub(crate) fn all(data: &Data, full: bool) -> Vec<Case> {
-    let mut cases = upserts(data);
-    cases.extend(others(data));
-    cases.extend(short(data));
-    if full {
-        cases.extend(big(data));
+/// All cases that were asked for.
+pub(crate) fn all(data: &Data, wish: &Wish) -> Outcome<Vec<Case>> {
+    let mut cases = orders::upserts(data);
+    cases.extend(orders::others(data));
+    cases.extend(shapes::cases(data, wish.full));
+    cases.extend(far::cases(data));
+    cases.extend(orders::short(data));
+    if wish.full {
+        cases.extend(far::sweeps(data));
+        cases.extend(big::cases(data));
     }
-    cases
-}
-
-/// Orders by psql's staged script, and by dbload from CSV and JSONL, into the same table.
-fn both(name: &'static str, prepare: &str, data: &Data, targets: [f64; 2]) -> Case {
-    let (csv, jsonl) = (data.file("orders.csv"), data.file("orders.jsonl"));
-    Case::new(
-        name,
-        vec![
-            Way::new("psql staged, CSV", prepare, staged("orders", &csv, COLUMNS, "o_orderkey")),
-            Way::new("dbload, CSV", prepare, dbload("orders", &csv, &[])).target(targets[0]),
-            Way::new("dbload, JSONL", prepare, dbload("orders", &jsonl, &[])).target(targets[1]),
-        ],
-    )
-}
-
-fn upserts(data: &Data) -> Vec<Case> {
-    let (csv, jsonl) = (data.file("orders.csv"), data.file("orders.jsonl"));
-    let (repeated, repeated_jsonl) = (data.file("repeated.csv"), data.file("repeated.jsonl"));
-    let mut fresh = both("fresh", FRESH, data, [0.45, 0.50]);
-    fresh.ways.insert(1, Way::new("psql \\copy, CSV", FRESH, copy("orders", &csv)));
-    let in_repeated = |way: Way| way.check("orders", "base.repeated");
-    vec![
-        fresh,
-        both("all changed", &changed(1, "true"), data, [0.55, 0.55]),
-        both("all unchanged", &changed(0, "true"), data, [0.35, 0.40]),
-        both("half new, half changed", &changed(1, "o_orderkey % 2 = 0"), data, [0.55, 0.55]),
-        Case::new(
-            "10% duplicate keys",
-            vec![
-                in_repeated(Way::new("psql staged, CSV", FRESH, staged_last(&repeated))),
-                in_repeated(Way::new("dbload, CSV", FRESH, dbload("orders", &repeated, &[])).target(0.55)),
-                in_repeated(
-                    Way::new("dbload, JSONL", FRESH, dbload("orders", &repeated_jsonl, &[])).target(0.55),
-                ),
-            ],
-        ),
-        Case::new(
-            "append without key",
-            vec![
-                Way::new("psql \\copy, CSV", KEYLESS, copy("orders", &csv)),
-                Way::new("dbload, CSV", KEYLESS, dbload("orders", &csv, &["--mode", "append", "--again"]))
-                    .target(0.80),
-                Way::new(
-                    "dbload, JSONL",
-                    KEYLESS,
-                    dbload("orders", &jsonl, &["--mode", "append", "--again"]),
-                ),
-            ],
-        ),
-    ]
-}
-
-fn others(data: &Data) -> Vec<Case> {
-    let file = |name: &str| data.file(name);
-    let orders = |name: &str, words: &[&str]| dbload("orders", &file(name), words);
-    let (line_csv, line_jsonl) = (file(&data.lines_name("csv")), file(&data.lines_name("jsonl")));
-    let lineitem = |name: &str, program| Way::new(name, LINEITEM, program).check("lineitem", "base.lineitem");
-    let slow = |name, ms| both(name, FRESH, data, [1.0, 1.0]).round_trip_ms(ms);
-    vec![
-        Case::new(
-            "lineitem, fresh",
-            vec![
-                lineitem(
-                    "psql staged, CSV",
-                    staged("lineitem", &line_csv, LINE_COLUMNS, "l_orderkey,l_linenumber"),
-                ),
-                lineitem("psql \\copy, CSV", copy("lineitem", &line_csv)),
-                lineitem("dbload, CSV", dbload("lineitem", &line_csv, &[])).target(0.50),
-                lineitem("dbload, JSONL", dbload("lineitem", &line_jsonl, &[])).target(0.50),
-            ],
-        )
-        .rows(data.lines),
-        Case::new(
-            "compressed, fresh",
-            vec![
-                Way::new("dbload, CSV", FRESH, orders("orders.csv", &[])),
-                Way::new("dbload, CSV gzip", FRESH, orders("orders.csv.gz", &[])).target(1.25),
-                Way::new("dbload, CSV zstd", FRESH, orders("orders.csv.zst", &[])).target(1.10),
-            ],
-        ),
-        Case::new(
-            "ledger, fresh",
-            vec![
-                Way::new("dbload --no-ledger, CSV", FRESH, orders("orders.csv", &["--no-ledger"])),
-                Way::new("dbload, CSV", FRESH, orders("orders.csv", &[])).target(1.015),
-            ],
-        ),
-        slow("5 ms away, fresh", 5),
-        slow("50 ms away, fresh", 50),
-    ]
-}
-
-/// Start to end of a process that has next to nothing to do.
-fn short(data: &Data) -> Vec<Case> {
-    let stored = "CREATE TABLE IF NOT EXISTS one (LIKE base.orders INCLUDING ALL);\n\
-                  INSERT INTO one SELECT * FROM base.one ON CONFLICT (o_orderkey) DO UPDATE SET o_totalprice = 0;\n";
-    let one = |name: &str, program| Way::new(name, stored, program).check("one", "base.one");
-    let psql = staged("one", &data.file("one.csv"), COLUMNS, "o_orderkey");
-    vec![
-        Case::new(
-            "one record",
-            vec![
-                one("psql staged, CSV", psql),
-                one("dbload, JSONL", dbload("one", &data.file("one.jsonl"), &[])).within(0.050),
-                one("dbload --no-ledger, JSONL", dbload("one", &data.file("one.jsonl"), &["--no-ledger"])),
-            ],
-        )
-        .rows(1)
-        .repeats(10),
-        Case::new(
-            "--version",
-            vec![
-                Way::new("psql --version", "", Program::Version(Who::Psql)).unchecked(),
-                Way::new("dbload --version", "", Program::Version(Who::Dbload)).unchecked().within(0.005),
-            ],
-        )
-        .rows(1)
-        .repeats(10),
-    ]
-}
-
-/// Whether cost grows with the table.
-fn big(data: &Data) -> Vec<Case> {
-    let (contiguous, spread) = (data.file(&data.big_name("contiguous")), data.file(&data.big_name("spread")));
-    let in_big = |way: Way| way.check("base.big", "base.big");
-    let staged_big = |file: &Path| staged("base.big", file, COLUMNS, "o_orderkey");
-    vec![
-        Case::new(
-            "into a big table, contiguous keys",
-            vec![
-                Way::new(
-                    "dbload, CSV, into 300,000",
-                    &changed(1, "true"),
-                    dbload("orders", &data.file("orders.csv"), &[]),
-                ),
-                in_big(Way::new("psql staged, CSV", &changed_in_big("contiguous"), staged_big(&contiguous))),
-                in_big(Way::new(
-                    "dbload, CSV",
-                    &changed_in_big("contiguous"),
-                    dbload("base.big", &contiguous, &[]),
-                ))
-                .target(1.25),
-            ],
-        ),
-        Case::new(
-            "into a big table, spread keys",
-            vec![
-                in_big(Way::new("psql staged, CSV", &changed_in_big("spread"), staged_big(&spread))),
-                in_big(Way::new("dbload, CSV", &changed_in_big("spread"), dbload("base.big", &spread, &[])))
-                    .target(0.80),
-            ],
-        ),
-    ]
+    if wish.tools {
+        cases.extend(tools::case(data)?);
+    }
+    let wanted = |case: &Case| wish.cases.as_ref().is_none_or(|part| case.name.contains(&**part));
+    Ok(cases.into_iter().filter(wanted).collect())
 }

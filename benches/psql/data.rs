@@ -1,6 +1,6 @@
 //! The files: TPC-H orders and lineitem from the tpchgen crate, made once, kept in target/bench-data.
 
-use crate::{Outcome, Wish, note};
+use crate::{Outcome, Wish, cases::big::TIMES, note, shape::Shape};
 use std::{
     fmt::Display,
     fs::{self, File},
@@ -22,6 +22,8 @@ const BIG: usize = 10_000_000;
 /// Orders of a TPC-H scale factor of 1; lineitem has a little over four times as many.
 const ORDERS_A_SCALE: f64 = 1_500_000.0;
 const LINES_A_SCALE: f64 = 6_000_000.0;
+/// Orders in 80 MB of CSV.
+const MB_80: usize = 720_000;
 /// How far back a repeated key was first seen, at most: beyond a batch, but not by much.
 const REPEAT_DISTANCE: usize = 50_000;
 
@@ -54,9 +56,19 @@ impl Data {
         let name = data.lines_name("csv");
         data.make(&name, LineItemCsv::header(), lines().iter().take(data.lines).map(LineItemCsv::new))?;
         data.make(&data.lines_name("jsonl"), "", lines().iter().take(data.lines).map(|l| line_json(&l)))?;
+        for shape in &Shape::ALL {
+            shape.ready(&data)?;
+        }
         if wish.full {
             let all = || orders(scale(data.big, ORDERS_A_SCALE)).take(data.big);
             data.make(&data.big_name("big"), OrderCsv::header(), all().map(OrderCsv::new))?;
+            for n in 1..=TIMES {
+                let link = data.file(&data.again(n));
+                if !link.exists() {
+                    std::os::unix::fs::symlink(data.big_name("big"), link)?;
+                }
+            }
+            data.make(&data.big_name("80mb"), OrderCsv::header(), all().take(MB_80).map(OrderCsv::new))?;
             let middle = all().skip((data.big - ORDERS) / 2).take(ORDERS);
             data.make(&data.big_name("contiguous"), OrderCsv::header(), middle.map(OrderCsv::new))?;
             let spread = all().step_by(data.big / ORDERS).take(ORDERS);
@@ -83,6 +95,11 @@ impl Data {
         format!("{which}-{}.csv", self.big)
     }
 
+    /// The file of the big table by another name: a source is named once. 0: the file itself.
+    pub(crate) fn again(&self, n: usize) -> String {
+        if n == 0 { self.big_name("big") } else { self.big_name(&format!("again-{n}")) }
+    }
+
     fn orders(&self, name: &str, header: &str, line: impl Fn(Order<'_>) -> String) -> Outcome<()> {
         self.make(name, header, orders(scale(ORDERS, ORDERS_A_SCALE)).take(ORDERS).map(line))
     }
@@ -103,7 +120,12 @@ impl Data {
     }
 
     /// Writes a file, unless it is there.
-    fn make(&self, name: &str, header: &str, lines: impl Iterator<Item = impl Display>) -> Outcome<()> {
+    pub(crate) fn make(
+        &self,
+        name: &str,
+        header: &str,
+        lines: impl Iterator<Item = impl Display>,
+    ) -> Outcome<()> {
         self.once(name, |out| {
             let mut out = BufWriter::with_capacity(1 << 20, out);
             if !header.is_empty() {

@@ -1,6 +1,6 @@
 //! The ground: one throwaway server, the tables that others are made from, and what is asked of the server.
 
-use crate::{Outcome, Wish, data::Data, note};
+use crate::{Outcome, Wish, data::Data, note, shape::Shape};
 use dbload::local::{Options, TempServer, cluster::url};
 use std::{
     cell::RefCell,
@@ -49,6 +49,10 @@ impl Lab {
         if wish.statements {
             options = options.conf("shared_preload_libraries = 'pg_stat_statements'");
         }
+        if wish.tools {
+            // Other loaders know no sockets of files.
+            options = options.tcp(0);
+        }
         let server = TempServer::start(options)?;
         server.create_database(DATABASE)?;
         let psql = server.cluster().binaries.psql().ok_or("no psql is installed")?;
@@ -68,6 +72,11 @@ impl Lab {
             "CREATE SCHEMA base;\nCREATE TABLE base.orders {ORDERS};\nCREATE TABLE base.repeated (LIKE base.orders);\n\
              CREATE TABLE base.lineitem {LINEITEM};\nCREATE TABLE base.one (LIKE base.orders);\n"
         );
+        for shape in &Shape::ALL {
+            script += &shape.create();
+            script += &copy(shape.base, &data.file(&shape.file("csv")));
+            script += &format!("ALTER TABLE {} ADD PRIMARY KEY (id);\n", shape.base);
+        }
         script += &copy("base.orders", &data.file("orders.csv"));
         script += &copy("base.lineitem", &data.file(&data.lines_name("csv")));
         script += &copy("base.one", &data.file("one.csv"));
@@ -174,6 +183,11 @@ impl Lab {
 
     pub(crate) fn dsn(&self) -> String {
         self.server.dsn(DATABASE)
+    }
+
+    /// The same database over TCP, for loaders that know nothing else.
+    pub(crate) fn tcp_dsn(&self) -> Outcome<String> {
+        Ok(self.server.tcp_dsn(DATABASE).ok_or("the server does not listen on TCP")?)
     }
 
     /// The same database through another folder of sockets.

@@ -1,10 +1,10 @@
 //! dbload beside psql on one throwaway server: `make bench`.
 //!
-//! Each case prepares a table, lets each program fill it in turn, asks the table for a digest of its content,
-//! and ends at once where that is not what the file says. Nothing that a program says about itself is believed.
+//! Each case prepares a table, lets each program fill it in turn, and asks the table for a digest of its content: where that
+//! is not what the file says, the run fails. Nothing that a program says about itself is believed.
 //!
-//! `ROUNDS=n` (5) · `CASES=substring` · `QUICK=1` (one round, no round trips) · `FULL=1` (3 million lines, and a table
-//! of 10 million: `BIG=rows`) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for dbload, to stderr) ·
+//! `ROUNDS=n` (5) · `CASES=substring` · `QUICK=1` (one round, no round trips) · `FULL=1` (3 million lines, other sizes of pool
+//! and batch, a table of 10 million: `BIG=rows`, over 8 GB of input) · `TOOLS=1` (sling and dlt, where installed) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for dbload, to stderr) ·
 //! `DBLOAD=path` (another binary). A whole run writes docs/benchmarks.md and .svg, any other target/bench-data/.
 
 mod cases;
@@ -15,8 +15,9 @@ mod page;
 mod plot;
 mod proxy;
 mod rounds;
+mod shape;
 
-use std::{env, error::Error, path::PathBuf, process::ExitCode};
+use std::{env, error::Error, path::PathBuf, process::ExitCode, time::Instant};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -26,6 +27,8 @@ struct Wish {
     cases: Option<String>,
     quick: bool,
     full: bool,
+    /// Other loaders, where they are installed.
+    tools: bool,
     /// Rows of the big table.
     big: Option<usize>,
     fsync: bool,
@@ -47,6 +50,7 @@ impl Wish {
             quick,
             cases: env::var("CASES").ok().filter(|cases| !cases.is_empty()),
             full: on("FULL"),
+            tools: on("TOOLS"),
             big: env::var("BIG").ok().map(|rows| rows.parse()).transpose().map_err(|_| "BIG is no number")?,
             fsync: on("FSYNC"),
             statements: on("STATEMENTS"),
@@ -70,14 +74,28 @@ fn run() -> Outcome<()> {
     let wish = Wish::from_env()?;
     let data = data::Data::ready(&wish)?;
     let lab = lab::Lab::start(&wish)?;
-    let wanted = |case: &cases::Case| wish.cases.as_ref().is_none_or(|part| case.name.contains(&**part));
-    let cases: Vec<_> = cases::all(&data, wish.full).into_iter().filter(wanted).collect();
-    lab.load_bases(&data, wish.full && cases.iter().any(|case| case.name.contains("big table")))?;
+    let cases = cases::all(&data, &wish)?;
+    let expected: Vec<f64> = cases.iter().map(|case| rounds::expected_seconds(&wish, case)).collect();
+    let minutes = |seconds: f64| (seconds / 60.0).ceil();
+    let all: f64 = expected.iter().sum();
+    note(&format!("{} cases: about {} minutes on a quiet machine", cases.len(), minutes(all)));
+    lab.load_bases(&data, wish.full && cases.iter().any(|case| case.table_rows >= data.big))?;
+    let began = Instant::now();
     let mut results = Vec::new();
-    for case in &cases {
+    for (at, case) in cases.iter().enumerate() {
         results.push(rounds::run(&lab, &wish, case)?);
+        // What is there is kept, whatever becomes of the rest.
+        page::write(&lab, &data, &wish, (&results[..], page::Part::Some))?;
+        let done: f64 = expected[..=at].iter().sum();
+        let left = (all - done) * began.elapsed().as_secs_f64() / done;
+        note(&format!("{} of {} cases; about {} minutes left", at + 1, cases.len(), minutes(left)));
     }
-    page::write(&lab, &data, &wish, &results)
+    page::write(&lab, &data, &wish, (&results[..], page::Part::All))?;
+    let wrong = results.iter().flat_map(|result| &result.ways).filter(|way| way.is_wrong()).count();
+    if wrong > 0 {
+        return Err(format!("{wrong} ways left a table with other content than the file has").into());
+    }
+    Ok(())
 }
 
 /// A line for whoever watches.

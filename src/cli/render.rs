@@ -154,6 +154,7 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
                 write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
         }
     }
+    out.truncate(out.trim_end().len());
     Some(out)
 }
 

@@ -35,6 +35,22 @@ pub enum HttpError {
         /// Why not.
         reason: String,
     },
+    /// The server does not prove to be who it should be: nothing was sent to it.
+    #[error("cannot trust {origin}: {reason}")]
+    Untrusted {
+        /// Scheme, host and port.
+        origin: String,
+        /// What is wrong with its certificate, in words.
+        reason: String,
+        /// Whose fault it is.
+        fault: TlsFault,
+    },
+    /// A page that is not there, behind pages that are counted: perhaps the end, perhaps not.
+    #[error("{last}")]
+    NoSuchPage {
+        /// What the server answered, which names the request.
+        last: Box<HttpError>,
+    },
     /// A bearer token cannot be had.
     #[error("cannot get a token from {from}: {reason}")]
     Token {
@@ -169,6 +185,19 @@ pub enum HttpError {
     },
 }
 
+/// Why a server is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFault {
+    /// Its certificate is signed by nobody that is known here.
+    Issuer,
+    /// Its certificate is for other names.
+    Name,
+    /// Its certificate is not valid at this time.
+    Time,
+    /// It does not speak TLS, or not as we do.
+    Protocol,
+}
+
 /// In which way a body broke off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cut {
@@ -221,7 +250,16 @@ impl HttpError {
             Self::OpenProxy { .. } => {
                 "leave the host out with NO_PROXY, or say --proxy URL if the proxy may see them"
             }
-            Self::Tls { .. } => "authorities of your own are given with --ca-file FILE",
+            Self::Tls { .. } => "--ca-file takes certificates in PEM",
+            Self::Untrusted { fault, .. } => match fault {
+                TlsFault::Issuer => "an authority of your own is given with --ca-file FILE",
+                TlsFault::Name => "ask for it by one of those names",
+                TlsFault::Time => "its operator has to renew it; or is the clock of this machine wrong?",
+                TlsFault::Protocol => "is it a server of http://?",
+            },
+            Self::NoSuchPage { .. } => {
+                "if that is how its pages end, say how a last page is known: --paginate '..;size=N', ;total=/POINTER or ;pages=/POINTER"
+            }
             Self::Value(error) => return error.hint(),
             Self::BadUrl { .. }
             | Self::BadSetting { .. }

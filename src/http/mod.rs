@@ -40,7 +40,7 @@ mod value;
 pub use body::Body;
 pub use client::Client;
 pub use counters::Counters;
-pub use error::{Cut, HttpError};
+pub use error::{Cut, HttpError, TlsFault};
 pub use framing::Ending;
 pub use origin::{Origin, Origins};
 pub use page::Page;

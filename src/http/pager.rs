@@ -112,6 +112,21 @@ impl Pager {
         &self.current
     }
 
+    /// The failure of the current page: one that is not there, behind others that are counted, may be how they end.
+    #[must_use]
+    pub fn failed(&self, error: HttpError) -> HttpError {
+        let counted =
+            matches!(self.paginate.by, By::Page { .. } | By::Offset { .. }) && self.current.page > 0;
+        match &error {
+            HttpError::Status { status, .. }
+                if counted && matches!(status.as_u16(), 400 | 404 | 416 | 422) =>
+            {
+                HttpError::NoSuchPage { last: Box::new(error) }
+            }
+            _ => error,
+        }
+    }
+
     /// Where it stands, to be stored.
     #[must_use]
     pub fn state(&self) -> PagerState {
@@ -290,21 +305,25 @@ impl Pager {
         Ok(())
     }
 
-    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, `[]`, or not at all.
+    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or not at all.
     fn cursor(&self, seen: &PageSeen<'_>, pointer: &str, param: &Param) -> Result<Option<Token>, HttpError> {
         if seen.records == 0 && pointer.contains("/-1") {
             // The place is in the last record, and there is none.
             return Ok(None);
         }
         if matches!(param, Param::Query(_)) {
-            return Ok(self.scalar(seen, pointer)?.filter(|token| token != "false").map(Token::Text));
+            let is_first = self.current.page == 0;
+            let found = pointer::find(seen.text, pointer).ok().flatten().map(|raw| raw.get());
+            // Behind the last page some say 0: to begin again is no next page. As a text on the first page it may be one.
+            let is_end = |token: &str| token == "false" || token == "0" && (!is_first || found == Some("0"));
+            return Ok(self.scalar(seen, pointer)?.filter(|token| !is_end(token)).map(Token::Text));
         }
         self.has_parent(seen, pointer)?;
         let found =
             pointer::find(seen.text, pointer).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
         let token = found.map(|raw| raw.get().to_owned());
         Ok(token
-            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "\"\"" | "[]" | "{}"))
+            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "0" | "\"\"" | "[]" | "{}"))
             .map(Token::Json))
     }
 

@@ -21,6 +21,7 @@ use super::proxy::has_credentials;
 use super::request::{Method, Request};
 use super::retry::{Failure, Tries};
 use super::retry_after;
+use super::tls;
 use super::token::Token;
 
 /// Redirects of one request: more are a circle.
@@ -338,8 +339,8 @@ fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Re
 /// What an error of the engine means.
 fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
     let error = error.without_url();
-    if let Some(tls) = find::<rustls::Error>(&error) {
-        return (Failure::Final, HttpError::Tls { reason: format!("{}: {tls}", Origin::of(&request.url)) });
+    if let Some(why) = find::<rustls::Error>(&error) {
+        return (Failure::Final, tls::untrusted(&Origin::of(&request.url), why));
     }
     if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
         let reason = innermost(&error);
@@ -391,8 +392,16 @@ async fn said(mut response: Response) -> String {
     let _ = tokio::time::timeout(SAID_WITHIN, read).await;
     bytes.truncate(SAID_BYTES_MAX);
     let text = String::from_utf8_lossy(&bytes);
+    let text = title(&text).unwrap_or(&text);
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a page for people is called: all that an error needs of it.
+fn title(text: &str) -> Option<&str> {
+    let begin = text.find("<title>")? + "<title>".len();
+    let title = text[begin..].split("</title>").next()?.trim();
+    Some(title).filter(|title| !title.is_empty())
 }
 
 #[cfg(test)]

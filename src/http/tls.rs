@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use url::Url;
 
-use super::error::HttpError;
+use super::error::{HttpError, TlsFault};
+use super::origin::Origin;
 use super::proxy::Proxies;
 use super::settings::Settings;
 
@@ -116,4 +117,30 @@ impl Engines {
         }
         Ok(roots)
     }
+}
+
+/// Why the server behind a failed handshake is not trusted, in words.
+pub(super) fn untrusted(origin: &Origin, error: &rustls::Error) -> HttpError {
+    use CertificateError as C;
+    let (fault, reason) = match error {
+        rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
+            (TlsFault::Issuer, "its certificate is from an issuer that is not trusted here".to_owned())
+        }
+        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            (TlsFault::Name, of_certificate(error))
+        }
+        rustls::Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
+            (TlsFault::Time, format!("its certificate has expired ({})", of_certificate(error)))
+        }
+        rustls::Error::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            (TlsFault::Time, format!("its certificate is not valid yet ({})", of_certificate(error)))
+        }
+        rustls::Error::InvalidCertificate(_) => (TlsFault::Issuer, of_certificate(error)),
+        other => (TlsFault::Protocol, format!("it does not speak TLS as it should ({other})")),
+    };
+    HttpError::Untrusted { origin: origin.to_string(), reason, fault }
+}
+
+fn of_certificate(error: &rustls::Error) -> String {
+    error.to_string().trim_start_matches("invalid peer certificate: ").to_owned()
 }

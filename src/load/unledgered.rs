@@ -54,11 +54,12 @@ impl Unledgered {
     }
 
     /// Keeps the rejects of a batch. False once that does not work: the load should end.
-    pub(crate) fn keep<'a>(&mut self, rejects: impl ExactSizeIterator<Item = Told<'a>>) -> bool {
-        let many = rejects.len() as u64;
-        if many == 0 {
+    pub(crate) fn keep(&mut self, rejects: &[Told<'_>]) -> bool {
+        if rejects.is_empty() {
             return self.failure.is_none();
         }
+        rejects.iter().for_each(|told| note(&mut self.reasons, told));
+        let many = rejects.len() as u64;
         if let Some(lost) = &mut self.failure {
             lost.rejects += many;
             return false;
@@ -70,15 +71,12 @@ impl Unledgered {
         self.failure.is_none()
     }
 
-    fn write<'a>(&mut self, rejects: impl Iterator<Item = Told<'a>>) -> Result<(), RejectFileError> {
+    fn write(&mut self, rejects: &[Told<'_>]) -> Result<(), RejectFileError> {
         if self.file.is_none() {
             self.file = Some(RejectFile::begin(self.wanted.clone())?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        for told in rejects {
-            note(&mut self.reasons, &told);
-            push(file, &told)?;
-        }
+        rejects.iter().try_for_each(|told| push(file, told))?;
         file.settle()
     }
 

@@ -5,8 +5,17 @@
 /// NULL in COPY's text format.
 pub(super) const NULL: &[u8] = b"\\N";
 
+/// Whether a value is its own COPY text.
+pub(super) fn is_verbatim(text: &[u8]) -> bool {
+    // Without a way out: so the compiler looks at many bytes at once.
+    !text.iter().fold(false, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
+}
+
 /// Appends a value as COPY text. The caller has made sure that it holds no NUL.
 pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    if is_verbatim(text) {
+        return out.extend_from_slice(text);
+    }
     let mut from = 0;
     for (i, &byte) in text.iter().enumerate() {
         let escape = match byte {
@@ -45,10 +54,14 @@ const INTEGER_DIGITS_MAX: usize = 64;
 pub(super) fn push_integer(out: &mut Vec<u8>, text: &str) -> bool {
     let bytes = text.as_bytes();
     // The usual case: nothing but digits, no leading zero.
-    if let [b'1'..=b'9', rest @ ..] = bytes
+    if let [b'1'..=b'9', rest @ ..] | [b'-', b'1'..=b'9', rest @ ..] = bytes
         && rest.iter().all(u8::is_ascii_digit)
     {
         out.extend_from_slice(bytes);
+        return true;
+    }
+    if bytes == b"0" {
+        out.push(b'0');
         return true;
     }
     let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);

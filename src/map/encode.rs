@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use crate::format::{Fields, Layout, OnNul, clean_json, json::StringError};
+use crate::format::{Fields, Layout, OnNul, clean_json};
 use crate::record::Block;
 use crate::schema::PgType;
 
-use super::copy_text::{self, push_escaped, push_integer, push_number, push_uuid};
+use super::cell::{Cell, push_cell};
+use super::copy_text::push_number;
 use super::mapping::{Extra, Mapping, Slot, Target};
-use super::nested::{self, NestedError};
 use super::partition;
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
@@ -67,15 +67,6 @@ pub struct EncodedBlock {
     pub parts: Vec<PartRows>,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
-}
-
-/// What a field holds.
-#[derive(Debug, Clone, Copy)]
-enum Cell<'a> {
-    Absent,
-    Null,
-    Text(&'a str),
-    Json(&'a str),
 }
 
 /// Encodes a block. `targets`: where its positional fields go.
@@ -140,9 +131,18 @@ struct KeyHash {
     place: u64,
 }
 
+/// A column of the block's rows.
+struct Column<'m> {
+    slot: Slot,
+    ty: &'m PgType,
+    /// It is hashed: equal values must give equal bytes.
+    canonical: bool,
+}
+
 struct Encoder<'m, 'b> {
     mapping: &'m Mapping,
     columns: &'m [Slot],
+    described: Vec<Column<'m>>,
     targets: &'m [Target],
     block: &'b Block,
     /// Presence words in use: those that hold a column of this block.
@@ -157,6 +157,11 @@ struct Encoder<'m, 'b> {
     key: Vec<u8>,
     place: Vec<u8>,
     presence: Vec<u64>,
+    next_presence: Vec<u64>,
+    /// The presence words as COPY text, as long as rows have the same fields.
+    presence_text: Vec<u8>,
+    /// Room for the cells of a record, kept from one to the next.
+    cells: Vec<Cell<'static>>,
 }
 
 impl<'m, 'b> Encoder<'m, 'b> {
@@ -168,9 +173,16 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let parts = (0..partitions)
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
+        let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
+        let described = columns.iter().map(|&slot| Column {
+            slot,
+            ty: &mapping.table.columns[mapping.slots[slot]].ty,
+            canonical: mapping.hashed.contains(&slot),
+        });
         Self {
             mapping,
             columns,
+            described: described.collect(),
             targets,
             block,
             words,
@@ -182,7 +194,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
             extra: String::new(),
             key: Vec::new(),
             place: Vec::new(),
-            presence: vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)],
+            next_presence: presence.clone(),
+            presence,
+            presence_text: Vec::new(),
+            cells: Vec::new(),
         }
     }
 
@@ -197,8 +212,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
-        let mut cells = vec![Cell::Absent; self.mapping.slots.len()];
+        let mut cells = recycle(std::mem::take(&mut self.cells));
+        cells.resize(self.mapping.slots.len(), Cell::Absent);
         let outcome = self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells));
+        self.cells = recycle(cells);
         if let Err(refusal) = outcome {
             self.reject(i, refusal.column, refusal.sqlstate, refusal.reason);
         }
@@ -319,12 +336,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         } else {
             self.mapping.partitioner.of_hash(place)
         };
-        self.presence.fill(0);
-        for &slot in self.columns {
-            if !matches!(cells[slot], Cell::Absent) {
-                self.presence[slot / PRESENCE_WORD_BITS] |= 1 << (slot % PRESENCE_WORD_BITS);
-            }
-        }
+        self.note_fields(cells);
         let mut part = std::mem::take(&mut self.parts[partition]);
         let before = part.bytes.len();
         let outcome = self.push_row(&mut part.bytes, i, cells);
@@ -343,15 +355,28 @@ impl<'m, 'b> Encoder<'m, 'b> {
         outcome
     }
 
+    /// Which columns the record has a value for.
+    fn note_fields(&mut self, cells: &[Cell<'_>]) {
+        self.next_presence.fill(0);
+        for &slot in self.columns {
+            let bit = u64::from(!matches!(cells[slot], Cell::Absent));
+            self.next_presence[slot / PRESENCE_WORD_BITS] |= bit << (slot % PRESENCE_WORD_BITS);
+        }
+        if self.presence_text.is_empty() || self.presence != self.next_presence {
+            std::mem::swap(&mut self.presence, &mut self.next_presence);
+            self.presence_text.clear();
+            for &word in &self.words {
+                self.presence_text.push(b'\t');
+                push_number(&mut self.presence_text, self.presence[word]);
+            }
+        }
+    }
+
     fn push_row(&mut self, out: &mut Vec<u8>, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
         push_number(out, self.block.first_seq + i as u64);
-        for &word in &self.words {
+        out.extend_from_slice(&self.presence_text);
+        for &Column { slot, ty, canonical } in &self.described {
             out.push(b'\t');
-            push_number(out, self.presence[word]);
-        }
-        for &slot in self.columns {
-            out.push(b'\t');
-            let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
             let cleaned;
             let cell = match cells[slot] {
                 // JSON inside delimited text has escapes of its own.
@@ -361,7 +386,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 }
                 cell => cell,
             };
-            push_cell(out, &mut self.scratch, cell, ty, self.mapping.hashed.contains(&slot))
+            push_cell(out, &mut self.scratch, cell, ty, canonical)
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
         }
         out.push(b'\n');
@@ -396,6 +421,12 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 }
 
+/// The same room for cells of another lifetime.
+fn recycle<'to>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'to>> {
+    cells.clear();
+    cells.into_iter().map(|_| Cell::Absent).collect()
+}
+
 fn note_presence(part: &mut PartRows, presence: &[u64]) {
     match &mut part.present_in_all {
         None => part.present_in_all = Some(presence.to_vec()),
@@ -406,68 +437,4 @@ fn note_presence(part: &mut PartRows, presence: &[u64]) {
     } else {
         part.present_in_any.iter_mut().zip(presence).for_each(|(any, word)| *any |= word);
     }
-}
-
-type ValueError = (&'static str, String);
-
-fn value_error(error: &NestedError) -> ValueError {
-    let sqlstate = match error {
-        NestedError::String(StringError::Nul) => "22021",
-        NestedError::String(StringError::LoneSurrogate) => "22P05",
-        NestedError::String(StringError::Malformed) => "22P02",
-        NestedError::UnknownAttribute(_) => "42703",
-        NestedError::TooManyDimensions => "54000",
-    };
-    (sqlstate, error.to_string())
-}
-
-/// Appends one value. `canonical`: equal values must give equal bytes, or be refused.
-fn push_cell(
-    out: &mut Vec<u8>,
-    scratch: &mut String,
-    cell: Cell<'_>,
-    ty: &PgType,
-    canonical: bool,
-) -> Result<(), ValueError> {
-    match cell {
-        Cell::Absent | Cell::Null => {
-            out.extend_from_slice(copy_text::NULL);
-            Ok(())
-        }
-        Cell::Text(text) => push_text(out, text, ty, canonical),
-        Cell::Json(raw) => match (raw.as_bytes().first(), ty) {
-            (_, PgType::Json) => {
-                push_escaped(out, raw.as_bytes());
-                Ok(())
-            }
-            (Some(b'"'), _) if !raw.contains('\\') => push_text(out, &raw[1..raw.len() - 1], ty, canonical),
-            (Some(b'"' | b'{' | b'['), _) => {
-                scratch.clear();
-                nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))?;
-                push_text(out, scratch, ty, canonical)
-            }
-            _ => push_text(out, raw, ty, canonical),
-        },
-    }
-}
-
-fn push_text(out: &mut Vec<u8>, text: &str, ty: &PgType, canonical: bool) -> Result<(), ValueError> {
-    let known = match ty {
-        PgType::Int => push_integer(out, text),
-        PgType::Uuid if canonical => push_uuid(out, text),
-        _ => {
-            push_escaped(out, text.as_bytes());
-            true
-        }
-    };
-    if known {
-        return Ok(());
-    }
-    if canonical {
-        let what = if matches!(ty, PgType::Uuid) { "a uuid" } else { "an integer" };
-        return Err(("22P02", format!("the value of this key column is not {what}")));
-    }
-    // Not for us to judge: the server may read it (0x1F), or says why not.
-    push_escaped(out, text.as_bytes());
-    Ok(())
 }

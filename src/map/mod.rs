@@ -3,6 +3,7 @@
 //!
 //! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
 
+mod cell;
 mod copy_text;
 mod encode;
 mod infer;

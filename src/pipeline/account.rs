@@ -153,6 +153,7 @@ impl Shared<'_> {
                 ran.seconds.committing += committing;
                 if !self.keep(&committed.rejects) {
                     self.stop.cancel();
+                    self.abort.cancel();
                 }
                 if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
@@ -179,7 +180,8 @@ impl Shared<'_> {
             source: self.prepared.inputs.get(reject.source as usize).map_or("", |input| &input.name),
             type_name: reject.column.as_deref().and_then(|column| self.prepared.type_name(column)),
         };
-        unledgered.lock().unwrap_or_else(PoisonError::into_inner).keep(rejects.iter().map(tell))
+        let told: Vec<Told<'_>> = rejects.iter().map(tell).collect();
+        unledgered.lock().unwrap_or_else(PoisonError::into_inner).keep(&told)
     }
 
     fn heard(&self, message: Heard, ran: &mut Ran) -> Event {

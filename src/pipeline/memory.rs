@@ -14,9 +14,10 @@ use tokio::sync::Notify;
 use crate::job::Resources;
 use crate::record::{Block, Span};
 
-/// A record of more bytes is counted twice: should it be rejected, its original is made. Of shorter ones a batch may hold as
-/// many as it has room for, originals included.
+/// A record of more bytes is counted as often as it may be held beside its block and its COPY text: decoded, as the original
+/// of a reject, as a message to the server. Of shorter ones a batch holds as many as it has room for, all that included.
 const LONG_RECORD_BYTES: u32 = 256 * 1024;
+const COPIES_OF_LONG: usize = 2;
 
 /// What may be under way, and what is.
 pub(super) struct Memory {
@@ -45,20 +46,25 @@ impl Memory {
     /// Waits until there is room for a block, or nothing else is under way; counts it as long as anybody holds its bytes.
     pub(super) async fn hold(self: &Arc<Self>, block: &mut Block) -> Arc<Held> {
         let long = |span: &Span| span.end - span.start >= LONG_RECORD_BYTES;
-        let originals: u32 =
-            block.spans.iter().filter(|span| long(span)).map(|span| span.end - span.start).sum();
-        let bytes = block.memory_bytes() + originals as usize;
+        let lengths =
+            block.spans.iter().filter(|span| long(span)).map(|span| (span.end - span.start) as usize);
+        let bytes = block.memory_bytes() + COPIES_OF_LONG * lengths.sum::<usize>();
+        self.room(bytes).await;
+        self.used_bytes.fetch_add(bytes, Ordering::SeqCst);
+        let held = Arc::new(Held { memory: Arc::clone(self), bytes: AtomicUsize::new(bytes) });
+        let content = std::mem::take(&mut block.bytes);
+        block.bytes = Bytes::from_owner(Content { bytes: content, _held: Arc::clone(&held) });
+        held
+    }
+
+    /// Waits until there is room for so many bytes, or nothing is under way.
+    pub(super) async fn room(&self, bytes: usize) {
         while !self.has_room(bytes) {
             self.is_wanted.store(true, Ordering::SeqCst);
             self.wanted.notify_one();
             self.released.notified().await;
         }
         self.is_wanted.store(false, Ordering::SeqCst);
-        self.used_bytes.fetch_add(bytes, Ordering::SeqCst);
-        let held = Arc::new(Held { memory: Arc::clone(self), bytes: AtomicUsize::new(bytes) });
-        let content = std::mem::take(&mut block.bytes);
-        block.bytes = Bytes::from_owner(Content { bytes: content, _held: Arc::clone(&held) });
-        held
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -84,6 +90,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// What it has by now.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::SeqCst)
+    }
+
     /// More was made of the block than was known.
     pub(super) fn grow(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
@@ -93,7 +104,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.memory.used_bytes.fetch_sub(self.bytes.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.memory.used_bytes.fetch_sub(self.bytes(), Ordering::SeqCst);
         // One waits: there is one reader. Where none does, the next one looks once more than needed.
         self.memory.released.notify_one();
     }

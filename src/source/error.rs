@@ -176,6 +176,12 @@ pub enum SourceError {
         /// The source.
         name: String,
     },
+    /// A line of text where records should be.
+    #[error("the answer of {name} is a line of text, not records")]
+    Words {
+        /// The source.
+        name: String,
+    },
     /// Another version of the body.
     #[error("{name} was changed since this load began")]
     BodyChanged {
@@ -241,6 +247,7 @@ impl SourceError {
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
             }
+            Self::Words { .. } => "look at it: curl -i URL; if it is CSV, say --format csv",
             Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
             Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),

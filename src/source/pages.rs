@@ -247,7 +247,7 @@ impl Pages {
             Follows::Nothing => return Ok(false),
             Follows::Trouble(error) => return Err(error),
         }
-        let page = self.page().await.map_err(failed)?;
+        let page = self.page().await.map_err(|error| failed(self.pager.failed(error)))?;
         self.take(&page)?;
         Ok(true)
     }

@@ -1,5 +1,6 @@
-//! The fields of delimiter-separated values. csv-async reads them; the splitter said where the records are,
-//! and the two are compared record by record: where they disagree, each record is read by itself.
+//! The fields of delimiter-separated values. A record without a quote is cut at its delimiters, in place; csv-async reads
+//! the others. The splitter said where the records are, and the two are compared record by record: where they disagree, each
+//! record is read by itself.
 //!
 //! NULL is an unquoted field that equals `null_as`, or the unquoted empty field if `null_as` is not set; with
 //! it set, an empty field is the empty string (as with COPY's NULL). A quoted field is never NULL; csv-async
@@ -17,6 +18,9 @@ use crate::record::{Block, Span, SpanKind};
 /// Offered to csv-async before the records: an empty line, which is no record, so that it does not take the
 /// first bytes of a block for a byte order mark and drop them.
 const LEAD: &[u8] = b"\n";
+
+/// So many records without a quote end a run of csv-async: to begin one costs as much as to read so many.
+const UNQUOTED_RUN: usize = 32;
 
 pub(super) fn decode(
     dialect: &Dialect,
@@ -46,9 +50,17 @@ pub(super) fn decode(
             i += 1;
             continue;
         }
+        if is_simple(dialect, raw) {
+            decoder.unquoted(raw, i, each);
+            i += 1;
+            continue;
+        }
+        let mut unquoted = 0;
         let is_plain = |j: &usize| {
             let raw = block.raw(*j);
-            block.spans[*j].kind == SpanKind::Whole
+            unquoted = if is_simple(dialect, raw) { unquoted + 1 } else { 0 };
+            unquoted < UNQUOTED_RUN
+                && block.spans[*j].kind == SpanKind::Whole
                 && !is_too_wide(dialect, raw, limits)
                 && !needs_cleaning(raw, limits)
         };
@@ -68,6 +80,16 @@ fn is_too_wide(dialect: &Dialect, raw: &[u8], limits: &DecodeLimits) -> bool {
 
 fn needs_cleaning(raw: &[u8], limits: &DecodeLimits) -> bool {
     limits.on_nul != OnNul::Reject && memchr::memchr(0, raw).is_some()
+}
+
+/// Whether a record's fields are what lies between its delimiters. No line end stands in it without a quote; should the
+/// splitter ever say otherwise, csv-async judges.
+fn is_simple(dialect: &Dialect, raw: &[u8]) -> bool {
+    let found = match dialect.quote {
+        Some(quote) => memchr::memchr3(quote, b'\n', b'\r', raw),
+        None => memchr::memchr2(b'\n', b'\r', raw),
+    };
+    found.is_none()
 }
 
 /// Fields of a record.
@@ -118,6 +140,37 @@ impl Decoder<'_> {
             self.hand_over(&record, first + i, block.raw(first + i), each);
         }
         count
+    }
+
+    /// A record without a quote: its fields are what lies between the delimiters, where they are.
+    fn unquoted(&mut self, raw: &[u8], i: usize, each: &mut Each<'_>) {
+        let mut values = recycle(std::mem::take(&mut self.values));
+        match self.between_delimiters(raw, &mut values) {
+            Ok(()) => each(i, Ok(Fields::Positional(&values))),
+            Err(error) => each(i, Err(error)),
+        }
+        self.values = recycle(values);
+    }
+
+    fn between_delimiters<'r>(
+        &self,
+        raw: &'r [u8],
+        values: &mut Vec<Option<&'r str>>,
+    ) -> Result<(), DecodeError> {
+        let text = checked(raw, raw)?;
+        let null = self.dialect.null_as.as_deref().unwrap_or("");
+        let mut from = 0;
+        for to in memchr::memchr_iter(self.dialect.delimiter, raw).chain([raw.len()]) {
+            // A delimiter is one ASCII character: no other is cut.
+            let value = text.get(from..to).unwrap_or_default();
+            values.push((value != null).then_some(value));
+            from = to + 1;
+        }
+        if values.len() != self.columns {
+            let kind = DecodeErrorKind::Ragged { expected: self.columns, found: values.len() };
+            return Err(kind.at(raw, 0));
+        }
+        Ok(())
     }
 
     fn alone(&mut self, raw: &[u8], i: usize, each: &mut Each<'_>) {
@@ -200,7 +253,11 @@ fn read_one(dialect: &Dialect, raw: &[u8]) -> Option<ByteRecord> {
 
 /// All fields of a record, one behind the other, as text.
 fn text_of<'r>(record: &'r ByteRecord, raw: &[u8]) -> Result<&'r str, DecodeError> {
-    let bytes = record.as_slice();
+    checked(record.as_slice(), raw)
+}
+
+/// Bytes of the record `raw` as text that a column can hold.
+fn checked<'r>(bytes: &'r [u8], raw: &[u8]) -> Result<&'r str, DecodeError> {
     let Ok(text) = std::str::from_utf8(bytes) else { return Err(invalid_utf8(raw)) };
     if memchr::memchr(0, bytes).is_some() {
         return Err(DecodeErrorKind::Nul.at(raw, memchr::memchr(0, raw).unwrap_or(0)));

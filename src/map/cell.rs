@@ -1,0 +1,87 @@
+//! One value of a record: what a field holds, and how it becomes COPY text.
+
+use crate::format::json::StringError;
+use crate::schema::PgType;
+
+use super::copy_text::{self, is_verbatim, push_escaped, push_integer, push_uuid};
+use super::nested::{self, NestedError};
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cell<'a> {
+    Absent,
+    Null,
+    Text(&'a str),
+    Json(&'a str),
+}
+
+/// SQLSTATE and reason.
+pub(super) type ValueError = (&'static str, String);
+
+fn value_error(error: &NestedError) -> ValueError {
+    let sqlstate = match error {
+        NestedError::String(StringError::Nul) => "22021",
+        NestedError::String(StringError::LoneSurrogate) => "22P05",
+        NestedError::String(StringError::Malformed) => "22P02",
+        NestedError::UnknownAttribute(_) => "42703",
+        NestedError::TooManyDimensions => "54000",
+    };
+    (sqlstate, error.to_string())
+}
+
+/// Appends one value. `canonical`: equal values must give equal bytes, or be refused.
+pub(super) fn push_cell(
+    out: &mut Vec<u8>,
+    scratch: &mut String,
+    cell: Cell<'_>,
+    ty: &PgType,
+    canonical: bool,
+) -> Result<(), ValueError> {
+    match cell {
+        Cell::Absent | Cell::Null => {
+            out.extend_from_slice(copy_text::NULL);
+            Ok(())
+        }
+        Cell::Text(text) => push_text(out, text, ty, canonical),
+        Cell::Json(raw) => match (raw.as_bytes().first(), ty) {
+            (_, PgType::Json) => {
+                push_escaped(out, raw.as_bytes());
+                Ok(())
+            }
+            (Some(b'"'), PgType::Other | PgType::Text | PgType::Enum) if is_verbatim(raw.as_bytes()) => {
+                out.extend_from_slice(&raw.as_bytes()[1..raw.len() - 1]);
+                Ok(())
+            }
+            (Some(b'"'), _) if memchr::memchr(b'\\', raw.as_bytes()).is_none() => {
+                push_text(out, &raw[1..raw.len() - 1], ty, canonical)
+            }
+            (Some(b'"' | b'{' | b'['), _) => {
+                scratch.clear();
+                nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))?;
+                push_text(out, scratch, ty, canonical)
+            }
+            _ => push_text(out, raw, ty, canonical),
+        },
+    }
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str, ty: &PgType, canonical: bool) -> Result<(), ValueError> {
+    let known = match ty {
+        PgType::Int => push_integer(out, text),
+        PgType::Uuid if canonical => push_uuid(out, text),
+        _ => {
+            push_escaped(out, text.as_bytes());
+            true
+        }
+    };
+    if known {
+        return Ok(());
+    }
+    if canonical {
+        let what = if matches!(ty, PgType::Uuid) { "a uuid" } else { "an integer" };
+        return Err(("22P02", format!("the value of this key column is not {what}")));
+    }
+    // Not for us to judge: the server may read it (0x1F), or says why not.
+    push_escaped(out, text.as_bytes());
+    Ok(())
+}
