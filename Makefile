@@ -1,11 +1,12 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all test-pooler torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
+.PHONY: help demo test test-all test-pooler faults torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
 	@echo 'make test      formatting, lints, docs, and all tests on the installed PostgreSQL'
 	@echo 'make test-all  the tests on PostgreSQL 15, 16, 17 and 18 (or: PG_BIN_DIRS="DIR DIR.." make test-all)'
 	@echo 'make test-pooler  the tests of the main job through PgBouncer in transaction mode'
+	@echo 'make faults    every fault with every kind of load and pool size (half an hour and more; make test has a sample)'
 	@echo 'make torture   random loads under random faults (MINUTES=n, SEEDS=n, JOBS=n; SEED=n plays one again; PROMOTIONS=n)'
 	@echo 'make hostile   memory and rejects under hostile input at full size, in a release build'
 	@echo 'make bench     dbload beside psql, into docs/benchmarks.md (ROUNDS=n, CASES=substring, QUICK=1, FULL=1,'
@@ -40,6 +41,9 @@ test-all: setup
 # Each module goes by PgBouncer where it loads by way of a scene; the faults have their own tests of it.
 test-pooler: setup
 	DBLOAD_TEST_POOLER=1 cargo test --locked --test main -- loading:: rejects:: runs:: tables:: types:: formats:: reference:: equivalence:: direct:: faults::pooler
+
+faults: setup
+	FAULTS_MATRIX=1 cargo test --locked --test main -- --nocapture faults::
 
 torture: setup
 	cargo test --locked --test main -- --ignored --nocapture torture::campaign

@@ -17,6 +17,8 @@ pub struct Tally {
     pub batches: u64,
     /// Of them, straight into the table.
     pub direct: u64,
+    /// Of them, tried that way and refused by the table.
+    pub direct_refused: u64,
     /// Of them, by the careful path.
     pub careful: u64,
     /// Tries beyond the first.

@@ -48,6 +48,8 @@ pub struct Reading {
     pub columns: Option<Vec<String>>,
     /// An unquoted CSV field equal to this is NULL.
     pub null_as: Option<String>,
+    /// Lines of CSV before the header.
+    pub skip_lines: Option<u32>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,
     /// Encoding of sources without a byte order mark, if it is not UTF-8.
@@ -146,6 +148,9 @@ pub struct Resources {
     pub lock_timeout: Duration,
 }
 
+/// Beyond the server's own limit on a statement: the way there and back, and a server that is slow to cancel.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
 impl Default for Resources {
     fn default() -> Self {
         Self {
@@ -162,6 +167,12 @@ impl Default for Resources {
 }
 
 impl Resources {
+    /// The server cancels a statement at its limit; who has not answered a little later does not answer any more.
+    #[must_use]
+    pub fn answer_limit(&self) -> Option<Duration> {
+        (!self.statement_timeout.is_zero()).then(|| self.statement_timeout + ANSWER_GRACE)
+    }
+
     /// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
     #[must_use]
     pub fn lock_limit(&self) -> Duration {

@@ -16,7 +16,7 @@
 //! | [`job`], [`load`], [`pipeline`] | the wiring: an inert description, the preparation, all stages joined in one function |
 //! | [`mod@write`] | the transaction: one batch, staged, merged, its checkpoint moved last |
 //! | [`source`], [`batch`], [`ledger`] | the stages: bytes of files to blocks, records to batches, runs and their resume points |
-//! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
+//! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`], [`rejects`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
 //! | [`http`](mod@http) | requests to servers: manners, credentials, bodies, pages |
 //! | [`schema`], [`record`], [`account`], [`event`], [`secret`] | the vocabulary |
 //! | [`fault`] | crash points and defects for the tests; empty in a release build |
@@ -74,6 +74,7 @@ pub mod pg;
 pub mod pipeline;
 pub mod plan;
 pub mod record;
+pub mod rejects;
 pub mod report;
 pub mod schema;
 pub mod secret;

@@ -10,6 +10,7 @@ use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
+    cli::heap::tune();
     #[cfg(debug_assertions)]
     if let Err(words) = cli::faults::arm() {
         cli::say(&words);

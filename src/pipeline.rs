@@ -9,6 +9,7 @@
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
 mod account;
+mod memory;
 mod read;
 mod waits;
 
@@ -33,6 +34,7 @@ use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
+use memory::{Held, Memory};
 use read::{Begun, read};
 use waits::{Reading, Waits, thread_cpu};
 
@@ -43,6 +45,8 @@ pub use account::{End, Ran};
 const BLOCKS_AHEAD: usize = 2;
 /// Batches that wait for a writer: one, so that it goes on at once.
 const BATCHES_AHEAD: usize = 1;
+/// Events that wait for the accountant: its listener may be drawing.
+const EVENTS_AHEAD: usize = 64;
 /// A slow source still gets its records committed, and its checkpoint moved, this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// An owner without a sign of life for 30 seconds may be taken over.
@@ -59,12 +63,16 @@ struct Shared<'a> {
     listener: Listener<'a>,
     /// Stops reading; what is in flight is finished.
     stop: CancellationToken,
+    /// Stops writing too: what is in flight is rolled back.
+    abort: CancellationToken,
     /// A source was set aside: the run stays open.
     failed: Arc<AtomicBool>,
     /// Formats and headers by source, for the originals of rejects.
     facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
     /// Writers that do not know what became of their batch.
     in_doubt: Arc<AtomicUsize>,
+    /// What blocks and all that is made of them take.
+    memory: Arc<Memory>,
 }
 
 /// A block with what is needed to decode it.
@@ -72,6 +80,7 @@ struct Read {
     block: Block,
     digest: Digest,
     facts: Arc<SourceFacts>,
+    held: Arc<Held>,
     reading: Reading,
 }
 
@@ -89,13 +98,16 @@ pub async fn run(
         prepared,
         listener,
         stop: stop.child_token(),
+        abort: CancellationToken::new(),
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
+        memory: Memory::new(&job.resources),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
-    let (events_in, events) = mpsc::channel(64);
+    // Where nobody else keeps rejects, hardly a batch may commit before those of the last one are kept.
+    let (events_in, events) = mpsc::channel(if prepared.run.is_some() { EVENTS_AHEAD } else { 1 });
     let mut batches_in = Vec::new();
     let mut writers = JoinSet::new();
     for (partition, checkpoint) in prepared.checkpoints.iter().enumerate() {
@@ -208,9 +220,10 @@ fn encode(
             async move {
                 let encoded = tokio::task::spawn_blocking(move || {
                     let began = thread_cpu();
-                    let Read { block, digest, facts, reading } = read;
+                    let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
                     let block = encode_block(&mapping, layout, targets, Arc::new(block));
+                    held.grow(block.parts.iter().map(|part| part.bytes.len()).sum());
                     Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
                 })
                 .await
@@ -255,10 +268,18 @@ async fn batch(
                     let Encoded { block, digest, reading, cpu } = next?;
                     waits.fed(since, &reading);
                     waits.decoding += cpu;
-                    batcher.push(block, digest)
+                    let mut batches = batcher.push(block, digest);
+                    if shared.memory.is_wanted() {
+                        batches.extend(batcher.flush());
+                    }
+                    batches
                 }
                 None => break waits.ended(since),
             },
+            () = shared.memory.wanted() => {
+                waits.still_hungry(since);
+                batcher.flush()
+            }
             _ = flush.tick() => {
                 waits.still_hungry(since);
                 batcher.flush()
@@ -316,6 +337,7 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
     let done = tokio::select! {
         done = all => done,
         () = grace => Ok(()),
+        () = shared.abort.cancelled() => Ok(()),
     };
     let pool = &shared.prepared.pool;
     let busy = pool.busy();

@@ -126,6 +126,8 @@ pub struct PoolReport {
     pub batches: u64,
     /// Of them, straight into the table: their rows were all new.
     pub direct: u64,
+    /// Of them, tried that way and refused by the table: they went by staging.
+    pub direct_refused: u64,
     /// Of them, by the careful path.
     pub careful: u64,
     /// Tries beyond the first.

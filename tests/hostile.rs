@@ -384,12 +384,13 @@ fn every_case_names_tests_that_exist() {
     let page = std::fs::read_to_string(root.join("CASES.md")).unwrap();
     let mut checked = 0;
     for word in page.split('`').filter(|word| word.contains("::") && !word.contains(' ')) {
-        let Some((module, name)) = word.split_once("::").filter(|(module, _)| *module != "module") else {
+        let Some((module, name)) = word.rsplit_once("::").filter(|(module, _)| *module != "module") else {
             continue;
         };
         if word == "hostile::every_case_names_tests_that_exist" {
             continue;
         }
+        let module = module.replace("::", "/");
         let file = [format!("{module}.rs"), format!("{module}/mod.rs")].map(|file| root.join(file));
         let text = file.iter().find_map(|path| std::fs::read_to_string(path).ok());
         let text = text.unwrap_or_else(|| panic!("no module {module}"));

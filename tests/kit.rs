@@ -1,7 +1,9 @@
 //! The kit itself: a tool that does not bite proves nothing about what it is held against.
 
 use crate::support::{
-    Database, Dbload, Folder, Inject, Proxy, Rng, Scene, audit, inject,
+    Database, Dbload, Fake, Folder, Inject, Proxy, Rng, Scene, audit,
+    fake::{authentication, message, ready, report, rows},
+    inject,
     pair::{Pair, SYNCHRONOUS},
     proxy::{Act, End, Fault, From, Message, query},
 };
@@ -153,6 +155,42 @@ fn the_proxy_delays_dribbles_and_acts_behind_the_clients_back() {
     assert_eq!((answers, struck), (vec![true; 3], 1));
     let (answers, _, _, db) = through(Fault::on(hit, Act::After("INSERT INTO t VALUES (99)")).nth(3));
     assert_eq!((answers, db.count("t")), (vec![true; 3], 4));
+}
+
+#[test]
+fn the_proxy_swallows_a_message_and_puts_others_in_its_place() {
+    let tag = |m: &Message| m.from == From::Server && m.kind == b'C' && m.query.contains("hit");
+    let refusal = report(b'E', &[(b'S', b"ERROR"), (b'C', b"40001"), (b'M', b"made up")]);
+    let (answers, struck, _, db) = through(Fault::on(tag, Act::Instead(refusal)).nth(2));
+    assert_eq!((answers, struck), (vec![true, false, true], 1));
+    // Done all the same.
+    assert_eq!(db.lines("SELECT id FROM t ORDER BY 1"), ["1", "2", "3"]);
+    let (answers, struck, _, db) = through(Fault::on(tag, Act::Swallow).among(1..=3));
+    assert_eq!((answers, struck, db.count("t")), (vec![true; 3], 3, 3));
+}
+
+#[test]
+fn the_fake_server_says_what_it_was_told_to_and_a_client_of_others_understands_it() {
+    let fake = Fake::new(|caller| {
+        caller.let_in()?;
+        let answer = [rows(2, 3), message(b'C', b"SELECT 3\0"), ready()].concat();
+        caller.answer_all(&answer)
+    });
+    let url = |fake: &Fake| format!("postgres://u@127.0.0.1:{}/db", fake.port());
+    let client = Database::connect(&url(&fake));
+    assert_eq!(client.lines("SELECT whatever"), ["x|x"; 3]);
+    assert_eq!(fake.callers(), 1);
+    let refuses = Fake::new(|caller| {
+        caller.greeting()?;
+        caller.say(&report(b'E', &[(b'S', b"FATAL"), (b'C', b"28000"), (b'M', b"not you")]))
+    });
+    let error = Database::try_connect(&url(&refuses)).err().unwrap();
+    assert_eq!(error.as_db_error().map(|e| (e.code().code(), e.message())), Some(("28000", "not you")));
+    let asks = Fake::new(|caller| {
+        caller.greeting()?;
+        caller.say(&authentication(99, b""))
+    });
+    assert!(Database::try_connect(&url(&asks)).is_err_and(|error| format!("{error:?}").contains("99")));
 }
 
 #[test]

@@ -278,6 +278,57 @@ fn unchanged_means_that_the_image_would_not_change() {
 }
 
 #[test]
+fn unchanged_is_told_column_by_column_where_equal_values_are_alike_and_nulls_count() {
+    let scene = Scene::with(
+        "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false); \
+         CREATE TYPE mood AS ENUM ('ok', 'bad'); \
+         CREATE TABLE t (id int PRIMARY KEY, flag bool, n bigint NOT NULL, p numeric(9,2), q numeric(9,2) NOT NULL, s text, \
+           v varchar(9), ch char(5), loose bpchar, nc text COLLATE nocase, day date, at timestamptz, u uuid, b bytea, m mood)",
+    );
+    let full = "\"id\":1,\"flag\":true,\"n\":7,\"p\":1.5,\"q\":2,\"s\":\"a\",\"v\":\"b\",\"ch\":\"c\",\"loose\":\"d\",\"nc\":\"e\",\
+        \"day\":\"2024-02-29\",\"at\":\"2024-02-29T01:00:00+01:00\",\"u\":\"00000000-0000-0000-0000-00000000000a\",\"b\":\"\\\\x00ff\",\"m\":\"ok\"";
+    let load = |fields: &str| {
+        scene.file("t.jsonl", format!("{{{fields}}}\n"));
+        let rows: Rows = scene.load("t.jsonl").rows();
+        assert_eq!(rows.read, rows.inserted + rows.updated + rows.unchanged, "{fields}");
+        (rows.inserted, rows.updated)
+    };
+    assert_eq!(load(full), (1, 0));
+    assert_eq!(load(full), (0, 0));
+    // Other spellings of the same values, and values absent.
+    for same in [
+        "\"p\":1.500,\"q\":2.0",
+        "\"ch\":\"c  \"",
+        "\"at\":\"2024-02-29T00:00:00Z\"",
+        "\"u\":\"0000000000000000000000000000000A\"",
+    ] {
+        assert_eq!(load(&format!("\"id\":1,{same}")), (0, 0), "{same}");
+    }
+    let fields = ["flag", "p", "s", "v", "ch", "loose", "nc", "day", "at", "u", "b", "m"];
+    for field in fields {
+        assert_eq!(load(&format!("\"id\":1,\"{field}\":null")), (0, 1), "{field} to null");
+        assert_eq!(load(&format!("\"id\":1,\"{field}\":null")), (0, 0), "{field} null again");
+    }
+    assert_eq!(load(full), (0, 1));
+    for changed in [
+        "\"s\":\"A\"",
+        "\"s\":\"A \"",
+        "\"loose\":\"d \"",
+        "\"nc\":\"E\"",
+        "\"q\":2.01",
+        "\"n\":8",
+        "\"b\":\"\\\\x00\"",
+        "\"m\":\"bad\"",
+    ] {
+        assert_eq!(load(&format!("\"id\":1,{changed}")), (0, 1), "{changed}");
+        assert_eq!(load(&format!("\"id\":1,{changed}")), (0, 0), "{changed} again");
+    }
+    // NULL where none may be is the record's fault, not a value like the stored one.
+    scene.file("t.jsonl", "{\"id\":1,\"n\":null}\n");
+    assert_eq!(scene.run("t.jsonl").exits(3).rows().rejected, 1);
+}
+
+#[test]
 fn keys_that_only_the_database_knows_to_be_equal_are_one_key_and_keep_their_spelling() {
     let scene = Scene::with(
         "CREATE EXTENSION citext; CREATE TABLE c (k citext PRIMARY KEY, v int); CREATE TABLE u (k uuid PRIMARY KEY, v int); \

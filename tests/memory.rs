@@ -155,13 +155,72 @@ fn nesting_and_fields_beyond_any_sense_are_one_reject_each() {
 #[test]
 fn long_records_that_are_refused_do_not_pile_up() {
     // Each is kept whole: together they are more than the memory, in the batches and in the reject file.
-    let many = 1_200 / scale();
-    bounded("records of 500 kB, all refused", "", (3, 1, many), move |out| {
-        for _ in 0..many {
-            out.write_all(b"{\"id\":\"x\",\"s\":\"")?;
-            fill(out, b"y", 500_000)?;
+    for ledger in ["", "--no-ledger"] {
+        let many = 1_200 / scale();
+        bounded(&format!("records of 500 kB, all refused {ledger}"), ledger, (3, 1, many), move |out| {
+            for _ in 0..many {
+                out.write_all(b"{\"id\":\"x\",\"s\":\"")?;
+                fill(out, b"y", 500_000)?;
+                out.write_all(b"\"}\n")?;
+            }
+            out.write_all(b"{\"id\":3}\n")
+        });
+    }
+}
+
+/// Just below the limit on records.
+const LONG_BYTES: u64 = 8_300_000;
+
+#[test]
+fn the_longest_records_that_are_refused_do_not_pile_up() {
+    let many = 60 / scale();
+    for ledger in ["", "--no-ledger"] {
+        bounded(&format!("records of 8 MB, all refused {ledger}"), ledger, (3, 1, many), move |out| {
+            for _ in 0..many {
+                out.write_all(b"{\"id\":\"x\",\"s\":\"")?;
+                fill(out, b"y", LONG_BYTES)?;
+                out.write_all(b"\"}\n")?;
+            }
+            out.write_all(b"{\"id\":3}\n")
+        });
+        bounded(
+            &format!("malformed records of 8 MB {ledger}"),
+            &format!("--format jsonl {ledger}"),
+            (3, 1, many),
+            move |out| {
+                for _ in 0..many {
+                    out.write_all(b"{\"id\":7,\"s\":\"")?;
+                    fill(out, b"y", LONG_BYTES)?;
+                    out.write_all(b"\n")?;
+                }
+                out.write_all(b"{\"id\":3}\n")
+            },
+        );
+    }
+}
+
+#[test]
+fn the_longest_records_that_are_good_do_not_pile_up() {
+    let many = 60 / scale();
+    bounded("records of 8 MB", "", (0, many, 0), move |out| {
+        for id in 0..many {
+            write!(out, "{{\"id\":{id},\"s\":\"")?;
+            fill(out, b"y", LONG_BYTES)?;
             out.write_all(b"\"}\n")?;
         }
-        out.write_all(b"{\"id\":3}\n")
+        Ok(())
+    });
+}
+
+#[test]
+fn a_partition_that_is_hardly_ever_met_does_not_hold_all_that_was_read() {
+    // Every other record is ignored but for its key, so that batches fill slowly while their input does not.
+    let many = 40_000 / scale();
+    bounded("records with 4 kB that no column wants", "--extra ignore", (0, many, 0), move |out| {
+        let mut out = std::io::BufWriter::new(out);
+        for id in 0..many {
+            writeln!(out, "{{\"id\":{id},\"none\":\"{:4000}\"}}", "")?;
+        }
+        out.flush()
     });
 }

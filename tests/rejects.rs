@@ -253,3 +253,92 @@ fn a_budget_of_zero_or_percents_is_judged_as_it_says() {
     assert_eq!(load(5_000, 20, "--max-rejects 1%"), 3);
     assert_eq!(load(5_000, 400, "--max-rejects 1%"), 9);
 }
+
+#[test]
+fn originals_are_kept_whole_up_to_the_limit_on_records_and_nothing_shorter_is_loaded_for_them() {
+    let long = "y".repeat(300_000);
+    for ledger in ["", "--no-ledger"] {
+        let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, s text)");
+        let records = [
+            format!("{{\"id\":\"x1\",\"s\":\"{long}\"}}"),
+            format!("{{\"id\":2,\"s\":\"{long}"),
+            format!("{{\"id\":3,\"s\":\"{long}{long}\"}}"),
+            // Its beginning would be a record, and is not the one that it was.
+            format!("{{\"id\":4}}{}{{\"id\":5}}", " ".repeat(600_000)),
+        ];
+        let text = records.join("\n") + "\n";
+        scene.file("t.jsonl", &text);
+        let words = format!("t.jsonl --max-record-bytes 400kB --rejects bad.jsonl {ledger}");
+        let outcome = scene.run(&words).exits(3);
+        assert_eq!(outcome.rows(), rows!(read: 4, rejected: 4), "{outcome}");
+        let mut rejects = outcome.report().rejected(scene.cwd());
+        rejects.sort_by_key(|reject| reject.line);
+        assert_eq!(rejects[0].record.as_ref().unwrap()["s"].get().len(), long.len() + 2);
+        assert_eq!(rejects[1].raw.as_ref().and_then(|raw| raw.as_str()), Some(records[1].as_str()));
+        for reject in &rejects[2..] {
+            assert!(reject.record.is_none() && reject.raw.is_none() && reject.raw_base64.is_none());
+            assert!(reject.reason.contains("only the place is kept"), "{}", reject.reason);
+            let at = usize::try_from(reject.offset).unwrap();
+            assert!(
+                text[at..].starts_with(&records[usize::try_from(reject.line).unwrap() - 1]),
+                "the place is where it is"
+            );
+        }
+        // Mended, the two that are there load; the others are refused again, with what to do.
+        let mended = scene.folder.read("bad.jsonl").replace("\"x1\"", "1").replace("y\"}\n", "y\\\"}\"}\n");
+        scene.file("mended.jsonl", mended);
+        let outcome = scene.run(&format!("mended.jsonl -t t --rejects rest.jsonl {ledger}")).exits(3);
+        assert_eq!(outcome.rows(), rows!(read: 4, inserted: 2, rejected: 2), "{outcome}");
+        let outcome = outcome.says("does not hold the record").says("--max-record-bytes");
+        assert_eq!(
+            scene.db.lines("SELECT id, length(s) FROM t ORDER BY id"),
+            ["1|300000", "2|300000"],
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn without_a_ledger_rejects_are_in_a_file_as_soon_as_their_batch_has_committed() {
+    use std::sync::{Arc, Mutex, mpsc};
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    let (go, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let running = scene
+        .dbload("- -t t --no-ledger --rejects bad.jsonl --batch-rows 1 --pool-size 1")
+        .stdin_stream(move |out| {
+            for id in 0..50 {
+                writeln!(out, "{{\"id\":\"x{id}\"}}")?;
+            }
+            out.flush()?;
+            let _ = gate.lock().unwrap().recv();
+            out.write_all(b"{\"id\":1}\n")
+        })
+        .spawn();
+    let temporary = || {
+        let names = scene.folder.names();
+        names.into_iter().find(|name| name.starts_with(".bad.jsonl."))
+    };
+    let began = std::time::Instant::now();
+    while temporary().is_none_or(|name| scene.folder.read(name).lines().count() < 50) {
+        assert!(began.elapsed() < std::time::Duration::from_secs(40), "{:?}", scene.folder.names());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(!scene.folder.names().contains(&"bad.jsonl".to_owned()), "complete or absent");
+    go.send(()).unwrap();
+    let outcome = running.wait().exits(3);
+    assert_eq!(outcome.rows(), rows!(read: 51, inserted: 1, rejected: 50));
+    assert_eq!(outcome.report().rejected(scene.cwd()).len(), 50);
+    assert_eq!(scene.folder.names(), ["bad.jsonl"]);
+}
+
+#[test]
+fn without_a_ledger_an_unwritable_reject_file_ends_the_load() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    scene.file("t.jsonl", "{\"id\":1}\n{\"id\":\"x\"}\n");
+    scene.file("plain", "a file where a folder would have to be");
+    let outcome = scene.run("t.jsonl --no-ledger --rejects plain/bad.jsonl").exits(1);
+    let outcome = outcome.says("cannot write the reject file").says("kept nowhere: 1").says("--rejects FILE");
+    assert!(!outcome.stderr.contains("_dbload"), "{outcome}");
+    assert!(!outcome.report().complete);
+}

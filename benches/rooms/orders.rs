@@ -117,6 +117,7 @@ fn table() -> Table {
         domain_name: None,
         collation: None,
         ty,
+        equal_is_alike: true,
         not_null: true,
         default: None,
         identity: Identity::No,

@@ -177,6 +177,10 @@ pub(crate) struct ReadingArgs {
     /// Names of the fields of CSV without a header
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
+    /// Lines of CSV to pass over before the header: a title, a date, units, or (with --columns) a header that is no use. A
+    /// first line `sep=;` is known, and needs no flag
+    #[arg(long, value_name = "N", env = "DBLOAD_SKIP_LINES")]
+    pub(crate) skip_lines: Option<u32>,
     /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is
     #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS")]
     pub(crate) null_as: Option<String>,

@@ -56,11 +56,12 @@ pub(crate) fn code_of_error(error: &LoadError) -> u8 {
         LoadError::Ledger(error) => code_of_ledger(error),
         LoadError::Write(error) => match error {
             WriteError::Database(_) => DATABASE,
-            WriteError::Fenced => LEDGER,
+            WriteError::Fenced | WriteError::Forgotten => LEDGER,
             WriteError::Unknown(_) | WriteError::LostCommits => UNKNOWN,
             WriteError::Stopped => UNEXPECTED,
         },
-        LoadError::Worker(_) => UNEXPECTED,
+        LoadError::Forgotten { .. } => LEDGER,
+        LoadError::Worker(_) | LoadError::RejectsLost { .. } => UNEXPECTED,
         LoadError::Unbalanced { .. } => UNKNOWN,
     }
 }
@@ -88,6 +89,7 @@ fn code_of_ledger(error: &LedgerError) -> u8 {
         LedgerError::Running { .. }
         | LedgerError::Raced
         | LedgerError::Fenced
+        | LedgerError::Forgotten
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }
         | LedgerError::SourceChanged { .. }

@@ -43,6 +43,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
         delimiter: args.reading.delimiter,
         quote: args.reading.quote.map(|quote| quote.0),
         columns: args.reading.columns.clone(),
+        skip_lines: args.reading.skip_lines,
         null_as: args.reading.null_as.clone(),
         record_bytes: args.reading.max_record_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
         encoding: args.reading.encoding.0,
@@ -233,10 +234,14 @@ fn flags(args: &LoadArgs) -> String {
     flags
 }
 
-/// Writes to stdout; false if it is closed.
+/// Writes to stdout; false if that cannot be done (it is closed, the disk is full), which stderr says.
 pub(crate) fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = &printed {
+        super::say(&error_words(&format!("write to stdout: {error}"), None));
+    }
+    printed.is_ok()
 }
 
 fn load_error_words(error: &LoadError) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod args;
 pub(crate) mod exit;
 #[cfg(debug_assertions)]
 pub(crate) mod faults;
+pub(crate) mod heap;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;

@@ -159,7 +159,8 @@ impl Progress {
 
 /// Requests, and what kept them waiting.
 fn http_words(http: &Requests) -> String {
-    let mut words = format!(", {} requests", HumanCount(http.sent));
+    let what = if http.sent == 1 { "request" } else { "requests" };
+    let mut words = format!(", {} {what}", HumanCount(http.sent));
     for (count, what) in [(http.retried, "retried"), (http.failed, "failed")] {
         if count > 0 {
             words.push_str(&format!(", {} {what}", HumanCount(count)));

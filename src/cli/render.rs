@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dbload::report::{HttpReport, Report, SourceState};
+use dbload::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::terminal;
@@ -55,7 +55,11 @@ pub(crate) fn summary(report: &Report) -> String {
     }
     let skipped = report.sources.iter().filter(|source| source.state == SourceState::Skipped).count();
     if skipped > 0 {
-        let _ = writeln!(out, "  {skipped} sources were appended by an earlier load and left out");
+        let _ = writeln!(
+            out,
+            "  {skipped} {} appended by an earlier load and left out",
+            if skipped == 1 { "source was" } else { "sources were" }
+        );
     }
     let run = if report.run.is_empty() { "no ledger".to_owned() } else { format!("run {}", report.run) };
     let attempts = if report.attempts > 1 { format!(", start {}", report.attempts) } else { String::new() };
@@ -75,7 +79,8 @@ fn bottleneck_words(report: &Report) -> Option<String> {
 
 /// Requests, and what they came to.
 fn http_words(http: &HttpReport) -> String {
-    let mut words = format!("{} requests, {}", HumanCount(http.requests), HumanBytes(http.bytes));
+    let what = if http.requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{} {what}, {}", HumanCount(http.requests), HumanBytes(http.bytes));
     let counts = [
         (http.retried, "retried"),
         (http.refused, "refused for now"),
@@ -133,18 +138,30 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
     if kinds > REASONS_SHOWN {
         let _ = writeln!(out, "  and {} more kinds", kinds - REASONS_SHOWN);
     }
+    if report.rejects.reasons.iter().take(REASONS_SHOWN).any(is_date) {
+        out.push_str("hint: dates such as 31.12.2024 need --datestyle DMY, and 12/31/2024 needs MDY\n");
+    }
     match &report.rejects.file {
         Some(file) => {
             let word = terminal::shell_word(file);
             let file = terminal::line(file);
             let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
         }
+        // Without a ledger the error says what became of them.
+        None if report.run.is_empty() => {}
         None => {
             let _ =
                 write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
         }
     }
+    out.truncate(out.trim_end().len());
     Some(out)
+}
+
+/// A value that is no date as PostgreSQL was told to read dates.
+fn is_date(reason: &Reason) -> bool {
+    let of_dates = |name: &String| name.starts_with("date") || name.starts_with("timestamp");
+    matches!(reason.sqlstate.as_str(), "22007" | "22008") && reason.type_name.as_ref().is_some_and(of_dates)
 }
 
 /// Text of records must not fill the screen either.

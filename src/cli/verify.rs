@@ -28,7 +28,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     };
     job.verify = true;
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
-    let found = verify(&job, &listener, &CancellationToken::new()).await;
+    let found = Box::pin(verify(&job, &listener, &CancellationToken::new())).await;
     progress.finish();
     match found {
         Ok(found) => {

@@ -97,6 +97,10 @@ pub(crate) struct WebArgs {
     /// Certificate authorities in PEM to trust beside the system's
     #[arg(long, value_name = "FILE", env = "DBLOAD_CA_FILE")]
     ca_file: Option<PathBuf>,
+    /// A proxy for all requests but those to NO_PROXY, as a URL or env:NAME or file:PATH (by default as the environment says: HTTPS_PROXY,
+    /// HTTP_PROXY, ALL_PROXY). Credentials to http:// go through one only if it is named here, since it can read them
+    #[arg(long, value_name = "URL", env = "DBLOAD_PROXY", hide_env_values = true)]
+    proxy: Option<String>,
     /// Keep each answer as it came: in a folder, or in one FILE.jsonl.zst
     #[arg(long, value_name = "PATH", env = "DBLOAD_SAVE_RAW")]
     save_raw: Option<PathBuf>,
@@ -196,13 +200,15 @@ impl WebArgs {
             patience: Patience {
                 retry_for: self.http_retry_for.unwrap_or(patience.retry_for),
                 tries: self.http_tries.unwrap_or(patience.tries),
-                longest_wait: patience.longest_wait,
+                // Who is patient with a server is so too where it says how long.
+                longest_wait: self.http_retry_for.unwrap_or_default().max(patience.longest_wait),
             },
             limits: Limits {
                 page_bytes: self.max_page_bytes.unwrap_or(limits.page_bytes),
                 pages: self.max_pages.unwrap_or(limits.pages),
             },
             ca_file: self.ca_file.clone(),
+            proxy: self.proxy.as_deref().map(|text| value("--proxy", text)).transpose()?,
             save_raw: self.save_raw.clone(),
             ..defaults
         })

@@ -94,9 +94,22 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
     }
 }
 
+/// The delimiter of a first line such as `sep=;`, which spreadsheets write and read.
+fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
+    let line = text.split(|&byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let [delimiter] = line.strip_prefix(b"sep=")? else { return None };
+    let dialect = Dialect { skip_lines: 1, ..Dialect::delimited_by(*delimiter) };
+    dialect.check().is_ok().then_some(dialect)
+}
+
+const ANNOUNCED: &str = "by its first line, which says the delimiter";
+
 /// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter is sought.
 fn csv_by_name(dialect: Dialect, head: &[u8]) -> Detected {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if let Some(dialect) = announced_delimiter(text) {
+        return Detected { format: Format::Csv(dialect), because: ANNOUNCED };
+    }
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     if count_unquoted(first_line, b',') == 0
         && let (delimiter @ (b';' | b'\t' | b'|'), because) = sniff_delimiter(text)
@@ -117,6 +130,9 @@ fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
         Some(b'[') => found(Format::Json { records: None }, "by its first byte, `[`"),
         Some(b'<') => Err(DetectError::Markup),
         _ => {
+            if let Some(dialect) = announced_delimiter(text) {
+                return found(Format::Csv(dialect), ANNOUNCED);
+            }
             let (delimiter, because) = sniff_delimiter(text);
             found(Format::Csv(Dialect::delimited_by(delimiter)), because)
         }
@@ -158,7 +174,14 @@ fn first_line(text: &[u8]) -> &[u8] {
     text[..end].trim_ascii_end()
 }
 
+/// How a line of a reject file begins as dbload writes it.
+const REJECT_BEGINS: &[u8] = b"{\"dbload_reject\":1,";
+
 fn first_is_reject(head: &[u8]) -> bool {
+    // The first one may be longer than what is looked at.
+    if first_line(head).starts_with(REJECT_BEGINS) {
+        return true;
+    }
     let line = std::str::from_utf8(first_line(head)).unwrap_or("");
     let members: Result<Vec<_>, _> = json::members(line).collect();
     members.is_ok_and(|members| is_reject(&members))
@@ -169,10 +192,10 @@ fn first_line_is_object(head: &[u8]) -> bool {
     line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
-/// The delimiter that occurs, outside quotes, equally often in all of the first lines; the more often the
-/// better. A comma if none does.
+/// The delimiter that occurs, outside quotes, as often in the first line as in most of those behind it: in all of them before
+/// in most (a footer, a ragged row), then the more often the better. A comma if none does.
 fn sniff_delimiter(head: &[u8]) -> (u8, &'static str) {
-    let mut best = (0, b',');
+    let mut best = (false, 0, b',');
     for delimiter in DELIMITERS {
         let mut spans = Vec::new();
         let format = Format::Csv(Dialect::delimited_by(delimiter));
@@ -180,15 +203,18 @@ fn sniff_delimiter(head: &[u8]) -> (u8, &'static str) {
         let last = head.len() < HEAD_BYTES;
         let _ = splitter.split(head, last, &mut spans);
         spans.truncate(LINES_SNIFFED);
-        let mut counts = spans.iter().map(|span| {
-            let record = &head[span.start as usize..span.end as usize];
-            count_unquoted(record, delimiter)
-        });
-        let first = counts.next().unwrap_or(0);
-        if first > best.0 && counts.all(|count| count == first) {
-            best = (first, delimiter);
+        let counts: Vec<usize> = spans
+            .iter()
+            .map(|span| count_unquoted(&head[span.start as usize..span.end as usize], delimiter))
+            .collect();
+        let Some(&first) = counts.first().filter(|&&first| first > 0) else { continue };
+        let alike = counts.iter().filter(|&&count| count == first).count();
+        let all = alike == counts.len();
+        if 2 * alike > counts.len() && (all, first) > (best.0, best.1) {
+            best = (all, first, delimiter);
         }
     }
+    let best = (best.1, best.2);
     let because = match best {
         (0, _) => "by its content: text of one column",
         (_, b'\t') => "by its content: text delimited by tabs",

@@ -11,6 +11,9 @@ pub struct Dialect {
     pub columns: Option<Vec<String>>,
     /// An unquoted field equal to this is NULL; the unquoted empty field always is unless this is set.
     pub null_as: Option<String>,
+    /// Lines before the header that are neither header nor record: a title, a date, `sep=;`.
+    #[serde(default)]
+    pub skip_lines: u32,
 }
 
 /// Why values cannot be written so.
@@ -28,7 +31,7 @@ impl Dialect {
     /// The usual quoting around fields, with this delimiter and a header.
     #[must_use]
     pub const fn delimited_by(delimiter: u8) -> Self {
-        Self { delimiter, quote: Some(b'"'), columns: None, null_as: None }
+        Self { delimiter, quote: Some(b'"'), columns: None, null_as: None, skip_lines: 0 }
     }
 
     /// Whether records written so can be read.

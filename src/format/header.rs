@@ -92,7 +92,9 @@ impl HeaderError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Empty { .. } | Self::Duplicate { .. } => {
-                "name the columns with --columns, or mend the header".into()
+                "mend the header; or pass over it, or over a title above it, with --skip-lines N, and name the columns with \
+                 --columns (--extra ignore leaves out those that the table has not)"
+                    .into()
             }
             Self::TooLong { .. } => {
                 "is this the right --format, delimiter and quote? (--max-header-bytes allows more)".into()
@@ -123,13 +125,21 @@ pub fn read_header(
     last: bool,
     limits: &HeaderLimits,
 ) -> Result<Option<Header>, HeaderError> {
-    let start = Position::start_of(source);
+    let limit = limits.bytes;
+    let Some(skipped) = after_lines(bytes, last, dialect.skip_lines) else {
+        return if bytes.len() > limit { Err(HeaderError::TooLong { line: 1, limit }) } else { Ok(None) };
+    };
+    let start = Position {
+        offset: skipped as u64,
+        line: 1 + u64::from(dialect.skip_lines),
+        ..Position::start_of(source)
+    };
+    let bytes = &bytes[skipped..];
     if let Some(names) = &dialect.columns {
         check_names(names)?;
         return Ok(Some(Header { names: names.clone(), end: start }));
     }
     let mut spans = Vec::new();
-    let limit = limits.bytes;
     let mut splitter = Splitter::new(&Format::Csv(dialect.clone()), Limits { record_bytes: limit }, start);
     let Ok(consumed) = splitter.split(bytes, last, &mut spans) else { return Ok(None) };
     let Some(span) = spans.first() else {
@@ -137,7 +147,11 @@ pub fn read_header(
             return Ok(Some(Header { names: Vec::new(), end: splitter.position() }));
         }
         // Past the limit, a splitter gives up on the record and consumes it.
-        return if consumed > limit { Err(HeaderError::TooLong { line: 1, limit }) } else { Ok(None) };
+        return if consumed > limit {
+            Err(HeaderError::TooLong { line: start.line, limit })
+        } else {
+            Ok(None)
+        };
     };
     let line = span.line;
     match span.kind {
@@ -158,6 +172,26 @@ pub fn read_header(
     Ok(Some(Header { names, end }))
 }
 
+/// Where the line behind so many begins: all the bytes if there are fewer lines. `None`: more bytes must come to tell.
+#[must_use]
+pub fn after_lines(bytes: &[u8], last: bool, lines: u32) -> Option<usize> {
+    let mut at = 0;
+    for _ in 0..lines {
+        at = match memchr::memchr2(b'\n', b'\r', &bytes[at..]).map(|end| at + end) {
+            Some(end) if bytes[end] == b'\n' => end + 1,
+            Some(end) => match bytes.get(end + 1) {
+                Some(b'\n') => end + 2,
+                Some(_) => end + 1,
+                None if last => end + 1,
+                None => return None,
+            },
+            None if last => bytes.len(),
+            None => return None,
+        };
+    }
+    Some(at)
+}
+
 fn check_names(names: &[String]) -> Result<(), HeaderError> {
     let mut seen = std::collections::HashMap::with_capacity(names.len());
     for (i, name) in names.iter().enumerate() {
@@ -169,4 +203,31 @@ fn check_names(names: &[String]) -> Result<(), HeaderError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_before_the_header_are_passed_over_with_any_line_end() {
+        let read = |text: &str, skip_lines, columns: Option<&str>| {
+            let columns = columns.map(|name| vec![name.to_owned()]);
+            let dialect = Dialect { skip_lines, columns, ..Dialect::delimited_by(b',') };
+            let limits = HeaderLimits::default();
+            let whole = read_header(&dialect, 0, text.as_bytes(), true, &limits).unwrap();
+            // However few of the bytes are there, it says the same or asks for more.
+            for cut in 0..text.len() {
+                let early = read_header(&dialect, 0, &text.as_bytes()[..cut], false, &limits).unwrap();
+                assert!(early.is_none() || early == whole, "{text:?} cut at {cut}");
+            }
+            let Header { names, end } = whole.unwrap();
+            (names.join("|"), end.offset, end.line)
+        };
+        assert_eq!(read("title\na,b\n1,2\n", 1, None), ("a|b".to_owned(), 9, 2));
+        assert_eq!(read("\u{feff}title\r\n\r\na,b\r\n1,2", 2, None), ("a|b".to_owned(), 15, 3));
+        assert_eq!(read("title\rof 2\ra,b\r1,2", 2, None), ("a|b".to_owned(), 14, 3));
+        assert_eq!(read("bad,bad\n1\n", 1, Some("a")), ("a".to_owned(), 8, 2));
+        assert_eq!(read("only\n", 3, None), (String::new(), 5, 4));
+    }
 }

@@ -85,7 +85,7 @@ impl Client {
                 Counting::one(&self.0.counting.failed);
                 return Err(error);
             };
-            Counting::one(&self.0.counting.retried);
+            self.0.counting.retried(request.ordinal);
             pause(wait, &self.0.counting).await;
         }
     }
@@ -105,6 +105,17 @@ impl Client {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.0.counting.sums()
+    }
+
+    /// A body was asked for again from its start.
+    pub fn begun_again(&self, request: &Request) {
+        self.0.counting.retried(request.ordinal);
+    }
+
+    /// Tries beyond the first for the source of this ordinal: requests, and bodies that broke.
+    #[must_use]
+    pub fn retries_of(&self, ordinal: u64) -> u64 {
+        self.0.counting.retries_of(ordinal)
     }
 
     /// Ends the landing copy: what was fetched whole is on disk behind it.

@@ -1,6 +1,8 @@
 //! What the requests of a process came to, in sums: for progress and report.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Sums over all requests of this process.
@@ -28,19 +30,42 @@ pub struct Counters {
 #[derive(Debug, Default)]
 pub(super) struct Counting {
     pub(super) requests: AtomicU64,
-    pub(super) retried: AtomicU64,
+    retried: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) redirected: AtomicU64,
     pub(super) refused: AtomicU64,
-    pub(super) mended: AtomicU64,
+    mended: AtomicU64,
     waited_us: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// Tries beyond the first by source: only of those that had any.
+    by_source: Mutex<HashMap<u64, u64>>,
 }
 
 impl Counting {
     /// One more.
     pub(super) fn one(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One more try for a source.
+    pub(super) fn retried(&self, ordinal: u64) {
+        Self::one(&self.retried);
+        self.of_source(ordinal);
+    }
+
+    /// A body of a source goes on where it broke.
+    pub(super) fn mended(&self, ordinal: u64) {
+        Self::one(&self.mended);
+        self.of_source(ordinal);
+    }
+
+    fn of_source(&self, ordinal: u64) {
+        *self.by_source.lock().unwrap_or_else(PoisonError::into_inner).entry(ordinal).or_default() += 1;
+    }
+
+    pub(super) fn retries_of(&self, ordinal: u64) -> u64 {
+        let by_source = self.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        by_source.get(&ordinal).copied().unwrap_or_default()
     }
 
     pub(super) fn waited(&self, time: Duration) {

@@ -35,6 +35,22 @@ pub enum HttpError {
         /// Why not.
         reason: String,
     },
+    /// The server does not prove to be who it should be: nothing was sent to it.
+    #[error("cannot trust {origin}: {reason}")]
+    Untrusted {
+        /// Scheme, host and port.
+        origin: String,
+        /// What is wrong with its certificate, in words.
+        reason: String,
+        /// Whose fault it is.
+        fault: TlsFault,
+    },
+    /// A page that is not there, behind pages that are counted: perhaps the end, perhaps not.
+    #[error("{last}")]
+    NoSuchPage {
+        /// What the server answered, which names the request.
+        last: Box<HttpError>,
+    },
     /// A bearer token cannot be had.
     #[error("cannot get a token from {from}: {reason}")]
     Token {
@@ -44,12 +60,20 @@ pub enum HttpError {
         reason: String,
     },
     /// The server was not reached, or the connection broke before the answer.
-    #[error("cannot fetch {url}")]
+    #[error("cannot fetch {url}: {reason}")]
     Connection {
         /// The request.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why: the cause behind all causes, in its own words.
+        reason: String,
+    },
+    /// Credentials would be readable on their way.
+    #[error("cannot fetch {url}: its credentials would go through the proxy {proxy} in the open")]
+    OpenProxy {
+        /// The request.
+        url: String,
+        /// The proxy, without its own credentials.
+        proxy: String,
     },
     /// Too slow.
     #[error("{url} was too slow: no {what} within {}", humantime::format_duration(*after))]
@@ -80,16 +104,14 @@ pub enum HttpError {
         said: String,
     },
     /// Tried again and again.
-    #[error("gave {url} up after {tries} tries in {}", humantime::format_duration(*within))]
+    #[error("{last} (given up after {tries} tries in {})", humantime::format_duration(*within))]
     GaveUp {
-        /// The request.
-        url: String,
         /// How often.
         tries: u32,
         /// In how long.
         within: Duration,
-        /// The last failure.
-        source: Box<HttpError>,
+        /// The last failure, which names the request.
+        last: Box<HttpError>,
     },
     /// The server asked for a pause that is longer than patience.
     #[error("{url} answered {status} and asks to wait {}, longer than {}", humantime::format_duration(*asked), humantime::format_duration(*limit))]
@@ -163,6 +185,19 @@ pub enum HttpError {
     },
 }
 
+/// Why a server is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFault {
+    /// Its certificate is signed by nobody that is known here.
+    Issuer,
+    /// Its certificate is for other names.
+    Name,
+    /// Its certificate is not valid at this time.
+    Time,
+    /// It does not speak TLS, or not as we do.
+    Protocol,
+}
+
 /// In which way a body broke off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cut {
@@ -189,7 +224,7 @@ impl HttpError {
         let words = match self {
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => {
-                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --basic, --bearer-file, --bearer-command"
+                    "say who you are: --header 'Authorization: Bearer env:TOKEN', --user, --bearer-file, --bearer-command"
                 }
                 404 | 410 => return None,
                 _ => return None,
@@ -197,8 +232,8 @@ impl HttpError {
             Self::LongWait { .. } => {
                 "the same command goes on there later; --http-retry-for allows longer waits, --rate makes fewer requests"
             }
-            Self::GaveUp { source, .. } => {
-                return source.hint().or_else(|| Some("the same command fetches it again".to_owned()));
+            Self::GaveUp { last, .. } => {
+                return last.hint().or_else(|| Some("the same command fetches it again".to_owned()));
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => {
                 "the same command goes on where the last batch was committed"
@@ -210,9 +245,21 @@ impl HttpError {
             Self::Unexpected { .. } => {
                 "look at it: curl -i URL; a login page means that credentials are missing (--header)"
             }
-            Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --page-bytes",
+            Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --max-page-bytes",
             Self::Redirect { .. } => "name the URL that it redirects to as the source, if you trust it",
-            Self::Tls { .. } => "authorities of your own are given with --ca-file FILE",
+            Self::OpenProxy { .. } => {
+                "leave the host out with NO_PROXY, or say --proxy URL if the proxy may see them"
+            }
+            Self::Tls { .. } => "--ca-file takes certificates in PEM",
+            Self::Untrusted { fault, .. } => match fault {
+                TlsFault::Issuer => "an authority of your own is given with --ca-file FILE",
+                TlsFault::Name => "ask for it by one of those names",
+                TlsFault::Time => "its operator has to renew it; or is the clock of this machine wrong?",
+                TlsFault::Protocol => "is it a server of http://?",
+            },
+            Self::NoSuchPage { .. } => {
+                "if that is how its pages end, say how a last page is known: --paginate '..;size=N', ;total=/POINTER or ;pages=/POINTER"
+            }
             Self::Value(error) => return error.hint(),
             Self::BadUrl { .. }
             | Self::BadSetting { .. }

@@ -115,6 +115,9 @@ async fn ask(
     style: Style,
 ) -> Result<Result<Token, Trouble>, HttpError> {
     let request = request(url, client, style);
+    if let Some(proxy) = engines.proxies.would_read(url) {
+        return Err(HttpError::OpenProxy { url: shown(url), proxy });
+    }
     let engine = engines.of(url)?;
     let sent = Instant::now();
     let exchange = async {

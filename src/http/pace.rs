@@ -1,6 +1,7 @@
 //! How fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After` closes, and a rate that is learned from refusals.
 //!
-//! Without `--rate` nothing is held back until the server refuses (429). Then the rate is what it accepted lately, a little less; it grows
+//! Without `--rate` nothing is held back until the server refuses (429; 503, where it comes again and again between answers, as nginx
+//! refuses). Then the rate is what it accepted lately, a little less; it grows
 //! again slowly, soon up to where it was refused, and beyond only after a minute. So a limit is met with few refusals and used nearly whole.
 //! Pure: the clock comes in.
 
@@ -14,6 +15,10 @@ use super::settings::Rate;
 const BURST_SMALL: u64 = 30;
 /// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be caught up with. Far less than a burst.
 const SLACK: Duration = Duration::from_millis(30);
+/// Below this it is none.
+const SLACK_MIN: Duration = Duration::from_millis(4);
+/// A server that says 503 behind an answer so often is not away: it refuses.
+const UNAVAILABLE_MIN: u32 = 2;
 /// Over which time the accepted requests are counted: limits are mostly by the second.
 const WINDOW: Duration = Duration::from_secs(1);
 /// The same while a rate is being found: long enough to see a whole second of any clock.
@@ -54,6 +59,11 @@ pub(super) struct Pace {
     /// When the next request is due.
     due: Option<Instant>,
     refused_in_a_row: u32,
+    /// Times that a 503 came behind an answer.
+    unavailable: u32,
+    /// How much earlier than its turn a request may go: less with each refusal of a learned rate, since some servers count the time
+    /// between two requests.
+    slack: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,12 +107,14 @@ impl Pace {
             gate: None,
             due: None,
             refused_in_a_row: 0,
+            unavailable: 0,
+            slack: SLACK,
         }
     }
 
     /// Takes a turn, or says how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let slack = |due: Instant| due.checked_sub(SLACK).unwrap_or(due);
+        let slack = |due: Instant| due.checked_sub(self.slack).unwrap_or(due);
         let free = self.gate.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
         if let Some(free) = free {
             return Err(free - now);
@@ -141,6 +153,15 @@ impl Pace {
     ) -> Duration {
         let unsaid = FLOOR.saturating_mul(1 << self.refused_in_a_row.min(10)).min(PAUSE_MAX);
         let pause = asked.unwrap_or(unsaid).max(FLOOR);
+        let between = self.refused_in_a_row == 0 && self.accepted_since_cut > 0;
+        self.unavailable += u32::from(between && refusal == Refusal::Unavailable);
+        let too_fast = match refusal {
+            Refusal::TooFast => true,
+            // A server that is away, or hiccups, says nothing about the rate. One that refuses between two answers does.
+            Refusal::Unavailable => {
+                between && self.unavailable >= UNAVAILABLE_MIN && !self.accepted.is_empty()
+            }
+        };
         // Only a request that was sent behind the last gate says anything new.
         if self.gate.is_none_or(|gate| sent >= gate) {
             self.refused_in_a_row += 1;
@@ -149,7 +170,7 @@ impl Pace {
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
         // Where nothing was accepted there is nothing to learn from.
         let is_known = self.learned.is_some() || self.accepted_since_cut > 0;
-        if refusal == Refusal::TooFast && !is_same && is_known {
+        if too_fast && !is_same && is_known {
             self.cut(now, pause);
         }
         pause
@@ -159,6 +180,9 @@ impl Pace {
     fn cut(&mut self, now: Instant, pause: Duration) {
         let age = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
         let mut trust = Trust::Found;
+        if self.learned.is_some() {
+            self.slack = if self.slack > SLACK_MIN { self.slack / 2 } else { Duration::ZERO };
+        }
         let estimate = match self.learned {
             None if pause <= LONG_PAUSE => {
                 if age < WINDOW && self.accepted_since_cut < BURST_SMALL {
@@ -170,7 +194,7 @@ impl Pace {
             Some(learned) if learned.trust == Trust::Guessed => {
                 trust = Trust::Refined;
                 let was = learned.rate(now);
-                self.lately(now, FINDING_WINDOW).clamp(was * BELOW_GUESSED, was)
+                self.lately(now, WINDOW).clamp(was * BELOW_GUESSED, was)
             }
             // Too soon to be measured.
             Some(learned) if learned.trust == Trust::Refined && age < pause + FINDING_WINDOW * 2 => {

@@ -60,6 +60,8 @@ pub struct Pager {
     empty_in_a_row: u32,
     requests_seen: HashSet<u64>,
     pages_seen: HashSet<u64>,
+    /// A page had what the next one is named by, be it to say that there is none.
+    named: bool,
 }
 
 impl Pager {
@@ -70,10 +72,10 @@ impl Pager {
     pub fn new(paginate: Paginate, first: &Request, pages_max: u64) -> Result<Self, HttpError> {
         let mut current = first.clone();
         match &paginate.by {
-            By::Page { param, start } => set(&mut current, param, &start.to_string())?,
+            By::Page { param, start } => set(&mut current, param, &Token::Number(*start))?,
             By::Offset { param, limit_param, limit } => {
-                set(&mut current, param, "0")?;
-                set(&mut current, limit_param, &limit.to_string())?;
+                set(&mut current, param, &Token::Number(0))?;
+                set(&mut current, limit_param, &Token::Number(limit.get()))?;
             }
             By::Link | By::Next(_) | By::Cursor { .. } => {}
         }
@@ -100,6 +102,7 @@ impl Pager {
             empty_in_a_row: 0,
             requests_seen,
             pages_seen: HashSet::new(),
+            named: false,
         }
     }
 
@@ -107,6 +110,21 @@ impl Pager {
     #[must_use]
     pub const fn request(&self) -> &Request {
         &self.current
+    }
+
+    /// The failure of the current page: one that is not there, behind others that are counted, may be how they end.
+    #[must_use]
+    pub fn failed(&self, error: HttpError) -> HttpError {
+        let counted =
+            matches!(self.paginate.by, By::Page { .. } | By::Offset { .. }) && self.current.page > 0;
+        match &error {
+            HttpError::Status { status, .. }
+                if counted && matches!(status.as_u16(), 400 | 404 | 416 | 422) =>
+            {
+                HttpError::NoSuchPage { last: Box::new(error) }
+            }
+            _ => error,
+        }
     }
 
     /// Where it stands, to be stored.
@@ -125,7 +143,7 @@ impl Pager {
             By::Offset { param, limit, .. } if self.full_seen => (param, self.records + pages * limit.get()),
             By::Offset { .. } | By::Link | By::Next(_) | By::Cursor { .. } => return None,
         };
-        set(&mut request, param, &value.to_string()).ok()?;
+        set(&mut request, param, &Token::Number(value)).ok()?;
         request.page += pages;
         Some(request)
     }
@@ -147,7 +165,11 @@ impl Pager {
                 return Err(self.odd(format!("do not end: {EMPTY_IN_A_ROW_MAX} in a row have no records, and there is always a next one")));
             }
         }
-        let Some(mut next) = self.candidate(seen)? else { return Ok(None) };
+        let Some(mut next) = self.candidate(seen)? else {
+            self.named |= self.names(seen);
+            return Ok(None);
+        };
+        self.named = true;
         next.page = self.current.page + 1;
         if !self.requests_seen.insert(identity(&next)) {
             return Err(self.odd(format!(
@@ -165,6 +187,30 @@ impl Pager {
         Ok(Some(next))
     }
 
+    /// What was looked for in vain on all pages so far, where the next page should be named: rather a mistake in
+    /// `--paginate` than an end.
+    #[must_use]
+    pub fn never_found(&self) -> Option<String> {
+        match &self.paginate.by {
+            _ if self.named => None,
+            By::Link => Some("no Link header".to_owned()),
+            By::Next(pointer) | By::Cursor { pointer, .. } => Some(format!("nothing at {pointer}")),
+            By::Page { .. } | By::Offset { .. } => None,
+        }
+    }
+
+    /// Whether a page has the place where the next one is named.
+    fn names(&self, seen: &PageSeen<'_>) -> bool {
+        match &self.paginate.by {
+            By::Link => seen.headers.contains_key(LINK),
+            By::Next(pointer) | By::Cursor { pointer, .. } => {
+                let in_last_record = seen.records == 0 && pointer.contains("/-1");
+                in_last_record || pointer::find(seen.text, pointer).is_ok_and(|found| found.is_some())
+            }
+            By::Page { .. } | By::Offset { .. } => true,
+        }
+    }
+
     fn candidate(&self, seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
         if self.is_last_by_rule(seen)? {
             return Ok(None);
@@ -179,22 +225,21 @@ impl Pager {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
-            By::Cursor { pointer, param } => match self.scalar(seen, pointer)? {
-                // `false` and `0`-like ends are no cursors that anybody sends.
-                Some(token) if token != "false" => set(&mut next, param, &token)?,
-                _ => return Ok(None),
+            By::Cursor { pointer, param } => match self.cursor(seen, pointer, param)? {
+                Some(token) => set(&mut next, param, &token)?,
+                None => return Ok(None),
             },
             By::Page { param, start } => {
                 if self.ends_here(seen)? {
                     return Ok(None);
                 }
-                set(&mut next, param, &(start + self.current.page + 1).to_string())?;
+                set(&mut next, param, &Token::Number(start + self.current.page + 1))?;
             }
             By::Offset { param, .. } => {
                 if self.ends_here(seen)? {
                     return Ok(None);
                 }
-                set(&mut next, param, &self.records.to_string())?;
+                set(&mut next, param, &Token::Number(self.records))?;
             }
         }
         Ok(Some(next))
@@ -260,7 +305,39 @@ impl Pager {
         Ok(())
     }
 
-    fn scalar(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<String>, HttpError> {
+    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or not at all.
+    fn cursor(&self, seen: &PageSeen<'_>, pointer: &str, param: &Param) -> Result<Option<Token>, HttpError> {
+        if seen.records == 0 && pointer.contains("/-1") {
+            // The place is in the last record, and there is none.
+            return Ok(None);
+        }
+        if matches!(param, Param::Query(_)) {
+            let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(Token::Text);
+            return Ok(token.filter(|token| !self.is_zero(token, param)));
+        }
+        self.has_parent(seen, pointer)?;
+        let found =
+            pointer::find(seen.text, pointer).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
+        let token = found.map(|raw| raw.get().to_owned());
+        Ok(token
+            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "\"\"" | "[]" | "{}"))
+            .map(Token::Json)
+            .filter(|token| !self.is_zero(token, param)))
+    }
+
+    /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before, it is a circle, and
+    /// on the first page it may be one.
+    fn is_zero(&self, token: &Token, param: &Param) -> bool {
+        let is_zero = matches!(token, Token::Text(text) | Token::Json(text) if text == "0");
+        let mut next = self.current.clone();
+        is_zero
+            && self.current.page > 0
+            && set(&mut next, param, token).is_ok()
+            && !self.requests_seen.contains(&identity(&next))
+    }
+
+    /// Whether the page has what the pointer goes through: where that is missing, it is not the page that was meant.
+    fn has_parent(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<(), HttpError> {
         if let Some((parent, _)) = pointer.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
             let there = pointer::find(seen.text, parent)
                 .map_err(|error| self.odd(format!("are not JSON ({error})")))?;
@@ -270,6 +347,11 @@ impl Pager {
                 )));
             }
         }
+        Ok(())
+    }
+
+    fn scalar(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<String>, HttpError> {
+        self.has_parent(seen, pointer)?;
         pointer::scalar(seen.text, pointer).map_err(|reason| {
             self.odd(format!("cannot be followed: page {} {reason}", self.current.page + 1))
         })
@@ -291,13 +373,25 @@ fn identity(request: &Request) -> u64 {
     BuildHasherDefault::<Xxh3Default>::default().hash_one((request.url.as_str(), &request.body))
 }
 
-fn set(request: &mut Request, param: &Param, value: &str) -> Result<(), HttpError> {
+/// What names a page.
+enum Token {
+    Number(u64),
+    /// A text for a query.
+    Text(String),
+    /// A JSON text for a body: a number stays a number, a text a text, a list of sort keys a list.
+    Json(String),
+}
+
+fn set(request: &mut Request, param: &Param, value: &Token) -> Result<(), HttpError> {
+    let (text, json) = match value {
+        Token::Number(number) => (number.to_string(), number.to_string()),
+        Token::Text(text) => (text.clone(), serde_json::Value::from(text.as_str()).to_string()),
+        Token::Json(json) => (json.clone(), json.clone()),
+    };
     match param {
-        Param::Query(name) => query::set(&mut request.url, name, value),
+        Param::Query(name) => query::set(&mut request.url, name, &text),
         Param::Body(pointer) => {
-            let number = value.parse::<u64>().ok().filter(|number| number.to_string() == value);
-            let value = number.map_or_else(|| value.into(), serde_json::Value::from);
-            let body = pointer::set(request.body.as_deref().unwrap_or_default(), pointer, value);
+            let body = pointer::set(request.body.as_deref().unwrap_or_default(), pointer, &json);
             let body = body.map_err(|reason| HttpError::Pages {
                 url: request.shown(),
                 reason: format!("cannot be asked for: {reason}"),

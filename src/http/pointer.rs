@@ -1,5 +1,7 @@
 //! One value in a JSON text, found by a JSON pointer (RFC 6901) without building the text in memory: a page may have
-//! megabytes of records, and only its cursor is wanted.
+//! megabytes of records, and only its cursor is wanted. Beyond the RFC, `-1` is the last element of an array.
+//!
+//! A value is put into a text in its place: all around it stays as it was written, digit for digit.
 
 use std::fmt;
 
@@ -18,7 +20,7 @@ pub fn find<'a>(text: &'a str, pointer: &str) -> Result<Option<&'a RawValue>, se
         let mut deserializer = serde_json::Deserializer::from_str(at.get());
         let found = match at.get().as_bytes().first() {
             Some(b'{') => deserializer.deserialize_map(Member(&step))?,
-            Some(b'[') => deserializer.deserialize_seq(Element(step.parse().ok()))?,
+            Some(b'[') => deserializer.deserialize_seq(Element::named(&step))?,
             _ => None,
         };
         match found {
@@ -73,7 +75,17 @@ impl<'de> Visitor<'de> for Member<'_> {
 }
 
 /// The element of an array.
-struct Element(Option<usize>);
+enum Element {
+    At(usize),
+    Last,
+    None,
+}
+
+impl Element {
+    fn named(step: &str) -> Self {
+        if step == "-1" { Self::Last } else { step.parse().map_or(Self::None, Self::At) }
+    }
+}
 
 impl<'de> Visitor<'de> for Element {
     type Value = Option<&'de RawValue>;
@@ -86,8 +98,10 @@ impl<'de> Visitor<'de> for Element {
         let mut found = None;
         let mut at = 0;
         while let Some(value) = seq.next_element::<&'de RawValue>()? {
-            if Some(at) == self.0 {
-                found = Some(value);
+            match self {
+                Self::At(wanted) if wanted != at => {}
+                Self::None => {}
+                Self::At(_) | Self::Last => found = Some(value),
             }
             at += 1;
         }
@@ -95,27 +109,35 @@ impl<'de> Visitor<'de> for Element {
     }
 }
 
-/// Sets the value at a pointer of a JSON text, making objects on the way.
+/// Sets the value (a JSON text) at a pointer of a JSON text, making objects on the way.
 ///
 /// # Errors
 /// In words: the text is not JSON, or what stands on the way is no object.
-pub fn set(text: &str, pointer: &str, value: serde_json::Value) -> Result<String, String> {
-    let mut root: serde_json::Value = if text.trim().is_empty() {
-        serde_json::Value::Object(serde_json::Map::new())
-    } else {
-        serde_json::from_str(text)
-            .map_err(|error| format!("the body of the request is not JSON ({error})"))?
-    };
-    let mut at = &mut root;
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        let serde_json::Value::Object(map) = at else {
+pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, String> {
+    let not_json = |error: serde_json::Error| format!("the body of the request is not JSON ({error})");
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    let mut at: &RawValue = serde_json::from_str(text).map_err(not_json)?;
+    // Where a piece of the text begins in it.
+    let place = |piece: &RawValue| piece.get().as_ptr().addr() - text.as_ptr().addr();
+    let mut steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    while let Some(step) = steps.next() {
+        if !at.get().starts_with('{') {
             return Err(format!("the body of the request has no object on the way to {pointer}"));
-        };
-        at = map.entry(step).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+        }
+        let member = serde_json::Deserializer::from_str(at.get()).deserialize_map(Member(&step));
+        if let Some(found) = member.map_err(not_json)? {
+            at = found;
+            continue;
+        }
+        let quoted = |name: &str| serde_json::Value::from(name).to_string();
+        let inner: Vec<String> = steps.map(|step| quoted(&step)).collect();
+        let inner = inner.iter().rev().fold(value.to_owned(), |inner, name| format!("{{{name}:{inner}}}"));
+        let close = place(at) + at.get().len() - 1;
+        let comma = if at.get()[1..].trim_start().starts_with('}') { "" } else { "," };
+        return Ok(format!("{}{comma}{}:{inner}{}", &text[..close], quoted(&step), &text[close..]));
     }
-    *at = value;
-    Ok(root.to_string())
+    let (start, end) = (place(at), place(at) + at.get().len());
+    Ok(format!("{}{value}{}", &text[..start], &text[end..]))
 }
 
 /// Whether a text is one whole JSON object or array, and nothing behind it.
@@ -138,6 +160,7 @@ mod tests {
         assert_eq!(at("/meta/more").as_deref(), Some("false"));
         assert_eq!(at("/items/1/next").as_deref(), Some("2"));
         assert_eq!(at("/a~1b/~0/0").as_deref(), Some("7"));
+        assert_eq!(at("/items/-1/next").as_deref(), Some("2"));
         for nothing in ["/meta/none", "/meta/empty", "/meta/x", "/x/y", "/items/2", "/items/x", "/meta/n/x"] {
             assert_eq!(at(nothing), None, "{nothing}");
         }
@@ -148,12 +171,19 @@ mod tests {
 
     #[test]
     fn values_are_set_in_a_body() {
-        assert_eq!(set("", "/page/after", "x".into()).unwrap(), r#"{"page":{"after":"x"}}"#);
-        assert_eq!(
-            set(r#"{"a":1,"page":{"after":"x"}}"#, "/page/after", 5.into()).unwrap(),
-            r#"{"a":1,"page":{"after":5}}"#
-        );
-        assert!(set("[]", "/a", 1.into()).is_err());
+        for (text, pointer, value, expected) in [
+            ("", "/page/after", r#""x""#, r#"{"page":{"after":"x"}}"#),
+            (r#"{"a":1,"page":{"after":"x"}}"#, "/page/after", "5", r#"{"a":1,"page":{"after":5}}"#),
+            (r#"{"z":1.10, "a":9e400 }"#, "/after", "[1,\"b\"]", r#"{"z":1.10, "a":9e400 ,"after":[1,"b"]}"#),
+            (r#" { "p": { } } "#, "/p/a~1b/\"c", "true", r#" { "p": { "a/b":{"\"c":true}} } "#),
+            (r#"{"a":1,"a":2}"#, "/a", "3", r#"{"a":1,"a":3}"#),
+        ] {
+            assert_eq!(set(text, pointer, value).as_deref(), Ok(expected), "{text} {pointer}");
+        }
+        for (text, pointer) in [("[]", "/a"), (r#"{"a":[1]}"#, "/a/0"), (r#"{"a":"x"}"#, "/a/b"), ("{", "/a")]
+        {
+            assert!(set(text, pointer, "1").is_err(), "{text} {pointer}");
+        }
     }
 
     #[test]

@@ -17,9 +17,11 @@ use super::client::Shared;
 use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
+use super::proxy::has_credentials;
 use super::request::{Method, Request};
 use super::retry::{Failure, Tries};
 use super::retry_after;
+use super::tls;
 use super::token::Token;
 
 /// Redirects of one request: more are a circle.
@@ -82,17 +84,16 @@ impl Shared {
             let again = tries.pause(failed.failure, &mut gate.budget(), Instant::now());
             let Some(wait) = again else {
                 let within = tries.within(Instant::now());
-                let (url, tries) = (ask.request.shown(), tries.count);
+                let (tries, last) = (tries.count, failed.error);
                 let tried = failed.failure != Failure::Final && tries > 1;
-                let source = failed.error;
                 return Err(if tried {
-                    HttpError::GaveUp { url, tries, within, source: Box::new(source) }
+                    HttpError::GaveUp { tries, within: rounded(within), last: Box::new(last) }
                 } else {
-                    source
+                    last
                 });
             };
             tracing::debug!(url = ask.request.shown(), error = %failed.error, "tried again");
-            Counting::one(&self.counting.retried);
+            self.counting.retried(ask.request.ordinal);
             pause(wait, &self.counting).await;
         }
     }
@@ -174,6 +175,7 @@ impl Shared {
     async fn exchange(&self, ask: &Ask<'_>, hop: &Hop, token: Option<&Token>) -> Result<Response, Failed> {
         let failed = |failure, error| Failed { failure, url: hop.url.clone(), error };
         let last = |error| failed(Failure::Final, error);
+        let named = self.credentials.are_for(&hop.url);
         let mut request = reqwest::Request::new(hop.verb.clone(), hop.url.clone());
         let headers = request.headers_mut();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
@@ -198,7 +200,11 @@ impl Shared {
                 headers.insert(IF_RANGE, etag);
             }
         }
+        let carries = named && !ask.request.secrets.is_empty() || has_credentials(headers);
         *request.body_mut() = hop.body.clone().map(Into::into);
+        if let Some(proxy) = self.engines.proxies.would_read(&hop.url).filter(|_| carries) {
+            return Err(last(HttpError::OpenProxy { url: ask.request.shown(), proxy }));
+        }
         let engine = self.engines.of(&hop.url).map_err(last)?;
         Counting::one(&self.counting.requests);
         let timeouts = self.settings.timeouts;
@@ -229,10 +235,8 @@ impl Shared {
         let first = match tokio::time::timeout(idle, response.chunk()).await {
             Ok(Ok(first)) => first,
             Ok(Err(error)) => {
-                return Err(failed(HttpError::Connection {
-                    url: request.shown(),
-                    source: error.without_url(),
-                }));
+                let reason = innermost(&error.without_url());
+                return Err(failed(HttpError::Connection { url: request.shown(), reason }));
             }
             Err(_) => {
                 return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: idle }));
@@ -281,6 +285,14 @@ const fn is_empty(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
 }
 
+/// For people: tenths of a second.
+const fn rounded(time: Duration) -> Duration {
+    const TENTH_MS: u64 = 100;
+    #[expect(clippy::cast_possible_truncation, reason = "a time that somebody has waited")]
+    let tenths = time.as_millis() as u64 / TENTH_MS;
+    Duration::from_millis(tenths * TENTH_MS)
+}
+
 /// Years are not told in nanoseconds, nor shown in them.
 fn whole_seconds(time: Duration) -> Duration {
     const A_CENTURY: u64 = 100 * 365 * 86_400;
@@ -327,8 +339,8 @@ fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Re
 /// What an error of the engine means.
 fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
     let error = error.without_url();
-    if let Some(tls) = find::<rustls::Error>(&error) {
-        return (Failure::Final, HttpError::Tls { reason: format!("{}: {tls}", Origin::of(&request.url)) });
+    if let Some(why) = find::<rustls::Error>(&error) {
+        return (Failure::Final, tls::untrusted(&Origin::of(&request.url), why));
     }
     if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
         let reason = innermost(&error);
@@ -338,7 +350,7 @@ fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
         let reason = innermost(&error);
         return (Failure::Final, HttpError::BadUrl { word: request.shown(), reason });
     }
-    (Failure::Connection, HttpError::Connection { url: request.shown(), source: error })
+    (Failure::Connection, HttpError::Connection { url: request.shown(), reason: innermost(&error) })
 }
 
 /// A cause of this kind, also inside of I/O errors.
@@ -380,8 +392,16 @@ async fn said(mut response: Response) -> String {
     let _ = tokio::time::timeout(SAID_WITHIN, read).await;
     bytes.truncate(SAID_BYTES_MAX);
     let text = String::from_utf8_lossy(&bytes);
+    let text = title(&text).unwrap_or(&text);
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a page for people is called: all that an error needs of it.
+fn title(text: &str) -> Option<&str> {
+    let begin = text.find("<title>")? + "<title>".len();
+    let title = text[begin..].split("</title>").next()?.trim();
+    Some(title).filter(|title| !title.is_empty())
 }
 
 #[cfg(test)]

@@ -187,6 +187,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Authorities to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// A proxy for all requests but those to `NO_PROXY`; else as the environment says.
+    pub proxy: Option<Value>,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
@@ -205,6 +207,7 @@ impl Default for Settings {
             patience: Patience::default(),
             limits: Limits::default(),
             ca_file: None,
+            proxy: None,
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
         }

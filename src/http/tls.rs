@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use url::Url;
 
-use super::error::HttpError;
+use super::error::{HttpError, TlsFault};
+use super::origin::Origin;
+use super::proxy::Proxies;
 use super::settings::Settings;
 
 /// Headers of an answer: more are not meant for us. In HTTP/1.1 their bytes are limited too, by the parser's buffer of 400 KiB.
@@ -31,6 +33,7 @@ pub(super) struct Engines {
     user_agent: String,
     idle_max: usize,
     ca_file: Option<PathBuf>,
+    pub(super) proxies: Proxies,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
 }
@@ -42,6 +45,7 @@ impl Engines {
             user_agent: settings.user_agent.clone(),
             idle_max: settings.concurrency,
             ca_file: settings.ca_file.clone(),
+            proxies: Proxies::new(settings.proxy.as_ref()),
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }
@@ -68,7 +72,8 @@ impl Engines {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        reqwest::Client::builder()
+        self.proxies
+            .of(reqwest::Client::builder())?
             .tls_backend_preconfigured(config)
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
@@ -112,4 +117,30 @@ impl Engines {
         }
         Ok(roots)
     }
+}
+
+/// Why the server behind a failed handshake is not trusted, in words.
+pub(super) fn untrusted(origin: &Origin, error: &rustls::Error) -> HttpError {
+    use CertificateError as C;
+    let (fault, reason) = match error {
+        rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
+            (TlsFault::Issuer, "its certificate is from an issuer that is not trusted here".to_owned())
+        }
+        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            (TlsFault::Name, of_certificate(error))
+        }
+        rustls::Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
+            (TlsFault::Time, format!("its certificate has expired ({})", of_certificate(error)))
+        }
+        rustls::Error::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            (TlsFault::Time, format!("its certificate is not valid yet ({})", of_certificate(error)))
+        }
+        rustls::Error::InvalidCertificate(_) => (TlsFault::Issuer, of_certificate(error)),
+        other => (TlsFault::Protocol, format!("it does not speak TLS as it should ({other})")),
+    };
+    HttpError::Untrusted { origin: origin.to_string(), reason, fault }
+}
+
+fn of_certificate(error: &rustls::Error) -> String {
+    error.to_string().trim_start_matches("invalid peer certificate: ").to_owned()
 }

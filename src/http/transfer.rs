@@ -14,7 +14,6 @@ use url::Url;
 
 use super::admission::pause;
 use super::client::Shared;
-use super::counters::Counting;
 use super::error::{Cut, HttpError};
 use super::framing::Ending;
 use super::judge;
@@ -248,7 +247,7 @@ impl Transfer {
         if range.is_none() {
             self.head.version = version(&answer);
         }
-        Counting::one(&self.shared.counting.mended);
+        self.shared.counting.mended(self.request.ordinal);
         self.attach(answer)
     }
 

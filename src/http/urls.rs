@@ -8,9 +8,11 @@
 //!
 //! What is filled in is encoded, so that a value cannot leave its place in the URL; nothing is filled into the host. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::error::HttpError;
@@ -31,8 +33,8 @@ pub struct Endpoint {
     pub request: Request,
     /// Its name: the URL as it may be shown.
     pub name: String,
-    /// Fields to add to each of its records.
-    pub fields: Vec<(String, serde_json::Value)>,
+    /// Fields to add to each of its records: names, and values as JSON texts.
+    pub fields: Vec<(String, String)>,
 }
 
 impl Endpoint {
@@ -63,13 +65,22 @@ impl Endpoint {
             return Self::new(line, settings).map(Some);
         }
         let bad = |reason: String| HttpError::BadUrl { word: "a line of the list".to_owned(), reason };
-        let object: serde_json::Map<String, serde_json::Value> =
+        // Raw values: numbers travel as the digits in the list.
+        let object: BTreeMap<String, &RawValue> =
             serde_json::from_str(line).map_err(|error| bad(format!("it is no JSON object ({error})")))?;
-        let Some(serde_json::Value::String(url)) = object.get("url") else {
+        let text = |value: &&RawValue| serde_json::from_str::<String>(value.get());
+        let Some(Ok(url)) = object.get("url").map(text) else {
             return Err(bad("the object has no text \"url\"".to_owned()));
         };
-        let mut endpoint = Self::new(url, settings)?;
-        endpoint.fields = object.into_iter().filter(|(name, _)| name != "url").collect();
+        let mut endpoint = Self::new(&url, settings)?;
+        for (name, value) in object.iter().filter(|(name, _)| *name != "url") {
+            if value.get().starts_with('"')
+                && let Err(error) = text(value)
+            {
+                return Err(bad(format!("{name:?} is no text ({error})")));
+            }
+            endpoint.fields.push((name.clone(), value.get().to_owned()));
+        }
         Ok(Some(endpoint))
     }
 }
@@ -322,10 +333,22 @@ mod tests {
         assert!(line("  ").unwrap().is_none() && line("# x").unwrap().is_none());
         let plain = line(" https://h/a?x=1 ").unwrap().unwrap();
         assert_eq!((plain.name.as_str(), plain.fields.len()), ("https://h/a?x=1", 0));
-        let object = line(r#"{"url":"https://h/a","region":"eu","n":1.50}"#).unwrap().unwrap();
+        let object = line(
+            r#"{"url":"https:\/\/h/a","region":"e\u0075", "n": 12345678901234567890.10 ,"o":{"b":1.0}}"#,
+        );
+        let object = object.unwrap().unwrap();
         assert_eq!(object.name, "https://h/a");
-        assert_eq!(object.fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["n", "region"]);
-        for wrong in ["h/a", "ftp://h/a", "{\"url\":1}", "{\"u\":\"https://h\"}", "{", "https://"] {
+        let fields = [("n", "12345678901234567890.10"), ("o", r#"{"b":1.0}"#), ("region", r#""e\u0075""#)];
+        assert_eq!(object.fields, fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for wrong in [
+            "h/a",
+            "ftp://h/a",
+            r#"{"url":"https://h","a":"\ud800"}"#,
+            "{\"url\":1}",
+            "{\"u\":\"https://h\"}",
+            "{",
+            "https://",
+        ] {
             assert!(line(wrong).is_err(), "{wrong}");
         }
     }

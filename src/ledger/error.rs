@@ -46,6 +46,9 @@ pub enum LedgerError {
     /// The run is no longer ours.
     #[error("this load was taken over by another process")]
     Fenced,
+    /// The ledger has no such run, or the server no ledger: lost by a failover, or deleted.
+    #[error("the server knows nothing of this run")]
+    Forgotten,
     /// The unfinished run has other settings.
     #[error("the unfinished run {run} was started with other settings: {}", .differences.join("; "))]
     OtherSettings {
@@ -127,7 +130,7 @@ impl LedgerError {
                 "--again appends all of it once more; to add only what is new, put that into a file of its own"
                     .to_owned()
             }
-            Self::Unbalanced { .. } => return None,
+            Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
     }
 }

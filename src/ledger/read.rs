@@ -1,7 +1,7 @@
 //! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
 
 use crate::account::{Books, SourceBooks};
-use crate::pg::{ErrorView, FENCED, Outcome, Session, literal};
+use crate::pg::{ErrorView, FENCED, Outcome, Session, is_missing_object, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
@@ -138,12 +138,12 @@ fn source_row(run: &str, ordinal: usize, source: &StoredSource) -> String {
 }
 
 fn failed(doing: &'static str) -> impl Fn(ErrorView) -> LedgerError {
-    move |view| {
-        if view.sqlstate.as_deref() == Some(FENCED) {
-            LedgerError::Fenced
-        } else {
-            LedgerError::Server { doing, view }
-        }
+    move |view| match view.sqlstate.as_deref() {
+        Some(FENCED) => LedgerError::Fenced,
+        // A row that belongs to a run which is not there; or no ledger.
+        Some("23503") => LedgerError::Forgotten,
+        Some(code) if is_missing_object(code) => LedgerError::Forgotten,
+        _ => LedgerError::Server { doing, view },
     }
 }
 
@@ -165,7 +165,10 @@ pub async fn set_aside(
     let outcomes = session.run(&sql).await.map_err(failed("set a source aside"))?;
     match outcomes.first() {
         Some(outcome) if outcome.affected == 1 => Ok(()),
-        _ => Err(LedgerError::Fenced),
+        _ => match standing(session, run, epoch).await? {
+            Standing::Gone => Err(LedgerError::Forgotten),
+            Standing::Complete | Standing::Unfinished | Standing::Lost => Err(LedgerError::Fenced),
+        },
     }
 }
 
@@ -243,8 +246,10 @@ pub enum Standing {
     Complete,
     /// Unfinished, and nobody came after this owner: the server has lost commits that it acknowledged.
     Unfinished,
-    /// Somebody else's, or gone.
+    /// Somebody else's.
     Lost,
+    /// Not there: the server knows nothing of it.
+    Gone,
 }
 
 /// Asks how a run stands.
@@ -255,8 +260,10 @@ pub async fn standing(session: &Session, run: &str, epoch: u64) -> Result<Standi
         literal(run)
     );
     let outcomes = session.run(&sql).await.map_err(failed("look whether the run is complete"))?;
-    let row = outcomes.first().and_then(|outcome| outcome.rows.first());
-    let is = |column: usize| row.is_some_and(|row| row[column].as_deref() == Some("t"));
+    let Some(row) = outcomes.first().and_then(|outcome| outcome.rows.first()) else {
+        return Ok(Standing::Gone);
+    };
+    let is = |column: usize| row.get(column).is_some_and(|value| value.as_deref() == Some("t"));
     Ok(if is(0) {
         Standing::Complete
     } else if is(1) {
@@ -280,16 +287,19 @@ fn numbers(row: &[Option<String>]) -> Vec<u64> {
     row.iter().map(|value| value.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0)).collect()
 }
 
-/// The sums of what was committed.
+/// The sums of what was committed; an error where the run has no checkpoints, since then it is not there.
 pub async fn summary(session: &Session, run: &str) -> Result<Summary, LedgerError> {
     let sql = format!(
         "SELECT sum(read), sum(inserted), sum(updated), sum(unchanged), sum(deduplicated), sum(skipped), sum(rejected), \
-         sum(batches), sum(careful) FROM _dbload.checkpoint WHERE run = {}",
+         sum(batches), sum(careful), count(*) FROM _dbload.checkpoint WHERE run = {}",
         literal(run)
     );
     let outcomes = session.run(&sql).await.map_err(failed("sum up the run"))?;
     let row = outcomes.first().and_then(|o| o.rows.first()).map(|row| numbers(row)).unwrap_or_default();
     let n = |i: usize| row.get(i).copied().unwrap_or(0);
+    if n(9) == 0 {
+        return Err(LedgerError::Forgotten);
+    }
     Ok(Summary {
         books: Books {
             read: n(0),

@@ -17,8 +17,9 @@ use crate::source::SourceError;
 
 use super::input::{Begin, Input, Opened, Origin, Web};
 
-/// Blocks that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup.
-const BLOCKS_OF_TURN: usize = 2;
+/// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup. It
+/// takes none of what waits for a later turn: a single large body would fill all of it, and be no faster.
+const TURN_BYTES: usize = 1 << 20;
 
 /// What a block costs beside its bytes, so that very small ones count too.
 const BLOCK_OVERHEAD_BYTES: usize = 1024;
@@ -95,7 +96,7 @@ impl Ahead {
             reading,
             memory: Arc::new(Semaphore::new(memory_bytes)),
             memory_bytes,
-            of_turn: Arc::new(Semaphore::new(BLOCKS_OF_TURN)),
+            of_turn: Arc::new(Semaphore::new(TURN_BYTES)),
             turn: turns,
             sampled: bounds.sampled,
         });
@@ -186,18 +187,26 @@ async fn fetch(
 }
 
 impl Shared {
-    /// Waits for memory, or for the source's turn and a place of those.
+    /// Waits for memory, or for the source's turn and its own.
     async fn place(&self, ordinal: usize, block: &Block) -> Option<OwnedSemaphorePermit> {
-        let bytes = (block.memory_bytes() + BLOCK_OVERHEAD_BYTES).min(self.memory_bytes);
+        let bytes = block.memory_bytes() + BLOCK_OVERHEAD_BYTES;
+        // One that is larger than all there is takes all there is.
+        let permits = |limit: usize| u32::try_from(bytes.min(limit)).unwrap_or(u32::MAX);
         let mut turn = self.turn.clone();
         let of_turn = async {
             // Without a sender nobody reads any more.
             let _ = turn.wait_for(|turn| *turn > ordinal).await;
-            Arc::clone(&self.of_turn).acquire_owned().await.ok()
+            Arc::clone(&self.of_turn).acquire_many_owned(permits(TURN_BYTES)).await.ok()
+        };
+        let early = async {
+            if *self.turn.borrow() > ordinal {
+                return std::future::pending().await;
+            }
+            Arc::clone(&self.memory).acquire_many_owned(permits(self.memory_bytes)).await.ok()
         };
         tokio::select! {
             biased;
-            permit = Arc::clone(&self.memory).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)) => permit.ok(),
+            permit = early => permit,
             permit = of_turn => permit,
         }
     }

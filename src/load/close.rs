@@ -1,10 +1,12 @@
 //! The end of a load: complete the run, sum up what was committed, write the reject file, make the report.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::account::{Books, SourceBooks};
-use crate::event::Listener;
+use crate::event::{Event, Tally};
 use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
@@ -18,11 +20,12 @@ use crate::report::{
 };
 use crate::schema::Mode;
 use crate::source::SourceError;
-use crate::write::{Patience, Retry, StoredReject, WriteError};
+use crate::write::{Patience, Retry, WriteError};
 
 use super::error::LoadError;
 use super::prepare::Prepared;
-use super::{Ended, Outcome, reject_file, sequences};
+use super::unledgered::Lost;
+use super::{Ended, Outcome, Watch, reject_file, sequences};
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -30,13 +33,16 @@ const REASONS_MAX: u32 = 20;
 /// A load that did not end well says what was committed if the ledger answers this soon.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
 
+/// After a stop the run may still be completed and summed up for this long, as batches may be finished.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
 /// Closes a load.
 pub(super) async fn close(
     job: &Job,
-    prepared: Prepared,
+    mut prepared: Prepared,
     ran: Result<Ran, LoadError>,
     completed: Result<(), LoadError>,
-    (listener, began): (Listener<'_>, Instant),
+    watch: &Watch<'_>,
 ) -> Outcome {
     let (ran, mut ended) = match ran {
         Ok(ran) => {
@@ -54,7 +60,7 @@ pub(super) async fn close(
         ended = Ended::Failed(error);
     }
     if matches!(ended, Ended::Complete)
-        && let Err(error) = sequences::look_after(job, &prepared, listener).await
+        && let Err(error) = sequences::look_after(job, &prepared, watch.listener).await
     {
         ended = Ended::Failed(error);
     }
@@ -63,34 +69,38 @@ pub(super) async fn close(
         && matches!(ended, Ended::Complete)
     {
         // Everything is loaded, but what was to be kept of it is not.
-        let name = "the landing copy".to_owned();
-        ended = Ended::Failed(SourceError::Http { name, source }.into());
+        ended = Ended::Failed(SourceError::Http { source }.into());
+    }
+    let (unledgered, lost) = unledgered_rejects(&mut prepared);
+    if let Some(lost) = lost
+        && !matches!(ended, Ended::Failed(_))
+    {
+        ended = Ended::Failed(lost);
     }
     if !matches!(ended, Ended::Complete)
         && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
-        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared).await)
+        && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared, "close the run").await)
     {
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
         let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
     }
-    let limit = match ended {
-        Ended::Complete | Ended::SourceFailed => job.resources.retry_for,
-        _ => REPORT_LIMIT,
+    let (limit, told) = match ended {
+        Ended::Complete | Ended::SourceFailed => (job.resources.retry_for, Some(watch)),
+        _ => (REPORT_LIMIT, None),
     };
-    let report = patiently(limit, async || report(job, &prepared, ran.as_ref(), &ended, began).await);
-    let report = match tokio::time::timeout(limit + REPORT_LIMIT, report).await {
-        Ok(Ok(report)) => Some(report),
-        // What the report would have said is in the ledger; how the load ended is known.
-        Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => None,
-        Ok(Err(error)) => {
-            ended = Ended::Failed(error.into());
+    let ending = (&ended, &unledgered);
+    let report =
+        patiently(limit, told, async || report(job, &prepared, ran.as_ref(), ending, watch.began).await);
+    let report = tokio::select! {
+        report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
+        () = stopped(watch), if told.is_some() => None,
+    };
+    let report = match report {
+        None => {
+            ended = Ended::Interrupted;
             None
         }
-        Err(_) => {
-            let view = ErrorView::lost();
-            ended = Ended::Failed(LedgerError::Server { doing: "sum up the run", view }.into());
-            None
-        }
+        Some(report) => summed_up(report, &mut ended),
     };
     if let Some(report) = &report
         && !report.rows.balance()
@@ -99,8 +109,33 @@ pub(super) async fn close(
         let (read, accounted) = (report.rows.read, report.rows.accounted());
         ended = Ended::Failed(LoadError::Unbalanced { read, accounted });
     }
+    if let Ended::Failed(error) = &ended
+        && error.is_forgotten()
+        && let Some(run) = &prepared.run
+    {
+        let (run, database) = (run.ledger.run.clone(), prepared.pool.place());
+        ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
+    }
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
     Outcome { ended, report, pipe_rest, plan: None }
+}
+
+/// The report, if it could be had; what is wrong with it decides how the load ended, unless that is known.
+fn summed_up(
+    report: Result<Result<Report, LedgerError>, tokio::time::error::Elapsed>,
+    ended: &mut Ended,
+) -> Option<Report> {
+    let error = match report {
+        Ok(Ok(report)) => return Some(report),
+        // However the load ended: that is why, or it no longer matters.
+        Ok(Err(error @ LedgerError::Forgotten)) => error,
+        // What the report would have said is in the ledger; how the load ended is known.
+        Err(_) | Ok(Err(_)) if !matches!(ended, Ended::Complete) => return None,
+        Ok(Err(error)) => error,
+        Err(_) => LedgerError::Server { doing: "sum up the run", view: ErrorView::lost() },
+    };
+    *ended = Ended::Failed(error.into());
+    None
 }
 
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
@@ -115,39 +150,61 @@ fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String,
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
 }
 
-async fn session(prepared: &Prepared) -> Result<Session, LedgerError> {
-    Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing: "close the run", view })
+async fn session(prepared: &Prepared, doing: &'static str) -> Result<Session, LedgerError> {
+    Session::open(&prepared.pool).await.map_err(|view| LedgerError::Server { doing, view })
 }
 
-/// Repeats a step that does no harm when repeated, until it is done or patience ends.
+/// Ends some time after a stop was asked for.
+async fn stopped(watch: &Watch<'_>) {
+    watch.stop.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
+/// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why it waits, as
+/// from a writer.
 async fn patiently<T>(
     retry_for: Duration,
+    told: Option<&Watch<'_>>,
     mut step: impl AsyncFnMut() -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
     let mut retry = Retry::new(Patience { retry_for });
+    let tell = |event: Event| {
+        if let Some(watch) = told {
+            (watch.listener)(&event, &Tally::default());
+        }
+    };
     loop {
-        let error = match step().await {
-            Err(LedgerError::Server { doing, view }) if is_passing(&view) => {
-                LedgerError::Server { doing, view }
+        let (doing, view) = match step().await {
+            Err(LedgerError::Server { doing, view }) if is_passing(&view) => (doing, view),
+            done => {
+                if retry.tries() > 0 {
+                    tell(Event::GoesOn);
+                }
+                return done;
             }
-            done => return done,
         };
-        let Some(pause) = retry.pause() else { return Err(error) };
+        let Some(pause) = retry.pause() else { return Err(LedgerError::Server { doing, view }) };
+        tell(Event::Waiting { reason: format!("{doing}: {}", view.message) });
         tokio::time::sleep(pause).await;
     }
 }
 
 /// Completes the run of a pipeline that came to its end. Where the answer is lost, asking again is safe: a run is
-/// completed once.
-pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> Result<(), LoadError> {
+/// completed once. Stopped while the server is away, the run stays open.
+pub(super) async fn complete_run(
+    job: &Job,
+    prepared: &Prepared,
+    ran: &mut Ran,
+    watch: &Watch<'_>,
+) -> Result<(), LoadError> {
     let Some(run) = &prepared.run else { return Ok(()) };
     if ran.end != End::Finished || !ran.failed.is_empty() {
         return Ok(());
     }
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     fault::point(Point::Completing);
-    let standing = patiently(job.resources.retry_for, async || {
-        let session = Session::open_within(&prepared.pool, prepared.write.answer_limit())
+    let standing = patiently(job.resources.retry_for, Some(watch), async || {
+        let session = Session::open(&prepared.pool)
             .await
             .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
         match complete(&session, id, epoch).await {
@@ -155,8 +212,14 @@ pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> R
             Err(LedgerError::Fenced) => standing(&session, id, epoch).await,
             Err(error) => Err(error),
         }
-    })
-    .await?;
+    });
+    let standing = tokio::select! {
+        standing = standing => standing?,
+        () = stopped(watch) => {
+            ran.end = End::Stopped;
+            return Ok(());
+        }
+    };
     match standing {
         Standing::Complete => {
             fault::point(Point::Completed);
@@ -165,6 +228,7 @@ pub(super) async fn complete_run(job: &Job, prepared: &Prepared, ran: &Ran) -> R
         // A partition that was at its end is not any more, and its writer is gone.
         Standing::Unfinished => Err(WriteError::LostCommits.into()),
         Standing::Lost => Err(LedgerError::Fenced.into()),
+        Standing::Gone => Err(LedgerError::Forgotten.into()),
     }
 }
 
@@ -172,7 +236,7 @@ async fn report(
     job: &Job,
     prepared: &Prepared,
     ran: Option<&Ran>,
-    ended: &Ended,
+    (ended, unledgered): (&Ended, &Rejects),
     began: Instant,
 ) -> Result<Report, LedgerError> {
     let elapsed = began.elapsed().as_secs_f64();
@@ -182,7 +246,7 @@ async fn report(
     });
     let (rows, sources, rejects) = match &prepared.run {
         Some(run) => {
-            let session = session(prepared).await?;
+            let session = session(prepared, "sum up the run").await?;
             let sums = summary(&session, &run.ledger.run).await?;
             let sources = source_books(&session, &run.ledger.run).await?;
             let rejects = if sums.books.rejected > 0 {
@@ -192,7 +256,7 @@ async fn report(
             };
             (sums.books, sources, rejects)
         }
-        None => without_ledger(job, prepared, ran).await,
+        None => without_ledger(ran, unledgered),
     };
     let here = rows.read.saturating_sub(before.read);
     let tally = ran.as_ref().map(|ran| ran.tally.clone()).unwrap_or_default();
@@ -214,6 +278,7 @@ async fn report(
             size: prepared.pool.max_size(),
             batches: tally.batches,
             direct: tally.direct,
+            direct_refused: tally.direct_refused,
             careful: tally.careful,
             retries: tally.retries,
         },
@@ -268,10 +333,13 @@ fn source_reports(
             (None, false) => SourceState::Unfinished,
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
+        let of_source = |web: &super::input::Web| web.client.retries_of(u64::from(ordinal));
+        let retries = prepared.web.as_ref().map_or(0, of_source);
         // The rest of a source that was set aside is the same source to its reader.
         if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;
             earlier.rejected += sums.rejected;
+            earlier.retries += retries;
             earlier.state = state;
             earlier.error = error;
             continue;
@@ -282,7 +350,7 @@ fn source_reports(
             bytes: input.size().unwrap_or(read),
             read: sums.read,
             rejected: sums.rejected,
-            retries: 0,
+            retries,
             state,
             error,
         });
@@ -299,11 +367,6 @@ fn source_reports(
     reports
 }
 
-fn source_name(prepared: &Prepared, source: u32) -> String {
-    let input = usize::try_from(source).ok().and_then(|ordinal| prepared.inputs.get(ordinal));
-    input.map_or_else(|| format!("source {source}"), |input| input.name.clone())
-}
-
 async fn ledger_rejects(
     job: &Job,
     prepared: &Prepared,
@@ -311,7 +374,7 @@ async fn ledger_rejects(
     run: &str,
 ) -> Result<Rejects, LedgerError> {
     let reasons = sample_rejects(session, run, REASONS_MAX).await?;
-    let names = |source: u32| source_name(prepared, source);
+    let names = |source: u32| prepared.source_name(source);
     let file = reject_file::from_ledger(job, prepared, session, run, &names).await;
     Ok(Rejects {
         file: written(file, prepared),
@@ -319,7 +382,7 @@ async fn ledger_rejects(
             .into_iter()
             .map(|reason| Reason {
                 first: format!("{}:{}", names(reason.source), reason.line),
-                type_name: type_name(prepared, reason.column.as_deref()),
+                type_name: reason.column.as_deref().and_then(|column| prepared.type_name(column)),
                 sqlstate: reason.sqlstate,
                 column: reason.column,
                 constraint: reason.constraint,
@@ -330,10 +393,7 @@ async fn ledger_rejects(
     })
 }
 
-fn written(
-    file: Result<std::path::PathBuf, reject_file::RejectFileError>,
-    prepared: &Prepared,
-) -> Option<String> {
+fn written(file: Result<PathBuf, reject_file::NoRejectFile>, prepared: &Prepared) -> Option<String> {
     match file {
         Ok(path) => Some(path.display().to_string()),
         Err(error) => {
@@ -345,52 +405,21 @@ fn written(
 }
 
 /// Without a ledger the process's own counts are all there is.
-async fn without_ledger(
-    job: &Job,
-    prepared: &Prepared,
-    ran: Option<&Ran>,
-) -> (Books, Vec<(u32, SourceBooks)>, Rejects) {
-    let Some(ran) = ran else { return (Books::default(), Vec::new(), Rejects::default()) };
-    let names = |source: u32| source_name(prepared, source);
-    let mut reasons: Vec<Reason> = Vec::new();
-    for reject in &ran.rejects {
-        let type_name = type_name(prepared, reject.column.as_deref());
-        note_reason(&mut reasons, reject, type_name, &names);
-    }
-    let file = if ran.rejects.is_empty() {
-        None
-    } else {
-        written(reject_file::from_memory(job, prepared, &ran.rejects, &names).await, prepared)
-    };
-    (ran.tally.books, ran.source_books.clone(), Rejects { file, reasons })
+fn without_ledger(ran: Option<&Ran>, rejects: &Rejects) -> (Books, Vec<(u32, SourceBooks)>, Rejects) {
+    let (books, sources) = ran.map(|ran| (ran.tally.books, ran.source_books.clone())).unwrap_or_default();
+    (books, sources, rejects.clone())
 }
 
-fn type_name(prepared: &Prepared, column: Option<&str>) -> Option<String> {
-    let table = &prepared.plan.table;
-    Some(table.columns[table.column(column?)?].type_name.clone())
-}
-
-fn note_reason(
-    reasons: &mut Vec<Reason>,
-    reject: &StoredReject,
-    type_name: Option<String>,
-    names: &dyn Fn(u32) -> String,
-) {
-    let same = |reason: &&mut Reason| {
-        reason.sqlstate == reject.sqlstate
-            && reason.column == reject.column
-            && reason.constraint == reject.constraint
-    };
-    match reasons.iter_mut().find(same) {
-        Some(reason) => reason.count += 1,
-        None => reasons.push(Reason {
-            sqlstate: reject.sqlstate.clone(),
-            column: reject.column.clone(),
-            constraint: reject.constraint.clone(),
-            count: 1,
-            type_name,
-            first: format!("{}:{}", names(reject.source), reject.line),
-            example: reject.reason.clone(),
-        }),
+/// The rejects that no ledger keeps: their file, under its name, or why there is none.
+fn unledgered_rejects(prepared: &mut Prepared) -> (Rejects, Option<LoadError>) {
+    let Some(unledgered) = prepared.unledgered.take() else { return (Rejects::default(), None) };
+    let words = |path: &PathBuf| path.display().to_string();
+    let (file, reasons) = unledgered.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    match file {
+        Ok(file) => (Rejects { file: file.as_ref().map(words), reasons }, None),
+        Err(Lost { error, rejects, left }) => {
+            let file = left.as_ref().map(words);
+            (Rejects { file, reasons }, Some(LoadError::RejectsLost { error, rejects, left }))
+        }
     }
 }

@@ -113,4 +113,16 @@ impl Prepared {
         let run = self.run.as_ref()?;
         Some(crate::ledger::rejects_query(&run.ledger.run))
     }
+
+    /// Name of a source, for people.
+    pub(crate) fn source_name(&self, source: u32) -> String {
+        let input = usize::try_from(source).ok().and_then(|ordinal| self.inputs.get(ordinal));
+        input.map_or_else(|| format!("source {source}"), |input| input.name.clone())
+    }
+
+    /// Type of a column of the target.
+    pub(crate) fn type_name(&self, column: &str) -> Option<String> {
+        let table = &self.plan.table;
+        Some(table.columns[table.column(column)?].type_name.clone())
+    }
 }

@@ -1,9 +1,13 @@
 //! Why a load failed, sorted by what the user can do: every kind has its exit code.
 
+use std::path::{Path, PathBuf};
+
 use crate::ledger::LedgerError;
 use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
 use crate::plan::Refusal;
+use crate::rejects::RejectFileError;
+use crate::schema::Mode;
 use crate::source::SourceError;
 use crate::write::WriteError;
 
@@ -44,9 +48,32 @@ pub enum LoadError {
         /// What.
         error: crate::map::MappingError,
     },
+    /// The server knows nothing of the run that it has acknowledged commits of.
+    #[error(
+        "the server at {database} knows nothing of run {run}: it was lost by a failover to a standby that lagged, or the \
+         ledger was deleted"
+    )]
+    Forgotten {
+        /// The run.
+        run: String,
+        /// `host:port/dbname`.
+        database: String,
+        /// What it did with records.
+        mode: Mode,
+    },
     /// A worker thread of ours died: a defect of dbload.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
+    /// Rejects that no ledger keeps could not be written to their file either.
+    #[error("cannot write the reject file: {error}; {}", lost_words(*.rejects, .left.as_deref()))]
+    RejectsLost {
+        /// Why.
+        error: RejectFileError,
+        /// Rejects that are in no file.
+        rejects: u64,
+        /// Where the ones before them are.
+        left: Option<PathBuf>,
+    },
     /// The sums over what was committed do not balance.
     #[error("the books do not balance: {read} records read, {accounted} accounted for")]
     Unbalanced {
@@ -57,7 +84,23 @@ pub enum LoadError {
     },
 }
 
+fn lost_words(rejects: u64, left: Option<&Path>) -> String {
+    let left = left.map(|path| path.display());
+    match (rejects, left) {
+        (0, Some(left)) => format!("the rejected records are in {left}"),
+        (n, None) => format!("rejected records that are kept nowhere: {n}"),
+        (n, Some(left)) => {
+            format!("rejected records that are kept nowhere: {n}; those before them are in {left}")
+        }
+    }
+}
+
 impl LoadError {
+    /// The server knows nothing of the run, wherever that showed.
+    pub(super) const fn is_forgotten(&self) -> bool {
+        matches!(self, Self::Write(WriteError::Forgotten) | Self::Ledger(LedgerError::Forgotten))
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -77,8 +120,25 @@ impl LoadError {
             Self::Refused(refusal) => refusal.hint.clone(),
             Self::Ledger(error) => error.hint(),
             Self::Write(WriteError::Fenced) => Some("the other process goes on; nothing is lost".to_owned()),
+            Self::Forgotten { mode, .. } => Some(forgotten_hint(*mode)),
+            Self::RejectsLost { .. } => Some(
+                "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
+            ),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
             Self::Catalog(_) | Self::Write(_) | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }
+    }
+}
+
+/// As far as the ledger knows there is nothing of the run. Whoever has deleted only the ledger still has the rows.
+fn forgotten_hint(mode: Mode) -> String {
+    let begins =
+        "as far as the ledger knows, nothing of it is in this database; the same command begins a new run";
+    match mode {
+        Mode::Append => format!(
+            "{begins} and appends everything: look first that the table holds nothing of this one, which a deleted \
+             ledger would not know of"
+        ),
+        Mode::Upsert | Mode::Update | Mode::Ignore => begins.to_owned(),
     }
 }

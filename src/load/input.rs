@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,8 @@ pub struct Web {
     pub paginate: Option<Paginate>,
     /// Pages of one endpoint; more are a failure.
     pub pages_max: u64,
+    /// An endpoint without a second page was spoken of: once is enough for a thousand of them.
+    pub lonely_said: Arc<AtomicBool>,
 }
 
 /// Where the reading of a source begins, and what finds that again in a source from the network.
@@ -210,7 +212,14 @@ impl Input {
             header: records.header().to_vec(),
             constants: self.constants(),
         };
-        Ok(Opened::new(Origin::Here(records), layout, begin.at))
+        let lonely = records.lonely();
+        let mut opened = Opened::new(Origin::Here(records), layout, begin.at);
+        if let (Some(lonely), Some(web)) = (lonely, web)
+            && !web.lonely_said.swap(true, Ordering::Relaxed)
+        {
+            opened.note.get_or_insert(lonely);
+        }
+        Ok(opened)
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -241,7 +250,7 @@ impl Input {
             request.ordinal = u64::from(begin.at.source);
         }
         let stream = match (location, web) {
-            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max })) => {
+            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max, .. })) => {
                 let from = (begin.at, begin.pages.as_slice());
                 let web = (client.clone(), paginate, *pages_max);
                 let opening = Opening::fetch((spec, *request), web, from, progress).await?;
@@ -261,7 +270,8 @@ impl Input {
         };
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
-        let format = format_of(reading, async || stream.detect().await).await?;
+        let format =
+            format_of(reading, async || stream.detect(reading.skip_lines.unwrap_or_default()).await).await?;
         if matches!(format, Format::Json { .. }) {
             stream.end_shows();
         }
@@ -288,6 +298,7 @@ async fn format_of(
             dialect.quote = reading.quote.unwrap_or(dialect.quote);
             dialect.columns.clone_from(&reading.columns);
             dialect.null_as.clone_from(&reading.null_as);
+            dialect.skip_lines = reading.skip_lines.unwrap_or(dialect.skip_lines);
         }
         Format::Json { records } => records.clone_from(&reading.records),
         Format::Jsonl | Format::Rejects => {}

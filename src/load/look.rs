@@ -4,12 +4,14 @@
 //! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
 //! for the sample.
 
-use crate::event::Listener;
+use std::sync::Arc;
+
+use crate::event::{Event, Listener, Tally};
 use crate::http::{Client, Origins};
 use crate::job::Job;
 use crate::ledger::unfinished_sources;
-use crate::pg::catalog::{read_table, server_facts};
-use crate::pg::{Ident, Session, TableName, connect_pool};
+use crate::pg::catalog::{CatalogError, read_table, server_facts};
+use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
 use crate::plan::{Refusal, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
@@ -42,27 +44,46 @@ pub(super) async fn look(
         None => Some(sample(&mut inputs, job, None, None).await?),
         Some(_) => None,
     };
-    let pool = connect_pool(&job.dsn, job.resources.pool_size).await?;
+    let pool =
+        connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
-    let facts = server_facts(&session).await?;
+    let facts = server_facts(&session).await.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
         return Err(refuse_staging(&facts.role, &facts.database).into());
     }
     let name = target_name(job, &inputs)?;
-    let table = read_table(&session, &name).await?;
+    let table = read_table(&session, &name).await.map_err(|error| understood(error, &pool))?;
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
-        (None, web) => begin(job, &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
+        (None, web) => begin((job, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
     };
-    let start = Start { job, listener, facts, inputs, web, begun };
+    let mut start = Start { job, listener, facts, inputs, web, begun };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if job.verify => return Err(missing(&name).into()),
-        None => (None, Some(start.new_table(&name)?)),
+        None => {
+            // Nothing to make it from, since nothing could be fetched: that is what is wrong.
+            if let Some(error) = start.begun.sampled.first_failure() {
+                return Err(error.into());
+            }
+            (None, Some(start.new_table(&name)?))
+        }
     };
     match ddl {
         None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
         Some(new) => start.created(pool, session, new).await,
+    }
+}
+
+/// An answer that cannot be read names the server that gave it: it may be none.
+fn understood(error: CatalogError, pool: &Pool) -> LoadError {
+    match error {
+        CatalogError::Answer => {
+            let message = format!("what {} answers is no answer of PostgreSQL", pool.place());
+            let view = ErrorView { message, ..ErrorView::default() };
+            LoadError::Prepare { doing: "read the catalog", view }
+        }
+        error => error.into(),
     }
 }
 
@@ -76,13 +97,16 @@ pub(super) struct Begun {
 
 /// Begins to fetch, unless an earlier start has: then its sample does for the plan.
 async fn begin(
-    job: &Job,
+    (job, listener): (&Job, Listener<'_>),
     session: &Session,
     table: Option<&Table>,
     (inputs, web): (&mut Vec<Input>, Option<&Web>),
 ) -> Result<Begun, LoadError> {
     if job.dry_run {
-        let sampled = sample(inputs, job, web, None).await?;
+        let mut sampled = sample(inputs, job, web, None).await?;
+        for note in sampled.take_notes() {
+            listener(&Event::Note { text: note }, &Tally::default());
+        }
         return Ok(Begun { sampled, ahead: None, resumes: false });
     }
     if let Some(table) = table
@@ -129,9 +153,14 @@ fn web(job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
     if urls.is_empty() {
         return Ok(None);
     }
-    let failed = |source| SourceError::Http { name: "the sources".to_owned(), source };
+    let failed = |source| SourceError::Http { source };
     let client = Client::new(&job.web.http, Origins::of(urls)).map_err(failed)?;
-    Ok(Some(Web { client, paginate: job.web.paginate.clone(), pages_max: job.web.http.limits.pages }))
+    Ok(Some(Web {
+        client,
+        paginate: job.web.paginate.clone(),
+        pages_max: job.web.http.limits.pages,
+        lonely_said: Arc::default(),
+    }))
 }
 
 /// `--table`, else the first source's stem.

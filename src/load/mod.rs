@@ -16,8 +16,10 @@ mod resume;
 mod sample;
 mod sequences;
 mod settings;
+mod unledgered;
 mod verify;
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,7 @@ pub use error::LoadError;
 pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
 pub use race::prepare;
+pub(crate) use unledgered::{Told, Unledgered};
 pub use verify::{Example, Verification, verify};
 
 /// How a load ended.
@@ -65,6 +68,13 @@ pub struct Outcome {
     pub plan: Option<String>,
 }
 
+/// Who watches a load: is told of waiting, may stop it, and asks how long it took.
+struct Watch<'a> {
+    listener: Listener<'a>,
+    stop: &'a CancellationToken,
+    began: Instant,
+}
+
 /// Attempts in one process after the server lost acknowledged commits.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -92,15 +102,19 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
                 plan: Some(prepared.describe(job)),
             };
         }
-        let ran = pipeline::run(job, &mut prepared, listener, stop).await;
-        let completed = match &ran {
-            Ok(ran) => close::complete_run(job, &prepared, ran).await,
+        if prepared.run.is_none() {
+            prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));
+        }
+        let mut ran = pipeline::run(job, &mut prepared, listener, stop).await;
+        let watch = Watch { listener, stop, began };
+        let completed = match &mut ran {
+            Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,
             Err(_) => Ok(()),
         };
         let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
         if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
-            return close::close(job, prepared, ran, completed, (listener, began)).await;
+            return close::close(job, prepared, ran, completed, &watch).await;
         }
     }
 }

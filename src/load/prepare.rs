@@ -1,7 +1,7 @@
 //! Everything before the first row: sources, catalog, plan, ledger, and the transaction that records the run.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::event::{Event, Listener, Tally};
 use crate::fault::{self, Point};
@@ -27,6 +27,7 @@ use super::look::{Begun, fetch_ahead};
 use super::race::open;
 use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
 use super::settings::{identity, settings, staging};
+use super::unledgered::Unledgered;
 
 /// A run that is ours.
 #[derive(Debug, Clone)]
@@ -67,6 +68,8 @@ pub struct Prepared {
     pub skipped: Vec<String>,
     /// The statement that creates the table, if it does not exist yet.
     pub ddl: Option<String>,
+    /// Rejects that no ledger keeps.
+    pub(crate) unledgered: Option<Mutex<Unledgered>>,
     pub(super) facts: ServerFacts,
 }
 
@@ -464,6 +467,7 @@ impl Start<'_> {
             guarantee,
             skipped: Vec::new(),
             ddl,
+            unledgered: None,
             facts: self.facts,
         })
     }

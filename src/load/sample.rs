@@ -18,6 +18,8 @@ use super::input::{Begin, Input, Opened, Web};
 pub(super) const SAMPLED_SOURCES: usize = 8;
 /// Blocks of the first source, if that is a file; else, and of the others, one each.
 const SAMPLED_BLOCKS: usize = 4;
+/// No further block where those before it have so many bytes: of the longest records one has megabytes.
+const SAMPLED_BYTES: usize = 1 << 20;
 
 /// What the sample gave.
 #[derive(Default)]
@@ -86,6 +88,21 @@ pub(super) async fn sample(
 }
 
 impl Sampled {
+    /// Why there is nothing to plan with, if that is because sources could not be opened.
+    pub(super) fn first_failure(&mut self) -> Option<SourceError> {
+        if !self.inference.columns().is_empty() {
+            return None;
+        }
+        let failed =
+            self.kept.iter().filter(|(_, opened)| opened.is_err()).map(|(ordinal, _)| *ordinal).min();
+        self.kept.remove(&failed?)?.err()
+    }
+
+    /// What is worth saying about the sources that were opened.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        self.kept.values_mut().filter_map(|opened| opened.as_mut().ok()?.take_note()).collect()
+    }
+
     /// Looks at so many blocks; the names of the fields.
     async fn look(&mut self, opened: &mut Opened, blocks: usize, limits: &DecodeLimits) -> Vec<String> {
         let layout: Layout = opened.layout().clone();
@@ -94,9 +111,14 @@ impl Sampled {
         let mut fields = Names::default();
         names.iter().for_each(|name| fields.add(name));
         self.inference.declare(&names);
+        let mut bytes = 0;
         for _ in 0..blocks {
+            if bytes > SAMPLED_BYTES {
+                break;
+            }
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
+            bytes += block.bytes.len();
             layout.decode(block, limits, &mut |_, decoded| {
                 if let Ok(decoded) = decoded {
                     self.inference.observe(&names, &decoded);

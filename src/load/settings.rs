@@ -69,6 +69,9 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     if let Some(encoding) = reading.encoding {
         set("encoding", value(encoding.name().to_owned()));
     }
+    if let Some(lines) = reading.skip_lines {
+        set("skip-lines", lines.into());
+    }
     if decode.on_nul != usual.on_nul {
         set("on-nul", serde_json::to_value(decode.on_nul).unwrap_or_default());
     }

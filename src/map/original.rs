@@ -4,8 +4,9 @@
 use crate::format::{DecodeLimits, Fields, Format, Layout, OnNul, RejectOriginal, reject_original};
 use crate::record::{Block, SpanKind};
 
-/// Most bytes of an unsplittable record that are kept; of a longer one, its length and hash are.
-const RAW_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
+/// 1 GB, and on it the original has up to twice its length.
+const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// A rejected record as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Original {
     Raw(String),
     /// Bytes that are no UTF-8, or hold NUL.
     Bytes(Vec<u8>),
+    /// Longer than the limit on records: only its beginning was ever in memory.
+    NotKept,
 }
 
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
@@ -23,8 +26,15 @@ pub enum Original {
 pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Original {
     // As it came, not as it would have been stored.
     let limits = DecodeLimits { on_nul: OnNul::Reject, ..*limits };
-    let mut one = block.clone();
-    one.spans = vec![block.spans[i]];
+    let one = Block {
+        source: block.source,
+        bytes: block.bytes.clone(),
+        start: block.start,
+        spans: vec![block.spans[i]],
+        end: block.end,
+        first_seq: block.first_seq,
+        page: None,
+    };
     let mut found = None;
     layout.decode(&one, &limits, &mut |_, fields| {
         found = match fields {
@@ -40,11 +50,25 @@ pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize)
             RejectOriginal::Bytes(bytes) => text_or_bytes(&bytes),
         });
     }
-    found.unwrap_or_else(|| raw(block, i))
+    let kept = found.unwrap_or_else(|| raw(block, i));
+    if kept.len() > KEPT_BYTES_MAX { Original::NotKept } else { kept }
+}
+
+impl Original {
+    fn len(&self) -> usize {
+        match self {
+            Self::Record(text) | Self::Raw(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::NotKept => 0,
+        }
+    }
 }
 
 fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {
-    let mut out = String::from("{");
+    // What it comes to, but for blanks: it may have megabytes, and half of them are not to be had twice.
+    let length = members.iter().map(|(name, raw)| name.len() + raw.len() + "\"\":,".len()).sum::<usize>();
+    let mut out = String::with_capacity(length + "{}".len());
+    out.push('{');
     for (name, raw) in members {
         if out.len() > 1 {
             out.push(',');
@@ -59,7 +83,10 @@ fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {
 
 /// A reject is a line: the blanks between tokens stay, but for line ends. (In a JSON string there are none.)
 fn push_on_one_line(out: &mut String, raw: &str) {
-    out.extend(raw.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+    for (n, part) in raw.split(['\n', '\r']).enumerate() {
+        out.push_str(if n > 0 { " " } else { "" });
+        out.push_str(part);
+    }
 }
 
 fn positional(header: &[String], values: &[Option<&str>]) -> String {
@@ -69,16 +96,10 @@ fn positional(header: &[String], values: &[Option<&str>]) -> String {
 }
 
 fn raw(block: &Block, i: usize) -> Original {
-    let bytes = block.raw(i);
-    let length = match block.spans[i].kind {
-        SpanKind::TooLong { record_bytes } => record_bytes,
-        SpanKind::Whole | SpanKind::Truncated => bytes.len() as u64,
-    };
-    if length > RAW_BYTES_MAX as u64 {
-        let hash = xxhash_rust::xxh3::xxh3_64(bytes);
-        return Original::Raw(format!("({length} bytes, xxh3 {hash:016x} of the first {})", bytes.len()));
+    match block.spans[i].kind {
+        SpanKind::TooLong { .. } => Original::NotKept,
+        SpanKind::Whole | SpanKind::Truncated => text_or_bytes(block.raw(i)),
     }
-    text_or_bytes(bytes)
 }
 
 /// PostgreSQL's text holds UTF-8 without NUL.

@@ -18,6 +18,7 @@ fn column(name: &str, ty: PgType) -> Column {
         domain_name: None,
         collation: None,
         ty,
+        equal_is_alike: false,
         not_null: false,
         default: None,
         identity: Identity::No,

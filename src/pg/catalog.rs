@@ -277,6 +277,7 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
                 ty => ty,
             };
             let default = if generated { None } else { own_default.or(domain_default) };
+            let equal_is_alike = ty == PgType::Enum || equal_is_alike(type_oid, typmod, deterministic);
             let column = Column {
                 name,
                 type_name,
@@ -284,6 +285,7 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
                 domain_base,
                 collation,
                 ty,
+                equal_is_alike,
                 not_null,
                 default,
                 identity,
@@ -294,6 +296,20 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
             Ok((number, column))
         })
         .collect()
+}
+
+/// See `Column::equal_is_alike`; for types by their fixed numbers.
+const fn equal_is_alike(type_oid: u32, typmod: i32, deterministic: bool) -> bool {
+    match type_oid {
+        // bool, bytea, int8, int2, int4, oid, date, time, timestamp, timestamptz, uuid
+        16 | 17 | 20 | 21 | 23 | 26 | 1082 | 1083 | 1114 | 1184 | 2950 => true,
+        // text, varchar
+        25 | 1043 => deterministic,
+        // char(n) is padded, numeric(p, s) has its scale
+        1042 => deterministic && typmod != -1,
+        1700 => typmod != -1,
+        _ => false,
+    }
 }
 
 fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<UniqueIndex>, CatalogError> {

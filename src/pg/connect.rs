@@ -10,11 +10,12 @@ use std::future::{Ready, poll_fn, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
-use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::tls::{TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
 use super::error::PgError;
+use super::frames::Guarded;
 use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -91,7 +92,7 @@ async fn attempt(
     let login = async {
         let config = startup_config(dsn, server);
         let (client, connection) = config
-            .connect_raw(wire, Dialled)
+            .connect_raw(Guarded::new(wire), Dialled)
             .await
             .map_err(|error| PgError::from_startup(dsn, server, &error))?;
         let driver = tokio::spawn(drive(connection));
@@ -144,18 +145,18 @@ fn startup_config(dsn: &Dsn, server: &Server) -> Config {
 /// Hands the driver a wire that is dialled already.
 pub(super) struct Dialled;
 
-impl TlsConnect<Wire> for Dialled {
-    type Stream = Wire;
+impl<W: TlsStream + Unpin> TlsConnect<W> for Dialled {
+    type Stream = W;
     type Error = Infallible;
-    type Future = Ready<Result<Wire, Infallible>>;
+    type Future = Ready<Result<W, Infallible>>;
 
-    fn connect(self, wire: Wire) -> Self::Future {
+    fn connect(self, wire: W) -> Self::Future {
         ready(Ok(wire))
     }
 }
 
 /// Drives a session to its end.
-async fn drive(mut connection: Connection<Wire, Wire>) {
+async fn drive(mut connection: Connection<Guarded<Wire>, Guarded<Wire>>) {
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => {

@@ -10,6 +10,7 @@ pub mod catalog;
 mod connect;
 pub mod dsn;
 mod error;
+mod frames;
 mod pool;
 mod pooled;
 pub mod sequences;
@@ -26,7 +27,8 @@ pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use pool::{Client, Pool, connect_pool};
 pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_passing, may_be_changed_table,
+    Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_missing_object, is_passing,
+    may_be_changed_table,
 };
 pub use sqlx_door::connect_sqlx;
 pub use tls::TlsError;

@@ -33,6 +33,7 @@ pub struct Pool {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
     busy: Arc<Busy>,
+    answer_limit: Option<Duration>,
 }
 
 /// Sessions in use, with what it takes to cancel what they do.
@@ -77,12 +78,22 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
         .wait_timeout(Some(WAIT_LIMIT))
         .build()
         .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool = Pool { inner, dsn, tls, busy: Arc::default() };
+    let pool = Pool { inner, dsn, tls, busy: Arc::default(), answer_limit: None };
     drop(pool.get().await?);
     Ok(pool)
 }
 
 impl Pool {
+    /// What the server does not answer within the limit counts as a lost connection, on every session that says nothing else.
+    #[must_use]
+    pub fn answering_within(self, limit: Option<Duration>) -> Self {
+        Self { answer_limit: limit, ..self }
+    }
+
+    pub(super) fn answer_limit(&self) -> Option<Duration> {
+        self.answer_limit
+    }
+
     /// A connection, newly opened if need be.
     ///
     /// # Errors

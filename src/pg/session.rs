@@ -42,17 +42,20 @@ pub struct Session {
     /// An error said that the connection is gone.
     broken: AtomicBool,
     answer_limit: Option<Duration>,
+    /// `host:port/dbname`, for errors that the server did not word.
+    place: String,
     _in_use: InUse,
 }
 
 impl Session {
-    /// Takes a connection from the pool, or opens one. Waits while all are in use.
+    /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not answer within
+    /// the pool's limit counts as a lost connection: the operating system notices a peer that is gone; this notices
+    /// something in between that holds the connection open.
     pub async fn open(pool: &Pool) -> Result<Self, ErrorView> {
-        Self::open_within(pool, None).await
+        Self::open_within(pool, pool.answer_limit()).await
     }
 
-    /// As [`Session::open`]; what the server does not answer within the limit counts as a lost connection. The operating
-    /// system notices a peer that is gone; this notices something in between that holds the connection open.
+    /// As [`Session::open`], with another limit.
     pub async fn open_within(pool: &Pool, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
         let client = pool.get().await.map_err(|error| match error.view() {
             Some(view) => view.clone(),
@@ -69,6 +72,7 @@ impl Session {
             in_transaction: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             answer_limit,
+            place: pool.place(),
             _in_use: in_use,
         })
     }
@@ -85,15 +89,32 @@ impl Session {
         self.client.as_ref().ok_or_else(ErrorView::lost)
     }
 
-    /// Waits for an answer as long as we may.
-    async fn answered<T>(&self, step: impl Future<Output = Result<T, ErrorView>>) -> Result<T, ErrorView> {
-        let answer = match self.answer_limit {
+    /// Sends statements and waits for an answer as long as we may.
+    async fn answered<T>(
+        &self,
+        sql: &str,
+        step: impl Future<Output = Result<T, ErrorView>>,
+    ) -> Result<T, ErrorView> {
+        if sql.contains('\0') {
+            // The protocol has no word for it; it never reaches the server.
+            let message = "a statement with a NUL character cannot be sent".to_owned();
+            return Err(ErrorView { message, ..ErrorView::default() });
+        }
+        let mut answer = match self.answer_limit {
             None => step.await,
             Some(limit) => tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
                 let message = format!("no answer within {} s", limit.as_secs());
                 Err(ErrorView { message, ..ErrorView::lost() })
             }),
         };
+        if let Err(error) = &mut answer
+            && error.sqlstate.is_none()
+        {
+            // Not the server's own word: the connection broke, or what came is no answer of PostgreSQL, and nobody knows
+            // what the next one would be an answer to.
+            error.lost = true;
+            error.message = format!("{} (server {})", error.message, self.place);
+        }
         let is_over = |error: &ErrorView| {
             // A pooler has given us another backend than the one that knows our statements; or the server takes no writes.
             let is_useless =
@@ -109,8 +130,9 @@ impl Session {
     /// Runs statements in one round trip; one outcome a statement, up to the first that fails.
     pub async fn run(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
         let client = self.client()?;
-        let messages =
-            self.answered(async { client.simple_query(sql).await.map_err(|e| ErrorView::from(&e)) }).await?;
+        let messages = self
+            .answered(sql, async { client.simple_query(sql).await.map_err(|e| ErrorView::from(&e)) })
+            .await?;
         Ok(outcomes(messages))
     }
 
@@ -139,7 +161,7 @@ impl Session {
             let sink = client.copy_in(sql).await.map_err(|e| ErrorView::from(&e))?;
             send(sink, chunks).await
         };
-        self.answered(copy).await
+        self.answered(sql, copy).await
     }
 
     /// `begin` and `copy_in` in one round trip less each: the COPY is asked for before BEGIN is answered, and under a
@@ -159,11 +181,11 @@ impl Session {
             Ok((outcomes(begun.map_err(|e| ErrorView::from(&e))?), sink))
         };
         self.in_transaction.store(true, Ordering::Relaxed);
-        let (begun, sink) = self.answered(begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
+        let (begun, sink) = self.answered(begin, begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
         // Left alone, the COPY is called off.
         accept(&begun).map_err(BeginOrCopy::Copy)?;
         let copied = async { send(sink.map_err(|e| ErrorView::from(&e))?, chunks).await };
-        self.answered(copied).await.map_err(BeginOrCopy::Copy)
+        self.answered(copy, copied).await.map_err(BeginOrCopy::Copy)
     }
 
     /// As `run`, and tells which statement failed: how many before it went well.
@@ -180,7 +202,7 @@ impl Session {
             }
             Ok(())
         };
-        self.answered(all).await.map_err(|error| (done.load(Ordering::Relaxed), error))
+        self.answered(sql, all).await.map_err(|error| (done.load(Ordering::Relaxed), error))
     }
 }
 
@@ -222,6 +244,9 @@ fn drop_last_row(rows: &mut Bytes) -> u64 {
     1
 }
 
+/// A chunk goes out in parts of this many bytes: the driver copies each, and a row may have megabytes.
+const SENT_BYTES: usize = 64 * 1024;
+
 /// Sends the chunks of a COPY that the server has agreed to, and ends it.
 async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
     let mut sink = std::pin::pin!(sink);
@@ -230,12 +255,15 @@ async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> R
         if fault::defect(Defect::DropRecord) && dropped == 0 {
             dropped = drop_last_row(&mut chunk);
         }
-        if let Err(error) = sink.send(chunk).await {
-            // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
-            return Err(match sink.as_mut().finish().await {
-                Err(reason) => ErrorView::from(&reason),
-                Ok(_) => ErrorView::from(&error),
-            });
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(SENT_BYTES));
+            if let Err(error) = sink.send(part).await {
+                // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
+                return Err(match sink.as_mut().finish().await {
+                    Err(reason) => ErrorView::from(&reason),
+                    Ok(_) => ErrorView::from(&error),
+                });
+            }
         }
     }
     sink.finish().await.map(|copied| copied + dropped).map_err(|e| ErrorView::from(&e))

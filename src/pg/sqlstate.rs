@@ -52,7 +52,7 @@ pub enum Action {
     PrepareAnew,
     /// Roll back and take the careful path; at one record it is a reject.
     CarefulPath,
-    /// Another process has taken over, or the batch was committed already: read the checkpoint.
+    /// Another process has taken over, the batch was committed already, or the run is not there: read the checkpoint.
     Fenced,
     /// Stop, resumable.
     Fatal,
@@ -115,6 +115,9 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (_, "40001" | "40P01" | "55P03" | "25P02") => Action::ReplayWithJitter,
         // A reject is stored once: this very batch was committed before, by a backend that was given up.
         (Stage::Ledger, "23505") => Action::Fenced,
+        // A reject belongs to a run, and this server has no such run; or no ledger.
+        (Stage::Ledger, "23503") => Action::Fenced,
+        (Stage::Ledger, code) if is_missing_object(code) => Action::Fenced,
         (Stage::Merge { cheap_key: Some(key) }, "23505") if error.constraint.as_deref() == Some(key) => {
             Action::ReplayWithJitter
         }
@@ -152,6 +155,12 @@ pub fn is_passing(error: &ErrorView) -> bool {
         | Action::Fenced
         | Action::Fatal => false,
     }
+}
+
+/// The server does not have a table, schema or function that the statement names.
+#[must_use]
+pub fn is_missing_object(sqlstate: &str) -> bool {
+    matches!(sqlstate, "42P01" | "3F000" | "42883")
 }
 
 /// A record that is refused with one of these may be refused because the table was changed under the load: a missing
@@ -326,8 +335,8 @@ mod tests {
         let others = ["22P02", "23505", "42501", "42P01", "P0001", "42601"];
         check(Stage::BeforeCommit, &others, Action::Fatal);
         check(Stage::Elsewhere, &others, Action::Fatal);
-        check(Stage::Ledger, &["23505"], Action::Fenced);
-        check(Stage::Ledger, &["22021", "42501", "42P01", "P0001"], Action::Fatal);
+        check(Stage::Ledger, &["23505", "23503", "42P01", "3F000"], Action::Fenced);
+        check(Stage::Ledger, &["22021", "42501", "P0001"], Action::Fatal);
         for stage in [Stage::Connect, Stage::BeforeCommit, MERGE, Stage::AfterCommitSent, Stage::Elsewhere] {
             check(stage, &["XX001", "XX002"], Action::Fatal);
             check(stage, &[FENCED], Action::Fenced);

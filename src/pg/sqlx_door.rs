@@ -21,6 +21,7 @@ use tokio::net::UnixListener;
 use super::connect::open;
 use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
+use super::frames::Guarded;
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -136,7 +137,8 @@ struct Door(PathBuf);
 
 impl Door {
     /// Listens for one connection and relays it to the wire until either side ends.
-    fn open(mut wire: Wire) -> io::Result<Self> {
+    fn open(wire: Wire) -> io::Result<Self> {
+        let mut wire = Guarded::new(wire);
         let door = Self(private_dir()?);
         let listener = UnixListener::bind(door.0.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
         tokio::spawn(async move {

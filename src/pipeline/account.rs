@@ -1,6 +1,7 @@
 //! The accountant: hears of every commit, owns the counts, judges the budget of rejects, tells the listener.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::account::SourceBooks;
 use crate::event::{Event, Requests, Tally};
 use crate::http::Counters;
-use crate::load::{Input, LoadError};
+use crate::load::{Input, LoadError, Told};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::source::SourceError;
@@ -35,8 +36,6 @@ pub struct Ran {
     pub end: End,
     /// Counts, from the run's first start.
     pub tally: Tally,
-    /// Rejects of this process: all without a ledger, the first few with one.
-    pub rejects: Vec<StoredReject>,
     /// Books of each source, of this process.
     pub source_books: Vec<(u32, SourceBooks)>,
     /// Where each block of a comparison begins, and its first sequence number.
@@ -72,7 +71,6 @@ pub(super) async fn account(
     let mut ran = Ran {
         end: End::Finished,
         tally: Tally { bytes_total: prepared.inputs.iter().map(Input::size).sum(), ..Tally::default() },
-        rejects: Vec::new(),
         source_books: Vec::new(),
         block_starts: Vec::new(),
         verdict: Verdict::default(),
@@ -147,14 +145,15 @@ impl Shared<'_> {
                 }
                 tally.batches += 1;
                 tally.direct += u64::from(committed.direct == Direct::Done);
+                tally.direct_refused += u64::from(committed.direct == Direct::Refused);
                 tally.careful += u64::from(committed.careful);
                 let [copying, merging, committing] = committed.seconds;
                 ran.seconds.copying += copying;
                 ran.seconds.merging += merging;
                 ran.seconds.committing += committing;
-                if self.prepared.run.is_none() {
-                    // Nobody else keeps them.
-                    ran.rejects.extend(committed.rejects);
+                if !self.keep(&committed.rejects) {
+                    self.stop.cancel();
+                    self.abort.cancel();
                 }
                 if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
@@ -173,11 +172,20 @@ impl Shared<'_> {
         }
     }
 
-    fn heard(&self, message: Heard, ran: &mut Ran) -> Event {
-        let name = |source: u32| {
-            let input = usize::try_from(source).ok().and_then(|ordinal| self.prepared.inputs.get(ordinal));
-            input.map_or_else(String::new, |input| input.name.clone())
+    /// Rejects that no ledger keeps. False if nobody else can either.
+    fn keep(&self, rejects: &[StoredReject]) -> bool {
+        let Some(unledgered) = &self.prepared.unledgered else { return true };
+        let tell = |reject| Told {
+            reject,
+            source: self.prepared.inputs.get(reject.source as usize).map_or("", |input| &input.name),
+            type_name: reject.column.as_deref().and_then(|column| self.prepared.type_name(column)),
         };
+        let told: Vec<Told<'_>> = rejects.iter().map(tell).collect();
+        unledgered.lock().unwrap_or_else(PoisonError::into_inner).keep(&told)
+    }
+
+    fn heard(&self, message: Heard, ran: &mut Ran) -> Event {
+        let name = |source: u32| self.prepared.source_name(source);
         match message {
             Heard::Started { source } => Event::SourceStarted { name: name(source) },
             Heard::Opened { exact, note } => {

@@ -179,16 +179,27 @@ async fn send_blocks(
     course: &mut Course,
     (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
 ) -> Result<(), SourceError> {
+    let mut last_bytes = 0;
     loop {
+        // The next one is mostly as large: what has no room yet is not read either.
+        tokio::select! {
+            () = shared.memory.room(last_bytes) => course.since = Instant::now(),
+            () = shared.stop.cancelled() => return Ok(()),
+        }
         let (next, reading) = tokio::select! {
             (next, reading) = Reading::of(course.since, opened.next(&mut course.seq)) => (next?, reading),
             () = shared.stop.cancelled() => return Ok(()),
         };
-        let Some((block, digest)) = next else { return Ok(()) };
+        let Some((mut block, digest)) = next else { return Ok(()) };
         if shared.job.verify {
             let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
         }
-        let read = Read { block, digest, facts: Arc::clone(facts), reading };
+        let held = tokio::select! {
+            held = shared.memory.hold(&mut block) => held,
+            () = shared.stop.cancelled() => return Ok(()),
+        };
+        last_bytes = held.bytes();
+        let read = Read { block, digest, facts: Arc::clone(facts), held, reading };
         tokio::select! {
             sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
             () = shared.stop.cancelled() => return Ok(()),

@@ -54,6 +54,9 @@ pub struct Column {
     pub collation: Option<String>,
     /// How its values look.
     pub ty: PgType,
+    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a numeric without
+    /// scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
+    pub equal_is_alike: bool,
     /// NOT NULL.
     pub not_null: bool,
     /// Its default as an SQL expression (of the column, or of its domain).

@@ -30,6 +30,17 @@ pub(super) fn detect(
     let named =
         if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
     let detected = format::detect(named, head).map_err(failed)?;
+    // One line of words that nothing calls CSV: a header with no record below it at best, an excuse of the server rather.
+    if named == "body"
+        && matches!(detected.format, Format::Csv(_))
+        && head.len() < format::detect::HEAD_BYTES
+        && head
+            .trim_ascii_end()
+            .iter()
+            .all(|byte| !matches!(byte, b'\n' | b'\r' | b',' | b'\t' | b';' | b'|'))
+    {
+        return Err(SourceError::Words { name: spec.name.clone() });
+    }
     Ok(match (body, detected.format) {
         (Body::Page, Format::Jsonl)
             if format::detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" =>
@@ -86,6 +97,7 @@ mod tests {
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".to_owned(),
             Ok(other) => format!("{other:?}"),
             Err(SourceError::EmptyBody { .. }) => "empty".to_owned(),
+            Err(SourceError::Words { .. }) => "words".to_owned(),
             Err(SourceError::Detect { source: DetectError::Markup, .. }) => "markup".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -106,6 +118,9 @@ mod tests {
             ("items", None, "{\"a\":1}\n", File, "jsonl"),
             ("items", Some("text/csv"), "a\n", File, "csv"),
             ("items", None, "a,b\n1,2\n", Page, "csv"),
+            ("items", Some("text/plain"), "OK", File, "words"),
+            ("items", None, "too many users\n", Page, "words"),
+            ("items", Some("text/csv"), "a\n", Page, "csv"),
             ("a.csv", Some("text/csv"), " <!DOCTYPE html><html>", File, "markup"),
             ("a.json", Some("application/json"), "<HTML>", Page, "markup"),
             ("a.csv", None, "\n", File, "empty"),

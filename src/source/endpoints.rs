@@ -39,8 +39,8 @@ pub struct Lists {
     pub body: Option<String>,
 }
 
-/// One row: values by column.
-type Row = HashMap<String, serde_json::Value>;
+/// One row: values by column, as JSON texts, so that numbers keep their digits.
+type Row = HashMap<String, String>;
 
 /// The rows of `--each`, with the name of their file.
 pub(super) struct Rows {
@@ -87,7 +87,7 @@ pub(super) fn expand(
     };
     for row in rows {
         for at in 0..template.len() {
-            let url = template.url(at, |name| row.get(name).and_then(text_of)).map_err(bad)?;
+            let url = template.url(at, |name| row.get(name).and_then(|value| text_of(value))).map_err(bad)?;
             let mut endpoint = Endpoint::new(&url, &lists.http).map_err(bad)?;
             let field = |name: &String| Some((name.clone(), row.get(name)?.clone()));
             endpoint.fields = lists.each_fields.iter().filter_map(field).collect();
@@ -145,12 +145,12 @@ fn push(
     Ok(())
 }
 
-fn text_of(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        serde_json::Value::Bool(flag) => Some(flag.to_string()),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+/// What a value is in a URL: a text, digits as they are written, a flag.
+fn text_of(json: &str) -> Option<String> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json).ok(),
+        b'n' | b'[' | b'{' => None,
+        _ => Some(json.to_owned()),
     }
 }
 
@@ -171,14 +171,11 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     let mut rows = Vec::with_capacity(block.spans.len());
     let mut failed = None;
     layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
-        Ok(Fields::Named(members)) => rows.push(
-            members
-                .iter()
-                .map(|(name, raw)| (name.to_string(), serde_json::from_str(raw).unwrap_or_default()))
-                .collect(),
-        ),
+        Ok(Fields::Named(members)) => {
+            rows.push(members.iter().map(|(name, raw)| (name.to_string(), (*raw).to_owned())).collect());
+        }
         Ok(Fields::Positional(values)) => {
-            let values = values.iter().map(|value| serde_json::Value::from(*value));
+            let values = values.iter().map(|value| serde_json::Value::from(*value).to_string());
             rows.push(layout.header.iter().cloned().zip(values).collect());
         }
         Err(error) => {

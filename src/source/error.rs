@@ -165,16 +165,20 @@ pub enum SourceError {
         reason: String,
     },
     /// The network, the server or its answer.
-    #[error("cannot fetch {name}")]
+    #[error(transparent)]
     Http {
-        /// The source.
-        name: String,
-        /// Why.
+        /// Why; it names the request.
         source: HttpError,
     },
     /// Nothing where records should be.
     #[error("the answer of {name} is empty")]
     EmptyBody {
+        /// The source.
+        name: String,
+    },
+    /// A line of text where records should be.
+    #[error("the answer of {name} is a line of text, not records")]
+    Words {
         /// The source.
         name: String,
     },
@@ -243,6 +247,7 @@ impl SourceError {
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
             }
+            Self::Words { .. } => "look at it: curl -i URL; if it is CSV, say --format csv",
             Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
             Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),

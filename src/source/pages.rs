@@ -94,11 +94,9 @@ impl Opening {
         let begins_here = tokens.first().filter(|(place, _)| *place <= at).map(|(_, token)| token.clone());
         let pager = match begins_here {
             Some(token) => Pager::at(paginate.clone(), &request, token.pager, pages_max),
-            None => {
-                Pager::new(paginate.clone(), &request, pages_max).map_err(|source| failed(&spec, source))?
-            }
+            None => Pager::new(paginate.clone(), &request, pages_max).map_err(failed)?,
         };
-        let page = client.page(pager.request()).await.map_err(|source| failed(&spec, source))?;
+        let page = client.page(pager.request()).await.map_err(failed)?;
         let rules = &paginate.rules;
         let may_ask_ahead = rules.total.is_some() || rules.pages.is_some() || rules.size.is_some();
         Ok(Self { spec, client, pager, page, resume: tokens, progress, may_ask_ahead })
@@ -249,7 +247,7 @@ impl Pages {
             Follows::Nothing => return Ok(false),
             Follows::Trouble(error) => return Err(error),
         }
-        let page = self.page().await.map_err(|source| failed(&self.spec, source))?;
+        let page = self.page().await.map_err(|error| failed(self.pager.failed(error)))?;
         self.take(&page)?;
         Ok(true)
     }
@@ -287,7 +285,7 @@ impl Pages {
     /// Cuts a page into records, and finds out what follows it.
     fn take(&mut self, page: &Page) -> Result<(), SourceError> {
         if !matches!(self.reading.format, Format::Json { .. }) {
-            page.must_be_proven().map_err(|source| failed(&self.spec, source))?;
+            page.must_be_proven().map_err(failed)?;
         }
         let bytes = page.bytes.clone();
         self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
@@ -327,7 +325,7 @@ impl Pages {
     fn follow(&mut self, page: &Page, records: u64, digest: u64) -> Result<bool, SourceError> {
         let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
         let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest };
-        let next = self.pager.next(&seen).map_err(|source| failed(&self.spec, source))?;
+        let next = self.pager.next(&seen).map_err(failed)?;
         Ok(next.is_some())
     }
 
@@ -424,6 +422,13 @@ impl Pages {
         self.header.as_deref().unwrap_or_default()
     }
 
+    /// What was looked for in vain where the next page should be named, if all of the endpoint is this one page.
+    pub fn lonely(&self) -> Option<String> {
+        let one = matches!(self.follows, Follows::Nothing) && self.pager.request().page == 0;
+        let what = self.pager.never_found().filter(|_| one)?;
+        Some(format!("{} has {what}: its first page is taken for the only one (--paginate)", self.spec.name))
+    }
+
     /// What is worth saying about a resume.
     pub const fn take_note(&mut self) -> Option<String> {
         self.note.take()
@@ -448,6 +453,6 @@ fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
     digest.digest()
 }
 
-fn failed(spec: &SourceSpec, source: HttpError) -> SourceError {
-    SourceError::Http { name: spec.name.clone(), source }
+fn failed(source: HttpError) -> SourceError {
+    SourceError::Http { source }
 }

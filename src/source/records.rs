@@ -57,6 +57,15 @@ impl Records {
         }
     }
 
+    /// Why an endpoint that was to have pages has one, if that is rather a mistake.
+    #[must_use]
+    pub fn lonely(&self) -> Option<String> {
+        match self {
+            Self::Body(_) => None,
+            Self::Pages(pages) => pages.lonely(),
+        }
+    }
+
     /// What is worth saying about a resume.
     pub fn take_note(&mut self) -> Option<String> {
         match self {

@@ -27,9 +27,10 @@ pub struct SourceSpec {
     pub name: String,
     /// Where it is.
     pub location: Location,
-    /// Fields that each of its records gets.
+    /// Fields that each of its records gets: names, and JSON texts. Stored as texts, since a JSON number on its way
+    /// through a parser loses digits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<(String, serde_json::Value)>,
+    pub fields: Vec<(String, String)>,
 }
 
 /// Where a source is.

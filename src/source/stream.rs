@@ -24,6 +24,7 @@ use super::fingerprint::Fingerprint;
 use super::resolve::{Location, SourceSpec};
 use super::transcode::Transcode;
 use super::web::{self, BodyChanged, Origin, Running};
+use crate::format::header::after_lines;
 use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
 use crate::http::Version;
 
@@ -179,7 +180,7 @@ impl Stream {
         let progress = Arc::clone(&self.progress);
         if let Some(Network { origin, version, .. }) = &self.network {
             let body = origin.open(seek, Some(version)).await;
-            let body = body.map_err(|source| SourceError::Http { name: name(), source })?;
+            let body = body.map_err(|source| SourceError::Http { source })?;
             if let Some(why) = web::difference(version, body.identity()) {
                 return Err(SourceError::BodyChanged { name: name(), source: BodyChanged(why) });
             }
@@ -197,13 +198,14 @@ impl Stream {
         Ok(decompress(self.compression, Counted::new(raw.take(size - seek), progress, seek)))
     }
 
-    /// Says what format the content has; nothing is lost of it.
+    /// Says what format the content behind so many lines has; nothing is lost of it.
     ///
     /// # Errors
     /// When it cannot be read, or is nothing that dbload reads.
-    pub async fn detect(&mut self) -> Result<Detected, SourceError> {
+    pub async fn detect(&mut self, skip_lines: u32) -> Result<Detected, SourceError> {
         self.fill_head().await?;
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+        let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
         if let Some(network) = &self.network {
             let content_type = network.content_type.as_deref();
             return content::detect(&self.spec, content_type, head, content::Body::File);
@@ -275,7 +277,14 @@ impl Stream {
     /// Takes the first `bytes` of the buffer.
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.offset += bytes as u64;
-        let taken = self.buffer.split_to(bytes);
+        // A pipe gives little at a time: split off, it would hold the whole room that was made for more.
+        let taken = if bytes < self.buffer.capacity() / 2 {
+            let taken = BytesMut::from(&self.buffer[..bytes]);
+            bytes::Buf::advance(&mut self.buffer, bytes);
+            taken
+        } else {
+            self.buffer.split_to(bytes)
+        };
         if let Some(running) = &mut self.running {
             running.pass(&taken);
         }
@@ -339,7 +348,7 @@ impl Stream {
     fn read_error(&self, source: io::Error) -> SourceError {
         let name = self.spec.name.clone();
         let source = match web::cause(source) {
-            web::Cause::Http(source) => return SourceError::Http { name, source },
+            web::Cause::Http(source) => return SourceError::Http { source },
             web::Cause::Changed(source) => return SourceError::BodyChanged { name, source },
             web::Cause::Other(source) => source,
         };

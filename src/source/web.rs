@@ -201,6 +201,7 @@ impl Reading {
                 return Err(error);
             }
             self.restarts += 1;
+            self.origin.client.begun_again(&self.origin.request);
             self.body = self.origin.open(0, None).await.map_err(io::Error::other)?;
             if let Some(why) = difference(&self.version, self.body.identity()) {
                 return Err(io::Error::other(BodyChanged(why)));

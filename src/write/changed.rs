@@ -1,7 +1,8 @@
 //! Whether the table is still the one that the plan was made for.
 //!
-//! Asked only where a record was refused for a reason that a changed table gives too (a missing column, say): such a
-//! refusal is not the record's, and would go on to the last record. A trigger's own error of that kind is.
+//! Asked only where something of its columns was changed, or where a record was refused for a reason that a changed table
+//! gives too (a missing column, say): such a refusal is not the record's, and would go on to the last record. A trigger's own
+//! error of that kind is.
 
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::{ErrorView, Session};

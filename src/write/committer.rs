@@ -201,5 +201,6 @@ fn because(stop: Stop, tries: Tries) -> WriteError {
         Stop::Fenced => WriteError::Fenced,
         Stop::Unknown => WriteError::Unknown(tries.silence.unwrap_or(tries.failure)),
         Stop::LostCommits => WriteError::LostCommits,
+        Stop::Forgotten => WriteError::Forgotten,
     }
 }

@@ -11,7 +11,6 @@ use crate::map::PRESENCE_WORD_BITS;
 use crate::pg::{Action, ErrorView, Outcome, Session, Stage, catalog, classify};
 use crate::schema::{Identity, Mode};
 
-use super::names;
 use super::plan::WritePlan;
 use super::stage::{Form, begin_and_copy};
 use super::transaction::{Failed, FailedAt};
@@ -24,8 +23,9 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
         Mode::Update => false,
     };
     inserts && plan.paths.straight.is_ok() && !batch.chunks.is_empty() && batch.chunks.iter().all(|chunk| !chunk.columns.is_empty())
-        // What a record lacks is the column's default: COPY has none for a single row.
-        && names::written(plan, batch).into_iter().all(|slot| {
+        // What a record lacks is the column's default: COPY has none for a single row. Its columns are those that any
+        // record before had, so a column may be among them that no row of this batch has a value for.
+        && batch.chunks.iter().flat_map(|chunk| chunk.columns.iter()).all(|&slot| {
             let column = &plan.table().columns[plan.mapping.slots[slot]];
             batch.always_present(slot) || (column.default.is_none() && column.identity == Identity::No)
         })

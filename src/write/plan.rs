@@ -1,7 +1,6 @@
 //! The plan of writing: what the catalog says about which path a batch may take, and why.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::map::{Mapping, Slot};
 use crate::schema::{Mode, Paths, Table};
@@ -44,17 +43,7 @@ pub struct WritePlan {
     pub lock_timeout_ms: u64,
 }
 
-/// Beyond the server's own limit on a statement: the way there and back, and a server that is slow to cancel.
-const ANSWER_GRACE: Duration = Duration::from_secs(5);
-
 impl WritePlan {
-    /// The server cancels a statement at its limit; who has not answered a little later does not answer any more.
-    #[must_use]
-    pub fn answer_limit(&self) -> Option<Duration> {
-        (self.statement_timeout_ms > 0)
-            .then(|| Duration::from_millis(self.statement_timeout_ms) + ANSWER_GRACE)
-    }
-
     /// The target.
     #[must_use]
     pub fn table(&self) -> &Table {

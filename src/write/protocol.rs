@@ -130,6 +130,8 @@ pub(super) enum Stop {
     Unknown,
     /// The checkpoint is where it cannot be, unless the server has lost commits.
     LostCommits,
+    /// There is no checkpoint: the server knows nothing of the run.
+    Forgotten,
 }
 
 /// What the machine waits for.
@@ -280,7 +282,7 @@ impl Protocol {
     fn found(&mut self, found: Option<&Checkpoint>) -> Step {
         self.phase = Phase::Trying;
         let Proof::Checkpoint { epoch } = self.terms.proof else { return Step::Stop(Stop::Failed) };
-        let Some(found) = found else { return Step::Stop(Stop::Fenced) };
+        let Some(found) = found else { return Step::Stop(Stop::Forgotten) };
         if found.epoch < epoch {
             // The take-over itself is among the commits that were lost.
             Step::Stop(Stop::LostCommits)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, ChunkReject};
 use crate::map::Original;
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::record::Block;
@@ -33,7 +33,12 @@ pub struct StoredReject {
     pub reason: String,
     /// The record.
     pub original: Original,
+    /// What it was made of: who counts the memory of blocks sees that this one is still in use.
+    pub block: Bytes,
 }
+
+/// Rejects go to the ledger in pieces of this many bytes: an original may have megabytes, which are not held twice.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Turns a record of a block into its original; the pipeline knows formats and headers, this room does not.
 pub type Originals = std::sync::Arc<dyn Fn(&Block, usize) -> Original + Send + Sync>;
@@ -50,22 +55,27 @@ fn place(block: &Block, i: usize, originals: &Originals) -> StoredReject {
         constraint: None,
         reason: String::new(),
         original: originals(block, i),
+        block: block.bytes.clone(),
     }
 }
 
 /// The rejects that decoder and mapping found.
 pub(super) fn of_batch(batch: &Batch, originals: &Originals) -> Vec<StoredReject> {
-    batch
-        .rejects
-        .iter()
-        .map(|reject| StoredReject {
+    let one = |reject: &ChunkReject| {
+        let place = place(&reject.block, reject.note.i as usize, originals);
+        let not_kept = if place.original == Original::NotKept { NOT_KEPT } else { "" };
+        StoredReject {
             column: reject.note.column.clone(),
             sqlstate: reject.note.sqlstate.to_owned(),
-            reason: reject.note.reason.clone(),
-            ..place(&reject.block, reject.note.i as usize, originals)
-        })
-        .collect()
+            reason: format!("{}{not_kept}", reject.note.reason),
+            ..place
+        }
+    };
+    batch.rejects.iter().map(one).collect()
 }
+
+/// Behind the reason of a reject whose record is longer than what is kept.
+const NOT_KEPT: &str = "; of so long a record only the place is kept";
 
 /// What the server refused in this transaction, read from its table.
 pub(super) async fn of_server(
@@ -106,41 +116,68 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
 pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]) -> Result<(), ErrorView> {
     const COPY: &str = "COPY _dbload.reject (run, source, record, line, byte_offset, column_name, sqlstate, \
                         constraint_name, reason, original, raw, raw_bytes) FROM STDIN";
-    let chunks = rejects.iter().map(|reject| {
-        let mut line =
-            format!("{run}\t{}\t{}\t{}\t{}", reject.source, reject.record, reject.line, reject.offset);
-        let (record, raw, bytes) = match &reject.original {
-            Original::Record(record) => (Some(record), None, None),
-            Original::Raw(raw) => (None, Some(raw), None),
-            Original::Bytes(bytes) => (None, None, Some(hex(bytes))),
+    let chunks = rejects.iter().flat_map(|reject| {
+        let (before, mut original, after) = match &reject.original {
+            Original::Record(record) => ("", Part::Text(record), "\t\\N\t\\N\n"),
+            Original::Raw(raw) => ("\\N\t", Part::Text(raw), "\t\\N\n"),
+            // The hex form of bytea, its backslash escaped.
+            Original::Bytes(bytes) => ("\\N\t\\N\t\\\\x", Part::Bytes(bytes), "\n"),
+            Original::NotKept => ("\\N\t\\N\t\\N", Part::Text(""), "\n"),
         };
-        for value in [
-            reject.column.as_ref(),
-            Some(&reject.sqlstate),
-            reject.constraint.as_ref(),
-            Some(&reject.reason),
-            record,
-            raw,
-            bytes.as_ref(),
-        ] {
-            line.push('\t');
-            match value {
-                None => line.push_str("\\N"),
-                Some(text) => push_escaped(&mut line, text),
-            }
-        }
-        line.push('\n');
-        Bytes::from(line)
+        let mut row = head_of_row(run, reject) + before;
+        original.push_piece(&mut row);
+        let rest = std::iter::from_fn(move || {
+            let mut piece = String::new();
+            original.push_piece(&mut piece).then(|| Bytes::from(piece))
+        });
+        std::iter::once(Bytes::from(row))
+            .chain(rest)
+            .chain(std::iter::once(Bytes::from_static(after.as_bytes())))
     });
     session.copy_in(COPY, chunks).await.map(|_| ())
 }
 
-/// The hex form of bytea.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::from("\\x"), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// A row of the ledger up to the original, in the form of COPY.
+fn head_of_row(run: &str, reject: &StoredReject) -> String {
+    let mut row = format!("{run}\t{}\t{}\t{}\t{}", reject.source, reject.record, reject.line, reject.offset);
+    let (column, constraint) = (reject.column.as_ref(), reject.constraint.as_ref());
+    for value in [column, Some(&reject.sqlstate), constraint, Some(&reject.reason)] {
+        row.push('\t');
+        match value {
+            None => row.push_str("\\N"),
+            Some(text) => push_escaped(&mut row, text),
+        }
+    }
+    row.push('\t');
+    row
+}
+
+/// What is left to send of an original.
+enum Part<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl Part<'_> {
+    /// Takes the next piece, if there is one.
+    fn push_piece(&mut self, out: &mut String) -> bool {
+        match self {
+            Self::Text("") | Self::Bytes([]) => return false,
+            Self::Text(text) => {
+                let (now, rest) = text.split_at(text.floor_char_boundary(PIECE_BYTES));
+                push_escaped(out, now);
+                *text = rest;
+            }
+            Self::Bytes(bytes) => {
+                let (now, rest) = bytes.split_at(bytes.len().min(PIECE_BYTES));
+                for byte in now {
+                    let _ = write!(out, "{byte:02x}");
+                }
+                *bytes = rest;
+            }
+        }
+        true
+    }
 }
 
 fn push_escaped(line: &mut String, text: &str) {

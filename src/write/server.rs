@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Pool, Session, literal};
+use crate::pg::{ErrorView, Pool, Session, is_missing_object, literal};
 
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
@@ -64,9 +64,8 @@ impl Server for Postgres {
     }
 
     async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
-        let session = Session::open_within(&self.pool, self.plan.answer_limit())
-            .await
-            .map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let session =
+            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, way).await;
         if let Err(failed) = &outcome
@@ -80,7 +79,7 @@ impl Server for Postgres {
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
-        let session = Session::open_within(&self.pool, self.plan.answer_limit()).await?;
+        let session = Session::open(&self.pool).await?;
         let sql = format!(
             "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
@@ -95,7 +94,11 @@ impl Server for Postgres {
                 if !error.lost {
                     session.roll_back().await;
                 }
-                return Err(error);
+                // No ledger, no checkpoint.
+                return match error.sqlstate.as_deref() {
+                    Some(code) if is_missing_object(code) => Ok(None),
+                    _ => Err(error),
+                };
             }
         };
         session.transaction_ended();

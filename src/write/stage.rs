@@ -1,13 +1,15 @@
 //! Staging: the rows of a batch as COPY text in a temporary table, and what did not convert in the refused.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Session};
+use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Session, catalog};
 
+use super::changed::refuse_changed_table;
 use super::plan::{Staging, WritePlan};
 use super::transaction::{Failed, FailedAt, Path, number};
 use super::{convert, names};
@@ -28,22 +30,38 @@ pub(super) async fn begin_and_stage(
     path: Path,
     begin: &str,
 ) -> Result<u64, Failed> {
-    let begin = format!("{begin};\n{}", names::staging(plan));
+    let version = catalog::columns_version(plan.table().oid);
+    let begin = format!("{begin};\n{};\n{version}", names::staging(plan));
+    // Staged values have the types that the columns had; the merge would cast them in silence.
+    let may_be_changed =
+        |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.table().columns_version);
+    let staging = Failed::at(FailedAt::Staging);
     if path.converts() || batch.rows == 0 {
-        session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
+        let begun = session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
         fault::point(Point::Begun);
+        if may_be_changed(&begun) {
+            refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
+        }
         if batch.rows == 0 {
             return Ok(0);
         }
-        return convert_all(plan, session, batch).await.map_err(Failed::at(FailedAt::Staging));
+        return convert_all(plan, session, batch).await.map_err(staging);
     }
     let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, plan.copy_skips_errors());
-    let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &|_| Ok(()) };
+    let is_suspicious = AtomicBool::new(false);
+    let accept = |begun: &[Outcome]| {
+        is_suspicious.store(may_be_changed(begun), Ordering::Relaxed);
+        Ok(())
+    };
+    let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &accept };
     let copied = begin_and_copy(plan, session, batch, &begin, &form).await?;
+    if is_suspicious.into_inner() {
+        refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
+    }
     if copied == batch.rows {
         return Ok(copied);
     }
-    convert_missing(plan, session, batch).await.map_err(Failed::at(FailedAt::Staging))
+    convert_missing(plan, session, batch).await.map_err(staging)
 }
 
 /// Fills the staging table in a transaction that is open and has made it.

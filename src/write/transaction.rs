@@ -92,7 +92,7 @@ pub struct Committed {
     pub books: Books,
     /// Its books by source.
     pub sources: Vec<(u32, SourceBooks)>,
-    /// Rejects, for the report's examples (and all of them without a ledger).
+    /// Rejects, where no ledger keeps them.
     pub rejects: Vec<StoredReject>,
     /// It took the careful path.
     pub careful: bool,
@@ -182,6 +182,10 @@ async fn finish(
     }
     let merged = std::time::Instant::now();
     commit(context, session, batch, &committed).await?;
+    if context.ledger.is_some() {
+        // Kept there, and held by nobody here.
+        committed.rejects.clear();
+    }
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
     Ok(committed)

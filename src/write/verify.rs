@@ -71,7 +71,8 @@ pub struct Verifier {
 impl Verifier {
     /// Takes all batches, then compares.
     pub async fn run(self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
-        let session = Session::open(&self.pool).await.map_err(WriteError::Database)?;
+        // However long the comparison takes.
+        let session = Session::open_within(&self.pool, None).await.map_err(WriteError::Database)?;
         let mut verdict = Verdict::default();
         let mut begun = false;
         let mut present = Vec::new();

@@ -124,6 +124,9 @@ pub enum WriteError {
     /// The ledger stands before a batch that was acknowledged: the server has lost commits.
     #[error("the server has lost commits that it acknowledged")]
     LostCommits,
+    /// The server has no checkpoint of this run.
+    #[error("the server knows nothing of this run")]
+    Forgotten,
     /// The pipeline has stopped listening.
     #[error("the load was stopped")]
     Stopped,

@@ -43,6 +43,8 @@ struct Seen {
     deduplicated: u64,
     skipped: u64,
     refused: u64,
+    direct: u64,
+    direct_refused: u64,
     careful: u64,
     batches: u64,
     resumed: u64,
@@ -60,6 +62,8 @@ fn property(with_kills: bool) {
             world.check(generate::fresh_seed(), with_kills, &mut seen);
         }
         assert!(!with_kills || seen.cases < 10 || seen.resumed > 0, "no kill ever hit: {seen:?}");
+        let ways = [seen.direct, seen.direct_refused, seen.careful];
+        assert!(seen.cases < 40 || ways.iter().all(|&batches| batches > 0), "a way never taken: {seen:?}");
     }
     println!("{seen:?}");
 }
@@ -150,6 +154,8 @@ impl World {
         seen.skipped += books.skipped;
         seen.refused += books.refused.len() as u64;
         seen.deduplicated += report.rows.deduplicated;
+        seen.direct += report.pool.direct;
+        seen.direct_refused += report.pool.direct_refused;
         seen.careful += report.pool.careful;
         seen.batches += report.pool.batches;
         seen.resumed += u64::from(report.attempts > 1);

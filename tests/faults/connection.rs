@@ -1,6 +1,6 @@
 //! Rows 5 to 9: the connection breaks, around COMMIT above all.
 
-use super::{KINDS, Kind, Load, until};
+use super::{KINDS, Kind, Load, POOLS, cases, cases_of, until};
 use crate::rows;
 use crate::support::{
     Proxy, Scene, audit,
@@ -30,6 +30,7 @@ fn the_proxy_alone_changes_nothing() {
 
 #[test]
 fn a_connection_that_is_reset_before_commit_is_forwarded_is_replayed_once() {
+    // Each kind with each size of the pool, with or without the matrix.
     for kind in KINDS {
         survives(&Load::new(kind, 6_000), 1, Fault::on(commit, Act::Cut(End::Rst)).nth(1), 1);
         survives(&Load::new(kind, 6_000), 2, Fault::on(commit, Act::Cut(End::Fin)).every(3), 3);
@@ -39,6 +40,7 @@ fn a_connection_that_is_reset_before_commit_is_forwarded_is_replayed_once() {
 
 #[test]
 fn a_commit_whose_answer_is_swallowed_is_counted_once() {
+    // Each kind with each size of the pool, with or without the matrix.
     for kind in KINDS {
         survives(&Load::new(kind, 6_000), 1, Fault::on(committed, Act::Cut(End::Rst)).nth(1), 1);
         survives(&Load::new(kind, 6_000), 2, Fault::on(committed, Act::Cut(End::Fin)).every(3), 3);
@@ -50,13 +52,16 @@ fn a_commit_whose_answer_is_swallowed_is_counted_once() {
 fn the_very_last_commits_may_be_unknown_too() {
     // The batch that moves a partition to its end, the one that completes the run, and the sums behind it.
     let last = |m: &Message| m.query.contains(", true, ARRAY[") && committed(m);
-    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(last, Act::Cut(End::Rst)).every(1), 2);
-    let completed = answer("SELECT _dbload.complete(", "COMMIT");
-    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(completed, Act::Cut(End::Rst)).nth(1), 1);
-    let complete = query("SELECT _dbload.complete(");
-    survives(&Load::new(Kind::Append, 3_000), 2, Fault::on(complete, Act::Cut(End::Rst)).nth(1), 1);
-    let sums = query("FROM _dbload.checkpoint WHERE run");
-    survives(&Load::new(Kind::Upsert, 3_000), 2, Fault::on(sums, Act::Cut(End::Fin)).nth(1), 1);
+    for (kind, pool) in cases([(Kind::Upsert, 2), (Kind::Append, 2)]) {
+        let load = || Load::new(kind, 3_000);
+        survives(&load(), pool, Fault::on(last, Act::Cut(End::Rst)).every(1), 1.max(u64::from(pool)));
+        let completed = answer("SELECT _dbload.complete(", "COMMIT");
+        survives(&load(), pool, Fault::on(completed, Act::Cut(End::Rst)).nth(1), 1);
+        let complete = query("SELECT _dbload.complete(");
+        survives(&load(), pool, Fault::on(complete, Act::Cut(End::Rst)).nth(1), 1);
+        let sums = query("FROM _dbload.checkpoint WHERE run");
+        survives(&load(), pool, Fault::on(sums, Act::Cut(End::Fin)).nth(1), 1);
+    }
 }
 
 #[test]
@@ -70,14 +75,17 @@ fn a_connection_may_break_at_any_message_of_a_batch() {
         |m| m.kind == b'Z' && m.query.contains("SELECT _dbload.advance("),
     ];
     for (i, moment) in moments.into_iter().enumerate() {
-        let kind = KINDS[i % KINDS.len()];
         let how = if i % 2 == 0 { End::Rst } else { End::Fin };
-        survives(&Load::new(kind, 3_000), 2, Fault::on(moment, Act::Cut(how)).among(3..=5), 3);
+        let sample = (KINDS[i % KINDS.len()], 2);
+        // Rows that are new need no INSERT but where batches are many and small.
+        for (kind, pool) in if i == 4 { vec![sample] } else { cases([sample]) } {
+            survives(&Load::new(kind, 3_000), pool, Fault::on(moment, Act::Cut(how)).among(3..=5), 3);
+        }
     }
 }
 
 /// The old backend is still busy with the checkpoint when the client asks what became of the batch.
-fn busy_backend(kind: Kind, trigger: &str) {
+fn busy_backend((kind, pool): (Kind, u32), trigger: &str) {
     let load = Load::new(kind, 3_000);
     load.make_ledger();
     load.inject(
@@ -85,44 +93,50 @@ fn busy_backend(kind: Kind, trigger: &str) {
         2..=2,
         "PERFORM pg_sleep(3)",
     );
-    let began = Instant::now();
-    survives(&load, 2, Fault::on(commit, Act::ForwardThenReset).nth(2), 1);
+    survives(&load, pool, Fault::on(commit, Act::ForwardThenReset).nth(2), 1);
     assert!(load.calls() >= 2, "the old backend was never busy");
-    assert!(began.elapsed() >= Duration::from_secs(3), "nobody waited for the old backend");
+    // Whether it was waited for (it holds keys or the checkpoint) or is fenced: nothing comes of it behind the load's back.
+    let before = (load.scene.db.digest("t"), audit(&load.scene.db));
+    let busy =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'";
+    until("the old backend has ended", || load.scene.db.one(busy) == "1");
+    assert_eq!((load.scene.db.digest("t"), audit(&load.scene.db)), before);
 }
 
 #[test]
 fn an_old_backend_that_is_still_busy_with_an_upsert_is_fenced_or_waited_for() {
-    busy_backend(Kind::Upsert, "STATEMENT");
+    cases_of(&KINDS[..2], &POOLS, [(Kind::Upsert, 2)])
+        .into_iter()
+        .for_each(|case| busy_backend(case, "STATEMENT"));
 }
 
 #[test]
 fn an_old_backend_that_is_still_busy_with_an_append_is_fenced_or_waited_for() {
-    busy_backend(Kind::Append, "STATEMENT");
+    cases_of(&KINDS[2..], &POOLS, [(Kind::Append, 2)])
+        .into_iter()
+        .for_each(|case| busy_backend(case, "STATEMENT"));
 }
 
 #[test]
 fn an_old_backend_that_holds_the_checkpoint_is_waited_for() {
-    busy_backend(Kind::Append, "ROW");
+    cases([(Kind::Append, 2)]).into_iter().for_each(|case| busy_backend(case, "ROW"));
 }
 
 #[test]
 fn when_the_server_stays_away_after_an_unknown_commit_it_ends_with_7_and_resumes() {
-    type Moment = fn(&Message) -> bool;
-    let unknown: [(Kind, Moment); 4] = [
-        (Kind::Upsert, committed),
-        (Kind::Append, committed),
-        (Kind::Upsert, commit),
-        (Kind::Append, commit),
-    ];
-    for (kind, moment) in unknown {
+    let moments: [fn(&Message) -> bool; 2] = [committed, commit];
+    // Of several writers one alone may be cut off: then the others decide how it ends.
+    for (kind, moment) in cases_of(&KINDS, &[1], [(Kind::Upsert, 1), (Kind::Append, 1)])
+        .into_iter()
+        .flat_map(|(kind, _)| moments.map(|moment| (kind, moment)))
+    {
         let load = Load::new(kind, 6_000);
         let proxy =
             Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Cut(End::Rst)).nth(3).then_away()]);
         let command = || load.through(&proxy.url(), "--pool-size 1 --retry-for 1s");
         let outcome = command().run().exits(7).says("not known").says("hint:");
         assert_eq!(proxy.struck(), 1, "{outcome}");
-        assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+        assert!(outcome.elapsed < Duration::from_secs(30), "{outcome}");
         proxy.come_back();
         let report = load.check(command().run().says("resum"));
         assert_eq!(report.attempts, 2);
@@ -132,7 +146,7 @@ fn when_the_server_stays_away_after_an_unknown_commit_it_ends_with_7_and_resumes
 #[test]
 fn with_many_writers_one_unknown_commit_makes_it_7() {
     let load = Load::new(Kind::Upsert, 9_000);
-    load.slow(0.05);
+    load.lasts(1.0, 4);
     // The others lose their connections too, and give up at about the same time.
     let proxy = Proxy::to(
         load.scene.db.url(),
@@ -157,6 +171,69 @@ fn when_the_server_stays_away_before_commit_it_ends_with_5_and_resumes() {
     assert_eq!(proxy.struck(), 1, "{outcome}");
     proxy.come_back();
     assert_eq!(load.check(command().run()).attempts, 2);
+}
+
+/// The server goes away at this message, for good as far as the program can tell.
+fn away_at(load: &Load, text: &'static str) -> Proxy {
+    let faults = vec![
+        Fault::on(query(text), Act::Cut(End::Rst)).nth(1).then_away(),
+        Fault::on(|m| m.from == From::Client, Act::Cut(End::Rst)).once_away(),
+    ];
+    Proxy::to(load.scene.db.url(), faults)
+}
+
+const COMPLETE: &str = "SELECT _dbload.complete(";
+const SUMS: &str = "SELECT sum(read), sum(inserted)";
+
+#[test]
+fn a_server_that_is_away_when_all_is_done_is_waited_for_with_words() {
+    for (text, doing) in [(COMPLETE, "complete the run"), (SUMS, "sum up the run")] {
+        for (kind, pool) in cases([(Kind::Upsert, 1), (Kind::Append, 2)]) {
+            let load = Load::new(kind, 3_000);
+            let proxy = away_at(&load, text);
+            let running = load.through(&proxy.url(), &format!("--pool-size {pool}")).spawn();
+            until("the server is away", || proxy.struck() > 0);
+            let there = proxy.connections();
+            until("it was tried again, more than once", || proxy.connections() > there + 2);
+            proxy.come_back();
+            let outcome = running.wait().says("going on");
+            let said: Vec<_> = outcome.stderr.lines().filter(|line| line.contains("waiting for")).collect();
+            assert_eq!(said.len(), 1, "once, then quietly: {outcome}");
+            assert!(said[0].starts_with(&format!("waiting for the database: {doing}: ")), "{outcome}");
+            assert_eq!(load.check(outcome).attempts, 1);
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_while_the_run_cannot_be_completed_or_summed_up_ends_soon_with_130() {
+    for (text, kind) in [(COMPLETE, Kind::Append), (SUMS, Kind::Upsert)] {
+        let load = Load::new(kind, 3_000);
+        let proxy = away_at(&load, text);
+        let running = load.through(&proxy.url(), "--pool-size 2").spawn();
+        until("the server is away", || proxy.struck() > 0);
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        running.signal(Signal::INT);
+        let outcome = running.wait().exits(130);
+        assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
+        proxy.come_back();
+        // Complete or not: the table is what it must be once the same command has run again.
+        let outcome = load.through(&proxy.url(), "").run();
+        assert_eq!(load.scene.db.digest("t"), load.scene.db.digest(&load.expected()), "{outcome}");
+        assert_eq!(audit(&load.scene.db), outcome.exits(3).rows());
+    }
+}
+
+#[test]
+fn a_server_that_stays_away_when_the_run_is_to_be_completed_is_given_up_at_the_deadline() {
+    let load = Load::new(Kind::Append, 3_000);
+    let proxy = away_at(&load, COMPLETE);
+    let command = || load.through(&proxy.url(), "--pool-size 2 --retry-for 1s");
+    let outcome = command().run().exits(5).says("waiting for").says("complete the run");
+    assert!(outcome.elapsed < Duration::from_secs(30), "{outcome}");
+    proxy.come_back();
+    assert_eq!(load.check(command().run().says("resum")).attempts, 2);
 }
 
 #[test]
@@ -207,14 +284,17 @@ fn a_byte_at_a_time_is_only_slower() {
 
 #[test]
 fn latency_is_only_slower() {
-    let fault = Fault::on(|m| m.from == From::Server, Act::Delay(Duration::from_millis(500))).every(60);
-    survives(&Load::new(Kind::Files, 3_000), 2, fault, 3);
+    for (kind, pool) in cases([(Kind::Files, 2)]) {
+        let fault = Fault::on(|m| m.from == From::Server, Act::Delay(Duration::from_millis(500))).every(60);
+        survives(&Load::new(kind, 3_000), pool, fault, 2);
+    }
 }
 
 #[test]
 fn a_transaction_that_was_aborted_behind_our_back_is_never_a_success() {
-    for (kind, sql) in KINDS.into_iter().zip(["SELECT 1/0", "ROLLBACK", "ROLLBACK"]) {
-        survives(&Load::new(kind, 3_000), 2, Fault::on(commit, Act::After(sql)).every(3), 1);
+    let behind = ["SELECT 1/0", "ROLLBACK", "ROLLBACK"].into_iter().cycle();
+    for ((kind, pool), sql) in cases(KINDS.map(|kind| (kind, 2))).into_iter().zip(behind) {
+        survives(&Load::new(kind, 3_000), pool, Fault::on(commit, Act::After(sql)).every(3), 1);
     }
     // Without a ledger nothing but the transaction itself tells.
     let scene = Scene::with("CREATE TABLE t (id bigint PRIMARY KEY)");
@@ -232,16 +312,18 @@ fn a_transaction_that_was_aborted_behind_our_back_is_never_a_success() {
 
 #[test]
 fn every_second_commit_is_unknown_and_the_books_are_exact() {
-    let load = Load::new(Kind::Files, 12_000);
-    let proxy = Proxy::to(
-        load.scene.db.url(),
-        vec![
-            Fault::on(committed, Act::Cut(End::Rst)).every(3),
-            Fault::on(commit, Act::Cut(End::Rst)).every(4),
-        ],
-    );
-    let outcome = load.through(&proxy.url(), "--pool-size 4 --batch-rows 100").run();
-    assert!(proxy.struck() > 50, "{}: {outcome}", proxy.struck());
-    load.check(outcome);
-    audit(&load.scene.db);
+    for (kind, pool) in cases([(Kind::Files, 4)]) {
+        let load = Load::new(kind, 12_000);
+        let proxy = Proxy::to(
+            load.scene.db.url(),
+            vec![
+                Fault::on(committed, Act::Cut(End::Rst)).every(3),
+                Fault::on(commit, Act::Cut(End::Rst)).every(4),
+            ],
+        );
+        let outcome = load.through(&proxy.url(), &format!("--pool-size {pool} --batch-rows 100")).run();
+        assert!(proxy.struck() > 50, "{}: {outcome}", proxy.struck());
+        load.check(outcome);
+        audit(&load.scene.db);
+    }
 }

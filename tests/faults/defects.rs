@@ -115,7 +115,7 @@ fn a_fence_that_ignores_the_epoch_is_noticed() {
         if defect.is_some() {
             worsen(&load, "AND c.epoch = a_epoch", "");
         }
-        load.slow(0.1);
+        load.slow(0.2);
         let before = load.batches();
         let owner = load.dbload("--pool-size 1").spawn();
         until("batches are committed", || load.batches() >= before + 2);

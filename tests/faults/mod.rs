@@ -9,6 +9,8 @@ mod crash;
 #[cfg(debug_assertions)]
 mod defects;
 mod failover;
+mod forgotten;
+mod hostile;
 mod owners;
 mod pooler;
 mod process;
@@ -33,6 +35,33 @@ enum Kind {
 }
 
 const KINDS: [Kind; 3] = [Kind::Upsert, Kind::Files, Kind::Append];
+
+/// Sizes of the pool that matter: one after the other, two beside each other, more than there are cores.
+const POOLS: [u32; 3] = [1, 2, 8];
+
+/// What a test goes through: the sample, or, where `make faults` asks for it, each kind of load with each size of the pool.
+fn cases(sample: impl IntoIterator<Item = (Kind, u32)>) -> Vec<(Kind, u32)> {
+    if !is_whole_matrix() {
+        return sample.into_iter().collect();
+    }
+    let cases: Vec<_> = KINDS.into_iter().flat_map(|kind| POOLS.map(|pool| (kind, pool))).collect();
+    println!("cases: {}", cases.len());
+    cases
+}
+
+/// As [`cases`], of a test that is for some kinds of load or sizes of the pool only.
+fn cases_of(
+    kinds: &[Kind],
+    pools: &[u32],
+    sample: impl IntoIterator<Item = (Kind, u32)>,
+) -> Vec<(Kind, u32)> {
+    let cases = cases(sample);
+    cases.into_iter().filter(|(kind, pool)| kinds.contains(kind) && pools.contains(pool)).collect()
+}
+
+fn is_whole_matrix() -> bool {
+    std::env::var_os("FAULTS_MATRIX").is_some()
+}
 
 /// A line that is no record comes behind so many records.
 const BAD_EVERY: u64 = 997;
@@ -147,14 +176,35 @@ impl Load {
         );
     }
 
-    /// Each batch takes longer by so much.
+    /// Each batch takes longer by so much, or twice that.
     #[track_caller]
     fn slow(&self, seconds: f64) {
         self.scene.sql(&format!(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep({seconds}); \
-             RETURN NULL; END $$; \
-             CREATE TRIGGER slow AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()"
+            "{}; CREATE TRIGGER slow AFTER INSERT OR UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+            Self::sleeping(seconds)
         ));
+    }
+
+    /// The whole load takes so long at least: what is to happen to it meanwhile is sure to, on a slow machine too. A test
+    /// that has done with it lets it go on by [`Load::quicken`].
+    #[track_caller]
+    fn lasts(&self, seconds: f64, pool: u32) {
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+        let batches = (self.records / 500) as f64;
+        self.slow(seconds * f64::from(pool) / batches.max(f64::from(pool)));
+    }
+
+    /// Batches take no longer than they must.
+    #[track_caller]
+    fn quicken(&self) {
+        self.scene.sql(&Self::sleeping(0.0));
+    }
+
+    fn sleeping(seconds: f64) -> String {
+        format!(
+            "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM pg_sleep({seconds}); RETURN NULL; END $$"
+        )
     }
 
     #[track_caller]

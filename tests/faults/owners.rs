@@ -1,6 +1,6 @@
 //! Rows 22 to 24: two at once.
 
-use super::{KINDS, Kind, Load, until};
+use super::{KINDS, Kind, Load, POOLS, cases, cases_of, until};
 use crate::support::{
     Outcome, Proxy, Scene, audit,
     proxy::{Act, Fault, Message, commit, committed, copy_data},
@@ -16,11 +16,18 @@ use std::{
 
 #[test]
 fn of_eight_starts_at_once_one_loads_and_the_others_name_it() {
-    for kind in KINDS {
+    for (kind, pool) in cases(KINDS.map(|kind| (kind, 2))) {
         let load = Load::new(kind, 3_000);
-        load.slow(0.2);
-        let starts: Vec<_> = (0..8).map(|_| load.dbload("--pool-size 2").spawn()).collect();
+        // Nobody gets to the end before all have looked.
+        let stranger = load.scene.db.another();
+        stranger.sql("BEGIN; LOCK TABLE t IN SHARE MODE");
+        let mut starts: Vec<_> =
+            (0..8).map(|_| load.dbload(&format!("--pool-size {pool}")).spawn()).collect();
         let pids: Vec<String> = starts.iter().map(|s| format!("process {} ", s.pid())).collect();
+        until("one is left", || {
+            starts.iter_mut().map(|start| u32::from(start.is_running())).sum::<u32>() <= 1
+        });
+        stranger.sql("ROLLBACK");
         let outcomes: Vec<Outcome> = starts.into_iter().map(|s| s.wait()).collect();
         let (winners, losers): (Vec<_>, Vec<_>) = (0..8).partition(|&i| outcomes[i].code() == 3);
         assert_eq!(winners.len(), 1, "{outcomes:?}");
@@ -67,19 +74,24 @@ fn eight_starts_of_a_short_append_append_it_once() {
 
 #[test]
 fn the_same_load_started_twice_has_one_owner_and_the_second_may_wait() {
-    let load = Load::new(Kind::Append, 6_000);
-    load.slow(0.1);
-    let owner = load.dbload("--pool-size 2").spawn();
-    until("batches are committed", || load.batches() >= 2);
-    load.dbload("").run().exits(8).says(&format!("process {}", owner.pid()));
-    let waiter = load.dbload("--wait 20s").spawn();
-    load.check(owner.wait());
-    // It finds everything appended.
-    waiter.wait().exits(8).says("--again");
+    for pool in cases_of(&[Kind::Append], &POOLS, [(Kind::Append, 2)]).into_iter().map(|(_, pool)| pool) {
+        let load = Load::new(Kind::Append, 6_000);
+        load.lasts(12.0, pool);
+        let owner = load.dbload(&format!("--pool-size {pool}")).spawn();
+        until("batches are committed", || load.batches() >= 2);
+        load.dbload("").run().exits(8).says(&format!("process {}", owner.pid()));
+        let waiter = load.dbload("--wait 40s").spawn();
+        load.quicken();
+        load.check(owner.wait());
+        // It finds everything appended.
+        waiter.wait().exits(8).says("--again");
+    }
 }
 
+type Moment = fn(&Message) -> bool;
+
 /// Starts a load, stops it at a message, lets another take it over, and lets the first go on.
-fn stopped_at(kind: Kind, moment: fn(&Message) -> bool, nth: u64) {
+fn stopped_at((kind, pool): (Kind, u32), moment: Moment, nth: u64) {
     let load = Load::new(kind, 6_000);
     let pid = Arc::new(AtomicU32::new(0));
     let stop = {
@@ -93,12 +105,12 @@ fn stopped_at(kind: Kind, moment: fn(&Message) -> bool, nth: u64) {
         }
     };
     let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Do(Box::new(stop))).nth(nth)]);
-    let owner = load.through(&proxy.url(), "--pool-size 2").spawn();
+    let owner = load.through(&proxy.url(), &format!("--pool-size {pool}")).spawn();
     pid.store(owner.pid(), Ordering::Relaxed);
     until("the owner is stopped", || proxy.struck() == 1);
     // Still alive as far as anybody can tell.
     load.dbload("").run().exits(8).says(&format!("process {}", owner.pid())).says("--take-over");
-    let heir = load.dbload("--pool-size 2 --take-over").spawn();
+    let heir = load.dbload(&format!("--pool-size {pool} --take-over")).spawn();
     // The heir's start is what fences; from then on the owner may do what it likes.
     until("it is taken over", || load.scene.db.one("SELECT epoch > 1 FROM _dbload.run") == "t");
     owner.signal(Signal::CONT);
@@ -110,13 +122,23 @@ fn stopped_at(kind: Kind, moment: fn(&Message) -> bool, nth: u64) {
 
 #[test]
 fn an_owner_that_was_stopped_and_taken_over_is_fenced_wherever_it_was() {
-    stopped_at(Kind::Upsert, copy_data, 3);
-    stopped_at(Kind::Append, commit, 3);
-    stopped_at(Kind::Files, committed, 3);
-    stopped_at(Kind::Append, |m| m.kind == b'Q' && m.query.starts_with("BEGIN ISOLATION"), 4);
+    let begin = |m: &Message| m.kind == b'Q' && m.query.starts_with("BEGIN ISOLATION");
     let merged =
         |m: &Message| m.kind == b'C' && m.body.starts_with(b"UPDATE") && m.query.starts_with("UPDATE");
-    stopped_at(Kind::Upsert, merged, 2);
+    let moments: [(Kind, Moment, u64); 5] = [
+        (Kind::Upsert, copy_data, 3),
+        (Kind::Append, commit, 3),
+        (Kind::Files, committed, 3),
+        (Kind::Append, begin, 4),
+        (Kind::Upsert, merged, 2),
+    ];
+    for (i, (kind, moment, nth)) in moments.into_iter().enumerate() {
+        // An append never updates.
+        let kinds = if i == 4 { &KINDS[..2] } else { &KINDS[..] };
+        for case in cases_of(kinds, &POOLS, [(kind, 2)]) {
+            stopped_at(case, moment, nth);
+        }
+    }
 }
 
 #[test]

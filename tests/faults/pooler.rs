@@ -1,6 +1,6 @@
 //! Row 21: the real PgBouncer in transaction mode.
 
-use super::{KINDS, Kind, Load, ONCE_A_BATCH, until};
+use super::{KINDS, Kind, Load, ONCE_A_BATCH, POOLS, cases, until};
 use crate::rows;
 use crate::support::{
     Dbload, Proxy,
@@ -16,7 +16,7 @@ const TRANSACTION: &str = "--pooler transaction";
 #[test]
 fn behind_pgbouncer_in_transaction_mode_each_kind_of_load_is_right() {
     let Some(bouncer) = Bouncer::start() else { return };
-    for (kind, pool) in KINDS.into_iter().zip([1, 2, 8]) {
+    for (kind, pool) in cases(KINDS.into_iter().zip(POOLS)) {
         let load = Load::new(kind, 6_000);
         let url = bouncer.url(&load.scene.db.name());
         load.check(load.through(&url, &format!("--pool-size {pool} {TRANSACTION}")).run());
@@ -43,17 +43,17 @@ fn behind_pgbouncer_in_transaction_mode_each_kind_of_load_is_right() {
 #[test]
 fn behind_pgbouncer_a_killed_load_resumes_and_injected_faults_are_replayed() {
     let Some(bouncer) = Bouncer::start() else { return };
-    for kind in KINDS {
+    for (kind, pool) in cases(KINDS.map(|kind| (kind, 4))) {
         let load = Load::new(kind, 6_000);
         let url = bouncer.url(&load.scene.db.name());
-        let command = || load.through(&url, &format!("--pool-size 4 {TRANSACTION}"));
+        let command = || load.through(&url, &format!("--pool-size {pool} {TRANSACTION}"));
         load.inject(ONCE_A_BATCH, 3..=5, inject::TERMINATE);
-        load.slow(0.05);
+        load.lasts(6.0, pool);
         let running = command().spawn();
         until("batches are committed", || load.batches() >= 2 && load.calls() >= 6);
         running.signal(Signal::KILL);
         running.wait();
-        assert!(load.calls() > 5);
+        load.quicken();
         load.check(command().run().says("resum"));
     }
 }
@@ -61,7 +61,7 @@ fn behind_pgbouncer_a_killed_load_resumes_and_injected_faults_are_replayed() {
 #[test]
 fn behind_pgbouncer_unknown_commits_are_counted_once() {
     let Some(bouncer) = Bouncer::start() else { return };
-    for (kind, pool) in KINDS.into_iter().zip([1, 2, 8]) {
+    for (kind, pool) in cases(KINDS.into_iter().zip(POOLS)) {
         let load = Load::new(kind, 6_000);
         let faults = vec![
             Fault::on(committed, Act::Cut(End::Rst)).every(3),
@@ -79,7 +79,7 @@ fn pgbouncer_itself_may_be_restarted_meanwhile() {
     let Some(bouncer) = Bouncer::start() else { return };
     // Long enough that both writers are in a batch when their sessions end.
     let load = Load::new(Kind::Append, 24_000);
-    load.slow(0.1);
+    load.lasts(8.0, 2);
     let running =
         load.through(&bouncer.url(&load.scene.db.name()), &format!("--pool-size 2 {TRANSACTION}")).spawn();
     until("batches are committed", || load.batches() >= 3);
@@ -92,6 +92,7 @@ fn pgbouncer_itself_may_be_restarted_meanwhile() {
     load.scene.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
+    load.quicken();
     load.check(running.wait().says("waiting for the database"));
 }
 
@@ -112,7 +113,6 @@ fn pgbouncer_is_found_out_and_a_server_without_one_is_not_taken_for_it() {
     }
     let load = Load::new(Kind::Upsert, 6_000);
     load.slow(0.1);
-    load.scene.sql("CREATE TRIGGER slower AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()");
     let running = load.dbload("--pool-size 2").spawn();
     until("a staging table stays between batches", || {
         load.batches() > 2 && load.scene.db.one(STAGING) != "0"

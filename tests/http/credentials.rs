@@ -186,7 +186,7 @@ async fn over_tls_only_a_server_that_is_known_gets_anything() {
     let authority = Authority::new(folder.path());
     let server = HttpServer::start_tls(&authority, |_| json("[1]")).await;
     let error = fetch(&client(&with_canaries(), &server), &request(&server.url("/x"))).await.unwrap_err();
-    assert!(matches!(error, HttpError::Tls { .. }), "{error}");
+    assert!(matches!(error, HttpError::Untrusted { .. }), "{error}");
     assert_eq!(server.count(), 0);
     let mut settings = with_canaries();
     settings.ca_file = Some(authority.file().to_owned());

@@ -251,6 +251,11 @@ pub struct Authority {
 impl Authority {
     /// `folder`: where the authority's certificate is put, for `--ca-file`.
     pub fn new(folder: &Path) -> Self {
+        Self::certifying(folder, &["localhost", "127.0.0.1"], 2100)
+    }
+
+    /// One whose certificate is for these names, and good until the beginning of this year.
+    pub fn certifying(folder: &Path, names: &[&str], until: i32) -> Self {
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
@@ -258,8 +263,10 @@ impl Authority {
         let ca = params.self_signed(&ca_key).unwrap();
         let issuer = rcgen::Issuer::new(params, ca_key);
         let key = rcgen::KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut server = rcgen::CertificateParams::new(names).unwrap();
+        server.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = server.signed_by(&key, &issuer).unwrap();
         let file = folder.join("ca.pem");
         std::fs::write(&file, ca.pem()).unwrap();
         Self { file, chain: certificate.der().clone(), key: key.serialize_der() }

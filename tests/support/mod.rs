@@ -7,6 +7,7 @@ pub mod bouncer;
 pub mod compress;
 pub mod database;
 pub mod dbload;
+pub mod fake;
 pub mod folder;
 pub mod generate;
 pub mod http;
@@ -18,6 +19,7 @@ pub mod scene;
 
 pub use database::Database;
 pub use dbload::{Dbload, Outcome, Rows};
+pub use fake::Fake;
 pub use folder::Folder;
 pub use generate::Rng;
 pub use inject::Inject;

@@ -62,6 +62,10 @@ pub enum Act {
     Stall,
     /// It and all behind it go a byte at a time.
     Dribble,
+    /// It is swallowed, and all else goes on.
+    Swallow,
+    /// These bytes come in its place.
+    Instead(Vec<u8>),
     /// It comes later.
     Delay(Duration),
     /// This runs in the server first, behind the client's back.
@@ -354,6 +358,14 @@ async fn relay(
                 return Ok(());
             }
             Some(Act::Stall) => std::future::pending().await,
+            Some(Act::Swallow) => continue,
+            Some(Act::Instead(others)) => {
+                match from {
+                    From::Client => server.write_all(others).await?,
+                    From::Server => client.write_all(others).await?,
+                }
+                continue;
+            }
             Some(Act::Dribble) => dribbles = true,
             Some(Act::Delay(by)) => tokio::time::sleep(*by).await,
             Some(Act::After(sql)) => {

@@ -27,6 +27,32 @@ impl Tally {
         self.faults.values().sum()
     }
 
+    /// Faults of these names that struck, together.
+    fn of(&self, names: &[&str]) -> u64 {
+        names.iter().filter_map(|name| self.faults.get(name)).sum()
+    }
+
+    /// What a campaign is asked for, in its own words.
+    fn figures(&self) -> String {
+        let lagging = self.of(&["promotion, lagging"]);
+        format!(
+            "{} kill-and-resume cycles ({} of them at crash points); unknown commits: {} aborted, {} committed, {} raced; \
+             {} server faults; {} take-over races ({} take-overs, {} refused rivals); {} promotions, {lagging} of them \
+             lagging; {} hangs",
+            self.of(&["kill", "crash"]),
+            self.of(&["crash"]),
+            self.of(&["aborted-unknown"]),
+            self.of(&["committed-unknown"]),
+            self.of(&["raced-unknown"]),
+            self.of(&["restart", "backend-killed", "terminated"]),
+            self.of(&["take-over", "rival"]),
+            self.of(&["take-over"]),
+            self.of(&["rival"]),
+            self.of(&["promotion"]) + lagging,
+            self.hangs,
+        )
+    }
+
     pub fn count(&mut self, name: &'static str, struck: u64) {
         if struck > 0 {
             *self.faults.entry(name).or_default() += struck;
@@ -74,6 +100,7 @@ impl fmt::Display for Tally {
             self.starts,
             self.struck()
         )?;
+        writeln!(f, "  {}", self.figures())?;
         writeln!(f, "  struck: {}", list(&self.faults))?;
         writeln!(f, "  drawn, but did not strike: {}", list(&self.missed))?;
         write!(
@@ -86,4 +113,28 @@ impl fmt::Display for Tally {
             self.failed.len()
         )
     }
+}
+
+#[test]
+fn the_figures_of_a_campaign_are_sums_of_what_struck() {
+    let mut tally = Tally::default();
+    for (name, struck) in [
+        ("kill", 3),
+        ("crash", 2),
+        ("crash", 0),
+        ("aborted-unknown", 5),
+        ("restart", 1),
+        ("terminated", 4),
+        ("take-over", 6),
+        ("rival", 7),
+        ("promotion", 8),
+        ("promotion, lagging", 9),
+    ] {
+        tally.count(name, struck);
+    }
+    assert_eq!(
+        tally.figures(),
+        "5 kill-and-resume cycles (2 of them at crash points); unknown commits: 5 aborted, 0 committed, 0 raced; \
+         5 server faults; 13 take-over races (6 take-overs, 7 refused rivals); 17 promotions, 9 of them lagging; 0 hangs"
+    );
 }

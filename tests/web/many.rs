@@ -195,6 +195,54 @@ fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
 }
 
 #[test]
+fn lists_with_endpoints_that_fail_are_resumed_exactly_wherever_they_are_killed() {
+    let mut rng = Rng::new();
+    let seed = rng.seed;
+    let bad = |id: u64| id % 50 == 17;
+    for flags in ["--urls list.txt", "--each ids.csv"] {
+        let api = Api::serve(move |ask| match id_of(ask) {
+            id if bad(id) => Reply::new(410, "text/plain", "gone"),
+            _ => items(ask).after(Duration::from_millis(3)),
+        });
+        let scene = scene();
+        let list: String = (0..200).map(|i| api.url(&format!("/items/{i}")) + "\n").collect();
+        scene.file("list.txt", list);
+        scene.file("ids.csv", format!("id\n{}", (0..200).map(|i| format!("{i}\n")).collect::<String>()));
+        let word = if flags.starts_with("--each") { api.url("/items/{id}") } else { String::new() };
+        let line = format!("{word} {flags} -t t --concurrency 8 --batch-rows 50");
+        let killed = |starts: u64, rng: &mut Rng| {
+            let running = scene.dbload(&line).spawn();
+            running.kill9_after(Duration::from_millis(80 + rng.below(500) + 40 * starts))
+        };
+        let mut starts = 0;
+        let outcome = loop {
+            let outcome = killed(starts, &mut rng);
+            if !outcome.was_killed() {
+                break outcome.exits(4);
+            }
+            starts += 1;
+            assert!(starts < 60, "it gets nowhere");
+        };
+        let expected = format!("(SELECT * FROM {} WHERE id / 10 % 50 <> 17) x", rows(0, 2_000));
+        assert_eq!(scene.db.digest("t"), scene.db.digest(&expected), "{flags}, seed {seed}: {outcome}");
+        let report = outcome.report();
+        assert_eq!(report.rows, rows!(read: 1_960, inserted: 1_960), "{flags}, seed {seed}: {outcome}");
+        api.asked();
+        // Mended, and killed once more on the way: what failed is fetched, and nothing else.
+        api.answer_with(|ask| items(ask).after(Duration::from_millis(3)));
+        killed(0, &mut rng);
+        let outcome = scene.load(&line);
+        check(&scene, 2_000, &outcome);
+        let asked: BTreeSet<u64> = api.asked().iter().map(id_of).collect();
+        if scene.db.count("_dbload.run") == 1 {
+            assert!(asked.iter().all(|id| bad(*id)), "{flags}, seed {seed}: {asked:?}");
+            let report = outcome.report();
+            assert_eq!((report.rows, audit(&scene.db)), (rows!(read: 2_000, inserted: 2_000), report.rows));
+        }
+    }
+}
+
+#[test]
 fn a_fast_endpoint_behind_a_slow_one_waits_for_its_turn_and_is_not_asked_twice() {
     let api =
         Api::serve(|ask| items(ask).after(Duration::from_millis(if id_of(ask) == 0 { 1_500 } else { 0 })));

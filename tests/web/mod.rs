@@ -4,8 +4,11 @@
 mod around;
 mod bodies;
 mod many;
+mod others;
 mod pages;
+mod proxies;
 mod speed;
+mod tls;
 
 use crate::support::{Outcome, Scene, api::Ask};
 use std::fmt::Write as _;

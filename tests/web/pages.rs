@@ -97,8 +97,12 @@ fn a_paginated_load_killed_at_random_moments_is_resumed_exactly() {
     let mut rng = Rng::new();
     let seed = rng.seed;
     let mut kills = 0;
-    while kills < 20 {
-        let (path, flags, _) = WAYS[usize::try_from(rng.below(WAYS.len() as u64)).unwrap()];
+    // Each way at least once, and 20 kills in all.
+    let mut ways = (0..WAYS.len()).chain(std::iter::repeat_with(|| usize::MAX));
+    while kills < 20 || ways.clone().next() != Some(usize::MAX) {
+        let way = ways.next().filter(|way| *way < WAYS.len());
+        let way = way.unwrap_or_else(|| usize::try_from(rng.below(WAYS.len() as u64)).unwrap());
+        let (path, flags, _) = WAYS[way];
         let answer = api_of(10_050);
         let api = Api::serve(move |ask| answer(ask).after(Duration::from_millis(2)));
         let scene = scene();

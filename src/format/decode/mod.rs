@@ -77,7 +77,7 @@ pub enum DecodeErrorKind {
         lines: usize,
     },
     /// Bytes that are no UTF-8, or were none in the source's encoding.
-    #[error("invalid UTF-8, or no character of the source's encoding")]
+    #[error("invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)")]
     InvalidUtf8,
     /// A NUL byte, which PostgreSQL's text cannot hold.
     #[error("a NUL byte, which text cannot hold (--on-nul strip or replace takes it)")]
@@ -116,6 +116,12 @@ pub enum DecodeErrorKind {
     /// A reject that holds only raw text.
     #[error("raw text: mend it into `record`")]
     RawReject,
+    /// A reject without its record.
+    #[error(
+        "this line does not hold the record, which was too long to be kept: load its source with a larger --max-record-bytes, \
+         or put it into `record`"
+    )]
+    EmptyReject,
 }
 
 impl DecodeErrorKind {
@@ -127,7 +133,11 @@ impl DecodeErrorKind {
             Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => "54000",
             Self::Json(_) | Self::NotAnObject(_) => "22032",
             Self::DuplicateName(_) => "22030",
-            Self::Truncated { .. } | Self::Ragged { .. } | Self::NotOneRecord | Self::RawReject => "22P04",
+            Self::Truncated { .. }
+            | Self::Ragged { .. }
+            | Self::NotOneRecord
+            | Self::RawReject
+            | Self::EmptyReject => "22P04",
         }
     }
 

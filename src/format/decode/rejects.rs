@@ -67,6 +67,9 @@ pub(super) fn decode(
         };
     }
     let unmended = || DecodeErrorKind::RawReject.at(text.as_bytes(), 0);
+    if value_of(&line, "raw").or_else(|| value_of(&line, "raw_base64")).is_none() {
+        return one(Err(DecodeErrorKind::EmptyReject.at(text.as_bytes(), 0)));
+    }
     let Some(raw) = raw_bytes(&line) else { return one(Err(unmended())) };
     let raw = clean_json(&raw, limits.on_nul);
     if !raw.trim_ascii_start().starts_with(b"{") {

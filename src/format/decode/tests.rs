@@ -112,14 +112,17 @@ fn the_place_of_an_error_in_a_record_of_several_lines() {
 fn bytes_that_are_no_text() {
     assert_eq!(
         decoded(&Format::Jsonl, &[], b"{\"a\":\"\xff\"}\n{}"),
-        ["0:7 invalid UTF-8, or no character of the source's encoding", ""]
+        [
+            "0:7 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
+            ""
+        ]
     );
     let csv = Format::Csv(Dialect::delimited_by(b','));
     let header = &["a", "b"];
     assert_eq!(
         decoded(&csv, header, b"x,\xff\ny,z\n\0,1"),
         [
-            "0:3 invalid UTF-8, or no character of the source's encoding",
+            "0:3 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
             "y|z",
             "0:1 a NUL byte, which text cannot hold (--on-nul strip or replace takes it)"
         ]
@@ -127,7 +130,7 @@ fn bytes_that_are_no_text() {
     // Halves of a character in two fields are no character.
     assert_eq!(
         decoded(&csv, header, b"\xc3,\xa9"),
-        ["0:1 invalid UTF-8, or no character of the source's encoding"]
+        ["0:1 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)"]
     );
 }
 
@@ -316,6 +319,8 @@ fn a_block_decodes_as_its_records_do_one_by_one() {
 
 #[test]
 fn rejects_are_mended_records() {
+    const NOT_HELD: &str = "0:1 this line does not hold the record, which was too long to be kept: load its source with a \
+                            larger --max-record-bytes, or put it into `record`";
     let lines = [
         (r#"{"dbload_reject":1,"source":"x","record":{"a":"1"},"raw":null}"#, r#"a="1""#),
         (r#"{"dbload_reject":1,"record":null,"raw":"{\"a\":\"\\u00e9\"}"}"#, r#"a="\u00e9""#),
@@ -323,7 +328,7 @@ fn rejects_are_mended_records() {
         (r#"{"dbload_reject":1,"raw_base64":"eyJhIjoxfQ=="}"#, "a=1"),
         (
             r#"{"dbload_reject":1,"raw":null,"raw_base64":"eyJhIjoi/yJ9"}"#,
-            "0:7 invalid UTF-8, or no character of the source's encoding",
+            "0:7 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)",
         ),
         (r#"{"dbload_reject":1,"raw_base64":"MSwA"}"#, "0:1 raw text: mend it into `record`"),
         (r#"{"dbload_reject":1,"raw_base64":"?"}"#, "0:1 raw text: mend it into `record`"),
@@ -332,7 +337,8 @@ fn rejects_are_mended_records() {
             "0:5 malformed JSON: the record ends where a value must stand",
         ),
         (r#"{"dbload_reject":1,"raw":"{\"dbload_reject\":1}"}"#, "0:1 raw text: mend it into `record`"),
-        (r#"{"dbload_reject":1}"#, "0:1 raw text: mend it into `record`"),
+        (r#"{"dbload_reject":1}"#, NOT_HELD),
+        (r#"{"dbload_reject":1,"record":null,"raw":null}"#, NOT_HELD),
         (r#"{"dbload_reject":1,"record":[1]}"#, "0:29 expected a JSON object, found an array"),
         (r#"{"a":1}"#, "a=1"),
         (r#"{"dbload_reject":"#, "0:17 malformed JSON: the record ends where a value must stand"),

@@ -8,6 +8,8 @@ enum Limit {
     Window { per_second: u32 },
     /// So many in any second.
     Sliding { per_second: usize },
+    /// So long between two requests.
+    Spaced { per_second: f64 },
     /// A bucket that is refilled.
     Bucket { per_second: f64, burst: f64 },
 }
@@ -37,6 +39,13 @@ impl Server {
                 }
                 self.window.1 += 1;
                 self.window.1 <= per_second
+            }
+            Limit::Spaced { per_second } => {
+                let accepts = (now - self.filled).as_secs_f64() * per_second >= 1.0 || self.window.0 == 0;
+                if accepts {
+                    (self.filled, self.window.0) = (now, 1);
+                }
+                accepts
             }
             Limit::Sliding { per_second } => {
                 while self.seen.front().is_some_and(|at| now - *at >= Duration::from_secs(1)) {
@@ -69,6 +78,15 @@ fn play(
     latency: Duration,
     concurrency: usize,
 ) -> (u32, u32) {
+    play_refusing(Refusal::TooFast, rate, (limit, asked), (latency, concurrency))
+}
+
+fn play_refusing(
+    refusal: Refusal,
+    rate: Option<Rate>,
+    (limit, asked): (Limit, Option<Duration>),
+    (latency, concurrency): (Duration, usize),
+) -> (u32, u32) {
     let start = Instant::now();
     let (mut pace, mut server) = (Pace::new(rate), Server::new(limit, start));
     let mut flying: VecDeque<(Instant, bool)> = VecDeque::new();
@@ -82,7 +100,7 @@ fn play(
                 pace.accepted(now);
             } else {
                 refused += 1;
-                pace.refused(Refusal::TooFast, sent, now, asked);
+                pace.refused(refusal, sent, now, asked);
             }
         }
         while flying.len() < concurrency && pace.take(now).is_ok() {
@@ -120,6 +138,37 @@ fn a_limit_of_the_server_is_used_by_nine_tenths_with_few_refusals() {
             }
         }
     }
+}
+
+#[test]
+fn a_server_that_refuses_by_503_or_counts_the_time_between_requests_is_not_run_against() {
+    for refusal in [Refusal::TooFast, Refusal::Unavailable] {
+        for (name, limit) in [
+            ("spaced", Limit::Spaced { per_second: 50.0 }),
+            ("bucket of 20", Limit::Bucket { per_second: 50.0, burst: 20.0 }),
+            ("sliding", Limit::Sliding { per_second: 50 }),
+        ] {
+            let (accepted, refused) = play_refusing(refusal, None, (limit, None), (10 * MS, 16));
+            println!("{name}, {refusal:?}: {accepted} accepted, {refused} refused");
+            assert!(accepted >= 600, "{name}, {refusal:?}: {accepted} of 1500");
+            assert!(refused * 10 <= accepted, "{name}, {refusal:?}: {refused} refused of {accepted}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_was_away_is_not_thought_slow() {
+    let start = Instant::now();
+    let mut pace = Pace::new(None);
+    for round in 0..20 {
+        let at = start + round * 500 * MS;
+        if !(3..=10).contains(&round) {
+            pace.accepted(at)
+        } else {
+            let _ = pace.refused(Refusal::Unavailable, at, at, None);
+        }
+    }
+    assert!(pace.learned.is_none());
 }
 
 #[test]

@@ -30,10 +30,7 @@ impl Stream {
     ) -> Result<Self, SourceError> {
         let shows_its_end = Arc::new(AtomicBool::new(false));
         let origin = Arc::new(Origin { client, request, shows_its_end });
-        let body = origin
-            .open(0, None)
-            .await
-            .map_err(|source| SourceError::Http { name: spec.name.clone(), source })?;
+        let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
         let version = body.identity().clone();
         let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
         let running = version.etag.is_none().then(|| Running::new(&recorded));

@@ -64,7 +64,7 @@ fn the_checkpoint_says_what_became_of_a_batch() {
     after_lost_commit(at(3, (0, 300, 12), false), Step::Stop(Stop::LostCommits));
     after_lost_commit(at(3, AFTER, true), Step::Stop(Stop::LostCommits));
     after_lost_commit(at(3, BEFORE, true), Step::Stop(Stop::LostCommits));
-    after_lost_commit(None, Step::Stop(Stop::Fenced));
+    after_lost_commit(None, Step::Stop(Stop::Forgotten));
 }
 
 #[test]
@@ -89,7 +89,12 @@ fn doubt_lasts_until_the_checkpoint_is_read_and_ends_as_unknown_with_patience() 
 
 #[test]
 fn a_fence_that_raises_asks_the_checkpoint_wherever_it_shows() {
-    for (at, error) in [(FailedAt::Commit, code("DL001")), (FailedAt::Ledger, code("23505"))] {
+    for (at, error) in [
+        (FailedAt::Commit, code("DL001")),
+        (FailedAt::Ledger, code("23505")),
+        (FailedAt::Ledger, code("23503")),
+        (FailedAt::Ledger, code("42P01")),
+    ] {
         check(TERMS, &[(failed(at, &error), Step::ReadCheckpoint)]);
     }
 }

@@ -20,6 +20,7 @@ fn column(name: &str, ty: PgType, sql: &str) -> Column {
         domain_name: None,
         collation: None,
         ty,
+        equal_is_alike: false,
         not_null: false,
         default: None,
         identity: Identity::No,

@@ -1,0 +1,260 @@
+//! The reject file: one JSON object a line, complete under its name or not there.
+//!
+//! Written under a temporary name beside it, then linked under its own, which fails where something is: it never replaces
+//! a file. Where the name is taken, a number is added. Knows nothing of where rejects come from: the wiring hands it
+//! lines, however many, and no more than one is in memory.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::fault::{self, Point};
+
+/// Names tried before giving up.
+const NUMBERS_MAX: u32 = 1_000;
+
+/// What could not be done with which file.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct RejectFileError {
+    /// Which file.
+    pub path: String,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A line of the file: a reject.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    /// The version of this form.
+    pub dbload_reject: u32,
+    /// Name of its source.
+    pub source: &'a str,
+    /// Line on which the record begins.
+    pub line: u64,
+    /// Byte of the decoded stream at which it begins.
+    pub offset: u64,
+    /// The column to blame.
+    pub column: Option<&'a str>,
+    /// SQLSTATE.
+    pub sqlstate: &'a str,
+    /// The constraint to blame.
+    pub constraint: Option<&'a str>,
+    /// Why.
+    pub reason: &'a str,
+    /// The record by field.
+    pub record: Option<&'a RawValue>,
+    /// Its text, where it could not be split.
+    pub raw: Option<&'a str>,
+    /// Its bytes in base64, where they are no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_base64: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// A reject at this place, for this reason, without its record.
+    #[must_use]
+    pub const fn new(
+        source: &'a str,
+        (line, offset): (u64, u64),
+        sqlstate: &'a str,
+        reason: &'a str,
+    ) -> Self {
+        Self {
+            dbload_reject: 1,
+            source,
+            line,
+            offset,
+            column: None,
+            sqlstate,
+            constraint: None,
+            reason,
+            record: None,
+            raw: None,
+            raw_base64: None,
+        }
+    }
+}
+
+/// The file, until it is given up: what is still buffered then goes nowhere.
+#[derive(Debug)]
+struct Output {
+    file: File,
+    is_given_up: bool,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_given_up { Ok(bytes.len()) } else { self.file.write(bytes) }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A reject file that is being written under a temporary name. Dropped, it is gone.
+#[derive(Debug)]
+#[must_use = "it is removed unless it is finished"]
+pub struct RejectFile {
+    temporary: PathBuf,
+    wanted: PathBuf,
+    file: BufWriter<Output>,
+    /// Bytes of whole lines that were handed to the system.
+    whole_bytes: u64,
+    keep: bool,
+}
+
+impl RejectFile {
+    /// Begins a file that will have this name.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn begin(wanted: PathBuf) -> Result<Self, RejectFileError> {
+        let name = wanted.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut number = 1;
+        loop {
+            let temporary = wanted.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
+            match File::create_new(&temporary) {
+                Ok(file) => {
+                    let file = BufWriter::new(Output { file, is_given_up: false });
+                    return Ok(Self { temporary, wanted, file, whole_bytes: 0, keep: false });
+                }
+                // Of a process that was killed and had our number: in containers all have the same.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NUMBERS_MAX => {
+                    number += 1;
+                }
+                Err(source) => return Err(failed(&temporary)(source)),
+            }
+        }
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// When the disk is full, for one.
+    pub fn push(&mut self, line: &Line<'_>) -> Result<(), RejectFileError> {
+        let failed = failed(&self.temporary);
+        serde_json::to_writer(&mut self.file, line).map_err(|error| failed(error.into()))?;
+        self.file.write_all(b"\n").map_err(failed)
+    }
+
+    /// Hands the lines so far to the system: from now on a failure does not lose them.
+    ///
+    /// # Errors
+    /// When the disk is full, for one.
+    pub fn settle(&mut self) -> Result<(), RejectFileError> {
+        let failed = failed(&self.temporary);
+        self.file.flush().map_err(&failed)?;
+        self.whole_bytes = self.file.get_mut().file.stream_position().map_err(&failed)?;
+        Ok(())
+    }
+
+    /// Gives the file up, but leaves what was settled under the temporary name; which that is, if there is any.
+    pub fn leave(mut self) -> Option<PathBuf> {
+        self.keep = self.whole_bytes > 0;
+        let output = self.file.get_mut();
+        output.is_given_up = true;
+        // What cannot be cut off is half a line, which a load of the file rejects.
+        let _ = output.file.set_len(self.whole_bytes);
+        self.keep.then(|| self.temporary.clone())
+    }
+
+    /// Complete or absent: links the file under its name, or under the next free one.
+    ///
+    /// # Errors
+    /// When it cannot be written to its end, or no name is free.
+    pub fn finish(&mut self) -> Result<PathBuf, RejectFileError> {
+        self.settle()?;
+        self.file.get_ref().file.sync_all().map_err(failed(&self.temporary))?;
+        fault::point(Point::RejectsWritten);
+        for number in 1..=NUMBERS_MAX {
+            let path = numbered(&self.wanted, number);
+            match name_it(&self.temporary, &path) {
+                Ok(()) => {
+                    fault::point(Point::RejectsNamed);
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed(&path)(source)),
+            }
+        }
+        Err(failed(&self.wanted)(io::ErrorKind::AlreadyExists.into()))
+    }
+}
+
+/// Gives a file its name, unless the name is taken.
+fn name_it(temporary: &Path, path: &Path) -> io::Result<()> {
+    match std::fs::hard_link(temporary, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            // Not every file system has links. A file that was just made here is nobody else's.
+            drop(File::create_new(path)?);
+            std::fs::rename(temporary, path).inspect_err(|_| _ = std::fs::remove_file(path))
+        }
+        linked => linked,
+    }
+}
+
+impl Drop for RejectFile {
+    fn drop(&mut self) {
+        if !self.keep {
+            // Linked under its name, or useless.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> RejectFileError + use<> {
+    let path = path.display().to_string();
+    move |source| RejectFileError { path: path.clone(), source }
+}
+
+/// `events.8f3a.rejects.jsonl`, then `events.8f3a-2.rejects.jsonl`.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number == 1 {
+        return path.to_owned();
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = match name.strip_suffix(".rejects.jsonl") {
+        Some(stem) => format!("{stem}-{number}.rejects.jsonl"),
+        None => match name.rsplit_once('.') {
+            Some((stem, extension)) => format!("{stem}-{number}.{extension}"),
+            None => format!("{name}-{number}"),
+        },
+    };
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let path = Path::new("/x/events.8f3a.rejects.jsonl");
+        assert_eq!(numbered(path, 1), path);
+        assert_eq!(numbered(path, 2), Path::new("/x/events.8f3a-2.rejects.jsonl"));
+        assert_eq!(numbered(Path::new("bad.jsonl"), 3), Path::new("bad-3.jsonl"));
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_keeps_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |name: &str| RejectFile::begin(folder.path().join(name)).unwrap();
+        let line = Line::new("a.csv", (1, 0), "22P02", "because");
+        let mut file = begin("left.jsonl");
+        file.push(&line).unwrap();
+        file.settle().unwrap();
+        file.file.write_all(b"{\"half").unwrap();
+        file.file.flush().unwrap();
+        let text = std::fs::read_to_string(file.leave().unwrap()).unwrap();
+        assert_eq!(text, serde_json::to_string(&line).unwrap() + "\n");
+        let mut file = begin("dropped.jsonl");
+        file.push(&line).unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
