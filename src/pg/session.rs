@@ -158,7 +158,7 @@ impl Session {
     pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
         let client = self.client()?;
         let copy = async {
-            let sink = client.copy_in(sql).await.map_err(|e| ErrorView::from(&e))?;
+            let sink = self.started(client.copy_in(sql).await)?;
             send(sink, chunks).await
         };
         self.answered(sql, copy).await
@@ -182,10 +182,19 @@ impl Session {
         };
         self.in_transaction.store(true, Ordering::Relaxed);
         let (begun, sink) = self.answered(begin, begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
+        let sink = self.started(sink).map_err(BeginOrCopy::Start)?;
         // Left alone, the COPY is called off.
         accept(&begun).map_err(BeginOrCopy::Copy)?;
-        let copied = async { send(sink.map_err(|e| ErrorView::from(&e))?, chunks).await };
-        self.answered(copy, copied).await.map_err(BeginOrCopy::Copy)
+        self.answered(copy, send(sink, chunks)).await.map_err(BeginOrCopy::Copy)
+    }
+
+    /// A COPY that the server did not even begin leaves the driver with one answer more than it has questions: the connection
+    /// is not used again.
+    fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
+        copy.map_err(|error| {
+            self.broken.store(true, Ordering::Relaxed);
+            ErrorView::from(&error)
+        })
     }
 
     /// As `run`, and tells which statement failed: how many before it went well.
@@ -233,7 +242,9 @@ pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), ErrorView> + Sync + 'a;
 pub enum BeginOrCopy {
     /// The transaction was not begun.
     Begin(ErrorView),
-    /// It was, and the COPY failed.
+    /// It was, and the COPY was refused as such: the table is not what it was.
+    Start(ErrorView),
+    /// It was begun too, and failed.
     Copy(ErrorView),
 }
 

@@ -106,6 +106,7 @@ pub(super) async fn begin_and_copy(
                 .await
                 .map_err(|failed| match failed {
                     BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
+                    BeginOrCopy::Start(error) => Failed { at: FailedAt::Table, error },
                     BeginOrCopy::Copy(error) => Failed { at: FailedAt::Staging, error },
                 })?,
             Staging::Session | Staging::Transaction => {

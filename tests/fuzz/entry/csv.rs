@@ -84,6 +84,10 @@ fn decoded(dialect: &Dialect, text: &[u8]) {
     let format = Format::Csv(dialect.clone());
     let Some(block) = split::block(&format, text, 0) else { return };
     let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if body.starts_with(b"\xef\xbb\xbf") {
+        // A second one is text; the other reader drops that too.
+        return;
+    }
     let records: Vec<csv::ByteRecord> = reader(dialect, body).byte_records().filter_map(Result::ok).collect();
     assert_eq!(block.spans.len(), records.len(), "as many records as another reader finds");
     for width in [1, 2, 3] {

@@ -209,7 +209,8 @@ pub fn arrived(ty: &PgType, raw: &str, cell: &str) -> bool {
         (PgType::Int, _) => {
             let text = plain(raw);
             match integral(&text) {
-                Some(digits) => digits == cell,
+                // It may be passed on as it stands.
+                Some(digits) => digits == cell || (digits.len() > NOBODYS_DIGITS && text == cell),
                 None => text == cell,
             }
         }
@@ -235,6 +236,9 @@ fn depth(raw: &str) -> usize {
         + 1
 }
 
+/// No type of integers has so many digits.
+const NOBODYS_DIGITS: usize = 60;
+
 /// The digits of a number without a fraction, however it is written, by moving the point digit by digit.
 fn integral(text: &str) -> Option<String> {
     let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
@@ -258,10 +262,6 @@ fn integral(text: &str) -> Option<String> {
     }
     for _ in 0..exponent.min(70_000) {
         whole.push(if fraction.is_empty() { '0' } else { fraction.remove(0) });
-    }
-    // Nobody's integer has that many digits: passed on as it stands.
-    if whole.len() + fraction.trim_end_matches('0').len() > 64 && exponent > 64 {
-        return None;
     }
     for _ in exponent.max(-70_000)..0 {
         fraction.insert(0, whole.pop().unwrap_or('0'));
@@ -407,7 +407,10 @@ fn is_excused(mapping: &Mapping, members: &Members<'_>) -> bool {
     }
     // A nesting beyond the limit is a reason too.
     let deep = members.iter().any(|(_, raw)| raw.matches(['[', '{']).count() > 1_000);
-    deep || key.is_none_or(|raw| raw.starts_with(['{', '[']) || integral(&plain(raw)).is_none())
+    deep || key.is_none_or(|raw| {
+        raw.starts_with(['{', '['])
+            || integral(&plain(raw)).is_none_or(|digits| digits.len() > NOBODYS_DIGITS)
+    })
 }
 
 /// Attributes that the row type of `c` lacks.
