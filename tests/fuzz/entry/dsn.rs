@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     let shape = dials.byte();
     let text = String::from_utf8_lossy(dials.rest()).into_owned();
     let lower = text.to_ascii_lowercase();
-    if FILES.iter().any(|word| lower.contains(&word.to_ascii_lowercase())) {
+    if FILES.iter().any(|word| lower.contains(&word.to_ascii_lowercase())) || text.contains(SECRET) {
         return;
     }
     match shape % 4 {
