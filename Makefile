@@ -55,7 +55,7 @@ bench: setup
 	cargo bench --locked --bench psql
 
 bench-rooms:
-	cargo bench --locked --bench rooms
+	cd benches/rooms && cargo run --release --locked -- --bench
 
 profile: setup
 	cargo build --release --locked

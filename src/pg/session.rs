@@ -100,21 +100,14 @@ impl Session {
             let message = "a statement with a NUL character cannot be sent".to_owned();
             return Err(ErrorView { message, ..ErrorView::default() });
         }
-        let mut answer = match self.answer_limit {
+        let answer = match self.answer_limit {
             None => step.await,
             Some(limit) => tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
                 let message = format!("no answer within {} s", limit.as_secs());
                 Err(ErrorView { message, ..ErrorView::lost() })
             }),
         };
-        if let Err(error) = &mut answer
-            && error.sqlstate.is_none()
-        {
-            // Not the server's own word: the connection broke, or what came is no answer of PostgreSQL, and nobody knows
-            // what the next one would be an answer to.
-            error.lost = true;
-            error.message = format!("{} (server {})", error.message, self.place);
-        }
+        let answer = answer.map_err(|error| self.placed(error));
         let is_over = |error: &ErrorView| {
             // A pooler has given us another backend than the one that knows our statements; or the server takes no writes.
             let is_useless =
@@ -193,8 +186,18 @@ impl Session {
     fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
-            ErrorView::from(&error)
+            self.placed(ErrorView::from(&error))
         })
+    }
+
+    /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of PostgreSQL, and
+    /// nobody knows what the next one would be an answer to.
+    fn placed(&self, mut error: ErrorView) -> ErrorView {
+        if error.sqlstate.is_none() {
+            error.lost = true;
+            error.message = format!("{} (server {})", error.message, self.place);
+        }
+        error
     }
 
     /// As `run`, and tells which statement failed: how many before it went well.

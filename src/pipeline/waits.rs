@@ -44,8 +44,8 @@ impl Reading {
     }
 }
 
-/// CPU time that this thread has had; none where the system does not tell. (rustix would ask past the C library, which no
-/// program under valgrind survives.)
+/// CPU time that this thread has had; none where the system does not tell. (By the C library: asked past it, as rustix
+/// does, the program aborts under valgrind, and cannot be profiled there.)
 pub(super) fn thread_cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
