@@ -72,6 +72,9 @@ pub struct Stream {
     inflation: Inflation,
 }
 
+/// What a pipe gives at a time. More than that is not worth a copy, and a record of megabytes would be there twice.
+const COPIED_BYTES: usize = 64 * 1024;
+
 impl Stream {
     /// Opens a source at its start. `compression`: by name, then by its first bytes, if not given.
     /// `fingerprint`: as recorded, if it was; a regular file's is taken now otherwise.
@@ -278,7 +281,7 @@ impl Stream {
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.offset += bytes as u64;
         // A pipe gives little at a time: split off, it would hold the whole room that was made for more.
-        let taken = if bytes < self.buffer.capacity() / 2 {
+        let taken = if bytes <= COPIED_BYTES && bytes < self.buffer.capacity() / 2 {
             let taken = BytesMut::from(&self.buffer[..bytes]);
             bytes::Buf::advance(&mut self.buffer, bytes);
             taken
