@@ -27,12 +27,13 @@ demo: setup
 	cargo build --release --locked
 	@scripts/demo
 
+# Most tests wait for servers most of the time: more of them at once than there are cores.
 test:
 	@scripts/setup $$(command -v apt-get >/dev/null && echo pgbouncer)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
-	cargo test --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 	MINUTES=1 $(MAKE) torture
 
 test-all: setup
