@@ -395,9 +395,10 @@ impl Start<'_> {
         prepared.inexact_before = stored.guarantee != Guarantee::ExactlyOnce.name();
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         prepared.kept.clear();
-        prepared.ahead = prepared.web.as_ref().map(|web| {
-            let checkpoints = &prepared.checkpoints;
-            let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_default();
+        let checkpoints = &prepared.checkpoints;
+        // Where all partitions are done, nothing is left to fetch, only the run to complete.
+        let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
+        prepared.ahead = prepared.web.as_ref().zip(from).map(|(web, from)| {
             let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, checkpoints)?)));
             fetch_ahead(job, web, begins)
         });

@@ -195,6 +195,20 @@ fn many_endpoints_are_resumed_exactly_wherever_they_are_killed() {
 }
 
 #[test]
+fn a_run_that_lacks_only_its_completion_is_completed_without_a_request() {
+    let api = Api::serve(items);
+    let scene = scene();
+    let line = format!("{} -t t --concurrency 8", api.url("/items/{0..49}"));
+    let killed = scene.dbload(&line).env("DBLOAD_CRASH_AT", "completing:1").run();
+    assert!(killed.was_killed(), "{killed}");
+    api.asked();
+    let outcome = scene.load(&line);
+    assert_eq!(api.targets(), Vec::<String>::new(), "{outcome}");
+    check(&scene, 500, &outcome);
+    assert_eq!(scene.db.count("_dbload.run"), 1);
+}
+
+#[test]
 fn lists_with_endpoints_that_fail_are_resumed_exactly_wherever_they_are_killed() {
     let mut rng = Rng::new();
     let seed = rng.seed;
