@@ -61,6 +61,15 @@ impl Layout {
         self.constants.iter().map(|constant| constant.name.as_str())
     }
 
+    /// Values are pieces of their record's text: what must be escaped in one stands in the other too.
+    #[must_use]
+    pub fn has_values_from_text(&self) -> bool {
+        match self.format {
+            Format::Csv(_) | Format::Jsonl | Format::Json { .. } => self.constants.is_empty(),
+            Format::Rejects => false,
+        }
+    }
+
     /// Decodes each record of the block in order: `each` is called exactly once a span.
     pub fn decode(&self, block: &Block, limits: &DecodeLimits, each: &mut Each<'_>) {
         if self.constants.is_empty() {

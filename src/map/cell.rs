@@ -15,6 +15,37 @@ pub(super) enum Cell<'a> {
     Json(&'a str),
 }
 
+impl<'a> Cell<'a> {
+    /// Its text, if that stands in the source as the server will read it: without the quotes of a JSON string, which must have
+    /// no escapes.
+    #[inline]
+    pub(super) fn plain_text(self) -> Option<&'a str> {
+        match self {
+            Cell::Text(text) => Some(text),
+            Cell::Json(raw) => match raw.as_bytes() {
+                [b'"', ..] => raw.get(1..raw.len() - 1),
+                [b'{' | b'[', ..] => None,
+                _ => Some(raw),
+            },
+            Cell::Absent | Cell::Null => None,
+        }
+    }
+}
+
+/// Whether the text of a value of this type goes to the server as it came, but for escapes; `canonical` as for [`push_cell`].
+pub(super) fn passes(ty: &PgType, canonical: bool) -> bool {
+    match ty {
+        PgType::Int | PgType::Json => false,
+        PgType::Uuid => !canonical,
+        PgType::Text
+        | PgType::Enum
+        | PgType::Array(..)
+        | PgType::Composite(_)
+        | PgType::Hstore
+        | PgType::Other => true,
+    }
+}
+
 /// SQLSTATE and reason.
 pub(super) type ValueError = (&'static str, String);
 

@@ -9,8 +9,8 @@ use crate::format::{Fields, Layout, OnNul, clean_json};
 use crate::record::Block;
 use crate::schema::PgType;
 
-use super::cell::{Cell, push_cell};
-use super::copy_text::push_number;
+use super::cell::{Cell, passes, push_cell};
+use super::copy_text::{is_verbatim, push_number};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::partition;
 
@@ -80,7 +80,7 @@ pub fn encode_block(
     let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| slots_of(mapping, targets));
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
-        let mut encoder = Encoder::new(mapping, &columns, targets, &block);
+        let mut encoder = Encoder::new(mapping, &columns, targets, (&block, layout));
         layout.decode(&block, &mapping.limits, &mut |i, fields| match fields {
             Ok(fields) => encoder.record(i, &fields),
             Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
@@ -137,6 +137,8 @@ struct Column<'m> {
     ty: &'m PgType,
     /// It is hashed: equal values must give equal bytes.
     canonical: bool,
+    /// A value's text goes to the server as it came, but for escapes.
+    passes: bool,
 }
 
 struct Encoder<'m, 'b> {
@@ -160,12 +162,25 @@ struct Encoder<'m, 'b> {
     next_presence: Vec<u64>,
     /// The presence words as COPY text, as long as rows have the same fields.
     presence_text: Vec<u8>,
+    /// They are those of a record with the fields of this one.
+    noted: bool,
+    /// Fields of the record before.
+    fields: usize,
     /// Room for the cells of a record, kept from one to the next.
     cells: Vec<Cell<'static>>,
+    /// Values are pieces of their record's text.
+    has_values_from_text: bool,
+    /// No value of this record needs an escape.
+    is_verbatim: bool,
 }
 
 impl<'m, 'b> Encoder<'m, 'b> {
-    fn new(mapping: &'m Mapping, columns: &'m [Slot], targets: &'m [Target], block: &'b Block) -> Self {
+    fn new(
+        mapping: &'m Mapping,
+        columns: &'m [Slot],
+        targets: &'m [Target],
+        (block, layout): (&'b Block, &Layout),
+    ) -> Self {
         let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
         words.dedup();
         let partitions = usize::try_from(mapping.partitioner.count).unwrap_or(1);
@@ -174,10 +189,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
         let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
-        let described = columns.iter().map(|&slot| Column {
-            slot,
-            ty: &mapping.table.columns[mapping.slots[slot]].ty,
-            canonical: mapping.hashed.contains(&slot),
+        let described = columns.iter().map(|&slot| {
+            let ty = &mapping.table.columns[mapping.slots[slot]].ty;
+            let canonical = mapping.hashed.contains(&slot);
+            Column { slot, ty, canonical, passes: passes(ty, canonical) }
         });
         Self {
             mapping,
@@ -197,7 +212,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
             next_presence: presence.clone(),
             presence,
             presence_text: Vec::new(),
+            noted: false,
+            fields: 0,
             cells: Vec::new(),
+            has_values_from_text: layout.has_values_from_text(),
+            is_verbatim: false,
         }
     }
 
@@ -214,6 +233,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
     fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
         let mut cells = recycle(std::mem::take(&mut self.cells));
         cells.resize(self.mapping.slots.len(), Cell::Absent);
+        self.is_verbatim = self.has_values_from_text && is_verbatim(self.block.raw(i));
         let outcome = self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells));
         self.cells = recycle(cells);
         if let Err(refusal) = outcome {
@@ -224,6 +244,12 @@ impl<'m, 'b> Encoder<'m, 'b> {
     /// Puts each field into its slot.
     fn collect<'c>(&mut self, fields: &'c Fields<'c, 'c>, cells: &mut [Cell<'c>]) -> Result<(), Refusal> {
         self.extra.clear();
+        let count = match fields {
+            Fields::Positional(values) => values.len(),
+            Fields::Named(members) => members.len(),
+        };
+        self.noted &= count == self.fields;
+        self.fields = count;
         match fields {
             Fields::Positional(values) => {
                 for (position, value) in values.iter().enumerate() {
@@ -244,9 +270,6 @@ impl<'m, 'b> Encoder<'m, 'b> {
                                 return Err(Refusal::at(slot, "42701", "two fields go to this column"));
                             }
                             cells[slot] = cell;
-                            if self.columns.binary_search(&slot).is_err() {
-                                self.new_slots.push(slot);
-                            }
                         }
                         Target::Extra => self.extra_field(Some(name), position, cell)?,
                         Target::Generated => {}
@@ -264,6 +287,12 @@ impl<'m, 'b> Encoder<'m, 'b> {
             return *target;
         }
         let target = self.mapping.target(name).0;
+        if let Target::Slot(slot) = target
+            && self.columns.binary_search(&slot).is_err()
+        {
+            self.new_slots.push(slot);
+        }
+        self.noted = false;
         self.predicted.truncate(position);
         if self.predicted.len() == position {
             self.predicted.push((name.to_owned(), target));
@@ -357,6 +386,9 @@ impl<'m, 'b> Encoder<'m, 'b> {
 
     /// Which columns the record has a value for.
     fn note_fields(&mut self, cells: &[Cell<'_>]) {
+        if self.noted {
+            return;
+        }
         self.next_presence.fill(0);
         for &slot in self.columns {
             let bit = u64::from(!matches!(cells[slot], Cell::Absent));
@@ -370,17 +402,27 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 push_number(&mut self.presence_text, self.presence[word]);
             }
         }
+        self.noted = true;
     }
 
     fn push_row(&mut self, out: &mut Vec<u8>, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
         push_number(out, self.block.first_seq + i as u64);
         out.extend_from_slice(&self.presence_text);
-        for &Column { slot, ty, canonical } in &self.described {
+        for &Column { slot, ty, canonical, passes } in &self.described {
             out.push(b'\t');
+            if self.is_verbatim
+                && passes
+                && let Some(text) = cells[slot].plain_text()
+            {
+                out.extend_from_slice(text.as_bytes());
+                continue;
+            }
             let cleaned;
             let cell = match cells[slot] {
                 // JSON inside delimited text has escapes of its own.
-                Cell::Text(text) if *ty == PgType::Json && self.mapping.limits.on_nul != OnNul::Reject => {
+                Cell::Text(text)
+                    if matches!(ty, PgType::Json) && self.mapping.limits.on_nul != OnNul::Reject =>
+                {
                     cleaned = clean_json(text.as_bytes(), self.mapping.limits.on_nul);
                     Cell::Text(std::str::from_utf8(&cleaned).unwrap_or(text))
                 }

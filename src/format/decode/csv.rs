@@ -1,16 +1,18 @@
-//! The fields of delimiter-separated values. A record without a quote is cut at its delimiters, in place; csv-async reads
-//! the others. The splitter said where the records are, and the two are compared record by record: where they disagree, each
-//! record is read by itself.
+//! The fields of delimiter-separated values. A record is cut in place where each field is what lies between its delimiters or
+//! between its two quotes; csv-async reads the others (doubled quotes, text behind a closing quote). The splitter said where
+//! the records are, and the two are compared record by record: where they disagree, each record is read by itself.
 //!
 //! NULL is an unquoted field that equals `null_as`, or the unquoted empty field if `null_as` is not set; with
 //! it set, an empty field is the empty string (as with COPY's NULL). A quoted field is never NULL; csv-async
 //! does not tell `""` from nothing, so those few records are looked at again.
 
+use std::ops::Range;
+
 use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::{DecodeError, DecodeErrorKind, DecodeLimits, Each, whole};
+use super::{BlockText, DecodeError, DecodeErrorKind, DecodeLimits, Each, whole};
 use crate::format::nul::clean_bytes;
 use crate::format::{Dialect, Fields, OnNul};
 use crate::record::{Block, Span, SpanKind};
@@ -19,8 +21,8 @@ use crate::record::{Block, Span, SpanKind};
 /// first bytes of a block for a byte order mark and drop them.
 const LEAD: &[u8] = b"\n";
 
-/// So many records without a quote end a run of csv-async: to begin one costs as much as to read so many.
-const UNQUOTED_RUN: usize = 32;
+/// So many plain records end a run of csv-async: to begin one costs as much as to read so many.
+const PLAIN_RUN: usize = 32;
 
 pub(super) fn decode(
     dialect: &Dialect,
@@ -30,6 +32,8 @@ pub(super) fn decode(
     each: &mut Each<'_>,
 ) {
     let mut decoder = Decoder { dialect, columns, values: Vec::new(), quoted: Vec::new() };
+    let text = BlockText::new(block);
+    let may_have_nul = memchr::memchr(0, &block.bytes).is_some();
     let mut i = 0;
     while i < block.spans.len() {
         let raw = match whole(block, i) {
@@ -45,26 +49,26 @@ pub(super) fn decode(
             i += 1;
             continue;
         }
-        if needs_cleaning(raw, limits) {
+        if may_have_nul && needs_cleaning(raw, limits) {
             decoder.alone(&clean_bytes(raw, limits.on_nul), i, each);
             i += 1;
             continue;
         }
-        if is_simple(dialect, raw) {
-            decoder.unquoted(raw, i, each);
+        let here = text.of(i).ok().filter(|_| !may_have_nul);
+        if decoder.in_place(raw, here, i, each) {
             i += 1;
             continue;
         }
-        let mut unquoted = 0;
-        let is_plain = |j: &usize| {
+        let mut plain = 0;
+        let goes_on = |j: &usize| {
             let raw = block.raw(*j);
-            unquoted = if is_simple(dialect, raw) { unquoted + 1 } else { 0 };
-            unquoted < UNQUOTED_RUN
+            plain = if plain_fields(dialect, raw, |_, _| ()) { plain + 1 } else { 0 };
+            plain < PLAIN_RUN
                 && block.spans[*j].kind == SpanKind::Whole
                 && !is_too_wide(dialect, raw, limits)
                 && !needs_cleaning(raw, limits)
         };
-        let run = 1 + (i + 1..block.spans.len()).take_while(is_plain).count();
+        let run = 1 + (i + 1..block.spans.len()).take_while(goes_on).count();
         let agreed = decoder.run(block, i, run, each);
         for alone in i + agreed..i + run {
             decoder.alone(block.raw(alone), alone, each);
@@ -82,14 +86,45 @@ fn needs_cleaning(raw: &[u8], limits: &DecodeLimits) -> bool {
     limits.on_nul != OnNul::Reject && memchr::memchr(0, raw).is_some()
 }
 
-/// Whether a record's fields are what lies between its delimiters. No line end stands in it without a quote; should the
-/// splitter ever say otherwise, csv-async judges.
-fn is_simple(dialect: &Dialect, raw: &[u8]) -> bool {
-    let found = match dialect.quote {
-        Some(quote) => memchr::memchr3(quote, b'\n', b'\r', raw),
-        None => memchr::memchr2(b'\n', b'\r', raw),
-    };
-    found.is_none()
+/// The places of a record's fields in it, and whether each is quoted, if they can be cut there: from delimiter to delimiter, or
+/// from quote to quote. `false`, perhaps after some fields: csv-async judges. No line end stands outside of quotes; should the
+/// splitter ever say otherwise, it judges too.
+fn plain_fields(dialect: &Dialect, raw: &[u8], mut each: impl FnMut(Range<usize>, bool)) -> bool {
+    let has_line_end = memchr::memchr2(b'\n', b'\r', raw).is_some();
+    let mut at = 0;
+    loop {
+        let quote = dialect.quote.filter(|quote| raw.get(at) == Some(quote));
+        let end = if let Some(quote) = quote {
+            let close = find(quote, raw, at + 1);
+            let end = close + 1;
+            if end != raw.len() && raw.get(end) != Some(&dialect.delimiter) {
+                return false;
+            }
+            each(at + 1..close, true);
+            end
+        } else {
+            let end = find(dialect.delimiter, raw, at);
+            if has_line_end && memchr::memchr2(b'\n', b'\r', &raw[at..end]).is_some() {
+                return false;
+            }
+            each(at..end, false);
+            end
+        };
+        if end == raw.len() {
+            return true;
+        }
+        at = end + 1;
+    }
+}
+
+/// Where a byte is next, or the end. Fields are short, mostly: a plain loop beats setting up a search.
+fn find(byte: u8, raw: &[u8], from: usize) -> usize {
+    const NEAR: usize = 16;
+    let (near, far) = raw[from..].split_at(NEAR.min(raw.len() - from));
+    match near.iter().position(|&other| other == byte) {
+        Some(i) => from + i,
+        None => from + near.len() + memchr::memchr(byte, far).unwrap_or(far.len()),
+    }
 }
 
 /// Fields of a record.
@@ -142,35 +177,35 @@ impl Decoder<'_> {
         count
     }
 
-    /// A record without a quote: its fields are what lies between the delimiters, where they are.
-    fn unquoted(&mut self, raw: &[u8], i: usize, each: &mut Each<'_>) {
+    /// A record whose fields can be cut where they are; `false`: it is none. `text`: the same as text without NUL, if that is
+    /// known.
+    fn in_place(&mut self, raw: &[u8], text: Option<&str>, i: usize, each: &mut Each<'_>) -> bool {
         let mut values = recycle(std::mem::take(&mut self.values));
-        match self.between_delimiters(raw, &mut values) {
-            Ok(()) => each(i, Ok(Fields::Positional(&values))),
+        let text = text.map_or_else(|| checked(raw, raw), Ok);
+        let cut = text.and_then(|text| self.cut(text, &mut values));
+        let is_plain = !matches!(cut, Ok(false));
+        match cut {
+            Ok(true) => each(i, Ok(Fields::Positional(&values))),
+            Ok(false) => {}
             Err(error) => each(i, Err(error)),
         }
         self.values = recycle(values);
+        is_plain
     }
 
-    fn between_delimiters<'r>(
-        &self,
-        raw: &'r [u8],
-        values: &mut Vec<Option<&'r str>>,
-    ) -> Result<(), DecodeError> {
-        let text = checked(raw, raw)?;
+    fn cut<'r>(&self, text: &'r str, values: &mut Vec<Option<&'r str>>) -> Result<bool, DecodeError> {
+        let raw = text.as_bytes();
         let null = self.dialect.null_as.as_deref().unwrap_or("");
-        let mut from = 0;
-        for to in memchr::memchr_iter(self.dialect.delimiter, raw).chain([raw.len()]) {
-            // A delimiter is one ASCII character: no other is cut.
-            let value = text.get(from..to).unwrap_or_default();
-            values.push((value != null).then_some(value));
-            from = to + 1;
-        }
-        if values.len() != self.columns {
+        let is_plain = plain_fields(self.dialect, raw, |range, is_quoted| {
+            // Delimiters and quotes are ASCII characters: no other is cut.
+            let value = text.get(range).unwrap_or_default();
+            values.push((is_quoted || value != null).then_some(value));
+        });
+        if is_plain && values.len() != self.columns {
             let kind = DecodeErrorKind::Ragged { expected: self.columns, found: values.len() };
             return Err(kind.at(raw, 0));
         }
-        Ok(())
+        Ok(is_plain)
     }
 
     fn alone(&mut self, raw: &[u8], i: usize, each: &mut Each<'_>) {

@@ -4,6 +4,7 @@
 //! that record alone. Never changes a value, never shows one in an error. Pure.
 
 mod csv;
+mod flat;
 mod object;
 mod rejects;
 #[cfg(test)]
@@ -169,12 +170,13 @@ pub fn decode_block(
     match format {
         Format::Csv(dialect) => csv::decode(dialect, header.len(), block, limits, each),
         Format::Jsonl | Format::Json { .. } => {
+            let text = BlockText::new(block);
             let mut members = Vec::new();
             for i in 0..block.spans.len() {
                 match whole(block, i).map(|raw| clean_json(raw, limits.on_nul)) {
                     Err(error) => each(i, Err(error)),
-                    Ok(Cow::Borrowed(raw)) => {
-                        let read = text_of(raw).and_then(|text| object::members(text, limits, &mut members));
+                    Ok(Cow::Borrowed(_)) => {
+                        let read = text.of(i).and_then(|text| object::members(text, limits, &mut members));
                         each(i, read.map(|()| Fields::Named(&members)));
                     }
                     Ok(Cow::Owned(raw)) => {
@@ -206,6 +208,26 @@ fn whole(block: &Block, i: usize) -> Result<&[u8], DecodeError> {
         SpanKind::Truncated => {
             let lines = memchr::memchr_iter(b'\n', raw).count() + 1;
             Err(DecodeErrorKind::Truncated { lines }.at(raw, 0))
+        }
+    }
+}
+
+/// A block's records as text. Mostly all of it is text, and then no record is looked at by itself.
+struct BlockText<'b> {
+    block: &'b Block,
+    text: Option<&'b str>,
+}
+
+impl<'b> BlockText<'b> {
+    fn new(block: &'b Block) -> Self {
+        Self { block, text: std::str::from_utf8(&block.bytes).ok() }
+    }
+
+    fn of(&self, i: usize) -> Result<&'b str, DecodeError> {
+        let span = &self.block.spans[i];
+        match self.text.and_then(|text| text.get(span.start as usize..span.end as usize)) {
+            Some(text) => Ok(text),
+            None => text_of(self.block.raw(i)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The members of a JSON object: names unescaped, values as the raw text in the source. serde_json validates
-//! every byte; it passes over values without recursion, so depth cannot overflow.
+//! The members of a JSON object: names unescaped, values as the raw text in the source. What is not plain, serde_json reads: it
+//! validates every byte, and passes over values without recursion, so depth cannot overflow.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,20 +9,26 @@ use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visit
 use serde_json::value::RawValue;
 
 use super::words::{self, reason};
-use super::{DecodeError, DecodeErrorKind, DecodeLimits, shorten};
+use super::{DecodeError, DecodeErrorKind, DecodeLimits, flat, shorten};
 
 /// Up to this many members, comparing each name with those before is faster than hashing.
-const NAMES_COMPARED: usize = 24;
+pub(super) const NAMES_COMPARED: usize = 24;
 
 /// Names and raw values of one record, in its order.
 pub(super) type Members<'t> = Vec<(Cow<'t, str>, &'t str)>;
 
-/// Reads the object `text` into `members`.
+/// Reads the object `text` into `members`, which may still hold the record before: mostly it has the same names.
 pub(super) fn members<'t>(
     text: &'t str,
     limits: &DecodeLimits,
     members: &mut Members<'t>,
 ) -> Result<(), DecodeError> {
+    let read = if flat::members(text, limits, members) { Ok(()) } else { judged(text, limits, members) };
+    read.and_then(|()| check_depth(text, limits, members)).inspect_err(|_| members.clear())
+}
+
+/// Reads any object, or says what is wrong with it.
+fn judged<'t>(text: &'t str, limits: &DecodeLimits, members: &mut Members<'t>) -> Result<(), DecodeError> {
     members.clear();
     let blank = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
     let first = text.as_bytes().get(blank).copied();
@@ -38,8 +44,7 @@ pub(super) fn members<'t>(
         refused
             .unwrap_or_else(|| DecodeErrorKind::Json(reason(&error, text, offset)))
             .at(text.as_bytes(), offset)
-    })?;
-    check_depth(text, limits, members)
+    })
 }
 
 struct Object<'m, 't> {
@@ -145,4 +150,91 @@ fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     let is_control = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_control);
     let is_before = !is_control(offset) && is_control(offset + 1);
     if is_before && error.to_string().starts_with(words::CONTROL_CHARACTER) { offset + 1 } else { offset }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::dice::for_a_while;
+
+    /// What is cut in place is what serde_json reads, whatever record came before.
+    #[test]
+    fn cut_in_place_is_as_judged() {
+        let tokens = [
+            "{",
+            "}",
+            "{",
+            "}",
+            "\"a\"",
+            "\"b\"",
+            "\"a\":",
+            "\"b\":1,",
+            "\"\"",
+            ":",
+            ":",
+            ",",
+            ",",
+            " ",
+            "\n",
+            "[1,{\"x\":\"]\"}]",
+            "[",
+            "]",
+            "\"\\n\"",
+            "\"\\\"",
+            "\"sixteen bytes and more \u{e9}\"",
+            "\"\u{1}\"",
+            "0",
+            "-",
+            "1",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "E+1",
+            "-0.5e-3",
+            "true",
+            "false",
+            "null",
+            "nul",
+            "\"",
+            "\\",
+            "\u{feff}",
+        ];
+        let limits = DecodeLimits { fields: 3, depth: 2, ..DecodeLimits::default() };
+        for_a_while(|dice| {
+            let texts: Vec<String> = (0..3)
+                .map(|_| {
+                    let inside: String = (0..dice.below(8)).map(|_| dice.pick(&tokens)).collect();
+                    if dice.below(4) == 0 { inside } else { format!("{{\"a\":{inside}}}") }
+                })
+                .collect();
+            let mut held = Members::new();
+            for text in &texts {
+                let mut expected = Members::new();
+                let verdict = judged(text, &limits, &mut expected);
+                if flat::members(text, &limits, &mut held) {
+                    assert_eq!((verdict, &held), (Ok(()), &expected), "{texts:?}");
+                } else {
+                    held = if verdict.is_ok() { expected } else { Members::new() };
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn plain_records_are_cut_in_place() {
+        let mut members = Members::new();
+        for text in [
+            r#"{"a":1,"b":"x","c":null}"#,
+            r#" { "a" : -1.5e3 , "b" : "long enough for two strides of it", "c":[{}] } "#,
+            r#"{"a":"\n","b":true,"c":{"d":"}"}}"#,
+            r#"{"a":0,"c":false}"#,
+            "{}",
+        ] {
+            assert!(flat::members(text, &DecodeLimits::default(), &mut members), "{text}");
+            let cut = members.clone();
+            judged(text, &DecodeLimits::default(), &mut members).unwrap();
+            assert_eq!(cut, members);
+        }
+    }
 }
