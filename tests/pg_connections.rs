@@ -239,7 +239,7 @@ async fn both(dsn: &Dsn) -> Result<(String, String), PgError> {
         current_setting('application_name'))";
     let pool = connect_pool(dsn, 2).await?;
     let by_tokio = pool.get().await?.query_one(WHO, &[]).await.unwrap().get(0);
-    let mut sqlx = connect_sqlx(dsn).await?;
+    let mut sqlx = connect_sqlx(&pool).await?;
     let by_sqlx = sqlx::query(WHO).fetch_one(&mut sqlx).await.unwrap().get(0);
     Ok((by_tokio, by_sqlx))
 }
@@ -254,8 +254,6 @@ async fn refusal(dsn: &Dsn) -> PgError {
         Ok(_) => panic!("{dsn}: connected"),
         Err(error) => error,
     };
-    let other = connect_sqlx(dsn).await.err().unwrap_or_else(|| panic!("{dsn}: sqlx connected"));
-    assert_eq!(error.to_string(), other.to_string());
     let shown = format!("{error} {error:?} {:?}", error.hint());
     assert!(!shown.contains(SECRET), "{shown}");
     error
@@ -500,7 +498,7 @@ fn the_first_server_that_takes_writes_is_used() {
             let dsn = url(rest);
             let pool = connect_pool(&dsn, 2).await.unwrap();
             let port: String = pool.get().await.unwrap().query_one("SHOW port", &[]).await.unwrap().get(0);
-            let mut sqlx = connect_sqlx(&dsn).await.unwrap();
+            let mut sqlx = connect_sqlx(&pool).await.unwrap();
             let other: String = sqlx::query("SHOW port").fetch_one(&mut sqlx).await.unwrap().get(0);
             assert_eq!((&port, &other), (&b.to_string(), &b.to_string()));
         }
@@ -625,7 +623,7 @@ fn neither_notices_nor_passwords_reach_the_log() {
         let refused = client.batch_execute("SELECT 'c4n4ry'::int").await.unwrap_err();
         let view = ErrorView::from(&refused);
         assert_eq!(dbload::pg::classify(Stage::Merge { cheap_key: None }, &view), Action::CarefulPath);
-        let mut sqlx = connect_sqlx(&dsn).await.unwrap();
+        let mut sqlx = connect_sqlx(&pool).await.unwrap();
         sqlx::query("SELECT 'c4n4ry', pg_sleep(1.5)").execute(&mut sqlx).await.unwrap();
         let error = sqlx::query("SELECT 1/0").execute(&mut sqlx).await.unwrap_err();
         assert_eq!(ErrorView::from(&error).sqlstate.as_deref(), Some("22012"));

@@ -1,8 +1,9 @@
 //! How fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After` closes, and a rate that is learned from refusals.
 //!
 //! Without `--rate` nothing is held back until the server refuses (429; 503, where it comes again and again between answers, as nginx
-//! refuses). Then the rate is what it accepted lately, a little less; it grows
-//! again slowly, soon up to where it was refused, and beyond only after a minute. So a limit is met with few refusals and used nearly whole.
+//! refuses). Then the rate is what it accepted lately, a little less; where that was only a burst, the rate is found by a steep
+//! climb. It grows again slowly, soon up to where it was refused, and beyond only after a minute. So a limit is met with few
+//! refusals and used nearly whole.
 //! Pure: the clock comes in.
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ const BELOW_ACCEPTED: f64 = 0.97;
 const BELOW_REFUSED: f64 = 0.93;
 /// The same for a rate that was learned just before, and for one that was growing by multiples.
 const BELOW_FRESH: f64 = 0.9;
+const BELOW_REFINED: f64 = 0.96;
 const BELOW_GUESSED: f64 = 0.5;
 /// Share of the refused rate up to which it grows soon.
 const BELOW_CEILING: f64 = 0.99;
@@ -40,8 +42,16 @@ const GROWS_AFTER_SECONDS: f64 = 10.0;
 const GROWTH: f64 = 0.005;
 const PROBES_AFTER_SECONDS: f64 = 60.0;
 const PROBING: f64 = 1.05;
-/// By which factor a second a guessed rate grows.
-const FINDING: f64 = 2.0;
+/// The first guess, where little or nothing was accepted before the first refusal; by which factor a second it grows, and from
+/// when after the pause.
+const GUESS: f64 = 25.0;
+const FINDING: f64 = 8.0;
+const GUESS_SETTLES: Duration = Duration::from_millis(150);
+/// Fewer requests, or a shorter time, say little about a rate.
+const SUSTAINED_FEW: u64 = 8;
+/// Guesses that were refused so soon.
+const GUESSES_MAX: u32 = 2;
+const SUSTAINED_MIN: Duration = Duration::from_millis(150);
 /// The slowest rate that is learned: one in ten seconds; longer pauses are the server's to ask for.
 const SLOWEST: f64 = 0.1;
 /// Pauses of an origin that does not say how long, doubled with each refusal in a row.
@@ -54,6 +64,9 @@ pub(super) struct Pace {
     learned: Option<Learned>,
     accepted: VecDeque<Instant>,
     accepted_since_cut: u64,
+    /// Accepted before a first rate was learned: a server lets so many through at once.
+    burst: u64,
+    guesses: u32,
     began: Option<Instant>,
     gate: Option<Instant>,
     /// When the next request is due.
@@ -103,6 +116,8 @@ impl Pace {
             learned: None,
             accepted: VecDeque::new(),
             accepted_since_cut: 0,
+            burst: 0,
+            guesses: 0,
             began: None,
             gate: None,
             due: None,
@@ -135,6 +150,12 @@ impl Pace {
     pub(super) fn accepted(&mut self, now: Instant) {
         self.refused_in_a_row = 0;
         self.accepted_since_cut += 1;
+        // Before the first refusal, or sent before it.
+        if self.learned.is_none_or(|learned| learned.trust == Trust::Guessed)
+            && self.gate.is_none_or(|gate| now < gate)
+        {
+            self.burst += 1;
+        }
         while self.accepted.front().is_some_and(|at| now.duration_since(*at) > FINDING_WINDOW)
             || self.accepted.len() >= REMEMBERED_MAX
         {
@@ -168,8 +189,8 @@ impl Pace {
         }
         self.gate = Some(self.gate.map_or(now + pause, |gate| gate.max(now + pause)));
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
-        // Where nothing was accepted there is nothing to learn from.
-        let is_known = self.learned.is_some() || self.accepted_since_cut > 0;
+        // Where nothing was accepted, a long pause leaves nothing to learn from.
+        let is_known = self.learned.is_some() || self.accepted_since_cut > 0 || pause <= LONG_PAUSE;
         if too_fast && !is_same && is_known {
             self.cut(now, pause);
         }
@@ -188,18 +209,32 @@ impl Pace {
                 if age < WINDOW && self.accepted_since_cut < BURST_SMALL {
                     trust = Trust::Guessed;
                 }
-                self.lately(now, WINDOW)
+                self.lately(now, WINDOW).max(GUESS)
             }
             None => self.accepted_since_cut as f64 / (age + pause).as_secs_f64(),
-            Some(learned) if learned.trust == Trust::Guessed => {
+            // Perhaps for something else than the rate: two requests too close to each other.
+            Some(learned)
+                if learned.trust == Trust::Guessed
+                    && self.accepted_since_cut < SUSTAINED_FEW
+                    && self.guesses < GUESSES_MAX =>
+            {
+                self.guesses += 1;
+                trust = Trust::Guessed;
+                (learned.rate(now) * BELOW_FRESH).min(GUESS)
+            }
+            Some(learned) if learned.trust == Trust::Guessed && self.accepted_since_cut >= SUSTAINED_FEW => {
                 trust = Trust::Refined;
                 let was = learned.rate(now);
-                self.lately(now, WINDOW).clamp(was * BELOW_GUESSED, was)
+                self.sustained().clamp(was * BELOW_GUESSED, was)
             }
             // Too soon to be measured.
             Some(learned) if learned.trust == Trust::Refined && age < pause + FINDING_WINDOW * 2 => {
                 trust = Trust::Refined;
                 learned.rate(now) * BELOW_FRESH
+            }
+            Some(learned) if learned.trust == Trust::Refined => {
+                let was = learned.rate(now);
+                (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was * BELOW_REFINED, was)
             }
             // What came through since the last refusal, its pause included, is what the server allows in the long run.
             Some(learned) => {
@@ -208,11 +243,25 @@ impl Pace {
             }
         };
         let per_second = (estimate * BELOW_ACCEPTED).max(SLOWEST);
-        let settled = now + pause + WINDOW;
+        let settled = now + pause + if trust == Trust::Guessed { GUESS_SETTLES } else { WINDOW };
         self.learned = Some(Learned { per_second, refused_at: estimate, since: now, settled, trust });
         self.due = None;
         self.began = Some(now);
         self.accepted_since_cut = 0;
+    }
+
+    /// The steady rate that the accepted requests of a growing rate show, beside a burst as large as the first one: it is in their
+    /// number over any time, and the time over which they are the most beyond it is the one since the rate was passed.
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
+    fn sustained(&self) -> f64 {
+        let Some(last) = self.accepted.back() else { return 0.0 };
+        let burst = self.burst.saturating_sub(1) as f64;
+        let since =
+            self.accepted.iter().enumerate().map(|(i, at)| (self.accepted.len() - 1 - i, *last - *at));
+        let rates = since
+            .filter(|(_, time)| (SUSTAINED_MIN..=WINDOW).contains(time))
+            .map(|(count, time)| (count as f64 - burst) / time.as_secs_f64());
+        rates.fold(0.0, f64::max)
     }
 
     /// Accepted requests a second, over this time.
@@ -227,7 +276,7 @@ impl Pace {
 impl Learned {
     fn rate(&self, now: Instant) -> f64 {
         if self.trust == Trust::Guessed {
-            let steady = now.saturating_duration_since(self.settled + FINDING_WINDOW).as_secs_f64();
+            let steady = now.saturating_duration_since(self.settled).as_secs_f64();
             return self.per_second * FINDING.powf(steady.min(30.0));
         }
         let age = now.saturating_duration_since(self.since).as_secs_f64();

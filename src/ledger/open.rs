@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{Dsn, TableName, connect_sqlx, literal};
+use crate::pg::{Pool, TableName, connect_sqlx, literal};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
@@ -62,8 +62,8 @@ impl Unfinished {
 
 impl Ledger {
     /// Connects, and migrates the ledger if it is behind.
-    pub async fn open(dsn: &Dsn, role: &str) -> Result<Self, LedgerError> {
-        let mut connection = connect_sqlx(dsn).await?;
+    pub async fn open(pool: &Pool, role: &str) -> Result<Self, LedgerError> {
+        let mut connection = connect_sqlx(pool).await?;
         migrate::ensure(&mut connection, role).await?;
         Ok(Self { connection })
     }

@@ -160,7 +160,7 @@ impl Start<'_> {
         // The ledger's connection is the one connection now: there may be no other.
         drop(session);
         pool.drop_idle();
-        let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
         let appends = ledger.completed_appends(plan.table.oid).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
@@ -223,7 +223,7 @@ impl Start<'_> {
         }
         drop(session);
         pool.drop_idle();
-        let mut ledger = Ledger::open(&self.job.dsn, &self.facts.role).await?;
+        let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
         let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {

@@ -18,6 +18,7 @@ use super::connect::{cancel, carried, carry, open};
 use super::dsn::Dsn;
 use super::error::PgError;
 use super::tls::{self, Connector};
+use super::wire::TlsUse;
 
 /// A connection of the pool; returned to it on drop.
 pub use deadpool_postgres::Client;
@@ -33,7 +34,15 @@ pub struct Pool {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
     busy: Arc<Busy>,
+    found: Arc<Mutex<Option<Found>>>,
     answer_limit: Option<Duration>,
+}
+
+/// Where a login succeeded, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) server: usize,
+    pub(super) tls_use: TlsUse,
 }
 
 /// Sessions in use, with what it takes to cancel what they do.
@@ -68,7 +77,8 @@ impl Drop for InUse {
 pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
     let dsn = Arc::new(dsn.clone());
     let tls = tls::connector(&dsn.tls)?;
-    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls.clone() };
+    let found = Arc::default();
+    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls.clone(), found: Arc::clone(&found) };
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     // The driver's own configuration stays empty: the opener knows better, and deadpool would print it.
     let manager = Manager::from_connect(tokio_postgres::Config::new(), opener, recycling);
@@ -78,7 +88,7 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
         .wait_timeout(Some(WAIT_LIMIT))
         .build()
         .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool = Pool { inner, dsn, tls, busy: Arc::default(), answer_limit: None };
+    let pool = Pool { inner, dsn, tls, busy: Arc::default(), found, answer_limit: None };
     drop(pool.get().await?);
     Ok(pool)
 }
@@ -133,6 +143,15 @@ impl Pool {
         }
     }
 
+    /// Where the last login succeeded.
+    pub(super) fn found(&self) -> Option<Found> {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) const fn tls(&self) -> Option<&Connector> {
+        self.tls.as_ref()
+    }
+
     /// Notes that a connection is in use.
     pub(super) fn in_use(&self, client: &Client) -> InUse {
         let id = self.busy.next.fetch_add(1, Ordering::Relaxed);
@@ -174,6 +193,7 @@ impl Pool {
 struct Opener {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
+    found: Arc<Mutex<Option<Found>>>,
 }
 
 impl Connect for Opener {
@@ -183,7 +203,11 @@ impl Connect for Opener {
     ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>> {
         async move {
             match open(&self.dsn, self.tls.as_ref()).await {
-                Ok(session) => Ok((session.client, session.driver)),
+                Ok(session) => {
+                    let found = Found { server: session.server, tls_use: session.tls_use };
+                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                    Ok((session.client, session.driver))
+                }
                 Err(error) => Err(carry(error).await),
             }
         }

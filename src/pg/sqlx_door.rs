@@ -22,7 +22,8 @@ use super::connect::open;
 use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
 use super::frames::Guarded;
-use super::tls::{self, Connector};
+use super::pool::Pool;
+use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
 /// The port in the name of the relay's socket; nothing else listens in that directory.
@@ -32,22 +33,32 @@ const TOO_MANY_CONNECTIONS: &str = "53300";
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Connects sqlx to the server that the pool would use, as the same user, under the same protection.
+/// Connects sqlx to the server that the pool uses, as the same user, under the same protection.
 ///
 /// # Errors
 /// As [`connect_pool`](super::connect_pool).
-pub async fn connect_sqlx(dsn: &Dsn) -> Result<PgConnection, PgError> {
-    let tls = tls::connector(&dsn.tls)?;
+pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
+    let (dsn, tls) = (pool.dsn(), pool.tls());
+    let log_in = async |server, tls_use| {
+        as_soon_as_there_is_a_slot(async || connect(dsn, server, tls, tls_use).await).await
+    };
+    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
+    if let (Some(found), false) = (pool.found(), dsn.channel_binding == ChannelBinding::Require)
+        && let Some(server) = dsn.servers.get(found.server)
+        && let Ok(connection) = log_in(server, found.tls_use).await
+    {
+        return Ok(connection);
+    }
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls.as_ref()).await).await?;
+    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls).await).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
-    if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
+    if let (Some(tls), ChannelBinding::Require) = (tls, dsn.channel_binding) {
         // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
         tls.pin();
     }
-    as_soon_as_there_is_a_slot(async || connect(dsn, server, tls.as_ref(), session.tls_use).await).await
+    log_in(server, session.tls_use).await
 }
 
 async fn as_soon_as_there_is_a_slot<T>(
