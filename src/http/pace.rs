@@ -52,6 +52,10 @@ const SUSTAINED_FEW: u64 = 8;
 /// Guesses that were refused so soon.
 const GUESSES_MAX: u32 = 2;
 const SUSTAINED_MIN: Duration = Duration::from_millis(150);
+/// A rate measured in the climb is mostly a little too low: by how much a second it grows, from when, and up to where.
+const REFINING: f64 = 0.01;
+const REFINES_AFTER_SECONDS: f64 = 3.0;
+const ABOVE_REFINED: f64 = 1.04;
 /// The slowest rate that is learned: one in ten seconds; longer pauses are the server's to ask for.
 const SLOWEST: f64 = 0.1;
 /// Pauses of an origin that does not say how long, doubled with each refusal in a row.
@@ -244,7 +248,10 @@ impl Pace {
         };
         let per_second = (estimate * BELOW_ACCEPTED).max(SLOWEST);
         let settled = now + pause + if trust == Trust::Guessed { GUESS_SETTLES } else { WINDOW };
-        self.learned = Some(Learned { per_second, refused_at: estimate, since: now, settled, trust });
+        let is_from_climb =
+            trust == Trust::Refined && self.learned.is_some_and(|learned| learned.trust == Trust::Guessed);
+        let refused_at = if is_from_climb { estimate * ABOVE_REFINED } else { estimate };
+        self.learned = Some(Learned { per_second, refused_at, since: now, settled, trust });
         self.due = None;
         self.began = Some(now);
         self.accepted_since_cut = 0;
@@ -280,7 +287,11 @@ impl Learned {
             return self.per_second * FINDING.powf(steady.min(30.0));
         }
         let age = now.saturating_duration_since(self.since).as_secs_f64();
-        let grown = self.per_second * (1.0 + GROWTH * (age - GROWS_AFTER_SECONDS).max(0.0));
+        let (growth, after) = match self.trust {
+            Trust::Refined => (REFINING, REFINES_AFTER_SECONDS),
+            Trust::Guessed | Trust::Found => (GROWTH, GROWS_AFTER_SECONDS),
+        };
+        let grown = self.per_second * (1.0 + growth * (age - after).max(0.0));
         let rate = grown.min((self.refused_at * BELOW_CEILING).max(self.per_second));
         rate * PROBING.powf((age - PROBES_AFTER_SECONDS).clamp(0.0, 300.0))
     }
