@@ -2,11 +2,13 @@
 //!
 //! Through sqlx, before the writers start; every question is one message or a transaction, so that a pooler does no harm.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{Pool, TableName, connect_sqlx, literal};
+use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, literal};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
@@ -18,9 +20,14 @@ use super::run::{Checkpoint, Place, StoredRun, StoredSource};
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
 
+/// How long a connection may take to say farewell.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// A connection to the ledger.
 pub struct Ledger {
     connection: PgConnection,
+    /// How long an answer may take.
+    limit: Option<Duration>,
 }
 
 /// An unfinished run, before it is taken over.
@@ -64,74 +71,87 @@ impl Ledger {
     /// Connects, and migrates the ledger if it is behind.
     pub async fn open(pool: &Pool, role: &str) -> Result<Self, LedgerError> {
         let mut connection = connect_sqlx(pool).await?;
-        migrate::ensure(&mut connection, role).await?;
-        Ok(Self { connection })
+        let limit = pool.answer_limit();
+        answered(limit, migrate::ensure(&mut connection, role)).await?;
+        Ok(Self { connection, limit })
     }
 
     /// Closes the connection: from here on the pool has them all.
     pub async fn close(self) {
         // Whether the server has heard of it does not matter.
-        let _ = self.connection.close().await;
+        let _ = tokio::time::timeout(CLOSING, self.connection.close()).await;
     }
 
     /// Looks for the unfinished run of an identity.
     pub async fn find(&mut self, identity: &str, me: &Owner) -> Result<Opened, LedgerError> {
-        let failed = LedgerError::server("look for an unfinished run");
-        let row = simple(format!(
-            "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
+        answered(self.limit, async {
+            let failed = LedgerError::server("look for an unfinished run");
+            let row = simple(format!(
+                "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
              r.target_oid::bigint, r.target_file::bigint, \
              (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run) \
              FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
-            literal(identity)
-        ))
-        .fetch_optional(&mut self.connection)
+                literal(identity)
+            ))
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(&failed)?;
+            let Some(row) = row else { return Ok(Opened::Nothing) };
+            let unfinished = unfinished(&row).map_err(&failed)?;
+            let free = unfinished.owner == *me
+                || unfinished.owner.is_gone()
+                || unfinished.heartbeat_seconds > HEARTBEAT_STALE_SECONDS;
+            Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
+        })
         .await
-        .map_err(&failed)?;
-        let Some(row) = row else { return Ok(Opened::Nothing) };
-        let unfinished = unfinished(&row).map_err(&failed)?;
-        let free = unfinished.owner == *me
-            || unfinished.owner.is_gone()
-            || unfinished.heartbeat_seconds > HEARTBEAT_STALE_SECONDS;
-        Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
     }
 
     /// Reads a run as it is, without taking it over: its epoch is nobody's.
     pub async fn read(&mut self, run: &str) -> Result<StoredRun, LedgerError> {
-        read_run(&mut self.connection, run, 0).await.map_err(LedgerError::server("read the unfinished run"))
+        answered(self.limit, async {
+            read_run(&mut self.connection, run, 0)
+                .await
+                .map_err(LedgerError::server("read the unfinished run"))
+        })
+        .await
     }
 
     /// Takes a run over: whatever its former owner still has in flight is fenced from now on.
     pub async fn take_over(&mut self, run: &str, me: &Owner) -> Result<StoredRun, LedgerError> {
-        let failed = LedgerError::server("take over the unfinished run");
-        let owner = serde_json::to_string(me).unwrap_or_default();
-        let mut transaction = self.connection.begin().await.map_err(&failed)?;
-        sqlx::raw_sql(
-            "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '30s'",
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(&failed)?;
-        let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::jsonb)")
-            .bind(run)
-            .bind(owner)
-            .persistent(false)
-            .fetch_one(&mut *transaction)
+        answered(self.limit, async {
+            let failed = LedgerError::server("take over the unfinished run");
+            let owner = serde_json::to_string(me).unwrap_or_default();
+            let mut transaction = self.connection.begin().await.map_err(&failed)?;
+            sqlx::raw_sql(
+                "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '30s'",
+            )
+            .execute(&mut *transaction)
             .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
-                LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
-                    LedgerError::Raced
-                }
-                other => other,
-            })?;
-        let stored =
-            read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
-        transaction.commit().await.map_err(&failed)?;
-        Ok(stored)
+            .map_err(&failed)?;
+            let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::jsonb)")
+                .bind(run)
+                .bind(owner)
+                .persistent(false)
+                .fetch_one(&mut *transaction)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
+                    LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
+                        LedgerError::Raced
+                    }
+                    other => other,
+                })?;
+            let stored =
+                read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
+            transaction.commit().await.map_err(&failed)?;
+            Ok(stored)
+        })
+        .await
     }
 
     /// Gives an unfinished run up, for `--restart`.
     pub async fn abandon(&mut self, run: &str) -> Result<(), LedgerError> {
+        answered(self.limit, async {
         // One statement, both or neither: its batches in flight find another epoch.
         simple(format!(
             "WITH given_up AS ( \
@@ -144,25 +164,33 @@ impl Ledger {
         .await
         .map_err(LedgerError::server("give the unfinished run up"))?;
         Ok(())
+        })
+        .await
     }
 
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
-        simple(format!("SELECT NOT EXISTS (SELECT FROM {table})"))
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(LedgerError::server("look at the target"))
+        answered(self.limit, async {
+            simple(format!("SELECT NOT EXISTS (SELECT FROM {table})"))
+                .fetch_one(&mut self.connection)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(LedgerError::server("look at the target"))
+        })
+        .await
     }
 
     /// Completed appends into a table, in number.
     pub async fn completed_appends(&mut self, target_oid: u32) -> Result<u64, LedgerError> {
-        let number: i64 = simple(completed_appends(target_oid))
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(LedgerError::server("look for earlier appends"))?;
-        Ok(u64::try_from(number).unwrap_or(0))
+        answered(self.limit, async {
+            let number: i64 = simple(completed_appends(target_oid))
+                .fetch_one(&mut self.connection)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(LedgerError::server("look for earlier appends"))?;
+            Ok(u64::try_from(number).unwrap_or(0))
+        })
+        .await
     }
 
     /// Descriptions of the sources that completed appends have put into a table.
@@ -170,19 +198,35 @@ impl Ledger {
         &mut self,
         target_oid: u32,
     ) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
-        let failed = LedgerError::server("look for earlier appends");
-        let rows = simple(format!(
-            "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
+        answered(self.limit, async {
+            let failed = LedgerError::server("look for earlier appends");
+            let rows = simple(format!(
+                "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
              WHERE r.target_oid = {target_oid} AND r.mode = 'append' AND r.state = 'complete'"
-        ))
-        .fetch_all(&mut self.connection)
+            ))
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(&failed)?;
+            rows.iter()
+                .map(|row| Ok((row.try_get(0)?, json(row, 1)?)))
+                .collect::<Result<_, sqlx::Error>>()
+                .map_err(&failed)
+        })
         .await
-        .map_err(&failed)?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, json(row, 1)?)))
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(&failed)
     }
+}
+
+/// Waits for an answer as long as we may: a server that falls silent must not hold a load for ever before it begins.
+async fn answered<T>(
+    limit: Option<Duration>,
+    asking: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, LedgerError> {
+    let Some(limit) = limit else { return asking.await };
+    tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", limit.as_secs());
+        let view = ErrorView { message, ..ErrorView::lost() };
+        Err(LedgerError::Server { doing: "ask the ledger", view })
+    })
 }
 
 /// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler, unless in a

@@ -100,7 +100,9 @@ impl Pool {
         Self { answer_limit: limit, ..self }
     }
 
-    pub(super) fn answer_limit(&self) -> Option<Duration> {
+    /// What the server does not answer within the limit counts as lost.
+    #[must_use]
+    pub const fn answer_limit(&self) -> Option<Duration> {
         self.answer_limit
     }
 

@@ -274,6 +274,17 @@ fn a_connection_that_falls_silent_is_noticed() {
 }
 
 #[test]
+fn a_server_that_falls_silent_before_the_first_row_ends_the_load() {
+    // The ledger is asked by another driver than the rows are written with.
+    let load = Load::new(Kind::Upsert, 300);
+    let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(query("r.heartbeat"), Act::Stall).nth(1)]);
+    let outcome = load.through(&proxy.url(), "--statement-timeout 1s").run();
+    assert_eq!((proxy.struck(), outcome.code()), (1, 5), "{outcome}");
+    outcome.says("no answer within 6 s");
+    load.check(load.through(&proxy.url(), "").run());
+}
+
+#[test]
 fn a_byte_at_a_time_is_only_slower() {
     let load = Load::new(Kind::Upsert, 1_200);
     let fault = Fault::on(|m| m.from == From::Client, Act::Dribble);
