@@ -181,8 +181,12 @@ impl Decoder<'_> {
     /// known.
     fn in_place(&mut self, raw: &[u8], text: Option<&str>, i: usize, each: &mut Each<'_>) -> bool {
         let mut values = recycle(std::mem::take(&mut self.values));
-        let text = text.map_or_else(|| checked(raw, raw), Ok);
-        let cut = text.and_then(|text| self.cut(text, &mut values));
+        let cut = match text.map_or_else(|| checked(raw, raw), Ok) {
+            Ok(text) => self.cut(text, &mut values),
+            // Of no text in a plain record no field is text. Quotes that are taken out may leave text.
+            Err(error) if plain_fields(self.dialect, raw, |_, _| ()) => Err(error),
+            Err(_) => Ok(false),
+        };
         let is_plain = !matches!(cut, Ok(false));
         match cut {
             Ok(true) => each(i, Ok(Fields::Positional(&values))),

@@ -227,6 +227,9 @@ fn csv_fields_and_nulls() {
     check_csv(&marked, "NULL,\n\"NULL\",NULL\nNULLS,null", &["~|", "NULL|~", "NULLS|null"]);
     let unquoted = Dialect { quote: None, ..Dialect::delimited_by(b'\t') };
     check_csv(&unquoted, "\"\t\n\"\"\t'", &["\"|~", "\"\"|'"]);
+    // Quotes that are taken out may leave text.
+    let format = Format::Csv(plain.clone());
+    assert_eq!(decoded(&format, &["a"], b"\"\xce\"\x87\""), ["\u{387}\""]);
     // A quote inside an unquoted field is data, so the empty field is unquoted.
     check_csv(&plain, "x\"y,\n,\"a\"b", &["x\"y|~", "~|ab"]);
 }
