@@ -14,6 +14,7 @@ use std::{
     io::Write,
     os::unix::process::{CommandExt, ExitStatusExt},
     process::ExitStatus,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -184,6 +185,9 @@ async fn psql(args: Vec<OsString>) -> Result<u8, LocalError> {
     Err(LocalError::Spawn { program: psql, source })
 }
 
+/// How much later a signal may be heard of than the end of a program that it reached too.
+const SIGNAL_LAG: Duration = Duration::from_millis(100);
+
 async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) -> Result<u8, LocalError> {
     // Heard from here on: one that comes while the server starts must not leave it behind.
     let mut signals =
@@ -193,6 +197,10 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
         TempServer::start(tcp.map_or(options.clone(), |port| options.tcp(port)))
     })
     .await;
+    if started.is_err() {
+        // Ctrl-C reaches the programs that make the server too, and their end may be heard of before the signal.
+        tokio::time::sleep(SIGNAL_LAG).await;
+    }
     if let Some(code) = signals.came() {
         gone(started).await?;
         return Ok(code);

@@ -100,6 +100,9 @@ impl fmt::Debug for ErrorView {
     }
 }
 
+/// A protocol violation. Poolers report their own troubles as such, and are gone then, whatever severity they give it.
+const BROKEN_OFF: &str = "08P01";
+
 /// Decides what to do about an error: the table of docs/how-it-works.md, row by row.
 #[must_use]
 pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
@@ -125,7 +128,7 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (_, "53100") => Action::PauseForSpace,
         (_, "53300") => Action::ShrinkPool,
         // A pooler reports its own troubles as protocol violations, a login's too: the server behind it is away.
-        (Stage::Connect, "" | "08P01") if error.lost => Action::Reconnect,
+        (Stage::Connect, "" | BROKEN_OFF) if error.lost => Action::Reconnect,
         (Stage::Connect, _) => Action::Fatal,
         (_, "57P04") => Action::Fatal, // the database was dropped: connecting again finds nothing
         (_, "57014" | "53200") => Action::HalveBatch(SingleRecord::Stop),
@@ -240,7 +243,11 @@ impl From<&tokio_postgres::Error> for ErrorView {
         };
         Self {
             sqlstate: Some(db.code().code().to_owned()),
-            lost: matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+            lost: match db.parsed_severity() {
+                Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+                // Poolers leave that field out, but do not translate the other one.
+                None => matches!(db.severity(), "FATAL" | "PANIC"),
+            } || db.code().code() == BROKEN_OFF,
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             constraint: db.constraint().map(str::to_owned),
@@ -265,7 +272,7 @@ impl From<&sqlx::Error> for ErrorView {
         };
         Self {
             sqlstate: Some(db.code().to_owned()),
-            lost: matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic),
+            lost: matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic) || db.code() == BROKEN_OFF,
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             constraint: db.constraint().map(str::to_owned),

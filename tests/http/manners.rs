@@ -213,9 +213,9 @@ async fn one_connection_serves_many_requests() {
     for _ in 0..20 {
         fetch(&client, &request(&server.url("/x"))).await.unwrap();
     }
-    // The last answer's connection may not be back yet when the next request looks for one.
-    let others = server.seen().iter().filter(|seen| seen.connection != 0).count();
-    assert!(others <= 10 && server.seen().iter().all(|seen| seen.connection <= 1), "{others}");
+    // The last answer's connection may not be back yet when the next request looks for one: then there are two.
+    let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert!(connections.iter().all(|&connection| connection <= 1), "{connections:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
