@@ -119,7 +119,7 @@ async fn pauses_that_are_asked_for_are_kept_with_a_floor_and_a_cap() {
             assert!(matches!(error, HttpError::LongWait { .. }), "{}", told(&error));
         }
         assert!(
-            began.elapsed() < Duration::from_secs(2) && server.count() == 1,
+            began.elapsed() < Duration::from_secs(10) && server.count() == 1,
             "it asked to be left alone, and is"
         );
     }
@@ -144,7 +144,7 @@ async fn a_refusal_slows_the_whole_origin_down_and_no_other() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
     fetch(&client, &request(&other.url("/x"))).await.unwrap();
-    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
     fetch(&client, &request(&server.url("/second"))).await.unwrap();
     first.await.unwrap();
     let seen = server.seen();
