@@ -53,8 +53,8 @@ const SUSTAINED_FEW: u64 = 8;
 const GUESSES_MAX: u32 = 2;
 const SUSTAINED_MIN: Duration = Duration::from_millis(150);
 /// A rate measured in the climb is mostly a little too low: by how much a second it grows, from when, and up to where.
-const REFINING: f64 = 0.01;
-const REFINES_AFTER_SECONDS: f64 = 3.0;
+const REFINING: f64 = 0.015;
+const REFINES_AFTER_SECONDS: f64 = 2.0;
 const ABOVE_REFINED: f64 = 1.04;
 /// The slowest rate that is learned: one in ten seconds; longer pauses are the server's to ask for.
 const SLOWEST: f64 = 0.1;
