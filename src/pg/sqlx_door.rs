@@ -23,7 +23,7 @@ use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
 use super::frames::Guarded;
 use super::pool::Pool;
-use super::tls::Connector;
+use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
 /// The port in the name of the relay's socket; nothing else listens in that directory.
@@ -38,27 +38,29 @@ const SLOT_PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// As [`connect_pool`](super::connect_pool).
 pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
-    let (dsn, tls) = (pool.dsn(), pool.tls());
-    let log_in = async |server, tls_use| {
+    let dsn = pool.dsn();
+    let log_in = async |server, tls, tls_use| {
         as_soon_as_there_is_a_slot(async || connect(dsn, server, tls, tls_use).await).await
     };
     // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
     if let (Some(found), false) = (pool.found(), dsn.channel_binding == ChannelBinding::Require)
         && let Some(server) = dsn.servers.get(found.server)
-        && let Ok(connection) = log_in(server, found.tls_use).await
+        && let Ok(connection) = log_in(server, pool.tls(), found.tls_use).await
     {
         return Ok(connection);
     }
+    // A connector of its own: a certificate that is pinned here must not be asked of the pool's next server.
+    let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls).await).await?;
+    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls.as_ref()).await).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
-    if let (Some(tls), ChannelBinding::Require) = (tls, dsn.channel_binding) {
+    if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
         // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
         tls.pin();
     }
-    log_in(server, session.tls_use).await
+    log_in(server, tls.as_ref(), session.tls_use).await
 }
 
 async fn as_soon_as_there_is_a_slot<T>(

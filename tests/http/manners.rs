@@ -119,7 +119,7 @@ async fn pauses_that_are_asked_for_are_kept_with_a_floor_and_a_cap() {
             assert!(matches!(error, HttpError::LongWait { .. }), "{}", told(&error));
         }
         assert!(
-            began.elapsed() < Duration::from_secs(10) && server.count() == 1,
+            began.elapsed() < Duration::from_secs(2) && server.count() == 1,
             "it asked to be left alone, and is"
         );
     }
@@ -144,7 +144,7 @@ async fn a_refusal_slows_the_whole_origin_down_and_no_other() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
     fetch(&client, &request(&other.url("/x"))).await.unwrap();
-    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
     fetch(&client, &request(&server.url("/second"))).await.unwrap();
     first.await.unwrap();
     let seen = server.seen();
@@ -212,10 +212,11 @@ async fn one_connection_serves_many_requests() {
     let client = client(&impatient(), &server);
     for _ in 0..20 {
         fetch(&client, &request(&server.url("/x"))).await.unwrap();
+        // The answer's connection is back by then, or the next request would open another one.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The last answer's connection may not be back yet when the next request looks for one: then there is one more.
     let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
-    assert!(connections.iter().all(|&connection| connection < 10), "{connections:?}");
+    assert!(connections.iter().all(|&connection| connection <= 1), "{connections:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

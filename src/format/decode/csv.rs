@@ -12,7 +12,7 @@ use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::{BlockText, DecodeError, DecodeErrorKind, DecodeLimits, Each, whole};
+use super::{BlockText, DecodeError, DecodeErrorKind, DecodeLimits, Each, find, whole};
 use crate::format::nul::clean_bytes;
 use crate::format::{Dialect, Fields, OnNul};
 use crate::record::{Block, Span, SpanKind};
@@ -114,16 +114,6 @@ fn plain_fields(dialect: &Dialect, raw: &[u8], mut each: impl FnMut(Range<usize>
             return true;
         }
         at = end + 1;
-    }
-}
-
-/// Where a byte is next, or the end. Fields are short, mostly: a plain loop beats setting up a search.
-fn find(byte: u8, raw: &[u8], from: usize) -> usize {
-    const NEAR: usize = 16;
-    let (near, far) = raw[from..].split_at(NEAR.min(raw.len() - from));
-    match near.iter().position(|&other| other == byte) {
-        Some(i) => from + i,
-        None => from + near.len() + memchr::memchr(byte, far).unwrap_or(far.len()),
     }
 }
 

@@ -6,11 +6,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::DecodeLimits;
 use super::object::{Members, NAMES_COMPARED};
-
-/// Strings are short, mostly: up to here a plain loop beats setting up a search.
-const NEAR_BYTES: usize = 16;
+use super::{DecodeLimits, find};
 
 /// Reads the object `text` into `members`, which hold the record before, or nothing. `false`: not plain.
 pub(super) fn members<'t>(text: &'t str, limits: &DecodeLimits, members: &mut Members<'t>) -> bool {
@@ -114,14 +111,13 @@ impl<'t> Object<'t> {
 
     /// Behind the closing quote of a string without escapes.
     fn string_end(&self, at: usize) -> Option<usize> {
-        let [b'"', rest @ ..] = self.bytes.get(at..)? else { return None };
-        let (near, far) = rest.split_at(rest.len().min(NEAR_BYTES));
-        let length = match near.iter().position(|&byte| byte == b'"') {
-            Some(length) => length,
-            None => near.len() + memchr::memchr(b'"', far)?,
-        };
-        let is_plain = self.is_bare || !rest[..length].iter().any(|&byte| byte == b'\\' || byte < b' ');
-        is_plain.then_some(at + length + 2)
+        if self.bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let end = find(b'"', self.bytes, at + 1);
+        let inner = self.bytes.get(at + 1..end).filter(|_| end < self.bytes.len())?;
+        let is_plain = self.is_bare || !inner.iter().any(|&byte| byte == b'\\' || byte < b' ');
+        is_plain.then_some(end + 1)
     }
 
     fn number_end(&self, at: usize) -> Option<usize> {

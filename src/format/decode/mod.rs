@@ -212,6 +212,16 @@ fn whole(block: &Block, i: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
+/// Where a byte is next, or the end. Fields and strings are short, mostly: a plain loop beats setting up a search.
+fn find(byte: u8, raw: &[u8], from: usize) -> usize {
+    const NEAR: usize = 16;
+    let (near, far) = raw[from..].split_at(NEAR.min(raw.len() - from));
+    match near.iter().position(|&other| other == byte) {
+        Some(i) => from + i,
+        None => from + near.len() + memchr::memchr(byte, far).unwrap_or(far.len()),
+    }
+}
+
 /// A block's records as text. Mostly all of it is text, and then no record is looked at by itself.
 struct BlockText<'b> {
     block: &'b Block,
