@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span};
 
+use super::met::Met;
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
@@ -55,9 +56,15 @@ impl Hasher for Identity {
     }
 }
 
+type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
+
 struct Open {
     batch: Batch,
-    hashes: HashSet<u64, BuildHasherDefault<Identity>>,
+    /// Of the keys in the batch.
+    hashes: Hashes,
+    /// Those of them that stand in the batch twice, or were met before.
+    repeated: Hashes,
+    met: Met,
     /// Records up to here are committed already.
     resume: Position,
     idle_bytes: u64,
@@ -79,7 +86,9 @@ impl Batcher {
             .enumerate()
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
-                hashes: HashSet::default(),
+                hashes: Hashes::default(),
+                repeated: Hashes::default(),
+                met: Met::among(checkpoints.len()),
                 resume: at,
                 idle_bytes: 0,
             })
@@ -144,10 +153,25 @@ fn in_turn(partitions: Vec<Vec<Batch>>) -> Vec<Batch> {
 
 impl Open {
     fn flush(&mut self) -> Batch {
-        self.hashes.clear();
+        self.mark_repeats();
+        self.hashes.drain().for_each(|hash| self.met.remember(hash));
+        self.repeated.clear();
         self.idle_bytes = 0;
         let next = Batch::new(self.batch.partition, self.batch.after);
         std::mem::replace(&mut self.batch, next)
+    }
+
+    /// Says which rows have a key that is repeated. Their hashes say it, so that whatever shares a hash shares the fate.
+    fn mark_repeats(&mut self) {
+        if self.repeated.is_empty() {
+            return;
+        }
+        for chunk in &mut self.batch.chunks {
+            let rows = chunk.rows.iter().zip(0..);
+            chunk.repeats =
+                rows.filter(|(row, _)| self.repeated.contains(&row.hash)).map(|(_, n)| n).collect();
+            self.batch.repeats += chunk.repeats.len() as u64;
+        }
     }
 
     /// Takes the rows and rejects of one block, in source order, and cuts batches where they are full.
@@ -214,6 +238,7 @@ impl Open {
             bytes: part.bytes.slice(run.base as usize..last.end as usize),
             base: run.base,
             rows: part.rows[run.from..to].to_vec(),
+            repeats: Vec::new(),
         });
         Run { from: to, base: last.end }
     }
@@ -227,6 +252,9 @@ impl Open {
         };
         if repeats {
             self.batch.keys = Keys::MayRepeat;
+        }
+        if repeats || hashes == KeyHashes::Telling && self.met.contains(row.hash) {
+            self.repeated.insert(row.hash);
         }
         let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
         let raw = part.block.spans[row.i as usize];

@@ -20,6 +20,8 @@ pub struct Chunk {
     pub base: u32,
     /// The rows.
     pub rows: Vec<RowMeta>,
+    /// Which of the rows are [repeats](Batch::repeats), in order.
+    pub repeats: Vec<u32>,
 }
 
 impl Chunk {
@@ -27,12 +29,33 @@ impl Chunk {
     fn part(&self, from: usize, to: usize) -> Self {
         let offset = |n: usize| n.checked_sub(1).map_or(self.base, |before| self.rows[before].end);
         let (base, end) = (offset(from), offset(to));
+        let within = |&n: &u32| (n as usize).checked_sub(from).filter(|_| (n as usize) < to);
         Self {
             block: Arc::clone(&self.block),
             columns: Arc::clone(&self.columns),
             bytes: self.bytes.slice((base - self.base) as usize..(end - self.base) as usize),
             base,
             rows: self.rows[from..to].to_vec(),
+            repeats: self.repeats.iter().filter_map(within).filter_map(|n| u32::try_from(n).ok()).collect(),
+        }
+    }
+
+    /// The repeats as a chunk of their own.
+    fn of_repeats(&self) -> Self {
+        let (mut bytes, mut rows) = (Vec::new(), Vec::with_capacity(self.repeats.len()));
+        for &n in &self.repeats {
+            bytes.extend_from_slice(self.row(n as usize));
+            // Less than the whole, whose end is such a number.
+            let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            rows.push(RowMeta { end, ..self.rows[n as usize] });
+        }
+        Self {
+            block: Arc::clone(&self.block),
+            columns: Arc::clone(&self.columns),
+            bytes: bytes.into(),
+            base: 0,
+            repeats: (0..self.repeats.len()).filter_map(|n| u32::try_from(n).ok()).collect(),
+            rows,
         }
     }
 
@@ -94,6 +117,9 @@ pub struct Batch {
     pub bytes: usize,
     /// Whether a key may stand twice.
     pub keys: Keys,
+    /// Rows whose key another row of the batch has, or one of an earlier batch, as far as that is remembered. No other row
+    /// has a key of theirs.
+    pub repeats: u64,
     /// Presence words common to all rows (empty without rows).
     pub present_in_all: Vec<u64>,
     /// Presence words of any row.
@@ -119,6 +145,7 @@ impl Batch {
             rows: 0,
             bytes: 0,
             keys: Keys::Distinct,
+            repeats: 0,
             present_in_all: Vec::new(),
             present_in_any: Vec::new(),
             digest: None,
@@ -158,6 +185,18 @@ impl Batch {
 }
 
 impl Batch {
+    /// The repeats alone, to be written within the same transaction as the others: it stands for no records by itself.
+    #[must_use]
+    pub fn of_repeats(&self) -> Self {
+        let mut repeats = Self::new(self.partition, self.before);
+        repeats.after = self.after;
+        repeats.keys = self.keys;
+        repeats.present_in_all.clone_from(&self.present_in_all);
+        repeats.present_in_any.clone_from(&self.present_in_any);
+        self.chunks.iter().for_each(|chunk| repeats.add(chunk.of_repeats()));
+        repeats
+    }
+
     /// Two batches that together are this one, the first with the earlier half of its records. `None` for a
     /// batch of at most one record.
     #[must_use]
@@ -233,6 +272,7 @@ impl Batch {
         if !chunk.rows.is_empty() {
             self.rows += chunk.rows.len() as u64;
             self.bytes += chunk.bytes.len();
+            self.repeats += chunk.repeats.len() as u64;
             self.chunks.push(chunk);
         }
     }

@@ -122,6 +122,48 @@ proptest! {
     }
 
     #[test]
+    fn repeats_and_the_others_are_the_batch_and_share_no_key(
+        blocks in prop::collection::vec(
+            prop::collection::vec((0..2_usize, prop::bool::weighted(0.9), 0..40_u64), 1..30), 1..6),
+        rows in 1..40_u64,
+    ) {
+        let limits = Limits { rows, bytes: 1 << 20 };
+        let mut batcher = Batcher::new(limits, KeyHashes::Telling, &[Position::start_of(0); 2]);
+        let (mut batches, mut first) = (Vec::new(), 0);
+        for fates in &blocks {
+            let spread = fates.iter().map(|&(_, is_row, key)| {
+                (key as usize, is_row, xxhash_rust::xxh3::xxh3_64(&key.to_le_bytes()))
+            });
+            batches.extend(batcher.push(encoded(2, first, &spread.collect::<Vec<_>>()), Digest { from: 0, to: 0, hash: 0 }));
+            first += fates.len() as u64;
+        }
+        batches.extend(batcher.flush());
+        let mut met = std::collections::HashSet::new();
+        for batch in &batches {
+            let is_repeat = |chunk: &super::Chunk, n: usize| chunk.repeats.iter().any(|&r| r as usize == n);
+            let all = batch.chunks.iter().flat_map(|c| (0..c.rows.len()).map(move |n| (c, n)));
+            let count = |hash: u64| all.clone().filter(|&(c, n)| c.rows[n].hash == hash).count();
+            for (chunk, n) in all.clone() {
+                let hash = chunk.rows[n].hash;
+                prop_assert_eq!(is_repeat(chunk, n), count(hash) > 1 || met.contains(&hash), "{:?}", batch);
+            }
+            let repeats = batch.of_repeats();
+            let expected: Vec<u64> = all
+                .clone()
+                .filter(|&(c, n)| is_repeat(c, n))
+                .map(|(c, n)| c.block.first_seq + u64::from(c.rows[n].i))
+                .collect();
+            prop_assert_eq!((repeats.rows, repeats.repeats), (batch.repeats, batch.repeats));
+            prop_assert_eq!(records(&repeats).0, expected);
+            if let Some((a, b)) = batch.halve() {
+                prop_assert_eq!(a.repeats + b.repeats, batch.repeats);
+                prop_assert_eq!([records(&a.of_repeats()).0, records(&b.of_repeats()).0].concat(), records(&repeats).0);
+            }
+            met.extend(all.map(|(c, n)| c.rows[n].hash));
+        }
+    }
+
+    #[test]
     fn halves_are_the_whole(fates in prop::collection::vec((0..1_usize, any::<bool>(), 0..9_u64), 1..40)) {
         let mut batcher =
             Batcher::new(Limits { rows: 1_000, bytes: 1 << 20 }, KeyHashes::Telling, &[Position::start_of(0)]);

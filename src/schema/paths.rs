@@ -9,6 +9,8 @@ pub struct Paths {
     pub always_careful: Option<&'static str>,
     /// Rows that are new may be copied straight into the table; or why not.
     pub straight: Result<(), &'static str>,
+    /// Something besides the key ties records together: which of two is refused may depend on their order.
+    pub tied: bool,
     /// Folding records of one key would show, for this reason: batches with repeated keys take the careful path.
     pub folding_shows: Option<&'static str>,
     /// A trigger or policy may swallow rows: what was not stored must be counted, not assumed.
@@ -66,6 +68,7 @@ impl Paths {
         Self {
             always_careful,
             straight,
+            tied: table.references_itself || table.has_exclusions || !others.is_empty(),
             folding_shows,
             may_swallow: table.has_before_row_triggers || table.has_row_security,
             other_unique: if merges { others } else { Vec::new() },

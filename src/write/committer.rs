@@ -60,7 +60,7 @@ impl<S: Server> Committer<S> {
             while let Some(batch) = queue.pop_front() {
                 if let Some(committed) = self.commit(&batch, &mut queue).await? {
                     self.books.add(&committed.books);
-                    self.outlook.learn(&committed.books, committed.direct, committed.careful);
+                    self.outlook.learn(&committed.books, batch.repeats, committed.direct, committed.careful);
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,

@@ -39,10 +39,14 @@ pub(super) fn drop_unknown(plan: &WritePlan) -> String {
     )
 }
 
-/// Folds the repeated keys of the staging table. The staging table has no index: joined with itself it is hashed, unlike in
-/// the rest of the transaction.
+/// Folds the repeated keys of the staging table. The staging table has no index: joined with itself it is read whole and
+/// hashed, unlike in the rest of the transaction.
 pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
-    format!("SET LOCAL enable_hashjoin = on;\n{};\nSET LOCAL enable_hashjoin = off", folding(plan, batch))
+    format!(
+        "SET LOCAL enable_hashjoin = on;\nSET LOCAL enable_seqscan = on;\n{};\n\
+         SET LOCAL enable_hashjoin = off;\nSET LOCAL enable_seqscan = off",
+        folding(plan, batch)
+    )
 }
 
 fn folding(plan: &WritePlan, batch: &Batch) -> String {

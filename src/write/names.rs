@@ -41,10 +41,11 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
         settings.push(("synchronous_commit", "off".to_owned()));
     }
     // Staged rows look their key up by index. The planner knows nothing of the staging table and would often read the whole
-    // target for each batch, so that a batch's cost grew with the table. Where a batch is as large as the table, the
-    // look-ups cost a few milliseconds more.
-    settings.push(("enable_hashjoin", "off".to_owned()));
-    settings.push(("enable_mergejoin", "off".to_owned()));
+    // target for each batch, so that a batch's cost grew with the table; and a table that is small when a plan is made is read
+    // whole for each row, however much this very statement, or this loop, has made it grow. Where a batch is as large as the
+    // table, the look-ups cost a few milliseconds more.
+    settings
+        .extend(["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| (way, "off".to_owned())));
     let calls: Vec<String> = settings
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))

@@ -56,8 +56,8 @@ impl Outlook {
         self.wanted == 0
     }
 
-    /// The next batch will be like this one.
-    pub(super) fn learn(&mut self, books: &Books, direct: Direct, careful: bool) {
+    /// The next batch will be like this one, of which so many rows were repeats.
+    pub(super) fn learn(&mut self, books: &Books, repeats: u64, direct: Direct, careful: bool) {
         let accepted = books.read - books.rejected;
         self.expect = if books.updated > books.inserted + books.unchanged {
             Expect::Changed
@@ -71,7 +71,9 @@ impl Outlook {
             Direct::NotTried if careful => self.refused(),
             Direct::Refused => self.refused(),
             Direct::NotTried if accepted == 0 => {}
-            Direct::NotTried if books.inserted == accepted => self.wanted = self.wanted.saturating_sub(1),
+            Direct::NotTried if books.inserted + repeats >= accepted => {
+                self.wanted = self.wanted.saturating_sub(1)
+            }
             Direct::NotTried => self.wanted = self.wanted.max(1),
         }
     }
@@ -100,7 +102,7 @@ mod tests {
             (batch(1, 0, 9), Expect::Same),
             (batch(5, 5, 5), Expect::New),
         ] {
-            outlook.learn(&books, Direct::NotTried, false);
+            outlook.learn(&books, 0, Direct::NotTried, false);
             assert_eq!(outlook.expect, expect, "{books:?}");
         }
     }
@@ -110,9 +112,15 @@ mod tests {
         assert!(Outlook::new(true).all_new());
         let mut outlook = Outlook::new(false);
         assert!(!outlook.all_new());
-        outlook.learn(&batch(9, 0, 1), Direct::NotTried, false);
+        outlook.learn(&batch(9, 0, 1), 0, Direct::NotTried, false);
         assert!(!outlook.all_new());
-        outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+        outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
+        assert!(outlook.all_new());
+        // Whatever repeats are, they say nothing of the others.
+        let mut outlook = Outlook::new(false);
+        outlook.learn(&batch(8, 1, 1), 1, Direct::NotTried, false);
+        assert!(!outlook.all_new());
+        outlook.learn(&batch(8, 1, 1), 2, Direct::NotTried, false);
         assert!(outlook.all_new());
     }
 
@@ -120,16 +128,16 @@ mod tests {
     fn each_refusal_asks_for_more_batches_of_new_rows() {
         let mut outlook = Outlook::new(true);
         for wanted in [1, 4, 16] {
-            outlook.learn(&batch(10, 0, 0), Direct::Refused, false);
+            outlook.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
             for left in (0..wanted).rev() {
                 assert!(!outlook.all_new(), "{wanted} {left}");
-                outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+                outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
             }
             assert!(outlook.all_new(), "{wanted}");
         }
-        outlook.learn(&batch(10, 0, 0), Direct::Done, false);
-        outlook.learn(&batch(10, 0, 0), Direct::Refused, false);
-        outlook.learn(&batch(10, 0, 0), Direct::NotTried, false);
+        outlook.learn(&batch(10, 0, 0), 0, Direct::Done, false);
+        outlook.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
+        outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
         assert!(outlook.all_new());
     }
 }

@@ -7,7 +7,6 @@ use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
 
 use super::changed::refuse_changed_table;
-use super::direct::Copied;
 use super::merge::Conflicts;
 use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
@@ -122,30 +121,30 @@ pub(super) async fn write(
     let epoch = context.ledger.map(|ledger| ledger.epoch);
     let mut committed = Committed::default();
     let begin = names::begin(plan, batch, epoch);
+    let mut straight = None;
     if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
-        match direct::copy(plan, session, batch, &begin).await? {
-            Copied::Rows(inserted) => {
-                fault::point(Point::Copied);
-                committed.direct = Direct::Done;
-                committed.books.inserted = inserted;
-                committed.rejects = rejects::of_batch(batch, context.originals);
-                let copied = std::time::Instant::now();
-                return finish(context, session, batch, committed, [began, copied]).await;
-            }
-            Copied::Refused => committed.direct = Direct::Refused,
-        }
+        straight = direct::copy(plan, session, batch, &begin).await?;
+        committed.direct = if straight.is_some() { Direct::Done } else { Direct::Refused };
     }
-    let staged = stage::begin_and_stage(plan, session, batch, path, &begin).await?;
+    let repeats;
+    let (rest, staged) = match straight {
+        None => (batch, stage::begin_and_stage(plan, session, batch, path, &begin).await?),
+        Some(done) => {
+            committed.books.inserted = done.inserted;
+            repeats = done.repeats;
+            (&repeats, done.staged)
+        }
+    };
     fault::point(Point::Copied);
-    let mut refused = staged < batch.rows;
+    let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
-            merge_staged(plan, session, batch, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+            merge_staged(plan, session, rest, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
-        committed.books = verdict.books;
+        committed.books.add(&verdict.books);
     }
     if refused {
         let of_server = rejects::of_server(session, plan, batch, context.originals)
