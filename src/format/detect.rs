@@ -4,7 +4,7 @@
 use super::decode::is_reject;
 use super::split::{Limits, Splitter};
 use super::{Compression, Dialect, Format, json};
-use crate::record::Position;
+use crate::record::{Position, Span};
 
 /// Bytes of the decoded stream that [`detect`] wants to see: enough for some lines, cheap to keep.
 pub const HEAD_BYTES: usize = 64 * 1024;
@@ -85,8 +85,8 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
             Ok(Detected { format: Format::Rejects, because: "by name and its first line, a reject" })
         }
         // Many exports call JSON lines `.json`. Read as lines, a broken one costs one record, not the rest.
-        Some(Format::Json { .. }) if first_lines_are_objects(head) => {
-            Ok(Detected { format: Format::Jsonl, because: "by its first lines, each a JSON object" })
+        Some(Format::Json { .. }) if lines_are_objects(head) => {
+            Ok(Detected { format: Format::Jsonl, because: LINES })
         }
         Some(Format::Csv(dialect)) if dialect.delimiter == b',' => Ok(csv_by_name(dialect, head)),
         Some(format) => Ok(Detected { format, because: "by name" }),
@@ -102,6 +102,7 @@ fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
     dialect.check().is_ok().then_some(dialect)
 }
 
+const LINES: &str = "by its first lines, each a JSON object";
 const ANNOUNCED: &str = "by its first line, which says the delimiter";
 
 /// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter is sought.
@@ -126,6 +127,7 @@ fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
     match text.first() {
         Some(b'{') if first_is_reject(text) => found(Format::Rejects, "by its first line, a reject"),
         Some(b'{') if first_line_is_object(text) => found(Format::Jsonl, "by its first line, a JSON object"),
+        Some(b'{') if lines_are_objects(text) => found(Format::Jsonl, LINES),
         Some(b'{') => found(Format::Json { records: None }, "by its first byte, `{`"),
         Some(b'[') => found(Format::Json { records: None }, "by its first byte, `[`"),
         Some(b'<') => Err(DetectError::Markup),
@@ -157,15 +159,15 @@ fn refuse_binary(head: &[u8]) -> Result<(), DetectError> {
     Ok(())
 }
 
-/// Whether the first two lines, at least, are each a whole object.
-fn first_lines_are_objects(head: &[u8]) -> bool {
+/// Whether two lines that follow each other, among the first ones, are each a whole object: within one JSON text there would be
+/// a comma between them. The first line may be broken.
+fn lines_are_objects(head: &[u8]) -> bool {
     let mut splitter = Splitter::new(&Format::Jsonl, Limits::default(), Position::start_of(0));
     let mut spans = Vec::new();
     let _ = splitter.split(head, head.len() < HEAD_BYTES, &mut spans);
-    let is_object = |i: usize| {
-        spans.get(i).is_some_and(|span| first_line_is_object(&head[span.start as usize..span.end as usize]))
-    };
-    is_object(0) && is_object(1)
+    spans.truncate(LINES_SNIFFED);
+    let is_object = |span: &Span| first_line_is_object(&head[span.start as usize..span.end as usize]);
+    spans.windows(2).any(|two| two.iter().all(is_object))
 }
 
 fn first_line(text: &[u8]) -> &[u8] {
@@ -276,6 +278,8 @@ mod tests {
             ("\u{feff}\n{\"a\":1}\r\n", "jsonl"),
             ("{\n\"a\":1}", "json"),
             ("{\"a\":[\n1]}", "json"),
+            ("{\"a\":\n{\"a\":1}\n{\"a\":2}\n", "jsonl"),
+            ("{\"a\":[\n{\"b\":1},\n{\"b\":2}\n]}", "json"),
             (" [1]", "json"),
             ("{\"dbload_reject\":1,\"record\":{}}\n", "rejects"),
             ("a,b\n1,2\n", "csv ','"),

@@ -11,6 +11,7 @@
 //! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all), `more=/POINTER` (a flag: is there
 //! more), `size=N` (records of a full page). A PARAM that begins with `/` is a pointer into the JSON body of a POST.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
@@ -105,6 +106,45 @@ impl FromStr for Paginate {
     }
 }
 
+/// In words.
+impl fmt::Display for Paginate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            By::Link => write!(out, "by the Link header")?,
+            By::Next(pointer) => write!(out, "by the URL at {pointer}")?,
+            By::Cursor { pointer, param } => write!(out, "by the token at {pointer}, sent back as {param}")?,
+            By::Page { param, start } => {
+                write!(out, "by number: {param} = {start}, {}, ..", start.saturating_add(1))?
+            }
+            By::Offset { param, limit_param, limit } => {
+                write!(out, "by number of records: {param} = 0, {limit}, .. with {limit_param} = {limit}")?;
+            }
+        }
+        let Rules { total, pages, more, size } = &self.rules;
+        write!(out, "; to the first empty one")?;
+        let said = [("records", total), ("pages", pages)];
+        for (what, pointer) in said.iter().filter_map(|(what, pointer)| Some((what, (*pointer).as_ref()?))) {
+            write!(out, ", or as many {what} as {pointer} says")?;
+        }
+        if let Some(pointer) = more {
+            write!(out, ", or where {pointer} says that there is no more")?;
+        }
+        if let Some(size) = size {
+            write!(out, ", or one of fewer than {size} records")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(out, "{name}"),
+            Self::Body(pointer) => write!(out, "{pointer} of the request"),
+        }
+    }
+}
+
 fn by(text: &str) -> Result<By, String> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     match kind {
@@ -188,6 +228,31 @@ mod tests {
             (Some("/t"), Some("/m"), Some("/n"), Some(10))
         );
         assert_eq!("offset:o,l=7".parse::<Paginate>().unwrap().rules.size.map(NonZeroU64::get), Some(7));
+    }
+
+    #[test]
+    fn in_words() {
+        for (text, words) in [
+            ("link", "by the Link header; to the first empty one"),
+            (
+                "next:/n;more=/m",
+                "by the URL at /n; to the first empty one, or where /m says that there is no more",
+            ),
+            (
+                "cursor:/c=/after",
+                "by the token at /c, sent back as /after of the request; to the first empty one",
+            ),
+            (
+                "page:p=0;total=/t;pages=/n",
+                "by number: p = 0, 1, ..; to the first empty one, or as many records as /t says, or as many pages as /n says",
+            ),
+            (
+                "offset:o,l=50",
+                "by number of records: o = 0, 50, .. with l = 50; to the first empty one, or one of fewer than 50 records",
+            ),
+        ] {
+            assert_eq!(text.parse::<Paginate>().unwrap().to_string(), words);
+        }
     }
 
     #[test]

@@ -65,6 +65,9 @@ impl Prepared {
         line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
         line("guarantee", self.guarantee.name());
         line("sources", &self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "));
+        if let Some(paginate) = &job.web.paginate {
+            line("pages", &paginate.to_string());
+        }
         for (field, target) in &self.plan.fields {
             let to = match target {
                 crate::map::Target::Slot(slot) => {

@@ -109,7 +109,8 @@ fn a_place_for_the_next_page_that_is_never_there_is_said_once() {
         }
         let outcome = outcome.exits(0);
         assert_eq!(outcome.stderr.matches("taken for the only one").count(), 1, "{outcome}");
-        scene.plain(&format!("{line} --dry-run")).run().exits(0).says("taken for the only one");
+        let plan = scene.plain(&format!("{line} --dry-run")).run().exits(0).says("taken for the only one");
+        assert!(plan.stdout.contains("\npages       by the "), "{plan}");
     }
 }
 

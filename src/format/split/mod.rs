@@ -107,7 +107,10 @@ impl SplitError {
             SplitErrorKind::PathNotFound { seen, .. } if seen.is_empty() => None,
             SplitErrorKind::PathNotFound { seen, .. } => {
                 let names: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();
-                Some(format!("the document has these members: {}", names.join(", ")))
+                let is_refusal =
+                    names.iter().any(|name| matches!(name.as_str(), "error" | "errors" | "message"));
+                let look = if is_refusal { "; it seems to be an error: look at it" } else { "" };
+                Some(format!("the document has these members: {}{look}", names.join(", ")))
             }
             SplitErrorKind::PathNotRecords { .. } | SplitErrorKind::NameTooLong => Some(
                 "--records takes the path to an array of objects, such as data.items or /data/items".into(),

@@ -198,6 +198,9 @@ fn json_at_a_path() {
     check_error(&items, "{\"data\":{\"items\":[{}]}", 1, cut);
     let (_, result) = whole(&items, b"{\"rows\":1,\"page\":{}}");
     assert_eq!(result.unwrap_err().hint().unwrap(), "the document has these members: rows, page");
+    let (_, result) = whole(&items, b"{\"errors\":[],\"dat\":null}");
+    let error = "the document has these members: errors, dat; it seems to be an error: look at it";
+    assert_eq!(result.unwrap_err().hint().unwrap(), error);
 }
 
 #[test]
