@@ -132,7 +132,7 @@ proptest! {
         let (mut batches, mut first) = (Vec::new(), 0);
         for fates in &blocks {
             let spread = fates.iter().map(|&(_, is_row, key)| {
-                (key as usize, is_row, xxhash_rust::xxh3::xxh3_64(&key.to_le_bytes()))
+                (usize::try_from(key).unwrap(), is_row, xxhash_rust::xxh3::xxh3_64(&key.to_le_bytes()))
             });
             batches.extend(batcher.push(encoded(2, first, &spread.collect::<Vec<_>>()), Digest { from: 0, to: 0, hash: 0 }));
             first += fates.len() as u64;
