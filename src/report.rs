@@ -124,7 +124,7 @@ pub struct PoolReport {
     pub size: usize,
     /// Batches committed.
     pub batches: u64,
-    /// Of them, straight into the table: their rows were all new.
+    /// Of them, straight into the table: their rows were all new, but for repeated keys.
     pub direct: u64,
     /// Of them, tried that way and refused by the table: they went by staging.
     pub direct_refused: u64,
