@@ -5,7 +5,7 @@
 //! depends on it.
 
 /// Bytes that the keys of all partitions may take.
-const BYTES: usize = 2 << 20;
+const BYTES: usize = 1 << 20;
 /// Slots of a generation, at least.
 const SLOTS_MIN: usize = 1 << 10;
 /// Of so many slots ..
