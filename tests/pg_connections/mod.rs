@@ -1,15 +1,13 @@
 //! Connections, tried on a real PostgreSQL: logins, TLS, failover, errors, identifiers.
 //!
-//! Each test has a throwaway cluster of its own (initdb in a temporary folder, a free port), stopped on drop. The
-//! programs are PostgreSQL 15's, as the user `postgres` where the tests run as root, and openssl for certificates.
+//! Each test has a throwaway cluster of its own (`cluster`).
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+mod cluster;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,213 +18,9 @@ use dbload::pg::{
 use sqlx::Row;
 use tokio::runtime::Runtime;
 
-const BIN: &str = "/usr/lib/postgresql/15/bin";
+use cluster::{Cluster, WithTls, run};
+
 const SECRET: &str = "c4n4ry";
-
-const HBA: &str = "\
-local   all all                       trust
-hostssl all tls_only    127.0.0.1/32  trust
-hostnossl all tls_only  127.0.0.1/32  reject
-hostnossl all plain_only 127.0.0.1/32 trust
-hostssl all certified   127.0.0.1/32  cert
-host    all scram       127.0.0.1/32  scram-sha-256
-host    all md5         127.0.0.1/32  md5
-host    all clear       127.0.0.1/32  password
-host    all boss        127.0.0.1/32  trust
-";
-
-const ROLES: &str = "
-CREATE ROLE boss SUPERUSER LOGIN;
-CREATE ROLE tls_only LOGIN; CREATE ROLE plain_only LOGIN; CREATE ROLE certified LOGIN; CREATE ROLE nobody LOGIN;
-CREATE ROLE few LOGIN CONNECTION LIMIT 1;
-SET password_encryption = 'scram-sha-256'; CREATE ROLE scram LOGIN PASSWORD 'c4n4ry';
-SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'c4n4ry';
-CREATE ROLE clear LOGIN PASSWORD 'c4n4ry';
-CREATE DATABASE db; CREATE DATABASE readonly;
-ALTER DATABASE readonly SET default_transaction_read_only = on;
-";
-
-struct Cluster {
-    dir: tempfile::TempDir,
-    port: u16,
-}
-
-enum WithTls {
-    Yes,
-    No,
-}
-
-/// A command, as the user `postgres` where we are root.
-fn command(program: &str) -> Command {
-    if rustix::process::geteuid().is_root() {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", program]);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-impl Cluster {
-    fn start(tls: WithTls) -> Self {
-        let dir = tempfile::tempdir_in("/tmp").unwrap();
-        run(Command::new("chmod").arg("755").arg(dir.path()));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let cluster = Self { dir, port };
-        fs::create_dir(cluster.path("pg")).unwrap();
-        if rustix::process::geteuid().is_root() {
-            run(Command::new("chown").arg("postgres").arg(cluster.path("pg")));
-        }
-        let data = cluster.path("pg/data");
-        run(command(&format!("{BIN}/initdb"))
-            .args(["--no-sync", "-A", "trust", "-U", "admin", "-E", "UTF8"])
-            .arg(&data));
-        fs::write(data.join("pg_hba.conf"), HBA).unwrap();
-        let mut settings = format!(
-            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = off\n\
-             client_min_messages = notice\nmax_connections = 20\n",
-            cluster.path("pg").display()
-        );
-        if let WithTls::Yes = tls {
-            cluster.certificates();
-            let pg = cluster.path("pg");
-            settings += &format!(
-                "ssl = on\nssl_cert_file = '{0}/server.crt'\nssl_key_file = '{0}/server.key'\nssl_ca_file = '{1}'\n",
-                pg.display(),
-                cluster.path("ca.crt").display()
-            );
-        }
-        fs::OpenOptions::new()
-            .append(true)
-            .open(data.join("postgresql.conf"))
-            .and_then(|mut file| file.write_all(settings.as_bytes()))
-            .unwrap();
-        let log = cluster.path("pg/log");
-        run(command(&format!("{BIN}/pg_ctl")).args(["start", "-w", "-D"]).arg(&data).arg("-l").arg(log));
-        cluster.psql(ROLES);
-        cluster
-    }
-
-    fn psql(&self, sql: &str) {
-        let mut child = Command::new(format!("{BIN}/psql"))
-            .args([
-                "-X",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "admin",
-                "-d",
-                "postgres",
-                "-p",
-                &self.port.to_string(),
-            ])
-            .arg("-h")
-            .arg(self.path("pg"))
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// An authority, a server's certificate by it (localhost, 127.0.0.1), a stranger's authority, a client's.
-    fn certificates(&self) {
-        let dir = self.dir.path();
-        let openssl = |args: &[&str]| run(Command::new("openssl").current_dir(dir).args(args));
-        for ca in ["ca", "stranger"] {
-            let (key, crt, subject) = (format!("{ca}.key"), format!("{ca}.crt"), format!("/CN={ca}"));
-            openssl(&[
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                &subject,
-                "-keyout",
-                &key,
-                "-out",
-                &crt,
-            ]);
-        }
-        for (name, subject, names) in [
-            ("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
-            ("client", "/CN=certified", "subjectAltName=DNS:certified"),
-        ] {
-            let (key, csr, crt, ext) =
-                (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"), format!("{name}.ext"));
-            fs::write(dir.join(&ext), names).unwrap();
-            openssl(&[
-                "req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", &key, "-out", &csr,
-            ]);
-            openssl(&[
-                "x509",
-                "-req",
-                "-in",
-                &csr,
-                "-CA",
-                "ca.crt",
-                "-CAkey",
-                "ca.key",
-                "-CAcreateserial",
-                "-days",
-                "2",
-                "-extfile",
-                &ext,
-                "-out",
-                &crt,
-            ]);
-        }
-        self.install("server.crt", "server.key");
-    }
-
-    /// Puts a certificate and key where the server finds them.
-    fn install(&self, crt: &str, key: &str) {
-        for (from, to) in [(crt, "pg/server.crt"), (key, "pg/server.key")] {
-            fs::copy(self.path(from), self.path(to)).unwrap();
-            run(Command::new("chmod").arg("600").arg(self.path(to)));
-            if rustix::process::geteuid().is_root() {
-                run(Command::new("chown").arg("postgres").arg(self.path(to)));
-            }
-        }
-    }
-
-    fn reload(&self) {
-        run(command(&format!("{BIN}/pg_ctl")).args(["reload", "-D"]).arg(self.path("pg/data")));
-        std::thread::sleep(Duration::from_millis(300));
-    }
-
-    fn url(&self, user: &str, rest: &str) -> String {
-        format!("postgres://{user}@127.0.0.1:{}/{rest}", self.port)
-    }
-
-    fn dsn(&self, user: &str, rest: &str) -> Dsn {
-        Dsn::parse(&self.url(user, rest)).unwrap()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let data = self.path("pg/data");
-        let stop =
-            command(&format!("{BIN}/pg_ctl")).args(["stop", "-m", "immediate", "-D"]).arg(data).output();
-        drop(stop);
-    }
-}
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -366,12 +160,12 @@ fn a_servers_own_certificate_may_be_its_root_and_clients_may_have_one() {
         assert!(matches!(error, PgError::Login { .. }), "{error}");
 
         // A server that speaks TLS 1.2 only.
-        cluster.psql("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'");
+        cluster.sql("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'");
         cluster.reload();
         let rest = format!("db?sslmode=verify-full&sslrootcert={}", file("ca.crt"));
         check(&cluster.dsn("boss", &rest), "boss db tls dbload").await;
         check(&cluster.dsn(&format!("scram:{SECRET}"), "db?sslmode=require&channel_binding=require"), "scram db tls dbload").await;
-        cluster.psql("ALTER SYSTEM RESET ssl_max_protocol_version");
+        cluster.sql("ALTER SYSTEM RESET ssl_max_protocol_version");
         cluster.reload();
 
         // Rules of pg_hba.conf that depend on TLS: `prefer` tries the other way, as libpq.
@@ -485,7 +279,7 @@ fn where_nobody_answers_is_said_in_time() {
 fn the_first_server_that_takes_writes_is_used() {
     let cluster = Cluster::start(WithTls::No);
     let standby = Cluster::start(WithTls::No);
-    standby.psql("ALTER SYSTEM SET default_transaction_read_only = on");
+    standby.sql("ALTER SYSTEM SET default_transaction_read_only = on");
     standby.reload();
     runtime().block_on(async {
         let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -574,15 +368,13 @@ fn a_server_that_restarts_is_a_lost_connection_and_then_there_again() {
     runtime().block_on(async {
         let pool = connect_pool(&cluster.dsn("boss", "db"), 1).await.unwrap();
         let client = pool.get().await.unwrap();
-        let data = cluster.path("pg/data");
-        run(command(&format!("{BIN}/pg_ctl")).args(["stop", "-w", "-m", "fast", "-D"]).arg(&data));
+        cluster.stop();
         let view = ErrorView::from(&client.batch_execute("SELECT 1").await.unwrap_err());
         assert_eq!(dbload::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect, "{view:?}");
         Pool::discard(client);
         let error = pool.get().await.err().unwrap();
         assert_eq!(error.action(Stage::Connect), Action::Reconnect, "{error}");
-        let log = cluster.path("pg/log");
-        run(command(&format!("{BIN}/pg_ctl")).args(["start", "-w", "-D"]).arg(&data).arg("-l").arg(log));
+        cluster.begin();
         pool.get().await.unwrap().batch_execute("SELECT 1").await.unwrap();
     });
 }
