@@ -1,5 +1,6 @@
 //! The program as a process: arguments in, exit code, stdout and stderr out; killed when it hangs.
 
+use super::Database;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -144,6 +145,16 @@ impl Dbload {
     }
 }
 
+/// What the server of this command line is doing: who waits for whom, and since when.
+fn sessions_of(words: &str) -> Vec<String> {
+    let dsn = words.split(' ').skip_while(|word| *word != "--dsn").nth(1).unwrap_or_default();
+    let Ok(db) = Database::try_connect(dsn) else { return vec!["none answers".to_owned()] };
+    db.lines(
+        "SELECT pid, application_name, state, wait_event_type, wait_event, pg_blocking_pids(pid), now() - xact_start, \
+         now() - state_change, left(query, 200) FROM pg_stat_activity WHERE datname = current_database()",
+    )
+}
+
 fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = vec![];
@@ -207,9 +218,10 @@ impl Running {
                 break status;
             }
             if self.started.elapsed() > self.timeout {
+                let sessions = sessions_of(&self.words);
                 self.signal(Signal::KILL);
                 let outcome = self.outcome(ExitStatus::from_raw(9));
-                panic!("no end after {:?}: {outcome}", self.timeout);
+                panic!("no end after {:?}: {outcome}\nsessions: {sessions:#?}", self.timeout);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
