@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, literal};
+use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, end_marked, literal};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
@@ -144,9 +144,18 @@ impl Ledger {
             let stored =
                 read_run(&mut transaction, run, u64::try_from(epoch).unwrap_or(0)).await.map_err(&failed)?;
             transaction.commit().await.map_err(&failed)?;
+            self.put_out(run).await;
             Ok(stored)
         })
         .await
+    }
+
+    /// Ends the sessions that a former owner may have left in a transaction. They could commit nothing any more, but hold locks; a
+    /// role that may not end them waits for them.
+    async fn put_out(&mut self, run: &str) {
+        if let Err(error) = simple(end_marked(run)).execute(&mut self.connection).await {
+            tracing::debug!(%error, "the former owner's sessions were not ended");
+        }
     }
 
     /// Gives an unfinished run up, for `--restart`.
@@ -163,6 +172,7 @@ impl Ledger {
         .execute(&mut self.connection)
         .await
         .map_err(LedgerError::server("give the unfinished run up"))?;
+        self.put_out(run).await;
         Ok(())
         })
         .await

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
+use crate::pg::mark;
 use crate::schema::{Column, Identity, literal};
 
 use super::plan::{Staging, WritePlan};
-use super::writer::EPOCH_SETTING;
+use super::writer::{EPOCH_SETTING, LedgerRef};
 
 /// The typed staging table.
 pub(super) const STAGE: &str = "pg_temp.dbload_stage";
@@ -23,7 +24,7 @@ pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
 /// BEGIN with the settings of a batch.
-pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> String {
+pub(super) fn begin(plan: &WritePlan, batch: &Batch, ledger: Option<&LedgerRef>) -> String {
     let mut settings = vec![
         ("statement_timeout", plan.statement_timeout_ms.to_string()),
         ("lock_timeout", plan.lock_timeout_ms.to_string()),
@@ -34,8 +35,8 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
         ("client_min_messages", "warning".to_owned()),
         ("jit", "off".to_owned()),
     ];
-    if let Some(epoch) = epoch {
-        settings.push((EPOCH_SETTING, epoch.to_string()));
+    if let Some(ledger) = ledger {
+        settings.push((EPOCH_SETTING, ledger.epoch.to_string()));
     }
     if plan.asynchronous_commit && !batch.done {
         settings.push(("synchronous_commit", "off".to_owned()));
@@ -46,10 +47,11 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, epoch: Option<u64>) -> Stri
     // table, the look-ups cost a few milliseconds more.
     settings
         .extend(["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| (way, "off".to_owned())));
-    let calls: Vec<String> = settings
+    let mut calls: Vec<String> = settings
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
         .collect();
+    calls.extend(ledger.map(|ledger| mark(&ledger.run)));
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
     format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))

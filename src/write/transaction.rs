@@ -118,9 +118,8 @@ pub(super) async fn write(
     let plan = context.plan;
     let path = way.path;
     let began = std::time::Instant::now();
-    let epoch = context.ledger.map(|ledger| ledger.epoch);
     let mut committed = Committed::default();
-    let begin = names::begin(plan, batch, epoch);
+    let begin = names::begin(plan, batch, context.ledger);
     let mut straight = None;
     if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
         straight = direct::copy(plan, session, batch, &begin).await?;

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[test]
@@ -96,13 +96,7 @@ fn stopped_at((kind, pool): (Kind, u32), moment: Moment, nth: u64) {
     let pid = Arc::new(AtomicU32::new(0));
     let stop = {
         let pid = Arc::clone(&pid);
-        move || {
-            while pid.load(Ordering::Relaxed) == 0 {
-                std::thread::yield_now();
-            }
-            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
-            kill_process(pid, Signal::STOP).unwrap();
-        }
+        move || stop_for_sure(&pid)
     };
     let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Do(Box::new(stop))).nth(nth)]);
     let owner = load.through(&proxy.url(), &format!("--pool-size {pool}")).spawn();
@@ -156,13 +150,7 @@ fn stopped_at_the_start(moment: fn(&Message) -> bool) {
     let pid = Arc::new(AtomicU32::new(0));
     let stop = {
         let pid = Arc::clone(&pid);
-        move || {
-            while pid.load(Ordering::Relaxed) == 0 {
-                std::thread::yield_now();
-            }
-            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
-            kill_process(pid, Signal::STOP).unwrap();
-        }
+        move || stop_for_sure(&pid)
     };
     let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(moment, Act::Do(Box::new(stop))).nth(1)]);
     let first = load.through(&proxy.url(), "--pool-size 2").spawn();
@@ -185,23 +173,58 @@ fn an_owner_that_stays_stopped_holds_no_lock_for_longer_than_a_minute() {
     let inserted = |m: &Message| m.kind == b'C' && m.body.starts_with(b"COPY ");
     let stop = {
         let pid = Arc::clone(&pid);
-        move || {
-            let pid = Pid::from_raw(i32::try_from(pid.load(Ordering::Relaxed)).unwrap()).unwrap();
-            kill_process(pid, Signal::STOP).unwrap();
-        }
+        move || stop_for_sure(&pid)
     };
     let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(inserted, Act::Do(Box::new(stop))).nth(2)]);
     let owner = load.through(&proxy.url(), "--pool-size 1").spawn();
     pid.store(owner.pid(), Ordering::Relaxed);
     until("the owner is stopped", || proxy.struck() == 1);
-    // Its transaction has rows that the heir wants.
-    let heir = load.dbload("--pool-size 1 --take-over --lock-timeout 2s").run();
-    assert!(heir.elapsed < Duration::from_secs(60), "{heir}");
-    let report = load.check(heir);
-    assert!(report.pool.retries > 0, "it never waited");
+    // Its transaction has rows of the table; somebody else wants it, who knows nothing of loads.
+    let began = Instant::now();
+    load.scene.sql("BEGIN; LOCK TABLE t IN SHARE MODE; COMMIT");
+    let waited = began.elapsed();
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(60), "{waited:?}");
     owner.signal(Signal::CONT);
-    owner.wait().exits(8).says("taken over");
+    load.check(owner.wait());
     audit(&load.scene.db);
+}
+
+#[test]
+fn an_owner_that_stands_still_in_the_midst_of_a_copy_is_put_out_by_its_heir() {
+    for words in ["--take-over", "--take-over --restart"] {
+        let load = Load::new(Kind::Upsert, 3_000);
+        // Rows are in the table, and the server waits for more: no limit of its own applies.
+        let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(copy_data, Act::Stall).nth(2)]);
+        let owner = load.through(&proxy.url(), "--pool-size 1 --statement-timeout 5s").spawn();
+        until("the owner stands still", || proxy.struck() == 1);
+        owner.signal(Signal::STOP);
+        let heir = load.dbload(&format!("--pool-size 1 {words}")).run();
+        assert!(heir.elapsed < Duration::from_secs(20), "{heir}");
+        if words.contains("restart") {
+            // The ledger keeps the run that was given up.
+            heir.exits(3);
+        } else {
+            load.check(heir);
+        }
+        owner.signal(Signal::CONT);
+        owner.wait().exits(8).says("taken over");
+        audit(&load.scene.db);
+    }
+}
+
+/// Stops a process, and waits until all of it has stopped: under load a thread may run on for a while.
+fn stop_for_sure(pid: &AtomicU32) {
+    until("the process is known", || pid.load(Ordering::Relaxed) != 0);
+    let pid = pid.load(Ordering::Relaxed);
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::STOP).unwrap();
+    let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat =
+            task.and_then(|task| std::fs::read_to_string(task.path().join("stat"))).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    };
+    until("all threads have stopped", || {
+        std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(is_stopped)
+    });
 }
 
 #[test]
