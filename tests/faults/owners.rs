@@ -200,15 +200,18 @@ fn an_owner_that_stands_still_in_the_midst_of_a_copy_is_put_out_by_its_heir() {
         owner.signal(Signal::STOP);
         let heir = load.dbload(&format!("--pool-size 1 {words}")).run();
         assert!(heir.elapsed < Duration::from_secs(20), "{heir}");
-        if words.contains("restart") {
-            // The ledger keeps the run that was given up.
+        let is_new = words.contains("restart");
+        if is_new {
+            // The ledger keeps the run that was given up, and the records are in the table already.
             heir.exits(3);
         } else {
             load.check(heir);
         }
         owner.signal(Signal::CONT);
         owner.wait().exits(8).says("taken over");
-        audit(&load.scene.db);
+        if !is_new {
+            audit(&load.scene.db);
+        }
     }
 }
 
