@@ -182,6 +182,22 @@ fn what_is_not_supported_is_refused_by_name() {
 }
 
 #[test]
+fn a_password_with_a_question_mark_is_not_taken_for_parameters() {
+    for torn in [
+        "postgres://u:s3cret?user=e@h:5/db",
+        "postgres://u:12?user=s3cret@h/db",
+        "postgres://u:s3?port=&user=s3cret@h/db",
+    ] {
+        let error = Dsn::parse(torn).unwrap_err().to_string();
+        assert!(error.contains("%3F") && !error.contains("s3cret"), "{error}");
+    }
+    // As some hosted servers name users.
+    for user in ["postgres://h:5432/db?user=me@h", "postgres:///db?user=me@h", "postgres://h?user=me@h"] {
+        assert_eq!(parse(user).user, "me@h");
+    }
+}
+
+#[test]
 fn a_password_is_never_shown() {
     for text in [
         "postgres://u:c4n4ry@h/db",

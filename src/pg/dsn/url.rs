@@ -53,15 +53,19 @@ pub(super) fn parse(rest: &str, words: &mut Words) -> Result<(), DsnError> {
         }
         None => authority,
     };
+    // `u:12?34=5@host/db`: likewise with a ?. Values with an @ are none of that where host, port and path look like such.
+    let is_torn = !has_user && query.is_some_and(|query| query.contains('@'));
+    if is_torn && (path.is_empty() && hosts.contains(':') || !has_plain_ports(hosts)) {
+        return Err(DsnError::Malformed {
+            what: "an @ behind the ? (a ? in a password is written %3F, an @ in a value %40)",
+        });
+    }
     host_list(hosts, words)?;
     if let Some(dbname) = path.strip_prefix('/').filter(|dbname| !dbname.is_empty()) {
         words.put("dbname", decode(dbname, "dbname")?);
     }
     match query {
-        Some(query) => {
-            let torn = !has_user && query.contains('@');
-            parameters(query, words, if torn { Echo::Withhold } else { Echo::Name })
-        }
+        Some(query) => parameters(query, words, if is_torn { Echo::Withhold } else { Echo::Name }),
         None => Ok(()),
     }
 }
@@ -78,6 +82,14 @@ fn user_information(text: &str, words: &mut Words) -> Result<(), DsnError> {
         words.put("password", decode(password, "password")?);
     }
     Ok(())
+}
+
+/// Whether what stands where ports stand is numbers.
+fn has_plain_ports(hosts: &str) -> bool {
+    hosts.split(',').all(|one| {
+        let behind = one.rsplit_once(']').map_or(one, |(_, behind)| behind);
+        behind.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// Host and port lists, in libpq's form: comma-separated, an empty entry is the default.
