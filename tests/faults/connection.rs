@@ -250,7 +250,7 @@ fn ctrl_c_while_the_server_is_away_ends_soon_with_130() {
     let began = Instant::now();
     running.signal(Signal::INT);
     let outcome = running.wait().exits(130);
-    assert!(began.elapsed() < Duration::from_secs(8), "{outcome}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
     proxy.come_back();
     load.check(load.through(&proxy.url(), "").run());
 }

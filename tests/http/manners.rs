@@ -215,8 +215,9 @@ async fn one_connection_serves_many_requests() {
         // The answer's connection is back by then, or the next request would open another one.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
-    assert!(connections.iter().all(|&connection| connection <= 1), "{connections:?}");
+    // On a busy machine one may still come back late, once.
+    let others = server.seen().iter().filter(|seen| seen.connection != 0).count();
+    assert!(others <= 10 && server.seen().iter().all(|seen| seen.connection <= 1), "{others}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
