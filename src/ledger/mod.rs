@@ -17,8 +17,8 @@ pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
 pub use read::{
-    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, heartbeat, record_run,
-    rejects_after, rejects_query, sample_rejects, set_aside, source_books, standing, summary,
+    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, each_reject_after,
+    heartbeat, record_run, rejects_query, sample_rejects, set_aside, source_books, standing, summary,
     unfinished_sources,
 };
 pub use read::{ReasonCount, RejectRow, Summary};

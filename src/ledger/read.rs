@@ -7,10 +7,8 @@ use super::error::LedgerError;
 use super::owner::Owner;
 use super::run::{NewRun, Place, StoredSource};
 
-/// Rejects that are fetched at a time for the reject file: this many, and no more of them than have so many bytes together
-/// but the last. Originals may have megabytes each.
-const REJECTS_PAGE: u32 = 2_000;
-const REJECTS_PAGE_BYTES: u32 = 2 << 20;
+/// Rejects that one statement fetches for the reject file: no limit on statements is met by it.
+const REJECTS_PAGE: u32 = 20_000;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
 pub(super) const COMPLETED_APPENDS: &str =
@@ -338,12 +336,15 @@ pub async fn sample_rejects(
     run: &str,
     groups: u32,
 ) -> Result<Vec<ReasonCount>, LedgerError> {
+    // The first one's place as one number, which costs less to compare than its parts.
     let sql = format!(
-        "SELECT sqlstate, column_name, count(*), (min(ARRAY[source, line]))[1], (min(ARRAY[source, line]))[2], \
-         (array_agg(reason ORDER BY source, line))[1], (array_agg(constraint_name ORDER BY source, line))[1] \
-         FROM _dbload.reject WHERE run = {} GROUP BY sqlstate, column_name, constraint_name \
-         ORDER BY count(*) DESC, sqlstate, column_name LIMIT {groups}",
-        literal(run)
+        "WITH kind AS (SELECT sqlstate, column_name, constraint_name, count(*) AS n, min(source * 1e19 + record) AS first \
+           FROM _dbload.reject WHERE run = {run} GROUP BY sqlstate, column_name, constraint_name \
+           ORDER BY count(*) DESC, sqlstate, column_name LIMIT {groups}) \
+         SELECT k.sqlstate, k.column_name, k.n, r.source, r.line, r.reason, k.constraint_name \
+         FROM kind k JOIN _dbload.reject r ON r.run = {run} AND r.source = div(k.first, 1e19)::int \
+          AND r.record = mod(k.first, 1e19)::bigint ORDER BY k.n DESC, k.sqlstate, k.column_name",
+        run = literal(run)
     );
     let outcomes = session.run(&sql).await.map_err(failed("group the rejects"))?;
     Ok(rows_of(outcomes).into_iter().filter_map(reason_of).collect())
@@ -371,26 +372,33 @@ pub fn rejects_query(run: &str) -> String {
     format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(run))
 }
 
-/// A page of rejects behind a place, in source order.
-pub async fn rejects_after(
+/// Hands out a page of rejects behind a place, in source order, one by one: originals may have megabytes each. Where the next
+/// page begins, if there may be one.
+pub async fn each_reject_after(
     session: &Session,
     run: &str,
     after: (u32, u64),
-) -> Result<Vec<RejectRow>, LedgerError> {
+    each: &mut dyn FnMut(RejectRow),
+) -> Result<Option<(u32, u64)>, LedgerError> {
     let sql = format!(
         "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
-         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', '') \
-         FROM (SELECT r.*, sum(bytes) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - bytes AS before \
-               FROM (SELECT *, coalesce(octet_length(original), octet_length(raw), octet_length(raw_bytes), 0) AS bytes \
-                     FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
-                     ORDER BY source, record LIMIT {REJECTS_PAGE}) r) page \
-         WHERE before < {REJECTS_PAGE_BYTES} ORDER BY source, record",
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\n', '') \
+         FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
+         ORDER BY source, record LIMIT {REJECTS_PAGE}",
         literal(run),
         after.0,
         after.1
     );
-    let outcomes = session.run(&sql).await.map_err(failed("read the rejects"))?;
-    Ok(rows_of(outcomes).into_iter().filter_map(reject_of).collect())
+    let (mut rows, mut last) = (0, None);
+    let mut page = |row: Vec<Option<String>>| {
+        rows += 1;
+        if let Some(reject) = reject_of(row) {
+            last = Some((reject.source, reject.record));
+            each(reject);
+        }
+    };
+    session.each_row(&sql, &mut page).await.map_err(failed("read the rejects"))?;
+    Ok(last.filter(|_| rows == REJECTS_PAGE))
 }
 
 fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, RejectRow, rejects_after};
+use crate::ledger::{LedgerError, RejectRow, each_reject_after};
 use crate::pg::Session;
 use crate::rejects::{Line, RejectFile, RejectFileError};
 
@@ -37,7 +37,7 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
     })
 }
 
-/// Writes the rejects of a run, page by page: however many there are, few are in memory.
+/// Writes the rejects of a run, one by one: however many there are, few are in memory.
 pub(super) async fn from_ledger(
     job: &Job,
     prepared: &Prepared,
@@ -46,15 +46,18 @@ pub(super) async fn from_ledger(
     names: &dyn Fn(u32) -> String,
 ) -> Result<PathBuf, NoRejectFile> {
     let mut file = RejectFile::begin(wanted(job, prepared))?;
-    let mut after = (0, 0);
-    loop {
-        let page = rejects_after(session, run, after).await?;
-        let Some(last) = page.last() else { return Ok(file.finish()?) };
-        after = (last.source, last.record);
-        for row in &page {
-            file.push(&line_of_row(row, &names(row.source)))?;
-        }
+    let mut next = Some((0, 0));
+    while let Some(after) = next {
+        let mut pushed = Ok(());
+        let mut push = |row: RejectRow| {
+            if pushed.is_ok() {
+                pushed = file.push(&line_of_row(&row, &names(row.source)));
+            }
+        };
+        next = each_reject_after(session, run, after, &mut push).await?;
+        pushed?;
     }
+    Ok(file.finish()?)
 }
 
 fn line_of_row<'a>(row: &'a RejectRow, source: &'a str) -> Line<'a> {

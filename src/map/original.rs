@@ -2,7 +2,7 @@
 //! is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
 
 use crate::format::{DecodeLimits, Fields, Format, Layout, OnNul, RejectOriginal, reject_original};
-use crate::record::{Block, SpanKind};
+use crate::record::{Block, Span, SpanKind};
 
 /// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
 /// 1 GB, and on it the original has up to twice its length.
@@ -26,11 +26,13 @@ pub enum Original {
 pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Original {
     // As it came, not as it would have been stored.
     let limits = DecodeLimits { on_nul: OnNul::Reject, ..*limits };
+    // A block of this record alone: decoding begins with a look at all its bytes.
+    let span = block.spans[i];
     let one = Block {
         source: block.source,
-        bytes: block.bytes.clone(),
+        bytes: block.bytes.slice(span.start as usize..span.end as usize),
         start: block.start,
-        spans: vec![block.spans[i]],
+        spans: vec![Span { start: 0, end: span.end - span.start, ..span }],
         end: block.end,
         first_seq: block.first_seq,
         page: None,

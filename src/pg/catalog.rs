@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
+use crate::schema::{Check, Column, ForeignKey, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
 
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
@@ -119,10 +119,13 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
     let columns_version = row.text()?;
     let details = session.run(&detail_queries(oid)).await?;
-    let [columns, types, attributes, indexes] = details.as_slice() else { return Err(CatalogError::Answer) };
+    let [columns, types, attributes, indexes, judged, referring] = details.as_slice() else {
+        return Err(CatalogError::Answer);
+    };
     let types = Types::read(types, attributes)?;
     let columns = read_columns(columns, &types)?;
     let unique = read_indexes(indexes, &columns)?;
+    let (own_checks, own_fks) = (read_checks(judged, &columns)?, read_foreign_keys(referring, &columns)?);
     let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
     Ok(Some(Table {
         name: qualified,
@@ -135,7 +138,9 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         columns,
         unique,
         has_checks: checks,
+        checks: own_checks,
         has_foreign_keys: fks,
+        foreign_keys: own_fks,
         references_itself: itself,
         has_exclusions: exclusions,
         has_index_expressions: expressions,
@@ -193,7 +198,7 @@ pub fn columns_version(relation: impl fmt::Display) -> String {
     )
 }
 
-/// Columns, types, attributes of composite types, unique indexes.
+/// Columns, types, attributes of composite types, unique indexes, CHECK constraints, foreign keys column by column.
 fn detail_queries(oid: u32) -> String {
     let closure = format!(
         "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
@@ -243,7 +248,19 @@ fn detail_queries(oid: u32) -> String {
                     WHERE oc.oid = i.indclass[k] AND oc.opcmethod = 403), 'OPERATOR(pg_catalog.=)'), ' ' ORDER BY k) \
               FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k) \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
-         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname"
+         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname;\n\
+         SELECT pg_catalog.array_to_string(k.conkey, ' '), pg_catalog.pg_get_expr(k.conbin, k.conrelid) \
+         FROM pg_catalog.pg_constraint k WHERE k.conrelid = {oid} AND k.contype = 'c' ORDER BY k.conname;\n\
+         SELECT k.oid, pg_catalog.quote_ident(pn.nspname) || '.' || pg_catalog.quote_ident(p.relname), k.conkey[i], \
+           pg_catalog.quote_ident(a.attname), 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' \
+         FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class p ON p.oid = k.confrelid \
+         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace \
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) i \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = k.confkey[i] \
+         JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[i] \
+         JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
+         WHERE k.conrelid = {oid} AND k.contype = 'f' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint up \
+            WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid) ORDER BY k.oid, i"
     )
 }
 
@@ -326,11 +343,8 @@ fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Uniq
             let temporal = row.flag();
             let numbers = row.text()?;
             let operators = row.text()?;
-            let ordinals: Vec<usize> = numbers
-                .split(' ')
-                .filter_map(|n| n.parse::<i32>().ok())
-                .filter_map(|n| columns.iter().position(|(number, _)| *number == n))
-                .collect();
+            let ordinals: Vec<usize> =
+                numbers.split(' ').filter_map(|n| ordinal(columns, n.parse().ok()?)).collect();
             let unusable = [
                 (expression, Unusable::Expression),
                 (partial, Unusable::Partial),
@@ -350,6 +364,40 @@ fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Uniq
             })
         })
         .collect()
+}
+
+fn ordinal(columns: &[(i32, Column)], number: i32) -> Option<usize> {
+    columns.iter().position(|(n, _)| *n == number)
+}
+
+/// The constraints that name none but columns of the table: 0 is the whole row, less than 0 a system column.
+fn read_checks(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Check>, CatalogError> {
+    let mut checks = Vec::with_capacity(outcome.rows.len());
+    for row in &outcome.rows {
+        let mut row = Row(row.iter());
+        let Some(numbers) = row.next() else { continue };
+        let ordinals = numbers.split(' ').map(|n| ordinal(columns, n.parse().ok()?));
+        if let Some(columns) = ordinals.collect() {
+            checks.push(Check { columns, expression: row.text()? });
+        }
+    }
+    Ok(checks)
+}
+
+/// A row a column; the rows of a constraint follow each other.
+fn read_foreign_keys(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<ForeignKey>, CatalogError> {
+    let mut keys: Vec<(u32, ForeignKey)> = Vec::new();
+    for row in &outcome.rows {
+        let mut row = Row(row.iter());
+        let (constraint, parent) = (row.number()?, row.text()?);
+        let own = ordinal(columns, row.number()?).ok_or(CatalogError::Answer)?;
+        let column = (own, row.text()?, row.text()?);
+        match keys.last_mut() {
+            Some((last, key)) if *last == constraint => key.columns.push(column),
+            _ => keys.push((constraint, ForeignKey { parent, columns: vec![column] })),
+        }
+    }
+    Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
 /// A row of the answer, read from left to right.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt as _, TryStreamExt as _};
-use tokio_postgres::{CopyInSink, SimpleQueryMessage};
+use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::fault::{self, Defect};
 
@@ -129,6 +129,26 @@ impl Session {
         Ok(outcomes(messages))
     }
 
+    /// Runs a query and hands out its rows as they come: however many there are, few are in memory.
+    pub async fn each_row(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(Vec<Option<String>>),
+    ) -> Result<(), ErrorView> {
+        let client = self.client()?;
+        let all = async {
+            let messages = client.simple_query_raw(sql).await.map_err(|e| ErrorView::from(&e))?;
+            let mut messages = std::pin::pin!(messages);
+            while let Some(message) = messages.try_next().await.map_err(|e| ErrorView::from(&e))? {
+                if let SimpleQueryMessage::Row(row) = message {
+                    each(values(&row));
+                }
+            }
+            Ok(())
+        };
+        self.answered(sql, all).await
+    }
+
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is closed.
     pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
         self.in_transaction.store(true, Ordering::Relaxed);
@@ -218,14 +238,17 @@ impl Session {
     }
 }
 
+fn values(row: &SimpleQueryRow) -> Vec<Option<String>> {
+    (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect()
+}
+
 fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut current = Outcome::default();
     for message in messages {
         match message {
             SimpleQueryMessage::Row(row) => {
-                let values = (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect();
-                current.rows.push(values);
+                current.rows.push(values(&row));
             }
             SimpleQueryMessage::CommandComplete(affected) => {
                 current.affected = affected;

@@ -11,7 +11,7 @@ mod table;
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use paths::Paths;
-pub use table::{Relation, Table, UniqueIndex, Unusable};
+pub use table::{Check, ForeignKey, Relation, Table, UniqueIndex, Unusable};
 
 /// What happens to a record whose key is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

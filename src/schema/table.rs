@@ -68,6 +68,24 @@ impl UniqueIndex {
     }
 }
 
+/// A CHECK constraint whose columns are all in the table itself.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Ordinals in [`Table::columns`] of the columns that it reads.
+    pub columns: Vec<usize>,
+    /// What must not be false, over the table's own column names.
+    pub expression: String,
+}
+
+/// A foreign key from the table.
+#[derive(Debug, Clone)]
+pub struct ForeignKey {
+    /// The table that it refers to, qualified and quoted.
+    pub parent: String,
+    /// Ordinals in [`Table::columns`], each with the parent's column, quoted, and the operator by which the two are equal.
+    pub columns: Vec<(usize, String, String)>,
+}
+
 /// The target table as the catalog describes it.
 ///
 /// The booleans are facts of the catalog, each consulted where a path or a partitioning is chosen.
@@ -90,10 +108,14 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Unique indexes, the primary key first.
     pub unique: Vec<UniqueIndex>,
-    /// CHECK constraints.
+    /// CHECK constraints, a partition's own among them.
     pub has_checks: bool,
-    /// Foreign keys from this table.
+    /// Those of the table itself, as far as they can be asked of a row before it is stored.
+    pub checks: Vec<Check>,
+    /// Foreign keys from this table, a partition's own among them.
     pub has_foreign_keys: bool,
+    /// Those of the table itself.
+    pub foreign_keys: Vec<ForeignKey>,
     /// A foreign key from this table to itself.
     pub references_itself: bool,
     /// Exclusion constraints.

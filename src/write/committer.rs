@@ -94,7 +94,7 @@ impl<S: Server> Committer<S> {
             let doubted = protocol.in_doubt();
             step = match step {
                 Step::Attempt { path, conflicts } => {
-                    let way = Way { path, conflicts, outlook: self.outlook };
+                    let way = Way { path, conflicts, outlook: self.outlook, apart: false };
                     self.attempt(batch, way, &mut protocol, &mut tries).await
                 }
                 Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,

@@ -8,11 +8,32 @@
 use std::fmt::Write as _;
 
 use crate::batch::Batch;
+use crate::pg::literal;
 
 use super::names::{REFUSED, STAGE, TEXT, written};
 use super::plan::WritePlan;
 
-/// The loop: every row of the text staging goes to the typed staging or to the refused.
+/// Says of rows in the text staging what is wrong with them, as far as their types can say so without raising: from PostgreSQL
+/// 16 on, a fifth of what the loop costs. (`NOT` of a NULL value's validity is NULL.)
+pub(super) fn explain(plan: &WritePlan, batch: &Batch) -> String {
+    let (mut first, mut value, mut type_name) = (String::new(), String::new(), String::new());
+    for slot in written(plan, batch) {
+        let column = &plan.table().columns[plan.mapping.slots[slot]];
+        let of = literal(column.domain_base.as_ref().unwrap_or(&column.type_name));
+        let _ = write!(first, " WHEN NOT pg_catalog.pg_input_is_valid(t.c{slot}, {of}) THEN {slot}");
+        let _ = write!(value, " WHEN {slot} THEN f.c{slot}");
+        let _ = write!(type_name, " WHEN {slot} THEN {of}");
+    }
+    format!(
+        "INSERT INTO {REFUSED} (s0, slot, sqlstate, reason) \
+         SELECT f.s0, f.slot, e.sql_error_code, e.message || coalesce(': ' || nullif(e.detail, ''), '') \
+         FROM (SELECT t.*, CASE{first} END AS slot FROM {TEXT} t OFFSET 0) f, \
+         LATERAL pg_catalog.pg_input_error_info(CASE f.slot{value} END, CASE f.slot{type_name} END) e \
+         WHERE f.slot IS NOT NULL AND e.sql_error_code IS NOT NULL AND e.message IS NOT NULL"
+    )
+}
+
+/// The loop: every row of the text staging that is not among the refused goes to the typed staging, or there.
 pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
     let words = plan.mapping.slots.len().div_ceil(crate::map::PRESENCE_WORD_BITS);
     let mut assignments = String::from("dbload_typed.s0 := dbload_text.s0;");
@@ -32,7 +53,7 @@ pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
     dbload_at int;
     dbload_state text; dbload_constraint text; dbload_message text; dbload_detail text;
 BEGIN
-    FOR dbload_text IN SELECT * FROM {TEXT} ORDER BY s0 LOOP
+    FOR dbload_text IN SELECT * FROM {TEXT} WHERE (s0 IN (SELECT r.s0 FROM {REFUSED} r)) IS NOT TRUE LOOP
         BEGIN
             dbload_at := NULL;
             {assignments}
@@ -50,5 +71,5 @@ BEGIN
     END LOOP;
 END"
     );
-    format!("DO LANGUAGE plpgsql {}", crate::pg::literal(&text))
+    format!("DO LANGUAGE plpgsql {}", literal(&text))
 }

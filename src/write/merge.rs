@@ -9,11 +9,17 @@ use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Identity, Mode};
 
-use super::names::{STAGE, differs, key_equals, new_value, newer, presence, updatable, written};
+use super::names::{ASIDE, STAGE, differs, key_equals, new_value, newer, presence, updatable, written};
 use super::plan::WritePlan;
 
-/// The stored row is not of this transaction.
-const NOT_OURS: &str = "t.xmin <> (SELECT pg_catalog.pg_current_xact_id()::xid)";
+/// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of that.
+fn not_ours(apart: bool) -> String {
+    if apart {
+        format!("t.xmin <> (SELECT a.xmin FROM {ASIDE} a LIMIT 1)")
+    } else {
+        "t.xmin <> (SELECT pg_catalog.pg_current_xact_id()::xid)".to_owned()
+    }
+}
 
 /// Whether an insert may do without `ON CONFLICT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,8 +31,22 @@ pub(super) enum Conflicts {
     LeftAlone,
 }
 
+/// Whether keys are looked up before an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// Those that are stored are left to the update.
+    LookedUp,
+    /// None is expected to be: should one be, the server refuses, and the batch is replayed.
+    NotExpected,
+}
+
 /// Inserts the staged rows whose key is not stored.
-pub(super) fn insert(plan: &WritePlan, batch: &Batch, conflicts: Conflicts) -> Option<String> {
+pub(super) fn insert(
+    plan: &WritePlan,
+    batch: &Batch,
+    conflicts: Conflicts,
+    stored: Stored,
+) -> Option<String> {
     if plan.mode == Mode::Update {
         return None;
     }
@@ -40,7 +60,7 @@ pub(super) fn insert(plan: &WritePlan, batch: &Batch, conflicts: Conflicts) -> O
     } else {
         format!("INSERT INTO {table} AS t ({columns}){overriding} SELECT {values} FROM {STAGE} s")
     };
-    if plan.mode != Mode::Append {
+    if plan.mode != Mode::Append && stored == Stored::LookedUp {
         sql.push_str(&format!(
             " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {})",
             key_equals(plan, "t", "s")
@@ -117,7 +137,7 @@ fn identity_value(plan: &WritePlan, slot: Slot) -> String {
 }
 
 /// Updates the stored rows that differ. `None`: there is nothing that could change.
-pub(super) fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
+pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<String> {
     if !matches!(plan.mode, Mode::Upsert | Mode::Update) {
         return None;
     }
@@ -131,65 +151,21 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
         .collect();
     let newer = newer(plan, "s").map_or(String::new(), |n| format!(" AND {n}"));
     Some(format!(
-        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {NOT_OURS}{newer} AND {differs}",
+        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
         plan.table().name,
         sets.join(", "),
         key_equals(plan, "t", "s"),
+        not_ours(apart),
     ))
 }
 
 /// Counts the staged rows whose stored row, not of this transaction, is as it should be.
-pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch) -> String {
+pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
     let same = differs(plan, batch, "s").map_or(String::new(), |d| format!(" AND NOT ({d})"));
     format!(
-        "SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {NOT_OURS}{same}",
+        "SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
         plan.table().name,
         key_equals(plan, "t", "s"),
+        not_ours(apart),
     )
-}
-
-/// Whether a value of another unique index is held by another key, in the table or in the batch: then the order of
-/// records may decide which of them is refused. `None`: no such index is written. `Some(None)`: it cannot be told
-/// from the staged rows alone.
-pub(super) fn unique_elsewhere(plan: &WritePlan, batch: &Batch) -> Option<Option<String>> {
-    let table = plan.table();
-    let mut probes = Vec::new();
-    for &index in &plan.paths.other_unique {
-        let index = &table.unique[index];
-        let slots: Vec<Option<Slot>> =
-            index.columns.iter().map(|c| plan.mapping.slots.iter().position(|s| s == c)).collect();
-        if !slots.iter().flatten().any(|&slot| batch.ever_present(slot)) {
-            continue;
-        }
-        let all: Option<Vec<Slot>> = slots.into_iter().collect();
-        let Some(slots) = all.filter(|slots| slots.iter().all(|&slot| batch.always_present(slot))) else {
-            return Some(None);
-        };
-        let mut same = Vec::new();
-        let mut not_null = Vec::new();
-        for &slot in &slots {
-            let column = plan.mapping.slots[slot];
-            let name = &table.columns[column].name;
-            let equal = format!("t.{name} {} s.c{slot}", index.equality_of(column).unwrap_or("="));
-            if index.nulls_not_distinct {
-                same.push(format!("({equal} OR t.{name} IS NULL AND s.c{slot} IS NULL)"));
-            } else {
-                same.push(equal);
-                not_null.push(format!("c{slot} IS NOT NULL"));
-            }
-        }
-        let list: Vec<String> = slots.iter().map(|slot| format!("c{slot}")).collect();
-        let held = if not_null.is_empty() { "true".to_owned() } else { not_null.join(" AND ") };
-        probes.push(format!(
-            "EXISTS (SELECT FROM {STAGE} s JOIN {} t ON {} WHERE NOT ({}))",
-            table.name,
-            same.join(" AND "),
-            key_equals(plan, "t", "s"),
-        ));
-        probes.push(format!(
-            "EXISTS (SELECT FROM {STAGE} WHERE {held} GROUP BY {} HAVING count(*) > 1)",
-            list.join(", ")
-        ));
-    }
-    (!probes.is_empty()).then(|| Some(format!("SELECT {}", probes.join(" OR "))))
 }

@@ -4,12 +4,14 @@
 //! record after the other in a loop on the server. The fast path is taken where it cannot be told from the careful
 //! one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or the terminal.
 
+mod aside;
 mod careful;
 mod changed;
 mod committer;
 mod convert;
 mod direct;
 mod fold;
+mod judge;
 mod merge;
 mod names;
 mod outlook;
@@ -21,6 +23,7 @@ mod server;
 #[cfg(test)]
 mod simulation;
 mod stage;
+mod ties;
 mod transaction;
 mod verify;
 mod writer;

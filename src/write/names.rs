@@ -17,6 +17,8 @@ use super::writer::{EPOCH_SETTING, LedgerRef};
 pub(super) const STAGE: &str = "pg_temp.dbload_stage";
 /// Staging of rows whose values are yet to be converted, all text.
 pub(super) const TEXT: &str = "pg_temp.dbload_text";
+/// Staged rows that were [set aside](super::aside).
+pub(super) const ASIDE: &str = "pg_temp.dbload_aside";
 /// What the server refused in this transaction.
 pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 
@@ -99,6 +101,14 @@ pub(super) fn text_staging(plan: &WritePlan) -> String {
         "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_text (s0 bigint{}{columns}) ON COMMIT {}",
         presence_columns(plan, |word| format!("h{word} bigint")),
         on_commit(plan),
+    )
+}
+
+/// The table of staged rows that are set aside.
+pub(super) fn aside_table(plan: &WritePlan) -> String {
+    format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_aside ON COMMIT {} AS SELECT * FROM {STAGE} WITH NO DATA",
+        on_commit(plan)
     )
 }
 

@@ -7,6 +7,8 @@ use crate::account::Books;
 /// What a batch is expected to meet in the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Expect {
+    /// Keys of which none is stored.
+    AllNew,
     /// Mostly keys that are not stored.
     #[default]
     New,
@@ -38,6 +40,8 @@ const PENALTY_GROWTH: u32 = 4;
 #[derive(Debug, Clone, Copy)]
 pub struct Outlook {
     pub(super) expect: Expect,
+    /// The table refused rows of the last batch.
+    refuses: bool,
     /// Batches of nothing but new rows that must come first, before rows are tried straight into the table.
     wanted: u32,
     /// What `wanted` becomes at the next refusal.
@@ -48,7 +52,8 @@ impl Outlook {
     /// The outlook of the first batch. `nothing_stored`: the table has no rows, or those that it has do not matter.
     #[must_use]
     pub const fn new(nothing_stored: bool) -> Self {
-        Self { expect: Expect::New, wanted: if nothing_stored { 0 } else { 1 }, penalty: 1 }
+        let expect = if nothing_stored { Expect::AllNew } else { Expect::New };
+        Self { expect, refuses: false, wanted: if nothing_stored { 0 } else { 1 }, penalty: 1 }
     }
 
     /// Whether rows may be tried straight into the table.
@@ -56,13 +61,21 @@ impl Outlook {
         self.wanted == 0
     }
 
+    /// Whether the table is expected to refuse rows.
+    pub(super) const fn refuses(&self) -> bool {
+        self.refuses
+    }
+
     /// The next batch will be like this one, of which so many rows were repeats.
     pub(super) fn learn(&mut self, books: &Books, repeats: u64, direct: Direct, careful: bool) {
         let accepted = books.read - books.rejected;
+        self.refuses = careful && books.rejected > 0;
         self.expect = if books.updated > books.inserted + books.unchanged {
             Expect::Changed
         } else if books.unchanged > books.inserted {
             Expect::Same
+        } else if books.inserted > 0 && books.inserted + books.rejected == books.read {
+            Expect::AllNew
         } else {
             Expect::New
         };
@@ -97,7 +110,10 @@ mod tests {
     fn what_most_rows_were_is_expected_next() {
         let mut outlook = Outlook::new(false);
         for (books, expect) in [
-            (batch(10, 0, 0), Expect::New),
+            (batch(10, 0, 0), Expect::AllNew),
+            (Books { rejected: 3, read: 13, ..batch(10, 0, 0) }, Expect::AllNew),
+            (Books { rejected: 13, read: 13, ..batch(0, 0, 0) }, Expect::New),
+            (batch(10, 1, 0), Expect::New),
             (batch(1, 9, 0), Expect::Changed),
             (batch(1, 0, 9), Expect::Same),
             (batch(5, 5, 5), Expect::New),

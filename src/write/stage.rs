@@ -132,26 +132,53 @@ async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Resu
     count_staged(session).await
 }
 
-/// COPY left rows out: they convert one by one, for the reason and the column.
+/// COPY left rows out: the server is asked for the reason and the column of each, and where it has none to tell the row is
+/// converted by itself.
 async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
-    let present = session.run(&format!("SELECT s0 FROM {}", names::STAGE)).await?;
-    let present: HashSet<u64> = present
-        .into_iter()
-        .flat_map(|outcome| outcome.rows)
-        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
-        .collect();
+    let sql = format!("SELECT string_agg(s0::text, ' ') FROM {}", names::STAGE);
+    let present = session.run(&sql).await?;
+    let present = present.first().and_then(Outcome::value).unwrap_or_default();
+    let present: HashSet<u64> = present.split(' ').filter_map(|seq| seq.parse().ok()).collect();
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
-    for chunk in &batch.chunks {
-        let missing: Vec<Bytes> = (0..chunk.rows.len())
-            .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
-            .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
-            .collect();
-        if !missing.is_empty() {
-            session.copy_in(&names::copy(names::TEXT, &chunk.columns, false), missing.into_iter()).await?;
+    let mut missing = 0;
+    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
+        let rows: Vec<Bytes> = run.iter().flat_map(|chunk| missing_of(chunk, &present)).collect();
+        if !rows.is_empty() {
+            missing += rows.len() as u64;
+            let sql = names::copy(names::TEXT, &run[0].columns, false);
+            session.copy_in(&sql, rows.into_iter()).await?;
         }
+    }
+    let explained = match explain(plan, session, batch).await {
+        Ok(explained) => explained,
+        Err(error) if error.lost => return Err(error),
+        Err(error) => {
+            tracing::debug!(partition = batch.partition, ?error, "values are converted one by one");
+            session.run("ROLLBACK TO SAVEPOINT dbload_explain").await?;
+            0
+        }
+    };
+    if explained == missing {
+        return Ok(present.len() as u64);
     }
     session.run(&convert::block(plan, batch)).await?;
     count_staged(session).await
+}
+
+/// The rows of a chunk that are not among these.
+fn missing_of<'a>(chunk: &'a Chunk, present: &'a HashSet<u64>) -> impl Iterator<Item = Bytes> + 'a {
+    (0..chunk.rows.len())
+        .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
+        .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
+}
+
+/// How many of the rows in the text staging the server could explain. An input function may still raise, hstore's for one.
+async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+    let sql = format!(
+        "SAVEPOINT dbload_explain;\n{};\nRELEASE SAVEPOINT dbload_explain",
+        convert::explain(plan, batch)
+    );
+    Ok(session.run(&sql).await?.get(1).map_or(0, |outcome| outcome.affected))
 }
 
 async fn count_staged(session: &Session) -> Result<u64, ErrorView> {

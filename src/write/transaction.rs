@@ -1,7 +1,7 @@
 //! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
 
 use crate::account::{Books, SourceBooks};
-use crate::batch::{Batch, Keys};
+use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
 use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
 use crate::schema::Mode;
@@ -12,7 +12,7 @@ use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
 use super::rejects::{Originals, StoredReject};
 use super::writer::LedgerRef;
-use super::{careful, direct, fold, merge, names, rejects, stage};
+use super::{direct, judge, names, rejects, stage};
 
 /// How a batch is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,7 @@ impl Path {
     pub(super) const fn converts(self) -> bool {
         matches!(self, Self::Converting | Self::ConvertingCareful)
     }
-    const fn is_careful(self) -> bool {
+    pub(super) const fn is_careful(self) -> bool {
         matches!(self, Self::Careful | Self::ConvertingCareful)
     }
     /// The path to take when conversion was refused.
@@ -50,6 +50,25 @@ pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
     pub(super) outlook: Outlook,
+    /// These are the rows that are left of a batch of which others were set aside.
+    pub(super) apart: bool,
+}
+
+impl Way {
+    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each.
+    pub(super) fn all_new(self, plan: &WritePlan) -> bool {
+        self.outlook.expect == Expect::AllNew
+            && self.conflicts == Conflicts::NotExpected
+            && plan.mode == Mode::Upsert
+            && plan.key_index.is_some()
+            && !plan.paths.may_swallow
+    }
+
+    /// The unique index of the key, where a stored key is not expected and would mean another program.
+    pub(super) fn cheap_key(self, plan: &WritePlan) -> Option<&str> {
+        let key = plan.key_index.filter(|_| self.conflicts == Conflicts::NotExpected)?;
+        Some(&plan.table().unique[key].name)
+    }
 }
 
 /// Where a transaction failed.
@@ -140,7 +159,7 @@ pub(super) async fn write(
     let copied = std::time::Instant::now();
     if staged > 0 {
         let verdict =
-            merge_staged(plan, session, rest, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+            judge::merge(plan, session, rest, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books.add(&verdict.books);
@@ -197,129 +216,6 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
     batch.sources.iter().map(|s| books(s.source, s.read)).collect()
 }
 
-struct Verdict {
-    books: Books,
-    careful: bool,
-}
-
-/// Merges the staged rows, by the path asked for, or by the careful one where the rows themselves ask for it.
-async fn merge_staged(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    way: Way,
-    staged: u64,
-) -> Result<Verdict, ErrorView> {
-    let mut careful = way.path.is_careful() || plan.paths.always_careful.is_some();
-    let mut repeated = 0;
-    if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
-        let probe = session.run(&fold::probe(plan)).await?;
-        repeated = number(probe.first(), 0)?;
-        let row = probe.first().and_then(|outcome| outcome.rows.first());
-        let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
-        careful =
-            repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
-    }
-    if !careful {
-        careful = match merge::unique_elsewhere(plan, batch) {
-            None => false,
-            Some(None) => true,
-            Some(Some(probe)) => {
-                let outcomes = session.run(&probe).await?;
-                outcomes.first().and_then(Outcome::value) == Some("t")
-            }
-        };
-    }
-    if careful {
-        return Ok(Verdict { books: run_careful(plan, session, batch).await?, careful: true });
-    }
-    let mut skipped = 0;
-    if repeated > 0 && plan.mode == Mode::Update {
-        skipped = affected(session, &fold::drop_unknown(plan)).await?;
-        let probe = session.run(&fold::probe(plan)).await?;
-        repeated = number(probe.first(), 0)?;
-    }
-    if repeated > 0 {
-        session.run(&fold::fold(plan, batch)).await?;
-    }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way)).await?;
-    books.deduplicated = repeated;
-    books.skipped += skipped;
-    Ok(Verdict { books, careful: false })
-}
-
-async fn run_careful(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<Books, ErrorView> {
-    let sql = format!(
-        "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
-        names::refused_table(plan),
-        careful::block(plan, batch)
-    );
-    let outcomes = session.run(&sql).await?;
-    let counts = outcomes.last().and_then(Outcome::value).unwrap_or_default();
-    let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
-    let mut next = || counts.next().unwrap_or(0);
-    Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
-}
-
-async fn run_fast(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    (rows, way): (u64, Way),
-) -> Result<Books, ErrorView> {
-    let mut books = Books::default();
-    let update = merge::update(plan, batch);
-    if way.outlook.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
-        let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
-        // All of them are as they should be, in one look: there is nothing to do.
-        if number(outcomes.first(), 0)? == rows {
-            return Ok(Books { unchanged: rows, ..books });
-        }
-    }
-    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
-    // two statements is left alone by the insert and seen by an update behind it.
-    if way.outlook.expect == Expect::Changed
-        && !plan.paths.may_swallow
-        && let Some(sql) = &update
-    {
-        books.updated = affected(session, sql).await?;
-    }
-    if books.updated < rows
-        && let Some(sql) = merge::insert(plan, batch, way.conflicts)
-    {
-        books.inserted = affected(session, &sql).await?;
-    }
-    if books.updated + books.inserted < rows
-        && let Some(sql) = &update
-    {
-        books.updated += affected(session, sql).await?;
-    }
-    let rest = rows.saturating_sub(books.inserted + books.updated);
-    match plan.mode {
-        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
-        Mode::Append | Mode::Ignore => books.skipped = rest,
-        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
-        Mode::Upsert | Mode::Update if rest > 0 => {
-            let outcomes = session.run(&merge::count_unchanged(plan, batch)).await?;
-            books.unchanged = number(outcomes.first(), 0)?.min(rest);
-            books.skipped = rest - books.unchanged;
-        }
-        Mode::Upsert | Mode::Update => {}
-    }
-    Ok(books)
-}
-
-async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
-    Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
-}
-
-pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
-    outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
-        message: "the server's answer is not a number".to_owned(),
-        ..ErrorView::default()
-    })
-}
-
 /// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one round trip: the fence
 /// raises before COMMIT if the batch is not the next one.
 async fn commit(
@@ -359,4 +255,11 @@ async fn commit(
         }
         Err((_, error)) => Err(Failed { at: FailedAt::Commit, error }),
     }
+}
+
+pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
+    outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
+        message: "the server's answer is not a number".to_owned(),
+        ..ErrorView::default()
+    })
 }

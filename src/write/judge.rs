@@ -1,0 +1,192 @@
+//! From staged rows to stored ones: which way a staged batch is merged, and what it comes to.
+
+use crate::account::Books;
+use crate::batch::{Batch, Keys};
+use crate::pg::{Action, ErrorView, Outcome, Session, Stage, classify};
+use crate::schema::Mode;
+
+use super::merge::Stored;
+use super::names::{ASIDE, STAGE};
+use super::outlook::Expect;
+use super::plan::WritePlan;
+use super::transaction::{Way, number};
+use super::{aside, careful, fold, merge, names, ties};
+
+/// What staged rows came to.
+pub(super) struct Verdict {
+    pub(super) books: Books,
+    /// Some of them went record by record; what was refused is in its table.
+    pub(super) careful: bool,
+}
+
+/// Merges the staged rows as a set, or record by record where the path asks for it, the rows themselves do, or the last batch
+/// was of that kind: then those alone that ask for it, if they can be told from the others.
+pub(super) async fn merge(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    way: Way,
+    staged: u64,
+) -> Result<Verdict, ErrorView> {
+    let mut careful = way.path.is_careful() || way.outlook.refuses() || plan.paths.always_careful.is_some();
+    let mut repeated = 0;
+    if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let probe = session.run(&fold::probe(plan)).await?;
+        repeated = number(probe.first(), 0)?;
+        let row = probe.first().and_then(|outcome| outcome.rows.first());
+        let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
+        careful =
+            repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
+    }
+    // Inserts alone are refused or they are not, whatever their order.
+    if !careful && !way.all_new(plan) {
+        careful = match ties::probe(plan, batch) {
+            None => false,
+            Some(None) => true,
+            Some(Some(probe)) => {
+                let outcomes = session.run(&probe).await?;
+                outcomes.first().and_then(Outcome::value) == Some("t")
+            }
+        };
+    }
+    if careful {
+        return merge_apart(plan, session, batch, way, staged).await;
+    }
+    let mut skipped = 0;
+    if repeated > 0 && plan.mode == Mode::Update {
+        skipped = affected(session, &fold::drop_unknown(plan)).await?;
+        let probe = session.run(&fold::probe(plan)).await?;
+        repeated = number(probe.first(), 0)?;
+    }
+    if repeated > 0 {
+        session.run(&fold::fold(plan, batch)).await?;
+    }
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way)).await?;
+    books.deduplicated = repeated;
+    books.skipped += skipped;
+    Ok(Verdict { books, careful: false })
+}
+
+/// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they cannot be told apart.
+async fn merge_apart(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    way: Way,
+    staged: u64,
+) -> Result<Verdict, ErrorView> {
+    if let Some(set_aside) = aside::set_aside(plan, batch) {
+        let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
+        session.run(&format!("{aside};\n{refused};\nSAVEPOINT dbload_aside")).await?;
+        let apart = affected(session, &set_aside).await;
+        let books = match apart {
+            // Nothing speaks against the rows but what the last batch was like.
+            Ok(0) if !way.path.is_careful() => {
+                session.run("RELEASE SAVEPOINT dbload_aside").await?;
+                let books = run_fast(plan, session, batch, (staged, way)).await?;
+                return Ok(Verdict { books, careful: false });
+            }
+            Ok(apart) if 0 < apart && apart < staged => {
+                run_apart(plan, session, batch, (staged - apart, Way { apart: true, ..way })).await.map(Some)
+            }
+            // What the table has refused before is among the others; or there are none.
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match books {
+            Ok(Some(books)) => return Ok(Verdict { books, careful: true }),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(partition = batch.partition, ?error, "rows that were not set aside refused");
+                if classify(Stage::Merge { cheap_key: way.cheap_key(plan) }, &error) != Action::CarefulPath {
+                    return Err(error);
+                }
+            }
+        }
+        session.run("ROLLBACK TO SAVEPOINT dbload_aside").await?;
+    }
+    Ok(Verdict { books: run_careful(plan, session, batch, STAGE, way).await?, careful: true })
+}
+
+async fn run_apart(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    rest: (u64, Way),
+) -> Result<Books, ErrorView> {
+    let mut books = run_fast(plan, session, batch, rest).await?;
+    books.add(&run_careful(plan, session, batch, ASIDE, rest.1).await?);
+    Ok(books)
+}
+
+async fn run_careful(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    rows: &str,
+    way: Way,
+) -> Result<Books, ErrorView> {
+    let sql = format!(
+        "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
+        names::refused_table(plan),
+        careful::block(plan, batch, rows, way.outlook.expect)
+    );
+    let outcomes = session.run(&sql).await?;
+    let counts = outcomes.last().and_then(Outcome::value).unwrap_or_default();
+    let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
+    let mut next = || counts.next().unwrap_or(0);
+    Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
+}
+
+async fn run_fast(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    (rows, way): (u64, Way),
+) -> Result<Books, ErrorView> {
+    let mut books = Books::default();
+    let stored = if way.all_new(plan) { Stored::NotExpected } else { Stored::LookedUp };
+    let update = merge::update(plan, batch, way.apart);
+    if way.outlook.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
+        // All of them are as they should be, in one look: there is nothing to do.
+        if number(outcomes.first(), 0)? == rows {
+            return Ok(Books { unchanged: rows, ..books });
+        }
+    }
+    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
+    // two statements is left alone by the insert and seen by an update behind it.
+    if way.outlook.expect == Expect::Changed
+        && !plan.paths.may_swallow
+        && let Some(sql) = &update
+    {
+        books.updated = affected(session, sql).await?;
+    }
+    if books.updated < rows
+        && let Some(sql) = merge::insert(plan, batch, way.conflicts, stored)
+    {
+        books.inserted = affected(session, &sql).await?;
+    }
+    if books.updated + books.inserted < rows
+        && let Some(sql) = &update
+    {
+        books.updated += affected(session, sql).await?;
+    }
+    let rest = rows.saturating_sub(books.inserted + books.updated);
+    match plan.mode {
+        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
+        Mode::Append | Mode::Ignore => books.skipped = rest,
+        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
+        Mode::Upsert | Mode::Update if rest > 0 => {
+            let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
+            books.unchanged = number(outcomes.first(), 0)?.min(rest);
+            books.skipped = rest - books.unchanged;
+        }
+        Mode::Upsert | Mode::Update => {}
+    }
+    Ok(books)
+}
+
+async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
+    Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
+}
