@@ -289,10 +289,16 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
         let PartRows { mut bytes, rows, rejects, present_in_all, present_in_any } = part;
-        // Held until the batch has committed: not the room that it might have needed.
-        bytes.shrink_to_fit();
+        // Held until the batch has committed: not the room that it might have needed. Cut off, most of that would be a hole that
+        // is a little too small for the next one.
+        let bytes = if bytes.len() < bytes.capacity() / 2 {
+            Bytes::copy_from_slice(&bytes)
+        } else {
+            bytes.shrink_to_fit();
+            Bytes::from(bytes)
+        };
         let in_all = present_in_all.unwrap_or_default();
-        (Self { block, columns, bytes: Bytes::from(bytes), rows, in_all, in_any: present_in_any }, rejects)
+        (Self { block, columns, bytes, rows, in_all, in_any: present_in_any }, rejects)
     }
 }
 
