@@ -128,7 +128,7 @@ pub struct PoolReport {
     pub direct: u64,
     /// Of them, tried that way and refused by the table: they went by staging.
     pub direct_refused: u64,
-    /// Of them, by the careful path.
+    /// Of them, those of which rows went record by record.
     pub careful: u64,
     /// Tries beyond the first.
     pub retries: u64,

@@ -17,6 +17,7 @@
 )]
 
 mod architecture;
+mod aside;
 mod bottleneck;
 mod cli;
 mod conformance;

@@ -7,8 +7,11 @@ use super::error::LedgerError;
 use super::owner::Owner;
 use super::run::{NewRun, Place, StoredSource};
 
-/// Rejects that one statement fetches for the reject file: no limit on statements is met by it.
+/// Rejects that one statement fetches for the reject file: no limit on statements is met by it. Of long originals, which may have
+/// megabytes each, no more than have so many bytes together, but the last.
 const REJECTS_PAGE: u32 = 20_000;
+const LONG_BYTES: u32 = 64 << 10;
+const LONG_BYTES_PAGE: u32 = 2 << 20;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
 pub(super) const COMPLETED_APPENDS: &str =
@@ -372,33 +375,39 @@ pub fn rejects_query(run: &str) -> String {
     format!("SELECT * FROM _dbload.reject WHERE run = {}", literal(run))
 }
 
-/// Hands out a page of rejects behind a place, in source order, one by one: originals may have megabytes each. Where the next
-/// page begins, if there may be one.
+/// Hands out a page of rejects behind a place, in source order, one by one. Where the next page
+/// begins; `None`: there were none.
 pub async fn each_reject_after(
     session: &Session,
     run: &str,
     after: (u32, u64),
     each: &mut dyn FnMut(RejectRow),
 ) -> Result<Option<(u32, u64)>, LedgerError> {
+    // In the order of the index: the planner knows nothing of a table that was just filled, and would sort all that is left of it
+    // for each page.
     let sql = format!(
-        "SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
-         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\n', '') \
-         FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
-         ORDER BY source, record LIMIT {REJECTS_PAGE}",
+        "BEGIN READ ONLY;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL enable_seqscan = off;\n\
+         SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', '') \
+         FROM (SELECT r.*, sum(long) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - long AS before \
+               FROM (SELECT *, CASE WHEN greatest(octet_length(original), octet_length(raw), octet_length(raw_bytes)) > {LONG_BYTES} \
+                       THEN greatest(octet_length(original), octet_length(raw), octet_length(raw_bytes)) ELSE 0 END AS long \
+                     FROM _dbload.reject WHERE run = {} AND (source, record) > ({}, {}) \
+                     ORDER BY source, record LIMIT {REJECTS_PAGE}) r) page \
+         WHERE before < {LONG_BYTES_PAGE} ORDER BY source, record;\nCOMMIT",
         literal(run),
         after.0,
         after.1
     );
-    let (mut rows, mut last) = (0, None);
+    let mut last = None;
     let mut page = |row: Vec<Option<String>>| {
-        rows += 1;
         if let Some(reject) = reject_of(row) {
             last = Some((reject.source, reject.record));
             each(reject);
         }
     };
     session.each_row(&sql, &mut page).await.map_err(failed("read the rejects"))?;
-    Ok(last.filter(|_| rows == REJECTS_PAGE))
+    Ok(last)
 }
 
 fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {

@@ -129,7 +129,7 @@ impl Session {
         Ok(outcomes(messages))
     }
 
-    /// Runs a query and hands out its rows as they come: however many there are, few are in memory.
+    /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are in memory.
     pub async fn each_row(
         &self,
         sql: &str,
@@ -146,7 +146,10 @@ impl Session {
             }
             Ok(())
         };
-        self.answered(sql, all).await
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.answered(sql, all).await?;
+        self.transaction_ended();
+        Ok(())
     }
 
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is closed.
