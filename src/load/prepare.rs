@@ -24,7 +24,7 @@ use super::ahead::Ahead;
 use super::error::LoadError;
 use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
-use super::race::open;
+use super::race::{leave_one, open};
 use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
 use super::settings::{identity, settings, staging};
 use super::unledgered::Unledgered;
@@ -157,9 +157,8 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         let identity = identity(self.job, &plan.table.name)?;
-        // The ledger's connection is the one connection now: there may be no other.
         drop(session);
-        pool.drop_idle();
+        leave_one(&pool);
         let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
         let appends = ledger.completed_appends(plan.table.oid).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
@@ -222,7 +221,7 @@ impl Start<'_> {
             return self.create_in(pool, session, new, &owner).await;
         }
         drop(session);
-        pool.drop_idle();
+        leave_one(&pool);
         let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
         let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {

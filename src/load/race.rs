@@ -46,6 +46,13 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     }
 }
 
+/// Makes room for the ledger's connection: there are never more than the pool may have.
+pub(super) fn leave_one(pool: &Pool) {
+    if pool.max_size() == 1 {
+        pool.drop_idle();
+    }
+}
+
 /// A session.
 pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
     let since = Instant::now();

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::schema::{Check, Column, ForeignKey, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
+use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
 
+use super::constraints;
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
 use crate::schema::{Ident, IdentError, TableName, literal};
@@ -118,14 +119,19 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
     let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
     let columns_version = row.text()?;
-    let details = session.run(&detail_queries(oid)).await?;
-    let [columns, types, attributes, indexes, judged, referring] = details.as_slice() else {
+    let details = session.run(&detail_queries(oid, checks, fks)).await?;
+    let [columns, types, attributes, indexes, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
     };
+    let none = Outcome::default();
+    let mut judges = judges.iter();
+    let mut asked = |was: bool| if was { judges.next().unwrap_or(&none) } else { &none };
+    let (judged, referring) = (asked(checks), asked(fks));
     let types = Types::read(types, attributes)?;
     let columns = read_columns(columns, &types)?;
     let unique = read_indexes(indexes, &columns)?;
-    let (own_checks, own_fks) = (read_checks(judged, &columns)?, read_foreign_keys(referring, &columns)?);
+    let (own_checks, own_fks) =
+        (constraints::read_checks(judged, &columns)?, constraints::read_foreign_keys(referring, &columns)?);
     let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
     Ok(Some(Table {
         name: qualified,
@@ -198,8 +204,9 @@ pub fn columns_version(relation: impl fmt::Display) -> String {
     )
 }
 
-/// Columns, types, attributes of composite types, unique indexes, CHECK constraints, foreign keys column by column.
-fn detail_queries(oid: u32) -> String {
+/// Columns, types, attributes of composite types, unique indexes; and where there are any, CHECK constraints, and foreign keys
+/// column by column: a new session takes milliseconds to plan that.
+fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     let closure = format!(
         "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
            WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped \
@@ -209,7 +216,7 @@ fn detail_queries(oid: u32) -> String {
                     WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) next \
           WHERE next.oid <> 0)"
     );
-    format!(
+    let mut sql = format!(
         "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
            a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
            pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_class'::pg_catalog.regclass), \
@@ -248,20 +255,17 @@ fn detail_queries(oid: u32) -> String {
                     WHERE oc.oid = i.indclass[k] AND oc.opcmethod = 403), 'OPERATOR(pg_catalog.=)'), ' ' ORDER BY k) \
               FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k) \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
-         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname;\n\
-         SELECT pg_catalog.array_to_string(k.conkey, ' '), pg_catalog.pg_get_expr(k.conbin, k.conrelid) \
-         FROM pg_catalog.pg_constraint k WHERE k.conrelid = {oid} AND k.contype = 'c' ORDER BY k.conname;\n\
-         SELECT k.oid, pg_catalog.quote_ident(pn.nspname) || '.' || pg_catalog.quote_ident(p.relname), k.conkey[i], \
-           pg_catalog.quote_ident(a.attname), 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' \
-         FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class p ON p.oid = k.confrelid \
-         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace \
-         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) i \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = k.confkey[i] \
-         JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[i] \
-         JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
-         WHERE k.conrelid = {oid} AND k.contype = 'f' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint up \
-            WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid) ORDER BY k.oid, i"
-    )
+         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname"
+    );
+    if checks {
+        sql += ";\n";
+        sql += &constraints::checks_query(oid);
+    }
+    if fks {
+        sql += ";\n";
+        sql += &constraints::foreign_keys_query(oid);
+    }
+    sql
 }
 
 fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, CatalogError> {
@@ -366,57 +370,31 @@ fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Uniq
         .collect()
 }
 
-fn ordinal(columns: &[(i32, Column)], number: i32) -> Option<usize> {
+pub(super) fn ordinal(columns: &[(i32, Column)], number: i32) -> Option<usize> {
     columns.iter().position(|(n, _)| *n == number)
 }
 
-/// The constraints that name none but columns of the table: 0 is the whole row, less than 0 a system column.
-fn read_checks(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Check>, CatalogError> {
-    let mut checks = Vec::with_capacity(outcome.rows.len());
-    for row in &outcome.rows {
-        let mut row = Row(row.iter());
-        let Some(numbers) = row.next() else { continue };
-        let ordinals = numbers.split(' ').map(|n| ordinal(columns, n.parse().ok()?));
-        if let Some(columns) = ordinals.collect() {
-            checks.push(Check { columns, expression: row.text()? });
-        }
-    }
-    Ok(checks)
-}
-
-/// A row a column; the rows of a constraint follow each other.
-fn read_foreign_keys(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<ForeignKey>, CatalogError> {
-    let mut keys: Vec<(u32, ForeignKey)> = Vec::new();
-    for row in &outcome.rows {
-        let mut row = Row(row.iter());
-        let (constraint, parent) = (row.number()?, row.text()?);
-        let own = ordinal(columns, row.number()?).ok_or(CatalogError::Answer)?;
-        let column = (own, row.text()?, row.text()?);
-        match keys.last_mut() {
-            Some((last, key)) if *last == constraint => key.columns.push(column),
-            _ => keys.push((constraint, ForeignKey { parent, columns: vec![column] })),
-        }
-    }
-    Ok(keys.into_iter().map(|(_, key)| key).collect())
-}
-
 /// A row of the answer, read from left to right.
-struct Row<'a>(std::slice::Iter<'a, Option<String>>);
+pub(super) struct Row<'a>(std::slice::Iter<'a, Option<String>>);
 
 impl<'a> Row<'a> {
+    pub(super) fn of(row: &'a [Option<String>]) -> Self {
+        Self(row.iter())
+    }
+
     fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
         Some(Self(outcome?.rows.first()?.iter()))
     }
 
-    fn next(&mut self) -> Option<String> {
+    pub(super) fn next(&mut self) -> Option<String> {
         self.0.next().cloned().flatten()
     }
 
-    fn text(&mut self) -> Result<String, CatalogError> {
+    pub(super) fn text(&mut self) -> Result<String, CatalogError> {
         self.next().ok_or(CatalogError::Answer)
     }
 
-    fn number<N: std::str::FromStr>(&mut self) -> Result<N, CatalogError> {
+    pub(super) fn number<N: std::str::FromStr>(&mut self) -> Result<N, CatalogError> {
         self.text()?.parse().map_err(|_| CatalogError::Answer)
     }
 

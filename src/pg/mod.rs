@@ -8,6 +8,7 @@
 
 pub mod catalog;
 mod connect;
+mod constraints;
 pub mod dsn;
 mod error;
 mod frames;
