@@ -77,8 +77,11 @@ async fn merge_apart(
 ) -> Result<Verdict, ErrorView> {
     if let Some(set_aside) = aside::set_aside(plan, batch) {
         let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
-        session.run(&format!("{aside};\n{refused};\nSAVEPOINT dbload_aside")).await?;
+        // Leave to hash what a batch has, which the planner overrates: else it would look through the whole for each row.
+        let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
+        session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
         let apart = affected(session, &set_aside).await;
+        tracing::debug!(partition = batch.partition, staged, ?apart, "rows set aside");
         let books = match apart {
             // Nothing speaks against the rows but what the last batch was like.
             Ok(0) if !way.path.is_careful() => {
