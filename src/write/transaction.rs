@@ -4,7 +4,7 @@ use crate::account::{Books, SourceBooks};
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
 use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
-use crate::schema::Mode;
+use crate::schema::{Mode, Relation};
 
 use super::changed::refuse_changed_table;
 use super::merge::Conflicts;
@@ -55,12 +55,14 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each.
+    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
+    /// partitioned table it is a partition's that the server names.)
     pub(super) fn all_new(self, plan: &WritePlan) -> bool {
         self.outlook.expect == Expect::AllNew
             && self.conflicts == Conflicts::NotExpected
             && plan.mode == Mode::Upsert
             && plan.key_index.is_some()
+            && plan.table().relation == Relation::Table
             && !plan.paths.may_swallow
     }
 
