@@ -108,7 +108,7 @@ fn load(many: u64, one_in: u64, kinds: &[(&str, &str)], words: &str) -> (f64, u6
 #[ignore = "minutes: make hostile"]
 fn half_a_gigabyte_with_one_bad_record_in_a_hundred() {
     let scale: u64 = std::env::var("HOSTILE_SCALE").map_or(10, |s| s.parse().unwrap());
-    let many = 2_100_000 / scale;
+    let many = 2_400_000 / scale;
     let (seconds, bytes) = load(many, 100, &KINDS, "");
     println!("{many} records, {} MB, one bad in 100: {seconds:.2} s", bytes / 1_000_000);
 }
