@@ -26,7 +26,7 @@ pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal
 pub use crate::secret::Secret;
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
-pub use mark::{end_marked, mark};
+pub use mark::{end_marked, end_marked_writer, mark};
 pub use pool::{Client, Pool, connect_pool};
 pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{

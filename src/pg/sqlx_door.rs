@@ -40,7 +40,7 @@ const SLOT_PAUSE: Duration = Duration::from_millis(20);
 pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     let dsn = pool.dsn();
     let log_in = async |server, tls, tls_use| {
-        as_soon_as_there_is_a_slot(async || connect(dsn, server, tls, tls_use).await).await
+        as_soon_as_there_is_a_slot(pool, async || connect(dsn, server, tls, tls_use).await).await
     };
     // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
     if let (Some(found), false) = (pool.found(), dsn.channel_binding == ChannelBinding::Require)
@@ -52,7 +52,7 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     // A connector of its own: a certificate that is pinned here must not be asked of the pool's next server.
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = as_soon_as_there_is_a_slot(async || open(dsn, tls.as_ref()).await).await?;
+    let session = as_soon_as_there_is_a_slot(pool, async || open(dsn, tls.as_ref()).await).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
@@ -63,7 +63,9 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     log_in(server, tls.as_ref(), session.tls_use).await
 }
 
+/// What the pool keeps idle is given up for it, where the server has no other.
 async fn as_soon_as_there_is_a_slot<T>(
+    pool: &Pool,
     mut login: impl AsyncFnMut() -> Result<T, PgError>,
 ) -> Result<T, PgError> {
     let since = Instant::now();
@@ -75,6 +77,7 @@ async fn as_soon_as_there_is_a_slot<T>(
         if !full || since.elapsed() >= SLOT_PATIENCE {
             return outcome;
         }
+        pool.drop_idle();
         tokio::time::sleep(SLOT_PAUSE).await;
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, ledger: Option<&LedgerRef>)
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
         .collect();
-    calls.extend(ledger.map(|ledger| mark(&ledger.run)));
+    calls.extend(ledger.map(|ledger| mark(&ledger.run, batch.partition)));
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
     format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))

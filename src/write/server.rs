@@ -4,11 +4,12 @@
 //! server in memory, with a clock of its own. This decides nothing; what an answer means is `protocol`'s to say.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Pool, Session, is_missing_object, literal};
+use crate::pg::{ErrorView, Pool, Session, end_marked_writer, is_missing_object, literal};
 
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
@@ -47,6 +48,31 @@ pub(super) struct Postgres {
     pub(super) pool: Pool,
     pub(super) ledger: Option<LedgerRef>,
     pub(super) originals: Originals,
+    /// A session was lost, and may still be in a transaction.
+    pub(super) has_lost: AtomicBool,
+}
+
+impl Postgres {
+    /// A session; of the one before, if it was lost, nothing is left: while the server waits for the rest of a COPY it keeps what it has
+    /// locked for as long as it likes, and the batch would wait for itself.
+    async fn session(&self) -> Result<Session, ErrorView> {
+        let session = Session::open(&self.pool).await?;
+        if self.has_lost.swap(false, Ordering::Relaxed)
+            && let Some(ledger) = &self.ledger
+            && let Err(error) = session.run(&end_marked_writer(&ledger.run, self.partition)).await
+        {
+            tracing::debug!(partition = self.partition, ?error, "the lost session was not ended");
+            if error.lost {
+                self.has_lost.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(session)
+    }
+
+    fn lost(&self) {
+        self.has_lost.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Server for Postgres {
@@ -64,14 +90,13 @@ impl Server for Postgres {
     }
 
     async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
-        let session =
-            Session::open(&self.pool).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        let session = self.session().await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, way).await;
-        if let Err(failed) = &outcome
-            && !failed.error.lost
-        {
-            session.roll_back().await;
+        match &outcome {
+            Err(failed) if failed.error.lost => self.lost(),
+            Err(_) => session.roll_back().await,
+            Ok(_) => {}
         }
         outcome
     }
@@ -79,7 +104,7 @@ impl Server for Postgres {
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
-        let session = Session::open(&self.pool).await?;
+        let session = self.session().await?;
         let sql = format!(
             "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
@@ -91,7 +116,9 @@ impl Server for Postgres {
         let outcomes = match session.begin(&sql).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                if !error.lost {
+                if error.lost {
+                    self.lost();
+                } else {
                     session.roll_back().await;
                 }
                 // No ledger, no checkpoint.

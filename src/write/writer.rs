@@ -4,7 +4,7 @@
 //! do next, `committer` does it, `server` speaks to PostgreSQL.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use tokio::sync::mpsc;
 
@@ -165,6 +165,7 @@ impl Writer {
             pool: self.pool,
             ledger: self.ledger,
             originals: self.originals,
+            has_lost: AtomicBool::new(false),
         };
         let committer = Committer {
             partition: self.partition,

@@ -274,6 +274,25 @@ fn a_connection_that_falls_silent_is_noticed() {
 }
 
 #[test]
+fn a_session_that_fell_silent_in_mid_copy_does_not_stand_in_its_own_way() {
+    // Its batch is merged, and its rejects are on their way: until the server is told to end it, its keys are locked, and none of
+    // the server's limits applies.
+    fn reject(message: &Message) -> bool {
+        // A row of the ledger begins with the run's id.
+        let id = message.body.split(|&byte| byte == b'\t').next().unwrap_or_default();
+        copy_data(message) && id.len() == 12 && id.iter().all(u8::is_ascii_hexdigit)
+    }
+    for pool in POOLS {
+        let load = Load::new(Kind::Upsert, 3_000);
+        let proxy = Proxy::to(load.scene.db.url(), vec![Fault::on(reject, Act::Stall).nth(1)]);
+        let words = format!("--pool-size {pool} --statement-timeout 1s --retry-for 30s");
+        let outcome = load.through(&proxy.url(), &words).run();
+        assert_eq!(proxy.struck(), 1, "{outcome}");
+        assert_eq!(load.check(outcome).attempts, 1);
+    }
+}
+
+#[test]
 fn a_server_that_falls_silent_before_the_first_row_ends_the_load() {
     // The ledger is asked by another driver than the rows are written with.
     let load = Load::new(Kind::Upsert, 300);
