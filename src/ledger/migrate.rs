@@ -26,6 +26,11 @@ fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
+/// Whether the ledger is as new as this program.
+pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    Ok(version(connection).await? == newest(&migrator()))
+}
+
 /// Brings the ledger up to date, if it is not.
 pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), LedgerError> {
     let migrator = migrator();

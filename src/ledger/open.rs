@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, end_marked, literal};
+use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
@@ -28,6 +28,8 @@ pub struct Ledger {
     connection: PgConnection,
     /// How long an answer may take.
     limit: Option<Duration>,
+    /// It needs no migration.
+    is_current: bool,
 }
 
 /// An unfinished run, before it is taken over.
@@ -68,12 +70,29 @@ impl Unfinished {
 }
 
 impl Ledger {
-    /// Connects, and migrates the ledger if it is behind.
-    pub async fn open(pool: &Pool, role: &str) -> Result<Self, LedgerError> {
-        let mut connection = connect_sqlx(pool).await?;
+    /// Connects.
+    pub async fn connect(pool: &Pool) -> Result<Self, LedgerError> {
+        Ok(Self { connection: connect_sqlx(pool).await?, limit: pool.answer_limit(), is_current: false })
+    }
+
+    /// Connects and looks, in one try and while a session of the pool is in use, which saves the time that a new connection takes.
+    /// `None` where that does not do: [`Ledger::connect`] tries harder, and says what is wrong.
+    pub async fn connect_beside(pool: &Pool) -> Option<Self> {
+        let mut connection = connect_sqlx_beside(pool).await?;
         let limit = pool.answer_limit();
-        answered(limit, migrate::ensure(&mut connection, role)).await?;
-        Ok(Self { connection, limit })
+        let failed = LedgerError::server("look for the ledger");
+        let look = async { migrate::is_current(&mut connection).await.map_err(failed) };
+        let is_current = answered(limit, look).await.ok()?;
+        Some(Self { connection, limit, is_current })
+    }
+
+    /// Migrates the ledger if it is behind.
+    pub async fn migrate(&mut self, role: &str) -> Result<(), LedgerError> {
+        if !self.is_current {
+            answered(self.limit, migrate::ensure(&mut self.connection, role)).await?;
+            self.is_current = true;
+        }
+        Ok(())
     }
 
     /// Closes the connection: from here on the pool has them all.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::event::{Event, Listener, Tally};
 use crate::http::{Client, Origins};
 use crate::job::Job;
-use crate::ledger::unfinished_sources;
+use crate::ledger::{Ledger, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table, server_facts};
 use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
 use crate::plan::{Refusal, refuse_staging};
@@ -52,12 +52,13 @@ pub(super) async fn look(
         return Err(refuse_staging(&facts.role, &facts.database).into());
     }
     let name = target_name(job, &inputs)?;
-    let table = read_table(&session, &name).await.map_err(|error| understood(error, &pool))?;
+    let (table, ledger) = futures::join!(read_table(&session, &name), ledger_beside(job, &pool));
+    let table = table.map_err(|error| understood(error, &pool))?;
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
         (None, web) => begin((job, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
     };
-    let mut start = Start { job, listener, facts, inputs, web, begun };
+    let mut start = Start { job, listener, facts, inputs, web, begun, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if job.verify => return Err(missing(&name).into()),
@@ -73,6 +74,14 @@ pub(super) async fn look(
         None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
         Some(new) => start.created(pool, session, new).await,
     }
+}
+
+/// The ledger's connection, where one will be wanted and there may be one more.
+async fn ledger_beside(job: &Job, pool: &Pool) -> Option<Ledger> {
+    if job.runs.no_ledger || job.dry_run || job.verify || pool.max_size() == 1 {
+        return None;
+    }
+    Ledger::connect_beside(pool).await
 }
 
 /// An answer that cannot be read names the server that gave it: it may be none.

@@ -91,6 +91,17 @@ pub(super) struct Start<'a> {
     pub(super) inputs: Vec<Input>,
     pub(super) web: Option<Web>,
     pub(super) begun: Begun,
+    /// Opened beside the first look at the table, if that could be.
+    pub(super) ledger: Option<Ledger>,
+}
+
+/// The transaction that a run is recorded in.
+#[derive(Clone, Copy)]
+enum Recording {
+    /// The one that has made the table.
+    Begun,
+    /// Its own. For an append, so many completed ones were looked at.
+    Own { appends: Option<u64> },
 }
 
 impl Start<'_> {
@@ -157,10 +168,11 @@ impl Start<'_> {
         }
         let owner = Owner::this_process();
         let identity = identity(self.job, &plan.table.name)?;
-        drop(session);
-        leave_one(&pool);
-        let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
-        let appends = ledger.completed_appends(plan.table.oid).await?;
+        let mut ledger = self.open_ledger(&pool, session).await?;
+        let appends = match plan.mode {
+            Mode::Append => Some(ledger.completed_appends(plan.table.oid).await?),
+            Mode::Upsert | Mode::Update | Mode::Ignore => None,
+        };
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
                 check_target(&mut ledger, &unfinished, target, &plan.table).await?;
@@ -185,7 +197,7 @@ impl Start<'_> {
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, &identity, &owner, Some(appends)).await?;
+        let run = self.record(&session, &plan, (&identity, &owner), Recording::Own { appends }).await?;
         drop(session);
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
@@ -199,7 +211,7 @@ impl Start<'_> {
 
     /// The table does not exist: it is created in the transaction that records the run.
     pub(super) async fn created(
-        self,
+        mut self,
         pool: Pool,
         session: Session,
         new: ToCreate,
@@ -220,9 +232,7 @@ impl Start<'_> {
         if self.job.runs.no_ledger {
             return self.create_in(pool, session, new, &owner).await;
         }
-        drop(session);
-        leave_one(&pool);
-        let mut ledger = Ledger::open(&pool, &self.facts.role).await?;
+        let mut ledger = self.open_ledger(&pool, session).await?;
         let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
@@ -234,6 +244,20 @@ impl Start<'_> {
         ledger.close().await;
         let session = open(&pool).await?;
         self.create_in(pool, session, new, &owner).await
+    }
+
+    /// The ledger, up to date. The session is given back: its connection may be the only one.
+    async fn open_ledger(&mut self, pool: &Pool, session: Session) -> Result<Ledger, LoadError> {
+        drop(session);
+        let mut ledger = match self.ledger.take() {
+            Some(ledger) => ledger,
+            None => {
+                leave_one(pool);
+                Ledger::connect(pool).await?
+            }
+        };
+        ledger.migrate(&self.facts.role).await?;
+        Ok(ledger)
     }
 
     /// An unfinished run can be gone on with, and the user has not said otherwise.
@@ -272,7 +296,7 @@ impl Start<'_> {
             None
         } else {
             let identity = identity(self.job, &plan.table.name)?;
-            Some(self.record(&session, &plan, &identity, owner, None).await?)
+            Some(self.record(&session, &plan, (&identity, owner), Recording::Begun).await?)
         };
         session.transaction_ended();
         drop(session);
@@ -283,15 +307,13 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Records a new run and commits. `appends`: the completed appends that were looked at; without, the transaction is
-    /// open already, and the table as new as the run.
+    /// Records a new run and commits.
     async fn record(
         &self,
         session: &Session,
         plan: &Plan,
-        identity: &str,
-        owner: &Owner,
-        appends: Option<u64>,
+        (identity, owner): (&str, &Owner),
+        recording: Recording,
     ) -> Result<RunInHand, LoadError> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
@@ -309,7 +331,10 @@ impl Start<'_> {
             sources: self.inputs.iter().map(Input::store).collect(),
         };
         let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let begin = if appends.is_some() { format!("{BEGIN_RECORDING};\n") } else { String::new() };
+        let (begin, appends) = match recording {
+            Recording::Begun => (String::new(), None),
+            Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),
+        };
         let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {

@@ -120,14 +120,17 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
     let columns_version = row.text()?;
     let details = session.run(&detail_queries(oid, checks, fks)).await?;
-    let [columns, types, attributes, indexes, judges @ ..] = details.as_slice() else {
+    let [columns, types, indexes, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
     };
     let none = Outcome::default();
     let mut judges = judges.iter();
     let mut asked = |was: bool| if was { judges.next().unwrap_or(&none) } else { &none };
     let (judged, referring) = (asked(checks), asked(fks));
-    let types = Types::read(types, attributes)?;
+    let mut types = Types::read(types)?;
+    if types.has_composites() {
+        types.read_attributes(session.run(&attributes_query(oid)).await?.first())?;
+    }
     let columns = read_columns(columns, &types)?;
     let unique = read_indexes(indexes, &columns)?;
     let (own_checks, own_fks) =
@@ -204,10 +207,9 @@ pub fn columns_version(relation: impl fmt::Display) -> String {
     )
 }
 
-/// Columns, types, attributes of composite types, unique indexes; and where there are any, CHECK constraints, and foreign keys
-/// column by column: a new session takes milliseconds to plan that.
-fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
-    let closure = format!(
+/// The types that the columns of a table are made of.
+fn reached_types(oid: u32) -> String {
+    format!(
         "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
            WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped \
          UNION SELECT next.oid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid, \
@@ -215,7 +217,23 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
              UNION SELECT a.atttypid FROM pg_catalog.pg_attribute a \
                     WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) next \
           WHERE next.oid <> 0)"
-    );
+    )
+}
+
+/// Attributes of the composite types among them.
+fn attributes_query(oid: u32) -> String {
+    format!(
+        "{} SELECT t.oid, a.attname, a.atttypid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
+         WHERE t.typtype = 'c' ORDER BY t.oid, a.attnum",
+        reached_types(oid)
+    )
+}
+
+/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
+/// takes milliseconds to plan that.
+fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
+    let closure = reached_types(oid);
     let mut sql = format!(
         "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
            a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
@@ -239,9 +257,6 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
          WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;\n\
          {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory \
          FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid;\n\
-         {closure} SELECT t.oid, a.attname, a.atttypid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
-         WHERE t.typtype = 'c' ORDER BY t.oid, a.attnum;\n\
          SELECT ic.relname, i.indisprimary, i.indisvalid, i.indpred IS NOT NULL, i.indexprs IS NOT NULL, \
            NOT i.indimmediate, coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), \
            i.indisexclusion, \
@@ -419,7 +434,7 @@ struct TypeRow {
 }
 
 impl Types {
-    fn read(types: &Outcome, attributes: &Outcome) -> Result<Self, CatalogError> {
+    fn read(types: &Outcome) -> Result<Self, CatalogError> {
         let mut read = Self { types: HashMap::new(), attributes: HashMap::new() };
         for row in &types.rows {
             let mut row = Row(row.iter());
@@ -434,12 +449,20 @@ impl Types {
             };
             read.types.insert(oid, entry);
         }
-        for row in &attributes.rows {
+        Ok(read)
+    }
+
+    fn has_composites(&self) -> bool {
+        self.types.values().any(|row| row.kind == "c")
+    }
+
+    fn read_attributes(&mut self, attributes: Option<&Outcome>) -> Result<(), CatalogError> {
+        for row in attributes.map(|outcome| outcome.rows.as_slice()).unwrap_or_default() {
             let mut row = Row(row.iter());
             let oid = row.number()?;
-            read.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
+            self.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
         }
-        Ok(read)
+        Ok(())
     }
 
     fn name(&self, oid: u32) -> Option<String> {

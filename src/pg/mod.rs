@@ -33,5 +33,5 @@ pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_missing_object, is_passing,
     may_be_changed_table,
 };
-pub use sqlx_door::connect_sqlx;
+pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
 pub use tls::TlsError;

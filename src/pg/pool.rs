@@ -11,6 +11,7 @@ use std::time::Duration;
 use deadpool_postgres::{Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::CancelToken;
 
@@ -50,6 +51,8 @@ pub(super) struct Found {
 struct Busy {
     next: AtomicU64,
     tokens: Mutex<HashMap<u64, CancelToken>>,
+    /// One of them has ended.
+    ended: Notify,
 }
 
 impl Busy {
@@ -67,6 +70,7 @@ pub(super) struct InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         self.busy.tokens().remove(&self.id);
+        self.busy.ended.notify_one();
     }
 }
 
@@ -130,6 +134,13 @@ impl Pool {
     pub fn has_idle(&self) -> bool {
         let status = self.inner.status();
         status.available > 0 || status.size < status.max_size
+    }
+
+    /// Waits until a connection is idle, or none is open: whoever then asks for one opens no further one beside those in use.
+    pub(super) async fn spare(&self) {
+        while self.inner.status().available == 0 && !self.busy.tokens().is_empty() {
+            self.busy.ended.notified().await;
+        }
     }
 
     /// Allows fewer (or more) connections; those in use stay until they are returned. Never below one.

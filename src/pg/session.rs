@@ -55,6 +55,13 @@ impl Session {
         Self::open_within(pool, pool.answer_limit()).await
     }
 
+    /// As [`Session::open`], but rather waits for another session to end than opens a further connection: for what can wait
+    /// and is done soon. A new connection costs more than that.
+    pub async fn open_spare(pool: &Pool) -> Result<Self, ErrorView> {
+        pool.spare().await;
+        Self::open(pool).await
+    }
+
     /// As [`Session::open`], with another limit.
     pub async fn open_within(pool: &Pool, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
         let client = pool.get().await.map_err(|error| match error.view() {

@@ -22,7 +22,7 @@ use super::connect::open;
 use super::dsn::{ChannelBinding, Dsn, Host, Server};
 use super::error::PgError;
 use super::frames::Guarded;
-use super::pool::Pool;
+use super::pool::{Found, Pool};
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -43,8 +43,7 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
         as_soon_as_there_is_a_slot(pool, async || connect(dsn, server, tls, tls_use).await).await
     };
     // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
-    if let (Some(found), false) = (pool.found(), dsn.channel_binding == ChannelBinding::Require)
-        && let Some(server) = dsn.servers.get(found.server)
+    if let Some((server, found)) = place_of(pool)
         && let Ok(connection) = log_in(server, pool.tls(), found.tls_use).await
     {
         return Ok(connection);
@@ -61,6 +60,18 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
         tls.pin();
     }
     log_in(server, tls.as_ref(), session.tls_use).await
+}
+
+/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do, whatever the reason.
+pub async fn connect_sqlx_beside(pool: &Pool) -> Option<PgConnection> {
+    let (server, found) = place_of(pool)?;
+    connect(pool.dsn(), server, pool.tls(), found.tls_use).await.ok()
+}
+
+/// Where the pool has just logged in, if a login of sqlx can be as safe there.
+fn place_of(pool: &Pool) -> Option<(&Server, Found)> {
+    let found = pool.found().filter(|_| pool.dsn().channel_binding != ChannelBinding::Require)?;
+    Some((pool.dsn().servers.get(found.server)?, found))
 }
 
 /// What the pool keeps idle is given up for it, where the server has no other.

@@ -41,6 +41,14 @@ pub(super) trait Server: Send + Sync {
     fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
 }
 
+/// Whether a session is worth a connection of its own.
+#[derive(Debug, Clone, Copy)]
+enum Urgency {
+    Now,
+    /// One that somebody else is done with will do.
+    WhenThereIsOne,
+}
+
 /// PostgreSQL, for one partition.
 pub(super) struct Postgres {
     pub(super) partition: u32,
@@ -55,8 +63,11 @@ pub(super) struct Postgres {
 impl Postgres {
     /// A session; of the one before, if it was lost, nothing is left: while the server waits for the rest of a COPY it keeps what it has
     /// locked for as long as it likes, and the batch would wait for itself.
-    async fn session(&self) -> Result<Session, ErrorView> {
-        let session = Session::open(&self.pool).await?;
+    async fn session(&self, urgency: Urgency) -> Result<Session, ErrorView> {
+        let session = match urgency {
+            Urgency::Now => Session::open(&self.pool).await?,
+            Urgency::WhenThereIsOne => Session::open_spare(&self.pool).await?,
+        };
         if self.has_lost.swap(false, Ordering::Relaxed)
             && let Some(ledger) = &self.ledger
             && let Err(error) = session.run(&end_marked_writer(&ledger.run, self.partition)).await
@@ -90,7 +101,9 @@ impl Server for Postgres {
     }
 
     async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
-        let session = self.session().await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
+        // A partition without rows only moves its checkpoint.
+        let urgency = if batch.rows == 0 { Urgency::WhenThereIsOne } else { Urgency::Now };
+        let session = self.session(urgency).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
         let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
         let outcome = transaction::write(&context, &session, batch, way).await;
         match &outcome {
@@ -104,7 +117,7 @@ impl Server for Postgres {
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
-        let session = self.session().await?;
+        let session = self.session(Urgency::Now).await?;
         let sql = format!(
             "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
