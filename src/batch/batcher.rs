@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span};
 
-use super::met::Met;
+use super::met::{Meeting, Met};
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
@@ -18,6 +18,9 @@ const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
 /// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
 const ROW_BYTES: usize = size_of::<Span>() + size_of::<RowMeta>() + 2 * size_of::<u64>();
+
+/// So many rows ahead, keys are brought near: as many as a processor has under way.
+const SOON: usize = 8;
 
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +63,9 @@ type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 struct Open {
     batch: Batch,
-    /// Of the keys in the batch.
-    hashes: Hashes,
-    /// Those of them that stand in the batch twice, or were met before.
-    repeated: Hashes,
     met: Met,
+    /// Hashes of the keys that stand in the batch twice, or were met before.
+    repeated: Hashes,
     /// Records up to here are committed already.
     resume: Position,
     idle_bytes: u64,
@@ -81,14 +82,14 @@ impl Batcher {
     /// A batcher whose partitions begin at these checkpoints.
     #[must_use]
     pub fn new(limits: Limits, hashes: KeyHashes, checkpoints: &[Position]) -> Self {
+        let rows_max = usize::try_from(limits.rows).unwrap_or(usize::MAX).min(limits.bytes / ROW_BYTES + 1);
         let open = checkpoints
             .iter()
             .enumerate()
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
-                hashes: Hashes::default(),
+                met: Met::among(checkpoints.len(), rows_max),
                 repeated: Hashes::default(),
-                met: Met::among(checkpoints.len()),
                 resume: at,
                 idle_bytes: 0,
             })
@@ -154,7 +155,7 @@ fn in_turn(partitions: Vec<Vec<Batch>>) -> Vec<Batch> {
 impl Open {
     fn flush(&mut self) -> Batch {
         self.mark_repeats();
-        self.hashes.drain().for_each(|hash| self.met.remember(hash));
+        self.met.next_batch();
         self.repeated.clear();
         self.idle_bytes = 0;
         let next = Batch::new(self.batch.partition, self.batch.after);
@@ -184,41 +185,46 @@ impl Open {
     ) {
         let block = source.block;
         let rows = &source.rows;
-        let mut rejects = rejects.into_iter().peekable();
-        let mut run = Run { from: 0, base: 0 };
-        let mut n = 0;
-        while n < rows.len() || rejects.peek().is_some() {
-            let reject = rejects.next_if(|reject| rows.get(n).is_none_or(|row| reject.i < row.i));
-            let after = block.after(reject.as_ref().map_or_else(|| rows[n].i, |r| r.i) as usize);
-            let committed = after <= self.resume;
-            match reject {
-                Some(_) if committed => continue,
-                Some(note) => {
-                    self.batch.bytes += reject_bytes(block, &note);
-                    self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note });
-                }
-                None if committed => {
-                    run = Run { from: n + 1, base: rows[n].end };
-                    n += 1;
-                    continue;
-                }
-                None => {
+        // Records up to the checkpoint are committed already.
+        let is_committed = |i: u32| block.start < self.resume && block.after(i as usize) <= self.resume;
+        let mut n = rows.partition_point(|row| is_committed(row.i));
+        let rejects = rejects.into_iter().skip_while(|reject| is_committed(reject.i));
+        let mut rejects = rejects.collect::<Vec<_>>().into_iter().peekable();
+        let mut run = Run { from: n, base: source.start_of(n) };
+        let mut records = 0;
+        loop {
+            let row = rows.get(n).filter(|row| rejects.peek().is_none_or(|reject| row.i < reject.i));
+            let i = match (row, rejects.next_if(|_| row.is_none())) {
+                (Some(row), _) => {
+                    if let (KeyHashes::Telling, Some(soon)) = (hashes, rows.get(n + SOON)) {
+                        self.met.prefetch(soon.hash);
+                    }
                     self.count_row(&source, n, hashes);
                     n += 1;
+                    row.i
                 }
-            }
-            self.count_record(block.source);
-            self.batch.after = after;
+                (None, Some(note)) => {
+                    let i = note.i;
+                    self.batch.bytes += reject_bytes(block, &note);
+                    self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note });
+                    i
+                }
+                (None, None) => break,
+            };
+            records += 1;
             // Rejects alone fill a batch too: their originals are held in memory.
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
+                self.count_records(block.source, std::mem::take(&mut records));
                 // The batch ends at a record in the midst of this block.
+                self.batch.after = block.after(i as usize);
                 self.batch.page.clone_from(&block.page);
                 full.push(self.flush());
             }
         }
         self.close_run(&source, &run, n);
+        self.count_records(block.source, records);
     }
 
     /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.
@@ -245,27 +251,29 @@ impl Open {
 
     fn count_row(&mut self, part: &Part<'_>, n: usize, hashes: KeyHashes) {
         let row = part.rows[n];
-        let repeats = match hashes {
-            KeyHashes::None => false,
-            KeyHashes::Telling => !self.hashes.insert(row.hash),
-            KeyHashes::Silent => self.batch.rows > 0,
+        let meeting = match hashes {
+            KeyHashes::None => Meeting::First,
+            KeyHashes::Telling => self.met.meet(row.hash),
+            KeyHashes::Silent if self.batch.rows > 0 => Meeting::Now,
+            KeyHashes::Silent => Meeting::First,
         };
-        if repeats {
+        if meeting == Meeting::Now {
             self.batch.keys = Keys::MayRepeat;
         }
-        if repeats || hashes == KeyHashes::Telling && self.met.contains(row.hash) {
+        if meeting != Meeting::First {
             self.repeated.insert(row.hash);
         }
-        let start = n.checked_sub(1).map_or(0, |before| part.rows[before].end);
-        let raw = part.block.spans[row.i as usize];
-        self.batch.bytes += (row.end - start) as usize + (raw.end - raw.start) as usize + ROW_BYTES;
+        let raw = &part.block.spans[row.i as usize];
+        let bytes = (row.end - part.start_of(n)) as usize + (raw.end - raw.start) as usize;
+        self.batch.bytes += bytes + ROW_BYTES;
         self.batch.rows += 1;
     }
 
-    fn count_record(&mut self, source: u32) {
+    fn count_records(&mut self, source: u32, read: u64) {
         match self.batch.sources.last_mut() {
-            Some(last) if last.source == source => last.read += 1,
-            _ => self.batch.sources.push(SourceCount { source, read: 1 }),
+            _ if read == 0 => {}
+            Some(last) if last.source == source => last.read += read,
+            _ => self.batch.sources.push(SourceCount { source, read }),
         }
     }
 }
@@ -299,6 +307,13 @@ impl<'a> Part<'a> {
         };
         let in_all = present_in_all.unwrap_or_default();
         (Self { block, columns, bytes, rows, in_all, in_any: present_in_any }, rejects)
+    }
+}
+
+impl Part<'_> {
+    /// Where the COPY text of row `n` begins.
+    fn start_of(&self, n: usize) -> u32 {
+        n.checked_sub(1).map_or(0, |before| self.rows[before].end)
     }
 }
 

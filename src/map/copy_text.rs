@@ -11,6 +11,11 @@ pub(super) fn is_verbatim(text: &[u8]) -> bool {
     !text.iter().fold(false, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
 }
 
+/// Whether a block's records are each their own COPY text, but for line feeds in them.
+pub(super) fn is_verbatim_but_for_line_feeds(block: &[u8]) -> bool {
+    memchr::memchr3(b'\\', b'\t', b'\r', block).is_none()
+}
+
 /// Bytes of a text that is searched for what needs an escape.
 const PIECE: usize = 16;
 
@@ -42,18 +47,8 @@ pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends an unsigned number in decimal.
-pub(super) fn push_number(out: &mut Vec<u8>, mut n: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(n % 10).unwrap_or(0);
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 /// Digits that an integral number may have before we stop expanding its exponent: no integer type holds more.

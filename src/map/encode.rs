@@ -10,7 +10,7 @@ use crate::record::Block;
 use crate::schema::PgType;
 
 use super::cell::{Cell, passes, push_cell};
-use super::copy_text::{is_verbatim, push_number};
+use super::copy_text::{is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::partition;
 
@@ -170,6 +170,8 @@ struct Encoder<'m, 'b> {
     cells: Vec<Cell<'static>>,
     /// Values are pieces of their record's text.
     has_values_from_text: bool,
+    /// No value needs an escape, but for line feeds.
+    has_line_feeds_at_most: bool,
     /// No value of this record needs an escape.
     is_verbatim: bool,
 }
@@ -216,6 +218,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             fields: 0,
             cells: Vec::new(),
             has_values_from_text: layout.has_values_from_text(),
+            has_line_feeds_at_most: is_verbatim_but_for_line_feeds(&block.bytes),
             is_verbatim: false,
         }
     }
@@ -233,12 +236,17 @@ impl<'m, 'b> Encoder<'m, 'b> {
     fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
         let mut cells = recycle(std::mem::take(&mut self.cells));
         cells.resize(self.mapping.slots.len(), Cell::Absent);
-        self.is_verbatim = self.has_values_from_text && is_verbatim(self.block.raw(i));
+        self.is_verbatim = self.has_values_from_text && self.needs_no_escape(i);
         let outcome = self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells));
         self.cells = recycle(cells);
         if let Err(refusal) = outcome {
             self.reject(i, refusal.column, refusal.sqlstate, refusal.reason);
         }
+    }
+
+    fn needs_no_escape(&self, i: usize) -> bool {
+        let span = &self.block.spans[i];
+        self.has_line_feeds_at_most && span.line == span.end_line || is_verbatim(self.block.raw(i))
     }
 
     /// Puts each field into its slot.
@@ -366,21 +374,22 @@ impl<'m, 'b> Encoder<'m, 'b> {
             self.mapping.partitioner.of_hash(place)
         };
         self.note_fields(cells);
-        let mut part = std::mem::take(&mut self.parts[partition]);
-        let before = part.bytes.len();
-        let outcome = self.push_row(&mut part.bytes, i, cells);
+        let mut bytes = std::mem::take(&mut self.parts[partition].bytes);
+        let before = bytes.len();
+        let outcome = self.push_row(&mut bytes, i, cells);
+        let part = &mut self.parts[partition];
         match outcome {
             Ok(()) => {
                 part.rows.push(RowMeta {
                     i: u32::try_from(i).unwrap_or(u32::MAX),
-                    end: u32::try_from(part.bytes.len()).unwrap_or(u32::MAX),
+                    end: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
                     hash,
                 });
-                note_presence(&mut part, &self.presence);
+                note_presence(part, &self.presence);
             }
-            Err(_) => part.bytes.truncate(before),
+            Err(_) => bytes.truncate(before),
         }
-        self.parts[partition] = part;
+        part.bytes = bytes;
         outcome
     }
 

@@ -375,3 +375,18 @@ fn headers() {
     let read = read_header(&Dialect::delimited_by(b','), 0, b"a,\xff\n", true, &HeaderLimits::default());
     assert_eq!(read, Err(HeaderError::Undecodable { line: 1, reason: DecodeErrorKind::InvalidUtf8 }));
 }
+
+#[test]
+fn a_byte_is_found_where_it_is_next() {
+    for_a_while(|dice| {
+        // Neighbours of the byte that is looked for, so that a borrow between them would show.
+        let raw: Vec<u8> = (0..dice.below(70))
+            .map(|_| *dice.pick(&[&b'+', &b',', &b'-', &b'.', &0, &0xff, &0x80]))
+            .collect();
+        let from = dice.below(raw.len() + 1);
+        for byte in [b',', 0, 0xff] {
+            let next = raw[from..].iter().position(|&other| other == byte).map_or(raw.len(), |i| from + i);
+            assert_eq!(super::find(byte, &raw, from), next, "{byte} from {from} in {raw:?}");
+        }
+    });
+}

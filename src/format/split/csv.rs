@@ -14,8 +14,8 @@ pub(super) struct Csv {
     /// The next byte of the next buffer to look at; the byte before it tells whether a quote opens.
     scan: usize,
     state: State,
-    /// The record in progress has a quoted field, so it may hold line feeds.
-    has_quotes: bool,
+    /// The record in progress has line feeds, in a quoted field.
+    has_line_feeds: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Csv {
             quote: dialect.quote,
             scan: 0,
             state: State::Between,
-            has_quotes: false,
+            has_line_feeds: false,
         }
     }
 
@@ -53,7 +53,7 @@ impl Csv {
                     break;
                 }
                 self.state = State::Unquoted;
-                self.has_quotes = false;
+                self.has_line_feeds = false;
                 self.scan = pos;
             }
             let (end, ending) = match self.find_end(buf, pos, last) {
@@ -70,7 +70,7 @@ impl Csv {
                     break;
                 }
             };
-            let line_feeds = if self.has_quotes { count_line_feeds(&buf[pos..end]) } else { 0 };
+            let line_feeds = if self.has_line_feeds { count_line_feeds(&buf[pos..end]) } else { 0 };
             let found = Found { start: pos, end, line, line_feeds, ending };
             line = self.track.emit(buf, &found, out);
             self.state = State::Between;
@@ -88,11 +88,23 @@ impl Csv {
             if self.state == State::Quoted
                 && let Some(quote) = self.quote
             {
-                let Some(i) = memchr::memchr(quote, &buf[self.scan..]) else {
+                let rest = &buf[self.scan..];
+                // They are counted once there is one: most fields have none.
+                let found = if self.has_line_feeds {
+                    memchr::memchr(quote, rest)
+                } else {
+                    memchr::memchr2(quote, b'\n', rest)
+                };
+                let Some(i) = found else {
                     self.scan = buf.len();
                     return if last { End::Unclosed } else { End::NotYet };
                 };
                 let at = self.scan + i;
+                if buf[at] != quote {
+                    self.has_line_feeds = true;
+                    self.scan = at + 1;
+                    continue;
+                }
                 match buf.get(at + 1) {
                     Some(&next) if next == quote => self.scan = at + 2,
                     None if !last => {
@@ -122,7 +134,6 @@ impl Csv {
             }
             if at == start || buf[at - 1] == self.delimiter {
                 self.state = State::Quoted;
-                self.has_quotes = true;
             }
             self.scan = at + 1;
         }
