@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span};
 
 use super::met::{Meeting, Met};
@@ -18,9 +18,6 @@ const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
 /// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
 const ROW_BYTES: usize = size_of::<Span>() + size_of::<RowMeta>() + 2 * size_of::<u64>();
-
-/// So many rows ahead, keys are brought near: as many as a processor has under way.
-const SOON: usize = 8;
 
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +61,10 @@ type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 struct Open {
     batch: Batch,
     met: Met,
+    /// All keys of the batch are in `met`. If not, they ascend.
+    remembers: bool,
+    /// The highest key so far. `None`: unknown.
+    highest: Option<KeyNumbers>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
     repeated: Hashes,
     /// Records up to here are committed already.
@@ -89,6 +90,8 @@ impl Batcher {
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
                 met: Met::among(checkpoints.len(), rows_max),
+                remembers: false,
+                highest: Some(KeyNumbers::MIN),
                 repeated: Hashes::default(),
                 resume: at,
                 idle_bytes: 0,
@@ -124,10 +127,11 @@ impl Batcher {
         self.open.iter_mut().filter(|open| open.batch.after > open.batch.before).map(Open::flush).collect()
     }
 
-    /// The last batch of each partition: it moves to the end, with or without rows. Partitions that were at the end
-    /// before are left alone.
+    /// The last batch of each partition: it moves to the end, with or without rows; those with rows come first, so that the others
+    /// wait for them and not they for the others. Partitions that were at the end before are left alone.
     pub fn finish(&mut self, end: Position, done: bool) -> Vec<Batch> {
-        self.open
+        let mut last: Vec<Batch> = self
+            .open
             .iter_mut()
             .filter_map(|open| {
                 if open.batch.before >= end && open.batch.read() == 0 && !done {
@@ -140,7 +144,9 @@ impl Batcher {
                 open.batch.done = done;
                 Some(open.flush())
             })
-            .collect()
+            .collect();
+        last.sort_by_key(|batch| batch.rows == 0);
+        last
     }
 }
 
@@ -156,6 +162,7 @@ impl Open {
     fn flush(&mut self) -> Batch {
         self.mark_repeats();
         self.met.next_batch();
+        self.remembers = false;
         self.repeated.clear();
         self.idle_bytes = 0;
         let next = Batch::new(self.batch.partition, self.batch.after);
@@ -192,13 +199,15 @@ impl Open {
         let mut rejects = rejects.collect::<Vec<_>>().into_iter().peekable();
         let mut run = Run { from: n, base: source.start_of(n) };
         let mut records = 0;
+        let ascends =
+            hashes != KeyHashes::Telling || rows.is_empty() || self.ascends_by(source.keys.as_ref());
+        if !ascends {
+            self.remember();
+        }
         loop {
             let row = rows.get(n).filter(|row| rejects.peek().is_none_or(|reject| row.i < reject.i));
             let i = match (row, rejects.next_if(|_| row.is_none())) {
                 (Some(row), _) => {
-                    if let (KeyHashes::Telling, Some(soon)) = (hashes, rows.get(n + SOON)) {
-                        self.met.prefetch(soon.hash);
-                    }
                     self.count_row(&source, n, hashes);
                     n += 1;
                     row.i
@@ -221,10 +230,26 @@ impl Open {
                 self.batch.after = block.after(i as usize);
                 self.batch.page.clone_from(&block.page);
                 full.push(self.flush());
+                self.remembers = !ascends;
             }
         }
         self.close_run(&source, &run, n);
         self.count_records(block.source, records);
+    }
+
+    /// Whether these keys are all higher than any before, and in order: then none is met twice, and none need be looked for.
+    fn ascends_by(&mut self, keys: Option<&KeyRange>) -> bool {
+        let before = self.highest;
+        self.highest = before.zip(keys).map(|(before, keys)| before.max(keys.highest));
+        keys.zip(before).is_some_and(|(keys, before)| keys.ascend && before < keys.lowest)
+    }
+
+    /// From here on the keys of this batch are looked for among those met: those that it has already are put there.
+    fn remember(&mut self) {
+        if !std::mem::replace(&mut self.remembers, true) {
+            let rows = self.batch.chunks.iter().flat_map(|chunk| &chunk.rows);
+            rows.for_each(|row| _ = self.met.meet(row.hash));
+        }
     }
 
     /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.
@@ -253,7 +278,8 @@ impl Open {
         let row = part.rows[n];
         let meeting = match hashes {
             KeyHashes::None => Meeting::First,
-            KeyHashes::Telling => self.met.meet(row.hash),
+            KeyHashes::Telling if self.remembers => self.met.meet(row.hash),
+            KeyHashes::Telling => Meeting::First,
             KeyHashes::Silent if self.batch.rows > 0 => Meeting::Now,
             KeyHashes::Silent => Meeting::First,
         };
@@ -290,13 +316,14 @@ struct Part<'a> {
     columns: &'a Arc<[usize]>,
     bytes: Bytes,
     rows: Vec<RowMeta>,
+    keys: Option<KeyRange>,
     in_all: Vec<u64>,
     in_any: Vec<u64>,
 }
 
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
-        let PartRows { mut bytes, rows, rejects, present_in_all, present_in_any } = part;
+        let PartRows { mut bytes, rows, keys, rejects, present_in_all, present_in_any } = part;
         // Held until the batch has committed: not the room that it might have needed. Cut off, most of that would be a hole that
         // is a little too small for the next one.
         let bytes = if bytes.len() < bytes.capacity() / 2 {
@@ -306,7 +333,7 @@ impl<'a> Part<'a> {
             Bytes::from(bytes)
         };
         let in_all = present_in_all.unwrap_or_default();
-        (Self { block, columns, bytes, rows, in_all, in_any: present_in_any }, rejects)
+        (Self { block, columns, bytes, rows, keys, in_all, in_any: present_in_any }, rejects)
     }
 }
 

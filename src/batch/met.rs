@@ -55,13 +55,6 @@ impl Met {
         self.batch = (self.batch + 1) % BATCHES;
     }
 
-    /// Has the place of a key, which will be met soon, brought near: its row need not wait for the memory then.
-    pub(super) fn prefetch(&self, hash: u64) {
-        for generation in [&self.now, &self.before] {
-            std::hint::black_box(generation.keys.get(generation.place(hash)).copied());
-        }
-    }
-
     /// Looks whether a key was met, and remembers it.
     pub(super) fn meet(&mut self, hash: u64) -> Meeting {
         let tag = tag(hash);

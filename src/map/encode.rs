@@ -11,6 +11,7 @@ use crate::schema::PgType;
 
 use super::cell::{Cell, passes, push_cell};
 use super::copy_text::{is_verbatim, is_verbatim_but_for_line_feeds, push_number};
+use super::keys::{KeyNumbers, KeyRange};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::partition;
 
@@ -48,6 +49,8 @@ pub struct PartRows {
     pub bytes: Vec<u8>,
     /// The rows.
     pub rows: Vec<RowMeta>,
+    /// Their keys, if they are all numbers.
+    pub keys: Option<KeyRange>,
     /// The rejects.
     pub rejects: Vec<RejectNote>,
     /// Presence words that every row has.
@@ -129,6 +132,8 @@ struct KeyHash {
     whole: u64,
     /// Of what says where it is stored: tells which partition.
     place: u64,
+    /// Its numbers, if it has nothing else.
+    numbers: Option<KeyNumbers>,
 }
 
 /// A column of the block's rows.
@@ -158,6 +163,7 @@ struct Encoder<'m, 'b> {
     extra: String,
     key: Vec<u8>,
     place: Vec<u8>,
+    numbers: Vec<Option<i64>>,
     presence: Vec<u64>,
     next_presence: Vec<u64>,
     /// The presence words as COPY text, as long as rows have the same fields.
@@ -211,6 +217,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             extra: String::new(),
             key: Vec::new(),
             place: Vec::new(),
+            numbers: Vec::new(),
             next_presence: presence.clone(),
             presence,
             presence_text: Vec::new(),
@@ -367,7 +374,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn row_of(&mut self, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
-        let KeyHash { whole: hash, place } = self.hash(cells)?;
+        let KeyHash { whole: hash, place, numbers } = self.hash(cells)?;
         let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
             self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
         } else {
@@ -380,6 +387,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let part = &mut self.parts[partition];
         match outcome {
             Ok(()) => {
+                part.keys = match numbers {
+                    Some(key) if part.rows.is_empty() => Some(key.into()),
+                    numbers => part.keys.zip(numbers).map(|(keys, key)| keys.and(key)),
+                };
                 part.rows.push(RowMeta {
                     i: u32::try_from(i).unwrap_or(u32::MAX),
                     end: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
@@ -459,16 +470,21 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 _ => {}
             }
         }
+        self.numbers.clear();
         for &slot in &self.mapping.hashed {
             let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
             let start = self.key.len();
             push_cell(&mut self.key, &mut self.scratch, cells[slot], ty, true)
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
-            partition::push_place(&mut self.place, &self.key[start..], ty);
+            self.numbers.push(partition::push_place(&mut self.place, &self.key[start..], ty));
             // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
             self.key.push(0xff);
         }
-        Ok(KeyHash { whole: partition::hash_key(&self.key), place: partition::hash_key(&self.place) })
+        Ok(KeyHash {
+            whole: partition::hash_key(&self.key),
+            place: partition::hash_key(&self.place),
+            numbers: KeyNumbers::of(self.numbers.iter().copied()),
+        })
     }
 }
 

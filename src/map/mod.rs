@@ -7,6 +7,7 @@ mod cell;
 mod copy_text;
 mod encode;
 mod infer;
+mod keys;
 mod mapping;
 mod names;
 mod nested;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use encode::{EncodedBlock, PRESENCE_WORD_BITS, PartRows, RejectNote, RowMeta, encode_block};
 pub use infer::{Inference, InferredColumn};
+pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
 pub use names::{Match, listed};
 pub use original::{Original, original};

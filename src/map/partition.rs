@@ -55,8 +55,8 @@ impl Partitioner {
 /// the table and of its index: two connections that update them in turn would wait for each other's page locks.
 const NEIGHBOUR_BITS: u32 = 8;
 
-/// Appends what of a canonical key value says where its row is stored: neighbours are alike.
-pub(super) fn push_place(place: &mut Vec<u8>, canonical: &[u8], ty: &PgType) {
+/// Appends what of a canonical key value says where its row is stored: neighbours are alike. Returns the value, if it is a number.
+pub(super) fn push_place(place: &mut Vec<u8>, canonical: &[u8], ty: &PgType) -> Option<i64> {
     let integer = match ty {
         PgType::Int => std::str::from_utf8(canonical).ok().and_then(|text| text.parse::<i64>().ok()),
         _ => None,
@@ -67,6 +67,7 @@ pub(super) fn push_place(place: &mut Vec<u8>, canonical: &[u8], ty: &PgType) {
         None => place.extend_from_slice(canonical),
     }
     place.push(0xff);
+    integer
 }
 
 /// Hash of the canonical key text.
