@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{EncodedBlock, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, KeyRange, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span};
 
-use super::met::{Meeting, Met};
+use super::known::Known;
+use super::met::Meeting;
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
@@ -60,11 +61,8 @@ type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 struct Open {
     batch: Batch,
-    met: Met,
-    /// All keys of the batch are in `met`. If not, they ascend.
-    remembers: bool,
-    /// The highest key so far. `None`: unknown.
-    highest: Option<KeyNumbers>,
+    /// The keys, where hashes tell them apart.
+    known: Option<Known>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
     repeated: Hashes,
     /// Records up to here are committed already.
@@ -89,9 +87,7 @@ impl Batcher {
             .enumerate()
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
-                met: Met::among(checkpoints.len(), rows_max),
-                remembers: false,
-                highest: Some(KeyNumbers::MIN),
+                known: (hashes == KeyHashes::Telling).then(|| Known::among(checkpoints.len(), rows_max)),
                 repeated: Hashes::default(),
                 resume: at,
                 idle_bytes: 0,
@@ -160,9 +156,15 @@ fn in_turn(partitions: Vec<Vec<Batch>>) -> Vec<Batch> {
 
 impl Open {
     fn flush(&mut self) -> Batch {
+        self.flush_within(true)
+    }
+
+    /// Flushes the batch, perhaps within a block. `ascend`: the keys of that are in order.
+    fn flush_within(&mut self, ascend: bool) -> Batch {
         self.mark_repeats();
-        self.met.next_batch();
-        self.remembers = false;
+        if let Some(known) = &mut self.known {
+            known.next_batch(hashes_of(&self.batch), ascend);
+        }
         self.repeated.clear();
         self.idle_bytes = 0;
         let next = Batch::new(self.batch.partition, self.batch.after);
@@ -199,11 +201,10 @@ impl Open {
         let mut rejects = rejects.collect::<Vec<_>>().into_iter().peekable();
         let mut run = Run { from: n, base: source.start_of(n) };
         let mut records = 0;
-        let ascends =
-            hashes != KeyHashes::Telling || rows.is_empty() || self.ascends_by(source.keys.as_ref());
-        if !ascends {
-            self.remember();
-        }
+        let ascend = match &mut self.known {
+            Some(known) if !rows.is_empty() => known.expect(source.keys.as_ref(), hashes_of(&self.batch)),
+            _ => true,
+        };
         loop {
             let row = rows.get(n).filter(|row| rejects.peek().is_none_or(|reject| row.i < reject.i));
             let i = match (row, rejects.next_if(|_| row.is_none())) {
@@ -229,27 +230,11 @@ impl Open {
                 // The batch ends at a record in the midst of this block.
                 self.batch.after = block.after(i as usize);
                 self.batch.page.clone_from(&block.page);
-                full.push(self.flush());
-                self.remembers = !ascends;
+                full.push(self.flush_within(ascend));
             }
         }
         self.close_run(&source, &run, n);
         self.count_records(block.source, records);
-    }
-
-    /// Whether these keys are all higher than any before, and in order: then none is met twice, and none need be looked for.
-    fn ascends_by(&mut self, keys: Option<&KeyRange>) -> bool {
-        let before = self.highest;
-        self.highest = before.zip(keys).map(|(before, keys)| before.max(keys.highest));
-        keys.zip(before).is_some_and(|(keys, before)| keys.ascend && before < keys.lowest)
-    }
-
-    /// From here on the keys of this batch are looked for among those met: those that it has already are put there.
-    fn remember(&mut self) {
-        if !std::mem::replace(&mut self.remembers, true) {
-            let rows = self.batch.chunks.iter().flat_map(|chunk| &chunk.rows);
-            rows.for_each(|row| _ = self.met.meet(row.hash));
-        }
     }
 
     /// Moves rows `run.from..to` into the batch as one chunk; returns the run behind them.
@@ -276,12 +261,10 @@ impl Open {
 
     fn count_row(&mut self, part: &Part<'_>, n: usize, hashes: KeyHashes) {
         let row = part.rows[n];
-        let meeting = match hashes {
-            KeyHashes::None => Meeting::First,
-            KeyHashes::Telling if self.remembers => self.met.meet(row.hash),
-            KeyHashes::Telling => Meeting::First,
-            KeyHashes::Silent if self.batch.rows > 0 => Meeting::Now,
-            KeyHashes::Silent => Meeting::First,
+        let meeting = match &mut self.known {
+            Some(known) => known.meet(row.hash),
+            None if hashes == KeyHashes::Silent && self.batch.rows > 0 => Meeting::Now,
+            None => Meeting::First,
         };
         if meeting == Meeting::Now {
             self.batch.keys = Keys::MayRepeat;
@@ -302,6 +285,11 @@ impl Open {
             _ => self.batch.sources.push(SourceCount { source, read }),
         }
     }
+}
+
+/// Hashes of the keys of the rows in a batch.
+fn hashes_of(batch: &Batch) -> impl Iterator<Item = u64> {
+    batch.chunks.iter().flat_map(|chunk| &chunk.rows).map(|row| row.hash)
 }
 
 /// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and

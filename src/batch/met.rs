@@ -55,6 +55,19 @@ impl Met {
         self.batch = (self.batch + 1) % BATCHES;
     }
 
+    /// So many keys are remembered for certain.
+    pub(super) const fn lasting(&self) -> usize {
+        self.slots * FILLED / PARTS
+    }
+
+    /// Remembers a key of an earlier batch.
+    pub(super) fn remember(&mut self, hash: u64) {
+        let batch = self.batch;
+        self.batch = (batch + BATCHES - 1) % BATCHES;
+        self.meet(hash);
+        self.batch = batch;
+    }
+
     /// Looks whether a key was met, and remembers it.
     pub(super) fn meet(&mut self, hash: u64) -> Meeting {
         let tag = tag(hash);

@@ -6,6 +6,7 @@
 
 mod batcher;
 mod chunk;
+mod known;
 mod met;
 #[cfg(test)]
 mod tests;

@@ -161,11 +161,7 @@ proptest! {
             let count = |hash: u64| all.clone().filter(|&(c, n)| c.rows[n].hash == hash).count();
             for (chunk, n) in all.clone() {
                 let hash = chunk.rows[n].hash;
-                let is_met = is_repeat(chunk, n);
-                // Of keys that came in order, those of earlier batches may be forgotten.
-                let may_be_forgotten = are_numbers && count(hash) == 1;
-                prop_assert!(!is_met || count(hash) > 1 || met.contains(&hash), "{batch:?}");
-                prop_assert!(is_met || may_be_forgotten || count(hash) == 1 && !met.contains(&hash), "{batch:?}");
+                prop_assert_eq!(is_repeat(chunk, n), count(hash) > 1 || met.contains(&hash), "{:?}", batch);
                 prop_assert!(batch.keys == Keys::MayRepeat || count(hash) == 1, "{batch:?}");
             }
             let repeats = batch.of_repeats();

@@ -11,6 +11,7 @@ mod input;
 mod look;
 mod prepare;
 mod race;
+mod record;
 mod reject_file;
 mod resume;
 mod sample;

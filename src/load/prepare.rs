@@ -7,12 +7,12 @@ use crate::event::{Event, Listener, Tally};
 use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
-    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, NewRun, Opened as LedgerOpened, Owner, Settings,
-    StoredRun, Unfinished, completed_appends, record_run,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Opened as LedgerOpened, Owner, Settings, StoredRun,
+    Unfinished,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::{ServerFacts, read_table};
-use crate::pg::{Ident, Outcome, Pool, Session, TableName};
+use crate::pg::{Ident, Pool, Session, TableName};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
@@ -25,6 +25,7 @@ use super::error::LoadError;
 use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
 use super::race::{leave_one, open};
+use super::record::Recording;
 use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
 use super::settings::{identity, settings, staging};
 use super::unledgered::Unledgered;
@@ -93,15 +94,6 @@ pub(super) struct Start<'a> {
     pub(super) begun: Begun,
     /// Opened beside the first look at the table, if that could be.
     pub(super) ledger: Option<Ledger>,
-}
-
-/// The transaction that a run is recorded in.
-#[derive(Clone, Copy)]
-enum Recording {
-    /// The one that has made the table.
-    Begun,
-    /// Its own. For an append, so many completed ones were looked at.
-    Own { appends: Option<u64> },
 }
 
 impl Start<'_> {
@@ -305,61 +297,6 @@ impl Start<'_> {
         prepared.run = run;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
-    }
-
-    /// Records a new run and commits.
-    async fn record(
-        &self,
-        session: &Session,
-        plan: &Plan,
-        (identity, owner): (&str, &Owner),
-        recording: Recording,
-    ) -> Result<RunInHand, LoadError> {
-        let id = uuid::Uuid::now_v7().simple().to_string();
-        // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
-        let id = id[id.len() - 12..].to_owned();
-        let new = NewRun {
-            identity: identity.to_owned(),
-            target: plan.table.name.to_string(),
-            mode: plan.mode.name().to_owned(),
-            key: plan.key_names(),
-            partitions: plan.partitioner.count,
-            settings: settings(self.job, plan, plan.partitioner.count),
-            guarantee: guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), true, plan.mode)
-                .name()
-                .to_owned(),
-            sources: self.inputs.iter().map(Input::store).collect(),
-        };
-        let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
-        let (begin, appends) = match recording {
-            Recording::Begun => (String::new(), None),
-            Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),
-        };
-        let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
-        let recorded = match session.begin(&sql).await {
-            Ok(outcomes) => {
-                let now = outcomes.last().and_then(Outcome::value).and_then(|n| n.parse().ok());
-                if appends.is_some_and(|before| Some(before) != now) {
-                    session.roll_back().await;
-                    return Err(LedgerError::Raced.into());
-                }
-                fault::point(Point::Recording);
-                session.run("COMMIT").await
-            }
-            Err(view) => Err(view),
-        };
-        if let Err(view) = recorded {
-            session.roll_back().await;
-            // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
-            let is_held = view.sqlstate.as_deref() == Some("55P03");
-            if is_held || view.constraint.as_deref() == Some("run_one_unfinished") {
-                return Err(LedgerError::Raced.into());
-            }
-            return Err(LoadError::Prepare { doing: "record the run", view });
-        }
-        session.transaction_ended();
-        fault::point(Point::Recorded);
-        Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
     }
 
     /// Looks for an unfinished run, and waits for its owner as long as we may.

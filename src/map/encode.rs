@@ -11,9 +11,8 @@ use crate::schema::PgType;
 
 use super::cell::{Cell, passes, push_cell};
 use super::copy_text::{is_verbatim, is_verbatim_but_for_line_feeds, push_number};
-use super::keys::{KeyNumbers, KeyRange};
+use super::keys::{KeyHash, KeyHasher, KeyRange};
 use super::mapping::{Extra, Mapping, Slot, Target};
-use super::partition;
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
@@ -114,26 +113,16 @@ fn slots_of(mapping: &Mapping, targets: &[Target]) -> Arc<[Slot]> {
 }
 
 /// Why a record was refused here.
-struct Refusal {
-    column: Option<Slot>,
-    sqlstate: &'static str,
-    reason: String,
+pub(super) struct Refusal {
+    pub(super) column: Option<Slot>,
+    pub(super) sqlstate: &'static str,
+    pub(super) reason: String,
 }
 
 impl Refusal {
-    fn at(column: Slot, sqlstate: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn at(column: Slot, sqlstate: &'static str, reason: impl Into<String>) -> Self {
         Self { column: Some(column), sqlstate, reason: reason.into() }
     }
-}
-
-/// What becomes of a record's key.
-struct KeyHash {
-    /// Of all that can be hashed of it: tells keys apart.
-    whole: u64,
-    /// Of what says where it is stored: tells which partition.
-    place: u64,
-    /// Its numbers, if it has nothing else.
-    numbers: Option<KeyNumbers>,
 }
 
 /// A column of the block's rows.
@@ -161,9 +150,7 @@ struct Encoder<'m, 'b> {
     predicted: Vec<(String, Target)>,
     scratch: String,
     extra: String,
-    key: Vec<u8>,
-    place: Vec<u8>,
-    numbers: Vec<Option<i64>>,
+    keys: KeyHasher,
     presence: Vec<u64>,
     next_presence: Vec<u64>,
     /// The presence words as COPY text, as long as rows have the same fields.
@@ -215,9 +202,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             predicted: Vec::new(),
             scratch: String::new(),
             extra: String::new(),
-            key: Vec::new(),
-            place: Vec::new(),
-            numbers: Vec::new(),
+            keys: KeyHasher::default(),
             next_presence: presence.clone(),
             presence,
             presence_text: Vec::new(),
@@ -374,7 +359,8 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn row_of(&mut self, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
-        let KeyHash { whole: hash, place, numbers } = self.hash(cells)?;
+        let KeyHash { whole: hash, place, numbers } =
+            self.keys.hash(self.mapping, &mut self.scratch, cells)?;
         let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
             self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
         } else {
@@ -453,38 +439,6 @@ impl<'m, 'b> Encoder<'m, 'b> {
         }
         out.push(b'\n');
         Ok(())
-    }
-
-    /// Checks that the key is there, and hashes what of it can be hashed.
-    fn hash(&mut self, cells: &[Cell<'_>]) -> Result<KeyHash, Refusal> {
-        self.key.clear();
-        self.place.clear();
-        for &slot in &self.mapping.key {
-            match cells[slot] {
-                Cell::Absent => {
-                    return Err(Refusal::at(slot, "23502", "the record has no value for this key column"));
-                }
-                Cell::Null if !self.mapping.null_keys => {
-                    return Err(Refusal::at(slot, "23502", "null in a key column"));
-                }
-                _ => {}
-            }
-        }
-        self.numbers.clear();
-        for &slot in &self.mapping.hashed {
-            let ty = &self.mapping.table.columns[self.mapping.slots[slot]].ty;
-            let start = self.key.len();
-            push_cell(&mut self.key, &mut self.scratch, cells[slot], ty, true)
-                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
-            self.numbers.push(partition::push_place(&mut self.place, &self.key[start..], ty));
-            // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
-            self.key.push(0xff);
-        }
-        Ok(KeyHash {
-            whole: partition::hash_key(&self.key),
-            place: partition::hash_key(&self.place),
-            numbers: KeyNumbers::of(self.numbers.iter().copied()),
-        })
     }
 }
 

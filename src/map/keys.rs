@@ -1,5 +1,12 @@
-//! Keys that are numbers, as long as they come in order: a record whose key is higher than all before it repeats none of
+//! The key of a record: the hashes that tell it from others and find its partition, and its numbers.
+//!
+//! Of keys that are numbers a block says whether they come in order: one that is higher than all before it repeats none of
 //! them, and nobody need look.
+
+use super::cell::{Cell, push_cell};
+use super::encode::Refusal;
+use super::mapping::Mapping;
+use super::partition;
 
 /// The numbers of a key: of one column, or of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +52,63 @@ impl KeyRange {
 impl From<KeyNumbers> for KeyRange {
     fn from(key: KeyNumbers) -> Self {
         Self { lowest: key, highest: key, ascend: true }
+    }
+}
+
+/// What becomes of a record's key.
+pub(super) struct KeyHash {
+    /// Of all that can be hashed of it: tells keys apart.
+    pub(super) whole: u64,
+    /// Of what says where it is stored: tells which partition.
+    pub(super) place: u64,
+    /// Its numbers, if it has nothing else.
+    pub(super) numbers: Option<KeyNumbers>,
+}
+
+/// Hashes keys. Holds the room for it.
+#[derive(Default)]
+pub(super) struct KeyHasher {
+    key: Vec<u8>,
+    place: Vec<u8>,
+    numbers: Vec<Option<i64>>,
+}
+
+impl KeyHasher {
+    /// Checks that the key is there, and hashes what of it can be hashed.
+    pub(super) fn hash(
+        &mut self,
+        mapping: &Mapping,
+        scratch: &mut String,
+        cells: &[Cell<'_>],
+    ) -> Result<KeyHash, Refusal> {
+        self.key.clear();
+        self.place.clear();
+        for &slot in &mapping.key {
+            match cells[slot] {
+                Cell::Absent => {
+                    return Err(Refusal::at(slot, "23502", "the record has no value for this key column"));
+                }
+                Cell::Null if !mapping.null_keys => {
+                    return Err(Refusal::at(slot, "23502", "null in a key column"));
+                }
+                _ => {}
+            }
+        }
+        self.numbers.clear();
+        for &slot in &mapping.hashed {
+            let ty = &mapping.table.columns[mapping.slots[slot]].ty;
+            let start = self.key.len();
+            push_cell(&mut self.key, scratch, cells[slot], ty, true)
+                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
+            self.numbers.push(partition::push_place(&mut self.place, &self.key[start..], ty));
+            // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
+            self.key.push(0xff);
+        }
+        Ok(KeyHash {
+            whole: partition::hash_key(&self.key),
+            place: partition::hash_key(&self.place),
+            numbers: KeyNumbers::of(self.numbers.iter().copied()),
+        })
     }
 }
 

@@ -335,7 +335,8 @@ fn a_server_that_dies_after_any_message_is_waited_for_or_named() {
     // What the server sends in a load: authentication, parameters, its key, ready; parsed, bound, described; rows; COPY; tags.
     for (i, &kind) in b"RSKZ12tTDCGn".iter().enumerate() {
         for (how, nth) in [(End::Fin, 1), (End::Rst, 3)] {
-            let load = Load::new(KINDS[i % 3], 1_500);
+            // So many that both partitions have rows, and ask for a connection each.
+            let load = Load::new(KINDS[i % 3], 6_000);
             let proxy =
                 Proxy::to(load.scene.db.url(), vec![Fault::on(of_server(kind), Act::Cut(how)).nth(nth)]);
             let url = proxy.url();

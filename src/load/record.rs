@@ -1,0 +1,78 @@
+//! Recording a run: what makes this start its owner.
+
+use crate::fault::{self, Point};
+use crate::ledger::{BEGIN_RECORDING, LedgerError, NewRun, Owner, completed_appends, record_run};
+use crate::pg::{Outcome, Session};
+use crate::plan::Plan;
+use crate::write::LedgerRef;
+
+use super::error::LoadError;
+use super::input::Input;
+use super::prepare::{RunInHand, Start, are_exact, guarantee};
+use super::settings::settings;
+
+/// The transaction that a run is recorded in.
+#[derive(Clone, Copy)]
+pub(super) enum Recording {
+    /// The one that has made the table.
+    Begun,
+    /// Its own. For an append, so many completed ones were looked at.
+    Own { appends: Option<u64> },
+}
+
+impl Start<'_> {
+    /// Records a new run and commits.
+    pub(super) async fn record(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        (identity, owner): (&str, &Owner),
+        recording: Recording,
+    ) -> Result<RunInHand, LoadError> {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
+        let id = id[id.len() - 12..].to_owned();
+        let new = NewRun {
+            identity: identity.to_owned(),
+            target: plan.table.name.to_string(),
+            mode: plan.mode.name().to_owned(),
+            key: plan.key_names(),
+            partitions: plan.partitioner.count,
+            settings: settings(self.job, plan, plan.partitioner.count),
+            guarantee: guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), true, plan.mode)
+                .name()
+                .to_owned(),
+            sources: self.inputs.iter().map(Input::store).collect(),
+        };
+        let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
+        let (begin, appends) = match recording {
+            Recording::Begun => (String::new(), None),
+            Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),
+        };
+        let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
+        let recorded = match session.begin(&sql).await {
+            Ok(outcomes) => {
+                let now = outcomes.last().and_then(Outcome::value).and_then(|n| n.parse().ok());
+                if appends.is_some_and(|before| Some(before) != now) {
+                    session.roll_back().await;
+                    return Err(LedgerError::Raced.into());
+                }
+                fault::point(Point::Recording);
+                session.run("COMMIT").await
+            }
+            Err(view) => Err(view),
+        };
+        if let Err(view) = recorded {
+            session.roll_back().await;
+            // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
+            let is_held = view.sqlstate.as_deref() == Some("55P03");
+            if is_held || view.constraint.as_deref() == Some("run_one_unfinished") {
+                return Err(LedgerError::Raced.into());
+            }
+            return Err(LoadError::Prepare { doing: "record the run", view });
+        }
+        session.transaction_ended();
+        fault::point(Point::Recorded);
+        Ok(RunInHand { ledger: LedgerRef { run: id, epoch: 1 }, attempts: 1 })
+    }
+}
