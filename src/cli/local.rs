@@ -8,16 +8,12 @@ use dbload::local::{
     LocalError, LocalServer, Options, TempServer,
     server::{self, Listen, Status},
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use futures::FutureExt;
 use std::{
     ffi::OsString,
     io::Write,
     os::unix::process::{CommandExt, ExitStatusExt},
     process::ExitStatus,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -236,14 +232,8 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
     Ok(code)
 }
 
-/// Those of [`Signals`].
-const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-
 /// The signals that would end this process before it has cleaned up.
 struct Signals {
-    /// What has come since the moment from which signals no longer end this process: tokio tells only what comes once it listens,
-    /// and one in between would be lost.
-    since: [Arc<AtomicBool>; 3],
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -251,12 +241,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        let since: [Arc<AtomicBool>; 3] = Default::default();
-        for (flag, number) in since.iter().zip(SIGNALS) {
-            signal_hook::flag::register(number, Arc::clone(flag))?;
-        }
         Ok(Self {
-            since,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
@@ -264,9 +249,10 @@ impl Signals {
     }
 
     /// The exit code for one that has come already.
-    fn came(&self) -> Option<u8> {
-        let mut all = self.since.iter().zip(SIGNALS);
-        all.find_map(|(flag, number)| flag.load(Ordering::Relaxed).then(|| code_of_signal(number)))
+    fn came(&mut self) -> Option<u8> {
+        let came = |signal: &mut tokio::signal::unix::Signal| signal.recv().now_or_never().is_some();
+        let all = [(&mut self.interrupt, 2), (&mut self.terminate, 15), (&mut self.hangup, 1)];
+        all.into_iter().find_map(|(signal, number)| came(signal).then_some(128 + number))
     }
 
     /// Waits for the command. Ctrl-C has reached it already, from the terminal; what came to us alone is passed on.
@@ -286,14 +272,8 @@ impl Signals {
 
 /// As a shell gives it on: 128 and the signal where there is no code.
 fn code(status: ExitStatus) -> u8 {
-    match (status.code(), status.signal()) {
-        (None, Some(signal)) => code_of_signal(signal),
-        (code, _) => code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-    }
-}
-
-fn code_of_signal(number: i32) -> u8 {
-    u8::try_from(128 + number).unwrap_or(1)
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, LocalError>
