@@ -277,7 +277,8 @@ fn a_server_that_was_killed_starts_again() {
     ok(&user.run(&["psql", "--", "-qc", "CREATE TABLE t (i int)"]));
     // A session that is busy: it outlives the server for a moment and holds on to the shared memory.
     let _busy = user.spawn(&["psql", "--", "-qc", "SELECT pg_sleep(30)"]);
-    let busy = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'";
+    let busy =
+        "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'";
     soon("the session is busy", || ok(&user.run(&["psql", "--", "-Atc", busy])) == "1\n");
     user.postmaster().signal(Signal::KILL);
     let output = user.run(&["psql", "--", "-Atc", "SELECT count(*) FROM t"]);
