@@ -35,6 +35,7 @@ mod loading;
 mod local;
 mod many_bad;
 mod memory;
+mod merging;
 mod outside;
 mod pg_connections;
 mod published;

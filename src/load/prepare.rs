@@ -11,7 +11,8 @@ use crate::ledger::{
     Unfinished,
 };
 use crate::map::{Extra, Mapping};
-use crate::pg::catalog::{ServerFacts, read_table};
+use crate::pg::catalog::read_table;
+use crate::pg::facts::ServerFacts;
 use crate::pg::{Ident, Pool, Session, TableName};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;

@@ -5,7 +5,7 @@ use crate::http::urls;
 use crate::job::{Job, Pooler};
 use crate::ledger::{Settings, identity_of};
 use crate::pg::TableName;
-use crate::pg::catalog::ServerFacts;
+use crate::pg::facts::ServerFacts;
 use crate::plan::{Plan, Refusal};
 use crate::schema::Mode;
 use crate::write::Staging;

@@ -16,27 +16,6 @@ use crate::schema::{Ident, IdentError, TableName, literal};
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
 
-/// Facts about server and session.
-#[derive(Debug, Clone)]
-pub struct ServerFacts {
-    /// `server_version_num`.
-    pub version: u32,
-    /// Version in words.
-    pub version_name: String,
-    /// `current_database()`.
-    pub database: String,
-    /// `current_schema()`, where a new table goes.
-    pub schema: Option<String>,
-    /// The role.
-    pub role: String,
-    /// Batches may commit asynchronously: nobody has asked for more, and there is only one WAL.
-    pub asynchronous_commit: bool,
-    /// The role may make temporary tables, which staging needs.
-    pub may_stage: bool,
-    /// A pooler is in between.
-    pub is_pooled: bool,
-}
-
 /// Why a target cannot be described.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -65,34 +44,6 @@ impl From<ErrorView> for CatalogError {
     }
 }
 
-/// Asks the server who it is.
-pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError> {
-    let outcomes = session
-        .run(
-            "SELECT current_setting('server_version_num'), current_setting('server_version'), current_database(), \
-             current_schema(), current_user, \
-             (SELECT s.setting IN ('on', 'local') AND s.source IN ('default', 'configuration file') \
-                FROM pg_catalog.pg_settings s WHERE s.name = 'synchronous_commit') \
-             AND current_setting('synchronous_standby_names') = '' \
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus'), \
-             pg_catalog.has_database_privilege(current_database(), 'TEMPORARY'), pg_catalog.pg_backend_pid()",
-        )
-        .await?;
-    let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
-    let mut facts = ServerFacts {
-        version: row.number()?,
-        version_name: row.text()?,
-        database: row.text()?,
-        schema: row.next(),
-        role: row.text()?,
-        asynchronous_commit: row.flag(),
-        may_stage: row.flag(),
-        is_pooled: false,
-    };
-    facts.is_pooled = session.is_pooled(row.number()?).await;
-    Ok(facts)
-}
-
 /// Describes a table; `None`: there is none of this name.
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
     let head = session.run(&head_query(name)).await?;
@@ -117,7 +68,8 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
-    let (before, any_trigger, security, no_pages) = (flag(), flag(), flag(), flag());
+    let (before, any_trigger, security) = (flag(), flag(), flag());
+    let (no_pages, counts_rows) = (flag(), flag());
     let columns_version = row.text()?;
     let details = session.run(&detail_queries(oid, checks, fks)).await?;
     let [columns, types, indexes, judges @ ..] = details.as_slice() else {
@@ -141,6 +93,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         oid,
         relfilenode,
         has_no_pages: no_pages,
+        counts_rows,
         columns_version,
         relation,
         has_generated: columns.iter().any(|c| c.generated),
@@ -190,7 +143,9 @@ fn head_query(name: &TableName) -> String {
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
                     WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
            pg_catalog.row_security_active(c.oid), \
-           c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0, ({}) \
+           c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0, \
+           c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool \
+             AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         literal(&name.to_string()),
@@ -397,7 +352,7 @@ impl<'a> Row<'a> {
         Self(row.iter())
     }
 
-    fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
+    pub(super) fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
         Some(Self(outcome?.rows.first()?.iter()))
     }
 
@@ -413,7 +368,7 @@ impl<'a> Row<'a> {
         self.text()?.parse().map_err(|_| CatalogError::Answer)
     }
 
-    fn flag(&mut self) -> bool {
+    pub(super) fn flag(&mut self) -> bool {
         self.next().as_deref() == Some("t")
     }
 }

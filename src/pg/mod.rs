@@ -11,6 +11,7 @@ mod connect;
 mod constraints;
 pub mod dsn;
 mod error;
+pub mod facts;
 mod frames;
 mod mark;
 mod pool;
@@ -30,7 +31,7 @@ pub use mark::{end_marked, end_marked_writer, mark};
 pub use pool::{Client, Pool, connect_pool};
 pub use session::{Accept, BeginOrCopy, Outcome, Session};
 pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, classify, hint, is_missing_object, is_passing,
+    Action, ErrorView, FENCED, SingleRecord, Stage, UNCOUNTED, classify, hint, is_missing_object, is_passing,
     may_be_changed_table,
 };
 pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};

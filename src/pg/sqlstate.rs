@@ -8,6 +8,9 @@ use std::fmt;
 /// SQLSTATE that the ledger's `advance` raises unless it moved exactly one checkpoint.
 pub const FENCED: &str = "DL001";
 
+/// What a MERGE did cannot be told from the table's counters: something else writes to the table within this very transaction.
+pub const UNCOUNTED: &str = "DL002";
+
 /// The server is a standby, or was told to take no writes.
 const READ_ONLY: &str = "25006";
 
@@ -124,6 +127,7 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (Stage::Merge { cheap_key: Some(key) }, "23505") if error.constraint.as_deref() == Some(key) => {
             Action::ReplayWithJitter
         }
+        (Stage::Merge { cheap_key: Some(_) }, UNCOUNTED) => Action::ReplayWithJitter,
         (_, "25006") => Action::FindPrimary,
         (_, "53100") => Action::PauseForSpace,
         (_, "53300") => Action::ShrinkPool,
@@ -364,6 +368,8 @@ mod tests {
         assert_eq!(classify(cheap, &view("t_pkey")), Action::ReplayWithJitter);
         assert_eq!(classify(cheap, &view("t_email_key")), Action::CarefulPath);
         assert_eq!(classify(MERGE, &view("t_pkey")), Action::CarefulPath);
+        let uncounted = ErrorView { sqlstate: Some(UNCOUNTED.to_owned()), ..ErrorView::default() };
+        assert_eq!(classify(cheap, &uncounted), Action::ReplayWithJitter);
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub struct Table {
     pub columns_version: String,
     /// No page of it was ever written, or TRUNCATE has freed them all: nothing is stored.
     pub has_no_pages: bool,
+    /// The server's counters say, within a transaction, how many of its rows were inserted and how many updated.
+    pub counts_rows: bool,
     /// Kind of relation.
     pub relation: Relation,
     /// Columns in order.

@@ -2,7 +2,7 @@
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
-use crate::pg::{Action, ErrorView, Outcome, Session, Stage, classify};
+use crate::pg::{Action, ErrorView, Outcome, Session, Stage, UNCOUNTED, classify};
 use crate::schema::Mode;
 
 use super::merge::Stored;
@@ -147,16 +147,69 @@ async fn run_fast(
     batch: &Batch,
     (rows, way): (u64, Way),
 ) -> Result<Books, ErrorView> {
+    let at_once = merge::at_once(plan, batch, way);
+    let in_one_look = match way.outlook.expect {
+        Expect::AllSame => true,
+        // A look more than a MERGE needs.
+        Expect::Same => at_once.is_none(),
+        Expect::AllNew | Expect::New | Expect::Changed => false,
+    };
+    if in_one_look && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
+        // All of them are as they should be: there is nothing to do.
+        if number(outcomes.first(), 0)? == rows {
+            return Ok(Books { unchanged: rows, ..Books::default() });
+        }
+    }
+    let mut books = match at_once {
+        Some(sql) => merged(&session.run(&sql).await?)?,
+        None => insert_and_update(plan, session, batch, (rows, way)).await?,
+    };
+    let rest = rows.saturating_sub(books.inserted + books.updated);
+    match plan.mode {
+        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
+        Mode::Append | Mode::Ignore => books.skipped = rest,
+        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
+        Mode::Upsert | Mode::Update if rest > 0 => {
+            let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
+            books.unchanged = number(outcomes.first(), 0)?.min(rest);
+            books.skipped = rest - books.unchanged;
+        }
+        Mode::Upsert | Mode::Update => {}
+    }
+    Ok(books)
+}
+
+/// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says: else something
+/// besides it has written to the table, a statement trigger, say.
+fn merged(outcomes: &[Outcome]) -> Result<Books, ErrorView> {
+    let [before, merge, after] = outcomes else { return Err(uncounted()) };
+    let grown = |column| {
+        let (before, after) = (number(Some(before), column)?, number(Some(after), column)?);
+        Ok::<u64, ErrorView>(after.saturating_sub(before))
+    };
+    let books = Books { inserted: grown(0)?, updated: grown(1)?, ..Books::default() };
+    if books.inserted + books.updated == merge.affected { Ok(books) } else { Err(uncounted()) }
+}
+
+fn uncounted() -> ErrorView {
+    ErrorView {
+        message: "the table's counters do not come to what was merged".to_owned(),
+        sqlstate: Some(UNCOUNTED.to_owned()),
+        ..ErrorView::default()
+    }
+}
+
+/// Inserts and updates one after the other, in the order that costs the least.
+async fn insert_and_update(
+    plan: &WritePlan,
+    session: &Session,
+    batch: &Batch,
+    (rows, way): (u64, Way),
+) -> Result<Books, ErrorView> {
     let mut books = Books::default();
     let stored = if way.all_new(plan) { Stored::NotExpected } else { Stored::LookedUp };
     let update = merge::update(plan, batch, way.apart);
-    if way.outlook.expect == Expect::Same && matches!(plan.mode, Mode::Upsert | Mode::Update) {
-        let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
-        // All of them are as they should be, in one look: there is nothing to do.
-        if number(outcomes.first(), 0)? == rows {
-            return Ok(Books { unchanged: rows, ..books });
-        }
-    }
     // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
     // two statements is left alone by the insert and seen by an update behind it.
     if way.outlook.expect == Expect::Changed
@@ -174,18 +227,6 @@ async fn run_fast(
         && let Some(sql) = &update
     {
         books.updated += affected(session, sql).await?;
-    }
-    let rest = rows.saturating_sub(books.inserted + books.updated);
-    match plan.mode {
-        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
-        Mode::Append | Mode::Ignore => books.skipped = rest,
-        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
-        Mode::Upsert | Mode::Update if rest > 0 => {
-            let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
-            books.unchanged = number(outcomes.first(), 0)?.min(rest);
-            books.skipped = rest - books.unchanged;
-        }
-        Mode::Upsert | Mode::Update => {}
     }
     Ok(books)
 }

@@ -1,6 +1,7 @@
-//! The set-based merge of a staged batch: insert what has no stored row, then update what differs.
+//! The set-based merge of a staged batch: insert what has no stored row, update what differs; at once, where the server can be
+//! trusted with it, else one after the other.
 //!
-//! Insert first: what a concurrent transaction inserted meanwhile is left alone by `ON CONFLICT DO NOTHING` (which
+//! Then insert first: what a concurrent transaction inserted meanwhile is left alone by `ON CONFLICT DO NOTHING` (which
 //! waits for it) and seen by the update, whose snapshot is younger; and rows that were all new need no update. The
 //! counts are the command tags. Rows of this very transaction are left out of the update by their xmin, so
 //! that what a BEFORE INSERT trigger made of them stays.
@@ -11,6 +12,7 @@ use crate::schema::{Identity, Mode};
 
 use super::names::{ASIDE, STAGE, differs, key_equals, new_value, newer, presence, updatable, written};
 use super::plan::WritePlan;
+use super::transaction::Way;
 
 /// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of that.
 fn not_ours(apart: bool) -> String {
@@ -136,12 +138,50 @@ fn identity_value(plan: &WritePlan, slot: Slot) -> String {
     )
 }
 
+/// Inserts and updates at once, between two looks at the counters of the table. `None`: one after the other.
+pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
+    if way.conflicts != Conflicts::NotExpected || way.all_new(plan) || !plan.merges_at_once() {
+        return None;
+    }
+    let differs = differs(plan, batch, "s")?;
+    let newer = newer(plan, "s").map_or(String::new(), |newer| format!("{newer} AND "));
+    let slots = written(plan, batch);
+    let (columns, values) = insert_lists(plan, batch, &slots, "s");
+    let table = plan.table();
+    let counters = format!(
+        "SELECT pg_catalog.pg_stat_get_xact_tuples_inserted({0}), pg_catalog.pg_stat_get_xact_tuples_updated({0})",
+        table.oid
+    );
+    Some(format!(
+        "{counters};\n\
+         MERGE INTO {name} t USING {STAGE} s ON {key} \
+         WHEN MATCHED AND {newer}{differs} THEN UPDATE SET {sets} \
+         WHEN NOT MATCHED THEN INSERT ({columns}){overriding} VALUES ({values});\n\
+         {counters}",
+        name = table.name,
+        key = key_equals(plan, "t", "s"),
+        sets = sets(plan, batch),
+        overriding = overriding(plan, &slots),
+    ))
+}
+
 /// Updates the stored rows that differ. `None`: there is nothing that could change.
 pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<String> {
     if !matches!(plan.mode, Mode::Upsert | Mode::Update) {
         return None;
     }
     let differs = differs(plan, batch, "s")?;
+    let newer = newer(plan, "s").map_or(String::new(), |n| format!(" AND {n}"));
+    Some(format!(
+        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
+        plan.table().name,
+        sets(plan, batch),
+        key_equals(plan, "t", "s"),
+        not_ours(apart),
+    ))
+}
+
+fn sets(plan: &WritePlan, batch: &Batch) -> String {
     let sets: Vec<String> = updatable(plan, batch)
         .into_iter()
         .map(|slot| {
@@ -149,14 +189,7 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
             format!("{name} = {}", new_value(plan, batch, "s", slot))
         })
         .collect();
-    let newer = newer(plan, "s").map_or(String::new(), |n| format!(" AND {n}"));
-    Some(format!(
-        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
-        plan.table().name,
-        sets.join(", "),
-        key_equals(plan, "t", "s"),
-        not_ours(apart),
-    ))
+    sets.join(", ")
 }
 
 /// Counts the staged rows whose stored row, not of this transaction, is as it should be.

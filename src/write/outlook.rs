@@ -14,6 +14,8 @@ pub(super) enum Expect {
     New,
     /// Mostly rows that are as they should be.
     Same,
+    /// Nothing but rows that are as they should be.
+    AllSame,
     /// Mostly stored rows that differ.
     Changed,
 }
@@ -72,6 +74,8 @@ impl Outlook {
         self.refuses = careful && books.rejected > 0;
         self.expect = if books.updated > books.inserted + books.unchanged {
             Expect::Changed
+        } else if books.unchanged > 0 && books.unchanged + books.rejected == books.read {
+            Expect::AllSame
         } else if books.unchanged > books.inserted {
             Expect::Same
         } else if books.inserted > 0 && books.inserted + books.rejected == books.read {
@@ -116,6 +120,9 @@ mod tests {
             (batch(10, 1, 0), Expect::New),
             (batch(1, 9, 0), Expect::Changed),
             (batch(1, 0, 9), Expect::Same),
+            (batch(0, 0, 9), Expect::AllSame),
+            (Books { rejected: 3, read: 12, ..batch(0, 0, 9) }, Expect::AllSame),
+            (batch(0, 1, 9), Expect::Same),
             (batch(5, 5, 5), Expect::New),
         ] {
             outlook.learn(&books, 0, Direct::NotTried, false);

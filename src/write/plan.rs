@@ -55,4 +55,26 @@ impl WritePlan {
     pub const fn copy_skips_errors(&self) -> bool {
         self.server_version >= 170_000
     }
+
+    /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart, as its command tag
+    /// does not. Not where row triggers may write to the table too, nor before the releases of November 2025: theirs may miss
+    /// the latest version of a row that another program updates twice meanwhile.
+    #[must_use]
+    pub fn merges_at_once(&self) -> bool {
+        let mended = match self.server_version / 10_000 {
+            ..=14 => false,
+            15 => self.server_version >= 150_015,
+            16 => self.server_version >= 160_011,
+            17 => self.server_version >= 170_007,
+            18 => self.server_version >= 180_001,
+            _ => true,
+        };
+        let table = self.table();
+        mended
+            && self.mode == Mode::Upsert
+            && self.key_index.is_some()
+            && table.counts_rows
+            && !table.has_row_triggers
+            && !table.has_row_security
+    }
 }

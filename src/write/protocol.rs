@@ -6,7 +6,7 @@
 //! is replayed, its boundaries unchanged, and the fence decides. This never sees a record, a session or a statement.
 
 use crate::account::Books;
-use crate::pg::{Action, ErrorView, SingleRecord, Stage, classify};
+use crate::pg::{Action, ErrorView, SingleRecord, Stage, UNCOUNTED, classify};
 use crate::record::Position;
 
 use super::merge::Conflicts;
@@ -213,7 +213,7 @@ impl Protocol {
         };
         let careful = self.path.careful();
         match action {
-            Action::ReplayWithJitter if error.sqlstate.as_deref() == Some("23505") => {
+            Action::ReplayWithJitter if matches!(error.sqlstate.as_deref(), Some("23505" | UNCOUNTED)) => {
                 self.conflicts = Conflicts::LeftAlone;
                 self.attempt()
             }

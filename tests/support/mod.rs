@@ -18,7 +18,7 @@ pub mod proxy;
 pub mod scene;
 
 pub use database::Database;
-pub use dbload::{Dbload, Outcome, Rows};
+pub use dbload::{Dbload, Outcome, Rows, Running};
 pub use fake::Fake;
 pub use folder::Folder;
 pub use generate::Rng;

@@ -69,6 +69,7 @@ pub fn table() -> Arc<Table> {
         has_row_triggers: false,
         has_row_security: false,
         has_no_pages: false,
+        counts_rows: true,
     })
 }
 
