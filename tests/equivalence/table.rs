@@ -18,6 +18,7 @@ pub struct Table {
     /// Table constraints.
     constraints: Vec<String>,
     partition: Option<&'static str>,
+    has_child: bool,
     triggers: String,
 }
 
@@ -33,6 +34,7 @@ impl Table {
             needs_rows: false,
             constraints: vec![],
             partition: None,
+            has_child: false,
             triggers: String::new(),
         };
         // Half of the tables have nothing through which folding or the fast path could be seen.
@@ -44,6 +46,7 @@ impl Table {
             table.draw_ties(rng, many);
             table.draw_triggers(rng);
         }
+        table.has_child = table.partition.is_none() && rng.one_in(4);
         table
     }
 
@@ -66,6 +69,8 @@ impl Table {
             ddl += &format!("CREATE UNIQUE INDEX ON {{s}}.t ({});\n", key.join(", "));
         }
         ddl += match self.partition {
+            // Without rows: but what a MERGE has done cannot be told any more, so that it is an insert and an update.
+            None if self.has_child => "CREATE TABLE {s}.child () INHERITS ({s}.t);\n",
             None => "",
             Some("hash") => {
                 "CREATE TABLE {s}.t0 PARTITION OF {s}.t FOR VALUES WITH (MODULUS 3, REMAINDER 0); \
