@@ -1,6 +1,6 @@
 //! One URL, one body: streamed, decompressed, resumed, never two versions.
 
-use super::{check, lines, scene, wait_until};
+use super::{check, kill_beyond, lines, scene};
 use crate::rows;
 use crate::support::{
     api::{Api, Reply},
@@ -50,8 +50,7 @@ fn a_load_that_was_killed_goes_on_by_range_in_the_same_version() {
     let scene = scene();
     let line = format!("{} -t t --batch-rows 500", api.url("/events.jsonl"));
     let running = scene.dbload(&line).spawn();
-    wait_until("rows are committed", || scene.db.count("t") > 10_000);
-    running.kill9_after(Duration::ZERO);
+    kill_beyond(&scene, running, 10_000);
     let stored = scene.db.count("t");
     assert!(stored < 60_000, "the kill came too late");
     api.asked();
@@ -76,8 +75,7 @@ fn another_version_is_refused_on_a_resume_and_never_mixed() {
         let scene = scene();
         let line = format!("{} -t t --batch-rows 500", api.url("/events.jsonl"));
         let running = scene.dbload(&line).spawn();
-        wait_until("rows are committed", || scene.db.count("t") > 10_000);
-        running.kill9_after(Duration::ZERO);
+        kill_beyond(&scene, running, 10_000);
         let before = scene.db.digest("t");
         // The same length, other bytes.
         api.answer_with(move |ask| Reply::file(ask, lines(0, 60_000).replace("\"r1", "\"R1"), second));
@@ -100,8 +98,7 @@ fn without_a_strong_etag_a_resume_reads_from_the_start_and_skips_what_is_committ
     let scene = scene();
     let line = format!("{} -t t --batch-rows 500", api.url("/export"));
     let running = scene.dbload(&line).spawn();
-    wait_until("rows are committed", || scene.db.count("t") > 10_000);
-    running.kill9_after(Duration::ZERO);
+    kill_beyond(&scene, running, 10_000);
     let outcome = scene.load(&line);
     check(&scene, 60_000, &outcome);
     let report = outcome.report();

@@ -10,7 +10,7 @@ mod proxies;
 mod speed;
 mod tls;
 
-use crate::support::{Outcome, Scene, api::Ask};
+use crate::support::{Outcome, Running, Scene, api::Ask};
 use std::fmt::Write as _;
 
 /// Records `from..to` as lines.
@@ -56,7 +56,16 @@ fn check(scene: &Scene, n: u64, outcome: &Outcome) {
     );
 }
 
-/// Kills the load at a moment that the test chooses, by what the server was asked.
+/// Kills the load once more than so many rows are stored, and waits until what it sent at last has committed or has not.
+#[track_caller]
+fn kill_beyond(scene: &Scene, running: Running, stored: u64) {
+    wait_until("rows are committed", || scene.db.count("t") > stored);
+    running.kill9_after(std::time::Duration::ZERO);
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
+                AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    wait_until("what was in flight has ended", || scene.db.one(busy) == "0");
+}
+
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !done() {

@@ -1,6 +1,6 @@
 //! Paginated endpoints: every way to the next page, resumes exact where the pages are what they were, and ends that are none.
 
-use super::{array, check, record, rows, scene, wait_until};
+use super::{array, check, kill_beyond, record, rows, scene, wait_until};
 use crate::rows;
 use crate::support::{
     Rng,
@@ -145,8 +145,7 @@ fn a_resume_asks_for_the_page_where_it_stopped_and_not_for_those_before() {
         api.url("/cursor")
     );
     let running = scene.dbload(&line).spawn();
-    wait_until("rows are committed", || scene.db.count("t") > 5_000);
-    running.kill9_after(Duration::ZERO);
+    kill_beyond(&scene, running, 5_000);
     let stored = scene.db.count("t");
     assert!(stored < 19_000, "the kill came too late");
     api.asked();
@@ -164,8 +163,7 @@ fn pages_that_changed_are_applied_again_from_where_the_load_stopped() {
     let scene = scene();
     let line = format!("{} -t t --paginate page:page;size=100 --batch-rows 300", api.url("/page"));
     let running = scene.dbload(&line).spawn();
-    wait_until("rows are committed", || scene.db.count("t") > 5_000);
-    running.kill9_after(Duration::ZERO);
+    kill_beyond(&scene, running, 5_000);
     assert!(scene.db.count("t") < 19_000, "the kill came too late");
     // The same records with other values.
     let answer = api_of(20_000);
