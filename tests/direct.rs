@@ -270,13 +270,16 @@ fn the_plan_says_which_way_and_why() {
     scene.run("events.jsonl --dry-run").exits(0);
     let plan = scene.plain("events.jsonl --dry-run").run().to_string();
     assert!(plan.contains("straight into the table while all rows of a batch are new"), "{plan}");
+    assert!(plan.contains("else set-based, by one MERGE; record by record"), "{plan}");
     scene.sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
          CREATE TRIGGER note AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION note()",
     );
     let plan = scene.plain("events.jsonl --dry-run").run().to_string();
     assert!(
-        plan.contains("never straight into the table (row triggers of the table see each record)"),
+        plan.contains(
+            "never straight into the table (row triggers of the table see each record); set-based, by an insert"
+        ),
         "{plan}"
     );
 }

@@ -101,13 +101,16 @@ impl Prepared {
             (_, Ok(())) => "straight into the table while all rows of a batch are new; else ".to_owned(),
             (_, Err(why)) => format!("never straight into the table ({why}); "),
         };
-        let rest = match (self.plan.key.columns.is_empty(), paths.folding_shows) {
-            (false, Some(why)) => {
-                format!("set-based; record by record where a key repeats in a batch: {why}")
-            }
-            _ => "set-based; record by record where the server refuses something".to_owned(),
+        let sets = match (self.plan.mode, self.write.merges_at_once()) {
+            (Mode::Upsert, true) => "set-based, by one MERGE",
+            (Mode::Upsert, false) => "set-based, by an insert and an update",
+            _ => "set-based",
         };
-        format!("{new}{rest}")
+        let rest = match (self.plan.key.columns.is_empty(), paths.folding_shows) {
+            (false, Some(why)) => format!("record by record where a key repeats in a batch: {why}"),
+            _ => "record by record where the server refuses something".to_owned(),
+        };
+        format!("{new}{sets}; {rest}")
     }
 
     /// The server, in words for a hint with SQL to read the rejects.
