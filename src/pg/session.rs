@@ -201,22 +201,23 @@ impl Session {
             let statement = client.prepare_cached(copy).await.map_err(|e| ErrorView::from(&e))?;
             // In this order on the wire: `join!` polls the first one first.
             let (begun, sink) = futures::join!(client.simple_query(begin), client.copy_in(&statement));
-            Ok((outcomes(begun.map_err(|e| ErrorView::from(&e))?), sink))
+            // Where no transaction was begun no COPY was either.
+            Ok((outcomes(self.started(begun)?), sink))
         };
         self.in_transaction.store(true, Ordering::Relaxed);
         let (begun, sink) = self.answered(begin, begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
-        let sink = self.started(sink).map_err(BeginOrCopy::Start)?;
+        let sink = self.started(sink).map_err(|error| BeginOrCopy::Start(self.placed(error)))?;
         // Left alone, the COPY is called off.
         accept(&begun).map_err(BeginOrCopy::Copy)?;
         self.answered(copy, send(sink, chunks)).await.map_err(BeginOrCopy::Copy)
     }
 
-    /// A COPY that the server did not even begin leaves the driver with one answer more than it has questions: the connection
-    /// is not used again.
+    /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver with one answer
+    /// more than it has questions: the connection is not used again.
     fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
-            self.placed(ErrorView::from(&error))
+            ErrorView::from(&error)
         })
     }
 

@@ -6,6 +6,9 @@ use crate::{
     support::{Proxy, Scene, audit},
 };
 use rustix::process::Signal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Starts a load, changes the table in the middle, and returns how it ended. Where the change came too late to matter (it
 /// waits for the load's own locks), once more, slower.
@@ -61,6 +64,52 @@ fn changes_of_the_table_that_matter_end_the_load_and_reject_no_record_for_them()
         let rejected =
             load.scene.db.one("SELECT count(*) FROM _dbload.reject WHERE reason NOT ILIKE '%json%'");
         assert_eq!(rejected, "0", "{ddl}: {outcome}");
+    }
+}
+
+/// A transaction that cannot be begun, its table being locked, or gone once the lock is: the COPY that was asked for along with
+/// it is refused too, and nothing may take that answer for its own.
+#[test]
+fn a_table_that_is_locked_is_waited_for_and_one_that_is_dropped_meanwhile_ends_the_load() {
+    for (dropped, limit) in [(false, "--lock-timeout 100ms"), (true, "")] {
+        let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, v int)");
+        let goes_on = Arc::new(AtomicBool::new(false));
+        let feed = Arc::clone(&goes_on);
+        let running = scene
+            .dbload("- --format jsonl -t t --batch-rows 500 --pool-size 1")
+            .line(limit)
+            .stdin_stream(move |out| {
+                for i in 0..8_000 {
+                    while i == 4_000 && !feed.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    writeln!(out, "{{\"id\":{i},\"v\":{i}}}")?;
+                }
+                Ok(())
+            })
+            .spawn();
+        until("batches are committed", || scene.db.count("t") >= 1_000);
+        let other = scene.db.another();
+        other.sql("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
+        goes_on.store(true, Ordering::Relaxed);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("the load waits for the table", || scene.db.one(waits) != "0");
+        if dropped {
+            other.sql("DROP TABLE t; COMMIT");
+            let outcome = running.wait().exits(5);
+            assert!(!outcome.stderr.contains("knows nothing of run"), "{outcome}");
+        } else {
+            // More than one limit.
+            std::thread::sleep(Duration::from_millis(300));
+            other.sql("COMMIT");
+            let outcome = running.wait().exits(0);
+            assert_eq!(
+                (outcome.rows(), audit(&scene.db)),
+                (rows!(read: 8_000, inserted: 8_000), outcome.rows())
+            );
+            let expected = "(SELECT i AS id, i AS v FROM generate_series(0, 7999) i) x";
+            assert_eq!(scene.db.digest("t"), scene.db.digest(expected), "{outcome}");
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dbload::pg::{
-    Action, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Stage, TableName, TlsFailure, Unreachable,
-    connect_pool, connect_sqlx, quote_literal,
+    Action, BeginOrCopy, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Session, Stage, TableName,
+    TlsFailure, Unreachable, connect_pool, connect_sqlx, quote_literal,
 };
 use sqlx::Row;
 use tokio::runtime::Runtime;
@@ -507,4 +507,27 @@ fn sqlx_does_not_follow_the_environment() {
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.contains("tokio=scram db tls dbload;sqlx=scram db tls dbload;"), "{stdout}");
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "the relay's directory is gone");
+}
+
+#[test]
+fn a_session_whose_transaction_could_not_be_begun_keeps_no_answer_for_the_next_one() {
+    let database = crate::support::Database::fresh();
+    runtime().block_on(async {
+        let pool = connect_pool(&Dsn::parse(database.url()).unwrap(), 1).await.unwrap();
+        for begin in ["BEGIN; LOCK TABLE no_such_table", "BEGIN; SELECT 1 / 0"] {
+            let session = Session::open(&pool).await.unwrap();
+            session.run("CREATE TEMPORARY TABLE IF NOT EXISTS s (n int)").await.unwrap();
+            let copied = session
+                .begin_and_copy_in((begin, &|_| Ok(())), "COPY s FROM STDIN", std::iter::empty())
+                .await;
+            assert!(matches!(copied, Err(BeginOrCopy::Begin(_))), "{begin}: {copied:?}");
+            session.roll_back().await;
+            drop(session);
+            for n in ["1", "2", "3"] {
+                let session = Session::open(&pool).await.unwrap();
+                let answer = session.run(&format!("SELECT {n}")).await.unwrap();
+                assert_eq!(answer[0].value(), Some(n), "{begin}");
+            }
+        }
+    });
 }
