@@ -9,7 +9,7 @@ use std::fmt;
 pub const FENCED: &str = "DL001";
 
 /// What a MERGE did cannot be told from the table's counters: something else writes to the table within this very transaction.
-pub const UNCOUNTED: &str = "DL002";
+pub const UNCOUNTED: &str = "DL009";
 
 /// The server is a standby, or was told to take no writes.
 const READ_ONLY: &str = "25006";

@@ -9,7 +9,7 @@ use crate::pg::literal;
 use crate::schema::Mode;
 
 use super::merge::{insert_lists, on_conflict, overriding};
-use super::names::{REFUSED, differs, key_equals, new_value, newer, updatable, written};
+use super::names::{REFUSED, differs, key_equals, newer, sets, written};
 use super::outlook::Expect;
 use super::plan::WritePlan;
 
@@ -138,18 +138,11 @@ fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool,
 
 fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
     let differs = differs(plan, batch, "dbload_row")?;
-    let sets: Vec<String> = updatable(plan, batch)
-        .into_iter()
-        .map(|slot| {
-            let name = &plan.table().columns[plan.mapping.slots[slot]].name;
-            format!("{name} = {}", new_value(plan, batch, "dbload_row", slot))
-        })
-        .collect();
     let newer = newer(plan, "dbload_row").map_or(String::new(), |n| format!(" AND {n}"));
     Some(format!(
         "UPDATE {} t SET {} WHERE {}{newer} AND {differs}",
         plan.table().name,
-        sets.join(", "),
+        sets(plan, batch, "dbload_row"),
         key_equals(plan, "t", "dbload_row"),
     ))
 }

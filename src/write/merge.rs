@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Identity, Mode};
 
-use super::names::{ASIDE, STAGE, differs, key_equals, new_value, newer, presence, updatable, written};
+use super::names::{ASIDE, STAGE, differs, key_equals, newer, presence, sets, written};
 use super::plan::WritePlan;
 use super::transaction::Way;
 
@@ -160,7 +160,7 @@ pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<Strin
          {counters}",
         name = table.name,
         key = key_equals(plan, "t", "s"),
-        sets = sets(plan, batch),
+        sets = sets(plan, batch, "s"),
         overriding = overriding(plan, &slots),
     ))
 }
@@ -175,21 +175,10 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
     Some(format!(
         "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
         plan.table().name,
-        sets(plan, batch),
+        sets(plan, batch, "s"),
         key_equals(plan, "t", "s"),
         not_ours(apart),
     ))
-}
-
-fn sets(plan: &WritePlan, batch: &Batch) -> String {
-    let sets: Vec<String> = updatable(plan, batch)
-        .into_iter()
-        .map(|slot| {
-            let name = &plan.table().columns[plan.mapping.slots[slot]].name;
-            format!("{name} = {}", new_value(plan, batch, "s", slot))
-        })
-        .collect();
-    sets.join(", ")
 }
 
 /// Counts the staged rows whose stored row, not of this transaction, is as it should be.

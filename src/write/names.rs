@@ -202,6 +202,18 @@ pub(super) fn new_value(plan: &WritePlan, batch: &Batch, source: &str, slot: Slo
     format!("CASE WHEN {} THEN {source}.c{slot} ELSE {} END", presence(plan, source, slot), stored(column))
 }
 
+/// The SET list of an update from `source`.
+pub(super) fn sets(plan: &WritePlan, batch: &Batch, source: &str) -> String {
+    let sets: Vec<String> = updatable(plan, batch)
+        .into_iter()
+        .map(|slot| {
+            let name = &plan.table().columns[plan.mapping.slots[slot]].name;
+            format!("{name} = {}", new_value(plan, batch, source, slot))
+        })
+        .collect();
+    sets.join(", ")
+}
+
 /// The stored value, a domain as its base type.
 fn stored(column: &Column) -> String {
     match &column.domain_base {

@@ -67,8 +67,8 @@ fn changes_of_the_table_that_matter_end_the_load_and_reject_no_record_for_them()
     }
 }
 
-/// A transaction that cannot be begun, its table being locked, or gone once the lock is: the COPY that was asked for along with
-/// it is refused too, and nothing may take that answer for its own.
+/// A transaction that cannot be begun, its table being locked, or gone once the lock is. (What becomes of the session:
+/// `pg_connections::a_session_whose_transaction_could_not_be_begun_keeps_no_answer_for_the_next_one`.)
 #[test]
 fn a_table_that_is_locked_is_waited_for_and_one_that_is_dropped_meanwhile_ends_the_load() {
     for (dropped, limit) in [(false, "--lock-timeout 100ms"), (true, "")] {
