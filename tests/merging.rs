@@ -5,7 +5,6 @@
 
 use crate::rows;
 use crate::support::{Rows, Running, Scene};
-use std::time::{Duration, Instant};
 
 /// Of 400 stored rows every fourth is to change, and 200 are new.
 const STORED: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, n int DEFAULT 7, note text);
@@ -133,12 +132,7 @@ fn rows_that_are_not_newer_are_left_and_counted_as_by_two_statements() {
 /// A load that waits for a row or a key of another session.
 fn blocked(scene: &Scene) -> Running {
     let running = scene.dbload("items.jsonl --pool-size 1").spawn();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let began = Instant::now();
-    while scene.db.one(waits) == "0" {
-        assert!(began.elapsed() < Duration::from_secs(20), "the load does not wait for the other session");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    scene.db.until_blocked();
     running
 }
 

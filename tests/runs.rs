@@ -49,9 +49,7 @@ fn stopped(scene: &Scene, dbload: Dbload, signal: Signal) -> Outcome {
     let outcome = running.wait();
     assert!(!outcome.status.success(), "it was to be stopped in the middle: {outcome}");
     // What it sent at last may still commit, behind a pooler above all.
-    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
-                AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    until("what was in flight has ended", || scene.db.one(busy) == "0");
+    scene.db.until_quiet();
     outcome
 }
 

@@ -92,8 +92,7 @@ fn a_table_that_is_locked_is_waited_for_and_one_that_is_dropped_meanwhile_ends_t
         let other = scene.db.another();
         other.sql("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
         goes_on.store(true, Ordering::Relaxed);
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        until("the load waits for the table", || scene.db.one(waits) != "0");
+        scene.db.until_blocked();
         if dropped {
             other.sql("DROP TABLE t; COMMIT");
             let outcome = running.wait().exits(5);

@@ -130,6 +130,34 @@ impl Database {
         .remove(0)
     }
 
+    /// Waits until some session of this database waits for a lock.
+    #[track_caller]
+    pub fn until_blocked(&self) {
+        self.until(
+            "a session waits for a lock",
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+    }
+
+    /// Waits until what others have sent has ended: the last of a killed load may still commit.
+    #[track_caller]
+    pub fn until_quiet(&self) {
+        self.until(
+            "what was in flight has ended",
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
+             AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        );
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, is_so: &str) {
+        let began = std::time::Instant::now();
+        while self.one(is_so) != "t" {
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "never: {what}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// Whether there is such a table.
     pub fn has_table(&self, name: &str) -> bool {
         self.one(&format!("SELECT to_regclass({}) IS NOT NULL", literal(name))) == "t"

@@ -61,9 +61,7 @@ fn check(scene: &Scene, n: u64, outcome: &Outcome) {
 fn kill_beyond(scene: &Scene, running: Running, stored: u64) {
     wait_until("rows are committed", || scene.db.count("t") > stored);
     running.kill9_after(std::time::Duration::ZERO);
-    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
-                AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    wait_until("what was in flight has ended", || scene.db.one(busy) == "0");
+    scene.db.until_quiet();
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
