@@ -4,14 +4,17 @@
 //! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
 //! for the sample.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures::future::{Either, select};
 
 use crate::event::{Event, Listener, Tally};
 use crate::http::{Client, Origins};
 use crate::job::Job;
 use crate::ledger::{Ledger, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::facts::server_facts;
+use crate::pg::facts::{ServerFacts, server_facts};
 use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
 use crate::plan::{Refusal, refuse_staging};
 use crate::schema::Table;
@@ -40,21 +43,15 @@ pub(super) async fn look(
     for (ordinal, spec) in specs.into_iter().enumerate() {
         inputs.push(Input::new(spec, ordinal).await?);
     }
-    // Files are at hand: what is wrong with them is said before a server is asked for.
-    let early = match &web {
-        None => Some(sample(&mut inputs, job, None, None).await?),
-        Some(_) => None,
+    let name = target_name(job, &inputs);
+    let asking = ask(job, name);
+    let (early, asked) = match &web {
+        None if are_files(&inputs) => sampled_and(asking, sample(&mut inputs, job, None, None)).await?,
+        // A pipe may be long in coming: nobody waits for it with a connection in his hands.
+        None => (Some(sample(&mut inputs, job, None, None).await?), asking.await?),
+        Some(_) => (None, asking.await?),
     };
-    let pool =
-        connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
-    let session = open(&pool).await?;
-    let facts = server_facts(&session).await.map_err(|error| understood(error, &pool))?;
-    if !facts.may_stage {
-        return Err(refuse_staging(&facts.role, &facts.database).into());
-    }
-    let name = target_name(job, &inputs)?;
-    let (table, ledger) = futures::join!(read_table(&session, &name), ledger_beside(job, &pool));
-    let table = table.map_err(|error| understood(error, &pool))?;
+    let Asked { pool, session, facts, name, table, ledger } = asked;
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
         (None, web) => begin((job, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
@@ -74,6 +71,47 @@ pub(super) async fn look(
     match ddl {
         None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
         Some(new) => start.created(pool, session, new).await,
+    }
+}
+
+/// What the server said about itself and the table.
+struct Asked {
+    pool: Pool,
+    session: Session,
+    facts: ServerFacts,
+    name: TableName,
+    table: Option<Table>,
+    ledger: Option<Ledger>,
+}
+
+/// Asks the server for itself and for the table.
+async fn ask(job: &Job, name: Result<TableName, LoadError>) -> Result<Asked, LoadError> {
+    let pool =
+        connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
+    let session = open(&pool).await?;
+    let facts = server_facts(&session).await.map_err(|error| understood(error, &pool))?;
+    if !facts.may_stage {
+        return Err(refuse_staging(&facts.role, &facts.database).into());
+    }
+    let name = name?;
+    let (table, ledger) = futures::join!(read_table(&session, &name), ledger_beside(job, &pool));
+    let table = table.map_err(|error| understood(error, &pool))?;
+    Ok(Asked { pool, session, facts, name, table, ledger })
+}
+
+fn are_files(inputs: &[Input]) -> bool {
+    inputs.iter().all(|input| input.description.spec.location.is_file())
+}
+
+/// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever the server says.
+async fn sampled_and(
+    asking: impl Future<Output = Result<Asked, LoadError>>,
+    sampling: impl Future<Output = Result<Sampled, SourceError>>,
+) -> Result<(Option<Sampled>, Asked), LoadError> {
+    let (asking, sampling) = (pin!(asking), pin!(sampling));
+    match select(asking, sampling).await {
+        Either::Left((asked, sampling)) => Ok((Some(sampling.await?), asked?)),
+        Either::Right((sampled, asking)) => Ok((Some(sampled?), asking.await?)),
     }
 }
 
