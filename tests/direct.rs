@@ -235,6 +235,46 @@ fn an_append_goes_straight_whatever_is_stored() {
 }
 
 #[test]
+fn rows_that_something_else_has_put_into_the_table_are_not_counted() {
+    // A trigger that sees no rows, only that there was a statement: one row more for each.
+    let noted = "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN INSERT INTO items SELECT -1 - count(*) FROM items; RETURN NULL; END $$;
+                 CREATE TRIGGER note AFTER INSERT ON items FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION note()";
+    for (table, words) in [
+        (ITEMS, "--pool-size 2"),
+        (ITEMS, "--pool-size 1 --no-ledger"),
+        ("CREATE TABLE items (id int, name text, n int)", "--mode append --pool-size 2"),
+    ] {
+        let scene = Scene::with(table);
+        scene.sql(noted);
+        scene.file("items.jsonl", items(1..=2_000));
+        let report = scene.load(&format!("items.jsonl --batch-rows 200 {words}")).report();
+        assert_eq!(report.rows, rows!(read: 2_000, inserted: 2_000), "{words}");
+        assert_eq!(
+            scene.db.digest("(SELECT * FROM items WHERE id > 0) y"),
+            scene.db.digest(&expected("generate_series(1, 2000)")),
+            "{words}"
+        );
+        assert_eq!(scene.db.one("SELECT count(*) > 0 FROM items WHERE id < 0"), "t");
+    }
+}
+
+#[test]
+fn the_servers_counter_and_the_number_that_was_sent_agree_however_many_loads_share_a_server() {
+    // The counters are set back once a second at most, and a connection is used again for each batch.
+    let scene = Scene::with(ITEMS);
+    scene.file("items.jsonl", items(1..=6_000));
+    for (n, words) in ["--pool-size 1", "--pool-size 2", "--pool-size 3"].iter().enumerate() {
+        let report = scene.load(&format!("items.jsonl --batch-rows 20 {words}")).report();
+        let direct = report.pool.direct;
+        assert_eq!(report.rows, rows!(read: 6_000, inserted: 6_000), "{words}");
+        assert!(direct > 280 && report.pool.direct_refused == 0, "{words}: {:?}", report.pool);
+        assert_eq!(scene.db.digest("items"), scene.db.digest(&expected("generate_series(1, 6000)")), "{n}");
+        scene.sql("TRUNCATE items");
+    }
+}
+
+#[test]
 fn identity_and_domain_columns_are_filled_as_by_staging() {
     let scene = Scene::with(
         "CREATE DOMAIN positive AS int CHECK (VALUE > 0);

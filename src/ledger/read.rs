@@ -1,7 +1,7 @@
 //! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
 
 use crate::account::{Books, SourceBooks};
-use crate::pg::{ErrorView, FENCED, Outcome, Session, is_missing_object, literal};
+use crate::pg::{ErrorView, FENCED, Outcome, Session, UNBALANCED, is_missing_object, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
@@ -209,7 +209,7 @@ pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), Le
         }
         Err(error) => {
             session.roll_back().await;
-            if error.sqlstate.as_deref() == Some("DL002") {
+            if error.sqlstate.as_deref() == Some(UNBALANCED) {
                 return Err(LedgerError::Unbalanced { run: run.to_owned() });
             }
             Err(failed("complete the run")(error))

@@ -247,8 +247,9 @@ async fn report(
     let (rows, sources, rejects) = match &prepared.run {
         Some(run) => {
             let session = session(prepared, "sum up the run").await?;
-            let sums = summary(&session, &run.ledger.run).await?;
-            let sources = source_books(&session, &run.ledger.run).await?;
+            let id = &run.ledger.run;
+            let (sums, sources) = futures::join!(summary(&session, id), source_books(&session, id));
+            let (sums, sources) = (sums?, sources?);
             let rejects = if sums.books.rejected > 0 {
                 ledger_rejects(job, prepared, &session, &run.ledger.run).await?
             } else {

@@ -4,7 +4,6 @@
 //! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
 //! for the sample.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::{Either, select};
@@ -44,9 +43,11 @@ pub(super) async fn look(
         inputs.push(Input::new(spec, ordinal).await?);
     }
     let name = target_name(job, &inputs);
-    let asking = ask(job, name);
+    let asking = Box::pin(ask(job, name));
     let (early, asked) = match &web {
-        None if are_files(&inputs) => sampled_and(asking, sample(&mut inputs, job, None, None)).await?,
+        None if are_files(&inputs) => {
+            sampled_and(asking, Box::pin(sample(&mut inputs, job, None, None))).await?
+        }
         // A pipe may be long in coming: nobody waits for it with a connection in his hands.
         None => (Some(sample(&mut inputs, job, None, None).await?), asking.await?),
         Some(_) => (None, asking.await?),
@@ -84,17 +85,18 @@ struct Asked {
     ledger: Option<Ledger>,
 }
 
-/// Asks the server for itself and for the table.
+/// Asks the server for itself and for the table, both at once.
 async fn ask(job: &Job, name: Result<TableName, LoadError>) -> Result<Asked, LoadError> {
     let pool =
         connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
-    let facts = server_facts(&session).await.map_err(|error| understood(error, &pool))?;
+    let name = name?;
+    let (facts, table, ledger) =
+        futures::join!(server_facts(&session), read_table(&session, &name), ledger_beside(job, &pool));
+    let facts = facts.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
         return Err(refuse_staging(&facts.role, &facts.database).into());
     }
-    let name = name?;
-    let (table, ledger) = futures::join!(read_table(&session, &name), ledger_beside(job, &pool));
     let table = table.map_err(|error| understood(error, &pool))?;
     Ok(Asked { pool, session, facts, name, table, ledger })
 }
@@ -105,10 +107,9 @@ fn are_files(inputs: &[Input]) -> bool {
 
 /// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever the server says.
 async fn sampled_and(
-    asking: impl Future<Output = Result<Asked, LoadError>>,
-    sampling: impl Future<Output = Result<Sampled, SourceError>>,
+    asking: impl Future<Output = Result<Asked, LoadError>> + Unpin,
+    sampling: impl Future<Output = Result<Sampled, SourceError>> + Unpin,
 ) -> Result<(Option<Sampled>, Asked), LoadError> {
-    let (asking, sampling) = (pin!(asking), pin!(sampling));
     match select(asking, sampling).await {
         Either::Left((asked, sampling)) => Ok((Some(sampling.await?), asked?)),
         Either::Right((sampled, asking)) => Ok((Some(sampled?), asking.await?)),

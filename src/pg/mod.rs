@@ -9,6 +9,7 @@
 pub mod catalog;
 mod connect;
 mod constraints;
+mod copy;
 pub mod dsn;
 mod error;
 pub mod facts;
@@ -25,14 +26,15 @@ mod wire;
 
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use crate::secret::Secret;
+pub use copy::{Accept, BeginOrCopy, CopyOrCommit, Sent};
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use mark::{end_marked, end_marked_writer, mark};
 pub use pool::{Client, Pool, connect_pool};
-pub use session::{Accept, BeginOrCopy, Outcome, Session};
+pub use session::{Outcome, Session};
 pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, UNCOUNTED, classify, hint, is_missing_object, is_passing,
-    may_be_changed_table,
+    Action, ErrorView, FENCED, SingleRecord, Stage, UNBALANCED, UNCOUNTED, classify, hint, is_missing_object,
+    is_passing, may_be_changed_table,
 };
 pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
 pub use tls::TlsError;

@@ -136,6 +136,12 @@ impl Pool {
         status.available > 0 || status.size < status.max_size
     }
 
+    /// Somebody waits for a connection.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.inner.status().waiting > 0
+    }
+
     /// Waits until a connection is idle, or none is open: whoever then asks for one opens no further one beside those in use.
     pub(super) async fn spare(&self) {
         while self.inner.status().available == 0 && !self.busy.tokens().is_empty() {

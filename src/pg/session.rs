@@ -1,18 +1,17 @@
 //! A session: one pooled connection, spoken to in text.
 //!
 //! Everything goes through the simple protocol (several statements a round trip, command tags, no prepared
-//! statements that a pooler would lose) and COPY. Values come back as the server's text. A session that is dropped in
+//! statements that a pooler would lose) and COPY (`copy`). Values come back as the server's text. A session that is dropped in
 //! mid-transaction, or after its connection was lost, closes its connection: the pool never gets one back with a transaction open.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{SinkExt as _, TryStreamExt as _};
-use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
+use futures::TryStreamExt as _;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
-use crate::fault::{self, Defect};
-
+use super::copy::Openings;
 use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
 use super::pooled::announced;
@@ -38,9 +37,10 @@ impl Outcome {
 /// A pooled connection.
 pub struct Session {
     client: Option<Client>,
-    in_transaction: AtomicBool,
+    pub(super) in_transaction: AtomicBool,
     /// An error said that the connection is gone.
-    broken: AtomicBool,
+    pub(super) broken: AtomicBool,
+    pub(super) openings: Mutex<Openings>,
     answer_limit: Option<Duration>,
     /// `host:port/dbname`, for errors that the server did not word.
     place: String,
@@ -78,6 +78,7 @@ impl Session {
             client: Some(client),
             in_transaction: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            openings: Mutex::default(),
             answer_limit,
             place: pool.place(),
             _in_use: in_use,
@@ -92,12 +93,12 @@ impl Session {
         announced.is_some_and(|announced| announced != pid)
     }
 
-    fn client(&self) -> Result<&Client, ErrorView> {
+    pub(super) fn client(&self) -> Result<&Client, ErrorView> {
         self.client.as_ref().ok_or_else(ErrorView::lost)
     }
 
     /// Sends statements and waits for an answer as long as we may.
-    async fn answered<T>(
+    pub(super) async fn answered<T>(
         &self,
         sql: &str,
         step: impl Future<Output = Result<T, ErrorView>>,
@@ -161,8 +162,14 @@ impl Session {
 
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is closed.
     pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+        self.call_off().await?;
         self.in_transaction.store(true, Ordering::Relaxed);
         self.run(sql).await
+    }
+
+    /// Whether it is of no further use. What it has begun may still be open at the server.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// The server has confirmed COMMIT or ROLLBACK.
@@ -177,44 +184,9 @@ impl Session {
         }
     }
 
-    /// COPY .. FROM STDIN; returns the number in the command tag.
-    pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
-        let client = self.client()?;
-        let copy = async {
-            let sink = self.started(client.copy_in(sql).await)?;
-            send(sink, chunks).await
-        };
-        self.answered(sql, copy).await
-    }
-
-    /// `begin` and `copy_in` in one round trip less each: the COPY is asked for before BEGIN is answered, and under a
-    /// statement that the connection keeps. Not behind a pooler. Nothing is sent before the server has begun the transaction and
-    /// `accept` has seen what it said.
-    pub async fn begin_and_copy_in(
-        &self,
-        (begin, accept): (&str, &Accept<'_>),
-        copy: &str,
-        chunks: impl Iterator<Item = Bytes>,
-    ) -> Result<u64, BeginOrCopy> {
-        let client = self.client().map_err(BeginOrCopy::Begin)?;
-        let begun_and_asked = async {
-            let statement = client.prepare_cached(copy).await.map_err(|e| ErrorView::from(&e))?;
-            // In this order on the wire: `join!` polls the first one first.
-            let (begun, sink) = futures::join!(client.simple_query(begin), client.copy_in(&statement));
-            // Where no transaction was begun no COPY was either.
-            Ok((outcomes(self.started(begun)?), sink))
-        };
-        self.in_transaction.store(true, Ordering::Relaxed);
-        let (begun, sink) = self.answered(begin, begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
-        let sink = self.started(sink).map_err(|error| BeginOrCopy::Start(self.placed(error)))?;
-        // Left alone, the COPY is called off.
-        accept(&begun).map_err(BeginOrCopy::Copy)?;
-        self.answered(copy, send(sink, chunks)).await.map_err(BeginOrCopy::Copy)
-    }
-
     /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver with one answer
     /// more than it has questions: the connection is not used again.
-    fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
+    pub(super) fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
             ErrorView::from(&error)
@@ -223,7 +195,7 @@ impl Session {
 
     /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of PostgreSQL, and
     /// nobody knows what the next one would be an answer to.
-    fn placed(&self, mut error: ErrorView) -> ErrorView {
+    pub(super) fn placed(&self, mut error: ErrorView) -> ErrorView {
         if error.sqlstate.is_none() {
             error.lost = true;
             error.message = format!("{} (server {})", error.message, self.place);
@@ -231,7 +203,7 @@ impl Session {
         error
     }
 
-    /// As `run`, and tells which statement failed: how many before it went well.
+    /// As [`Session::run`], and tells which statement failed: how many before it went well.
     pub async fn run_counting(&self, sql: &str) -> Result<(), (usize, ErrorView)> {
         let client = self.client().map_err(|error| (0, error))?;
         let done = AtomicUsize::new(0);
@@ -253,7 +225,7 @@ fn values(row: &SimpleQueryRow) -> Vec<Option<String>> {
     (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect()
 }
 
-fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
+pub(super) fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut current = Outcome::default();
     for message in messages {
@@ -269,52 +241,6 @@ fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
         }
     }
     outcomes
-}
-
-/// Judges what the statements that began a transaction gave.
-pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), ErrorView> + Sync + 'a;
-
-/// Which of the two failed.
-#[derive(Debug)]
-pub enum BeginOrCopy {
-    /// The transaction was not begun.
-    Begin(ErrorView),
-    /// It was, and the COPY was refused as such: the table is not what it was.
-    Start(ErrorView),
-    /// It was begun too, and failed.
-    Copy(ErrorView),
-}
-
-/// [`Defect::DropRecord`]: as if the server had taken it.
-fn drop_last_row(rows: &mut Bytes) -> u64 {
-    let end = rows.len().saturating_sub(1);
-    rows.truncate(memchr::memrchr(b'\n', &rows[..end]).map_or(0, |at| at + 1));
-    1
-}
-
-/// A chunk goes out in parts of this many bytes: the driver copies each, and a row may have megabytes.
-const SENT_BYTES: usize = 64 * 1024;
-
-/// Sends the chunks of a COPY that the server has agreed to, and ends it.
-async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
-    let mut sink = std::pin::pin!(sink);
-    let mut dropped = 0;
-    for mut chunk in chunks {
-        if fault::defect(Defect::DropRecord) && dropped == 0 {
-            dropped = drop_last_row(&mut chunk);
-        }
-        while !chunk.is_empty() {
-            let part = chunk.split_to(chunk.len().min(SENT_BYTES));
-            if let Err(error) = sink.send(part).await {
-                // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
-                return Err(match sink.as_mut().finish().await {
-                    Err(reason) => ErrorView::from(&reason),
-                    Ok(_) => ErrorView::from(&error),
-                });
-            }
-        }
-    }
-    sink.finish().await.map(|copied| copied + dropped).map_err(|e| ErrorView::from(&e))
 }
 
 impl Drop for Session {

@@ -10,6 +10,8 @@ pub const FENCED: &str = "DL001";
 
 /// What a MERGE did cannot be told from the table's counters: something else writes to the table within this very transaction.
 pub const UNCOUNTED: &str = "DL009";
+/// The ledger: a batch's books do not balance.
+pub const UNBALANCED: &str = "DL002";
 
 /// The server is a standby, or was told to take no writes.
 const READ_ONLY: &str = "25006";

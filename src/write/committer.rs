@@ -14,7 +14,7 @@ use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
 use crate::pg::ErrorView;
 
-use super::outlook::Outlook;
+use super::outlook::{Direct, Outlook};
 use super::protocol::{Happened, Protocol, Step, Stop, Terms, place_of};
 use super::retry::{Patience, Retry};
 use super::server::Server;
@@ -58,7 +58,8 @@ impl<S: Server> Committer<S> {
             #[cfg(debug_assertions)]
             out_of_order(&mut queue, &mut batches).await;
             while let Some(batch) = queue.pop_front() {
-                if let Some(committed) = self.commit(&batch, &mut queue).await? {
+                let more = || !batches.is_empty();
+                if let Some(committed) = self.commit(&batch, &mut queue, &more).await? {
                     self.books.add(&committed.books);
                     self.outlook.learn(&committed.books, batch.repeats, committed.direct, committed.careful);
                     let event = WriterEvent::Committed {
@@ -82,6 +83,7 @@ impl<S: Server> Committer<S> {
         &self,
         batch: &Batch,
         queue: &mut VecDeque<Batch>,
+        more: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Committed>, WriteError> {
         let (mut protocol, mut step) = Protocol::new(self.terms(batch));
         let mut tries = Tries {
@@ -94,8 +96,14 @@ impl<S: Server> Committer<S> {
             let doubted = protocol.in_doubt();
             step = match step {
                 Step::Attempt { path, conflicts } => {
-                    let way = Way { path, conflicts, outlook: self.outlook, apart: false };
-                    self.attempt(batch, way, &mut protocol, &mut tries).await
+                    let way = Way {
+                        path,
+                        conflicts,
+                        outlook: self.outlook,
+                        direct: Direct::NotTried,
+                        apart: false,
+                    };
+                    self.attempt(batch, (way, more), &mut protocol, &mut tries).await
                 }
                 Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,
                 Step::Pause(relief) => {
@@ -137,8 +145,14 @@ impl<S: Server> Committer<S> {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, way: Way, protocol: &mut Protocol, tries: &mut Tries) -> Step {
-        match self.server.attempt(batch, way).await {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        (way, more): (Way, &(dyn Fn() -> bool + Sync)),
+        protocol: &mut Protocol,
+        tries: &mut Tries,
+    ) -> Step {
+        match self.server.attempt(batch, way, more).await {
             Ok(committed) => {
                 tries.committed = committed;
                 protocol.next(Happened::Committed)

@@ -10,13 +10,13 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{Action, ErrorView, Outcome, Session, Stage, catalog, classify};
+use crate::pg::{Action, ErrorView, Outcome, Sent, Session, Stage, catalog, classify};
 use crate::schema::{Identity, Mode};
 
 use super::names;
 use super::plan::WritePlan;
-use super::stage::{Form, begin_and_copy, stage};
-use super::transaction::{Failed, FailedAt, Path};
+use super::stage::{Copying, Form, begin_and_copy, stage};
+use super::transaction::{Context, Failed, FailedAt, Path};
 
 /// Of so many rows one may be a repeat: where they are many, staging all rows at once costs less.
 const REPEATS_ONE_OF: u64 = 2;
@@ -43,25 +43,29 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
 pub(super) struct Copied {
     /// Rows in the table.
     pub(super) inserted: u64,
+    /// The COPY that brings them there, where its end may go out with the COMMIT: then so many are expected of it.
+    pub(super) sent: Option<Sent>,
     /// The repeats, ..
     pub(super) repeats: Batch,
     /// .. of which so many are staged.
     pub(super) staged: u64,
 }
 
-/// Begins a transaction, copies the rows of a batch into the table, and stages the repeats. `None`: one was refused; nothing is
-/// done, and the transaction is over.
+/// Begins a transaction, copies the rows of a batch into the table, and stages the repeats. `None`: one was refused, and nothing
+/// is done.
 pub(super) async fn copy(
-    plan: &WritePlan,
+    context: &Context<'_>,
     session: &Session,
     batch: &Batch,
-    begin: &str,
 ) -> Result<Option<Copied>, Failed> {
+    let plan = context.plan;
     let table = plan.table();
     // COPY reads values as the types that the columns have now: they must be those of the plan.
     let begin = format!(
-        "{begin};\nLOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE;\n{}",
+        "{};\nLOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE;\n{}{}",
+        names::begin(plan, batch.partition, context.ledger),
         table.name,
+        if counts(context) { note_rows(plan) } else { String::new() },
         catalog::columns_version(table.oid)
     );
     let accept = |begun: &[Outcome]| {
@@ -74,22 +78,59 @@ pub(super) async fn copy(
     };
     let form = Form { statement: &|chunk| statement(plan, chunk), text: rows_alone, accept: &accept };
     let repeats = batch.of_repeats();
-    let refused = match begin_and_copy(plan, session, batch, &begin, &form).await {
+    let copying = match begin_and_copy(plan, session, batch, &begin, &form).await {
+        Ok(copying) if repeats.rows == 0 && may_end_with_commit(context, batch) => {
+            let Copying { copied, sent } = copying;
+            let inserted = if sent.is_some() { batch.rows } else { copied };
+            return Ok(Some(Copied { inserted, sent, repeats, staged: 0 }));
+        }
+        Ok(copying) => copying.finish(session).await,
+        Err(failed) => Err(failed),
+    };
+    let refused = match copying {
         Ok(inserted) => match stage_repeats(plan, session, &repeats).await {
-            Ok(staged) => return Ok(Some(Copied { inserted, repeats, staged })),
+            Ok(staged) => return Ok(Some(Copied { inserted, sent: None, repeats, staged })),
             Err(error) => error,
         },
         Err(Failed { at: FailedAt::Staging, error }) => error,
         Err(failed) => return Err(failed),
     };
-    tracing::debug!(partition = batch.partition, error = ?refused, "rows refused by the table itself");
-    match classify(Stage::Merge { cheap_key: None }, &refused) {
-        Action::CarefulPath | Action::PrepareAnew => {
-            session.roll_back().await;
-            Ok(None)
-        }
-        _ => Err(Failed { at: FailedAt::Merge, error: refused }),
+    refuses(batch, refused).map(|()| None)
+}
+
+/// What an error says of the rows: the table refuses one of them. Else it is something else that failed.
+pub(super) fn refuses(batch: &Batch, error: ErrorView) -> Result<(), Failed> {
+    tracing::debug!(partition = batch.partition, ?error, "rows refused by the table itself");
+    match classify(Stage::Merge { cheap_key: None }, &error) {
+        Action::CarefulPath | Action::PrepareAnew => Ok(()),
+        _ => Err(Failed { at: FailedAt::Merge, error }),
     }
+}
+
+/// Whether COMMIT may be sent before the COPY's number is known: where the server's own counter goes into the books, which must
+/// balance before it commits; or where the books are ours, and are closed later.
+fn may_end_with_commit(context: &Context<'_>, batch: &Batch) -> bool {
+    let alike = batch.chunks.windows(2).all(|pair| pair[0].columns == pair[1].columns);
+    alike && (context.ledger.is_none() || counts(context)) && batch.rejects.is_empty()
+}
+
+/// Whether the server's own counter goes into the books.
+fn counts(context: &Context<'_>) -> bool {
+    context.ledger.is_some() && context.plan.table().counts_rows
+}
+
+/// The table's counter may stand above zero: it is set back between transactions, but not between any two.
+const ROWS_BEFORE: &str = "dbload.rows_before";
+
+fn note_rows(plan: &WritePlan) -> String {
+    let rows = names::rows_inserted(plan);
+    format!("SELECT pg_catalog.set_config('{ROWS_BEFORE}', {rows}::text, true);\n")
+}
+
+/// How many rows this transaction has put into the table, as the server counts them.
+pub(super) fn rows_noted(plan: &WritePlan) -> String {
+    let rows = names::rows_inserted(plan);
+    format!("{rows} - pg_catalog.current_setting('{ROWS_BEFORE}')::pg_catalog.int8")
 }
 
 async fn stage_repeats(plan: &WritePlan, session: &Session, repeats: &Batch) -> Result<u64, ErrorView> {

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Identity, Mode};
 
-use super::names::{ASIDE, STAGE, differs, key_equals, newer, presence, sets, written};
+use super::names::{ASIDE, STAGE, differs, key_equals, newer, presence, rows_inserted, sets, written};
 use super::plan::WritePlan;
 use super::transaction::Way;
 
@@ -148,10 +148,8 @@ pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<Strin
     let slots = written(plan, batch);
     let (columns, values) = insert_lists(plan, batch, &slots, "s");
     let table = plan.table();
-    let counters = format!(
-        "SELECT pg_catalog.pg_stat_get_xact_tuples_inserted({0}), pg_catalog.pg_stat_get_xact_tuples_updated({0})",
-        table.oid
-    );
+    let counters =
+        format!("SELECT {}, pg_catalog.pg_stat_get_xact_tuples_updated({})", rows_inserted(plan), table.oid);
     Some(format!(
         "{counters};\n\
          MERGE INTO {name} t USING {STAGE} s ON {key} \

@@ -25,8 +25,8 @@ pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 /// A client that stops in mid-transaction must not hold its locks for long.
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
-/// BEGIN with the settings of a batch.
-pub(super) fn begin(plan: &WritePlan, batch: &Batch, ledger: Option<&LedgerRef>) -> String {
+/// BEGIN with the settings of a batch: the same for all batches of a partition.
+pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>) -> String {
     let mut settings = vec![
         ("statement_timeout", plan.statement_timeout_ms.to_string()),
         ("lock_timeout", plan.lock_timeout_ms.to_string()),
@@ -40,7 +40,7 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, ledger: Option<&LedgerRef>)
     if let Some(ledger) = ledger {
         settings.push((EPOCH_SETTING, ledger.epoch.to_string()));
     }
-    if plan.asynchronous_commit && !batch.done {
+    if plan.asynchronous_commit {
         settings.push(("synchronous_commit", "off".to_owned()));
     }
     // Staged rows look their key up by index. The planner knows nothing of the staging table and would often read the whole
@@ -53,10 +53,18 @@ pub(super) fn begin(plan: &WritePlan, batch: &Batch, ledger: Option<&LedgerRef>)
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
         .collect();
-    calls.extend(ledger.map(|ledger| mark(&ledger.run, batch.partition)));
+    calls.extend(ledger.map(|ledger| mark(&ledger.run, partition)));
     // Behind a pooler, COPY's prepared statement may meet the name of another client's.
     let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
     format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))
+}
+
+/// The last batch of a partition commits as the server would have it.
+pub(super) const SYNCHRONOUS: &str = "SET LOCAL synchronous_commit TO DEFAULT";
+
+/// How many rows the table has got within this transaction, or so many more than before it: by the server's own counter.
+pub(super) fn rows_inserted(plan: &WritePlan) -> String {
+    format!("pg_catalog.pg_stat_get_xact_tuples_inserted({})", plan.table().oid)
 }
 
 fn on_commit(plan: &WritePlan) -> &'static str {

@@ -3,14 +3,15 @@
 //! A trait, because the simulation (`simulation`) is the other implementation: the same committer and protocol against a
 //! server in memory, with a clock of its own. This decides nothing; what an answer means is `protocol`'s to say.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
 use crate::pg::{ErrorView, Pool, Session, end_marked_writer, is_missing_object, literal};
 
+use super::outlook::Direct;
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
 use super::rejects::Originals;
@@ -25,8 +26,13 @@ pub(super) trait Server: Send + Sync {
     /// The unique index of the key.
     fn key(&self) -> Option<&str>;
 
-    /// Writes a batch in one transaction, the checkpoint last, and commits it.
-    fn attempt(&self, batch: &Batch, way: Way) -> impl Future<Output = Result<Committed, Failed>> + Send;
+    /// Writes a batch in one transaction, the checkpoint last, and commits it. `more`: whether another one waits for its turn.
+    fn attempt(
+        &self,
+        batch: &Batch,
+        way: Way,
+        more: &(dyn Fn() -> bool + Sync),
+    ) -> impl Future<Output = Result<Committed, Failed>> + Send;
 
     /// The checkpoint of the partition, once nobody holds it; `None`: it is gone.
     fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, ErrorView>> + Send;
@@ -58,6 +64,8 @@ pub(super) struct Postgres {
     pub(super) originals: Originals,
     /// A session was lost, and may still be in a transaction.
     pub(super) has_lost: AtomicBool,
+    /// A session that has begun the next batch's transaction already.
+    pub(super) ahead: Mutex<Option<Session>>,
 }
 
 impl Postgres {
@@ -100,18 +108,53 @@ impl Server for Postgres {
         self.plan.key_index.map(|index| self.plan.table().unique[index].name.as_str())
     }
 
-    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        mut way: Way,
+        more: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Committed, Failed> {
+        let context = Context {
+            plan: &self.plan,
+            ledger: self.ledger.as_ref(),
+            originals: &self.originals,
+            // Where others wait for a connection this one is given back.
+            more: &|| more() && !self.pool.is_short(),
+        };
         // A partition without rows only moves its checkpoint.
         let urgency = if batch.rows == 0 { Urgency::WhenThereIsOne } else { Urgency::Now };
-        let session = self.session(urgency).await.map_err(|error| Failed { at: FailedAt::Connect, error })?;
-        let context = Context { plan: &self.plan, ledger: self.ledger.as_ref(), originals: &self.originals };
-        let outcome = transaction::write(&context, &session, batch, way).await;
-        match &outcome {
-            Err(failed) if failed.error.lost => self.lost(),
-            Err(_) => session.roll_back().await,
-            Ok(_) => {}
+        loop {
+            let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let session = match ahead {
+                Some(session) => session,
+                None => self.session(urgency).await.map_err(Failed::at(FailedAt::Connect))?,
+            };
+            match transaction::write(&context, &session, batch, way).await {
+                Ok(Some(committed)) => {
+                    if session.is_broken() {
+                        self.lost();
+                    } else if session.is_ahead() {
+                        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+                    }
+                    return Ok(committed);
+                }
+                Ok(None) => {
+                    session.roll_back().await;
+                    if session.is_broken() {
+                        self.lost();
+                    }
+                    way.direct = Direct::Refused;
+                }
+                Err(failed) => {
+                    if failed.error.lost {
+                        self.lost();
+                    } else {
+                        session.roll_back().await;
+                    }
+                    return Err(failed);
+                }
+            }
         }
-        outcome
     }
 
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {

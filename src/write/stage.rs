@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Session, catalog};
+use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Sent, Session, catalog};
 
 use super::changed::refuse_changed_table;
 use super::plan::{Staging, WritePlan};
@@ -54,7 +54,7 @@ pub(super) async fn begin_and_stage(
         Ok(())
     };
     let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &accept };
-    let copied = begin_and_copy(plan, session, batch, &begin, &form).await?;
+    let copied = begin_and_copy(plan, session, batch, &begin, &form).await?.finish(session).await?;
     if is_suspicious.into_inner() {
         refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
     }
@@ -82,43 +82,63 @@ pub(super) async fn stage(
     if copied == batch.rows { Ok(copied) } else { convert_missing(plan, session, batch).await }
 }
 
-/// Begins a transaction and copies the rows of a batch; returns how many the server took. A COPY for each run of chunks with the
-/// same columns.
+/// COPYs of a batch, of which the last one may still have to be ended.
+pub(super) struct Copying {
+    /// Rows that the server has confirmed.
+    pub(super) copied: u64,
+    /// The last one.
+    pub(super) sent: Option<Sent>,
+}
+
+impl Copying {
+    /// Ends it; returns how many rows the server took.
+    pub(super) async fn finish(self, session: &Session) -> Result<u64, Failed> {
+        let last = match self.sent {
+            Some(sent) => session.finish(sent).await.map_err(Failed::at(FailedAt::Staging))?,
+            None => 0,
+        };
+        Ok(self.copied + last)
+    }
+}
+
+/// Begins a transaction and copies the rows of a batch. A COPY for each run of chunks with the same columns.
 pub(super) async fn begin_and_copy(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
     begin: &str,
     form: &Form<'_>,
-) -> Result<u64, Failed> {
+) -> Result<Copying, Failed> {
     let accept = |begun: &[Outcome]| {
         fault::point(Point::Begun);
         (form.accept)(begun)
     };
-    let mut copied = 0;
+    let staging = Failed::at(FailedAt::Staging);
+    let mut copying = Copying { copied: 0, sent: None };
     for (n, run) in batch.chunks.chunk_by(|a, b| a.columns == b.columns).enumerate() {
         let statement = (form.statement)(&run[0]);
         let text = run.iter().map(form.text);
         let first = n == 0;
-        copied += match plan.staging {
-            Staging::Session if first => session
-                .begin_and_copy_in((begin, &accept), &statement, text)
-                .await
-                .map_err(|failed| match failed {
+        match plan.staging {
+            Staging::Session if first => {
+                let sent = session.begin_and_send((begin, &accept), &statement, text).await;
+                copying.sent = Some(sent.map_err(|failed| match failed {
                     BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
                     BeginOrCopy::Start(error) => Failed { at: FailedAt::Table, error },
                     BeginOrCopy::Copy(error) => Failed { at: FailedAt::Staging, error },
-                })?,
+                })?);
+            }
             Staging::Session | Staging::Transaction => {
                 if first {
                     let begun = session.begin(begin).await.map_err(Failed::at(FailedAt::Begin))?;
-                    accept(&begun).map_err(Failed::at(FailedAt::Staging))?;
+                    accept(&begun).map_err(&staging)?;
                 }
-                session.copy_in(&statement, text).await.map_err(Failed::at(FailedAt::Staging))?
+                copying = Copying { copied: copying.finish(session).await?, sent: None };
+                copying.copied += session.copy_in(&statement, text).await.map_err(&staging)?;
             }
-        };
+        }
     }
-    Ok(copied)
+    Ok(copying)
 }
 
 /// All rows are converted one by one, from text.

@@ -1,9 +1,11 @@
 //! One batch, one transaction: stage, merge, keep the rejects, move the checkpoint, commit.
 
+use std::time::Instant;
+
 use crate::account::{Books, SourceBooks};
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
-use crate::pg::{ErrorView, Outcome, Session, may_be_changed_table};
+use crate::pg::{CopyOrCommit, ErrorView, Outcome, Sent, Session, UNBALANCED, may_be_changed_table};
 use crate::schema::{Mode, Relation};
 
 use super::changed::refuse_changed_table;
@@ -50,6 +52,8 @@ pub(super) struct Way {
     pub(super) path: Path,
     pub(super) conflicts: Conflicts,
     pub(super) outlook: Outlook,
+    /// Whether its rows have been tried straight into the table.
+    pub(super) direct: Direct,
     /// These are the rows that are left of a batch of which others were set aside.
     pub(super) apart: bool,
 }
@@ -127,38 +131,41 @@ pub(super) struct Context<'a> {
     pub(super) plan: &'a WritePlan,
     pub(super) ledger: Option<&'a LedgerRef>,
     pub(super) originals: &'a Originals,
+    /// Whether another batch is waiting for its turn.
+    pub(super) more: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Writes a batch and commits it.
+/// Writes a batch and commits it. `None`: its rows were to go straight into the table, which refused one; nothing is done.
 pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
     way: Way,
-) -> Result<Committed, Failed> {
+) -> Result<Option<Committed>, Failed> {
     let plan = context.plan;
-    let path = way.path;
-    let began = std::time::Instant::now();
-    let mut committed = Committed::default();
-    let begin = names::begin(plan, batch, context.ledger);
-    let mut straight = None;
-    if path == Path::Fast && way.outlook.all_new() && direct::suits(plan, batch) {
-        straight = direct::copy(plan, session, batch, &begin).await?;
-        committed.direct = if straight.is_some() { Direct::Done } else { Direct::Refused };
-    }
+    let began = Instant::now();
+    let mut committed = Committed { direct: way.direct, ..Committed::default() };
+    let straight = way.path == Path::Fast
+        && way.direct == Direct::NotTried
+        && way.outlook.all_new()
+        && direct::suits(plan, batch);
+    let mut sent = None;
     let repeats;
-    let (rest, staged) = match straight {
-        None => (batch, stage::begin_and_stage(plan, session, batch, path, &begin).await?),
-        Some(done) => {
-            committed.books.inserted = done.inserted;
-            repeats = done.repeats;
-            (&repeats, done.staged)
-        }
+    let (rest, staged) = if straight {
+        let Some(copied) = direct::copy(context, session, batch).await? else { return Ok(None) };
+        committed.direct = Direct::Done;
+        committed.books.inserted = copied.inserted;
+        sent = copied.sent;
+        repeats = copied.repeats;
+        (&repeats, copied.staged)
+    } else {
+        let begin = names::begin(plan, batch.partition, context.ledger);
+        (batch, stage::begin_and_stage(plan, session, batch, way.path, &begin).await?)
     };
     fault::point(Point::Copied);
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
-    let copied = std::time::Instant::now();
+    let copied = Instant::now();
     if staged > 0 {
         let verdict =
             judge::merge(plan, session, rest, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
@@ -177,17 +184,18 @@ pub(super) async fn write(
         rejected.sort_by_key(|r| (r.source, r.record));
     }
     committed.rejects = rejected;
-    finish(context, session, batch, committed, [began, copied]).await
+    finish(context, session, batch, committed, sent, [began, copied]).await
 }
 
-/// Judges deferred constraints, closes the books of the batch, and commits.
+/// Judges deferred constraints, closes the books of the batch, and commits. `None` as above.
 async fn finish(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
     mut committed: Committed,
-    [began, copied]: [std::time::Instant; 2],
-) -> Result<Committed, Failed> {
+    sent: Option<Sent>,
+    [began, mut copied]: [Instant; 2],
+) -> Result<Option<Committed>, Failed> {
     fault::point(Point::Merged);
     committed.books.read = batch.read();
     committed.books.rejected = committed.rejects.len() as u64;
@@ -199,15 +207,24 @@ async fn finish(
         committed.books.read += 1;
         committed.books.inserted += 1;
     }
-    let merged = std::time::Instant::now();
-    commit(context, session, batch, &committed).await?;
+    let mut merged = Instant::now();
+    match commit(context, session, batch, &committed, sent).await {
+        Ok(None) => {}
+        Ok(Some((rows, at))) => {
+            committed.books.inserted = rows;
+            (copied, merged) = (at, at);
+        }
+        Err(NotCommitted::Refused(error)) => return direct::refuses(batch, error).map(|()| None),
+        Err(NotCommitted::Uncounted) => return Ok(None),
+        Err(NotCommitted::Failed(failed)) => return Err(failed),
+    }
     if context.ledger.is_some() {
         // Kept there, and held by nobody here.
         committed.rejects.clear();
     }
     committed.seconds =
         [(copied - began).as_secs_f64(), (merged - copied).as_secs_f64(), merged.elapsed().as_secs_f64()];
-    Ok(committed)
+    Ok(Some(committed))
 }
 
 fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)> {
@@ -218,44 +235,73 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
     batch.sources.iter().map(|s| books(s.source, s.read)).collect()
 }
 
+/// Why a batch was not committed.
+enum NotCommitted {
+    /// The COPY straight into the table was refused.
+    Refused(ErrorView),
+    /// The server has counted other rows than were sent straight into the table: something besides the COPY has written to it.
+    Uncounted,
+    /// Something failed.
+    Failed(Failed),
+}
+
 /// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one round trip: the fence
-/// raises before COMMIT if the batch is not the next one.
+/// raises before COMMIT if the batch is not the next one. A COPY that is yet to be ended ends in the same round trip: its number,
+/// and when it was there.
 async fn commit(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
     committed: &Committed,
-) -> Result<(), Failed> {
+    sent: Option<Sent>,
+) -> Result<Option<(u64, Instant)>, NotCommitted> {
     const JUDGE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
-    let checkpoint = match context.ledger {
+    let failed = |at| move |error| NotCommitted::Failed(Failed { at, error });
+    let counted_later = sent.is_some();
+    let mut statements = vec![JUDGE.to_owned()];
+    if batch.done && context.plan.asynchronous_commit {
+        statements.push(names::SYNCHRONOUS.to_owned());
+    }
+    statements.push(match context.ledger {
         // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
         None => "SELECT 1".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {
-                session.run(JUDGE).await.map_err(Failed::at(FailedAt::Merge))?;
+                session.run(JUDGE).await.map_err(failed(FailedAt::Merge))?;
                 rejects::store(session, &ledger.run, &committed.rejects)
                     .await
-                    .map_err(Failed::at(FailedAt::Ledger))?;
+                    .map_err(failed(FailedAt::Ledger))?;
             }
             if fault::defect(Defect::SkipCheckpoint) && batch.after.record.is_multiple_of(3) {
                 "SELECT 1".to_owned()
+            } else if counted_later {
+                ledger.advance(batch, committed, &direct::rows_noted(context.plan))
             } else {
-                ledger.advance(batch, committed)
+                ledger.advance(batch, committed, &committed.books.inserted.to_string())
             }
         }
-    };
+    });
+    statements.push("COMMIT".to_owned());
     fault::point(Point::RejectsStored);
-    match session.run_counting(&format!("{JUDGE};\n{checkpoint};\nCOMMIT")).await {
-        Ok(()) => {
-            session.transaction_ended();
+    match session.commit(&statements.join(";\n"), sent, (context.more)()).await {
+        Ok(copied) => {
             fault::point(Point::Committed);
-            Ok(())
+            Ok(copied)
         }
+        // The server's word on the COPY: then nothing behind it was done. Else nobody knows how far it came.
+        Err(CopyOrCommit::Copy(error)) if error.sqlstate.is_some() => Err(NotCommitted::Refused(error)),
         // The server was still judging: nothing behind it was done.
-        Err((0, error)) if error.sqlstate.is_some() && !error.lost => {
-            Err(Failed { at: FailedAt::Merge, error })
+        Err(CopyOrCommit::Commit(0, error)) if error.sqlstate.is_some() && !error.lost => {
+            Err(NotCommitted::Failed(Failed { at: FailedAt::Merge, error }))
         }
-        Err((_, error)) => Err(Failed { at: FailedAt::Commit, error }),
+        Err(CopyOrCommit::Commit(_, error))
+            if counted_later && error.sqlstate.as_deref() == Some(UNBALANCED) =>
+        {
+            Err(NotCommitted::Uncounted)
+        }
+        Err(CopyOrCommit::Copy(error) | CopyOrCommit::Commit(_, error)) => {
+            Err(NotCommitted::Failed(Failed { at: FailedAt::Commit, error }))
+        }
     }
 }
 

@@ -93,7 +93,8 @@ impl Verifier {
     }
 
     async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
-        let begin = format!("{};\n{}", names::begin(&self.plan, batch, None), names::staging(&self.plan));
+        let begin =
+            format!("{};\n{}", names::begin(&self.plan, batch.partition, None), names::staging(&self.plan));
         session.begin(&begin).await?;
         let index = if self.plan.mapping.key.is_empty() {
             String::new()

@@ -3,8 +3,8 @@
 //! What it is made of, what it tells, and how it ends. A batch is whole in memory before BEGIN. `protocol` decides what to
 //! do next, `committer` does it, `server` speaks to PostgreSQL.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
@@ -40,8 +40,8 @@ pub struct LedgerRef {
 }
 
 impl LedgerRef {
-    /// The fence: moves the checkpoint, or raises.
-    pub(super) fn advance(&self, batch: &Batch, committed: &Committed) -> String {
+    /// The fence: moves the checkpoint, or raises. `inserted` is an expression.
+    pub(super) fn advance(&self, batch: &Batch, committed: &Committed, inserted: &str) -> String {
         let books = &committed.books;
         let sources: Vec<String> = committed
             .sources
@@ -62,7 +62,7 @@ impl LedgerRef {
             batch.after.line,
             batch.done,
             books.read,
-            books.inserted,
+            inserted,
             books.updated,
             books.unchanged,
             books.deduplicated,
@@ -166,6 +166,7 @@ impl Writer {
             ledger: self.ledger,
             originals: self.originals,
             has_lost: AtomicBool::new(false),
+            ahead: Mutex::default(),
         };
         let committer = Committer {
             partition: self.partition,

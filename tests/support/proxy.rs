@@ -41,7 +41,7 @@ pub struct Message<'a> {
     pub kind: u8,
     /// Its body.
     pub body: &'a [u8],
-    /// The last Query of the client on this connection.
+    /// The last Query of the client on this connection; of the server's messages, the one that is answered.
     pub query: &'a str,
 }
 
@@ -327,7 +327,7 @@ async fn relay(
         }
         break;
     }
-    let mut query = String::new();
+    let mut asked = Asked::default();
     let mut dribbles = false;
     loop {
         let (from, bytes) = tokio::select! {
@@ -339,9 +339,7 @@ async fn relay(
             client.shutdown().await?;
             return Ok(());
         };
-        if from == From::Client && bytes[0] == b'Q' {
-            query = String::from_utf8_lossy(&bytes[5..bytes.len() - 1]).into_owned();
-        }
+        let query = asked.note(from, &bytes);
         let message = Message { from, kind: bytes[0], body: &bytes[5..], query: &query };
         let fault = shared.strike(&message);
         match fault.as_ref().map(|fault| &fault.act) {
@@ -388,6 +386,38 @@ async fn relay(
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+/// What the client has asked and the server has not answered yet: it does not wait for one answer before it asks again.
+#[derive(Default)]
+struct Asked {
+    last: String,
+    /// By the Query before it, and itself if it is one.
+    open: VecDeque<String>,
+}
+
+impl Asked {
+    /// Notes a message; the Query that it belongs to.
+    fn note(&mut self, from: From, bytes: &[u8]) -> String {
+        match (from, bytes[0]) {
+            (From::Client, kind @ (b'Q' | b'S')) => {
+                if kind == b'Q' {
+                    self.last = String::from_utf8_lossy(&bytes[5..bytes.len() - 1]).into_owned();
+                }
+                self.open.push_back(self.last.clone());
+            }
+            (From::Server, kind) => {
+                let query = self.open.front().unwrap_or(&self.last).clone();
+                // A Sync that finds the server in a COPY is not answered; another one follows its end.
+                if matches!(kind, b'Z' | b'G') {
+                    self.open.pop_front();
+                }
+                return query;
+            }
+            (From::Client, _) => {}
+        }
+        self.last.clone()
     }
 }
 

@@ -58,7 +58,12 @@ impl Server for Client {
         Some(KEY)
     }
 
-    async fn attempt(&self, batch: &Batch, way: Way) -> Result<Committed, Failed> {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        way: Way,
+        _: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Committed, Failed> {
         let slot = Slot::default();
         {
             let mut world = self.world();
