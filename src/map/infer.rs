@@ -49,13 +49,22 @@ impl Inference {
     pub fn observe(&mut self, header: &[String], fields: &Fields<'_, '_>) {
         match fields {
             Fields::Positional(values) => {
-                for (name, value) in header.iter().zip(values.iter()) {
-                    self.see(name, value.map(|text| (kind_of_text(text), text)));
+                for (place, (name, value)) in header.iter().zip(values.iter()).enumerate() {
+                    let seen = self.column(place, name);
+                    // Of plain values text holds all.
+                    if let Some(text) = value.filter(|_| seen.kind != Some(Kind::Text)) {
+                        seen.note(kind_of_text(text), text);
+                    }
                 }
             }
             Fields::Named(members) => {
-                for (name, raw) in members.iter() {
-                    self.see(name, (*raw != "null").then(|| (kind_of_json(raw), *raw)));
+                for (place, (name, raw)) in members.iter().enumerate() {
+                    let seen = self.column(place, name);
+                    // And so of strings.
+                    let is_text = seen.kind == Some(Kind::Text) && raw.starts_with('"');
+                    if *raw != "null" && !is_text {
+                        seen.note(kind_of_json(raw), raw);
+                    }
                 }
             }
         }
@@ -63,25 +72,23 @@ impl Inference {
 
     /// Makes sure that these columns exist, also without a record.
     pub fn declare(&mut self, header: &[String]) {
-        for name in header {
-            self.see(name, None);
+        for (place, name) in header.iter().enumerate() {
+            self.column(place, name);
         }
     }
 
-    fn see(&mut self, name: &str, value: Option<(Kind, &str)>) {
-        let at = if let Some(&at) = self.by_name.get(name) {
+    /// The column of a field. Records mostly look alike: it is looked for at the field's place first.
+    fn column(&mut self, place: usize, name: &str) -> &mut Seen {
+        let at = if self.columns.get(place).is_some_and(|(known, _)| known == name) {
+            place
+        } else if let Some(&at) = self.by_name.get(name) {
             at
         } else {
             self.columns.push((name.to_owned(), Seen::default()));
             self.by_name.insert(name.to_owned(), self.columns.len() - 1);
             self.columns.len() - 1
         };
-        let seen = &mut self.columns[at].1;
-        let Some((kind, text)) = value else { return };
-        seen.kind = Some(seen.kind.map_or(kind, |before| join(before, kind)));
-        if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double) {
-            seen.exact |= is_changed_by_a_double(text);
-        }
+        &mut self.columns[at].1
     }
 
     /// The columns, in the order in which they were first seen.
@@ -106,6 +113,15 @@ impl Inference {
                 },
             })
             .collect()
+    }
+}
+
+impl Seen {
+    fn note(&mut self, kind: Kind, text: &str) {
+        self.kind = Some(self.kind.map_or(kind, |before| join(before, kind)));
+        if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double) {
+            self.exact = self.exact || is_changed_by_a_double(text);
+        }
     }
 }
 
@@ -177,8 +193,11 @@ fn is_changed_by_a_double(text: &str) -> bool {
     const DIGITS_KEPT: usize = 15;
     /// Digits of a double that is written so that it reads back: with an exponent the data says that it is one.
     const DIGITS_WRITTEN: usize = 17;
-    let (mantissa, limit) =
-        text.split_once(['e', 'E']).map_or((text, DIGITS_KEPT), |(mantissa, _)| (mantissa, DIGITS_WRITTEN));
+    let exponent = text.split_once(['e', 'E']);
+    if exponent.is_none() && text.len() <= DIGITS_KEPT {
+        return false;
+    }
+    let (mantissa, limit) = exponent.map_or((text, DIGITS_KEPT), |(mantissa, _)| (mantissa, DIGITS_WRITTEN));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_matches('0');
     if digits.is_empty() {
