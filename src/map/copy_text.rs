@@ -54,18 +54,18 @@ pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
 /// Digits that an integral number may have before we stop expanding its exponent: no integer type holds more.
 const INTEGER_DIGITS_MAX: usize = 64;
 
+/// The usual case: nothing but digits, no leading zero.
+pub(super) fn is_canonical_integer(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'1'..=b'9', rest @ ..] | [b'-', b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        digits => digits == b"0",
+    }
+}
+
 /// Appends the canonical digits of an integral number (`1.0`, `007`, `+5`, ` 12 `, `1e3`), or nothing and `false` if it is none.
 pub(super) fn push_integer(out: &mut Vec<u8>, text: &str) -> bool {
-    let bytes = text.as_bytes();
-    // The usual case: nothing but digits, no leading zero.
-    if let [b'1'..=b'9', rest @ ..] | [b'-', b'1'..=b'9', rest @ ..] = bytes
-        && rest.iter().all(u8::is_ascii_digit)
-    {
-        out.extend_from_slice(bytes);
-        return true;
-    }
-    if bytes == b"0" {
-        out.push(b'0');
+    if is_canonical_integer(text) {
+        out.extend_from_slice(text.as_bytes());
         return true;
     }
     let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);

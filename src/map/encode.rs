@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use crate::format::{Fields, Layout, OnNul, clean_json};
+use crate::format::{Fields, Layout};
 use crate::record::Block;
-use crate::schema::PgType;
 
-use super::cell::{Cell, passes, push_cell};
-use super::copy_text::{is_verbatim, is_verbatim_but_for_line_feeds, push_number};
+use super::cell::Cell;
+use super::column::Column;
+use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher, KeyRange};
 use super::mapping::{Extra, Mapping, Slot, Target};
+use super::runs::{Lane, Runs};
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
@@ -125,16 +126,6 @@ impl Refusal {
     }
 }
 
-/// A column of the block's rows.
-struct Column<'m> {
-    slot: Slot,
-    ty: &'m PgType,
-    /// It is hashed: equal values must give equal bytes.
-    canonical: bool,
-    /// A value's text goes to the server as it came, but for escapes.
-    passes: bool,
-}
-
 struct Encoder<'m, 'b> {
     mapping: &'m Mapping,
     columns: &'m [Slot],
@@ -167,6 +158,8 @@ struct Encoder<'m, 'b> {
     has_line_feeds_at_most: bool,
     /// No value of this record needs an escape.
     is_verbatim: bool,
+    /// For records of which none does.
+    lane: Option<Lane>,
 }
 
 impl<'m, 'b> Encoder<'m, 'b> {
@@ -184,15 +177,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
         let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
-        let described = columns.iter().map(|&slot| {
-            let ty = &mapping.table.columns[mapping.slots[slot]].ty;
-            let canonical = mapping.hashed.contains(&slot);
-            Column { slot, ty, canonical, passes: passes(ty, canonical) }
-        });
         Self {
             mapping,
             columns,
-            described: described.collect(),
+            described: columns.iter().map(|&slot| Column::new(mapping, slot)).collect(),
             targets,
             block,
             words,
@@ -212,6 +200,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             has_values_from_text: layout.has_values_from_text(),
             has_line_feeds_at_most: is_verbatim_but_for_line_feeds(&block.bytes),
             is_verbatim: false,
+            lane: Lane::new(columns, targets, &[&mapping.key[..], &mapping.hashed].concat()),
         }
     }
 
@@ -229,11 +218,35 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let mut cells = recycle(std::mem::take(&mut self.cells));
         cells.resize(self.mapping.slots.len(), Cell::Absent);
         self.is_verbatim = self.has_values_from_text && self.needs_no_escape(i);
-        let outcome = self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells));
+        let outcome = match fields {
+            Fields::Positional(values) if self.is_verbatim && values.len() == self.targets.len() => {
+                self.take_lane(i, values, &mut cells)
+            }
+            _ => None,
+        };
+        let outcome = outcome
+            .unwrap_or_else(|| self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells)));
         self.cells = recycle(cells);
         if let Err(refusal) = outcome {
             self.reject(i, refusal.column, refusal.sqlstate, refusal.reason);
         }
+    }
+
+    /// `None`: there is no lane.
+    fn take_lane<'c>(
+        &mut self,
+        i: usize,
+        values: &[Option<&'c str>],
+        cells: &mut [Cell<'c>],
+    ) -> Option<Result<(), Refusal>> {
+        let mut lane = self.lane.take()?;
+        // Of the others nobody asks.
+        for &(slot, field) in &lane.keys {
+            cells[slot] = values[field].map_or(Cell::Null, Cell::Text);
+        }
+        let outcome = self.row_of(i, cells, Some((&mut lane, values)));
+        self.lane = Some(lane);
+        Some(outcome)
     }
 
     fn needs_no_escape(&self, i: usize) -> bool {
@@ -350,15 +363,21 @@ impl<'m, 'b> Encoder<'m, 'b> {
             extra.push('}');
             let mut cells = cells.to_vec();
             cells[slot] = Cell::Json(&extra);
-            self.row_of(i, &cells)
+            self.row_of(i, &cells, None)
         } else {
-            self.row_of(i, cells)
+            self.row_of(i, cells, None)
         };
         self.extra = extra;
         outcome
     }
 
-    fn row_of(&mut self, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
+    /// Of a record that takes the lane the cells hold the key alone.
+    fn row_of(
+        &mut self,
+        i: usize,
+        cells: &[Cell<'_>],
+        values: Option<(&mut Lane, &[Option<&str>])>,
+    ) -> Result<(), Refusal> {
         let KeyHash { whole: hash, place, numbers } =
             self.keys.hash(self.mapping, &mut self.scratch, cells)?;
         let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
@@ -366,10 +385,17 @@ impl<'m, 'b> Encoder<'m, 'b> {
         } else {
             self.mapping.partitioner.of_hash(place)
         };
-        self.note_fields(cells);
+        let is_whole = values.is_some();
+        self.note_fields(|slot| is_whole || !matches!(cells[slot], Cell::Absent));
         let mut bytes = std::mem::take(&mut self.parts[partition].bytes);
         let before = bytes.len();
-        let outcome = self.push_row(&mut bytes, i, cells);
+        push_number(&mut bytes, self.block.first_seq + i as u64);
+        bytes.extend_from_slice(&self.presence_text);
+        let outcome = match values {
+            Some((lane, values)) => self.push_runs(&mut bytes, i, lane, values),
+            None => self.push_cells(&mut bytes, cells),
+        };
+        bytes.push(b'\n');
         let part = &mut self.parts[partition];
         match outcome {
             Ok(()) => {
@@ -391,13 +417,13 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     /// Which columns the record has a value for.
-    fn note_fields(&mut self, cells: &[Cell<'_>]) {
+    fn note_fields(&mut self, has: impl Fn(Slot) -> bool) {
         if self.noted {
             return;
         }
         self.next_presence.fill(0);
         for &slot in self.columns {
-            let bit = u64::from(!matches!(cells[slot], Cell::Absent));
+            let bit = u64::from(has(slot));
             self.next_presence[slot / PRESENCE_WORD_BITS] |= bit << (slot % PRESENCE_WORD_BITS);
         }
         if self.presence_text.is_empty() || self.presence != self.next_presence {
@@ -411,33 +437,44 @@ impl<'m, 'b> Encoder<'m, 'b> {
         self.noted = true;
     }
 
-    fn push_row(&mut self, out: &mut Vec<u8>, i: usize, cells: &[Cell<'_>]) -> Result<(), Refusal> {
-        push_number(out, self.block.first_seq + i as u64);
-        out.extend_from_slice(&self.presence_text);
-        for &Column { slot, ty, canonical, passes } in &self.described {
+    fn push_cells(&mut self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), Refusal> {
+        for column in &self.described {
             out.push(b'\t');
+            let cell = cells[column.slot];
             if self.is_verbatim
-                && passes
-                && let Some(text) = cells[slot].plain_text()
+                && column.passes
+                && let Some(text) = cell.plain_text()
             {
                 out.extend_from_slice(text.as_bytes());
-                continue;
+            } else {
+                column.push(out, &mut self.scratch, cell)?;
             }
-            let cleaned;
-            let cell = match cells[slot] {
-                // JSON inside delimited text has escapes of its own.
-                Cell::Text(text)
-                    if matches!(ty, PgType::Json) && self.mapping.limits.on_nul != OnNul::Reject =>
-                {
-                    cleaned = clean_json(text.as_bytes(), self.mapping.limits.on_nul);
-                    Cell::Text(std::str::from_utf8(&cleaned).unwrap_or(text))
-                }
-                cell => cell,
-            };
-            push_cell(out, &mut self.scratch, cell, ty, canonical)
-                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
         }
-        out.push(b'\n');
+        Ok(())
+    }
+
+    fn push_runs(
+        &mut self,
+        out: &mut Vec<u8>,
+        i: usize,
+        lane: &mut Lane,
+        values: &[Option<&str>],
+    ) -> Result<(), Refusal> {
+        let mut runs = Runs::new(self.block.raw(i), &mut lane.delimiters);
+        for (column, &field) in self.described.iter().zip(&lane.fields) {
+            match values[field] {
+                Some(text) if column.passes || column.is_int() && is_canonical_integer(text) => {
+                    runs.push(out, text.as_bytes());
+                }
+                value => {
+                    runs.flush(out);
+                    out.push(b'\t');
+                    let cell = value.map_or(Cell::Null, Cell::Text);
+                    column.push(out, &mut self.scratch, cell)?;
+                }
+            }
+        }
+        runs.flush(out);
         Ok(())
     }
 }

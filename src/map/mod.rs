@@ -4,6 +4,7 @@
 //! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
 
 mod cell;
+mod column;
 mod copy_text;
 mod encode;
 mod infer;
@@ -13,6 +14,7 @@ mod names;
 mod nested;
 mod original;
 mod partition;
+mod runs;
 #[cfg(test)]
 mod tests;
 
