@@ -174,3 +174,65 @@ fn csv_fields_pass_through_by_position() {
     );
     assert!(mapping.header(&["id".to_owned(), "ID".to_owned()]).is_err());
 }
+
+/// Delimited records, by a header.
+fn encode_csv(extra: Extra, header: &[&str], lines: &str) -> EncodedBlock {
+    let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let mapping = mapping(extra, 2);
+    let (targets, _) = mapping.header(&header).unwrap();
+    let format = Format::Csv(Dialect { columns: Some(header.clone()), ..Dialect::delimited_by(b',') });
+    encode_block(&mapping, &layout(format.clone(), &header), &targets, block(&format, lines))
+}
+
+#[test]
+fn values_that_are_copied_together_are_those_that_are_copied_one_by_one() {
+    let values = [
+        ["1", "plain", "{\"x\":1}", "9", "{a}"],
+        ["007", "", "3", "", ""],
+        ["-5", "two words", "", "9", "{a;b}"],
+        ["1.0", "h\u{e9}l\u{e8}ne", "null", "9", "{}"],
+        ["x", "no number", "1", "9", "{}"],
+        ["", "no key", "1", "9", "{}"],
+        ["0", "a,b", "[1,2]", "9", "{a,b}"],
+        ["12345678901234567890", "say \"yes\"", "\"s\"", "9", "{\"a b\"}"],
+        ["6", "a\nb", "1", "9", "{}"],
+        ["8", "a\\b\tc", "1", "9", "{}"],
+        ["9", "at the end", "1", "9", "{z}"],
+    ];
+    let names = ["id", "name", "doc", "made", "tags"];
+    let text = |order: &[usize], more: &str| -> String {
+        let quoted = |value: &str| match value.contains([',', '"', '\n']) {
+            true => format!("\"{}\"", value.replace('"', "\"\"")),
+            false => value.to_owned(),
+        };
+        let line = |row: &[&str; 5]| order.iter().map(|&n| quoted(row[n])).collect::<Vec<_>>().join(",");
+        values.iter().map(|row| format!("{}{more}\n", line(row))).collect()
+    };
+    for order in [&[0, 1, 2, 3, 4][..], &[4, 3, 2, 1, 0], &[0, 1, 2, 4], &[1, 0], &[2, 4, 1, 3, 0]] {
+        let header: Vec<_> = order.iter().map(|&n| names[n]).collect();
+        let together = encode_csv(Extra::Refuse, &header, &text(order, ""));
+        // A field that goes nowhere: then each value is taken by itself.
+        let more = [&header[..], &["more"]].concat();
+        let one_by_one = encode_csv(Extra::Ignore, &more, &text(order, ",more"));
+        assert_eq!(together.columns, one_by_one.columns);
+        for (a, b) in together.parts.iter().zip(&one_by_one.parts) {
+            assert_eq!(String::from_utf8_lossy(&a.bytes), String::from_utf8_lossy(&b.bytes), "{header:?}");
+            assert_eq!(
+                (a.keys, &a.present_in_all, &a.present_in_any),
+                (b.keys, &b.present_in_all, &b.present_in_any)
+            );
+            let rejects = |part: &super::PartRows| -> Vec<_> {
+                part.rejects.iter().map(|r| (r.i, r.sqlstate, r.column.clone())).collect()
+            };
+            assert_eq!(rejects(a), rejects(b));
+            assert!(
+                a.rows
+                    .iter()
+                    .map(|row| (row.i, row.hash, row.end))
+                    .eq(b.rows.iter().map(|row| (row.i, row.hash, row.end)))
+            );
+        }
+        let rows: usize = together.parts.iter().map(|part| part.rows.len()).sum();
+        assert!(rows >= values.len() - 3, "{rows} rows");
+    }
+}
