@@ -77,6 +77,28 @@ fn where_counters_cannot_tell_rows_are_inserted_and_then_updated() {
 }
 
 #[test]
+fn a_bad_value_among_changed_rows_is_one_reject_wherever_it_stands() {
+    for flags in ["--pool-size 1", "--pool-size 2", "--pool-size 2 --no-ledger"] {
+        let scene = Scene::with(
+            "CREATE TABLE items (id int PRIMARY KEY, name text, n int CHECK (n <> 55)); \
+             INSERT INTO items SELECT i, 'item ' || i, 0 FROM generate_series(1, 3000) i",
+        );
+        // Some batches have one, some none, some two in a row; one kind the COPY refuses, one the merge.
+        let record = |id: u64| match id {
+            7 | 1_250 | 1_251 | 1_390 | 2_999 => format!("{{\"id\":{id},\"n\":\"many\"}}\n"),
+            1_700 => format!("{{\"id\":{id},\"n\":55}}\n"),
+            _ => format!("{{\"id\":{id},\"n\":{}}}\n", id % 50 + 1),
+        };
+        scene.file("items.jsonl", (1..=3_000).map(record).collect::<String>());
+        let report = scene.run(&format!("items.jsonl --batch-rows 100 {flags}")).exits(3).report();
+        assert_eq!(report.rows, rows!(read: 3_000, updated: 2_994, rejected: 6), "{flags}");
+        let expected = "(SELECT id, 'item ' || id AS name, CASE WHEN id IN (7, 1250, 1251, 1390, 2999, 1700) THEN 0 \
+                        ELSE id % 50 + 1 END AS n FROM generate_series(1, 3000) id) y";
+        assert_eq!(scene.db.digest("items"), scene.db.digest(expected), "{flags}");
+    }
+}
+
+#[test]
 fn counters_that_do_not_come_to_what_was_merged_are_not_believed() {
     // The trigger's own rows count as the table's.
     let scene = scene(

@@ -34,11 +34,11 @@ pub enum BeginOrCopy {
 
 /// Which of them failed, and how many of the statements before it went well.
 #[derive(Debug)]
-pub enum CopyOrCommit {
+pub enum CopyOrStatement {
     /// The COPY.
     Copy(ErrorView),
-    /// A statement behind it; COMMIT is the last.
-    Commit(usize, ErrorView),
+    /// A statement behind it.
+    Statement(usize, ErrorView),
 }
 
 /// How a transaction with a COPY begins.
@@ -116,6 +116,22 @@ impl Session {
         self.answered("", sent.finish()).await
     }
 
+    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command tag, and what
+    /// they gave.
+    pub async fn finish_and_run(
+        &self,
+        sent: Option<Sent>,
+        sql: &str,
+    ) -> Result<(u64, Vec<Outcome>), CopyOrStatement> {
+        let (copied, outcomes) = futures::join!(self.end(sent), self.run(sql));
+        let copied = copied.map_or(Ok(0), |(copied, _)| copied).map_err(CopyOrStatement::Copy)?;
+        Ok((copied, outcomes.map_err(|error| CopyOrStatement::Statement(0, error))?))
+    }
+
+    async fn end(&self, sent: Option<Sent>) -> Option<(Result<u64, ErrorView>, Instant)> {
+        Some((self.finish(sent?).await, Instant::now()))
+    }
+
     /// Runs the statements that end a transaction, COMMIT the last of them, in one round trip along with the end of a COPY, if
     /// there is one: the number in its command tag, and when it was there. `and_begin`: the next transaction is begun as
     /// this one was by [`Session::begin_and_send`], in the same round trip. If that fails nothing is lost but the connection.
@@ -124,14 +140,8 @@ impl Session {
         sql: &str,
         sent: Option<Sent>,
         and_begin: bool,
-    ) -> Result<Option<(u64, Instant)>, CopyOrCommit> {
+    ) -> Result<Option<(u64, Instant)>, CopyOrStatement> {
         let opening = self.openings().last.take().filter(|_| and_begin);
-        let ending = async {
-            match sent {
-                Some(sent) => Some((self.finish(sent).await, Instant::now())),
-                None => None,
-            }
-        };
         let beginning = async {
             match opening {
                 Some(opening) => self.open_copy(opening).await.ok(),
@@ -139,12 +149,12 @@ impl Session {
             }
         };
         // In this order on the wire: `join!` polls the first one first, and a COPY is not overtaken.
-        let (ended, committed, ahead) = futures::join!(ending, self.run_counting(sql), beginning);
+        let (ended, committed, ahead) = futures::join!(self.end(sent), self.run_counting(sql), beginning);
         let ended = ended
             .map(|(copied, at)| copied.map(|copied| (copied, at)))
             .transpose()
-            .map_err(CopyOrCommit::Copy)?;
-        committed.map_err(|(done, error)| CopyOrCommit::Commit(done, error))?;
+            .map_err(CopyOrStatement::Copy)?;
+        committed.map_err(|(done, error)| CopyOrStatement::Statement(done, error))?;
         self.in_transaction.store(ahead.is_some(), Ordering::Relaxed);
         self.openings().ahead = ahead;
         Ok(ended)

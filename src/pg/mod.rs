@@ -26,7 +26,7 @@ mod wire;
 
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use crate::secret::Secret;
-pub use copy::{Accept, BeginOrCopy, CopyOrCommit, Sent};
+pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use mark::{end_marked, end_marked_writer, mark};

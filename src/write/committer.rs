@@ -101,6 +101,7 @@ impl<S: Server> Committer<S> {
                         conflicts,
                         outlook: self.outlook,
                         direct: Direct::NotTried,
+                        at_once: true,
                         apart: false,
                     };
                     self.attempt(batch, (way, more), &mut protocol, &mut tries).await

@@ -19,18 +19,39 @@ pub(super) struct Verdict {
     pub(super) careful: bool,
 }
 
+/// What is asked first of staged rows where nothing depends on it whether they are staged well: it may go out along with the
+/// end of their COPY.
+pub(super) fn first_of(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
+    let sets_apart = way.path.is_careful()
+        || way.outlook.refuses()
+        || plan.paths.always_careful.is_some()
+        || may_repeat(plan, batch);
+    if sets_apart || !way.all_new(plan) && ties::probe(plan, batch).is_some() {
+        return None;
+    }
+    look(plan, batch, way).or_else(|| merge::at_once(plan, batch, way))
+}
+
+fn may_repeat(plan: &WritePlan, batch: &Batch) -> bool {
+    batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update)
+}
+
 /// Merges the staged rows as a set, or record by record where the path asks for it, the rows themselves do, or the last batch
-/// was of that kind: then those alone that ask for it, if they can be told from the others.
+/// was of that kind: then those alone that ask for it, if they can be told from the others. `first`: what [`first_of`] gave.
 pub(super) async fn merge(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
     way: Way,
-    staged: u64,
+    (staged, first): (u64, Option<Vec<Outcome>>),
 ) -> Result<Verdict, ErrorView> {
+    if first.is_some() {
+        let books = run_fast(plan, session, batch, (staged, way), first).await?;
+        return Ok(Verdict { books, careful: false });
+    }
     let mut careful = way.path.is_careful() || way.outlook.refuses() || plan.paths.always_careful.is_some();
     let mut repeated = 0;
-    if !careful && batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update) {
+    if !careful && may_repeat(plan, batch) {
         let probe = session.run(&fold::probe(plan)).await?;
         repeated = number(probe.first(), 0)?;
         let row = probe.first().and_then(|outcome| outcome.rows.first());
@@ -61,7 +82,7 @@ pub(super) async fn merge(
     if repeated > 0 {
         session.run(&fold::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way)).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way), None).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(Verdict { books, careful: false })
@@ -86,7 +107,7 @@ async fn merge_apart(
             // Nothing speaks against the rows but what the last batch was like.
             Ok(0) if !way.path.is_careful() => {
                 session.run("RELEASE SAVEPOINT dbload_aside").await?;
-                let books = run_fast(plan, session, batch, (staged, way)).await?;
+                let books = run_fast(plan, session, batch, (staged, way), None).await?;
                 return Ok(Verdict { books, careful: false });
             }
             Ok(apart) if 0 < apart && apart < staged => {
@@ -117,7 +138,7 @@ async fn run_apart(
     batch: &Batch,
     rest: (u64, Way),
 ) -> Result<Books, ErrorView> {
-    let mut books = run_fast(plan, session, batch, rest).await?;
+    let mut books = run_fast(plan, session, batch, rest, None).await?;
     books.add(&run_careful(plan, session, batch, ASIDE, rest.1).await?);
     Ok(books)
 }
@@ -141,28 +162,34 @@ async fn run_careful(
     Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
 }
 
+/// A look whether all rows are as they should be, where the last batch's were.
+fn look(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
+    let is_expected = match way.outlook.expect {
+        Expect::AllSame => true,
+        // A look more than a MERGE needs.
+        Expect::Same => merge::at_once(plan, batch, way).is_none(),
+        Expect::AllNew | Expect::New | Expect::Changed => false,
+    };
+    (is_expected && matches!(plan.mode, Mode::Upsert | Mode::Update))
+        .then(|| merge::count_unchanged(plan, batch, way.apart))
+}
+
 async fn run_fast(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
     (rows, way): (u64, Way),
+    mut first: Option<Vec<Outcome>>,
 ) -> Result<Books, ErrorView> {
-    let at_once = merge::at_once(plan, batch, way);
-    let in_one_look = match way.outlook.expect {
-        Expect::AllSame => true,
-        // A look more than a MERGE needs.
-        Expect::Same => at_once.is_none(),
-        Expect::AllNew | Expect::New | Expect::Changed => false,
-    };
-    if in_one_look && matches!(plan.mode, Mode::Upsert | Mode::Update) {
-        let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
-        // All of them are as they should be: there is nothing to do.
+    if let Some(sql) = look(plan, batch, way) {
+        let outcomes = unless_asked(session, &sql, first.take()).await?;
+        // There is nothing to do.
         if number(outcomes.first(), 0)? == rows {
             return Ok(Books { unchanged: rows, ..Books::default() });
         }
     }
-    let mut books = match at_once {
-        Some(sql) => merged(&session.run(&sql).await?)?,
+    let mut books = match merge::at_once(plan, batch, way) {
+        Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
         None => insert_and_update(plan, session, batch, (rows, way)).await?,
     };
     let rest = rows.saturating_sub(books.inserted + books.updated);
@@ -178,6 +205,17 @@ async fn run_fast(
         Mode::Upsert | Mode::Update => {}
     }
     Ok(books)
+}
+
+async fn unless_asked(
+    session: &Session,
+    sql: &str,
+    outcomes: Option<Vec<Outcome>>,
+) -> Result<Vec<Outcome>, ErrorView> {
+    match outcomes {
+        Some(outcomes) => Ok(outcomes),
+        None => session.run(sql).await,
+    }
 }
 
 /// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says: else something

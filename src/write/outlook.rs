@@ -44,6 +44,8 @@ pub struct Outlook {
     pub(super) expect: Expect,
     /// The table refused rows of the last batch.
     refuses: bool,
+    /// Of the last batch some were rejected, for whatever reason.
+    rejected: bool,
     /// Batches of nothing but new rows that must come first, before rows are tried straight into the table.
     wanted: u32,
     /// What `wanted` becomes at the next refusal.
@@ -55,7 +57,13 @@ impl Outlook {
     #[must_use]
     pub const fn new(nothing_stored: bool) -> Self {
         let expect = if nothing_stored { Expect::AllNew } else { Expect::New };
-        Self { expect, refuses: false, wanted: if nothing_stored { 0 } else { 1 }, penalty: 1 }
+        Self {
+            expect,
+            refuses: false,
+            rejected: false,
+            wanted: if nothing_stored { 0 } else { 1 },
+            penalty: 1,
+        }
     }
 
     /// Whether rows may be tried straight into the table.
@@ -68,10 +76,16 @@ impl Outlook {
         self.refuses
     }
 
+    /// Whether all rows are expected to be good ones.
+    pub(super) const fn is_clean(&self) -> bool {
+        !self.rejected
+    }
+
     /// The next batch will be like this one, of which so many rows were repeats.
     pub(super) fn learn(&mut self, books: &Books, repeats: u64, direct: Direct, careful: bool) {
         let accepted = books.read - books.rejected;
         self.refuses = careful && books.rejected > 0;
+        self.rejected = books.rejected > 0;
         self.expect = if books.updated > books.inserted + books.unchanged {
             Expect::Changed
         } else if books.unchanged > 0 && books.unchanged + books.rejected == books.read {

@@ -11,11 +11,10 @@ use crate::account::Books;
 use crate::batch::Batch;
 use crate::pg::{ErrorView, Pool, Session, end_marked_writer, is_missing_object, literal};
 
-use super::outlook::Direct;
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
 use super::rejects::Originals;
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Way};
+use super::transaction::{self, Committed, Context, Failed, FailedAt, Way, Written};
 use super::writer::LedgerRef;
 
 /// What a writer asks of the world.
@@ -130,7 +129,7 @@ impl Server for Postgres {
                 None => self.session(urgency).await.map_err(Failed::at(FailedAt::Connect))?,
             };
             match transaction::write(&context, &session, batch, way).await {
-                Ok(Some(committed)) => {
+                Ok(Written::Committed(committed)) => {
                     if session.is_broken() {
                         self.lost();
                     } else if session.is_ahead() {
@@ -138,12 +137,12 @@ impl Server for Postgres {
                     }
                     return Ok(committed);
                 }
-                Ok(None) => {
+                Ok(Written::Not(next)) => {
                     session.roll_back().await;
                     if session.is_broken() {
                         self.lost();
                     }
-                    way.direct = Direct::Refused;
+                    way = next;
                 }
                 Err(failed) => {
                     if failed.error.lost {

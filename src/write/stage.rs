@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::pg::{Accept, BeginOrCopy, ErrorView, Outcome, Sent, Session, catalog};
+use crate::pg::{Accept, BeginOrCopy, CopyOrStatement, ErrorView, Outcome, Sent, Session, catalog};
 
 use super::changed::refuse_changed_table;
 use super::plan::{Staging, WritePlan};
-use super::transaction::{Failed, FailedAt, Path, number};
-use super::{convert, names};
+use super::transaction::{Failed, FailedAt, Path, Way, number};
+use super::{convert, judge, names};
 
 /// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY text.
 pub(super) struct Form<'a> {
@@ -22,46 +22,67 @@ pub(super) struct Form<'a> {
     pub(super) accept: &'a Accept<'a>,
 }
 
-/// Begins a transaction, and fills its typed staging table; returns the table's rows.
+/// The rows of a staging table, and what was asked of them first.
+pub(super) type Staged = (u64, Option<Vec<Outcome>>);
+
+/// Begins a transaction, and fills its typed staging table. Where the path and the rows allow it, the first of its merge goes out
+/// along with the end of the COPY. `None`: that COPY was refused, and one that leaves rows out may do better; nothing is done.
 pub(super) async fn begin_and_stage(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    way: Way,
     begin: &str,
-) -> Result<u64, Failed> {
+) -> Result<Option<Staged>, Failed> {
     let version = catalog::columns_version(plan.table().oid);
     let begin = format!("{begin};\n{};\n{version}", names::staging(plan));
     // Staged values have the types that the columns had; the merge would cast them in silence.
     let may_be_changed =
         |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.table().columns_version);
     let staging = Failed::at(FailedAt::Staging);
-    if path.converts() || batch.rows == 0 {
+    if way.path.converts() || batch.rows == 0 {
         let begun = session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
         fault::point(Point::Begun);
         if may_be_changed(&begun) {
             refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
         }
         if batch.rows == 0 {
-            return Ok(0);
+            return Ok(Some((0, None)));
         }
-        return convert_all(plan, session, batch).await.map_err(staging);
+        return Ok(Some((convert_all(plan, session, batch).await.map_err(staging)?, None)));
     }
-    let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, plan.copy_skips_errors());
+    let may_be_first = way.at_once && (way.outlook.is_clean() || !plan.copy_skips_errors());
+    let first = judge::first_of(plan, batch, way).filter(|_| may_be_first);
+    // What is merged at once must be all of the batch.
+    let skips_errors = plan.copy_skips_errors() && first.is_none();
+    let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, skips_errors);
     let is_suspicious = AtomicBool::new(false);
     let accept = |begun: &[Outcome]| {
         is_suspicious.store(may_be_changed(begun), Ordering::Relaxed);
         Ok(())
     };
     let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &accept };
-    let copied = begin_and_copy(plan, session, batch, &begin, &form).await?.finish(session).await?;
+    let copying = begin_and_copy(plan, session, batch, &begin, &form).await?;
+    let first = first.filter(|_| !is_suspicious.load(Ordering::Relaxed));
+    let (copied, first) = match first {
+        None => (copying.finish(session).await?, None),
+        Some(sql) => match session.finish_and_run(copying.sent, &sql).await {
+            Ok((copied, outcomes)) => (copying.copied + copied, Some(outcomes)),
+            Err(CopyOrStatement::Copy(error)) if plan.copy_skips_errors() && !error.lost => {
+                tracing::debug!(partition = batch.partition, ?error, "staging refused");
+                return Ok(None);
+            }
+            Err(CopyOrStatement::Copy(error)) => return Err(staging(error)),
+            Err(CopyOrStatement::Statement(_, error)) => return Err(Failed { at: FailedAt::Merge, error }),
+        },
+    };
     if is_suspicious.into_inner() {
         refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
     }
-    if copied == batch.rows {
-        return Ok(copied);
+    if copied == batch.rows || first.is_some() {
+        return Ok(Some((copied, first)));
     }
-    convert_missing(plan, session, batch).await.map_err(staging)
+    Ok(Some((convert_missing(plan, session, batch).await.map_err(staging)?, None)))
 }
 
 /// Fills the staging table in a transaction that is open and has made it.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::account::{Books, SourceBooks};
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
-use crate::pg::{CopyOrCommit, ErrorView, Outcome, Sent, Session, UNBALANCED, may_be_changed_table};
+use crate::pg::{CopyOrStatement, ErrorView, Outcome, Sent, Session, UNBALANCED, may_be_changed_table};
 use crate::schema::{Mode, Relation};
 
 use super::changed::refuse_changed_table;
@@ -54,6 +54,8 @@ pub(super) struct Way {
     pub(super) outlook: Outlook,
     /// Whether its rows have been tried straight into the table.
     pub(super) direct: Direct,
+    /// The merge may begin before it is known whether all rows are staged.
+    pub(super) at_once: bool,
     /// These are the rows that are left of a batch of which others were set aside.
     pub(super) apart: bool,
 }
@@ -135,13 +137,21 @@ pub(super) struct Context<'a> {
     pub(super) more: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Writes a batch and commits it. `None`: its rows were to go straight into the table, which refused one; nothing is done.
+/// What has become of a batch.
+pub(super) enum Written {
+    /// It is committed.
+    Committed(Committed),
+    /// Nothing is done, and this way is the next to try.
+    Not(Way),
+}
+
+/// Writes a batch and commits it.
 pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
     way: Way,
-) -> Result<Option<Committed>, Failed> {
+) -> Result<Written, Failed> {
     let plan = context.plan;
     let began = Instant::now();
     let mut committed = Committed { direct: way.direct, ..Committed::default() };
@@ -151,24 +161,30 @@ pub(super) async fn write(
         && direct::suits(plan, batch);
     let mut sent = None;
     let repeats;
-    let (rest, staged) = if straight {
-        let Some(copied) = direct::copy(context, session, batch).await? else { return Ok(None) };
+    let (rest, (staged, first)) = if straight {
+        let Some(copied) = direct::copy(context, session, batch).await? else {
+            return Ok(Written::Not(Way { direct: Direct::Refused, ..way }));
+        };
         committed.direct = Direct::Done;
         committed.books.inserted = copied.inserted;
         sent = copied.sent;
         repeats = copied.repeats;
-        (&repeats, copied.staged)
+        (&repeats, (copied.staged, None))
     } else {
         let begin = names::begin(plan, batch.partition, context.ledger);
-        (batch, stage::begin_and_stage(plan, session, batch, way.path, &begin).await?)
+        let Some(staged) = stage::begin_and_stage(plan, session, batch, way, &begin).await? else {
+            return Ok(Written::Not(Way { at_once: false, ..way }));
+        };
+        (batch, staged)
     };
     fault::point(Point::Copied);
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     let copied = Instant::now();
     if staged > 0 {
-        let verdict =
-            judge::merge(plan, session, rest, way, staged).await.map_err(Failed::at(FailedAt::Merge))?;
+        let verdict = judge::merge(plan, session, rest, way, (staged, first))
+            .await
+            .map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.careful;
         committed.careful = verdict.careful;
         committed.books.add(&verdict.books);
@@ -184,10 +200,12 @@ pub(super) async fn write(
         rejected.sort_by_key(|r| (r.source, r.record));
     }
     committed.rejects = rejected;
-    finish(context, session, batch, committed, sent, [began, copied]).await
+    let committed = finish(context, session, batch, committed, sent, [began, copied]).await?;
+    Ok(committed.map_or(Written::Not(Way { direct: Direct::Refused, ..way }), Written::Committed))
 }
 
-/// Judges deferred constraints, closes the books of the batch, and commits. `None` as above.
+/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a row that went straight
+/// into it, and nothing is done.
 async fn finish(
     context: &Context<'_>,
     session: &Session,
@@ -289,17 +307,17 @@ async fn commit(
             Ok(copied)
         }
         // The server's word on the COPY: then nothing behind it was done. Else nobody knows how far it came.
-        Err(CopyOrCommit::Copy(error)) if error.sqlstate.is_some() => Err(NotCommitted::Refused(error)),
+        Err(CopyOrStatement::Copy(error)) if error.sqlstate.is_some() => Err(NotCommitted::Refused(error)),
         // The server was still judging: nothing behind it was done.
-        Err(CopyOrCommit::Commit(0, error)) if error.sqlstate.is_some() && !error.lost => {
+        Err(CopyOrStatement::Statement(0, error)) if error.sqlstate.is_some() && !error.lost => {
             Err(NotCommitted::Failed(Failed { at: FailedAt::Merge, error }))
         }
-        Err(CopyOrCommit::Commit(_, error))
+        Err(CopyOrStatement::Statement(_, error))
             if counted_later && error.sqlstate.as_deref() == Some(UNBALANCED) =>
         {
             Err(NotCommitted::Uncounted)
         }
-        Err(CopyOrCommit::Copy(error) | CopyOrCommit::Commit(_, error)) => {
+        Err(CopyOrStatement::Copy(error) | CopyOrStatement::Statement(_, error)) => {
             Err(NotCommitted::Failed(Failed { at: FailedAt::Commit, error }))
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dbload::pg::{
-    Action, BeginOrCopy, CopyOrCommit, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Sent, Session,
+    Action, BeginOrCopy, CopyOrStatement, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Sent, Session,
     Stage, TableName, TlsFailure, Unreachable, connect_pool, connect_sqlx, quote_literal,
 };
 use sqlx::Row;
@@ -604,7 +604,7 @@ fn what_was_sent_behind_a_failure_is_not_done_and_nothing_is_answered_twice() {
                 let session = Session::open(&pool).await.unwrap();
                 let sent = send(&session, "BEGIN", rows).await;
                 let error = session.commit(statements, Some(sent), and_begin).await.unwrap_err();
-                assert_eq!(matches!(error, CopyOrCommit::Copy(_)), is_copy, "{statements}: {error:?}");
+                assert_eq!(matches!(error, CopyOrStatement::Copy(_)), is_copy, "{statements}: {error:?}");
                 assert!(!session.is_ahead());
                 session.roll_back().await;
                 drop(session);
