@@ -116,16 +116,18 @@ impl Session {
         self.answered("", sent.finish()).await
     }
 
-    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command tag, and what
-    /// they gave.
+    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command tag, and when
+    /// it was there; and what they gave.
     pub async fn finish_and_run(
         &self,
         sent: Option<Sent>,
         sql: &str,
-    ) -> Result<(u64, Vec<Outcome>), CopyOrStatement> {
-        let (copied, outcomes) = futures::join!(self.end(sent), self.run(sql));
-        let copied = copied.map_or(Ok(0), |(copied, _)| copied).map_err(CopyOrStatement::Copy)?;
-        Ok((copied, outcomes.map_err(|error| CopyOrStatement::Statement(0, error))?))
+    ) -> Result<(u64, Instant, Vec<Outcome>), CopyOrStatement> {
+        let began = Instant::now();
+        let (ended, outcomes) = futures::join!(self.end(sent), self.run(sql));
+        let (copied, at) = ended.unwrap_or((Ok(0), began));
+        let copied = copied.map_err(CopyOrStatement::Copy)?;
+        Ok((copied, at, outcomes.map_err(|error| CopyOrStatement::Statement(0, error))?))
     }
 
     async fn end(&self, sent: Option<Sent>) -> Option<(Result<u64, ErrorView>, Instant)> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -22,8 +23,22 @@ pub(super) struct Form<'a> {
     pub(super) accept: &'a Accept<'a>,
 }
 
-/// The rows of a staging table, and what was asked of them first.
-pub(super) type Staged = (u64, Option<Vec<Outcome>>);
+/// Rows in the staging table.
+pub(super) struct Staged {
+    /// How many.
+    pub(super) rows: u64,
+    /// When they were there.
+    pub(super) at: Instant,
+    /// What was asked of them first.
+    pub(super) first: Option<Vec<Outcome>>,
+}
+
+impl Staged {
+    /// So many, by now.
+    pub(super) fn now(rows: u64) -> Self {
+        Self { rows, at: Instant::now(), first: None }
+    }
+}
 
 /// Begins a transaction, and fills its typed staging table. Where the path and the rows allow it, the first of its merge goes out
 /// along with the end of the COPY. `None`: that COPY was refused, and one that leaves rows out may do better; nothing is done.
@@ -47,9 +62,9 @@ pub(super) async fn begin_and_stage(
             refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
         }
         if batch.rows == 0 {
-            return Ok(Some((0, None)));
+            return Ok(Some(Staged::now(0)));
         }
-        return Ok(Some((convert_all(plan, session, batch).await.map_err(staging)?, None)));
+        return Ok(Some(Staged::now(convert_all(plan, session, batch).await.map_err(staging)?)));
     }
     let may_be_first = way.at_once && (way.outlook.is_clean() || !plan.copy_skips_errors());
     let first = judge::first_of(plan, batch, way).filter(|_| may_be_first);
@@ -64,10 +79,10 @@ pub(super) async fn begin_and_stage(
     let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &accept };
     let copying = begin_and_copy(plan, session, batch, &begin, &form).await?;
     let first = first.filter(|_| !is_suspicious.load(Ordering::Relaxed));
-    let (copied, first) = match first {
-        None => (copying.finish(session).await?, None),
+    let staged = match first {
+        None => Staged::now(copying.finish(session).await?),
         Some(sql) => match session.finish_and_run(copying.sent, &sql).await {
-            Ok((copied, outcomes)) => (copying.copied + copied, Some(outcomes)),
+            Ok((copied, at, outcomes)) => Staged { rows: copying.copied + copied, at, first: Some(outcomes) },
             Err(CopyOrStatement::Copy(error)) if plan.copy_skips_errors() && !error.lost => {
                 tracing::debug!(partition = batch.partition, ?error, "staging refused");
                 return Ok(None);
@@ -79,10 +94,10 @@ pub(super) async fn begin_and_stage(
     if is_suspicious.into_inner() {
         refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
     }
-    if copied == batch.rows || first.is_some() {
-        return Ok(Some((copied, first)));
+    if staged.rows == batch.rows || staged.first.is_some() {
+        return Ok(Some(staged));
     }
-    Ok(Some((convert_missing(plan, session, batch).await.map_err(staging)?, None)))
+    Ok(Some(Staged::now(convert_missing(plan, session, batch).await.map_err(staging)?)))
 }
 
 /// Fills the staging table in a transaction that is open and has made it.

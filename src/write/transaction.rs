@@ -13,6 +13,7 @@ use super::merge::Conflicts;
 use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
 use super::rejects::{Originals, StoredReject};
+use super::stage::Staged;
 use super::writer::LedgerRef;
 use super::{direct, judge, names, rejects, stage};
 
@@ -161,7 +162,7 @@ pub(super) async fn write(
         && direct::suits(plan, batch);
     let mut sent = None;
     let repeats;
-    let (rest, (staged, first)) = if straight {
+    let (rest, Staged { rows: staged, at: copied, first }) = if straight {
         let Some(copied) = direct::copy(context, session, batch).await? else {
             return Ok(Written::Not(Way { direct: Direct::Refused, ..way }));
         };
@@ -169,7 +170,7 @@ pub(super) async fn write(
         committed.books.inserted = copied.inserted;
         sent = copied.sent;
         repeats = copied.repeats;
-        (&repeats, (copied.staged, None))
+        (&repeats, Staged::now(copied.staged))
     } else {
         let begin = names::begin(plan, batch.partition, context.ledger);
         let Some(staged) = stage::begin_and_stage(plan, session, batch, way, &begin).await? else {
@@ -180,7 +181,6 @@ pub(super) async fn write(
     fault::point(Point::Copied);
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
-    let copied = Instant::now();
     if staged > 0 {
         let verdict = judge::merge(plan, session, rest, way, (staged, first))
             .await
