@@ -28,7 +28,7 @@ use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::heartbeat;
 use crate::load::{LoadError, Prepared, SourceFacts};
-use crate::map::{EncodedBlock, encode_block, original};
+use crate::map::{EncodedBlock, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
@@ -223,7 +223,7 @@ fn encode(
                     let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
                     let block = encode_block(&mapping, layout, targets, Arc::new(block));
-                    held.grow(block.parts.iter().map(|part| part.bytes.len()).sum());
+                    held.grow(block.parts.iter().map(PartRows::memory_bytes).sum());
                     Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
                 })
                 .await

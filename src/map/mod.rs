@@ -14,14 +14,16 @@ mod names;
 mod nested;
 mod original;
 mod partition;
+mod rows;
 mod runs;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{EncodedBlock, PRESENCE_WORD_BITS, PartRows, RejectNote, RowMeta, encode_block};
+pub use encode::{PRESENCE_WORD_BITS, encode_block};
 pub use infer::{Inference, InferredColumn};
 pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
 pub use names::{Match, listed};
 pub use original::{Original, original};
 pub use partition::{Partitioner, Partitioning};
+pub use rows::{EncodedBlock, PartRows, RejectNote, RowMeta};
