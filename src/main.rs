@@ -90,6 +90,7 @@ fn run_load(args: cli::args::LoadArgs) -> u8 {
 fn run(command: impl Future<Output = u8>) -> u8 {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
+            runtime.spawn(cli::heap::keep_small());
             let code = runtime.block_on(command);
             runtime.shutdown_background();
             code
