@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 /// How often free memory is given back. In between a load touches again what it needs, a few thousand pages.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 
 /// To be called before there are threads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
