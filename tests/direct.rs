@@ -260,7 +260,7 @@ fn rows_that_something_else_has_put_into_the_table_are_not_counted() {
 }
 
 #[test]
-fn the_servers_counter_and_the_number_that_was_sent_agree_however_many_loads_share_a_server() {
+fn the_servers_counter_and_the_number_that_was_sent_agree_whenever_it_was_set_back() {
     // The counters are set back once a second at most, and a connection is used again for each batch.
     let scene = Scene::with(ITEMS);
     scene.file("items.jsonl", items(1..=6_000));

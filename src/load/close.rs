@@ -251,7 +251,7 @@ async fn report(
             let (sums, sources) = futures::join!(summary(&session, id), source_books(&session, id));
             let (sums, sources) = (sums?, sources?);
             let rejects = if sums.books.rejected > 0 {
-                ledger_rejects(job, prepared, &session, &run.ledger.run).await?
+                ledger_rejects(job, prepared, &session, id).await?
             } else {
                 Rejects::default()
             };

@@ -119,7 +119,7 @@ fn counts(context: &Context<'_>) -> bool {
     context.ledger.is_some() && context.plan.table().counts_rows
 }
 
-/// The table's counter may stand above zero: it is set back between transactions, but not between any two.
+/// Where the counter stood when the transaction began.
 const ROWS_BEFORE: &str = "dbload.rows_before";
 
 fn note_rows(plan: &WritePlan) -> String {

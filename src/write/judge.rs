@@ -22,14 +22,18 @@ pub(super) struct Verdict {
 /// What is asked first of staged rows where nothing depends on it whether they are staged well: it may go out along with the
 /// end of their COPY.
 pub(super) fn first_of(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
-    let sets_apart = way.path.is_careful()
-        || way.outlook.refuses()
-        || plan.paths.always_careful.is_some()
-        || may_repeat(plan, batch);
-    if sets_apart || !way.all_new(plan) && ties::probe(plan, batch).is_some() {
+    if goes_apart(plan, way)
+        || may_repeat(plan, batch)
+        || !way.all_new(plan) && ties::probe(plan, batch).is_some()
+    {
         return None;
     }
     look(plan, batch, way).or_else(|| merge::at_once(plan, batch, way))
+}
+
+/// Whatever the rows are like, some or all of them go record by record.
+fn goes_apart(plan: &WritePlan, way: Way) -> bool {
+    way.path.is_careful() || way.outlook.refuses() || plan.paths.always_careful.is_some()
 }
 
 fn may_repeat(plan: &WritePlan, batch: &Batch) -> bool {
@@ -49,7 +53,7 @@ pub(super) async fn merge(
         let books = run_fast(plan, session, batch, (staged, way), first).await?;
         return Ok(Verdict { books, careful: false });
     }
-    let mut careful = way.path.is_careful() || way.outlook.refuses() || plan.paths.always_careful.is_some();
+    let mut careful = goes_apart(plan, way);
     let mut repeated = 0;
     if !careful && may_repeat(plan, batch) {
         let probe = session.run(&fold::probe(plan)).await?;

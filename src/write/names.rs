@@ -62,7 +62,8 @@ pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>
 /// The last batch of a partition commits as the server would have it.
 pub(super) const SYNCHRONOUS: &str = "SET LOCAL synchronous_commit TO DEFAULT";
 
-/// How many rows the table has got within this transaction, or so many more than before it: by the server's own counter.
+/// The server's own counter of the rows that a session has put into the table. It is set back between transactions, but not
+/// between any two: what this one has done is the difference.
 pub(super) fn rows_inserted(plan: &WritePlan) -> String {
     format!("pg_catalog.pg_stat_get_xact_tuples_inserted({})", plan.table().oid)
 }
