@@ -244,7 +244,9 @@ impl Open {
         if batch.chunks.is_empty() {
             batch.present_in_all.clone_from(&part.in_all);
             batch.present_in_any.clone_from(&part.in_any);
+            batch.key_range = part.keys;
         } else {
+            batch.key_range = batch.key_range.zip(part.keys).map(|(range, keys)| range.with(keys));
             batch.present_in_all.iter_mut().zip(&part.in_all).for_each(|(all, word)| *all &= word);
             batch.present_in_any.iter_mut().zip(&part.in_any).for_each(|(any, word)| *any |= word);
         }

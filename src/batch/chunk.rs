@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{RejectNote, RowMeta, Slot};
+use crate::map::{KeyRange, RejectNote, RowMeta, Slot};
 use crate::record::{Block, Digest, PageToken, Position};
 
 /// Consecutive rows of one block that belong to one partition.
@@ -117,6 +117,8 @@ pub struct Batch {
     pub bytes: usize,
     /// Whether a key may stand twice.
     pub keys: Keys,
+    /// Where the keys lie, if they are numbers: none outside of it.
+    pub key_range: Option<KeyRange>,
     /// Rows whose key another row of the batch has, or one of an earlier batch, as far as that is remembered. No other row
     /// has a key of theirs.
     pub repeats: u64,
@@ -145,6 +147,7 @@ impl Batch {
             rows: 0,
             bytes: 0,
             keys: Keys::Distinct,
+            key_range: None,
             repeats: 0,
             present_in_all: Vec::new(),
             present_in_any: Vec::new(),
@@ -171,6 +174,12 @@ impl Batch {
         bit(&self.present_in_any, slot)
     }
 
+    /// Whether all rows have values for the same columns.
+    #[must_use]
+    pub fn is_uniform(&self) -> bool {
+        self.present_in_all == self.present_in_any
+    }
+
     /// The row with this sequence number: its block and index there.
     #[must_use]
     pub fn find(&self, seq: u64) -> Option<(&Arc<Block>, usize)> {
@@ -191,6 +200,7 @@ impl Batch {
         let mut repeats = Self::new(self.partition, self.before);
         repeats.after = self.after;
         repeats.keys = self.keys;
+        repeats.key_range = self.key_range;
         repeats.present_in_all.clone_from(&self.present_in_all);
         repeats.present_in_any.clone_from(&self.present_in_any);
         self.chunks.iter().for_each(|chunk| repeats.add(chunk.of_repeats()));
@@ -218,6 +228,7 @@ impl Batch {
         second.page.clone_from(&self.page);
         for half in [&mut first, &mut second] {
             half.keys = self.keys;
+            half.key_range = self.key_range;
             half.present_in_all.clone_from(&self.present_in_all);
             half.present_in_any.clone_from(&self.present_in_any);
         }

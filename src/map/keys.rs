@@ -16,6 +16,12 @@ impl KeyNumbers {
     /// Not above any key.
     pub const MIN: Self = Self([i64::MIN; 2]);
 
+    /// The number of the first column.
+    #[must_use]
+    pub const fn first(self) -> i64 {
+        self.0[0]
+    }
+
     /// The numbers of the columns that are hashed, in their order. `None`: there are others, or too many.
     #[must_use]
     pub fn of(numbers: impl IntoIterator<Item = Option<i64>>) -> Option<Self> {
@@ -45,6 +51,16 @@ impl KeyRange {
             lowest: self.lowest.min(key),
             highest: self.highest.max(key),
             ascend: self.ascend && self.highest < key,
+        }
+    }
+
+    /// Of these rows, and of others behind them.
+    #[must_use]
+    pub fn with(self, behind: Self) -> Self {
+        Self {
+            lowest: self.lowest.min(behind.lowest),
+            highest: self.highest.max(behind.highest),
+            ascend: self.ascend && behind.ascend && self.highest < behind.lowest,
         }
     }
 }

@@ -188,7 +188,7 @@ async fn run_fast(
     if let Some(sql) = look(plan, batch, way) {
         let outcomes = unless_asked(session, &sql, first.take()).await?;
         // There is nothing to do.
-        if number(outcomes.first(), 0)? == rows {
+        if number(outcomes.last(), 0)? == rows {
             return Ok(Books { unchanged: rows, ..Books::default() });
         }
     }
@@ -203,7 +203,7 @@ async fn run_fast(
         Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
         Mode::Upsert | Mode::Update if rest > 0 => {
             let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
-            books.unchanged = number(outcomes.first(), 0)?.min(rest);
+            books.unchanged = number(outcomes.last(), 0)?.min(rest);
             books.skipped = rest - books.unchanged;
         }
         Mode::Upsert | Mode::Update => {}
@@ -225,7 +225,7 @@ async fn unless_asked(
 /// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says: else something
 /// besides it has written to the table, a statement trigger, say.
 fn merged(outcomes: &[Outcome]) -> Result<Books, ErrorView> {
-    let [before, merge, after] = outcomes else { return Err(uncounted()) };
+    let [.., before, merge, after] = outcomes else { return Err(uncounted()) };
     let grown = |column| {
         let (before, after) = (number(Some(before), column)?, number(Some(after), column)?);
         Ok::<u64, ErrorView>(after.saturating_sub(before))
@@ -274,5 +274,5 @@ async fn insert_and_update(
 }
 
 async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
-    Ok(session.run(sql).await?.first().map_or(0, |outcome| outcome.affected))
+    Ok(session.run(sql).await?.last().map_or(0, |outcome| outcome.affected))
 }

@@ -10,8 +10,9 @@ use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Identity, Mode};
 
-use super::names::{ASIDE, STAGE, differs, key_equals, newer, presence, rows_inserted, sets, written};
+use super::names::{ASIDE, STAGE, differs, newer, presence, rows_inserted, sets, written};
 use super::plan::WritePlan;
+use super::range::{self, key_matches};
 use super::transaction::Way;
 
 /// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of that.
@@ -65,8 +66,9 @@ pub(super) fn insert(
     if plan.mode != Mode::Append && stored == Stored::LookedUp {
         sql.push_str(&format!(
             " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {})",
-            key_equals(plan, "t", "s")
+            key_matches(plan, batch)
         ));
+        sql.insert_str(0, range::allow(plan, batch));
     }
     if plan.mode == Mode::Ignore {
         sql.push_str(" ORDER BY s.s0");
@@ -151,13 +153,14 @@ pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<Strin
     let counters =
         format!("SELECT {}, pg_catalog.pg_stat_get_xact_tuples_updated({})", rows_inserted(plan), table.oid);
     Some(format!(
-        "{counters};\n\
+        "{allow}{counters};\n\
          MERGE INTO {name} t USING {STAGE} s ON {key} \
          WHEN MATCHED AND {newer}{differs} THEN UPDATE SET {sets} \
          WHEN NOT MATCHED THEN INSERT ({columns}){overriding} VALUES ({values});\n\
          {counters}",
+        allow = range::allow(plan, batch),
         name = table.name,
-        key = key_equals(plan, "t", "s"),
+        key = key_matches(plan, batch),
         sets = sets(plan, batch, "s"),
         overriding = overriding(plan, &slots),
     ))
@@ -171,10 +174,11 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
     let differs = differs(plan, batch, "s")?;
     let newer = newer(plan, "s").map_or(String::new(), |n| format!(" AND {n}"));
     Some(format!(
-        "UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
+        "{}UPDATE {} t SET {} FROM {STAGE} s WHERE {} AND {}{newer} AND {differs}",
+        range::allow(plan, batch),
         plan.table().name,
         sets(plan, batch, "s"),
-        key_equals(plan, "t", "s"),
+        key_matches(plan, batch),
         not_ours(apart),
     ))
 }
@@ -183,9 +187,10 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
 pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
     let same = differs(plan, batch, "s").map_or(String::new(), |d| format!(" AND NOT ({d})"));
     format!(
-        "SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
+        "{}SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
+        range::allow(plan, batch),
         plan.table().name,
-        key_equals(plan, "t", "s"),
+        key_matches(plan, batch),
         not_ours(apart),
     )
 }

@@ -17,6 +17,7 @@ mod names;
 mod outlook;
 mod plan;
 mod protocol;
+mod range;
 mod rejects;
 mod retry;
 mod server;
