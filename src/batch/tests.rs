@@ -155,6 +155,16 @@ proptest! {
         }
         batches.extend(batcher.flush());
         let mut met = std::collections::HashSet::new();
+        let number = |hash: u64| {
+            let mut keys = blocks.iter().flatten().map(|&(_, _, key)| key);
+            i64::try_from(keys.find(|key| xxhash_rust::xxh3::xxh3_64(&key.to_le_bytes()) == hash).unwrap()).unwrap()
+        };
+        let is_within = |batch: &Batch| {
+            batch.chunks.iter().flat_map(|chunk| &chunk.rows).all(|row| {
+                let range = batch.key_range.unwrap();
+                (range.lowest.first()..=range.highest.first()).contains(&number(row.hash))
+            })
+        };
         for batch in &batches {
             let is_repeat = |chunk: &super::Chunk, n: usize| chunk.repeats.iter().any(|&r| r as usize == n);
             let all = batch.chunks.iter().flat_map(|c| (0..c.rows.len()).map(move |n| (c, n)));
@@ -165,6 +175,8 @@ proptest! {
                 prop_assert!(batch.keys == Keys::MayRepeat || count(hash) == 1, "{batch:?}");
             }
             let repeats = batch.of_repeats();
+            prop_assert!(!are_numbers || is_within(batch) && is_within(&repeats), "{batch:?}");
+            prop_assert!(are_numbers || batch.key_range.is_none());
             let expected: Vec<u64> = all
                 .clone()
                 .filter(|&(c, n)| is_repeat(c, n))
@@ -174,6 +186,7 @@ proptest! {
             prop_assert_eq!(records(&repeats).0, expected);
             if let Some((a, b)) = batch.halve() {
                 prop_assert_eq!(a.repeats + b.repeats, batch.repeats);
+                prop_assert!(!are_numbers || is_within(&a) && is_within(&b), "{batch:?}");
                 prop_assert_eq!([records(&a.of_repeats()).0, records(&b.of_repeats()).0].concat(), records(&repeats).0);
             }
             met.extend(all.map(|(c, n)| c.rows[n].hash));

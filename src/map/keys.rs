@@ -147,6 +147,9 @@ mod tests {
         assert!(!range(&[&[1], &[3], &[2], &[4]]).ascend);
         assert_eq!(range(&[&[1], &[3], &[-2], &[2]]).lowest, key(&[-2]));
         assert_eq!(range(&[&[1], &[3], &[-2], &[2]]).highest, key(&[3]));
+        let (low, high) = (range(&[&[1], &[3]]), range(&[&[4], &[9]]));
+        assert_eq!(low.with(high), range(&[&[1], &[3], &[4], &[9]]));
+        assert_eq!(high.with(low), KeyRange { ascend: false, ..low.with(high) });
         assert_eq!(KeyNumbers::of([Some(1), None]), None);
         assert_eq!(KeyNumbers::of([None]), None);
         assert_eq!(KeyNumbers::of([]), None);

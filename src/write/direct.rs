@@ -73,7 +73,11 @@ pub(super) async fn copy(
         let message = format!("table {} was changed meanwhile", table.name);
         Err(ErrorView { message, sqlstate: Some("0A000".to_owned()), ..ErrorView::default() })
     };
-    let form = Form { statement: &|chunk| statement(plan, chunk), text: |chunk| values_alone(chunk, &chunk.repeats), accept: &accept };
+    let form = Form {
+        statement: &|chunk| statement(plan, chunk),
+        text: |chunk| values_alone(chunk, &chunk.repeats),
+        accept: &accept,
+    };
     let repeats = batch.of_repeats();
     let copying = match begin_and_copy(plan, session, batch, &begin, &form).await {
         Ok(copying) if repeats.rows == 0 && may_end_with_commit(context, batch) => {
@@ -144,4 +148,3 @@ fn statement(plan: &WritePlan, chunk: &Chunk) -> String {
         chunk.columns.iter().map(|&slot| table.columns[plan.mapping.slots[slot]].name.to_string()).collect();
     format!("COPY {} ({}) FROM STDIN WITH (FORMAT text)", table.name, columns.join(", "))
 }
-
