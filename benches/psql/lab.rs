@@ -102,13 +102,11 @@ impl Lab {
                 script += &format!("CREATE TABLE base.{table} (LIKE base.orders);\n");
                 script += &copy(&format!("base.{table}"), &data.file(&data.big_name(table)));
             }
-            // Twice, so that every program meets pages that have seen updates before.
-            for table in ["contiguous", "spread"].repeat(2) {
-                script += &format!(
-                    "UPDATE base.big SET o_totalprice = o_totalprice WHERE o_orderkey IN (SELECT o_orderkey FROM base.{table});\n\
-                     VACUUM ANALYZE base.big;\n"
-                );
-            }
+            // Twice, so that every program meets pages that have seen updates before. Not of the others: they would leave gaps all
+            // over the table.
+            let update = "UPDATE base.big SET o_totalprice = o_totalprice WHERE o_orderkey IN (SELECT o_orderkey FROM \
+                          base.contiguous);\nVACUUM ANALYZE base.big;\n";
+            script += &update.repeat(2);
             self.sql(&script)?;
             self.expected("base.big")?;
         }

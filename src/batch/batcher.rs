@@ -30,16 +30,6 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-impl Limits {
-    /// Those of the first batch of a partition among others. Each is smaller by another share: writers begin early, and go on at
-    /// different steps, so that one sends rows while another merges.
-    fn of_first(self, partition: usize, partitions: usize) -> Self {
-        let (part, of) = (partition + 1, partitions + 1);
-        let rows = self.rows.div_ceil(of as u64) * part as u64;
-        Self { rows: rows.min(self.rows), bytes: self.bytes / of * part }
-    }
-}
-
 /// Whether rows have keys whose hashes tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyHashes {
@@ -71,8 +61,6 @@ type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 struct Open {
     batch: Batch,
-    /// Of the open batch.
-    limits: Limits,
     /// The keys, where hashes tell them apart.
     known: Option<Known>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
@@ -99,7 +87,6 @@ impl Batcher {
             .enumerate()
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
-                limits: limits.of_first(p, checkpoints.len()),
                 known: (hashes == KeyHashes::Telling).then(|| Known::among(checkpoints.len(), rows_max)),
                 repeated: Hashes::default(),
                 resume: at,
@@ -237,14 +224,13 @@ impl Open {
             records += 1;
             // Rejects alone fill a batch too: their originals are held in memory.
             let size = self.batch.rows + self.batch.rejects.len() as u64;
-            if size >= self.limits.rows || self.batch.bytes >= self.limits.bytes {
+            if size >= limits.rows || self.batch.bytes >= limits.bytes {
                 run = self.close_run(&source, &run, n);
                 self.count_records(block.source, std::mem::take(&mut records));
                 // The batch ends at a record in the midst of this block.
                 self.batch.after = block.after(i as usize);
                 self.batch.page.clone_from(&block.page);
                 full.push(self.flush_within(ascend));
-                self.limits = limits;
             }
         }
         self.close_run(&source, &run, n);

@@ -13,25 +13,23 @@ pub(super) fn cases(data: &Data) -> Vec<Case> {
     let (contiguous, spread) = (data.file(&data.big_name("contiguous")), data.file(&data.big_name("spread")));
     let in_big = |way: Way| way.check("base.big", "base.big");
     let staged_big = |file: &Path| staged("base.big", file, COLUMNS, "o_orderkey");
+    let near = |prepare: &str| {
+        [
+            Way::new(
+                "dbload, CSV, into 300,000",
+                &changed(1, "true"),
+                dbload("orders", &data.file("orders.csv"), &[]),
+            ),
+            in_big(Way::new("psql staged, CSV", prepare, staged_big(&contiguous))),
+            in_big(Way::new("dbload, CSV", prepare, dbload("base.big", &contiguous, &[]))),
+        ]
+    };
     vec![
         memory(data),
-        Case::new(
-            "into a big table, contiguous keys",
-            vec![
-                Way::new(
-                    "dbload, CSV, into 300,000",
-                    &changed(1, "true"),
-                    dbload("orders", &data.file("orders.csv"), &[]),
-                ),
-                in_big(Way::new("psql staged, CSV", &changed_in_big("contiguous"), staged_big(&contiguous))),
-                in_big(Way::new(
-                    "dbload, CSV",
-                    &changed_in_big("contiguous"),
-                    dbload("base.big", &contiguous, &[]),
-                ))
-                .target(1.25),
-            ],
-        )
+        Case::new("into a big table, contiguous keys", {
+            let [small, psql, dbload] = near(&changed_in_big("contiguous"));
+            vec![small, psql, dbload.target(1.25)]
+        })
         .table_rows(data.big),
         Case::new(
             "into a big table, spread keys",
@@ -41,6 +39,12 @@ pub(super) fn cases(data: &Data) -> Vec<Case> {
                     .target(0.80)
                     .at_most(Target::Wal(1.0)),
             ],
+        )
+        .table_rows(data.big),
+        // The new versions of its rows go to pages all over the table.
+        Case::new(
+            "into a big table with gaps, contiguous keys",
+            near(&(changed_in_big("spread") + &changed_in_big("contiguous"))).into(),
         )
         .table_rows(data.big),
     ]
