@@ -30,6 +30,14 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+impl Limits {
+    /// Those of the first batch of a partition among others: each is smaller, by another share. So writers begin early, and while
+    /// one merges another sends.
+    const fn of_first(self, partition: usize, partitions: usize) -> Self {
+        Self { bytes: self.bytes / (partitions + 1) * (partition + 1), ..self }
+    }
+}
+
 /// Whether rows have keys whose hashes tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyHashes {
@@ -61,6 +69,8 @@ type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 struct Open {
     batch: Batch,
+    /// Of the open batch.
+    limits: Limits,
     /// The keys, where hashes tell them apart.
     known: Option<Known>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
@@ -87,6 +97,7 @@ impl Batcher {
             .enumerate()
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
+                limits: limits.of_first(p, checkpoints.len()),
                 known: (hashes == KeyHashes::Telling).then(|| Known::among(checkpoints.len(), rows_max)),
                 repeated: Hashes::default(),
                 resume: at,
@@ -224,13 +235,14 @@ impl Open {
             records += 1;
             // Rejects alone fill a batch too: their originals are held in memory.
             let size = self.batch.rows + self.batch.rejects.len() as u64;
-            if size >= limits.rows || self.batch.bytes >= limits.bytes {
+            if size >= self.limits.rows || self.batch.bytes >= self.limits.bytes {
                 run = self.close_run(&source, &run, n);
                 self.count_records(block.source, std::mem::take(&mut records));
                 // The batch ends at a record in the midst of this block.
                 self.batch.after = block.after(i as usize);
                 self.batch.page.clone_from(&block.page);
                 full.push(self.flush_within(ascend));
+                self.limits = limits;
             }
         }
         self.close_run(&source, &run, n);
