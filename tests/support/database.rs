@@ -149,6 +149,16 @@ impl Database {
         );
     }
 
+    /// Waits until the sessions of others are gone: what they counted is told by then.
+    #[track_caller]
+    pub fn until_alone(&self) {
+        self.until(
+            "all sessions have ended",
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() \
+             AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        );
+    }
+
     #[track_caller]
     fn until(&self, what: &str, is_so: &str) {
         let began = std::time::Instant::now();
