@@ -27,24 +27,28 @@ pub(super) fn cases(data: &Data) -> Vec<Case> {
     vec![
         memory(data),
         Case::new("into a big table, contiguous keys", {
-            let [small, psql, dbload] = near(&changed_in_big("contiguous"));
+            let [small, psql, dbload] = near(&changed_in_big(1, "contiguous"));
             vec![small, psql, dbload.target(1.25)]
         })
         .table_rows(data.big),
         Case::new(
             "into a big table, spread keys",
             vec![
-                in_big(Way::new("psql staged, CSV", &changed_in_big("spread"), staged_big(&spread))),
-                in_big(Way::new("dbload, CSV", &changed_in_big("spread"), dbload("base.big", &spread, &[])))
-                    .target(0.80)
-                    .at_most(Target::Wal(1.0)),
+                in_big(Way::new("psql staged, CSV", &changed_in_big(1, "spread"), staged_big(&spread))),
+                in_big(Way::new(
+                    "dbload, CSV",
+                    &changed_in_big(1, "spread"),
+                    dbload("base.big", &spread, &[]),
+                ))
+                .target(0.80)
+                .at_most(Target::Wal(1.0)),
             ],
         )
         .table_rows(data.big),
         // The new versions of its rows go to pages all over the table.
         Case::new(
             "into a big table with gaps, contiguous keys",
-            near(&(changed_in_big("spread") + &changed_in_big("contiguous"))).into(),
+            near(&(changed_in_big(0, "spread") + &changed_in_big(1, "contiguous"))).into(),
         )
         .table_rows(data.big),
     ]
