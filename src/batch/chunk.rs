@@ -174,12 +174,6 @@ impl Batch {
         bit(&self.present_in_any, slot)
     }
 
-    /// Whether all rows have values for the same columns.
-    #[must_use]
-    pub fn is_uniform(&self) -> bool {
-        self.present_in_all == self.present_in_any
-    }
-
     /// The row with this sequence number: its block and index there.
     #[must_use]
     pub fn find(&self, seq: u64) -> Option<(&Arc<Block>, usize)> {

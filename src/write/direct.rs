@@ -6,13 +6,16 @@
 //! staging behind it, in the same transaction: where nothing ties records of different keys together, and none of the others has
 //! their keys, the order of the two does not matter.
 
+use bytes::Bytes;
+
 use crate::batch::{Batch, Chunk};
+use crate::map::PRESENCE_WORD_BITS;
 use crate::pg::{Action, ErrorView, Outcome, Sent, Session, Stage, catalog, classify};
 use crate::schema::{Identity, Mode};
 
 use super::names;
 use super::plan::WritePlan;
-use super::stage::{Copying, Form, begin_and_copy, stage, values_alone};
+use super::stage::{Copying, Form, begin_and_copy, stage};
 use super::transaction::{Context, Failed, FailedAt, Path};
 
 /// Of so many rows one may be a repeat: where they are many, staging all rows at once costs less.
@@ -73,11 +76,7 @@ pub(super) async fn copy(
         let message = format!("table {} was changed meanwhile", table.name);
         Err(ErrorView { message, sqlstate: Some("0A000".to_owned()), ..ErrorView::default() })
     };
-    let form = Form {
-        statement: &|chunk| statement(plan, chunk),
-        text: |chunk| values_alone(chunk, &chunk.repeats),
-        accept: &accept,
-    };
+    let form = Form { statement: &|chunk| statement(plan, chunk), text: rows_alone, accept: &accept };
     let repeats = batch.of_repeats();
     let copying = match begin_and_copy(plan, session, batch, &begin, &form).await {
         Ok(copying) if repeats.rows == 0 && may_end_with_commit(context, batch) => {
@@ -147,4 +146,21 @@ fn statement(plan: &WritePlan, chunk: &Chunk) -> String {
     let columns: Vec<String> =
         chunk.columns.iter().map(|&slot| table.columns[plan.mapping.slots[slot]].name.to_string()).collect();
     format!("COPY {} ({}) FROM STDIN WITH (FORMAT text)", table.name, columns.join(", "))
+}
+
+/// The COPY text of a chunk without repeats, and without what only staging needs: sequence numbers and presence words.
+fn rows_alone(chunk: &Chunk) -> Bytes {
+    let mut words = chunk.columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect::<Vec<_>>();
+    words.dedup();
+    let mut bytes = Vec::with_capacity(chunk.bytes.len());
+    let mut repeats = chunk.repeats.iter().map(|&n| n as usize).peekable();
+    for n in 0..chunk.rows.len() {
+        if repeats.next_if_eq(&n).is_some() {
+            continue;
+        }
+        let row = chunk.row(n);
+        let start = memchr::memchr_iter(b'\t', row).nth(words.len()).map_or(0, |tab| tab + 1);
+        bytes.extend_from_slice(&row[start..]);
+    }
+    bytes.into()
 }

@@ -145,12 +145,6 @@ pub(super) fn copy(into: &str, columns: &[Slot], skip_errors: bool) -> String {
     format!("COPY {into} ({list}) FROM STDIN WITH ({options})")
 }
 
-/// The COPY of values alone, into the staging table, for rows with all of these columns.
-pub(super) fn copy_values(into: &str, columns: &[Slot]) -> String {
-    let columns: Vec<String> = columns.iter().map(|slot| format!("c{slot}")).collect();
-    format!("COPY {into} ({}) FROM STDIN WITH (FORMAT text)", columns.join(", "))
-}
-
 fn words(plan: &WritePlan) -> usize {
     plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)
 }

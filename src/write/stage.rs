@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::map::PRESENCE_WORD_BITS;
 use crate::pg::{Accept, BeginOrCopy, CopyOrStatement, ErrorView, Outcome, Sent, Session, catalog};
 
 use super::changed::refuse_changed_table;
@@ -71,23 +70,13 @@ pub(super) async fn begin_and_stage(
     let first = judge::first_of(plan, batch, way).filter(|_| may_be_first);
     // What is merged at once must be all of the batch.
     let skips_errors = plan.copy_skips_errors() && first.is_none();
-    // A merge that is decided on asks for nothing but values.
-    let bare = first.is_some() && batch.is_uniform();
-    let statement = |chunk: &Chunk| {
-        if bare {
-            names::copy_values(names::STAGE, &chunk.columns)
-        } else {
-            names::copy(names::STAGE, &chunk.columns, skips_errors)
-        }
-    };
-    let text: fn(&Chunk) -> Bytes =
-        if bare { |chunk| values_alone(chunk, &[]) } else { |chunk| chunk.bytes.clone() };
+    let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, skips_errors);
     let is_suspicious = AtomicBool::new(false);
     let accept = |begun: &[Outcome]| {
         is_suspicious.store(may_be_changed(begun), Ordering::Relaxed);
         Ok(())
     };
-    let form = Form { statement: &statement, text, accept: &accept };
+    let form = Form { statement: &statement, text: |chunk| chunk.bytes.clone(), accept: &accept };
     let copying = begin_and_copy(plan, session, batch, &begin, &form).await?;
     let first = first.filter(|_| !is_suspicious.load(Ordering::Relaxed));
     let staged = match first {
@@ -186,24 +175,6 @@ pub(super) async fn begin_and_copy(
         }
     }
     Ok(copying)
-}
-
-/// The COPY text of a chunk but for some of its rows, and without what not all of staging needs: sequence numbers and presence
-/// words.
-pub(super) fn values_alone(chunk: &Chunk, but: &[u32]) -> Bytes {
-    let mut words = chunk.columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect::<Vec<_>>();
-    words.dedup();
-    let mut bytes = Vec::with_capacity(chunk.bytes.len());
-    let mut but = but.iter().map(|&n| n as usize).peekable();
-    for n in 0..chunk.rows.len() {
-        if but.next_if_eq(&n).is_some() {
-            continue;
-        }
-        let row = chunk.row(n);
-        let start = memchr::memchr_iter(b'\t', row).nth(words.len()).map_or(0, |tab| tab + 1);
-        bytes.extend_from_slice(&row[start..]);
-    }
-    bytes.into()
 }
 
 /// All rows are converted one by one, from text.
