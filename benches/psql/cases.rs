@@ -92,7 +92,7 @@ fn changed(by: u32, where_: &str) -> String {
 }
 
 /// Changes the stored rows of the big table that a file has; by 0: only their places.
-fn changed_in_big(by: u32, file: &str) -> String {
+pub(crate) fn changed_in_big(by: u32, file: &str) -> String {
     format!(
         "UPDATE base.big SET o_totalprice = o_totalprice + {by} WHERE o_orderkey IN (SELECT o_orderkey FROM base.{file});\n\
          VACUUM ANALYZE base.big;\nCHECKPOINT;\n"

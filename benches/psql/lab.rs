@@ -1,6 +1,6 @@
 //! The ground: one throwaway server, the tables that others are made from, and what is asked of the server.
 
-use crate::{Outcome, Wish, data::Data, note, shape::Shape};
+use crate::{Outcome, Wish, cases::changed_in_big, data::Data, note, shape::Shape};
 use dbload::local::{Options, TempServer, cluster::url};
 use std::{
     cell::RefCell,
@@ -104,9 +104,7 @@ impl Lab {
             }
             // Twice, so that every program meets pages that have seen updates before. Not of the others: they would leave gaps all
             // over the table.
-            let update = "UPDATE base.big SET o_totalprice = o_totalprice WHERE o_orderkey IN (SELECT o_orderkey FROM \
-                          base.contiguous);\nVACUUM ANALYZE base.big;\n";
-            script += &update.repeat(2);
+            script += &changed_in_big(0, "contiguous").repeat(2);
             self.sql(&script)?;
             self.expected("base.big")?;
         }

@@ -240,3 +240,16 @@ fn rejects_fill_a_batch_by_their_bytes() {
     let held = full.iter().map(|batch| batch.rejects.len()).sum::<usize>();
     assert!(held <= 200 && full.iter().all(|batch| batch.bytes < 3_000));
 }
+
+#[test]
+fn the_first_batch_of_each_partition_is_smaller_by_another_share() {
+    let limits = Limits { rows: 1_000, bytes: 9_000 };
+    let mut batcher = Batcher::new(limits, KeyHashes::None, &[Position::start_of(0); 2]);
+    let fates: Vec<Fate> = (0..1_000).map(|i| (i % 2, true, 0)).collect();
+    let full = batcher.push(encoded(2, 0, &fates), Digest { from: 0, to: 0, hash: 0 });
+    for (partition, first) in [(0, 3_000), (1, 6_000)] {
+        let mut own = full.iter().filter(|batch| batch.partition == partition).map(|batch| batch.bytes);
+        assert!((first..first + 200).contains(&own.next().unwrap()), "{partition}");
+        assert!(own.next().is_some_and(|bytes| (9_000..9_200).contains(&bytes)), "{partition}");
+    }
+}

@@ -50,6 +50,9 @@ fn condition(plan: &WritePlan, batch: &Batch) -> Option<String> {
     let numbers = i128::from(highest) - i128::from(lowest) + 1;
     (is_walked && is_narrow && numbers <= SPARSENESS_MAX * i128::from(batch.rows)).then(|| {
         let name = &column.name;
-        format!(" AND t.{name} OPERATOR(pg_catalog.>=) pg_catalog.int8 '{lowest}' AND t.{name} OPERATOR(pg_catalog.<=) pg_catalog.int8 '{highest}'")
+        format!(
+            " AND t.{name} OPERATOR(pg_catalog.>=) pg_catalog.int8 '{lowest}' \
+             AND t.{name} OPERATOR(pg_catalog.<=) pg_catalog.int8 '{highest}'"
+        )
     })
 }
