@@ -4,6 +4,7 @@ use crate::format::DecodeLimits;
 use crate::http::urls;
 use crate::job::{Job, Pooler};
 use crate::ledger::{Settings, identity_of};
+use crate::map::neighbour_bits;
 use crate::pg::TableName;
 use crate::pg::facts::ServerFacts;
 use crate::plan::{Plan, Refusal};
@@ -45,7 +46,12 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
     set("mode", value(plan.mode.name().to_owned()));
     set("key", plan.key_names().into());
-    set("partitioning", value(format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","))));
+    let mut partitioning = format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","));
+    if plan.key.columns.len() > 1 {
+        let bits = neighbour_bits(plan.key.columns.len(), hashed.len());
+        partitioning += &format!(", but for {bits} low bits of numbers");
+    }
+    set("partitioning", value(partitioning));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
     set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));

@@ -38,6 +38,7 @@ pub(super) fn passes(ty: &PgType, canonical: bool) -> bool {
         PgType::Int | PgType::Json => false,
         PgType::Uuid => !canonical,
         PgType::Text
+        | PgType::Padded
         | PgType::Enum
         | PgType::Array(..)
         | PgType::Composite(_)
@@ -79,7 +80,9 @@ pub(super) fn push_cell(
                 push_escaped(out, raw.as_bytes());
                 Ok(())
             }
-            (Some(b'"'), PgType::Other | PgType::Text | PgType::Enum) if is_verbatim(raw.as_bytes()) => {
+            (Some(b'"'), PgType::Other | PgType::Text | PgType::Padded | PgType::Enum)
+                if is_verbatim(raw.as_bytes()) =>
+            {
                 out.extend_from_slice(&raw.as_bytes()[1..raw.len() - 1]);
                 Ok(())
             }

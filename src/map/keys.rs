@@ -3,6 +3,8 @@
 //! Of keys that are numbers a block says whether they come in order: one that is higher than all before it repeats none of
 //! them, and nobody need look.
 
+use crate::schema::PgType;
+
 use super::cell::{Cell, push_cell};
 use super::encode::Refusal;
 use super::mapping::Mapping;
@@ -116,7 +118,15 @@ impl KeyHasher {
             let start = self.key.len();
             push_cell(&mut self.key, scratch, cells[slot], ty, true)
                 .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
-            self.numbers.push(partition::push_place(&mut self.place, &self.key[start..], ty));
+            if *ty == PgType::Padded {
+                trim_end(&mut self.key, start);
+            }
+            self.numbers.push(partition::push_place(
+                &mut self.place,
+                &self.key[start..],
+                ty,
+                mapping.neighbour_bits,
+            ));
             // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
             self.key.push(0xff);
         }
@@ -126,6 +136,12 @@ impl KeyHasher {
             numbers: KeyNumbers::of(self.numbers.iter().copied()),
         })
     }
+}
+
+/// Takes spaces off the end of what begins at `start`.
+fn trim_end(text: &mut Vec<u8>, start: usize) {
+    let len = text[start..].iter().rposition(|&b| b != b' ').map_or(0, |last| last + 1);
+    text.truncate(start + len);
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::format::DecodeLimits;
 use crate::schema::Table;
 
 use super::names::{self, Match};
-use super::partition::Partitioner;
+use super::partition::{Partitioner, neighbour_bits};
 
 /// Index of a writable column.
 pub type Slot = usize;
@@ -83,6 +83,8 @@ pub struct Mapping {
     pub key: Vec<Slot>,
     /// Those of them that are hashed.
     pub hashed: Vec<Slot>,
+    /// Low bits in which the integers of keys may differ and still share a partition.
+    pub neighbour_bits: u32,
     /// The key's index is NULLS NOT DISTINCT: NULL is a legal key value.
     pub null_keys: bool,
     /// Rule for fields without a column.
@@ -110,7 +112,9 @@ impl Mapping {
         let slots: Vec<usize> = (0..table.columns.len()).filter(|&c| !table.columns[c].generated).collect();
         let slot_of = |column: usize| slots.iter().position(|&c| c == column);
         let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();
-        let hashed = key.iter().copied().filter(|&s| table.columns[slots[s]].is_hashable()).collect();
+        let hashed: Vec<Slot> =
+            key.iter().copied().filter(|&s| table.columns[slots[s]].is_hashable()).collect();
+        let neighbour_bits = neighbour_bits(key.len(), hashed.len());
         let extra_slot = match &extra {
             Extra::Jsonb(name) => table.column(name).and_then(slot_of),
             Extra::Refuse | Extra::Ignore => None,
@@ -120,6 +124,7 @@ impl Mapping {
             slots,
             key,
             hashed,
+            neighbour_bits,
             null_keys,
             extra,
             extra_slot,

@@ -51,18 +51,33 @@ impl Partitioner {
     }
 }
 
-/// Integers that differ only in so many low bits share a partition. Rows of neighbouring keys mostly lie on one page of
-/// the table and of its index: two connections that update them in turn would wait for each other's page locks.
-const NEIGHBOUR_BITS: u32 = 8;
+/// Keys whose integers differ only in so many low bits share a partition: of so many columns, of which so many are hashed. Rows of
+/// neighbouring keys mostly lie on one page of the table and of its index: two connections that update them in turn would wait
+/// for each other's page locks. Where there are few values of a column beside others (a device and a time, a shop and an article)
+/// all of them could be neighbours, and one writer had all the work.
+#[must_use]
+pub const fn neighbour_bits(columns: usize, hashed: usize) -> u32 {
+    match columns {
+        0 | 1 => 8,
+        _ if hashed < columns => 0,
+        _ => 4,
+    }
+}
 
-/// Appends what of a canonical key value says where its row is stored: neighbours are alike. Returns the value, if it is a number.
-pub(super) fn push_place(place: &mut Vec<u8>, canonical: &[u8], ty: &PgType) -> Option<i64> {
+/// Appends what of a canonical key value says where its row is stored: neighbours, by so many bits, are alike. Returns the value, if it
+/// is a number.
+pub(super) fn push_place(
+    place: &mut Vec<u8>,
+    canonical: &[u8],
+    ty: &PgType,
+    neighbour_bits: u32,
+) -> Option<i64> {
     let integer = match ty {
         PgType::Int => std::str::from_utf8(canonical).ok().and_then(|text| text.parse::<i64>().ok()),
         _ => None,
     };
     match integer {
-        Some(n) => place.extend_from_slice(&(n >> NEIGHBOUR_BITS).to_le_bytes()),
+        Some(n) => place.extend_from_slice(&(n >> neighbour_bits).to_le_bytes()),
         // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
         None => place.extend_from_slice(canonical),
     }

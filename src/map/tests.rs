@@ -1,5 +1,6 @@
 //! Records to rows: what stands in the COPY text, what is refused, and where a record belongs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -153,6 +154,51 @@ fn equal_keys_have_one_partition_however_they_are_written() {
     let hashes: Vec<u64> =
         encoded.parts.iter().flat_map(|part| part.rows.iter().map(|row| row.hash)).collect();
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+}
+
+/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their keys have.
+fn shares(key: &[(&str, PgType)], lines: impl Iterator<Item = String>) -> ([usize; 2], usize) {
+    let columns: Vec<Column> = key.iter().map(|(name, ty)| column(name, ty.clone())).collect();
+    let table = Table { columns, ..Table::clone(&table()) };
+    let key: Vec<usize> = (0..key.len()).collect();
+    let partitioner = Partitioner { by: Partitioning::Key, count: 2 };
+    let mapping = Mapping::new(Arc::new(table), &key, false, Extra::Refuse, partitioner);
+    let text: String = lines.map(|line| line + "\n").collect();
+    let parts = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text)).parts;
+    let hashes: HashSet<u64> = parts.iter().flat_map(|part| part.rows.iter().map(|row| row.hash)).collect();
+    ([parts[0].rows.len(), parts[1].rows.len()], hashes.len())
+}
+
+#[test]
+fn spaces_at_the_end_of_a_key_do_not_tell_it_from_another() {
+    let key = [("code", PgType::Padded)];
+    let lines =
+        |texts: &[&str]| texts.iter().map(|text| format!("{{\"code\":\"{text}\"}}")).collect::<Vec<_>>();
+    let (of_each, hashes) = shares(&key, lines(&["a", "a ", "a      ", "\\u0061 "]).into_iter());
+    assert_eq!((of_each[0] * of_each[1], hashes), (0, 1));
+    assert_eq!(shares(&key, lines(&["", " ", "a", " a", "a b", "a  b"]).into_iter()).1, 5);
+    let text = "{\"code\":\"a \"}\n";
+    let table = Table { columns: vec![column("code", PgType::Padded)], ..Table::clone(&table()) };
+    let partitioner = Partitioner { by: Partitioning::Key, count: 1 };
+    let mapping = Mapping::new(Arc::new(table), &[0], false, Extra::Refuse, partitioner);
+    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, text));
+    assert!(encoded.parts[0].bytes.ends_with(b"\ta \n"), "what is sent keeps them");
+}
+
+#[test]
+fn keys_with_few_numbers_beside_others_use_all_partitions() {
+    let even = |key: &[(&str, PgType)], line: fn(u64) -> String| {
+        let ([a, b], hashes) = shares(key, (0..10_000).map(line));
+        assert!(a.abs_diff(b) < 3_000, "{key:?}: {a} {b}");
+        hashes
+    };
+    let device = [("device", PgType::Int), ("at", PgType::Other)];
+    assert_eq!(even(&device, |n| format!("{{\"device\":{},\"at\":\"t{n}\"}}", n % 200)), 200);
+    let stock = [("shop", PgType::Int), ("article", PgType::Int)];
+    assert_eq!(even(&stock, |n| format!("{{\"shop\":{},\"article\":{}}}", n / 100, n % 100)), 10_000);
+    // Neighbours stay together where there is one column.
+    let ([a, b], _) = shares(&[("id", PgType::Int)], (0..256).map(|n| format!("{{\"id\":{n}}}")));
+    assert_eq!(a.max(b), 256);
 }
 
 #[test]

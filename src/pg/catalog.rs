@@ -263,8 +263,9 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
             let (may_insert, may_update) = (row.flag(), row.flag());
             let domain_base = row.next();
             let ty = match types.of(type_oid, 0) {
-                // Equal bytes are equal values only under a deterministic collation, and without a length.
-                PgType::Text if !deterministic || typmod != -1 => PgType::Other,
+                // Equal bytes are equal values only under a deterministic collation.
+                PgType::Text | PgType::Padded if !deterministic => PgType::Other,
+                PgType::Text if typmod != -1 => PgType::Padded,
                 ty => ty,
             };
             let default = if generated { None } else { own_default.or(domain_default) };
@@ -437,6 +438,7 @@ impl Types {
             }
             (_, "int2" | "int4" | "int8") => PgType::Int,
             (_, "text" | "varchar") => PgType::Text,
+            (_, "bpchar") => PgType::Padded,
             (_, "uuid") => PgType::Uuid,
             (_, "json" | "jsonb") => PgType::Json,
             (_, "hstore") => PgType::Hstore,

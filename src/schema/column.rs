@@ -12,6 +12,9 @@ pub enum PgType {
     Int,
     /// text, or varchar without length, under a deterministic collation: equal means equal bytes.
     Text,
+    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces at their end (char has none,
+    /// varchar drops those beyond its length).
+    Padded,
     /// uuid.
     Uuid,
     /// An enum: equal means the same label.
@@ -77,7 +80,7 @@ impl Column {
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
         self.domain_base.is_none()
-            && matches!(self.ty, PgType::Int | PgType::Text | PgType::Uuid | PgType::Enum)
+            && matches!(self.ty, PgType::Int | PgType::Text | PgType::Padded | PgType::Uuid | PgType::Enum)
     }
 
     /// The server fills it if a record lacks it.

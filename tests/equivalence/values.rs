@@ -84,11 +84,12 @@ pub enum Kind {
     Pair,
 }
 
-pub const KEYS: [Kind; 10] = [
+pub const KEYS: [Kind; 11] = [
     Kind::Int4,
     Kind::Int8,
     Kind::Text,
     Kind::Varchar,
+    Kind::Char,
     Kind::Uuid,
     Kind::Numeric,
     Kind::Citext,
@@ -209,8 +210,13 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
     match kind {
         Kind::Int4 | Kind::Int8 | Kind::Positive => integer(rng, n + u64::from(kind == Kind::Positive)),
         Kind::Text => text(rng, span),
-        Kind::Varchar | Kind::Code if span > 16 => Cell::string(&format!("{:04}", n % 10_000)),
-        Kind::Varchar | Kind::Char | Kind::Code => Cell::string(rng.pick(&SHORT)),
+        Kind::Varchar | Kind::Char | Kind::Code if span > 16 => {
+            padded(kind, rng, &format!("{:04}", n % 10_000))
+        }
+        Kind::Varchar | Kind::Char | Kind::Code => {
+            let word = rng.pick(&SHORT);
+            padded(kind, rng, word)
+        }
         Kind::Citext => {
             let word = format!("word{n}");
             Cell::string(&if rng.one_in(2) { word } else { word.to_uppercase() })
@@ -293,6 +299,12 @@ fn good_shape(kind: Kind, rng: &mut Rng, n: u64) -> Cell {
         }
         _ => unreachable!("in good()"),
     }
+}
+
+/// Spaces at the end belong to a varchar as far as it is long enough, and never to a char.
+fn padded(kind: Kind, rng: &mut Rng, word: &str) -> Cell {
+    let spaces = if kind != Kind::Code && rng.one_in(4) { rng.pick(&[1, 2, 4, 9]) } else { 0 };
+    Cell::string(&format!("{word}{}", " ".repeat(spaces)))
 }
 
 /// The same number in several spellings, all of them legal for an integer column.
