@@ -6,10 +6,10 @@
 
 use crate::{
     rows,
-    support::{Database, Rows, Scene, generate},
+    support::{Database, Rng, Rows, Scene, generate},
 };
 use dbload::local::{Options, TempServer};
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text DEFAULT 'nobody', age int)";
 
@@ -531,4 +531,67 @@ fn a_million_records_load_with_flat_memory() {
     };
     let (some, many) = (peak(200_000), peak(1_200_000));
     assert!(many < some + some / 4 + 20_000, "memory grows with the file: {some} kB, {many} kB");
+}
+
+/// Loads with four connections; says how many partitions any record went to.
+fn partitions_used(scene: &Scene, line: &str) -> (Rows, String) {
+    let report = scene.load(&format!("{line} --pool-size 4")).report();
+    let used = format!("SELECT count(*) FROM _dbload.checkpoint WHERE read > 0 AND run = '{}'", report.run);
+    (report.rows, scene.db.one(&used))
+}
+
+#[test]
+fn keys_of_padded_text_are_one_key_where_the_server_says_so_and_use_all_partitions() {
+    for (ty, kept) in [("varchar(7)", 7), ("char(7)", 0), ("bpchar", 0)] {
+        let scene = Scene::with(&format!("CREATE TABLE t (code {ty} PRIMARY KEY, n int NOT NULL)"));
+        let mut rng = Rng::new();
+        let mut expected = BTreeMap::new();
+        for turn in 0..2 {
+            let mut text = String::new();
+            for n in turn * 4_000..turn * 4_000 + 4_000 {
+                let code = format!("ä{}", rng.below(500));
+                let spelled = format!("{code}{}", " ".repeat(rng.pick(&[0, 0, 1, 2, 5, 12])));
+                text += &format!("{}\n", serde_json::json!({"code": spelled, "n": n}));
+                // Beyond the length of a varchar spaces are dropped, within they are kept.
+                let stored: String = spelled.chars().take(kept.max(code.chars().count())).collect();
+                expected.insert(stored, n);
+            }
+            scene.file("t.jsonl", text);
+            let (rows, used) = partitions_used(&scene, "t.jsonl --batch-rows 90");
+            assert_eq!((rows.read, rows.rejected, used.as_str()), (4_000, 0, "4"), "{ty}");
+            // As text a char has none.
+            let stored = scene.db.rows("SELECT code::text, n::text FROM t");
+            let stored: BTreeMap<String, i32> = stored
+                .into_iter()
+                .map(|row| {
+                    let [code, n] = row.try_into().unwrap();
+                    (code.unwrap(), n.unwrap().parse().unwrap())
+                })
+                .collect();
+            assert_eq!(stored, expected, "{ty}, load {turn}");
+        }
+    }
+}
+
+#[test]
+fn a_few_devices_with_times_use_all_partitions() {
+    let scene = Scene::with(
+        "CREATE TABLE t (device int, at timestamptz, v int NOT NULL, PRIMARY KEY (device, at)); \
+         CREATE TABLE stock (shop int, article int, v int NOT NULL, PRIMARY KEY (shop, article))",
+    );
+    let minute = |n: u32| format!("2024-01-01T{:02}:{:02}:00Z", n / 60, n % 60);
+    for v in [1, 2] {
+        let lines = (0..100).flat_map(|n| (1..=40).map(move |device| (n, device)));
+        let text = lines.map(|(n, device)| format!("{device},{},{v}\n", minute(n)));
+        scene.file("t.csv", format!("device,at,v\n{}", text.collect::<String>()));
+        assert_eq!(partitions_used(&scene, "t.csv --batch-rows 300").1, "4");
+        let count = "SELECT count(*), count(DISTINCT device), count(DISTINCT at), min(v), max(v) FROM t";
+        assert_eq!(scene.db.lines(count), [format!("4000|40|100|{v}|{v}")]);
+        let text = (0..4_000).map(|n| format!("{},{},{v}\n", n / 100, n % 100));
+        scene.file("stock.csv", format!("shop,article,v\n{}", text.collect::<String>()));
+        assert_eq!(partitions_used(&scene, "stock.csv --batch-rows 300").1, "4");
+        let count =
+            "SELECT count(*), count(DISTINCT shop), count(DISTINCT article), min(v), max(v) FROM stock";
+        assert_eq!(scene.db.lines(count), [format!("4000|40|100|{v}|{v}")]);
+    }
 }
