@@ -186,7 +186,7 @@ impl Resources {
     pub fn bytes_of_batch(&self) -> usize {
         const LEAST: u64 = 128 << 10;
         const MOST: u64 = 8 << 20;
-        let share = self.max_memory_bytes / 16 * 7 / (self.pool_size as u64 * 3);
+        let share = self.max_memory_bytes / 32 * 13 / (self.pool_size as u64 * 3);
         self.batch_bytes.unwrap_or_else(|| usize::try_from(share.clamp(LEAST, MOST)).unwrap_or(1 << 20))
     }
 }

@@ -30,9 +30,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Of the process's memory, what is not the program itself; in any case what the batches may have together.
+    /// Of the process's memory, 15/32, what is neither the program nor gaps in its heap; in any case what the batches may have together.
     pub(super) fn new(resources: &Resources) -> Arc<Self> {
-        let share = usize::try_from(resources.max_memory_bytes / 2).unwrap_or(usize::MAX);
+        let share = usize::try_from(resources.max_memory_bytes / 32 * 15).unwrap_or(usize::MAX);
         let batches = resources.bytes_of_batch().saturating_mul(3 * resources.pool_size);
         Arc::new(Self {
             limit_bytes: share.max(batches),
