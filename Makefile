@@ -33,6 +33,7 @@ test:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	cargo check --locked --manifest-path benches/rooms/Cargo.toml --target-dir target
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 	MINUTES=1 $(MAKE) torture
 
