@@ -1,6 +1,6 @@
-//! Which partition a record belongs to. A stored run is resumed with the same answer, so this never changes for a
-//! given record: the hash is XXH3 (a published function) of the key's hashable columns, integers without their low bits,
-//! others in canonical text.
+//! Which partition a record belongs to. A stored run is resumed with the same answer: who changes it changes the setting that
+//! such a run is refused by. The hash is XXH3 (a published function) of the key's hashable columns, integers without their low
+//! bits, others in canonical text, padded ones without spaces at their end.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;

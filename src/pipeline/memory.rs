@@ -30,7 +30,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Of the process's memory, 15/32, what is neither the program nor gaps in its heap; in any case what the batches may have together.
+    /// 15/32 of the process's memory: the rest is for the program itself and the gaps in its heap. In any case what the batches may have together.
     pub(super) fn new(resources: &Resources) -> Arc<Self> {
         let share = usize::try_from(resources.max_memory_bytes / 32 * 15).unwrap_or(usize::MAX);
         let batches = resources.bytes_of_batch().saturating_mul(3 * resources.pool_size);
