@@ -226,10 +226,6 @@ pub struct Job {
     pub rejects_file: Option<PathBuf>,
     /// Earlier starts.
     pub runs: Runs,
-    /// Make the plan and stop.
-    pub dry_run: bool,
-    /// Compare the sources with the table instead of loading them.
-    pub verify: bool,
     /// What is between here and the server.
     pub pooler: Pooler,
 }
@@ -267,8 +263,6 @@ impl Job {
             max_rejects: RejectBudget::Unlimited,
             rejects_file: None,
             runs: Runs::default(),
-            dry_run: false,
-            verify: false,
             pooler: Pooler::Detect,
         }
     }

@@ -27,7 +27,7 @@ use crate::batch::{Batch, Batcher, KeyHashes, Limits};
 use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::load::{LoadError, Prepared, SourceFacts};
+use crate::load::{Act, LoadError, Prepared, SourceFacts};
 use crate::map::{EncodedBlock, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
@@ -114,11 +114,12 @@ pub async fn run(
         let (batch_in, batches) = mpsc::channel(BATCHES_AHEAD);
         batches_in.push(batch_in);
         if !checkpoint.done {
-            if job.verify {
-                writers.spawn(shared.verifier(events_in.clone()).run(batches));
-            } else {
-                writers.spawn(shared.writer(partition, events_in.clone()).run(batches));
-            }
+            match prepared.act {
+                Act::Load => writers.spawn(shared.writer(partition, events_in.clone()).run(batches)),
+                Act::Verify => writers.spawn(shared.verifier(events_in.clone()).run(batches)),
+                // Nobody runs a plan; whoever did would have nothing that writes.
+                Act::Plan => continue,
+            };
         }
     }
     drop(events_in);

@@ -31,6 +31,7 @@ mod fuzz;
 mod hostile;
 mod http;
 mod kit;
+mod library;
 mod loading;
 mod local;
 mod many_bad;

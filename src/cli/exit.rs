@@ -32,7 +32,7 @@ pub(crate) const BUDGET: u8 = 9;
 pub(crate) fn code_of(ended: &Ended, rejected: u64, interrupted: u8) -> u8 {
     match ended {
         Ended::Complete if rejected > 0 => REJECTS,
-        Ended::Complete | Ended::Planned => COMPLETE,
+        Ended::Complete => COMPLETE,
         Ended::SourceFailed => SOURCE,
         Ended::OverBudget => BUDGET,
         Ended::Interrupted => interrupted,
@@ -61,7 +61,7 @@ pub(crate) fn code_of_error(error: &LoadError) -> u8 {
             WriteError::Stopped => UNEXPECTED,
         },
         LoadError::Forgotten { .. } => LEDGER,
-        LoadError::Worker(_) | LoadError::RejectsLost { .. } => UNEXPECTED,
+        LoadError::Stopped | LoadError::Worker(_) | LoadError::RejectsLost { .. } => UNEXPECTED,
         LoadError::Unbalanced { .. } => UNKNOWN,
     }
 }

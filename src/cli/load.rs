@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use dbload::format::{DecodeLimits, Inflation};
 use dbload::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
-use dbload::load::{Ended, LoadError, Outcome, load};
+use dbload::load::{Ended, LoadError, Outcome, load, plan};
 use dbload::pg::dsn::Host;
 use dbload::pg::{Dsn, Ident, TableName};
 use dbload::report::Report;
@@ -35,7 +35,6 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.mode = args.target.mode.map(Into::into);
     job.newer_by.clone_from(&args.target.newer_by);
     job.fix_sequences = args.target.fix_sequences;
-    job.dry_run = args.target.dry_run;
     job.reading = Reading {
         format: args.reading.format.map(Into::into),
         compression: args.reading.compression.map(Into::into),
@@ -122,15 +121,48 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     let stop = CancellationToken::new();
     let code = AtomicU8::new(SIGINT_CODE);
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
-    let outcome = tokio::select! {
-        outcome = load(&job, &listener, &stop) => outcome,
+    let done = async {
+        if args.target.dry_run {
+            Done::Planned(plan(&job, &listener, &stop).await)
+        } else {
+            Done::Loaded(Box::new(Box::pin(load(&job, &listener, &stop)).await))
+        }
+    };
+    let done = tokio::select! {
+        done = done => done,
         code = second_signal(&stop, &code, &progress) => {
             progress.finish();
             return code;
         }
     };
     progress.finish();
-    finish(&args, &progress, outcome, code.load(Ordering::Relaxed))
+    let interrupted = code.load(Ordering::Relaxed);
+    match done {
+        Done::Planned(planned) => finish_plan(&progress, planned, interrupted),
+        Done::Loaded(outcome) => finish(&args, &progress, *outcome, interrupted),
+    }
+}
+
+/// What was asked for.
+enum Done {
+    Planned(Result<String, LoadError>),
+    Loaded(Box<Outcome>),
+}
+
+/// Prints the plan.
+fn finish_plan(progress: &Progress, planned: Result<String, LoadError>, interrupted: u8) -> u8 {
+    match planned {
+        Ok(plan) if print(&terminal::words(&plan)) => exit::COMPLETE,
+        Ok(_) => exit::UNEXPECTED,
+        Err(LoadError::Stopped) => {
+            progress.say("interrupted; nothing was to be written");
+            interrupted
+        }
+        Err(error) => {
+            progress.say(&load_error_words(&error));
+            exit::code_of_error(&error)
+        }
+    }
 }
 
 /// Hears the signals: the first one stops the load cleanly, the second ends it at once. Returns on the second.
@@ -163,13 +195,10 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
 
 /// Prints what a load came to.
 fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
-    let Outcome { ended, report, pipe_rest, plan } = outcome;
+    let Outcome { ended, report, pipe_rest } = outcome;
     let rejected = report.as_ref().map_or(0, |report| report.rows.rejected);
     let code = exit::code_of(&ended, rejected, interrupted);
     let mut out = String::new();
-    if let Some(plan) = plan {
-        out.push_str(&terminal::words(&plan));
-    }
     if let Some(report) = &report {
         if args.output.json {
             out.push_str(&serde_json::to_string(report).unwrap_or_default());
@@ -203,7 +232,7 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         Ended::SourceFailed => {
             progress.say("hint: the same command fetches what failed once more, and nothing else")
         }
-        Ended::Complete | Ended::Planned => {}
+        Ended::Complete => {}
     }
     // A report that nobody got is no success.
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }

@@ -9,7 +9,7 @@ use super::load::{error_words, job, print};
 use super::progress::Progress;
 use super::{exit, target, terminal, with_causes};
 
-/// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not.
+/// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not, 4 if a source could not be read.
 pub(crate) async fn run(args: LoadArgs) -> u8 {
     let progress = Progress::new(&args.output);
     let resolved = match target::resolve(args.target.dsn.as_deref(), &|words| progress.say(words)).await {
@@ -19,14 +19,13 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             return error.exit_code();
         }
     };
-    let mut job = match job(&args, resolved.dsn) {
+    let job = match job(&args, resolved.dsn) {
         Ok(job) => job,
         Err(words) => {
             progress.say(&error_words(&words, None));
             return exit::USAGE;
         }
     };
-    job.verify = true;
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
     let found = Box::pin(verify(&job, &listener, &CancellationToken::new())).await;
     progress.finish();
@@ -37,10 +36,12 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             } else {
                 terminal::words(&words(&found)).into_owned()
             };
-            match (print(&text), found.holds() && found.rejected == 0) {
-                (false, _) => exit::UNEXPECTED,
-                (true, true) => exit::COMPLETE,
-                (true, false) => exit::REJECTS,
+            match (print(&text), found.failed.is_empty(), found.holds() && found.rejected == 0) {
+                (false, ..) => exit::UNEXPECTED,
+                // What differs stands above; what was not compared is graver.
+                (true, false, _) => exit::SOURCE,
+                (true, true, true) => exit::COMPLETE,
+                (true, true, false) => exit::REJECTS,
             }
         }
         Err(error) => {
@@ -51,8 +52,11 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
 }
 
 fn words(found: &Verification) -> String {
-    let verdict =
-        if found.holds() { "holds what the sources say" } else { "does not hold what the sources say" };
+    let verdict = match (found.holds(), found.different + found.missing) {
+        (true, _) => "holds what the sources say",
+        (false, 0) => "holds what could be read of the sources",
+        (false, _) => "does not hold what the sources say",
+    };
     let mut out = format!("{} ({}) {verdict}\n", found.table, found.database);
     for (name, count) in [
         ("read", found.read),

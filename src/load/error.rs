@@ -61,6 +61,9 @@ pub enum LoadError {
         /// What it did with records.
         mode: Mode,
     },
+    /// Stopped by the caller: what was found or planned so far is no answer.
+    #[error("stopped before the end")]
+    Stopped,
     /// A worker thread of ours died: a defect of dbload.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
@@ -125,7 +128,7 @@ impl LoadError {
                 "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
             ),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
-            Self::Catalog(_) | Self::Write(_) | Self::Worker(_) | Self::Unbalanced { .. } => None,
+            Self::Catalog(_) | Self::Write(_) | Self::Stopped | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }
     }
 }

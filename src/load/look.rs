@@ -19,6 +19,7 @@ use crate::plan::{Refusal, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
 
+use super::act::Act;
 use super::ahead::{Ahead, Bounds};
 use super::error::LoadError;
 use super::input::{Begin, Input, Web};
@@ -34,6 +35,7 @@ const AHEAD_SHARE: u64 = 8;
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn look(
     job: &Job,
+    act: Act,
     listener: Listener<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
@@ -43,24 +45,26 @@ pub(super) async fn look(
         inputs.push(Input::new(spec, ordinal).await?);
     }
     let name = target_name(job, &inputs);
-    let asking = Box::pin(ask(job, name));
+    let asking = Box::pin(ask(job, act, name));
     let (early, asked) = match &web {
         None if are_files(&inputs) => {
-            sampled_and(asking, Box::pin(sample(&mut inputs, job, None, None))).await?
+            sampled_and(asking, Box::pin(sample(&mut inputs, (job, act), None, None))).await?
         }
         // A pipe may be long in coming: nobody waits for it with a connection in his hands.
-        None => (Some(sample(&mut inputs, job, None, None).await?), asking.await?),
+        None => (Some(sample(&mut inputs, (job, act), None, None).await?), asking.await?),
         Some(_) => (None, asking.await?),
     };
     let Asked { pool, session, facts, name, table, ledger } = asked;
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
-        (None, web) => begin((job, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?,
+        (None, web) => {
+            begin((job, act, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?
+        }
     };
-    let mut start = Start { job, listener, facts, inputs, web, begun, ledger };
+    let mut start = Start { job, act, listener, facts, inputs, web, begun, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
-        None if job.verify => return Err(missing(&name).into()),
+        None if act == Act::Verify => return Err(missing(&name).into()),
         None => {
             // Nothing to make it from, since nothing could be fetched: that is what is wrong.
             if let Some(error) = start.begun.sampled.first_failure() {
@@ -86,13 +90,13 @@ struct Asked {
 }
 
 /// Asks the server for itself and for the table, both at once.
-async fn ask(job: &Job, name: Result<TableName, LoadError>) -> Result<Asked, LoadError> {
+async fn ask(job: &Job, act: Act, name: Result<TableName, LoadError>) -> Result<Asked, LoadError> {
     let pool =
         connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
     let name = name?;
     let (facts, table, ledger) =
-        futures::join!(server_facts(&session), read_table(&session, &name), ledger_beside(job, &pool));
+        futures::join!(server_facts(&session), read_table(&session, &name), ledger_beside(job, act, &pool));
     let facts = facts.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
         return Err(refuse_staging(&facts.role, &facts.database).into());
@@ -117,8 +121,8 @@ async fn sampled_and(
 }
 
 /// The ledger's connection, where one will be wanted and there may be one more.
-async fn ledger_beside(job: &Job, pool: &Pool) -> Option<Ledger> {
-    if job.runs.no_ledger || job.dry_run || job.verify || pool.max_size() == 1 {
+async fn ledger_beside(job: &Job, act: Act, pool: &Pool) -> Option<Ledger> {
+    if !act.keeps_ledger(job) || pool.max_size() == 1 {
         return None;
     }
     Ledger::connect_beside(pool).await
@@ -146,21 +150,20 @@ pub(super) struct Begun {
 
 /// Begins to fetch, unless an earlier start has: then its sample does for the plan.
 async fn begin(
-    (job, listener): (&Job, Listener<'_>),
+    (job, act, listener): (&Job, Act, Listener<'_>),
     session: &Session,
     table: Option<&Table>,
     (inputs, web): (&mut Vec<Input>, Option<&Web>),
 ) -> Result<Begun, LoadError> {
-    if job.dry_run {
-        let mut sampled = sample(inputs, job, web, None).await?;
+    if act == Act::Plan {
+        let mut sampled = sample(inputs, (job, act), web, None).await?;
         for note in sampled.take_notes() {
             listener(&Event::Note { text: note }, &Tally::default());
         }
         return Ok(Begun { sampled, ahead: None, resumes: false });
     }
     if let Some(table) = table
-        && !job.verify
-        && !job.runs.no_ledger
+        && act.keeps_ledger(job)
         && !job.runs.restart
         && let Some(stored) = unfinished_sources(session, &identity(job, &table.name)?).await
     {
@@ -170,7 +173,7 @@ async fn begin(
     }
     let mut ahead =
         web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
-    let sampled = sample(inputs, job, web, ahead.as_mut()).await?;
+    let sampled = sample(inputs, (job, act), web, ahead.as_mut()).await?;
     Ok(Begun { sampled, ahead, resumes: false })
 }
 

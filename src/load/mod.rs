@@ -3,6 +3,7 @@
 //! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has lost
 //! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
 
+mod act;
 mod ahead;
 mod close;
 mod describe;
@@ -31,21 +32,21 @@ use crate::pipeline;
 use crate::report::Report;
 use crate::write::WriteError;
 
+use race::prepare;
+
+pub(crate) use act::Act;
 pub use ahead::Ahead;
 pub use error::LoadError;
 pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
-pub use race::prepare;
 pub(crate) use unledgered::{Told, Unledgered};
-pub use verify::{Example, Verification, verify};
+pub use verify::{Example, FailedSource, Verification, verify};
 
 /// How a load ended.
 #[derive(Debug)]
 pub enum Ended {
     /// All sources read, everything committed or rejected.
     Complete,
-    /// `--dry-run`: nothing was done.
-    Planned,
     /// Sources failed for good; the rest is committed.
     SourceFailed,
     /// More rejects than allowed; resumable.
@@ -65,8 +66,6 @@ pub struct Outcome {
     pub report: Option<Report>,
     /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
     pub pipe_rest: Option<(String, u64)>,
-    /// The plan in words, for `--dry-run`.
-    pub plan: Option<String>,
 }
 
 /// Who watches a load: is told of waiting, may stop it, and asks how long it took.
@@ -79,30 +78,34 @@ struct Watch<'a> {
 /// Attempts in one process after the server lost acknowledged commits.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Runs a job.
+/// Makes the plan of a load and writes nothing: which columns, key, partitions and path, in words.
+///
+/// # Errors
+///
+/// Whatever would keep the load from beginning, and [`LoadError::Stopped`].
+pub async fn plan(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Result<String, LoadError> {
+    tokio::select! {
+        prepared = prepare(job, Act::Plan, listener) => Ok(prepared?.describe(job)),
+        () = stop.cancelled() => Err(LoadError::Stopped),
+    }
+}
+
+/// Loads: writes what the sources hold.
 pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Outcome {
     let began = Instant::now();
     let mut attempt = 0;
     loop {
         attempt += 1;
         let prepared = tokio::select! {
-            prepared = prepare(job, listener) => prepared,
-            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, pipe_rest: None, plan: None },
+            prepared = prepare(job, Act::Load, listener) => prepared,
+            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, pipe_rest: None },
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None, plan: None };
+                return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None };
             }
         };
-        if job.dry_run {
-            return Outcome {
-                ended: Ended::Planned,
-                report: None,
-                pipe_rest: None,
-                plan: Some(prepared.describe(job)),
-            };
-        }
         if prepared.run.is_none() {
             prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));
         }

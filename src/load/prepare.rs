@@ -21,6 +21,7 @@ use crate::schema::{Mode, Table};
 use crate::source::SourceError;
 use crate::write::{LedgerRef, WritePlan};
 
+use super::act::Act;
 use super::ahead::Ahead;
 use super::error::LoadError;
 use super::input::{Input, Opened, Web};
@@ -72,6 +73,8 @@ pub struct Prepared {
     pub ddl: Option<String>,
     /// Rejects that no ledger keeps.
     pub(crate) unledgered: Option<Mutex<Unledgered>>,
+    /// What it is prepared for.
+    pub(crate) act: Act,
     pub(super) facts: ServerFacts,
 }
 
@@ -88,6 +91,7 @@ pub(super) struct ToCreate {
 /// What is known at the start.
 pub(super) struct Start<'a> {
     pub(super) job: &'a Job,
+    pub(super) act: Act,
     pub(super) listener: Listener<'a>,
     pub(super) facts: ServerFacts,
     pub(super) inputs: Vec<Input>,
@@ -109,7 +113,7 @@ impl Start<'_> {
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
             // Without a key, equal records must be counted in one place.
-            pool_size: if self.job.verify && self.job.key.is_none() {
+            pool_size: if self.act == Act::Verify && self.job.key.is_none() {
                 1
             } else {
                 self.job.resources.pool_size
@@ -156,7 +160,7 @@ impl Start<'_> {
     ) -> Result<Prepared, LoadError> {
         let target = (table.oid, table.relfilenode);
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
-        if self.job.runs.no_ledger || self.job.dry_run || self.job.verify {
+        if !self.act.keeps_ledger(self.job) {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
@@ -210,7 +214,7 @@ impl Start<'_> {
         new: ToCreate,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        if self.job.dry_run {
+        if self.act == Act::Plan {
             // Created, described, and rolled back: the plan is the real one.
             session
                 .begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl))
@@ -222,7 +226,7 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
         let owner = Owner::this_process();
-        if self.job.runs.no_ledger {
+        if !self.act.keeps_ledger(self.job) {
             return self.create_in(pool, session, new, &owner).await;
         }
         let mut ledger = self.open_ledger(&pool, session).await?;
@@ -284,12 +288,12 @@ impl Start<'_> {
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
-        let run = if self.job.runs.no_ledger {
-            session.run("COMMIT").await.map_err(failed("create the table"))?;
-            None
-        } else {
+        let run = if self.act.keeps_ledger(self.job) {
             let identity = identity(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, (&identity, owner), Recording::Begun).await?)
+        } else {
+            session.run("COMMIT").await.map_err(failed("create the table"))?;
+            None
         };
         session.transaction_ended();
         drop(session);
@@ -379,7 +383,7 @@ impl Start<'_> {
 
     /// Puts the pieces together; the caller adds the run, if there is one.
     fn without_ledger(self, pool: Pool, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
-        if !self.job.dry_run {
+        if self.act != Act::Plan {
             self.say_notes(&plan);
         }
         let mut mapping = plan.mapping();
@@ -399,7 +403,7 @@ impl Start<'_> {
             server_version: self.facts.version,
             staging: staging(self.job, &self.facts),
             newer_by,
-            asynchronous_commit: self.facts.asynchronous_commit && !self.job.runs.no_ledger,
+            asynchronous_commit: self.facts.asynchronous_commit && self.act.keeps_ledger(self.job),
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),
             statement_timeout_ms: millis(resources.statement_timeout),
@@ -413,7 +417,8 @@ impl Start<'_> {
                 done: false,
             })
             .collect();
-        let ledger = self.job.dry_run && !self.job.runs.no_ledger;
+        // A plan promises what the load would.
+        let ledger = self.act == Act::Plan && Act::Load.keeps_ledger(self.job);
         let guarantee = guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), ledger, plan.mode);
         Ok(Prepared {
             pool,
@@ -431,6 +436,7 @@ impl Start<'_> {
             skipped: Vec::new(),
             ddl,
             unledgered: None,
+            act: self.act,
             facts: self.facts,
         })
     }

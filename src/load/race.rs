@@ -9,6 +9,7 @@ use crate::ledger::LedgerError;
 use crate::pg::{Pool, Session};
 use crate::source::{Lists, resolve_with};
 
+use super::act::Act;
 use super::error::LoadError;
 use super::look::look;
 use super::prepare::Prepared;
@@ -22,8 +23,8 @@ const RACE_PAUSE: Duration = Duration::from_millis(50);
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Prepares a load.
-pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+/// Prepares a load, a plan or a comparison.
+pub(super) async fn prepare(job: &Job, act: Act, listener: Listener<'_>) -> Result<Prepared, LoadError> {
     let lists = Lists {
         http: job.web.http.clone(),
         urls: job.web.urls.clone(),
@@ -36,7 +37,7 @@ pub async fn prepare(job: &Job, listener: Listener<'_>) -> Result<Prepared, Load
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match look(job, listener, specs.clone()).await {
+        match look(job, act, listener, specs.clone()).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

@@ -11,6 +11,7 @@ use crate::map::Inference;
 use crate::plan::{Sample, SampledSource};
 use crate::source::SourceError;
 
+use super::act::Act;
 use super::ahead::Ahead;
 use super::input::{Begin, Input, Opened, Web};
 
@@ -44,14 +45,14 @@ impl Sampled {
 /// Samples the sources. One that cannot be read is left to the load, unless it is the only one.
 pub(super) async fn sample(
     inputs: &mut [Input],
-    job: &Job,
+    (job, act): (&Job, Act),
     web: Option<&Web>,
     mut ahead: Option<&mut Ahead>,
 ) -> Result<Sampled, SourceError> {
     let mut sampled = Sampled::default();
     let only = inputs.len() == 1;
     // A plan alone is not worth more than one request.
-    let sources = if job.dry_run && web.is_some() { 1 } else { SAMPLED_SOURCES };
+    let sources = if act == Act::Plan && web.is_some() { 1 } else { SAMPLED_SOURCES };
     for (ordinal, input) in inputs.iter_mut().enumerate().take(sources) {
         let fetched = match &mut ahead {
             Some(ahead) => ahead.take(ordinal).await,

@@ -5,10 +5,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Listener;
 use crate::job::Job;
-use crate::pipeline;
+use crate::pipeline::{self, End, Ran};
 use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
+use super::act::Act;
 use super::error::LoadError;
 use super::input::Begin;
 use super::prepare::Prepared;
@@ -37,6 +38,17 @@ pub struct Verification {
     pub rejected: u64,
     /// The first that differ: where, and in which columns.
     pub examples: Vec<Example>,
+    /// Sources that could not be read to their end: what they hold beyond is not compared.
+    pub failed: Vec<FailedSource>,
+}
+
+/// A source that could not be read to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedSource {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub error: String,
 }
 
 /// A record that differs.
@@ -51,10 +63,11 @@ pub struct Example {
 }
 
 impl Verification {
-    /// The table holds what the sources say, record by record, but for records that cannot be compared.
+    /// All sources were read, and the table holds what they say, record by record, but for records that cannot be
+    /// compared.
     #[must_use]
     pub const fn holds(&self) -> bool {
-        self.different == 0 && self.missing == 0
+        self.different == 0 && self.missing == 0 && self.failed.is_empty()
     }
 }
 
@@ -78,14 +91,25 @@ async fn place(
     Some((input.name.clone(), span.line))
 }
 
-/// Compares the sources with the table.
+/// Compares the sources with the table, and writes nothing.
+///
+/// # Errors
+///
+/// Whatever would keep a load from beginning or its pipeline from ending, and [`LoadError::Stopped`]: what was compared
+/// up to then says nothing about the rest.
 pub async fn verify(
     job: &Job,
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<Verification, LoadError> {
-    let mut prepared = prepare(job, listener).await?;
+    let mut prepared = tokio::select! {
+        prepared = prepare(job, Act::Verify, listener) => prepared?,
+        () = stop.cancelled() => return Err(LoadError::Stopped),
+    };
     let ran = pipeline::run(job, &mut prepared, listener, stop).await?;
+    if ran.end != End::Finished {
+        return Err(LoadError::Stopped);
+    }
     let mut examples = Vec::new();
     for (seq, what) in &ran.verdict.examples {
         if let Some((source, line)) = place(job, &prepared, &ran.block_starts, *seq).await {
@@ -105,5 +129,17 @@ pub async fn verify(
         superseded: ran.verdict.superseded,
         rejected: ran.verdict.rejected,
         examples,
+        failed: failed_sources(&prepared, &ran),
     })
+}
+
+/// In the order of the sources.
+fn failed_sources(prepared: &Prepared, ran: &Ran) -> Vec<FailedSource> {
+    let mut failed: Vec<_> = ran.failed.iter().collect();
+    failed.sort();
+    let named = |(&ordinal, error): (&u32, &String)| FailedSource {
+        name: prepared.source_name(ordinal),
+        error: error.clone(),
+    };
+    failed.into_iter().map(named).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::ledger::{LedgerError, Place, set_aside};
-use crate::load::{Ahead, Begin, Input, LoadError, Opened, SourceFacts};
+use crate::load::{Act, Ahead, Begin, Input, LoadError, Opened, SourceFacts};
 use crate::pg::Session;
 use crate::source::SourceError;
 use crate::write::LedgerRef;
@@ -191,7 +191,7 @@ async fn send_blocks(
             () = shared.stop.cancelled() => return Ok(()),
         };
         let Some((mut block, digest)) = next else { return Ok(()) };
-        if shared.job.verify {
+        if shared.prepared.act == Act::Verify {
             let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
         }
         let held = tokio::select! {

@@ -1,0 +1,24 @@
+//! What is done with a job: said by the function that is called, never by the job, so that the two cannot differ.
+
+use crate::job::Job;
+
+/// What is done with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The records are written.
+    Load,
+    /// The decisions are made, and nothing else.
+    Plan,
+    /// The records are compared with the table; nothing is written.
+    Verify,
+}
+
+impl Act {
+    /// Whether the ledger is asked and written. Where nothing is loaded there is nothing to record.
+    pub(super) const fn keeps_ledger(self, job: &Job) -> bool {
+        match self {
+            Self::Load => !job.runs.no_ledger,
+            Self::Plan | Self::Verify => false,
+        }
+    }
+}
