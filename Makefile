@@ -30,6 +30,7 @@ demo: setup
 # Most tests wait for servers most of the time: more of them at once than there are cores.
 test:
 	@scripts/setup $$(command -v apt-get >/dev/null && echo pgbouncer)
+	scripts/check-prose
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
