@@ -1,7 +1,8 @@
-//! What a table will refuse is set aside: those records alone go one by one, and nobody can tell but by the time it takes.
+//! What a table will refuse is set aside: those records alone go one by one, and nobody can tell but by the
+//! time it takes.
 //!
-//! FAULTS 42, 43; issue 6 point 2, "also where one rejected record would have changed what a later one meets". Random tables and
-//! files against the reference: `equivalence`.
+//! Also where a rejected record would have changed what a later one meets (CASES.md, rows 42 and 43). Random
+//! tables and files against the reference: `equivalence`.
 
 use crate::rows;
 use crate::support::{Dbload, Outcome, Scene};

@@ -1,6 +1,7 @@
 //! The command line: exit codes, where output goes, connection strings, rights, secrets, verify, dry run.
 //!
-//! FAULTS 4, 12 (in part), 46. CASES: an ordinary role without CREATE rights.
+//! Closed stdout and stderr, a server that stays away, a canary secret (CASES.md, row 46), an ordinary role
+//! without the right to create.
 
 use crate::{
     rows,

@@ -1,7 +1,7 @@
-//! Exactness: generated values of every built-in type go from a table to a file, through dbload, into a table, and are
-//! the same. The file is the server's own: COPY TO as CSV, and `row_to_json`.
+//! Exactness: generated values of every built-in type go from a table to a file, through dbload, into a
+//! table, and are the same. The file is the server's own: COPY TO as CSV, and `row_to_json`.
 //!
-//! Issue 6 point 3. CASES: ids beyond 2^53 through a float; JSON null, SQL NULL, empty string.
+//! Among them: ids beyond 2^53, which a float would change; JSON null, SQL NULL and the empty string.
 
 use crate::{
     rows,

@@ -1,7 +1,8 @@
 //! Bytes into records: JSONL, JSON, CSV, TSV, compression, and what names a source.
 //!
-//! FAULTS 35 to 41. CASES: CSV empty and quoted empty, BOM in the first header, multi-line quoted CSV, gzip of several
-//! members, `\u0000` after two hours, HEADER applied to each batch, leading zeros.
+//! CASES.md, rows 35 to 41; of what users of other loaders run into, CSV empty and quoted empty, a BOM in the
+//! first header, multi-line quoted CSV, gzip of several members, `\u0000` late in a file, HEADER applied to
+//! each batch, leading zeros.
 
 use crate::{
     rows,

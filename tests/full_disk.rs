@@ -1,7 +1,8 @@
-//! A disk that is really full: a small file system of its own, filled to the last block. Needs root, to mount it; elsewhere
-//! these tests say so and do nothing.
+//! A disk that is really full: a small file system of its own, filled to the last block. Needs root, to mount
+//! it; elsewhere these tests say so and do nothing.
 //!
-//! FAULTS 45. What is written: the reject file with and without a ledger, the landing copy, the report, what goes to stderr.
+//! CASES.md, row 45. What is written: the reject file with and without a ledger, the landing copy, the
+//! report, what goes to stderr.
 
 use crate::{
     rows,

@@ -1,7 +1,8 @@
-//! Hostile and broken input: NUL and surrogates by rule, encodings, limits, originals that are no text, names.
+//! Hostile and broken input: NUL and surrogates by rule, encodings, limits, originals that are no text,
+//! names.
 //!
-//! FAULTS 36, 37, 39, 40, 41, 45. CASES: `\u0000` after two hours, BOM in the first header, "sequences behind explicit
-//! ids". What stays bounded in memory is in `memory`.
+//! CASES.md, rows 36, 37, 39 to 41 and 45; of what users of other loaders run into, `\u0000` late in a file,
+//! a BOM in the first header, and sequences behind explicit ids. What stays bounded in memory is in `memory`.
 
 use crate::{
     rows,

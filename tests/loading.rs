@@ -1,8 +1,9 @@
-//! The promises of DESIGN.md section 1, one by one.
+//! What a load promises (docs/how-it-works.md), one by one.
 //!
-//! FAULTS 19, 20, 24 (in part), 38, 43. CASES: same key twice in a batch, parallel batches with the same keys, field missing in
-//! a record, ids beyond 2^53, JSON null and SQL NULL, re-sent unchanged rows, row-level security, a patch file, more than
-//! 65,535 bind parameters, pandas writes integers as 1.0.
+//! Triggers and policies that keep rows away, deferred constraints, loads with overlapping keys, numbers and
+//! keys (CASES.md, rows 38 and 43). Same key twice in a batch, parallel batches with the same keys, field
+//! missing in a record, ids beyond 2^53, JSON null and SQL NULL, re-sent unchanged rows, row-level security,
+//! a patch file, more than 65,535 bind parameters, pandas writes integers as 1.0.
 
 use crate::{
     rows,

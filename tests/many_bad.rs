@@ -1,7 +1,8 @@
 //! Many bad records of mixed kinds: the set of rejects is the generator's, and what they cost is said.
 //!
-//! FAULTS 42; issue 6 point 2 and "500 MB with 1% bad records". Ignored in the usual run: `make hostile`, or
-//! `HOSTILE_SCALE=n cargo test --release --test main many_bad:: -- --ignored --nocapture` for an n-th of the size.
+//! CASES.md, row 42: 500 MB with 1% bad records. Ignored in the usual run: `make hostile`, or
+//! `HOSTILE_SCALE=n cargo test --release --test main many_bad:: -- --ignored --nocapture` for an n-th of the
+//! size.
 
 use crate::support::{Rng, Scene};
 use std::{collections::BTreeSet, fmt::Write as _, io::Write as _, time::Duration};

@@ -1,8 +1,8 @@
 //! Memory stays bounded whatever a source holds. Inputs are made as they are read, through a pipe.
 //!
-//! FAULTS 36, 39, 40. A tenth of the size by default; `make hostile` (HOSTILE_SCALE=1 and a release build) has the full
-//! sizes, and holds the process to 64 MiB. In a debug build, whose code alone takes that much, what counts is how much
-//! more a load takes than one of a single record.
+//! CASES.md, rows 36, 39 and 40. A tenth of the size by default; `make hostile` (HOSTILE_SCALE=1 and a
+//! release build) has the full sizes, and holds the process to 64 MiB. In a debug build, whose code alone
+//! takes that much, what counts is how much more a load takes than one of a single record.
 
 use crate::support::{Scene, compress};
 use std::{

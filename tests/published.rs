@@ -1,7 +1,8 @@
-//! Files as authorities and spreadsheets publish them: preambles, other delimiters and encodings, trailing delimiters, ragged
-//! and empty rows, mixed line ends, headers that are none; and what a user is told where such a file needs a word.
+//! Files as authorities and spreadsheets publish them: preambles, other delimiters and encodings, trailing
+//! delimiters, ragged and empty rows, mixed line ends, headers that are none; and what a user is told where
+//! such a file needs a word.
 //!
-//! FAULTS 36; issue 6 "real government CSV".
+//! CASES.md, row 36.
 
 use crate::{
     rows,

@@ -1,11 +1,13 @@
-//! The reference program: DESIGN.md section 1 as a plain loop, with nothing of dbload in it.
+//! The reference program: what a load promises (docs/how-it-works.md) as a plain loop, with nothing of dbload
+//! in it.
 //!
-//! For each record in source order, in a savepoint of its own: UPDATE the columns that the record has where that changes
-//! the stored row; if no row has the key, INSERT only the columns that it has; an error rejects that record alone. Values
-//! are string constants without a type, so that the server's input functions and assignment rules judge them, and never an
-//! explicit cast (`'too long'::varchar(3)` cuts). What they are as the column's type is asked of a temporary table with the
-//! record's columns, before any trigger may have seen them. That table has domains' base types: what a domain says of its
-//! values is judged where the record is applied, like a CHECK, so that `ignore` and `update` may skip such a record.
+//! For each record in source order, in a savepoint of its own: UPDATE the columns that the record has where
+//! that changes the stored row; if no row has the key, INSERT only the columns that it has; an error rejects
+//! that record alone. Values are string constants without a type, so that the server's input functions and
+//! assignment rules judge them, and never an explicit cast (`'too long'::varchar(3)` cuts). What they are as
+//! the column's type is asked of a temporary table with the record's columns, before any trigger may have
+//! seen them. That table has domains' base types: what a domain says of its values is judged where the record
+//! is applied, like a CHECK, so that `ignore` and `update` may skip such a record.
 
 use crate::support::{
     Database,

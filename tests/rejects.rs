@@ -1,6 +1,6 @@
 //! Rejects: one record each, kept with its reason, and loaded again after mending.
 //!
-//! FAULTS 42, 45. CASES: one bad row, skip mode, reject path with mixed error kinds.
+//! CASES.md, rows 42 and 45; one bad row, modes that skip, and a reject path with mixed kinds of errors.
 
 use crate::{rows, support::Scene};
 use std::fmt::Write;

@@ -1,7 +1,8 @@
 //! Runs: killed, interrupted, resumed, refused, owned by one.
 //!
-//! FAULTS 1, 3, 10, 11, 14, 22, 44, 47. CASES: resume, appending `logs/*.jsonl` every night, table emptied by hand after a failed
-//! load, append twice. Issue 2: kill -9 at 20 random moments.
+//! Killed (also by kill -9 at 20 random moments), stopped by signals, terminated, restarted, deadlocked,
+//! started twice; sources and targets that changed meanwhile (CASES.md, rows 44 and 47); `logs/*.jsonl`
+//! appended every night, a table emptied by hand after a failed load, an append repeated.
 
 use crate::{
     rows,

@@ -1,7 +1,8 @@
 //! The table: made from a sample, matched by name, or refused before the first row.
 //!
-//! CASES: leading zeros and types that change after the sample, header case, reserved words, generated and identity
-//! columns, partitioned target, partial or expression unique index, a patch file, no rights. FAULTS 41.
+//! Leading zeros and types that change after the sample, header case, reserved words, hostile names
+//! (CASES.md, row 41), generated and identity columns, partitioned target, partial or expression unique
+//! index, a patch file, no rights.
 
 use crate::{rows, support::Scene};
 

@@ -1,6 +1,7 @@
 //! Every type that PostgreSQL parses from text, from JSON and from CSV.
 //!
-//! Issue 2 item 3; FAULTS 42 (cast, too long, not null). CASES: "value too long" without row or column.
+//! Values that do not cast, are too long or may not be null (CASES.md, row 42) are named with their row and
+//! column.
 
 use crate::{rows, support::Scene};
 

@@ -1,11 +1,12 @@
 //! Parallel equals sequential: random tables and files, dbload against the reference program.
 //!
-//! Covers issue 2 "sequential equivalence"; FAULTS 1, 19, 20, 35, 36 (in part), 38, 42, 43; CASES: same key twice in a
-//! batch, parallel batches with the same keys, field missing in a record, one bad row, skip mode, mixed error kinds,
-//! HEADER of each file, generated and identity columns, partitioned targets, a patch file.
+//! Kills, triggers, deferred constraints, bad records (CASES.md, rows 35, 36, 38, 42, 43); same key twice in
+//! a batch, parallel batches with the same keys, field missing in a record, one bad row, skip mode, mixed
+//! error kinds, HEADER of each file, generated and identity columns, partitioned targets, a patch file.
 //!
-//! `EQUIVALENCE_SECONDS=n` for each of the two properties (default 25), `DBLOAD_TEST_SEED=n` runs that one case. A case
-//! that fails is made smaller and left in `target/tmp/equivalence-<seed>/`: setup.sql, data/, command.txt, difference.txt.
+//! `EQUIVALENCE_SECONDS=n` for each of the two properties (default 25), `DBLOAD_TEST_SEED=n` runs that one
+//! case. A case that fails is made smaller and left in `target/tmp/equivalence-<seed>/`: setup.sql, data/,
+//! command.txt, difference.txt.
 
 mod case;
 mod table;

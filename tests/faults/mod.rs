@@ -1,7 +1,8 @@
-//! FAULTS.md rows 1 to 24: the promise holds under each fault, and the fault did strike.
+//! Process, connection, server, two owners at once (the table of docs/reliability.md): the promise holds
+//! under each fault, and the fault did strike.
 //!
-//! Every test loads a [`Load`] of a kind, strikes it, and has it checked: content digest of the table against the
-//! generator's side, the ledger's own invariants, the report's books, the exit code.
+//! Every test loads a [`Load`] of a kind, strikes it, and has it checked: content digest of the table against
+//! the generator's side, the ledger's own invariants, the report's books, the exit code.
 
 mod connection;
 #[cfg(debug_assertions)]

@@ -1,5 +1,5 @@
-//! The HTTP room against servers that do not behave: each plays a script byte by byte (FAULTS rows 25 to 33). What came is compared with
-//! what the script holds, and what was sent with what the server saw.
+//! The HTTP room against servers that do not behave: each plays a script byte by byte (CASES.md, rows 25 to
+//! 33). What came is compared with what the script holds, and what was sent with what the server saw.
 
 mod bodies;
 mod credentials;
