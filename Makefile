@@ -1,5 +1,6 @@
-# Two commands on a bare machine with a Rust toolchain: `make demo` and `make test`. Both install what is missing first.
-.PHONY: help demo test test-all test-pooler faults torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
+# Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
+# Nothing else installs anything: the other targets say what is missing, and `make setup` installs it.
+.PHONY: help tools demo test test-all test-pooler faults torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -17,19 +18,29 @@ help:
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
-	@echo 'make setup     only install what is missing'
+	@echo 'make setup     install what is missing: a C compiler, PostgreSQL, PgBouncer for the tests (make setup test: then test)'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
-setup:
-	@scripts/setup
+# PgBouncer is for tests alone. Where there is no apt-get its tests say that it is missing and do nothing.
+FOR_TESTS = $$(command -v apt-get >/dev/null && echo pgbouncer)
 
-demo: setup
+setup:
+	@scripts/setup $(FOR_TESTS)
+
+# Behind `setup`, where both are asked for.
+SETUP_FIRST = $(filter setup,$(MAKECMDGOALS))
+
+tools: $(SETUP_FIRST)
+	@scripts/setup --check
+
+demo:
+	@scripts/setup
 	cargo build --release --locked
 	@scripts/demo
 
 # Most tests wait for servers most of the time: more of them at once than there are cores.
-test:
-	@scripts/setup $$(command -v apt-get >/dev/null && echo pgbouncer)
+test: $(SETUP_FIRST)
+	@scripts/setup --check $(FOR_TESTS)
 	scripts/check-prose
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -38,33 +49,33 @@ test:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 	MINUTES=1 $(MAKE) torture
 
-test-all: setup
+test-all: tools
 	@scripts/test-all
 
 # Each module goes by PgBouncer where it loads by way of a scene; the faults have their own tests of it.
-test-pooler: setup
+test-pooler: tools
 	DBLOAD_TEST_POOLER=1 cargo test --locked --test main -- loading:: rejects:: runs:: tables:: types:: formats:: reference:: equivalence:: direct:: faults::pooler
 
-faults: setup
+faults: tools
 	FAULTS_MATRIX=1 cargo test --locked --test main -- --nocapture faults::
 
-torture: setup
+torture: tools
 	cargo test --locked --test main -- --ignored --nocapture torture::campaign
 
-hostile: setup
+hostile: tools
 	HOSTILE_SCALE=1 cargo test --release --locked --test main -- --include-ignored --nocapture --test-threads=1 memory:: many_bad::
 
-bench: setup
+bench: tools
 	cargo bench --locked --bench psql
 
 bench-rooms:
 	cd benches/rooms && cargo run --release --locked -- --bench
 
-profile: setup
+profile: tools
 	cargo build --release --locked
 	@scripts/profile
 
-fuzz: setup
+fuzz: tools
 	@scripts/fuzz
 
 model:
@@ -73,7 +84,7 @@ model:
 SEEDS ?= 100000
 simulate:
 	SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),DBLOAD_SEED=$(SEED)) cargo test --locked --lib write::simulation -- --nocapture
-bench-http: setup
+bench-http: tools
 	cargo build --release --locked
 	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
