@@ -1,4 +1,4 @@
-//! Rows 5 to 9: the connection breaks, around COMMIT above all.
+//! The connection breaks, around COMMIT above all.
 
 use super::{KINDS, Kind, Load, POOLS, cases, cases_of, until};
 use crate::rows;

@@ -1,4 +1,4 @@
-//! Row 2: kill -9 at each crash point, at the first, middle and last time that it is passed.
+//! Kill -9 at each crash point, at the first, middle and last time that it is passed.
 //!
 //! A process that ends by SIGKILL was killed at its point: nothing else here kills, and a hang fails as such.
 

@@ -1,4 +1,4 @@
-//! Row 13: a standby is promoted, in step or lagging; the old primary is gone, or takes no writes.
+//! A standby is promoted, in step or lagging; the old primary is gone, or takes no writes.
 
 use super::{Kind, Load, cases, forgotten::is_forgotten, until};
 use crate::support::{

@@ -1,4 +1,4 @@
-//! Rows 22 to 24: two at once.
+//! Two at once.
 
 use super::{KINDS, Kind, Load, POOLS, cases, cases_of, until};
 use crate::support::{

@@ -1,4 +1,4 @@
-//! Row 21: the real PgBouncer in transaction mode.
+//! The real PgBouncer in transaction mode.
 
 use super::{KINDS, Kind, Load, ONCE_A_BATCH, POOLS, cases, until};
 use crate::rows;

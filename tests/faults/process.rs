@@ -1,4 +1,4 @@
-//! Rows 1, 3 and 4: what happens to the process itself.
+//! What happens to the process itself.
 
 use super::{KINDS, Kind, Load, ONCE_A_BATCH, cases, until};
 use crate::support::{Rng, inject};

@@ -1,4 +1,4 @@
-//! Rows 10 to 12 and 14 to 17: the server ends sessions, goes away, refuses, and comes back.
+//! The server ends sessions, goes away, refuses, and comes back.
 
 use super::{KINDS, Kind, Load, ONCE_A_BATCH, POOLS, cases, cases_of, until};
 use crate::support::{

@@ -1,4 +1,4 @@
-//! Rows 18 to 20 and 47: the table changes meanwhile, hides rows, judges late, or is another one at the resume.
+//! The table changes meanwhile, hides rows, judges late, or is another one at the resume.
 
 use super::{Kind, Load, until};
 use crate::{
