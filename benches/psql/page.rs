@@ -63,7 +63,7 @@ pub(crate) fn write(
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("benchmarks.svg"), plot::svg(results)?)?;
     let page = dir.join("benchmarks.md");
-    let head = head(lab, data, wish)?;
+    let head = wrapped(&head(lab, data, wish)?);
     fs::write(&page, format!("{head}\n{targets}\n## All figures\n\n{table}\n{}", notes(results)))?;
     if part == Part::All {
         println!("{targets}\n{table}");
@@ -107,6 +107,31 @@ fn judged(result: &Finished<'_>, measured: &Measured<'_>, target: Target) -> (St
         Target::Peak(most) => ("peak RSS, MiB".to_owned(), most, peak(measured) / MIB),
         Target::PeakRatio(most) => (to_first("peak RSS"), most, peak(measured) / peak(first)),
     }
+}
+
+/// Prose at the width that `scripts/check-prose` asks for; what goes on in a list is indented.
+fn wrapped(text: &str) -> String {
+    const COLUMNS: usize = 110;
+    let mut out = String::new();
+    for line in text.lines() {
+        let indent = if line.starts_with("- ") { "  " } else { "" };
+        let mut width = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if width > 0 && width + 1 + length > COLUMNS {
+                out += "\n";
+                out += indent;
+                width = indent.len();
+            } else if width > 0 {
+                out.push(' ');
+                width += 1;
+            }
+            out += word;
+            width += length;
+        }
+        out.push('\n');
+    }
+    out
 }
 
 fn head(lab: &Lab, data: &Data, wish: &Wish) -> Outcome<String> {
@@ -197,7 +222,7 @@ fn notes(results: &[Finished<'_>]) -> String {
                     report.remove(place);
                 }
             }
-            text += &format!("- {}, {}: `{report}`\n", result.case.name, measured.way.name);
+            text += &format!("- {}, {}:\n  `{report}`\n", result.case.name, measured.way.name);
         }
     }
     text
