@@ -19,6 +19,7 @@
 //! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`], [`rejects`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
 //! | [`http`](mod@http) | requests to servers: manners, credentials, bodies, pages |
 //! | [`schema`], [`record`], [`account`], [`event`], [`secret`] | the vocabulary |
+//! | [`error`], [`exit`] | the public error, sorted by what the caller can do; the exit codes |
 //! | [`fault`] | crash points and defects for the tests; empty in a release build |
 //! | [`local`] | PostgreSQL servers of dbload's own: the default target, and throwaway ones for tests |
 //!
@@ -61,7 +62,9 @@
 
 pub mod account;
 pub mod batch;
+pub mod error;
 pub mod event;
+pub mod exit;
 pub mod fault;
 pub mod format;
 pub mod http;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     // Empty functions in a release build.
     ("fault", &[]),
     ("account", &[]),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("report", &["account"]),
     ("rejects", &["fault"]),
     ("secret", &[]),
+    ("exit", &[]),
     ("pg", &["fault", "schema", "secret"]),
     ("http", &["secret"]),
     ("map", &["format", "record", "schema"]),
@@ -36,6 +37,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("local", &[]),
     ("pipeline", EVERY_STAGE),
     ("load", EVERY_STAGE),
+    ("error", &["exit", "ledger", "load", "pg", "report", "source", "write"]),
 ];
 
 const EVERY_STAGE: &[&str] = &[
@@ -44,8 +46,10 @@ const EVERY_STAGE: &[&str] = &[
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.
-const PURE: [&str; 11] =
-    ["account", "record", "event", "schema", "secret", "format", "report", "map", "batch", "plan", "job"];
+const PURE: [&str; 12] = [
+    "account", "record", "event", "exit", "schema", "secret", "format", "report", "map", "batch", "plan",
+    "job",
+];
 
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
 const SPEAK_SQL: [&str; 4] = ["pg", "write", "ledger", "local"];

@@ -84,3 +84,22 @@ fn a_plan_writes_nothing_and_a_load_loads() {
     assert_eq!(scene.db.count("t"), 2);
     assert_eq!(outcome.report.unwrap().rows.inserted, 2);
 }
+
+#[test]
+fn the_readme_has_the_exit_codes_as_the_program_has_them() {
+    use dbload::exit::ExitClass;
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("\n## Exit codes\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let row = |class: &ExitClass| {
+        let also = if *class == ExitClass::Interrupted { ", 143" } else { "" };
+        format!("| {}{also} | {} | {} |", class.code(), class.meaning(), class.again()).replace("|  |", "| |")
+    };
+    assert_eq!(rows, ExitClass::ALL.iter().map(row).collect::<Vec<_>>());
+    // And the help, however it is wrapped.
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = flat(&Scene::new().plain("--help").run().exits(0).stdout);
+    for class in ExitClass::ALL {
+        assert!(help.contains(&flat(class.meaning())), "{class:?}: {help}");
+    }
+}

@@ -28,28 +28,18 @@ Examples:
   dbload orders.csv --dry-run         the plan; nothing is written
   dbload orders.csv                   after a crash: goes on where it stopped
 
-Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.
+Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.";
 
-Exit codes:
-    0  complete, every record accepted
-    1  unexpected: a defect of dbload
-    2  usage
-    3  complete, some records rejected
-    4  a source failed                          (the same command resumes)
-    5  the database failed                      (the same command resumes)
-    6  schema, mapping or rights refused
-    7  outcome unknown, or the books do not balance    (resumes)
-    8  refused by the ledger: running elsewhere, taken over, loaded already,
-       other settings, target or source changed
-    9  more rejects than --max-rejects allows   (the same command resumes)
-  130, 143  interrupted                         (the same command resumes)";
+fn after_help() -> String {
+    format!("{EXAMPLES}\n\n{}", super::exit::table())
+}
 
 /// Streams records from files and HTTP into PostgreSQL: parallel upserts, resumable, with books that balance
 #[derive(Debug, Parser)]
 #[command(
     name = "dbload",
     version,
-    after_help = EXAMPLES,
+    after_help = after_help(),
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = false,
@@ -67,7 +57,7 @@ pub(crate) enum Command {
     /// The local PostgreSQL, used where no other server is named
     Local(LocalArgs),
     /// Load sources into a table (the word `load` can be left out)
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = after_help())]
     Load(Box<LoadArgs>),
     /// Read the sources once more and compare them with the table, record by record, without writing
     Verify(Box<VerifyArgs>),

@@ -16,10 +16,6 @@ use super::args::{LoadArgs, PoolerArg};
 use super::progress::Progress;
 use super::{exit, render, target, terminal};
 
-/// Exit codes of signals, as shells have them.
-const SIGINT_CODE: u8 = 130;
-const SIGTERM_CODE: u8 = 143;
-
 /// The job that the flags describe.
 pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     let pooler = match args.resources.pooler {
@@ -119,7 +115,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
         }
     };
     let stop = CancellationToken::new();
-    let code = AtomicU8::new(SIGINT_CODE);
+    let code = AtomicU8::new(exit::SIGINT);
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
     let done = async {
         if args.target.dry_run {
@@ -160,7 +156,7 @@ fn finish_plan(progress: &Progress, planned: Result<String, LoadError>, interrup
         }
         Err(error) => {
             progress.say(&load_error_words(&error));
-            exit::code_of_error(&error)
+            error.kind().exit_class().code()
         }
     }
 }
@@ -177,8 +173,8 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
     };
     loop {
         let this = tokio::select! {
-            _ = interrupt.recv() => SIGINT_CODE,
-            _ = terminate.recv() => SIGTERM_CODE,
+            _ = interrupt.recv() => exit::SIGINT,
+            _ = terminate.recv() => exit::SIGTERM,
             _ = ask.recv() => {
                 progress.asked.store(true, Ordering::Relaxed);
                 continue;
@@ -195,9 +191,8 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
 
 /// Prints what a load came to.
 fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
-    let Outcome { ended, report, pipe_rest } = outcome;
-    let rejected = report.as_ref().map_or(0, |report| report.rows.rejected);
-    let code = exit::code_of(&ended, rejected, interrupted);
+    let code = exit::code_of(&outcome, interrupted);
+    let Outcome { ended, report, pipe_rest, .. } = outcome;
     let mut out = String::new();
     if let Some(report) = &report {
         if args.output.json {

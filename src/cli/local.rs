@@ -20,8 +20,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a command that could not be run, as shells have it.
 const NOT_RUN: u8 = 127;
-/// Usage: the same number as for a wrong flag.
-const USAGE: u8 = 2;
 /// `status` of a server that does not run, as `pg_ctl status` has it.
 const NOT_RUNNING: u8 = 3;
 
@@ -111,7 +109,7 @@ async fn run(args: LocalArgs) -> Result<u8, LocalError> {
             say(
                 "error: this removes the local PostgreSQL with all data in it\nhint: dbload local reset --yes",
             );
-            return Ok(USAGE);
+            return Ok(super::exit::USAGE);
         }
         Command::Reset { yes: true } => match blocking(server::reset).await? {
             Some(data) => say(&format!("local PostgreSQL removed: {}", data.display())),

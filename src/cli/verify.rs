@@ -46,7 +46,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
         }
         Err(error) => {
             progress.say(&error_words(&with_causes(&error), error.hint().as_deref()));
-            exit::code_of_error(&error)
+            error.kind().exit_class().code()
         }
     }
 }

@@ -117,7 +117,8 @@ pub(super) async fn close(
         ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
     }
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
-    Outcome { ended, report, pipe_rest }
+    let may_resume = prepared.run.is_some() && prepared.is_replayable();
+    Outcome { ended, report, pipe_rest, may_resume }
 }
 
 /// The report, if it could be had; what is wrong with it decides how the load ended, unless that is known.

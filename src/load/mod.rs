@@ -66,6 +66,15 @@ pub struct Outcome {
     pub report: Option<Report>,
     /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
     pub pipe_rest: Option<(String, u64)>,
+    /// What was begun of it can be gone on with: the ledger has it, and its sources can be read again.
+    pub may_resume: bool,
+}
+
+impl Outcome {
+    /// It ended before anything of it was begun: the same load begins then.
+    const fn before(ended: Ended) -> Self {
+        Self { ended, report: None, pipe_rest: None, may_resume: true }
+    }
 }
 
 /// Who watches a load: is told of waiting, may stop it, and asks how long it took.
@@ -98,13 +107,11 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         attempt += 1;
         let prepared = tokio::select! {
             prepared = prepare(job, Act::Load, listener) => prepared,
-            () = stop.cancelled() => return Outcome { ended: Ended::Interrupted, report: None, pipe_rest: None },
+            () = stop.cancelled() => return Outcome::before(Ended::Interrupted),
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => {
-                return Outcome { ended: Ended::Failed(error), report: None, pipe_rest: None };
-            }
+            Err(error) => return Outcome::before(Ended::Failed(error)),
         };
         if prepared.run.is_none() {
             prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));

@@ -2,7 +2,7 @@
 
 use crate::format::DecodeLimits;
 use crate::http::urls;
-use crate::job::{Job, Pooler};
+use crate::job::{Job, Pooler, Reading, Runs, Web};
 use crate::ledger::{Settings, identity_of};
 use crate::map::neighbour_bits;
 use crate::pg::TableName;
@@ -32,8 +32,36 @@ pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError
 }
 
 /// Parser and mapping, as a resume must share them.
+///
+/// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
+/// are, or where they go. Those that do are set below; the reason for the others stands beside them.
 pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
-    let reading = &job.reading;
+    let Job {
+        // The identity of the load, or of the place that its ledger is in.
+        dsn: _,
+        sources: _,
+        table: _,
+        // As the plan has them.
+        key: _,
+        mode: _,
+        extra: _,
+        newer_by: _,
+        reading,
+        web,
+        time_zone,
+        date_style,
+        runs,
+        // Behind the load, and not of its records.
+        fix_sequences: _,
+        // How much at once and for how long; partitions are the plan's.
+        resources: _,
+        pooler: _,
+        // What becomes of rejects changes none of them.
+        max_rejects: _,
+        rejects_file: _,
+    } = job;
+    let Web { paginate, each_fields, http: _, urls: _, each: _, body: _ } = web;
+    let Runs { skip_records, restart: _, again: _, wait: _, take_over: _, load_id: _, no_ledger: _ } = runs;
     let hashed: Vec<&str> = plan
         .key
         .columns
@@ -43,7 +71,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         .collect();
     let value = |text: String| serde_json::Value::from(text);
     let mut settings = Settings::new();
-    let mut set = |name: &str, v: serde_json::Value| settings.insert(name.to_owned(), v);
+    let mut set = |name: &str, v: serde_json::Value| _ = settings.insert(name.to_owned(), v);
     set("mode", value(plan.mode.name().to_owned()));
     set("key", plan.key_names().into());
     let mut partitioning = format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","));
@@ -54,40 +82,60 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("partitioning", value(partitioning));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
-    set("format", value(reading.format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
-    set(
-        "compression",
-        value(reading.compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))),
-    );
-    set("records", reading.records.clone().into());
-    set("delimiter", reading.delimiter.map(|d| char::from(d).to_string()).into());
-    set("quote", value(format!("{:?}", reading.quote.map(|quote| quote.map(char::from)))));
-    set("paginate", job.web.paginate.as_ref().map(|paginate| format!("{paginate:?}")).into());
-    set("each-fields", job.web.each_fields.clone().into());
-    set("columns", reading.columns.clone().into());
-    set("null-as", reading.null_as.clone().into());
-    set("max-record-bytes", reading.record_bytes.into());
-    set("skip-records", job.runs.skip_records.into());
-    set("timezone", value(job.time_zone.clone()));
-    set("datestyle", value(job.date_style.clone()));
+    set("paginate", paginate.as_ref().map(|paginate| format!("{paginate:?}")).into());
+    set("each-fields", each_fields.clone().into());
+    set("skip-records", (*skip_records).into());
+    set("timezone", value(time_zone.clone()));
+    set("datestyle", value(date_style.clone()));
+    of_reading(reading, &mut set);
+    settings
+}
+
+/// Those that say how a source is read.
+fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) {
+    let Reading {
+        format,
+        compression,
+        records,
+        delimiter,
+        quote,
+        columns,
+        null_as,
+        skip_lines,
+        record_bytes,
+        encoding,
+        decode,
+        // A source that is refused by these fails; none of its records becomes another one.
+        header_bytes: _,
+        inflation: _,
+    } = reading;
+    let DecodeLimits { depth, fields, on_nul } = decode;
+    let value = |text: String| serde_json::Value::from(text);
+    set("format", value(format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
+    set("compression", value(compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))));
+    set("records", records.clone().into());
+    set("delimiter", delimiter.map(|d| char::from(d).to_string()).into());
+    set("quote", value(format!("{:?}", quote.map(|quote| quote.map(char::from)))));
+    set("columns", columns.clone().into());
+    set("null-as", null_as.clone().into());
+    set("max-record-bytes", (*record_bytes).into());
     // What most loads leave alone is not spelt out: runs of before it was there go on.
-    let (decode, usual) = (&reading.decode, DecodeLimits::default());
-    if let Some(encoding) = reading.encoding {
+    let usual = DecodeLimits::default();
+    if let Some(encoding) = encoding {
         set("encoding", value(encoding.name().to_owned()));
     }
-    if let Some(lines) = reading.skip_lines {
-        set("skip-lines", lines.into());
+    if let Some(lines) = skip_lines {
+        set("skip-lines", (*lines).into());
     }
-    if decode.on_nul != usual.on_nul {
-        set("on-nul", serde_json::to_value(decode.on_nul).unwrap_or_default());
+    if *on_nul != usual.on_nul {
+        set("on-nul", serde_json::to_value(on_nul).unwrap_or_default());
     }
-    if decode.fields != usual.fields {
-        set("max-fields", decode.fields.into());
+    if *fields != usual.fields {
+        set("max-fields", (*fields).into());
     }
-    if decode.depth != usual.depth {
-        set("max-depth", decode.depth.into());
+    if *depth != usual.depth {
+        set("max-depth", (*depth).into());
     }
-    settings
 }
 
 /// How batches are staged: behind a pooler the next transaction has another backend.
