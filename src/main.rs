@@ -72,7 +72,7 @@ fn command() -> clap::Command {
 }
 
 fn print_all(text: &[u8]) -> u8 {
-    if load::print(&String::from_utf8_lossy(text)) { exit::COMPLETE } else { exit::UNEXPECTED }
+    if cli::stdout::print(&String::from_utf8_lossy(text)) { exit::COMPLETE } else { exit::UNEXPECTED }
 }
 
 fn run_load(args: cli::args::LoadArgs) -> u8 {

@@ -68,6 +68,41 @@ fn stdout_is_data_and_everything_else_goes_to_stderr() {
 }
 
 #[test]
+fn a_report_that_nobody_can_get_is_no_success() {
+    let scene = Scene::with(T);
+    for (name, words, redirected, code) in [
+        ("a", "--json", ">&-", 1),
+        ("b", "", ">&-", 1),
+        ("c", "--json", ">/dev/full", 1),
+        ("d", "--json", ">/dev/null", 0),
+        // Nothing was to be said.
+        ("e", "--quiet", ">&-", 0),
+    ] {
+        scene.file(&format!("{name}.jsonl"), "{\"id\":1}\n");
+        let program = env!("CARGO_BIN_EXE_dbload");
+        let shell = format!("{program} {name}.jsonl -t t --dsn \"$URL\" {words} {redirected} 2>{name}.txt");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &shell]).env("URL", scene.db.url()).current_dir(scene.cwd());
+        let status = command.status().unwrap();
+        let stderr = scene.folder.read(format!("{name}.txt"));
+        assert_eq!(status.code(), Some(code), "{shell}: {stderr}");
+        assert_eq!(code == 1, stderr.contains("write to stdout"), "{shell}: {stderr}");
+        assert_eq!(scene.db.count("t"), 1);
+    }
+}
+
+#[test]
+fn a_report_holds_no_character_that_a_terminal_acts_on() {
+    let scene = Scene::with(T);
+    let name = "a\u{9b}2J\u{202e}b\u{200f}\u{61c}\u{2066}\u{7f}.jsonl";
+    scene.file(name, "{\"id\":1}\n");
+    let outcome = scene.dbload("-t t").arg(name).run().exits(0);
+    assert_eq!(outcome.report().sources[0].name, name);
+    let shown = |c: &char| c.is_ascii_graphic() || matches!(c, ' ' | '\n');
+    assert_eq!(outcome.stdout.chars().find(|c| !shown(c)), None, "{outcome}");
+}
+
+#[test]
 fn a_closed_stdout_is_no_panic() {
     let scene = Scene::with(T);
     scene.file("t.jsonl", "{\"id\":1}\n");

@@ -1,6 +1,5 @@
 //! `dbload SOURCE..`: from the parsed flags to a job, to a report, to an exit code.
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use dbload::format::{DecodeLimits, Inflation};
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{LoadArgs, PoolerArg};
 use super::progress::Progress;
+use super::stdout::print;
 use super::{exit, render, target, terminal};
 
 /// The job that the flags describe.
@@ -196,8 +196,7 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     let mut out = String::new();
     if let Some(report) = &report {
         if args.output.json {
-            out.push_str(&serde_json::to_string(report).unwrap_or_default());
-            out.push('\n');
+            out.push_str(&terminal::json(report));
         } else if !args.output.quiet {
             out.push_str(&terminal::words(&render::summary(report)));
         }
@@ -256,16 +255,6 @@ fn flags(args: &LoadArgs) -> String {
         flags.push_str(" --dsn ..");
     }
     flags
-}
-
-/// Writes to stdout; false if that cannot be done (it is closed, the disk is full), which stderr says.
-pub(crate) fn print(text: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    if let Err(error) = &printed {
-        super::say(&error_words(&format!("write to stdout: {error}"), None));
-    }
-    printed.is_ok()
 }
 
 fn load_error_words(error: &LoadError) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod local;
 mod parse;
 mod progress;
 mod render;
+pub(crate) mod stdout;
 pub(crate) mod target;
 pub(crate) mod terminal;
 pub(crate) mod tracing;

@@ -1,7 +1,7 @@
 //! Text of others on its way to a terminal: names of files, tables and members, words of a server, values of records.
 //!
 //! What would move the cursor, ring, recolour or turn the direction of writing is shown as an escape. Nothing else is
-//! changed. Only words for people go through here; JSON on stdout is data and stays as it is.
+//! changed. JSON says the same characters by its own escapes, which are the same data to whoever parses it.
 
 use std::borrow::Cow;
 
@@ -34,6 +34,23 @@ pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
 /// Text of others that has to stay in its line: a name with a line feed makes no line that looks like ours.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
+}
+
+/// A line of JSON. It is data, and mostly piped, but a terminal may be what gets it.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    use std::fmt::Write as _;
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        // All of them are in strings, and have four digits.
+        if is_acted_on(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    out
 }
 
 /// A statement of several lines: none of them begins with a piece of a name.
@@ -71,6 +88,16 @@ mod tests {
         assert!(matches!(words("größe 😀\n\tx"), Cow::Borrowed(_)));
         assert_eq!(words("a\u{1b}[2Jb\rc\u{9b}d\u{202e}e"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{202e}e");
         assert_eq!(line("a\nerror: b\u{2028}"), "a\\nerror: b\\u{2028}");
+    }
+
+    #[test]
+    fn json_is_the_same_data_without_what_a_terminal_acts_on() {
+        let acted_on = (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|&c| is_acted_on(c));
+        let text: String = acted_on.chain("größe 😀\"\\".chars()).collect();
+        let line = json(&text);
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        assert!(line.ends_with('\n') && !line.trim_end().chars().any(is_acted_on), "{line}");
+        assert!(line.contains("\\u009b") && line.contains("\\u202e") && line.contains("größe 😀"), "{line}");
     }
 
     #[test]

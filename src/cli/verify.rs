@@ -5,8 +5,9 @@ use indicatif::HumanCount;
 use tokio_util::sync::CancellationToken;
 
 use super::args::LoadArgs;
-use super::load::{error_words, job, print};
+use super::load::{error_words, job};
 use super::progress::Progress;
+use super::stdout::print;
 use super::{exit, target, terminal, with_causes};
 
 /// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not, 4 if a source could not be read.
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     match found {
         Ok(found) => {
             let text = if args.output.json {
-                format!("{}\n", serde_json::to_string(&found).unwrap_or_default())
+                terminal::json(&found)
             } else {
                 terminal::words(&words(&found)).into_owned()
             };
