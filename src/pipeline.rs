@@ -25,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
 use crate::event::Listener;
+use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
 use crate::load::{Act, LoadError, Prepared, SourceFacts};
-use crate::map::{EncodedBlock, PartRows, encode_block, original};
+use crate::map::{EncodedBlock, Kept, Original, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
@@ -154,7 +155,7 @@ impl Shared<'_> {
             let facts = facts.read().unwrap_or_else(PoisonError::into_inner).get(&block.source).cloned();
             match facts {
                 Some(facts) => original(&limits, &facts.layout, block, i),
-                None => crate::map::Original::Raw(String::new()),
+                None => Original { kept: Kept::Raw(String::new()), values: Values::default() },
             }
         });
         Writer {

@@ -1,17 +1,23 @@
 //! The reject file: one JSON object a line, complete under its name or not there.
 //!
 //! Written under a temporary name beside it, then linked under its own, which fails where something is: it never replaces
-//! a file. Where the name is taken, a number is added. Knows nothing of where rejects come from: the wiring hands it
-//! lines, however many, and no more than one is in memory.
+//! a file. Where the name is taken, a number is added. What is no file (a pipe, a device, `/dev/stderr`) is written to as it
+//! is. Knows nothing of where rejects come from: the wiring hands it lines, however many, and no more than one is in memory.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write as _};
+mod rights;
+mod special;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::fault::{self, Point};
+
+pub use rights::Rights;
 
 /// Names tried before giving up.
 const NUMBERS_MAX: u32 = 1_000;
@@ -46,6 +52,9 @@ pub struct Line<'a> {
     pub constraint: Option<&'a str>,
     /// Why.
     pub reason: &'a str,
+    /// `text`: strings of the record are text of delimited fields, no JSON strings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<&'static str>,
     /// The record by field.
     pub record: Option<&'a RawValue>,
     /// Its text, where it could not be split.
@@ -56,6 +65,9 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// In `values`: the source was delimited text.
+    pub const TEXT: Option<&'static str> = Some("text");
+
     /// A reject at this place, for this reason, without its record.
     #[must_use]
     pub const fn new(
@@ -73,6 +85,7 @@ impl<'a> Line<'a> {
             sqlstate,
             constraint: None,
             reason,
+            values: None,
             record: None,
             raw: None,
             raw_base64: None,
@@ -83,45 +96,79 @@ impl<'a> Line<'a> {
 /// The file, until it is given up: what is still buffered then goes nowhere.
 #[derive(Debug)]
 struct Output {
-    file: File,
+    to: File,
     is_given_up: bool,
+    /// Bytes that were written.
+    bytes: u64,
 }
 
 impl io::Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_given_up { Ok(bytes.len()) } else { self.file.write(bytes) }
+        if self.is_given_up {
+            return Ok(bytes.len());
+        }
+        let written = special::write(&mut self.to, bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
+/// What became of the lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where they are.
+    pub path: PathBuf,
+    /// It is a file of their own, which can be mended and loaded.
+    pub is_file: bool,
+    /// Bytes of the longest line.
+    pub longest_bytes: u64,
+}
+
 /// A reject file that is being written under a temporary name. Dropped, it is gone.
 #[derive(Debug)]
 #[must_use = "it is removed unless it is finished"]
 pub struct RejectFile {
-    temporary: PathBuf,
+    /// Where it is written to; `None`: right into what is there.
+    temporary: Option<PathBuf>,
     wanted: PathBuf,
     file: BufWriter<Output>,
     /// Bytes of whole lines that were handed to the system.
     whole_bytes: u64,
+    longest_bytes: u64,
     keep: bool,
 }
 
 impl RejectFile {
-    /// Begins a file that will have this name.
+    /// Begins a file that will have this name, and is for nobody who may not read the sources.
     ///
     /// # Errors
     /// When nothing can be written there.
-    pub fn begin(wanted: PathBuf) -> Result<Self, RejectFileError> {
+    pub fn begin(wanted: PathBuf, rights: &Rights) -> Result<Self, RejectFileError> {
+        let begun = |temporary, wanted, to| Self {
+            temporary,
+            wanted,
+            file: BufWriter::new(Output { to, is_given_up: false, bytes: 0 }),
+            whole_bytes: 0,
+            longest_bytes: 0,
+            keep: false,
+        };
+        if let Some(opened) = special::open(&wanted) {
+            let to = opened.map_err(failed(&wanted))?;
+            return Ok(begun(None, wanted, to));
+        }
         let name = wanted.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut number = 1;
         loop {
             let temporary = wanted.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
-            match File::create_new(&temporary) {
-                Ok(file) => {
-                    let file = BufWriter::new(Output { file, is_given_up: false });
-                    return Ok(Self { temporary, wanted, file, whole_bytes: 0, keep: false });
+            match OpenOptions::new().write(true).create_new(true).mode(rights.mode()).open(&temporary) {
+                Ok(to) => {
+                    let narrowed = rights.narrow(&to);
+                    let file = begun(Some(temporary.clone()), wanted, to);
+                    narrowed.map_err(failed(&temporary))?;
+                    return Ok(file);
                 }
                 // Of a process that was killed and had our number: in containers all have the same.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NUMBERS_MAX => {
@@ -137,9 +184,22 @@ impl RejectFile {
     /// # Errors
     /// When the disk is full, for one.
     pub fn push(&mut self, line: &Line<'_>) -> Result<(), RejectFileError> {
-        let failed = failed(&self.temporary);
+        let failed = failed(self.path());
+        let before = self.bytes();
         serde_json::to_writer(&mut self.file, line).map_err(|error| failed(error.into()))?;
-        self.file.write_all(b"\n").map_err(failed)
+        self.file.write_all(b"\n").map_err(failed)?;
+        self.longest_bytes = self.longest_bytes.max(self.bytes() - before);
+        Ok(())
+    }
+
+    /// What is written to.
+    fn path(&self) -> &Path {
+        self.temporary.as_deref().unwrap_or(&self.wanted)
+    }
+
+    /// Bytes so far, those that wait included.
+    fn bytes(&self) -> u64 {
+        self.file.get_ref().bytes + self.file.buffer().len() as u64
     }
 
     /// Hands the lines so far to the system: from now on a failure does not lose them.
@@ -147,9 +207,9 @@ impl RejectFile {
     /// # Errors
     /// When the disk is full, for one.
     pub fn settle(&mut self) -> Result<(), RejectFileError> {
-        let failed = failed(&self.temporary);
+        let failed = failed(self.path());
         self.file.flush().map_err(&failed)?;
-        self.whole_bytes = self.file.get_mut().file.stream_position().map_err(&failed)?;
+        self.whole_bytes = self.file.get_ref().bytes;
         Ok(())
     }
 
@@ -158,25 +218,33 @@ impl RejectFile {
         self.keep = self.whole_bytes > 0;
         let output = self.file.get_mut();
         output.is_given_up = true;
-        // What cannot be cut off is half a line, which a load of the file rejects.
-        let _ = output.file.set_len(self.whole_bytes);
-        self.keep.then(|| self.temporary.clone())
+        if self.temporary.is_some() {
+            // What cannot be cut off is half a line, which a load of the file rejects.
+            let _ = output.to.set_len(self.whole_bytes);
+        }
+        self.keep.then(|| self.path().to_owned())
     }
 
     /// Complete or absent: links the file under its name, or under the next free one.
     ///
     /// # Errors
     /// When it cannot be written to its end, or no name is free.
-    pub fn finish(&mut self) -> Result<PathBuf, RejectFileError> {
+    pub fn finish(&mut self) -> Result<Written, RejectFileError> {
         self.settle()?;
-        self.file.get_ref().file.sync_all().map_err(failed(&self.temporary))?;
+        let written = |path: &Path, is_file| Written {
+            path: path.to_owned(),
+            is_file,
+            longest_bytes: self.longest_bytes,
+        };
+        let Some(temporary) = &self.temporary else { return Ok(written(&self.wanted, false)) };
+        self.file.get_ref().to.sync_all().map_err(failed(temporary))?;
         fault::point(Point::RejectsWritten);
         for number in 1..=NUMBERS_MAX {
             let path = numbered(&self.wanted, number);
-            match name_it(&self.temporary, &path) {
+            match name_it(temporary, &path) {
                 Ok(()) => {
                     fault::point(Point::RejectsNamed);
-                    return Ok(path);
+                    return Ok(written(&path, true));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(failed(&path)(source)),
@@ -200,9 +268,9 @@ fn name_it(temporary: &Path, path: &Path) -> io::Result<()> {
 
 impl Drop for RejectFile {
     fn drop(&mut self) {
-        if !self.keep {
+        if let Some(temporary) = self.temporary.as_ref().filter(|_| !self.keep) {
             // Linked under its name, or useless.
-            let _ = std::fs::remove_file(&self.temporary);
+            let _ = std::fs::remove_file(temporary);
         }
     }
 }
@@ -243,7 +311,7 @@ mod tests {
     #[test]
     fn a_file_that_is_given_up_keeps_whole_lines() {
         let folder = tempfile::tempdir().unwrap();
-        let begin = |name: &str| RejectFile::begin(folder.path().join(name)).unwrap();
+        let begin = |name: &str| RejectFile::begin(folder.path().join(name), &Rights::of([])).unwrap();
         let line = Line::new("a.csv", (1, 0), "22P02", "because");
         let mut file = begin("left.jsonl");
         file.push(&line).unwrap();

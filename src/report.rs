@@ -92,6 +92,12 @@ pub struct Reason {
 pub struct Rejects {
     /// The reject file, if there is one.
     pub file: Option<String>,
+    /// It is a file of their own, which can be mended and loaded; no pipe or device. In the text report only.
+    #[serde(skip)]
+    pub is_file: bool,
+    /// Bytes of its longest line. In the text report only.
+    #[serde(skip)]
+    pub longest_bytes: u64,
     /// What was wrong, the most frequent first.
     pub reasons: Vec<Reason>,
 }
@@ -208,6 +214,9 @@ pub struct Report {
     pub run: String,
     /// `schema.table`.
     pub table: String,
+    /// The same, quoted as SQL has it. In the text report only.
+    #[serde(skip)]
+    pub table_sql: String,
     /// `host:port/name`.
     pub database: String,
     /// Mode.

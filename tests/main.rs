@@ -42,6 +42,7 @@ mod pg_connections;
 mod published;
 mod reference;
 mod rejects;
+mod reload;
 mod runs;
 mod support;
 mod tables;

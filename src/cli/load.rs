@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use dbload::format::{DecodeLimits, Inflation};
 use dbload::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
 use dbload::load::{Ended, LoadError, Outcome, load, plan};
+use dbload::pg::Dsn;
 use dbload::pg::dsn::Host;
-use dbload::pg::{Dsn, Ident, TableName};
-use dbload::report::Report;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LoadArgs, PoolerArg};
 use super::progress::Progress;
+use super::reload::reload;
 use super::stdout::print;
 use super::{exit, render, target, terminal};
 
@@ -203,7 +203,7 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     let printed = print(&out);
     if let Some(report) = &report
-        && let Some(words) = render::rejects(report, &table_word(report), &flags(args))
+        && let Some(words) = render::rejects(report, &|file| reload(args, report, file))
     {
         progress.say(&words);
     }
@@ -230,31 +230,6 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
     }
     // A report that nobody got is no success.
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
-}
-
-/// The table as a word of a command: quoted for SQL where its name needs it, then for the shell.
-fn table_word(report: &Report) -> String {
-    let ident = |name: &str| Ident::new(name).map(|ident| TableName { schema: None, name: ident }.plain());
-    let parts =
-        report.table.split_once('.').map_or(vec![report.table.as_str()], |(schema, name)| vec![schema, name]);
-    let quoted: Vec<String> = parts.into_iter().filter_map(|part| ident(part).ok()).collect();
-    terminal::shell_word(&quoted.join("."))
-}
-
-/// The flags that a load of the rejects needs as this one did.
-fn flags(args: &LoadArgs) -> String {
-    let mut flags = String::new();
-    if let Some(key) = &args.target.key {
-        flags.push_str(&format!(" --key {}", terminal::shell_word(&key.join(","))));
-    }
-    if let Some(mode) = args.target.mode {
-        flags.push_str(&format!(" --mode {}", dbload::schema::Mode::from(mode).name()));
-    }
-    if args.target.dsn.is_some() {
-        // Never its text: it may hold a password.
-        flags.push_str(" --dsn ..");
-    }
-    flags
 }
 
 fn load_error_words(error: &LoadError) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod local;
 mod parse;
 mod progress;
+mod reload;
 mod render;
 pub(crate) mod stdout;
 pub(crate) mod target;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use dbload::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
+use super::reload::Reload;
 use super::terminal;
 
 /// Kinds of rejects that are shown.
@@ -100,8 +101,8 @@ fn http_words(http: &HttpReport) -> String {
 
 /// What was rejected, where, and what to do.
 ///
-/// `flags` are those that the load was given and its rejects need too.
-pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<String> {
+/// `reload` makes the command that loads a reject file.
+pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Option<String> {
     if report.rows.rejected == 0 {
         return None;
     }
@@ -142,10 +143,20 @@ pub(crate) fn rejects(report: &Report, table: &str, flags: &str) -> Option<Strin
         out.push_str("hint: dates such as 31.12.2024 need --datestyle DMY, and 12/31/2024 needs MDY\n");
     }
     match &report.rejects.file {
+        Some(file) if report.rejects.is_file => {
+            let Reload { command, lacks_password } = reload(file);
+            let _ = write!(out, "hint: mend them in {} and run: {command}", terminal::line(file));
+            if lacks_password {
+                out.push_str("\nhint: the password is left out of that --dsn: put it in, or set PGPASSWORD");
+            }
+        }
+        Some(file) if report.run.is_empty() => {
+            let _ = write!(out, "hint: they went to {}, and are kept nowhere else", terminal::line(file));
+        }
         Some(file) => {
-            let word = terminal::shell_word(file);
-            let file = terminal::line(file);
-            let _ = write!(out, "hint: mend them in {file} and run: dbload {word} --table {table}{flags}");
+            let query = dbload::ledger::rejects_query(&report.run);
+            let _ =
+                write!(out, "hint: they went to {}; the ledger has them too: {query}", terminal::line(file));
         }
         // Without a ledger the error says what became of them.
         None if report.run.is_empty() => {}

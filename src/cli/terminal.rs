@@ -62,10 +62,14 @@ pub(crate) fn block(text: &str) -> String {
 
 /// A word of a command that people are told to run: a shell takes it as one word, and as no flag.
 pub(crate) fn shell_word(text: &str) -> String {
-    let text = if text.starts_with('-') { Cow::Owned(format!("./{text}")) } else { Cow::Borrowed(text) };
+    if text.starts_with('-') { shell_value(&format!("./{text}")) } else { shell_value(text) }
+}
+
+/// Text that a shell takes as one word, or as one part of a word.
+pub(crate) fn shell_value(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:,@%+=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
-        return text.into_owned();
+        return text.to_owned();
     }
     if text.chars().any(is_acted_on) {
         // bash, zsh and others; POSIX since 2024.

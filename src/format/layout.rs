@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::decode::{DecodeError, DecodeLimits, Each, decode_block};
-use super::{Fields, Format};
+use super::{Fields, Format, MendedValue};
 use crate::record::Block;
 
 /// A field that every record of a source gets.
@@ -90,6 +90,15 @@ impl Layout {
                     members.iter().map(|(name, raw)| (name.clone(), *raw)).chain(constants).collect();
                 each(i, Ok(Fields::Named(&members)));
             }
+            Ok(Fields::Mended(members)) => {
+                let constants = self.constants.iter().map(|constant| {
+                    let text = constant.text.as_deref();
+                    let value = text.map_or(MendedValue::Null, |text| MendedValue::Text(text.into()));
+                    (Cow::Borrowed(constant.name.as_str()), value)
+                });
+                let members: Vec<_> = members.iter().cloned().chain(constants).collect();
+                each(i, Ok(Fields::Mended(&members)));
+            }
             Ok(Fields::Positional(values)) => {
                 let constants = self.constants.iter().map(|constant| constant.text.as_deref());
                 let values: Vec<_> = values.iter().copied().chain(constants).collect();
@@ -122,6 +131,7 @@ mod tests {
         layout.decode(&block, &DecodeLimits::default(), &mut |_, fields| {
             seen.push(match fields {
                 Ok(Fields::Named(members)) => format!("{members:?}"),
+                Ok(Fields::Mended(members)) => format!("{members:?}"),
                 Ok(Fields::Positional(values)) => format!("{:?} {values:?}", layout.names()),
                 Err(error) => error.to_string(),
             });

@@ -19,7 +19,9 @@ pub mod split;
 use std::borrow::Cow;
 
 pub use compression::{Compression, Inflated, Inflation, MAGIC_BYTES};
-pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, RejectOriginal, decode_block, reject_original};
+pub use decode::{
+    DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectOriginal, decode_block, reject_original,
+};
 pub use detect::{DetectError, Detected, detect};
 pub use dialect::{Dialect, DialectError};
 pub use encoding::{BOM_BYTES, Encoding, TextDecoder, UnknownEncoding};
@@ -52,6 +54,29 @@ pub enum Fields<'r, 'b> {
     Named(&'r [(Cow<'b, str>, &'b str)]),
     /// Values in the order of the header; `None` is NULL.
     Positional(&'r [Option<&'r str>]),
+    /// Names and values of a reject whose source was delimited text: what was text there is text again.
+    Mended(&'r [(Cow<'b, str>, MendedValue<'b>)]),
+}
+
+/// A value of a reject whose source was delimited text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MendedValue<'b> {
+    /// NULL.
+    Null,
+    /// Text, as in a field of the source.
+    Text(Cow<'b, str>),
+    /// Any other JSON value: nothing that the source held, but what it was mended into.
+    Json(&'b str),
+}
+
+/// What the values of a record were written as, and what a string in its reject stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Values {
+    /// JSON: a string is a JSON string.
+    #[default]
+    Json,
+    /// Text of delimited fields.
+    Text,
 }
 
 /// A name as errors show it: long ones are cut, so that no message carries a record's worth of text.

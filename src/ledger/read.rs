@@ -75,6 +75,8 @@ pub struct RejectRow {
     pub raw: Option<String>,
     /// Its bytes in base64, where they are no text.
     pub raw_base64: Option<String>,
+    /// Its source was delimited text.
+    pub is_text: bool,
 }
 
 /// Begins the transaction that records a run, perhaps with its new table. A process that is stopped in there must not hold
@@ -388,7 +390,7 @@ pub async fn each_reject_after(
     let sql = format!(
         "BEGIN READ ONLY;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL enable_seqscan = off;\n\
          SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
-         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', '') \
+         pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', ''), is_text \
          FROM (SELECT r.*, sum(long) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - long AS before \
                FROM (SELECT *, CASE WHEN greatest(octet_length(original), octet_length(raw), octet_length(raw_bytes)) > {LONG_BYTES} \
                        THEN greatest(octet_length(original), octet_length(raw), octet_length(raw_bytes)) ELSE 0 END AS long \
@@ -425,5 +427,6 @@ fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {
         original: next(),
         raw: next(),
         raw_base64: next(),
+        is_text: next().as_deref() == Some("t"),
     })
 }

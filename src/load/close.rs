@@ -15,6 +15,7 @@ use crate::ledger::{
 };
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
+use crate::rejects::Written;
 use crate::report::{
     HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
 };
@@ -266,6 +267,7 @@ async fn report(
         version: REPORT_VERSION,
         run: prepared.run.as_ref().map_or_else(String::new, |run| run.ledger.run.clone()),
         table: table_words(prepared),
+        table_sql: prepared.plan.table.name.plain(),
         database: prepared.pool.place(),
         mode: prepared.plan.mode.name(),
         guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
@@ -379,7 +381,6 @@ async fn ledger_rejects(
     let names = |source: u32| prepared.source_name(source);
     let file = reject_file::from_ledger(job, prepared, session, run, &names).await;
     Ok(Rejects {
-        file: written(file, prepared),
         reasons: reasons
             .into_iter()
             .map(|reason| Reason {
@@ -392,17 +393,27 @@ async fn ledger_rejects(
                 example: reason.reason,
             })
             .collect(),
+        ..written(file, prepared)
     })
 }
 
-fn written(file: Result<PathBuf, reject_file::NoRejectFile>, prepared: &Prepared) -> Option<String> {
+fn written(file: Result<Written, reject_file::NoRejectFile>, prepared: &Prepared) -> Rejects {
     match file {
-        Ok(path) => Some(path.display().to_string()),
+        Ok(file) => in_file(Some(&file)),
         Err(error) => {
             let query = prepared.rejects_query().unwrap_or_default();
             tracing::warn!("cannot write the reject file: {error}; the rejects are in the ledger: {query}");
-            None
+            Rejects::default()
         }
+    }
+}
+
+fn in_file(file: Option<&Written>) -> Rejects {
+    Rejects {
+        file: file.map(|file| file.path.display().to_string()),
+        is_file: file.is_some_and(|file| file.is_file),
+        longest_bytes: file.map_or(0, |file| file.longest_bytes),
+        reasons: Vec::new(),
     }
 }
 
@@ -418,10 +429,13 @@ fn unledgered_rejects(prepared: &mut Prepared) -> (Rejects, Option<LoadError>) {
     let words = |path: &PathBuf| path.display().to_string();
     let (file, reasons) = unledgered.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     match file {
-        Ok(file) => (Rejects { file: file.as_ref().map(words), reasons }, None),
+        Ok(file) => (Rejects { reasons, ..in_file(file.as_ref()) }, None),
         Err(Lost { error, rejects, left }) => {
             let file = left.as_ref().map(words);
-            (Rejects { file, reasons }, Some(LoadError::RejectsLost { error, rejects, left }))
+            (
+                Rejects { file, reasons, ..Rejects::default() },
+                Some(LoadError::RejectsLost { error, rejects, left }),
+            )
         }
     }
 }

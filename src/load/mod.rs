@@ -114,7 +114,10 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
             Err(error) => return Outcome::before(Ended::Failed(error)),
         };
         if prepared.run.is_none() {
-            prepared.unledgered = Some(Mutex::new(Unledgered::new(reject_file::wanted(job, &prepared))));
+            prepared.unledgered = Some(Mutex::new(Unledgered::new(
+                reject_file::wanted(job, &prepared),
+                reject_file::rights(&prepared),
+            )));
         }
         let mut ran = pipeline::run(job, &mut prepared, listener, stop).await;
         let watch = Watch { listener, stop, began };

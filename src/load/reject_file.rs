@@ -1,11 +1,12 @@
 //! The rejects of a run as a reject file, written from the ledger at the end and at every clean stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::job::Job;
 use crate::ledger::{LedgerError, RejectRow, each_reject_after};
 use crate::pg::Session;
-use crate::rejects::{Line, RejectFile, RejectFileError};
+use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
+use crate::source::Location;
 
 use super::prepare::Prepared;
 
@@ -37,6 +38,16 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
     })
 }
 
+/// Who may read it: who may read the sources that the run still has files of.
+pub(super) fn rights(prepared: &Prepared) -> Rights {
+    let path = |location: &'_ Location| match location {
+        Location::File(path) => Some(path.clone()),
+        Location::Pipe(_) | Location::Stdin | Location::Http(_) => None,
+    };
+    let paths: Vec<_> = prepared.inputs.iter().map(|input| path(&input.description.spec.location)).collect();
+    Rights::of(paths.iter().map(|path| path.as_deref().map(Path::new)))
+}
+
 /// Writes the rejects of a run, one by one: however many there are, few are in memory.
 pub(super) async fn from_ledger(
     job: &Job,
@@ -44,8 +55,8 @@ pub(super) async fn from_ledger(
     session: &Session,
     run: &str,
     names: &dyn Fn(u32) -> String,
-) -> Result<PathBuf, NoRejectFile> {
-    let mut file = RejectFile::begin(wanted(job, prepared))?;
+) -> Result<Written, NoRejectFile> {
+    let mut file = RejectFile::begin(wanted(job, prepared), &rights(prepared))?;
     let mut next = Some((0, 0));
     while let Some(after) = next {
         let mut pushed = Ok(());
@@ -64,6 +75,7 @@ fn line_of_row<'a>(row: &'a RejectRow, source: &'a str) -> Line<'a> {
     Line {
         column: row.column.as_deref(),
         constraint: row.constraint.as_deref(),
+        values: if row.is_text { Line::TEXT } else { None },
         record: row.original.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         raw: row.raw.as_deref(),
         raw_base64: row.raw_base64.as_deref(),

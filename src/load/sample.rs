@@ -144,8 +144,19 @@ struct Names {
 
 impl Names {
     fn note(&mut self, decoded: &Fields<'_, '_>, constants: usize) {
-        let Fields::Named(members) = decoded else { return };
-        for (position, (name, _)) in members[..members.len() - constants].iter().enumerate() {
+        match decoded {
+            Fields::Named(members) => {
+                self.note_all(members.iter().map(|(name, _)| name.as_ref()).take(members.len() - constants));
+            }
+            Fields::Mended(members) => {
+                self.note_all(members.iter().map(|(name, _)| name.as_ref()).take(members.len() - constants));
+            }
+            Fields::Positional(_) => {}
+        }
+    }
+
+    fn note_all<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        for (position, name) in names.enumerate() {
             // Records mostly look alike: the same name at the same place.
             if self.all.get(position).is_none_or(|known| known != name) {
                 self.add(name);

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::map::Original;
-use crate::rejects::{Line, RejectFile, RejectFileError};
+use crate::map::Kept;
+use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
 use crate::report::Reason;
 use crate::write::StoredReject;
 
@@ -21,6 +21,7 @@ const REASONS_MAX: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Unledgered {
     wanted: PathBuf,
+    rights: Rights,
     file: Option<RejectFile>,
     reasons: Vec<Reason>,
     failure: Option<Lost>,
@@ -49,8 +50,8 @@ pub(crate) struct Told<'a> {
 
 impl Unledgered {
     /// Nothing yet; the file will have this name.
-    pub(crate) const fn new(wanted: PathBuf) -> Self {
-        Self { wanted, file: None, reasons: Vec::new(), failure: None }
+    pub(crate) const fn new(wanted: PathBuf, rights: Rights) -> Self {
+        Self { wanted, rights, file: None, reasons: Vec::new(), failure: None }
     }
 
     /// Keeps the rejects of a batch. False once that does not work: the load should end.
@@ -73,7 +74,7 @@ impl Unledgered {
 
     fn write(&mut self, rejects: &[Told<'_>]) -> Result<(), RejectFileError> {
         if self.file.is_none() {
-            self.file = Some(RejectFile::begin(self.wanted.clone())?);
+            self.file = Some(RejectFile::begin(self.wanted.clone(), &self.rights)?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         rejects.iter().try_for_each(|told| push(file, told))?;
@@ -81,12 +82,12 @@ impl Unledgered {
     }
 
     /// The file under its name, if there is one, and the kinds of rejects.
-    pub(crate) fn finish(self) -> (Result<Option<PathBuf>, Lost>, Vec<Reason>) {
+    pub(crate) fn finish(self) -> (Result<Option<Written>, Lost>, Vec<Reason>) {
         let file = match (self.failure, self.file) {
             (Some(lost), _) => Err(lost),
             (None, None) => Ok(None),
             (None, Some(mut file)) => match file.finish() {
-                Ok(path) => Ok(Some(path)),
+                Ok(written) => Ok(Some(written)),
                 Err(error) => Err(Lost { error, rejects: 0, left: file.leave() }),
             },
         };
@@ -100,17 +101,18 @@ fn push(file: &mut RejectFile, told: &Told<'_>) -> Result<(), RejectFileError> {
     let mut line = Line {
         column: reject.column.as_deref(),
         constraint: reject.constraint.as_deref(),
+        values: if reject.original.is_text() { Line::TEXT } else { None },
         ..Line::new(told.source, place, &reject.sqlstate, &reject.reason)
     };
     let base64;
-    match &reject.original {
-        Original::Record(record) => line.record = serde_json::from_str(record).ok(),
-        Original::Raw(raw) => line.raw = Some(raw),
-        Original::Bytes(bytes) => {
+    match &reject.original.kept {
+        Kept::Record(record) => line.record = serde_json::from_str(record).ok(),
+        Kept::Raw(raw) => line.raw = Some(raw),
+        Kept::Bytes(bytes) => {
             base64 = STANDARD.encode(bytes);
             line.raw_base64 = Some(&base64);
         }
-        Original::NotKept => {}
+        Kept::NotKept => {}
     }
     file.push(&line)
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{Fields, Layout};
+use crate::format::{Fields, Layout, MendedValue};
 use crate::record::Block;
 
 use super::cell::Cell;
@@ -78,6 +78,8 @@ struct Encoder<'m, 'b> {
     columns: &'m [Slot],
     described: Vec<Column<'m>>,
     targets: &'m [Target],
+    /// Names of positional fields, where some of them have no column.
+    names: Vec<String>,
     block: &'b Block,
     /// Presence words in use: those that hold a column of this block.
     words: Vec<usize>,
@@ -129,6 +131,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             columns,
             described: columns.iter().map(|&slot| Column::new(mapping, slot)).collect(),
             targets,
+            names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
             block,
             words,
             parts,
@@ -207,6 +210,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let count = match fields {
             Fields::Positional(values) => values.len(),
             Fields::Named(members) => members.len(),
+            Fields::Mended(members) => members.len(),
         };
         self.noted &= count == self.fields;
         self.fields = count;
@@ -216,7 +220,13 @@ impl<'m, 'b> Encoder<'m, 'b> {
                     let cell = value.map_or(Cell::Null, Cell::Text);
                     match self.targets.get(position) {
                         Some(Target::Slot(slot)) => cells[*slot] = cell,
-                        Some(Target::Extra) => self.extra_field(None, position, cell)?,
+                        Some(Target::Extra) => {
+                            let names = std::mem::take(&mut self.names);
+                            let added =
+                                self.extra_field(names.get(position).map(String::as_str), position, cell);
+                            self.names = names;
+                            added?;
+                        }
                         Some(Target::Generated) | None => {}
                     }
                 }
@@ -224,18 +234,39 @@ impl<'m, 'b> Encoder<'m, 'b> {
             Fields::Named(members) => {
                 for (position, (name, raw)) in members.iter().enumerate() {
                     let cell = if *raw == "null" { Cell::Null } else { Cell::Json(raw) };
-                    match self.target_of(position, name) {
-                        Target::Slot(slot) => {
-                            if !matches!(cells[slot], Cell::Absent) {
-                                return Err(Refusal::at(slot, "42701", "two fields go to this column"));
-                            }
-                            cells[slot] = cell;
-                        }
-                        Target::Extra => self.extra_field(Some(name), position, cell)?,
-                        Target::Generated => {}
-                    }
+                    self.named_field(position, name, cell, cells)?;
                 }
             }
+            Fields::Mended(members) => {
+                for (position, (name, value)) in members.iter().enumerate() {
+                    let cell = match value {
+                        MendedValue::Null => Cell::Null,
+                        MendedValue::Text(text) => Cell::Text(text),
+                        MendedValue::Json(raw) => Cell::Json(raw),
+                    };
+                    self.named_field(position, name, cell, cells)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn named_field<'c>(
+        &mut self,
+        position: usize,
+        name: &str,
+        cell: Cell<'c>,
+        cells: &mut [Cell<'c>],
+    ) -> Result<(), Refusal> {
+        match self.target_of(position, name) {
+            Target::Slot(slot) => {
+                if !matches!(cells[slot], Cell::Absent) {
+                    return Err(Refusal::at(slot, "42701", "two fields go to this column"));
+                }
+                cells[slot] = cell;
+            }
+            Target::Extra => self.extra_field(Some(name), position, cell)?,
+            Target::Generated => {}
         }
         Ok(())
     }

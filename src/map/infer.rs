@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::format::{Fields, json};
+use crate::format::{Fields, MendedValue, json};
 
 /// A column of the table to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,16 @@ impl Inference {
                     let is_text = seen.kind == Some(Kind::Text) && raw.starts_with('"');
                     if *raw != "null" && !is_text {
                         seen.note(kind_of_json(raw), raw);
+                    }
+                }
+            }
+            Fields::Mended(members) => {
+                for (place, (name, value)) in members.iter().enumerate() {
+                    let seen = self.column(place, name);
+                    match value {
+                        MendedValue::Text(text) => seen.note(kind_of_text(text), text),
+                        MendedValue::Json(raw) => seen.note(kind_of_json(raw), raw),
+                        MendedValue::Null => {}
                     }
                 }
             }

@@ -24,6 +24,6 @@ pub use infer::{Inference, InferredColumn};
 pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
 pub use names::{Match, listed};
-pub use original::{Original, original};
+pub use original::{Kept, Original, original};
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
 pub use rows::{EncodedBlock, PartRows, RejectNote, RowMeta};

@@ -1,7 +1,9 @@
 //! The original of a rejected record: as a JSON object where it could be split into fields, else its text, and where it
 //! is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
 
-use crate::format::{DecodeLimits, Fields, Format, Layout, OnNul, RejectOriginal, reject_original};
+use crate::format::{
+    DecodeLimits, Fields, Format, Layout, MendedValue, OnNul, RejectOriginal, Values, reject_original,
+};
 use crate::record::{Block, Span, SpanKind};
 
 /// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
@@ -10,7 +12,16 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// A rejected record as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Original {
+pub struct Original {
+    /// What is kept of it.
+    pub kept: Kept,
+    /// What its values were written as, wherever it has any.
+    pub values: Values,
+}
+
+/// What is kept of a rejected record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
     /// A JSON object by field name.
     Record(String),
     /// Text that could not be split into fields.
@@ -24,8 +35,28 @@ pub enum Original {
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
 #[must_use]
 pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Original {
-    // As it came, not as it would have been stored.
-    let limits = DecodeLimits { on_nul: OnNul::Reject, ..*limits };
+    let is_reject = layout.format == Format::Rejects && block.spans[i].kind == SpanKind::Whole;
+    let inner = if is_reject { reject_original(block.raw(i)) } else { None };
+    let values = match (&layout.format, &inner) {
+        (Format::Csv(_), _) => Values::Text,
+        (_, Some(inner)) => inner.values,
+        _ => Values::Json,
+    };
+    // As it came, not as it would have been stored: unless only the rule makes fields of it.
+    let strict = DecodeLimits { on_nul: OnNul::Reject, ..*limits };
+    let decoded = decoded(&strict, layout, block, i).or_else(|| decoded(limits, layout, block, i));
+    // A reject that is rejected again: what counts is the record that it holds.
+    let inner = inner.map(|inner| match inner.original {
+        RejectOriginal::Record(record) => Kept::Record(record),
+        RejectOriginal::Bytes(bytes) => text_or_bytes(&bytes),
+    });
+    let kept = decoded.or(inner).unwrap_or_else(|| raw(block, i));
+    let kept = if kept.len() > KEPT_BYTES_MAX { Kept::NotKept } else { kept };
+    Original { kept, values }
+}
+
+/// The record by field, where it can be split.
+fn decoded(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Option<Kept> {
     // A block of this record alone: decoding begins with a look at all its bytes.
     let span = block.spans[i];
     let one = Block {
@@ -38,25 +69,26 @@ pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize)
         page: None,
     };
     let mut found = None;
-    layout.decode(&one, &limits, &mut |_, fields| {
+    layout.decode(&one, limits, &mut |_, fields| {
         found = match fields {
-            Ok(Fields::Named(members)) => Some(Original::Record(named(members))),
-            Ok(Fields::Positional(values)) => Some(Original::Record(positional(&layout.names(), values))),
+            Ok(Fields::Named(members)) => Some(Kept::Record(named(members))),
+            Ok(Fields::Mended(members)) => Some(Kept::Record(mended(members))),
+            Ok(Fields::Positional(values)) => Some(Kept::Record(positional(&layout.names(), values))),
             Err(_) => None,
         };
     });
-    if found.is_none() && layout.format == Format::Rejects && block.spans[i].kind == SpanKind::Whole {
-        // A reject that is rejected again: what counts is the record that it holds.
-        found = reject_original(block.raw(i)).map(|inner| match inner {
-            RejectOriginal::Record(record) => Original::Record(record),
-            RejectOriginal::Bytes(bytes) => text_or_bytes(&bytes),
-        });
-    }
-    let kept = found.unwrap_or_else(|| raw(block, i));
-    if kept.len() > KEPT_BYTES_MAX { Original::NotKept } else { kept }
+    found
 }
 
 impl Original {
+    /// Its source was delimited text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.values == Values::Text
+    }
+}
+
+impl Kept {
     fn len(&self) -> usize {
         match self {
             Self::Record(text) | Self::Raw(text) => text.len(),
@@ -83,6 +115,17 @@ fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {
     out
 }
 
+fn mended(members: &[(std::borrow::Cow<'_, str>, MendedValue<'_>)]) -> String {
+    let raw = |value: &MendedValue<'_>| match value {
+        MendedValue::Null => "null".to_owned(),
+        MendedValue::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
+        MendedValue::Json(raw) => (*raw).to_owned(),
+    };
+    let raws: Vec<_> = members.iter().map(|(name, value)| (name.clone(), raw(value))).collect();
+    let members: Vec<_> = raws.iter().map(|(name, raw)| (name.clone(), raw.as_str())).collect();
+    named(&members)
+}
+
 /// A reject is a line: the blanks between tokens stay, but for line ends. (In a JSON string there are none.)
 fn push_on_one_line(out: &mut String, raw: &str) {
     for (n, part) in raw.split(['\n', '\r']).enumerate() {
@@ -97,17 +140,17 @@ fn positional(header: &[String], values: &[Option<&str>]) -> String {
     serde_json::Value::Object(members.collect()).to_string()
 }
 
-fn raw(block: &Block, i: usize) -> Original {
+fn raw(block: &Block, i: usize) -> Kept {
     match block.spans[i].kind {
-        SpanKind::TooLong { .. } => Original::NotKept,
+        SpanKind::TooLong { .. } => Kept::NotKept,
         SpanKind::Whole | SpanKind::Truncated => text_or_bytes(block.raw(i)),
     }
 }
 
 /// PostgreSQL's text holds UTF-8 without NUL.
-fn text_or_bytes(bytes: &[u8]) -> Original {
+fn text_or_bytes(bytes: &[u8]) -> Kept {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Original::Raw(text.to_owned()),
-        _ => Original::Bytes(bytes.to_vec()),
+        Ok(text) if !text.contains('\0') => Kept::Raw(text.to_owned()),
+        _ => Kept::Bytes(bytes.to_vec()),
     }
 }

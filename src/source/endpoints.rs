@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::error::SourceError;
 use super::resolve::{Location, SourceSpec};
 use crate::format::{
-    DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, Splitter, detect, read_header,
+    DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect, read_header,
 };
 use crate::http::urls::{Endpoint, Template};
 use crate::http::{HttpError, Method, Settings};
@@ -173,6 +173,14 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
         Ok(Fields::Named(members)) => {
             rows.push(members.iter().map(|(name, raw)| (name.to_string(), (*raw).to_owned())).collect());
+        }
+        Ok(Fields::Mended(members)) => {
+            let text = |value: &MendedValue<'_>| match value {
+                MendedValue::Null => "null".to_owned(),
+                MendedValue::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
+                MendedValue::Json(raw) => (*raw).to_owned(),
+            };
+            rows.push(members.iter().map(|(name, value)| (name.to_string(), text(value))).collect());
         }
         Ok(Fields::Positional(values)) => {
             let values = values.iter().map(|value| serde_json::Value::from(*value).to_string());

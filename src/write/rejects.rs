@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::batch::{Batch, ChunkReject};
-use crate::map::Original;
+use crate::map::{Kept, Original};
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::record::Block;
 
@@ -63,7 +63,7 @@ fn place(block: &Block, i: usize, originals: &Originals) -> StoredReject {
 pub(super) fn of_batch(batch: &Batch, originals: &Originals) -> Vec<StoredReject> {
     let one = |reject: &ChunkReject| {
         let place = place(&reject.block, reject.note.i as usize, originals);
-        let not_kept = if place.original == Original::NotKept { NOT_KEPT } else { "" };
+        let not_kept = if place.original.kept == Kept::NotKept { NOT_KEPT } else { "" };
         StoredReject {
             column: reject.note.column.clone(),
             sqlstate: reject.note.sqlstate.to_owned(),
@@ -115,14 +115,14 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
 /// Writes rejects into the ledger.
 pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]) -> Result<(), ErrorView> {
     const COPY: &str = "COPY _dbload.reject (run, source, record, line, byte_offset, column_name, sqlstate, \
-                        constraint_name, reason, original, raw, raw_bytes) FROM STDIN";
+                        constraint_name, reason, is_text, original, raw, raw_bytes) FROM STDIN";
     let chunks = rejects.iter().flat_map(|reject| {
-        let (before, mut original, after) = match &reject.original {
-            Original::Record(record) => ("", Part::Text(record), "\t\\N\t\\N\n"),
-            Original::Raw(raw) => ("\\N\t", Part::Text(raw), "\t\\N\n"),
+        let (before, mut original, after) = match &reject.original.kept {
+            Kept::Record(record) => ("", Part::Text(record), "\t\\N\t\\N\n"),
+            Kept::Raw(raw) => ("\\N\t", Part::Text(raw), "\t\\N\n"),
             // The hex form of bytea, its backslash escaped.
-            Original::Bytes(bytes) => ("\\N\t\\N\t\\\\x", Part::Bytes(bytes), "\n"),
-            Original::NotKept => ("\\N\t\\N\t\\N", Part::Text(""), "\n"),
+            Kept::Bytes(bytes) => ("\\N\t\\N\t\\\\x", Part::Bytes(bytes), "\n"),
+            Kept::NotKept => ("\\N\t\\N\t\\N", Part::Text(""), "\n"),
         };
         let mut row = head_of_row(run, reject) + before;
         original.push_piece(&mut row);
@@ -148,7 +148,7 @@ fn head_of_row(run: &str, reject: &StoredReject) -> String {
             Some(text) => push_escaped(&mut row, text),
         }
     }
-    row.push('\t');
+    row.push_str(if reject.original.is_text() { "\tt\t" } else { "\tf\t" });
     row
 }
 

@@ -409,7 +409,7 @@ mod tests {
         read(&mut |_, fields| {
             seen.push(match fields {
                 Ok(Fields::Positional(values)) => format!("{values:?}"),
-                Ok(Fields::Named(_)) => unreachable!("positional"),
+                Ok(Fields::Named(_) | Fields::Mended(_)) => unreachable!("positional"),
                 Err(error) => format!("{error:?}"),
             });
         });

@@ -19,7 +19,7 @@ use crate::record::{Block, SpanKind};
 
 pub(super) use csv::{field_count, header_names};
 pub(super) use rejects::is_reject;
-pub use rejects::{RejectOriginal, reject_original};
+pub use rejects::{KeptReject, RejectOriginal, reject_original};
 
 /// Deepest nesting of a value: PostgreSQL's own JSON parser gives up at a few thousand levels (its stack),
 /// and no sane record comes near.

@@ -1,6 +1,7 @@
 //! Records out of a reject file: what dbload refused before, mended by hand. `record` holds the members; a `raw` text, or
 //! the bytes of `raw_base64`, count if they are a JSON object. A line that is no reject is a plain record, so hand-made
-//! lines work.
+//! lines work. Where the source was delimited text (`"values":"text"`), strings are such text again, not JSON strings:
+//! the field `{"a":1}` is an object for a jsonb column, as it was the first time.
 
 use std::borrow::Cow;
 
@@ -11,10 +12,22 @@ use super::object::{self, Members};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, text_of};
 use crate::format::json;
 use crate::format::nul::clean_json;
-use crate::format::{Fields, OnNul};
+use crate::format::{Fields, MendedValue, OnNul, Values};
 
 /// The member that marks a reject, and the version of its form.
 const MARK: (&str, &str) = ("dbload_reject", "1");
+
+/// The member that says that the source was delimited text.
+const OF_TEXT: (&str, &str) = ("values", "\"text\"");
+
+/// What a line of a reject file keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReject {
+    /// The record.
+    pub original: RejectOriginal,
+    /// What its values were written as.
+    pub values: Values,
+}
 
 /// What a line of a reject file holds of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +45,52 @@ pub(in crate::format) fn is_reject(members: &[(Cow<'_, str>, &str)]) -> bool {
 
 /// The record that a line holds, as far as it goes, if the line is a reject: for a reject of that line.
 #[must_use]
-pub fn reject_original(line: &[u8]) -> Option<RejectOriginal> {
+pub fn reject_original(line: &[u8]) -> Option<KeptReject> {
     let limits = DecodeLimits { on_nul: OnNul::Reject, ..DecodeLimits::default() };
     let mut members = Members::new();
     object::members(std::str::from_utf8(line).ok()?, &limits, &mut members).ok()?;
     if !is_reject(&members) {
         return None;
     }
-    match value_of(&members, "record") {
-        Some(record) => Some(RejectOriginal::Record(record.to_owned())),
-        None => raw_bytes(&members).map(RejectOriginal::Bytes),
+    let original = match value_of(&members, "record") {
+        Some(record) => RejectOriginal::Record(record.to_owned()),
+        None => RejectOriginal::Bytes(raw_bytes(&members)?),
+    };
+    Some(KeptReject { original, values: values_of(&members) })
+}
+
+fn values_of(members: &[(Cow<'_, str>, &str)]) -> Values {
+    let is_text = members.iter().any(|(name, value)| (name.as_ref(), *value) == OF_TEXT);
+    if is_text { Values::Text } else { Values::Json }
+}
+
+/// Hands out the members of a record, of which strings stand for what they stood for in its source.
+fn hand_out(members: &Members<'_>, values: Values, one: &mut dyn FnMut(Result<Fields<'_, '_>, DecodeError>)) {
+    match values {
+        Values::Json => one(Ok(Fields::Named(members))),
+        Values::Text => {
+            let mended: Vec<_> =
+                members.iter().map(|(name, raw)| (name.clone(), mended_value(raw))).collect();
+            one(Ok(Fields::Mended(&mended)));
+        }
+    }
+}
+
+fn mended_value(raw: &str) -> MendedValue<'_> {
+    if raw == "null" {
+        return MendedValue::Null;
+    }
+    let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return MendedValue::Json(raw);
+    };
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return MendedValue::Text(inner.into());
+    }
+    let mut text = String::with_capacity(inner.len());
+    match json::unescape(raw, &mut text) {
+        Ok(()) => MendedValue::Text(text.into()),
+        // What no text can hold: it is refused as a JSON string is, by its column.
+        Err(_) => MendedValue::Json(raw),
     }
 }
 
@@ -58,11 +107,12 @@ pub(super) fn decode(
     if !is_reject(&line) {
         return one(Ok(Fields::Named(&line)));
     }
+    let values = values_of(&line);
     let mut members = Members::new();
     if let Some(record) = value_of(&line, "record") {
         let shift = record.as_ptr() as usize - text.as_ptr() as usize;
         return match object::members(record, limits, &mut members) {
-            Ok(()) => one(Ok(Fields::Named(&members))),
+            Ok(()) => hand_out(&members, values, one),
             Err(error) => one(Err(error.kind.at(text.as_bytes(), shift + error.offset))),
         };
     }
@@ -79,7 +129,7 @@ pub(super) fn decode(
     let mut members = Members::new();
     match text_of(&raw).and_then(|raw| object::members(raw, limits, &mut members)) {
         Ok(()) if is_reject(&members) => one(Err(unmended())),
-        Ok(()) => one(Ok(Fields::Named(&members))),
+        Ok(()) => hand_out(&members, values, one),
         Err(error) => one(Err(error)),
     }
 }

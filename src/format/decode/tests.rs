@@ -33,6 +33,7 @@ fn decoded_block(format: &Format, header: &[&str], block: &Block) -> Vec<String>
             Ok(Fields::Positional(values)) => {
                 values.iter().map(|value| value.unwrap_or("~")).collect::<Vec<_>>().join("|")
             }
+            Ok(Fields::Mended(members)) => format!("{members:?}"),
             Err(error) => format!("{}:{} {}", error.line, error.column, error.kind),
         });
     });
@@ -164,6 +165,7 @@ fn limits_and_the_rule_for_nul_are_the_callers() {
             seen.push(match fields {
                 Ok(Fields::Named(members)) => format!("{members:?}"),
                 Ok(Fields::Positional(values)) => format!("{values:?}"),
+                Ok(Fields::Mended(members)) => format!("{members:?}"),
                 Err(error) => error.kind.to_string(),
             });
         });
@@ -344,6 +346,15 @@ fn rejects_are_mended_records() {
         (r#"{"dbload_reject":1,"record":null,"raw":null}"#, NOT_HELD),
         (r#"{"dbload_reject":1,"record":[1]}"#, "0:29 expected a JSON object, found an array"),
         (r#"{"a":1}"#, "a=1"),
+        (
+            r#"{"dbload_reject":1,"values":"text","record":{"a":"1","b":"\n\"","c":null,"d":[1],"e":"\ud800"}}"#,
+            r#"[("a", Text("1")), ("b", Text("\n\"")), ("c", Null), ("d", Json("[1]")), ("e", Json("\"\\ud800\""))]"#,
+        ),
+        (
+            r#"{"dbload_reject":1,"values":"text","record":null,"raw":"{\"a\":\"1\"}"}"#,
+            r#"[("a", Text("1"))]"#,
+        ),
+        (r#"{"dbload_reject":1,"values":null,"record":{"a":"1"}}"#, r#"a="1""#),
         (r#"{"dbload_reject":"#, "0:17 malformed JSON: the record ends where a value must stand"),
     ];
     for (line, expected) in lines {

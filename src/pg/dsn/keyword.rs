@@ -27,6 +27,20 @@ pub(super) fn parse(text: &str, words: &mut Words) -> Result<(), DsnError> {
     Ok(())
 }
 
+/// The same text without the password; nothing of a text that cannot be read.
+pub(super) fn without_password(text: &str, is_password: &dyn Fn(&str) -> bool) -> String {
+    let mut shown = Vec::new();
+    let mut rest = text.trim();
+    while let Some((name, after)) = rest.split_once('=') {
+        let Ok((_, _, behind)) = value(after.trim_start()) else { return String::new() };
+        if !is_password(name.trim_end()) {
+            shown.push(rest[..rest.len() - behind.len()].trim_end());
+        }
+        rest = behind.trim_start();
+    }
+    shown.join(" ")
+}
+
 /// One value, whether it was quoted, and what follows it.
 fn value(text: &str) -> Result<(String, bool, &str), DsnError> {
     let quoted = text.starts_with('\'');

@@ -12,6 +12,7 @@ mod error;
 mod keyword;
 mod params;
 mod passfile;
+mod shown;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::DsnError;
+pub use shown::without_password;
 pub use surroundings::{Lookup, from_env};
 
 use crate::secret::Secret;

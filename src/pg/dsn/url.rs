@@ -70,6 +70,28 @@ pub(super) fn parse(rest: &str, words: &mut Words) -> Result<(), DsnError> {
     }
 }
 
+/// The same text without the password, wherever it stands.
+pub(super) fn without_password(rest: &str, is_password: &dyn Fn(&str) -> bool) -> String {
+    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(authority_end);
+    let mut shown = match authority.rsplit_once('@') {
+        Some((user, hosts)) => format!("{}@{hosts}", user.split_once(':').map_or(user, |(user, _)| user)),
+        None => authority.to_owned(),
+    };
+    let Some((path, query)) = tail.split_once('?') else { return shown + tail };
+    shown.push_str(path);
+    let is_shown = |pair: &&str| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        decode(name, "the name of a parameter").is_ok_and(|name| !is_password(&name))
+    };
+    let pairs: Vec<&str> = query.split('&').filter(is_shown).collect();
+    if !pairs.is_empty() {
+        shown.push('?');
+        shown.push_str(&pairs.join("&"));
+    }
+    shown
+}
+
 fn user_information(text: &str, words: &mut Words) -> Result<(), DsnError> {
     let (user, password) = match text.split_once(':') {
         Some((user, password)) => (user, Some(password)),

@@ -136,6 +136,7 @@ fn judge(
             assert_eq!((*wanted, *found), (width, expected.len()));
             assert_ne!(width, expected.len());
         }
+        Ok(Fields::Mended(_)) => unreachable!("no reject"),
         Err(error) => panic!("refused {raw:?}: {error}"),
     }
 }

@@ -1,10 +1,10 @@
 //! Reject files: the original of a record, read back from the reject that shows it, is the record.
 
-use dbload::format::{DecodeLimits, Dialect, Fields, Format, Layout, decode_block};
-use dbload::map::{Original, original};
+use dbload::format::{DecodeLimits, Dialect, Fields, Format, Layout, MendedValue, Values, decode_block};
+use dbload::map::{Kept, original};
 use dbload::record::Block;
 
-use super::{Dials, csv, oracle, split};
+use super::{Dials, csv, split};
 
 /// Fields of a record by name: the text of a CSV field, the JSON of a member.
 type Shown = Vec<(String, Option<String>)>;
@@ -27,19 +27,17 @@ pub fn run(data: &[u8]) {
         let layout = Layout { format: format.clone(), header: header.clone(), constants: Vec::new() };
         let kept = original(&DecodeLimits::default(), &layout, &block, i);
         let fields = decoded(&format, &header, &block, i);
-        match (&kept, fields) {
-            (Original::Record(record), Some(fields)) => {
-                let line = format!("{{\"dbload_reject\":1,\"record\":{record},\"raw\":null}}");
+        assert_eq!(kept.values == Values::Text, matches!(format, Format::Csv(_)));
+        match (&kept.kept, fields) {
+            (Kept::Record(record), Some(fields)) => {
+                let values = if kept.values == Values::Text { "\"values\":\"text\"," } else { "" };
+                let line = format!("{{\"dbload_reject\":1,{values}\"record\":{record},\"raw\":null}}");
                 let rejects = split::block(&Format::Rejects, line.as_bytes(), 0).expect("a line");
                 assert_eq!(rejects.spans.len(), 1, "one line: {line:?}");
                 let mut again = decoded(&Format::Rejects, &[], &rejects, 0)
                     .unwrap_or_else(|| panic!("the reject is refused: {line:?}"));
                 let mut fields = fields;
                 if matches!(format, Format::Csv(_)) {
-                    // A record of CSV becomes strings and nulls, by name.
-                    again
-                        .iter_mut()
-                        .for_each(|(_, value)| *value = value.as_deref().and_then(oracle::string));
                     again.sort();
                     fields.sort();
                 }
@@ -53,7 +51,7 @@ pub fn run(data: &[u8]) {
                 flat(&mut again);
                 assert_eq!(again, fields, "{line:?}");
             }
-            (Original::Record(record), None) => panic!("a record of what cannot be decoded: {record:?}"),
+            (Kept::Record(record), None) => panic!("a record of what cannot be decoded: {record:?}"),
             (_, Some(_)) => panic!("a record that was split is shown by its fields: {kept:?}"),
             (_, None) => {}
         }
@@ -74,6 +72,14 @@ fn decoded(format: &Format, header: &[String], block: &Block, i: usize) -> Optio
         shown = match fields {
             Ok(Fields::Named(members)) => {
                 Some(members.iter().map(|(n, v)| (n.to_string(), Some((*v).to_owned()))).collect())
+            }
+            Ok(Fields::Mended(members)) => {
+                let text = |value: &MendedValue<'_>| match value {
+                    MendedValue::Null => None,
+                    MendedValue::Text(text) => Some(text.to_string()),
+                    MendedValue::Json(raw) => panic!("nothing was mended: {raw}"),
+                };
+                Some(members.iter().map(|(n, v)| (n.to_string(), text(v))).collect())
             }
             Ok(Fields::Positional(values)) => {
                 Some(header.iter().zip(values).map(|(n, v)| (n.clone(), v.map(str::to_owned))).collect())

@@ -35,6 +35,7 @@ pub fn run(data: &[u8]) {
         version: REPORT_VERSION,
         run: run.clone(),
         table: table.clone(),
+        table_sql: table.clone(),
         database: database.clone(),
         mode: "upsert",
         guarantee: Guarantee::ExactlyOnce,
@@ -52,6 +53,8 @@ pub fn run(data: &[u8]) {
         }],
         rejects: Rejects {
             file: Some(name.clone()),
+            is_file: true,
+            longest_bytes: 0,
             reasons: vec![Reason {
                 sqlstate: sqlstate.clone(),
                 column: Some(column.clone()),

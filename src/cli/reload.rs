@@ -1,0 +1,150 @@
+//! The command that loads a reject file as the load that rejected its records would have loaded them: same table, key, mode
+//! and rules for values. What says how the sources were written is left out, since the file is dbload's own.
+
+use dbload::map::Extra;
+use dbload::pg::dsn::without_password;
+use dbload::report::Report;
+
+use super::args::{LoadArgs, MappingArgs, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
+use super::terminal::{shell_value, shell_word};
+
+/// Longest record by default.
+const RECORD_BYTES: u64 = 8 << 20;
+
+/// Defaults of flags that are always there.
+const FIELDS: usize = 10_000;
+const DEPTH: usize = 1_000;
+
+/// Variables that say how other sources are written, or what to do about other runs.
+const NOT_OF_REJECTS: [&str; 14] = [
+    "DBLOAD_FORMAT",
+    "DBLOAD_COMPRESSION",
+    "DBLOAD_RECORDS",
+    "DBLOAD_ENCODING",
+    "DBLOAD_SKIP_RECORDS",
+    "DBLOAD_LOAD_ID",
+    "DBLOAD_RESTART",
+    "DBLOAD_TAKE_OVER",
+    "DBLOAD_URLS",
+    "DBLOAD_EACH",
+    "DBLOAD_EACH_FIELDS",
+    "DBLOAD_PAGINATE",
+    "DBLOAD_BODY",
+    "DBLOAD_DRY_RUN",
+];
+
+/// A command, and what it does not say.
+pub(crate) struct Reload {
+    /// The command, for a shell.
+    pub(crate) command: String,
+    /// Its connection string is without the password.
+    pub(crate) lacks_password: bool,
+}
+
+/// The command that loads this reject file.
+pub(crate) fn reload(args: &LoadArgs, report: &Report, file: &str) -> Reload {
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let unset: Vec<_> =
+        NOT_OF_REJECTS.iter().filter(|name| set(name)).map(|name| format!("-u {name} ")).collect();
+    let env = if unset.is_empty() { String::new() } else { format!("env {}", unset.concat()) };
+    let mut words = format!("{env}dbload {} --table {}", file_word(file), shell_word(&report.table_sql));
+    let lacks_password = target(&mut words, &args.target);
+    mapping(&mut words, &args.mapping);
+    reading(&mut words, &args.reading, report.rejects.longest_bytes);
+    if args.runs.no_ledger {
+        words.push_str(" --no-ledger");
+    }
+    match args.resources.pooler {
+        PoolerArg::Auto => {}
+        PoolerArg::None => words.push_str(" --pooler none"),
+        PoolerArg::Transaction => words.push_str(" --pooler transaction"),
+    }
+    Reload { command: words, lacks_password }
+}
+
+/// True if a password was left out.
+fn target(words: &mut String, args: &TargetArgs) -> bool {
+    let TargetArgs { dsn, table: _, key, mode, newer_by, fix_sequences, dry_run: _ } = args;
+    if let Some(key) = key {
+        flag(words, "key", &key.join(","));
+    }
+    if let Some(mode) = mode {
+        flag(words, "mode", dbload::schema::Mode::from(*mode).name());
+    }
+    if let Some(column) = newer_by {
+        flag(words, "newer-by", column);
+    }
+    if *fix_sequences {
+        words.push_str(" --fix-sequences");
+    }
+    // What a variable says it says again.
+    let Some(dsn) = dsn.as_ref().filter(|dsn| std::env::var("DBLOAD_DSN").ok().as_ref() != Some(dsn)) else {
+        return false;
+    };
+    let (shown, lacks_password) = without_password(dsn);
+    flag(words, "dsn", &shown);
+    lacks_password
+}
+
+fn mapping(words: &mut String, args: &MappingArgs) {
+    let MappingArgs { extra, on_nul, timezone, datestyle } = args;
+    match extra {
+        Extra::Refuse => {}
+        Extra::Ignore => flag(words, "extra", "ignore"),
+        Extra::Jsonb(column) => flag(words, "extra", &format!("jsonb:{column}")),
+    }
+    match on_nul {
+        OnNulArg::Reject => {}
+        OnNulArg::Strip => flag(words, "on-nul", "strip"),
+        OnNulArg::Replace => flag(words, "on-nul", "replace"),
+    }
+    if timezone != "UTC" {
+        flag(words, "timezone", timezone);
+    }
+    if datestyle != "YMD" {
+        flag(words, "datestyle", datestyle);
+    }
+}
+
+fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
+    let ReadingArgs {
+        max_fields,
+        max_depth,
+        max_record_bytes,
+        // How the sources were written, and how much they may hold.
+        format: _,
+        compression: _,
+        records: _,
+        delimiter: _,
+        quote: _,
+        columns: _,
+        skip_lines: _,
+        null_as: _,
+        max_header_bytes: _,
+        max_decompressed_bytes: _,
+        max_ratio: _,
+        encoding: _,
+    } = args;
+    if *max_fields != FIELDS {
+        flag(words, "max-fields", &max_fields.to_string());
+    }
+    if *max_depth != DEPTH {
+        flag(words, "max-depth", &max_depth.to_string());
+    }
+    // A reject is longer than its record: escapes, and the reason.
+    let of_variable = max_record_bytes.filter(|_| std::env::var_os("DBLOAD_MAX_RECORD_BYTES").is_some());
+    if longest_bytes > of_variable.unwrap_or(RECORD_BYTES) {
+        flag(words, "max-record-bytes", &format!("{}MiB", longest_bytes.div_ceil(1 << 20)));
+    }
+}
+
+fn flag(words: &mut String, name: &str, value: &str) {
+    // What begins with a dash is no value unless it is joined to its flag.
+    let joint = if value.starts_with('-') { '=' } else { ' ' };
+    words.push_str(&format!(" --{name}{joint}{}", shell_value(value)));
+}
+
+/// The file as a source: never a subcommand, a flag or a word that is kept for one.
+fn file_word(file: &str) -> String {
+    if file.contains(['/', '.']) { shell_word(file) } else { shell_word(&format!("./{file}")) }
+}
