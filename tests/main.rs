@@ -22,6 +22,7 @@ mod bottleneck;
 mod cli;
 mod conformance;
 mod direct;
+mod equality;
 mod equivalence;
 mod exactness;
 mod faults;

@@ -131,6 +131,7 @@ fn table() -> Table {
         relfilenode: 1,
         columns_version: String::new(),
         relation: Relation::Table,
+        has_children: false,
         columns: COLUMNS.into_iter().map(column).collect(),
         unique: Vec::new(),
         has_checks: false,

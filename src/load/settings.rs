@@ -13,8 +13,8 @@ use crate::write::Staging;
 
 use super::error::LoadError;
 
-/// The same words are the same load: what they leave out does not count, so that it is found again even where the
-/// table has gone meanwhile.
+/// The same words are the same load: what they leave out does not count, so that it is found again even where
+/// the table has gone meanwhile.
 pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
     let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
@@ -33,8 +33,9 @@ pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError
 
 /// Parser and mapping, as a resume must share them.
 ///
-/// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
-/// are, or where they go. Those that do are set below; the reason for the others stands beside them.
+/// Every option is named: a new one does not compile before it is said here whether it changes what a
+/// source's records are, or where they go. Those that do are set below; the reason for the others stands
+/// beside them.
 pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     let Job {
         // The identity of the load, or of the place that its ledger is in.
@@ -66,7 +67,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         .key
         .columns
         .iter()
-        .filter(|&&c| plan.table.columns[c].is_hashable())
+        .filter(|&&c| plan.table.is_hashable(plan.key.index, c))
         .map(|&c| plan.table.columns[c].name.raw())
         .collect();
     let value = |text: String| serde_json::Value::from(text);

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline::{self, End, Ran};
+use crate::plan::Refusal;
 use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
@@ -63,8 +64,8 @@ pub struct Example {
 }
 
 impl Verification {
-    /// All sources were read, and the table holds what they say, record by record, but for records that cannot be
-    /// compared.
+    /// All sources were read, and the table holds what they say, record by record, but for records that
+    /// cannot be compared.
     #[must_use]
     pub const fn holds(&self) -> bool {
         self.different == 0 && self.missing == 0 && self.failed.is_empty()
@@ -95,8 +96,8 @@ async fn place(
 ///
 /// # Errors
 ///
-/// Whatever would keep a load from beginning or its pipeline from ending, and [`LoadError::Stopped`]: what was compared
-/// up to then says nothing about the rest.
+/// Whatever would keep a load from beginning or its pipeline from ending, and [`LoadError::Stopped`]: what
+/// was compared up to then says nothing about the rest.
 pub async fn verify(
     job: &Job,
     listener: Listener<'_>,
@@ -106,6 +107,18 @@ pub async fn verify(
         prepared = prepare(job, Act::Verify, listener) => prepared?,
         () = stop.cancelled() => return Err(LoadError::Stopped),
     };
+    let plan = &prepared.plan;
+    if let Some(key) = plan.key.index.map(|key| &plan.table.unique[key]).filter(|key| key.is_opaque()) {
+        return Err(Refusal::new(
+            format!(
+                "the key's index {:?} of table {} has an operator class with an equality of its own: records cannot be gathered by it, \
+                 to be compared",
+                key.name, plan.table.name
+            ),
+            "compare by queries, or by a key whose index has its type's own operator class",
+        )
+        .into());
+    }
     let ran = pipeline::run(job, &mut prepared, listener, stop).await?;
     if ran.end != End::Finished {
         return Err(LoadError::Stopped);

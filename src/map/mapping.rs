@@ -1,7 +1,7 @@
 //! The mapping of one run: fields to slots, slots to columns, the key, the rule for fields without a column.
 //!
-//! A *slot* is a writable column of the target in catalog order. Staging has one column a slot, so that a field
-//! which turns up late in a JSON source still has its place.
+//! A *slot* is a writable column of the target in catalog order. Staging has one column a slot, so that a
+//! field which turns up late in a JSON source still has its place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -132,6 +132,16 @@ impl Mapping {
             limits: DecodeLimits::default(),
             active: RwLock::new(Arc::from([])),
         }
+    }
+
+    /// The key is told apart by this index: of its columns those alone are hashed whose equality is that of
+    /// their texts.
+    #[must_use]
+    pub fn told_by(mut self, index: Option<usize>) -> Self {
+        let (table, slots) = (&self.table, &self.slots);
+        self.hashed.retain(|&slot| table.is_hashable(index, slots[slot]));
+        self.neighbour_bits = neighbour_bits(self.key.len(), self.hashed.len());
+        self
     }
 
     /// Where a field of this name goes.

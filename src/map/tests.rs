@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::format::{Dialect, Format, Layout, Limits, Splitter};
 use crate::record::{Block, Position};
-use crate::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
+use crate::schema::{Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
 
 use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
 
@@ -43,11 +43,14 @@ fn table() -> Arc<Table> {
         oid: 1,
         relfilenode: 1,
         relation: Relation::Table,
+        has_children: false,
         columns,
         unique: vec![UniqueIndex {
             name: "t_pkey".to_owned(),
             columns: vec![0],
-            equality: vec!["=".to_owned()],
+            equality: vec![Equality::plain()],
+            of_part: false,
+            constraint: Some("t_pkey".to_owned()),
             primary: true,
             nulls_not_distinct: false,
             unusable: None,
@@ -156,7 +159,8 @@ fn equal_keys_have_one_partition_however_they_are_written() {
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
 }
 
-/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their keys have.
+/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their
+/// keys have.
 fn shares(key: &[(&str, PgType)], lines: impl Iterator<Item = String>) -> ([usize; 2], usize) {
     let columns: Vec<Column> = key.iter().map(|(name, ty)| column(name, ty.clone())).collect();
     let table = Table { columns, ..Table::clone(&table()) };

@@ -1,16 +1,16 @@
 //! The catalog: what the target is, read once before the first row, through a session's text protocol.
 //!
-//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in a way that
-//! all of them answer. Judging what was read is `write::plan`'s and the wiring's.
+//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in
+//! a way that all of them answer. Judging what was read is `write::plan`'s and the wiring's.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::schema::{Column, Identity, PgType, Relation, Table, UniqueIndex, Unusable};
+use crate::schema::{Column, Identity, PgType, Relation, Table};
 
-use super::constraints;
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
+use super::{constraints, indexes};
 use crate::schema::{Ident, IdentError, TableName, literal};
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
@@ -52,19 +52,24 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (schema, table) = (row.text()?, row.text()?);
     let qualified = TableName { schema: Some(Ident::new(schema)?), name: Ident::new(table)? };
     let kind = row.text()?;
+    let refused = |what| CatalogError::NotATable { name: qualified.to_string(), what };
     let relation = match kind.as_str() {
         "r" => Relation::Table,
         "p" => Relation::Partitioned,
-        other => {
-            return Err(CatalogError::NotATable { name: qualified.to_string(), what: kind_words(other) });
-        }
+        other => return Err(refused(kind_words(other))),
     };
     let relfilenode = row.number()?;
+    if row.text()? == "t" {
+        return Err(refused("a temporary table: what is loaded into it is gone when its session ends"));
+    }
     if row.flag() {
-        return Err(CatalogError::NotATable {
-            name: qualified.to_string(),
-            what: "a table with rewrite rules",
-        });
+        return Err(refused(
+            "a table with a foreign table among its partitions or children: what is written there does not commit with the load",
+        ));
+    }
+    let has_children = row.flag();
+    if row.flag() {
+        return Err(refused("a table with rewrite rules"));
     }
     let mut flag = || row.flag();
     let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
@@ -72,7 +77,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (no_pages, counts_rows) = (flag(), flag());
     let columns_version = row.text()?;
     let details = session.run(&detail_queries(oid, checks, fks)).await?;
-    let [columns, types, indexes, judges @ ..] = details.as_slice() else {
+    let [columns, types, uniques, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
     };
     let none = Outcome::default();
@@ -84,7 +89,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         types.read_attributes(session.run(&attributes_query(oid)).await?.first())?;
     }
     let columns = read_columns(columns, &types)?;
-    let unique = read_indexes(indexes, &columns)?;
+    let unique = indexes::read_indexes(uniques, &columns)?;
     let (own_checks, own_fks) =
         (constraints::read_checks(judged, &columns)?, constraints::read_foreign_keys(referring, &columns)?);
     let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
@@ -96,6 +101,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         counts_rows,
         columns_version,
         relation,
+        has_children,
         has_generated: columns.iter().any(|c| c.generated),
         columns,
         unique,
@@ -124,31 +130,39 @@ fn kind_words(kind: &str) -> &'static str {
     }
 }
 
-/// One row: the relation and the facts that decide paths. Partitions count with their parent.
+/// One row: the relation and the facts that decide paths. Partitions and children count with their parent. A
+/// trigger that is enabled for replicas alone counts as any other: what the session's role fires is the
+/// server's to say.
 fn head_query(name: &TableName) -> String {
     format!(
-        "WITH target AS (SELECT pg_catalog.to_regclass({})::oid AS oid), \
-         tree AS (SELECT oid FROM target UNION SELECT relid FROM target, pg_catalog.pg_partition_tree(oid)) \
-         SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, \
+        "WITH RECURSIVE target AS (SELECT pg_catalog.to_regclass({})::oid AS oid), {}, \
+         above(oid) AS (SELECT oid FROM tree UNION SELECT h.inhparent FROM above JOIN pg_catalog.pg_inherits h ON h.inhrelid = above.oid) \
+         SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, \
+           EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class p ON p.oid = tree.oid WHERE p.relkind = 'f'), \
+           c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid), \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'), \
-           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'c'), \
+           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'c') \
+             OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_attribute p ON p.attrelid = tree.oid AND p.attnotnull AND NOT p.attisdropped \
+                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = p.attname AND NOT a.attnotnull), \
            EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'f'), \
            EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid \
-                    WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM tree)), \
+                    WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM above)), \
            EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'x'), \
            EXISTS (SELECT FROM pg_catalog.pg_index i JOIN tree ON tree.oid = i.indrelid \
                     WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL), \
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
-                    WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3), \
+                    WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 3 = 3), \
            EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
-                    WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 1 = 1), \
+                    WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 1 = 1), \
            pg_catalog.row_security_active(c.oid), \
-           c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0, \
+           c.relkind = 'r' AND NOT c.relhassubclass AND pg_catalog.pg_relation_size(c.oid) = 0, \
            c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool \
              AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         literal(&name.to_string()),
+        // A view has no tree, but is to be named for what it is.
+        indexes::tree("SELECT oid FROM target"),
         columns_version("c.oid"),
     )
 }
@@ -159,6 +173,16 @@ pub fn columns_version(relation: impl fmt::Display) -> String {
     format!(
         "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(a.xmin::text::bigint)) \
          FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relation} AND a.attnum > 0"
+    )
+}
+
+/// How many rows this transaction has inserted into what inherits from a table.
+#[must_use]
+pub fn rows_inserted_below(oid: u32) -> String {
+    format!(
+        "WITH RECURSIVE {} SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_inserted(tree.oid)), 0) \
+         FROM tree WHERE tree.oid <> {oid}",
+        indexes::tree(&format!("SELECT {oid}::pg_catalog.oid"))
     )
 }
 
@@ -185,8 +209,8 @@ fn attributes_query(oid: u32) -> String {
     )
 }
 
-/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
-/// takes milliseconds to plan that.
+/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by
+/// column: a new session takes milliseconds to plan that.
 fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     let closure = reached_types(oid);
     let mut sql = format!(
@@ -195,7 +219,7 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
            pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_class'::pg_catalog.regclass), \
            a.attidentity, a.attgenerated <> '', \
            coalesce(o.collisdeterministic, true), \
-           CASE WHEN o.oid IS NOT NULL AND a.attcollation <> t.typcollation \
+           CASE WHEN o.oid IS NOT NULL AND a.attcollation <> coalesce(b.collation, t.typcollation) \
                 THEN pg_catalog.quote_ident(x.nspname) || '.' || pg_catalog.quote_ident(o.collname) END, \
            pg_catalog.has_column_privilege({oid}, a.attnum, 'INSERT'), \
            pg_catalog.has_column_privilege({oid}, a.attnum, 'UPDATE'), \
@@ -208,24 +232,14 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
              SELECT t.typbasetype, t.typtypmod, 1 WHERE t.typtype = 'd' \
              UNION ALL SELECT u.typbasetype, CASE WHEN up.typmod = -1 THEN u.typtypmod ELSE up.typmod END, up.level + 1 \
                FROM up JOIN pg_catalog.pg_type u ON u.oid = up.oid WHERE u.typtype = 'd') \
-           SELECT pg_catalog.format_type(up.oid, up.typmod) AS name FROM up ORDER BY level DESC LIMIT 1) b ON true \
+           SELECT pg_catalog.format_type(up.oid, up.typmod) AS name, \
+              (SELECT u.typcollation FROM pg_catalog.pg_type u WHERE u.oid = up.oid) AS collation \
+             FROM up ORDER BY level DESC LIMIT 1) b ON true \
          WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;\n\
          {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory \
          FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid;\n\
-         SELECT ic.relname, i.indisprimary, i.indisvalid, i.indpred IS NOT NULL, i.indexprs IS NOT NULL, \
-           NOT i.indimmediate, coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), \
-           i.indisexclusion, \
-           (SELECT pg_catalog.string_agg(i.indkey[k]::text, ' ' ORDER BY k) FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k), \
-           (SELECT pg_catalog.string_agg(coalesce((SELECT 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || p.oprname || ')' \
-                     FROM pg_catalog.pg_opclass oc \
-                     JOIN pg_catalog.pg_amop m ON m.amopfamily = oc.opcfamily AND m.amoplefttype = oc.opcintype \
-                      AND m.amoprighttype = oc.opcintype AND m.amopstrategy = 3 \
-                     JOIN pg_catalog.pg_operator p ON p.oid = m.amopopr \
-                     JOIN pg_catalog.pg_namespace n ON n.oid = p.oprnamespace \
-                    WHERE oc.oid = i.indclass[k] AND oc.opcmethod = 403), 'OPERATOR(pg_catalog.=)'), ' ' ORDER BY k) \
-              FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k) \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
-         WHERE i.indrelid = {oid} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname"
+         {}",
+        indexes::indexes_query(oid)
     );
     if checks {
         sql += ";\n";
@@ -302,43 +316,6 @@ const fn equal_is_alike(type_oid: u32, typmod: i32, deterministic: bool) -> bool
         1700 => typmod != -1,
         _ => false,
     }
-}
-
-fn read_indexes(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<UniqueIndex>, CatalogError> {
-    outcome
-        .rows
-        .iter()
-        .map(|row| {
-            let mut row = Row(row.iter());
-            let name = row.text()?;
-            let primary = row.flag();
-            let valid = row.flag();
-            let (partial, expression, deferrable) = (row.flag(), row.flag(), row.flag());
-            let nulls_not_distinct = row.flag();
-            let temporal = row.flag();
-            let numbers = row.text()?;
-            let operators = row.text()?;
-            let ordinals: Vec<usize> =
-                numbers.split(' ').filter_map(|n| ordinal(columns, n.parse().ok()?)).collect();
-            let unusable = [
-                (expression, Unusable::Expression),
-                (partial, Unusable::Partial),
-                (temporal, Unusable::Temporal),
-                (deferrable, Unusable::Deferrable),
-                (!valid, Unusable::Invalid),
-            ]
-            .into_iter()
-            .find_map(|(holds, why)| holds.then_some(why));
-            Ok(UniqueIndex {
-                name,
-                columns: if expression { Vec::new() } else { ordinals },
-                equality: operators.split(' ').map(ToOwned::to_owned).collect(),
-                primary,
-                nulls_not_distinct,
-                unusable,
-            })
-        })
-        .collect()
 }
 
 pub(super) fn ordinal(columns: &[(i32, Column)], number: i32) -> Option<usize> {

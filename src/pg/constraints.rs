@@ -13,15 +13,20 @@ pub(super) fn checks_query(oid: u32) -> String {
     )
 }
 
-/// Foreign keys of a table, a row a column. (A partitioned parent has one more for each partition, with the same columns.)
+/// Foreign keys of a table, a row a column. The parent's collation is what counts, where the two differ. (A
+/// partitioned parent has one more for each partition, with the same columns.)
 pub(super) fn foreign_keys_query(oid: u32) -> String {
     format!(
         "SELECT k.oid, pg_catalog.quote_ident(pn.nspname) || '.' || pg_catalog.quote_ident(p.relname), k.conkey[i], \
-           pg_catalog.quote_ident(a.attname), 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' \
+           pg_catalog.quote_ident(a.attname) || coalesce((SELECT ' COLLATE ' || pg_catalog.quote_ident(xn.nspname) || '.' \
+                || pg_catalog.quote_ident(x.collname) FROM pg_catalog.pg_collation x \
+              JOIN pg_catalog.pg_namespace xn ON xn.oid = x.collnamespace WHERE x.oid = a.attcollation AND f.attcollation <> x.oid), ''), \
+           'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' \
          FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class p ON p.oid = k.confrelid \
          JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace \
          CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) i \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = k.confkey[i] \
+         JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[i] \
          JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[i] \
          JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
          WHERE k.conrelid = {oid} AND k.contype = 'f' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint up \

@@ -21,6 +21,15 @@ pub fn new_table(
     key: Option<&[String]>,
     extra: Option<&str>,
 ) -> Result<NewTable, Refusal> {
+    if name.schema.as_ref().is_some_and(|schema| schema.raw().starts_with("pg_temp")) {
+        return Err(Refusal::new(
+            format!(
+                "{} would be a temporary table: what is loaded into it is gone when its session ends",
+                name.plain()
+            ),
+            "name a schema of your own",
+        ));
+    }
     if columns.is_empty() {
         return Err(Refusal::new(
             format!(

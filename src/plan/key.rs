@@ -1,7 +1,7 @@
 //! The key and the mode: what the user said, else the table's primary key, else none.
 
 use crate::map::Mapping;
-use crate::schema::{Mode, Table, UniqueIndex};
+use crate::schema::{Mode, Table, UniqueIndex, Unusable};
 
 use super::{Refusal, Wishes};
 
@@ -46,7 +46,7 @@ pub fn choose_key(
                 ));
                 return Ok((Mode::Append, Key::default()));
             }
-            Ok((mode.unwrap_or(Mode::Upsert), key_of(table, index)))
+            Ok((mode.unwrap_or(Mode::Upsert), key_of(table, index)?))
         }
         (None, None) => Ok((Mode::Append, Key::default())),
         (None, Some(mode)) => Err(Refusal::new(
@@ -71,9 +71,25 @@ fn lacks_all(table: &Table, unique: &UniqueIndex, fields: &[&str]) -> bool {
         })
 }
 
-fn key_of(table: &Table, index: usize) -> Key {
+/// ON CONFLICT can mean this index alone, or at least none that is deferrable.
+fn is_told_apart(table: &Table, index: usize) -> bool {
+    table.unique[index].constraint.is_some()
+        || !table.rivals(index).iter().any(|rival| rival.unusable == Some(Unusable::Deferrable))
+}
+
+fn key_of(table: &Table, index: usize) -> Result<Key, Refusal> {
     let unique = &table.unique[index];
-    Key { columns: unique.columns.clone(), index: Some(index), null_keys: unique.nulls_not_distinct }
+    if !is_told_apart(table, index) {
+        return Err(Refusal::new(
+            format!(
+                "unique index {:?} of table {} cannot be the key of an upsert: a deferrable constraint has the same columns, and the server \
+                 cannot tell the two apart",
+                unique.name, table.name
+            ),
+            "make the index a constraint (ALTER TABLE .. ADD UNIQUE USING INDEX ..), or drop the deferrable one",
+        ));
+    }
+    Ok(Key { columns: unique.columns.clone(), index: Some(index), null_keys: unique.nulls_not_distinct })
 }
 
 fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
@@ -92,19 +108,24 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
         columns.push(column);
     }
     let same = |index: &&UniqueIndex| {
-        index.columns.len() == columns.len() && columns.iter().all(|c| index.columns.contains(c))
+        !index.of_part
+            && index.columns.len() == columns.len()
+            && columns.iter().all(|c| index.columns.contains(c))
     };
-    if let Some(index) = table.unique.iter().position(|i| same(&i) && i.unusable.is_none()) {
-        return Ok(key_of(table, index));
+    // Of several the one that compares as the columns do, unless that cannot be told from the others.
+    let usable = |index: &&UniqueIndex| same(index) && index.unusable.is_none();
+    let ordinals = |plain: bool| {
+        let index = table.unique.iter().enumerate().filter(move |(_, i)| usable(i) && i.is_plain() == plain);
+        index.map(|(ordinal, _)| ordinal)
+    };
+    let candidates: Vec<usize> = ordinals(true).chain(ordinals(false)).collect();
+    if let Some(&index) = candidates.iter().find(|&&i| is_told_apart(table, i)).or(candidates.first()) {
+        return key_of(table, index);
     }
     if let Some(index) = table.unique.iter().find(same) {
-        return Err(unusable(
-            table,
-            index,
-            index.unusable.map_or("cannot be used", super::super::schema::Unusable::words),
-        ));
+        return Err(unusable(table, index, index.unusable.map_or("cannot be used", Unusable::words)));
     }
-    let expression = table.unique.iter().find(|index| index.columns.is_empty());
+    let expression = table.unique.iter().find(|index| !index.of_part && index.columns.is_empty());
     if let Some(index) = expression {
         return Err(unusable(table, index, "indexes an expression"));
     }

@@ -1,6 +1,8 @@
-//! The plan: every decision that is taken before the first row, and what of the user's wishes must be refused.
+//! The plan: every decision that is taken before the first row, and what of the user's wishes must be
+//! refused.
 //!
-//! Pure: from the catalog's description of the table, a sample of the sources and the job's wishes. `--dry-run` shows it.
+//! Pure: from the catalog's description of the table, a sample of the sources and the job's wishes.
+//! `--dry-run` shows it.
 
 mod create;
 mod key;
@@ -10,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
-use crate::schema::{Mode, Paths, Table};
+use crate::schema::{Mode, Paths, Table, UniqueIndex};
 
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
@@ -115,7 +117,8 @@ impl Plan {
             self.key.null_keys,
             self.extra.clone(),
             self.partitioner,
-        );
+        )
+        .told_by(self.key.index);
         let slots: Vec<usize> = self
             .fields
             .iter()
@@ -228,6 +231,19 @@ fn match_fields(
     Ok((all, matches))
 }
 
+/// Whether a unique index may refuse one of two records. Not where no record has any of its columns, and one
+/// of them is drawn anew for each; a default that is the same each time ties the records that lack the column
+/// together, and so does a generated column.
+fn may_tie(table: &Table, index: &UniqueIndex, fields: &[&str]) -> bool {
+    let is_given = |c: usize| {
+        table.columns[c].generated
+            || fields.iter().any(|field| Mapping::column_of(table, field).is_some_and(|found| found == c))
+    };
+    index.is_opaque()
+        || index.columns.iter().any(|&c| is_given(c))
+        || !index.columns.iter().any(|&c| table.columns[c].is_drawn())
+}
+
 /// How records find their partition, and why there may be one only.
 fn partitioning(
     table: &Table,
@@ -236,19 +252,13 @@ fn partitioning(
     fields: &[&str],
     wishes: &Wishes<'_>,
 ) -> (Partitioning, Option<&'static str>) {
-    let hashed = key.columns.iter().any(|&c| table.columns[c].is_hashable());
-    let written = |column: usize| {
-        let column = &table.columns[column];
-        !column.has_default() || fields.iter().any(|field| *field == column.name.raw())
-    };
-    let other_unique = table.unique.iter().enumerate().any(|(i, index)| {
-        Some(i) != key.index && (index.columns.is_empty() || index.columns.iter().any(|&c| written(c)))
-    });
+    let hashed = key.columns.iter().any(|&c| table.is_hashable(key.index, c));
+    let ties = table.ties(key.index).into_iter().any(|index| may_tie(table, &table.unique[index], fields));
     let reason = if table.references_itself {
         Some("the table refers to itself")
     } else if table.has_exclusions {
         Some("an exclusion constraint ties records together")
-    } else if other_unique {
+    } else if ties {
         Some("a unique index besides the key ties records together")
     } else if table.has_before_row_triggers && !key.columns.is_empty() {
         Some("a BEFORE trigger may rewrite the key")

@@ -12,8 +12,8 @@ pub enum PgType {
     Int,
     /// text, or varchar without length, under a deterministic collation: equal means equal bytes.
     Text,
-    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces at their end (char has none,
-    /// varchar drops those beyond its length).
+    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces
+    /// at their end (char has none, varchar drops those beyond its length).
     Padded,
     /// uuid.
     Uuid,
@@ -57,8 +57,8 @@ pub struct Column {
     pub collation: Option<String>,
     /// How its values look.
     pub ty: PgType,
-    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a numeric without
-    /// scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
+    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a
+    /// numeric without scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
     pub equal_is_alike: bool,
     /// NOT NULL.
     pub not_null: bool,
@@ -75,8 +75,8 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains may
-    /// compare as they like.
+    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains
+    /// may compare as they like.
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
         self.domain_base.is_none()
@@ -87,5 +87,18 @@ impl Column {
     #[must_use]
     pub fn has_default(&self) -> bool {
         self.default.is_some() || self.identity != Identity::No || self.generated
+    }
+
+    /// Where records lack it, the server gives each a value that no other row has: of a sequence, or a random
+    /// UUID.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        let drawn = |default: &str| {
+            let names_a_sequence =
+                default.strip_prefix("nextval('").and_then(|rest| rest.strip_suffix("'::regclass)"));
+            names_a_sequence.is_some_and(|name| !name.replace("''", "").contains('\''))
+                || matches!(default, "gen_random_uuid()" | "uuidv4()" | "uuidv7()" | "uuid_generate_v4()")
+        };
+        !self.generated && (self.identity != Identity::No || self.default.as_deref().is_some_and(drawn))
     }
 }

@@ -1,6 +1,7 @@
-//! Which path a batch may take: judged from the catalog's facts about the table, each with its reason in words.
+//! Which path a batch may take: judged from the catalog's facts about the table, each with its reason in
+//! words.
 
-use super::{Mode, Table, Unusable};
+use super::{Mode, Table};
 
 /// Facts of the table that decide the path of a batch.
 #[derive(Debug, Clone)]
@@ -11,10 +12,13 @@ pub struct Paths {
     pub straight: Result<(), &'static str>,
     /// Something besides the key ties records together: which of two is refused may depend on their order.
     pub tied: bool,
-    /// Folding records of one key would show, for this reason: batches with repeated keys take the careful path.
+    /// Folding records of one key would show, for this reason: batches with repeated keys take the careful
+    /// path.
     pub folding_shows: Option<&'static str>,
     /// A trigger or policy may swallow rows: what was not stored must be counted, not assumed.
     pub may_swallow: bool,
+    /// A trigger may put rows into child tables: what an insert does not count may be there.
+    pub moves_rows: bool,
     /// Ordinals in [`Table::unique`] of the other unique indexes whose values a batch may move between keys.
     pub other_unique: Vec<usize>,
 }
@@ -24,22 +28,27 @@ impl Paths {
     #[must_use]
     pub fn of(table: &Table, key_index: Option<usize>, mode: Mode) -> Self {
         let merges = matches!(mode, Mode::Upsert | Mode::Update);
-        let others: Vec<usize> = (0..table.unique.len()).filter(|&i| Some(i) != key_index).collect();
+        let others = table.ties(key_index);
         let opaque = others.iter().any(|&i| {
             let index = &table.unique[i];
-            // Of a partial one, a record may let another's value in or out without touching the value.
-            index.columns.is_empty()
-                || index.unusable == Some(Unusable::Partial)
-                || index.columns.iter().any(|&c| table.columns[c].generated)
+            index.is_opaque() || index.columns.iter().any(|&c| table.columns[c].generated)
         });
+        let own_equality = key_index.is_some_and(|key| table.unique[key].is_opaque());
+        // What a BEFORE trigger returns nothing for it may have put into a child table.
+        let moves_rows = table.has_children && table.has_before_row_triggers;
         let always_careful = if table.references_itself {
             Some("a foreign key to the table itself makes the order of records matter")
         } else if merges && table.has_exclusions {
             Some("an exclusion constraint ties records of different keys together")
         } else if merges && opaque {
             Some(
-                "a unique index that is partial, or over an expression or generated column, ties records together",
+                "a unique index that is partial, or over an expression or generated column, or of an operator class with an equality of its \
+                 own, ties records together",
             )
+        } else if own_equality {
+            Some("the key's index has an operator class with an equality of its own")
+        } else if moves_rows {
+            Some("a BEFORE trigger may put rows into child tables")
         } else {
             None
         };
@@ -62,6 +71,8 @@ impl Paths {
             Err("the server takes none where row-level security applies")
         } else if table.has_row_triggers {
             Err("row triggers of the table see each record")
+        } else if table.has_children && key_index.is_some() {
+            Err("keys may be stored in child tables, whose rows the key's index does not know")
         } else {
             Ok(())
         };
@@ -70,6 +81,7 @@ impl Paths {
             straight,
             tied: table.references_itself || table.has_exclusions || !others.is_empty(),
             folding_shows,
+            moves_rows,
             may_swallow: table.has_before_row_triggers || table.has_row_security,
             other_unique: if merges { others } else { Vec::new() },
         }

@@ -1,8 +1,6 @@
 //! The target table: its columns, unique indexes and the facts that decide the path of a batch.
 
-use super::{Ident, TableName};
-
-use super::Column;
+use super::{Column, Equality, Ident, TableName, UniqueIndex};
 
 /// What kind of relation the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,61 +9,6 @@ pub enum Relation {
     Table,
     /// A partitioned table.
     Partitioned,
-}
-
-/// Why a unique index cannot be the conflict target, or cannot be checked by its columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
-    /// It has a WHERE clause.
-    Partial,
-    /// It indexes an expression.
-    Expression,
-    /// Its constraint is DEFERRABLE.
-    Deferrable,
-    /// It is not valid (a failed CREATE INDEX CONCURRENTLY).
-    Invalid,
-    /// WITHOUT OVERLAPS.
-    Temporal,
-}
-
-impl Unusable {
-    /// In words, for an error.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Partial => "is partial (it has a WHERE clause)",
-            Self::Expression => "indexes an expression",
-            Self::Deferrable => "is deferrable",
-            Self::Invalid => "is not valid",
-            Self::Temporal => "is WITHOUT OVERLAPS",
-        }
-    }
-}
-
-/// A unique index of the target.
-#[derive(Debug, Clone)]
-pub struct UniqueIndex {
-    /// Its name, for errors.
-    pub name: String,
-    /// Ordinals in [`Table::columns`] of its key columns (empty for expressions).
-    pub columns: Vec<usize>,
-    /// Its equality operator for each of `columns` (`OPERATOR(pg_catalog.=)`): `=` alone would depend on `search_path`.
-    pub equality: Vec<String>,
-    /// It is the primary key.
-    pub primary: bool,
-    /// NULLS NOT DISTINCT.
-    pub nulls_not_distinct: bool,
-    /// Why ON CONFLICT cannot use it, if it cannot.
-    pub unusable: Option<Unusable>,
-}
-
-impl UniqueIndex {
-    /// The equality operator for a column of the index.
-    #[must_use]
-    pub fn equality_of(&self, column: usize) -> Option<&str> {
-        let at = self.columns.iter().position(|&c| c == column)?;
-        self.equality.get(at).map(String::as_str)
-    }
 }
 
 /// A CHECK constraint whose columns are all in the table itself.
@@ -82,7 +25,8 @@ pub struct Check {
 pub struct ForeignKey {
     /// The table that it refers to, qualified and quoted.
     pub parent: String,
-    /// Ordinals in [`Table::columns`], each with the parent's column, quoted, and the operator by which the two are equal.
+    /// Ordinals in [`Table::columns`], each with the parent's column as SQL, and the operator by which the
+    /// two are equal.
     pub columns: Vec<(usize, String, String)>,
 }
 
@@ -102,15 +46,20 @@ pub struct Table {
     pub columns_version: String,
     /// No page of it was ever written, or TRUNCATE has freed them all: nothing is stored.
     pub has_no_pages: bool,
-    /// The server's counters say, within a transaction, how many of its rows were inserted and how many updated.
+    /// The server's counters say, within a transaction, how many of its rows were inserted and how many
+    /// updated.
     pub counts_rows: bool,
     /// Kind of relation.
     pub relation: Relation,
+    /// Tables inherit from it: what is asked of it is asked of them too, but its unique indexes do not know
+    /// their rows.
+    pub has_children: bool,
     /// Columns in order.
     pub columns: Vec<Column>,
-    /// Unique indexes, the primary key first.
+    /// Unique indexes, the primary key first; those that a partition or child has for itself are the last.
     pub unique: Vec<UniqueIndex>,
-    /// CHECK constraints, a partition's own among them.
+    /// CHECK constraints, those of partitions and children among them; or columns that are NOT NULL there
+    /// alone.
     pub has_checks: bool,
     /// Those of the table itself, as far as they can be asked of a row before it is stored.
     pub checks: Vec<Check>,
@@ -118,7 +67,7 @@ pub struct Table {
     pub has_foreign_keys: bool,
     /// Those of the table itself.
     pub foreign_keys: Vec<ForeignKey>,
-    /// A foreign key from this table to itself.
+    /// A foreign key from this table to itself, or to what it is a part of.
     pub references_itself: bool,
     /// Exclusion constraints.
     pub has_exclusions: bool,
@@ -145,5 +94,41 @@ impl Table {
     #[must_use]
     pub fn names(&self, columns: &[usize]) -> Vec<&Ident> {
         columns.iter().map(|&c| &self.columns[c].name).collect()
+    }
+
+    /// The unique indexes besides the key's that may refuse one of two rows of different keys, by their
+    /// ordinals. One that compares all columns of the key, each as the key does, cannot.
+    #[must_use]
+    pub fn ties(&self, key: Option<usize>) -> Vec<usize> {
+        let key_of = |i: usize| {
+            let index = &self.unique[i];
+            index.columns.iter().zip(&index.equality)
+        };
+        let tells_keys_apart = |i: usize| {
+            key.is_some_and(|key| {
+                key_of(key).all(|pair| key_of(i).any(|other| pair.0 == other.0 && pair.1.is_as(other.1)))
+            })
+        };
+        (0..self.unique.len()).filter(|&i| Some(i) != key && !tells_keys_apart(i)).collect()
+    }
+
+    /// Whether equal values of a column of this key have one canonical text, so that a partition may be
+    /// chosen by its hash.
+    #[must_use]
+    pub fn is_hashable(&self, key: Option<usize>, column: usize) -> bool {
+        let told_by_text = |i: usize| self.unique[i].equality_of(column).is_some_and(Equality::is_of_text);
+        self.columns[column].is_hashable() && key.is_none_or(told_by_text)
+    }
+
+    /// Where another unique index has the same columns as this one, an insert that names columns would mean
+    /// both.
+    #[must_use]
+    pub fn rivals(&self, index: usize) -> Vec<&UniqueIndex> {
+        let same = |other: &UniqueIndex| {
+            let columns = &self.unique[index].columns;
+            other.columns.len() == columns.len() && other.columns.iter().all(|c| columns.contains(c))
+        };
+        let others = self.unique.iter().enumerate().filter(|&(i, _)| i != index).map(|(_, other)| other);
+        others.filter(|other| !other.of_part && same(other)).collect()
     }
 }

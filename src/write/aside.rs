@@ -1,20 +1,21 @@
 //! Setting aside: of a batch that holds rows which the table will refuse, those alone go record by record.
 //!
-//! Set aside is each row that NOT NULL, CHECK or a foreign key looks set to refuse, each whose key stands in the batch more than
-//! once, and each that is [entangled](super::ties) with another. That is a guess with one side that must be right: the rows that
-//! stay depend on no other, and none depends on them, so they may be merged as a set before the ones that are set aside. Should
-//! the table refuse one of those that stay, all is undone, and the whole batch goes record by record. The verdict is always the
-//! server's own.
+//! Set aside is each row that NOT NULL, CHECK or a foreign key looks set to refuse, each whose key stands in
+//! the batch more than once, and each that is [entangled](super::ties) with another. That is a guess with one
+//! side that must be right: the rows that stay depend on no other, and none depends on them, so they may be
+//! merged as a set before the ones that are set aside. Should the table refuse one of those that stay, all is
+//! undone, and the whole batch goes record by record. The verdict is always the server's own.
 
 use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Check, ForeignKey, Identity, Mode};
 
-use super::names::{ASIDE, STAGE, key_equals, presence};
+use super::names::{ASIDE, STAGE, key_equals, key_grouped, presence};
 use super::plan::WritePlan;
 use super::ties;
 
-/// Moves the rows to be set aside out of the staging table. `None`: the table is not one of which it can be told.
+/// Moves the rows to be set aside out of the staging table. `None`: the table is not one of which it can be
+/// told.
 pub(super) fn set_aside(plan: &WritePlan, batch: &Batch) -> Option<String> {
     let table = plan.table();
     // A trigger, a policy, an exclusion constraint judge by what nobody can ask them beforehand.
@@ -43,11 +44,10 @@ pub(super) fn set_aside(plan: &WritePlan, batch: &Batch) -> Option<String> {
 
 /// Rows whose key is another's too.
 fn repeated(plan: &WritePlan) -> Option<String> {
-    let key: Vec<String> = plan.mapping.key.iter().map(|slot| format!("c{slot}")).collect();
-    (!key.is_empty()).then(|| {
+    (!plan.mapping.key.is_empty()).then(|| {
         format!(
             "s.s0 IN (SELECT unnest(array_agg(s0)) FROM {STAGE} GROUP BY {} HAVING count(*) > 1)",
-            key.join(", ")
+            key_grouped(plan, "")
         )
     })
 }

@@ -1,11 +1,11 @@
 //! The careful path: the reference itself, as one loop in the server over the staged rows in source order.
 //!
-//! Each record has a block of its own; what raises rejects that record alone, with SQLSTATE, constraint and column as
-//! the server names them. It is a DO block, not a function of the ledger: its statements are written out for this
-//! table, so that the server plans them once a batch, and it works without a ledger.
+//! Each record has a block of its own; what raises rejects that record alone, with SQLSTATE, constraint and
+//! column as the server names them. It is a DO block, not a function of the ledger: its statements are
+//! written out for this table, so that the server plans them once a batch, and it works without a ledger.
 
 use crate::batch::Batch;
-use crate::pg::literal;
+use crate::pg::{catalog, literal};
 use crate::schema::Mode;
 
 use super::merge::{insert_lists, on_conflict, overriding};
@@ -13,11 +13,12 @@ use super::names::{REFUSED, differs, key_equals, newer, sets, written};
 use super::outlook::Expect;
 use super::plan::WritePlan;
 
-/// A row that neither update nor insert takes, because another transaction inserts and deletes it meanwhile, is
-/// tried this often.
+/// A row that neither update nor insert takes, because another transaction inserts and deletes it meanwhile,
+/// is tried this often; then the batch is replayed.
 const TRIES: u32 = 5;
 
-/// The loop over the rows of a staging table. Its counts are left in the setting `dbload.counts`: inserted, updated, unchanged, skipped.
+/// The loop over the rows of a staging table. Its counts are left in the setting `dbload.counts`: inserted,
+/// updated, unchanged, skipped.
 pub(super) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expect: Expect) -> String {
     let body = match plan.mode {
         Mode::Append => append(plan, batch),
@@ -32,6 +33,7 @@ DECLARE
     dbload_row record;
     dbload_n bigint;
     dbload_try int;
+    dbload_moved bigint;
     dbload_inserted bigint := 0;
     dbload_updated bigint := 0;
     dbload_unchanged bigint := 0;
@@ -79,14 +81,13 @@ fn blamed_column(plan: &WritePlan) -> String {
 fn append(plan: &WritePlan, batch: &Batch) -> String {
     format!(
         "            {};
-            GET DIAGNOSTICS dbload_n = ROW_COUNT;
             IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; ELSE dbload_skipped := dbload_skipped + 1; END IF;",
-        insert(plan, batch)
+        counted_insert(plan, batch)
     )
 }
 
-/// One record with a key: update the stored row, else say what stored rows count as, else insert. Where hardly any is stored,
-/// the look for it comes first: one statement less for each new row.
+/// One record with a key: update the stored row, else say what stored rows count as, else insert. Where
+/// hardly any is stored, the look for it comes first: one statement less for each new row.
 fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool, expect: Expect) -> String {
     let table = &plan.table().name;
     let equal = key_equals(plan, "t", "dbload_row");
@@ -107,14 +108,23 @@ fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool,
         _ if plan.mode == Mode::Ignore => "dbload_skipped := dbload_skipped + 1;".to_owned(),
         _ => "dbload_unchanged := dbload_unchanged + 1;".to_owned(),
     };
+    // A trigger or policy is asked once.
+    let swallowed = if plan.paths.may_swallow {
+        format!(
+            "                IF NOT EXISTS (SELECT FROM {table} t WHERE {equal}) THEN dbload_skipped := dbload_skipped + 1; EXIT; END IF;\n"
+        )
+    } else {
+        String::new()
+    };
     let insert = if inserts {
         format!(
             "                {};
-                GET DIAGNOSTICS dbload_n = ROW_COUNT;
                 IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; EXIT; END IF;
-                dbload_try := dbload_try + 1;
-                IF dbload_try >= {TRIES} THEN dbload_skipped := dbload_skipped + 1; EXIT; END IF;",
-            insert(plan, batch)
+{swallowed}                dbload_try := dbload_try + 1;
+                IF dbload_try >= {TRIES} THEN
+                    RAISE EXCEPTION 'a row is neither stored nor inserted' USING ERRCODE = '40001';
+                END IF;",
+            counted_insert(plan, batch)
         )
     } else {
         "                dbload_skipped := dbload_skipped + 1; EXIT;".to_owned()
@@ -145,6 +155,22 @@ fn update(plan: &WritePlan, batch: &Batch) -> Option<String> {
         sets(plan, batch, "dbload_row"),
         key_equals(plan, "t", "dbload_row"),
     ))
+}
+
+/// Inserts a row, and says in `dbload_n` whether it is stored: in a child table too, where a trigger has put
+/// it there.
+fn counted_insert(plan: &WritePlan, batch: &Batch) -> String {
+    let insert = insert(plan, batch);
+    if !plan.paths.moves_rows {
+        return format!("{insert};\n                GET DIAGNOSTICS dbload_n = ROW_COUNT");
+    }
+    let moved = catalog::rows_inserted_below(plan.table().oid);
+    format!(
+        "dbload_moved := ({moved});
+                {insert};
+                GET DIAGNOSTICS dbload_n = ROW_COUNT;
+                IF dbload_n = 0 AND ({moved}) > dbload_moved THEN dbload_n := 1; END IF"
+    )
 }
 
 fn insert(plan: &WritePlan, batch: &Batch) -> String {

@@ -3,15 +3,11 @@
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 
-use super::names::{STAGE, key_equals, key_operator, presence, written};
+use super::names::{STAGE, key_equals, key_grouped, presence, same_key, written};
 use super::plan::WritePlan;
 
-fn key_columns(plan: &WritePlan, of: &str) -> String {
-    let columns: Vec<String> = plan.mapping.key.iter().map(|slot| format!("{of}c{slot}")).collect();
-    columns.join(", ")
-}
-
-/// Counts the rows that stand before another row of their key, and whether one of them would be refused by NOT NULL.
+/// Counts the rows that stand before another row of their key, and whether one of them would be refused by
+/// NOT NULL.
 pub(super) fn probe(plan: &WritePlan) -> String {
     let nulls: Vec<String> = plan
         .mapping
@@ -25,12 +21,12 @@ pub(super) fn probe(plan: &WritePlan) -> String {
     format!(
         "SELECT coalesce(sum(n - 1), 0), coalesce(bool_or(refusable), false) FROM \
          (SELECT count(*) AS n, bool_or({nulls}) AS refusable FROM {STAGE} GROUP BY {} HAVING count(*) > 1) d",
-        key_columns(plan, "")
+        key_grouped(plan, "")
     )
 }
 
-/// Removes the staged rows whose key is not stored: under `--mode update` each of them is skipped, however often its key
-/// occurs.
+/// Removes the staged rows whose key is not stored: under `--mode update` each of them is skipped, however
+/// often its key occurs.
 pub(super) fn drop_unknown(plan: &WritePlan) -> String {
     format!(
         "DELETE FROM {STAGE} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {})",
@@ -39,8 +35,8 @@ pub(super) fn drop_unknown(plan: &WritePlan) -> String {
     )
 }
 
-/// Folds the repeated keys of the staging table. The staging table has no index: joined with itself it is read whole and
-/// hashed, unlike in the rest of the transaction.
+/// Folds the repeated keys of the staging table. The staging table has no index: joined with itself it is
+/// read whole and hashed, unlike in the rest of the transaction.
 pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
     format!(
         "SET LOCAL enable_hashjoin = on;\nSET LOCAL enable_seqscan = on;\n{};\n\
@@ -52,8 +48,8 @@ pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
 fn folding(plan: &WritePlan, batch: &Batch) -> String {
     let whole = batch.present_in_all == batch.present_in_any;
     let spelt_alike = plan.mapping.key.len() == plan.mapping.hashed.len();
-    let key = key_columns(plan, "");
-    let equal = same_key(plan);
+    let key = key_grouped(plan, "");
+    let equal = same_key(plan, "d", "s");
     if whole && spelt_alike {
         // Every record has every field: the last one is the fold.
         return format!(
@@ -79,11 +75,12 @@ fn folding(plan: &WritePlan, batch: &Batch) -> String {
          INSERT INTO {STAGE} ({}) SELECT {} FROM f GROUP BY {}",
         columns.join(", "),
         values.join(", "),
-        key_columns(plan, "(f.s)."),
+        key_grouped(plan, "(f.s)."),
     )
 }
 
-/// The last value that a record of the group has; of a key column the first, as the stored row keeps that spelling.
+/// The last value that a record of the group has; of a key column the first, as the stored row keeps that
+/// spelling.
 fn folded(plan: &WritePlan, slot: Slot) -> String {
     if plan.mapping.key.contains(&slot) {
         return format!("((array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
@@ -92,22 +89,4 @@ fn folded(plan: &WritePlan, slot: Slot) -> String {
         "((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}",
         presence(plan, "(f.s)", slot)
     )
-}
-
-/// `d` and a staged row have the same key.
-fn same_key(plan: &WritePlan) -> String {
-    let equal: Vec<String> = plan
-        .mapping
-        .key
-        .iter()
-        .map(|&slot| {
-            let equal = format!("d.c{slot} {} s.c{slot}", key_operator(plan, slot));
-            if plan.mapping.null_keys {
-                format!("({equal} OR d.c{slot} IS NULL AND s.c{slot} IS NULL)")
-            } else {
-                equal
-            }
-        })
-        .collect();
-    equal.join(" AND ")
 }

@@ -19,8 +19,8 @@ pub(super) struct Verdict {
     pub(super) careful: bool,
 }
 
-/// What is asked first of staged rows where nothing depends on it whether they are staged well: it may go out along with the
-/// end of their COPY.
+/// What is asked first of staged rows where nothing depends on it whether they are staged well: it may go out
+/// along with the end of their COPY.
 pub(super) fn first_of(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
     if goes_apart(plan, way)
         || may_repeat(plan, batch)
@@ -40,8 +40,9 @@ fn may_repeat(plan: &WritePlan, batch: &Batch) -> bool {
     batch.keys == Keys::MayRepeat && matches!(plan.mode, Mode::Upsert | Mode::Update)
 }
 
-/// Merges the staged rows as a set, or record by record where the path asks for it, the rows themselves do, or the last batch
-/// was of that kind: then those alone that ask for it, if they can be told from the others. `first`: what [`first_of`] gave.
+/// Merges the staged rows as a set, or record by record where the path asks for it, the rows themselves do,
+/// or the last batch was of that kind: then those alone that ask for it, if they can be told from the others.
+/// `first`: what [`first_of`] gave.
 pub(super) async fn merge(
     plan: &WritePlan,
     session: &Session,
@@ -92,7 +93,8 @@ pub(super) async fn merge(
     Ok(Verdict { books, careful: false })
 }
 
-/// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they cannot be told apart.
+/// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they
+/// cannot be told apart.
 async fn merge_apart(
     plan: &WritePlan,
     session: &Session,
@@ -102,7 +104,8 @@ async fn merge_apart(
 ) -> Result<Verdict, ErrorView> {
     if let Some(set_aside) = aside::set_aside(plan, batch) {
         let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
-        // Leave to hash what a batch has, which the planner overrates: else it would look through the whole for each row.
+        // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
+        // for each row.
         let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
         session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
         let apart = affected(session, &set_aside).await;
@@ -196,19 +199,46 @@ async fn run_fast(
         Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
         None => insert_and_update(plan, session, batch, (rows, way)).await?,
     };
-    let rest = rows.saturating_sub(books.inserted + books.updated);
+    // More than there are: a key is stored more than once, in child tables.
+    let rest = rows.checked_sub(books.inserted + books.updated).ok_or_else(uncounted)?;
+    if rest > 0 {
+        account_for(plan, session, (rest, &mut books), batch, way).await?;
+    }
+    Ok(books)
+}
+
+/// The rows that no statement has written, by what was met instead; what has no cause has no name in the
+/// books.
+async fn account_for(
+    plan: &WritePlan,
+    session: &Session,
+    (rest, books): (u64, &mut Books),
+    batch: &Batch,
+    way: Way,
+) -> Result<(), ErrorView> {
     match plan.mode {
-        // What neither took: of an append, swallowed by a trigger; of the others, stored already.
-        Mode::Append | Mode::Ignore => books.skipped = rest,
-        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => books.unchanged = rest,
-        Mode::Upsert | Mode::Update if rest > 0 => {
+        // A trigger or policy has swallowed them, or nothing has.
+        Mode::Append if plan.paths.may_swallow => books.skipped = rest,
+        Mode::Append => return Err(uncounted()),
+        // They are stored already, or swallowed.
+        Mode::Ignore => books.skipped = rest,
+        // Each had its key looked up by a statement that went on to write it, where it was not there or was
+        // another: the rest was there and is alike. Not so where keys were taken for new, or left to what
+        // other programs have inserted.
+        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() && way.looks_up_all(plan) => {
+            books.unchanged = rest;
+        }
+        Mode::Upsert | Mode::Update => {
             let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
             books.unchanged = number(outcomes.last(), 0)?.min(rest);
             books.skipped = rest - books.unchanged;
+            let has_cause = plan.mode == Mode::Update || plan.paths.may_swallow || plan.newer_by.is_some();
+            if books.skipped > 0 && !has_cause {
+                return Err(uncounted());
+            }
         }
-        Mode::Upsert | Mode::Update => {}
     }
-    Ok(books)
+    Ok(())
 }
 
 async fn unless_asked(
@@ -222,8 +252,8 @@ async fn unless_asked(
     }
 }
 
-/// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says: else something
-/// besides it has written to the table, a statement trigger, say.
+/// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says:
+/// else something besides it has written to the table, a statement trigger, say.
 fn merged(outcomes: &[Outcome]) -> Result<Books, ErrorView> {
     let [.., before, merge, after] = outcomes else { return Err(uncounted()) };
     let grown = |column| {
@@ -236,7 +266,7 @@ fn merged(outcomes: &[Outcome]) -> Result<Books, ErrorView> {
 
 fn uncounted() -> ErrorView {
     ErrorView {
-        message: "the table's counters do not come to what was merged".to_owned(),
+        message: "what was written does not come to what was merged".to_owned(),
         sqlstate: Some(UNCOUNTED.to_owned()),
         ..ErrorView::default()
     }
@@ -252,8 +282,8 @@ async fn insert_and_update(
     let mut books = Books::default();
     let stored = if way.all_new(plan) { Stored::NotExpected } else { Stored::LookedUp };
     let update = merge::update(plan, batch, way.apart);
-    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts between the
-    // two statements is left alone by the insert and seen by an update behind it.
+    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts
+    // between the two statements is left alone by the insert and seen by an update behind it.
     if way.outlook.expect == Expect::Changed
         && !plan.paths.may_swallow
         && let Some(sql) = &update

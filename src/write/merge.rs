@@ -1,21 +1,22 @@
-//! The set-based merge of a staged batch: insert what has no stored row, update what differs; at once, where the server can be
-//! trusted with it, else one after the other.
+//! The set-based merge of a staged batch: insert what has no stored row, update what differs; at once, where
+//! the server can be trusted with it, else one after the other.
 //!
-//! Then insert first: what a concurrent transaction inserted meanwhile is left alone by `ON CONFLICT DO NOTHING` (which
-//! waits for it) and seen by the update, whose snapshot is younger; and rows that were all new need no update. The
-//! counts are the command tags. Rows of this very transaction are left out of the update by their xmin, so
-//! that what a BEFORE INSERT trigger made of them stays.
+//! Then insert first: what a concurrent transaction inserted meanwhile is left alone by `ON CONFLICT DO
+//! NOTHING` (which waits for it) and seen by the update, whose snapshot is younger; and rows that were all
+//! new need no update. The counts are the command tags. Rows of this very transaction are left out of the
+//! update by their xmin, so that what a BEFORE INSERT trigger made of them stays.
 
 use crate::batch::Batch;
 use crate::map::Slot;
-use crate::schema::{Identity, Mode};
+use crate::schema::{Ident, Identity, Mode};
 
 use super::names::{ASIDE, STAGE, differs, newer, presence, rows_inserted, sets, written};
 use super::plan::WritePlan;
 use super::range::{self, key_matches};
 use super::transaction::Way;
 
-/// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of that.
+/// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of
+/// that.
 fn not_ours(apart: bool) -> String {
     if apart {
         format!("t.xmin <> (SELECT a.xmin FROM {ASIDE} a LIMIT 1)")
@@ -27,8 +28,9 @@ fn not_ours(apart: bool) -> String {
 /// Whether an insert may do without `ON CONFLICT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Conflicts {
-    /// None is expected: keys are looked up first, and a partition has one writer. Half the cost of the other way; should
-    /// another program insert such a key at this very moment, the server refuses (23505 on the key) and the batch is replayed.
+    /// None is expected: keys are looked up first, and a partition has one writer. Half the cost of the other
+    /// way; should another program insert such a key at this very moment, the server refuses (23505 on the
+    /// key) and the batch is replayed.
     NotExpected,
     /// What another program inserts meanwhile is left to the update.
     LeftAlone,
@@ -80,18 +82,27 @@ pub(super) fn insert(
     Some(sql)
 }
 
-/// `ON CONFLICT` on the key; nothing for an append.
+/// `ON CONFLICT` on the key; nothing for an append. It means the key's index alone: columns without more would mean each index that has them,
+/// whatever it calls equal.
 pub(super) fn on_conflict(plan: &WritePlan) -> String {
-    if plan.mode == Mode::Append {
-        return String::new();
+    let Some(key) = plan.key_index.filter(|_| plan.mode != Mode::Append) else { return String::new() };
+    let table = plan.table();
+    let index = &table.unique[key];
+    let rivals = !table.rivals(key).is_empty();
+    if let Some(constraint) = index.constraint.as_ref().filter(|_| rivals)
+        && let Ok(constraint) = Ident::new(constraint.as_str())
+    {
+        return format!(" ON CONFLICT ON CONSTRAINT {constraint} DO NOTHING");
     }
-    let key: Vec<String> = plan
-        .mapping
-        .key
-        .iter()
-        .map(|&slot| plan.table().columns[plan.mapping.slots[slot]].name.to_string())
-        .collect();
-    format!(" ON CONFLICT ({}) DO NOTHING", key.join(", "))
+    let columns = index.columns.iter().zip(&index.equality).map(|(&column, equality)| {
+        let name = &table.columns[column].name;
+        if rivals || !equality.is_plain() {
+            format!("{} {}", equality.grouped(&name.to_string()), equality.class)
+        } else {
+            name.to_string()
+        }
+    });
+    format!(" ON CONFLICT ({}) DO NOTHING", columns.collect::<Vec<_>>().join(", "))
 }
 
 /// The source may write identity columns that are always generated.
@@ -101,7 +112,8 @@ pub(super) fn overriding(plan: &WritePlan, slots: &[Slot]) -> &'static str {
     if always { " OVERRIDING SYSTEM VALUE" } else { "" }
 }
 
-/// Column list and value list of an insert from `source`. A value that a record lacks is the column's default.
+/// Column list and value list of an insert from `source`. A value that a record lacks is the column's
+/// default.
 pub(super) fn insert_lists(
     plan: &WritePlan,
     batch: &Batch,

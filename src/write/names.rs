@@ -1,14 +1,15 @@
 //! Names and expressions that all statements of a batch share.
 //!
-//! Staging columns are named by slot (`c0`, `c1`, ..), so that no column of the target can clash: `s0` is the sequence
-//! number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not ours.
+//! Staging columns are named by slot (`c0`, `c1`, ..), so that no column of the target can clash: `s0` is the
+//! sequence number, `h0`, `h1`, .. are the presence words. Everything is qualified: `search_path` is not
+//! ours.
 
 use std::fmt::Write as _;
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::mark;
-use crate::schema::{Column, Identity, literal};
+use crate::schema::{Column, Equality, Identity, literal};
 
 use super::plan::{Staging, WritePlan};
 use super::writer::{EPOCH_SETTING, LedgerRef};
@@ -43,12 +44,16 @@ pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>
     if plan.asynchronous_commit {
         settings.push(("synchronous_commit", "off".to_owned()));
     }
-    // Staged rows look their key up by index. The planner knows nothing of the staging table and would often read the whole
-    // target for each batch, so that a batch's cost grew with the table; and a table that is small when a plan is made is read
-    // whole for each row, however much this very statement, or this loop, has made it grow. Where a batch is as large as the
-    // table, the look-ups cost a few milliseconds more.
-    settings
-        .extend(["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| (way, "off".to_owned())));
+    // Staged rows look their key up by index. The planner knows nothing of the staging table and would often
+    // read the whole target for each batch, so that a batch's cost grew with the table; and a table that is
+    // small when a plan is made is read whole for each row, however much this very statement, or this loop,
+    // has made it grow. Where a batch is as large as the table, the look-ups cost a few milliseconds more.
+    // Child tables need not have an index on the key.
+    if !plan.table().has_children {
+        settings.extend(
+            ["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| (way, "off".to_owned())),
+        );
+    }
     let mut calls: Vec<String> = settings
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
@@ -62,8 +67,8 @@ pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>
 /// The last batch of a partition commits as the server would have it.
 pub(super) const SYNCHRONOUS: &str = "SET LOCAL synchronous_commit TO DEFAULT";
 
-/// The server's own counter of the rows that a session has put into the table. It is set back between transactions, but not
-/// between any two: what this one has done is the difference.
+/// The server's own counter of the rows that a session has put into the table. It is set back between
+/// transactions, but not between any two: what this one has done is the difference.
 pub(super) fn rows_inserted(plan: &WritePlan) -> String {
     format!("pg_catalog.pg_stat_get_xact_tuples_inserted({})", plan.table().oid)
 }
@@ -82,8 +87,8 @@ fn presence_columns(plan: &WritePlan, select: impl Fn(usize) -> String) -> Strin
     })
 }
 
-/// The typed staging table: types, lengths and collations of the target, without its constraints. Domains stage as
-/// their base type: the domain's verdict belongs to the record's turn in the merge.
+/// The typed staging table: types, lengths and collations of the target, without its constraints. Domains
+/// stage as their base type: the domain's verdict belongs to the record's turn in the merge.
 pub(super) fn staging(plan: &WritePlan) -> String {
     let table = plan.table();
     let columns: String = plan.mapping.slots.iter().enumerate().fold(String::new(), |mut out, (slot, &c)| {
@@ -162,11 +167,29 @@ pub(super) fn presence(plan: &WritePlan, source: &str, slot: Slot) -> String {
     format!("({word} & {bit}) <> 0")
 }
 
-/// The equality operator of a key column, as its index compares it.
-pub(super) fn key_operator(plan: &WritePlan, slot: Slot) -> &str {
-    plan.key_index
-        .and_then(|i| plan.table().unique[i].equality_of(plan.mapping.slots[slot]))
-        .unwrap_or("OPERATOR(pg_catalog.=)")
+/// How the key's index compares a column of the key.
+pub(super) fn key_equality(plan: &WritePlan, slot: Slot) -> Equality {
+    let index = plan.key_index.map(|i| &plan.table().unique[i]);
+    let equality = index.and_then(|index| index.equality_of(plan.mapping.slots[slot]));
+    equality.cloned().unwrap_or_else(Equality::plain)
+}
+
+/// The columns of the key in a staging table, as GROUP BY must have them to tell keys apart as their index
+/// does.
+pub(super) fn key_grouped(plan: &WritePlan, of: &str) -> String {
+    let columns =
+        plan.mapping.key.iter().map(|&slot| key_equality(plan, slot).grouped(&format!("{of}c{slot}")));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// Two staged rows have the same key.
+pub(super) fn same_key(plan: &WritePlan, one: &str, other: &str) -> String {
+    let equal = |&slot: &Slot| {
+        let (one, other) = (format!("{one}.c{slot}"), format!("{other}.c{slot}"));
+        let equal = key_equality(plan, slot).of(&one, &other);
+        if plan.mapping.null_keys { format!("({equal} OR {one} IS NULL AND {other} IS NULL)") } else { equal }
+    };
+    plan.mapping.key.iter().map(equal).collect::<Vec<_>>().join(" AND ")
 }
 
 /// A stored row and a staged row have the same key.
@@ -177,7 +200,8 @@ pub(super) fn key_equals(plan: &WritePlan, target: &str, source: &str) -> String
         .iter()
         .map(|&slot| {
             let column = &plan.table().columns[plan.mapping.slots[slot]];
-            let equal = format!("{target}.{} {} {source}.c{slot}", column.name, key_operator(plan, slot));
+            let equal = key_equality(plan, slot)
+                .of(&format!("{target}.{}", column.name), &format!("{source}.c{slot}"));
             if plan.mapping.null_keys && !column.not_null {
                 format!("({equal} OR {target}.{} IS NULL AND {source}.c{slot} IS NULL)", column.name)
             } else {
@@ -188,7 +212,8 @@ pub(super) fn key_equals(plan: &WritePlan, target: &str, source: &str) -> String
     conditions.join(" AND ")
 }
 
-/// Columns that a batch may update: present in some row, not of the key, not an identity that is always generated.
+/// Columns that a batch may update: present in some row, not of the key, not an identity that is always
+/// generated.
 pub(super) fn updatable(plan: &WritePlan, batch: &Batch) -> Vec<Slot> {
     written(plan, batch)
         .into_iter()
@@ -231,8 +256,9 @@ fn stored(column: &Column) -> String {
     }
 }
 
-/// The stored row's image would change. Bit for bit: `=` would call citext case and numeric scale equal. Where `=` tells as
-/// much it is asked, column by column: it costs half of comparing two rows that must be put together first.
+/// The stored row's image would change. Bit for bit: `=` would call citext case and numeric scale equal.
+/// Where `=` tells as much it is asked, column by column: it costs half of comparing two rows that must be
+/// put together first.
 pub(super) fn differs(plan: &WritePlan, batch: &Batch, source: &str) -> Option<String> {
     let (mut either, mut new, mut old) = (Vec::new(), Vec::new(), Vec::new());
     for slot in updatable(plan, batch) {

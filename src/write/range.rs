@@ -1,14 +1,16 @@
-//! Keys that lie close together are found by one walk along the index, instead of a look from its root for each: a merge join of the
-//! staged rows with the part of the table between the lowest of them and the highest.
+//! Keys that lie close together are found by one walk along the index, instead of a look from its root for
+//! each: a merge join of the staged rows with the part of the table between the lowest of them and the
+//! highest.
 //!
-//! A stored row costs a tenth to a fifth of a look, so this is worth it where there are not many more of them than staged ones. Of a
-//! key that is one integer there are at most as many as numbers in between. Staged rows are copied once more, to be sorted: wide
-//! ones cost more than is gained. The planner may still choose to look for each.
+//! A stored row costs a tenth to a fifth of a look, so this is worth it where there are not many more of them
+//! than staged ones. Of a key that is one integer there are at most as many as numbers in between. Staged
+//! rows are copied once more, to be sorted: wide ones cost more than is gained. The planner may still choose
+//! to look for each.
 
 use crate::batch::Batch;
 use crate::schema::PgType;
 
-use super::names::{key_equals, key_operator};
+use super::names::{key_equality, key_equals};
 use super::plan::WritePlan;
 
 /// Numbers between the lowest and the highest key, for each row.
@@ -17,8 +19,8 @@ const SPARSENESS_MAX: i128 = 12;
 /// Bytes of a batch for each row: twice as many as its COPY text has.
 const ROW_BYTES_MAX: u64 = 1_000;
 
-/// What a statement that asks by [`key_matches`] must be preceded by. A batch is sorted in memory: it has a few megabytes, and
-/// they are there only while the statement runs.
+/// What a statement that asks by [`key_matches`] must be preceded by. A batch is sorted in memory: it has a
+/// few megabytes, and they are there only while the statement runs.
 pub(super) fn allow(plan: &WritePlan, batch: &Batch) -> &'static str {
     if condition(plan, batch).is_some() {
         "SET LOCAL enable_mergejoin = on;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL work_mem = '64MB';\n"
@@ -44,7 +46,7 @@ fn condition(plan: &WritePlan, batch: &Batch) -> Option<String> {
         && column.domain_base.is_none()
         && column.not_null
         && plan.key_index.is_some()
-        && key_operator(plan, slot) == "OPERATOR(pg_catalog.=)";
+        && key_equality(plan, slot).is_plain();
     let is_narrow = batch.bytes as u64 / ROW_BYTES_MAX <= batch.rows;
     let (lowest, highest) = (range.lowest.first(), range.highest.first());
     let numbers = i128::from(highest) - i128::from(lowest) + 1;

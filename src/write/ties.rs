@@ -4,7 +4,7 @@
 
 use crate::batch::Batch;
 use crate::map::Slot;
-use crate::schema::UniqueIndex;
+use crate::schema::{Equality, UniqueIndex};
 
 use super::names::{STAGE, key_equals};
 use super::plan::WritePlan;
@@ -17,7 +17,8 @@ struct Tie<'a> {
 }
 
 impl<'a> Tie<'a> {
-    /// The indexes that a batch writes, of these. `None`: of one of them the staged rows do not tell what they will hold.
+    /// The indexes that a batch writes, of these. `None`: of one of them the staged rows do not tell what
+    /// they will hold.
     fn all(plan: &'a WritePlan, batch: &Batch, indexes: &[usize]) -> Option<Vec<Self>> {
         let mut ties = Vec::new();
         for &index in indexes {
@@ -25,7 +26,7 @@ impl<'a> Tie<'a> {
             let slot_of = |&c: &usize| plan.mapping.slots.iter().position(|&s| s == c).map(|slot| (c, slot));
             // Of an expression the columns are not known; a generated one has no slot.
             let columns: Vec<(usize, Slot)> = index.columns.iter().map(slot_of).collect::<Option<_>>()?;
-            if columns.is_empty() {
+            if index.is_opaque() {
                 return None;
             }
             if columns.iter().all(|&(_, slot)| batch.always_present(slot)) {
@@ -41,7 +42,8 @@ impl<'a> Tie<'a> {
     fn same(&self, plan: &WritePlan, target: &str, source: &str) -> String {
         let equal = |&(column, slot): &(usize, Slot)| {
             let name = &plan.table().columns[column].name;
-            let equal = format!("{target}.{name} {} {source}.c{slot}", self.equality_of(column));
+            let equal =
+                self.equality_of(column).of(&format!("{target}.{name}"), &format!("{source}.c{slot}"));
             if self.index.nulls_not_distinct {
                 format!("({equal} OR {target}.{name} IS NULL AND {source}.c{slot} IS NULL)")
             } else {
@@ -51,22 +53,23 @@ impl<'a> Tie<'a> {
         self.columns.iter().map(equal).collect::<Vec<_>>().join(" AND ")
     }
 
-    fn equality_of(&self, column: usize) -> &str {
-        self.index.equality_of(column).unwrap_or("=")
+    fn equality_of(&self, column: usize) -> Equality {
+        self.index.equality_of(column).cloned().unwrap_or_else(Equality::plain)
     }
 
     /// The staged rows that hold something, in groups of which only one can stand.
     fn groups(&self) -> String {
-        let list: Vec<String> = self.columns.iter().map(|(_, slot)| format!("c{slot}")).collect();
-        let held: Vec<String> = list.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+        let grouped = |&(column, slot): &(usize, Slot)| self.equality_of(column).grouped(&format!("c{slot}"));
+        let list: Vec<String> = self.columns.iter().map(grouped).collect();
+        let held: Vec<String> = self.columns.iter().map(|(_, slot)| format!("c{slot} IS NOT NULL")).collect();
         let held = if self.index.nulls_not_distinct { "true".to_owned() } else { held.join(" AND ") };
         format!("FROM {STAGE} WHERE {held} GROUP BY {} HAVING count(*) > 1", list.join(", "))
     }
 }
 
-/// Whether a value of another unique index is held by another key, in the table or in the batch: then the order of
-/// records may decide which of them is refused. `None`: no such index is written. `Some(None)`: it cannot be told
-/// from the staged rows alone.
+/// Whether a value of another unique index is held by another key, in the table or in the batch: then the
+/// order of records may decide which of them is refused. `None`: no such index is written. `Some(None)`: it
+/// cannot be told from the staged rows alone.
 pub(super) fn probe(plan: &WritePlan, batch: &Batch) -> Option<Option<String>> {
     let Some(ties) = Tie::all(plan, batch, &plan.paths.other_unique) else { return Some(None) };
     let mut probes = Vec::new();
@@ -82,10 +85,11 @@ pub(super) fn probe(plan: &WritePlan, batch: &Batch) -> Option<Option<String>> {
     (!probes.is_empty()).then(|| Some(format!("SELECT {}", probes.join(" OR "))))
 }
 
-/// Conditions on a staged row `s`: one of them holds for each row that another staged row, or a stored row of another key, may
-/// stand in the way of, or that may stand in the way of another. More than those does no harm. `None`: it cannot be told.
+/// Conditions on a staged row `s`: one of them holds for each row that another staged row, or a stored row of
+/// another key, may stand in the way of, or that may stand in the way of another. More than those does no
+/// harm. `None`: it cannot be told.
 pub(super) fn entangled(plan: &WritePlan, batch: &Batch) -> Option<Vec<String>> {
-    let others: Vec<usize> = (0..plan.table().unique.len()).filter(|&i| Some(i) != plan.key_index).collect();
+    let others = plan.table().ties(plan.key_index);
     let table = &plan.table().name;
     let mut conditions = Vec::new();
     for tie in Tie::all(plan, batch, &others)? {
@@ -101,13 +105,15 @@ pub(super) fn entangled(plan: &WritePlan, batch: &Batch) -> Option<Vec<String>> 
         ));
         // It lets go of something that another staged row may want: of the first column at least.
         if let Some(&(column, slot)) = tie.columns.first() {
-            let (name, equal) = (&plan.table().columns[column].name, tie.equality_of(column));
+            let (name, equality) = (&plan.table().columns[column].name, tie.equality_of(column));
+            let lets_go = equality.grouped(&format!("t.{name}"));
             let null =
                 if tie.index.nulls_not_distinct { format!("t.{name} IS NULL OR ") } else { String::new() };
             conditions.push(format!(
                 "EXISTS (SELECT FROM {table} t WHERE {key} AND ({}) IS NOT TRUE \
-                 AND ({null}t.{name} {equal} ANY (SELECT o.c{slot} FROM {STAGE} o)))",
-                tie.same(plan, "t", "s")
+                 AND ({null}{lets_go} {} ANY (SELECT o.c{slot} FROM {STAGE} o)))",
+                tie.same(plan, "t", "s"),
+                equality.operator
             ));
         }
     }

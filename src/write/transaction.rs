@@ -62,15 +62,22 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
-    /// partitioned table it is a partition's that the server names.)
+    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word
+    /// on each. (Of a partitioned table it is a partition's that the server names.)
     pub(super) fn all_new(self, plan: &WritePlan) -> bool {
         self.outlook.expect == Expect::AllNew
             && self.conflicts == Conflicts::NotExpected
             && plan.mode == Mode::Upsert
             && plan.key_index.is_some()
             && plan.table().relation == Relation::Table
+            && !plan.table().has_children
             && !plan.paths.may_swallow
+    }
+
+    /// Whether each row that is not written was found: its key was looked up, and no insert has left it to
+    /// other programs.
+    pub(super) fn looks_up_all(self, plan: &WritePlan) -> bool {
+        self.conflicts == Conflicts::NotExpected && !self.all_new(plan)
     }
 
     /// The unique index of the key, where a stored key is not expected and would mean another program.
@@ -204,8 +211,8 @@ pub(super) async fn write(
     Ok(committed.map_or(Written::Not(Way { direct: Direct::Refused, ..way }), Written::Committed))
 }
 
-/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a row that went straight
-/// into it, and nothing is done.
+/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a
+/// row that went straight into it, and nothing is done.
 async fn finish(
     context: &Context<'_>,
     session: &Session,
@@ -257,15 +264,16 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 enum NotCommitted {
     /// The COPY straight into the table was refused.
     Refused(ErrorView),
-    /// The server has counted other rows than were sent straight into the table: something besides the COPY has written to it.
+    /// The server has counted other rows than were sent straight into the table: something besides the COPY
+    /// has written to it.
     Uncounted,
     /// Something failed.
     Failed(Failed),
 }
 
-/// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one round trip: the fence
-/// raises before COMMIT if the batch is not the next one. A COPY that is yet to be ended ends in the same round trip: its number,
-/// and when it was there.
+/// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one
+/// round trip: the fence raises before COMMIT if the batch is not the next one. A COPY that is yet to be
+/// ended ends in the same round trip: its number, and when it was there.
 async fn commit(
     context: &Context<'_>,
     session: &Session,
@@ -281,7 +289,8 @@ async fn commit(
         statements.push(names::SYNCHRONOUS.to_owned());
     }
     statements.push(match context.ledger {
-        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
+        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is
+        // one.
         None => "SELECT 1".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {

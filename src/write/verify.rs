@@ -1,7 +1,9 @@
-//! Verifying: what the table should hold by the sources, gathered in a temporary table and compared, without writing.
+//! Verifying: what the table should hold by the sources, gathered in a temporary table and compared, without
+//! writing.
 //!
-//! One transaction a partition, rolled back at the end. Batches are staged and folded as for a load; then each key's
-//! fields go over those of its earlier records, so that the last value that a record had is what is expected.
+//! One transaction a partition, rolled back at the end. Batches are staged and folded as for a load; then
+//! each key's fields go over those of its earlier records, so that the last value that a record had is what
+//! is expected.
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::{ErrorView, Outcome, Pool, Session};
 use crate::schema::Mode;
 
-use super::names::{STAGE, key_equals, key_operator, presence};
+use super::names::{STAGE, key_equals, key_grouped, presence, same_key};
 use super::plan::WritePlan;
 use super::stage::stage;
 use super::transaction::{Path, number};
@@ -99,8 +101,7 @@ impl Verifier {
         let index = if self.plan.mapping.key.is_empty() {
             String::new()
         } else {
-            let key: Vec<String> = self.plan.mapping.key.iter().map(|slot| format!("c{slot}")).collect();
-            format!(";\nCREATE INDEX ON {EXPECTED} ({})", key.join(", "))
+            format!(";\nCREATE INDEX ON {EXPECTED} ({})", key_grouped(&self.plan, ""))
         };
         // The reader may be slow, and nothing is locked but our own tables.
         session
@@ -151,20 +152,7 @@ impl Verifier {
     /// The staged rows over the expected ones: fields that a record has replace those of earlier records.
     fn overlay(&self) -> String {
         let plan = &self.plan;
-        let equal: Vec<String> = plan
-            .mapping
-            .key
-            .iter()
-            .map(|&slot| {
-                let equal = format!("e.c{slot} {} s.c{slot}", key_operator(plan, slot));
-                if plan.mapping.null_keys {
-                    format!("({equal} OR e.c{slot} IS NULL AND s.c{slot} IS NULL)")
-                } else {
-                    equal
-                }
-            })
-            .collect();
-        let equal = equal.join(" AND ");
+        let equal = same_key(plan, "e", "s");
         let words = plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS);
         let mut sets = vec!["s0 = s.s0".to_owned()];
         for word in 0..words {
@@ -222,6 +210,14 @@ impl Verifier {
              FROM {EXPECTED} e LEFT JOIN (SELECT true AS found, * FROM {table}) t ON {}",
             key_equals(plan, "t", "e")
         );
+        // A key may be stored in several child tables: as one, which is what it should be if all of them are.
+        let compared = if plan.table().has_children {
+            format!(
+                "SELECT s0, pg_catalog.bool_or(missing) AS missing, pg_catalog.max(columns) AS columns FROM ({compared}) r GROUP BY s0"
+            )
+        } else {
+            compared
+        };
         let outcomes = session
             .run(&format!(
                 "SELECT count(*) FILTER (WHERE NOT missing AND columns = ''), \
@@ -237,7 +233,8 @@ impl Verifier {
         Ok(())
     }
 
-    /// Without a key: each record must be in the table as often as in the sources, by the fields that all records have.
+    /// Without a key: each record must be in the table as often as in the sources, by the fields that all
+    /// records have.
     async fn compare_bags(
         &self,
         session: &Session,

@@ -1,4 +1,5 @@
-//! A random case: a table of any make, files of records for it, and how dbload is run. All of it follows from the seed.
+//! A random case: a table of any make, files of records for it, and how dbload is run. All of it follows from
+//! the seed.
 
 use super::values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good};
 use crate::{
@@ -116,6 +117,7 @@ impl Case {
             key: self.key.clone(),
             mode: self.mode,
             generated: generated.map(|c| c.name.clone()).collect(),
+            same_key: None,
         }
     }
 

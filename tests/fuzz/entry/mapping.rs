@@ -1,6 +1,8 @@
-//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one of the two.
+//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one
+//! of the two.
 //!
-//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the program's code.
+//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the
+//! program's code.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use dbload::format::{Format, Layout};
 use dbload::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
 use dbload::map::{PRESENCE_WORD_BITS, Target};
-use dbload::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
+use dbload::schema::{Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
 
 use super::{Dials, oracle, split};
 
@@ -39,6 +41,7 @@ pub fn table() -> Arc<Table> {
         relfilenode: 1,
         columns_version: String::new(),
         relation: Relation::Table,
+        has_children: false,
         columns: vec![
             column("id", PgType::Int, "numeric"),
             column("t", PgType::Text, "text"),
@@ -52,7 +55,9 @@ pub fn table() -> Arc<Table> {
         unique: vec![UniqueIndex {
             name: "fuzzed_pkey".to_owned(),
             columns: vec![0],
-            equality: vec!["=".to_owned()],
+            equality: vec![Equality::plain()],
+            of_part: false,
+            constraint: Some("t_pkey".to_owned()),
             primary: true,
             nulls_not_distinct: false,
             unusable: None,
