@@ -23,6 +23,11 @@ const RATIO: u64 = 1_000;
 /// A ratio says nothing about the first bytes: a few lines of blanks are no bomb.
 const RATIO_FROM_BYTES: u64 = 64 << 20;
 
+/// Most memory of an xz decoder: its dictionary, which a file may wish to have of gigabytes. `xz -9` makes ones of 64 MiB.
+pub const XZ_MEMORY_BYTES: u64 = 128 << 20;
+/// Largest window of Zstandard, as a power of two: `zstd -19` makes ones of 8 MiB, `--long` of 128 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 27;
+
 /// What decompression is held to, so that a small file cannot keep a load busy for days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inflation {
@@ -47,6 +52,38 @@ pub enum Inflated {
     /// In proportion to the file.
     #[error("its content is more than {0} times as long as the file")]
     Ratio(u64),
+    /// Its decoder would need too much memory.
+    #[error("xz needs more than {0} MiB of memory to decode it: its dictionary is larger")]
+    Dictionary(u64),
+    /// Likewise of Zstandard; the window where its first frame says it.
+    #[error("zstd needs a window of {}{limit} MiB", window_words(*.window))]
+    Window {
+        /// In bytes.
+        window: Option<u64>,
+        /// In MiB.
+        limit: u64,
+    },
+}
+
+fn window_words(window: Option<u64>) -> String {
+    match window {
+        Some(bytes) => format!("{} MiB, more than the allowed ", bytes.div_ceil(1 << 20)),
+        None => "more than the allowed ".to_owned(),
+    }
+}
+
+/// Window of the first frame of Zstandard in these bytes, as its header (RFC 8878) says.
+#[must_use]
+pub fn zstd_window(head: &[u8]) -> Option<u64> {
+    let (magic, rest) = head.split_at_checked(4)?;
+    let (&descriptor, rest) = rest.split_first()?;
+    if magic != KNOWN[1].1 || descriptor & 0x20 != 0 {
+        // Of a single segment the window is the content.
+        return None;
+    }
+    let window = u64::from(*rest.first()?);
+    let base = 1_u64.checked_shl(10 + u32::try_from(window >> 3).ok()?)?;
+    Some(base + base / 8 * (window & 7))
 }
 
 impl Inflated {
@@ -56,6 +93,9 @@ impl Inflated {
         match self {
             Self::Bytes(_) => {
                 "if this is meant to be, --max-decompressed-bytes allows more; the same command goes on"
+            }
+            Self::Dictionary(_) | Self::Window { .. } => {
+                "decompress it with its own tool and pipe it in, or compress it anew with a smaller dictionary or window"
             }
             Self::Ratio(_) => {
                 "it may be made to do harm; if not, --max-ratio allows more, and the same command goes on"

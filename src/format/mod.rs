@@ -18,7 +18,9 @@ pub mod split;
 
 use std::borrow::Cow;
 
-pub use compression::{Compression, Inflated, Inflation, MAGIC_BYTES};
+pub use compression::{
+    Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, zstd_window,
+};
 pub use decode::{
     DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectOriginal, decode_block, reject_original,
 };

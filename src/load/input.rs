@@ -13,8 +13,8 @@ use crate::ledger::{Checkpoint, Place, StoredSource};
 use crate::map::Target;
 use crate::record::{Block, Digest, PageToken, Position};
 use crate::source::{
-    BLOCK_BYTES, Blocks, Fingerprint, Location, Opening, Pages, RawProgress, Reading, Records, SourceError,
-    SourceSpec, Stream,
+    BLOCK_BYTES, Blocks, Fingerprint, Location, Opening, Pages, Passed, RawProgress, Reading, Records,
+    SourceError, SourceSpec, Stream,
 };
 
 use super::ahead::Fetched;
@@ -36,6 +36,8 @@ pub struct Input {
     pub moved_to: Option<u32>,
     /// How far it was read, as stored.
     pub progress: RawProgress,
+    /// What a resume has read of it to look whether it is what it was.
+    pub passed: Vec<Passed>,
 }
 
 /// What the ledger keeps of a source.
@@ -115,19 +117,24 @@ impl Input {
             set_aside: None,
             moved_to: None,
             progress: Arc::new(AtomicU64::new(0)),
+            passed: Vec::new(),
         })
     }
 
-    /// Takes the fingerprint of a source that failed again, if the file is what it was as far as it went: a download that
-    /// was cut off is fetched once more, and is longer then.
+    /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not matter what it was; any
+    /// other was compared before, and may have grown: a download that was cut off is fetched once more.
     pub async fn record_anew(&mut self) {
         let (Location::File(path), Some(print)) =
             (&self.description.spec.location, &self.description.fingerprint)
         else {
             return;
         };
-        if let Ok(change) = print.compare(path).await
-            && change.keeps_recorded_part()
+        let unread = self.begin.offset == 0;
+        let keeps = match print.compare(path).await {
+            Ok(change) => change.keeps_recorded_part(),
+            Err(_) => false,
+        };
+        if (unread || keeps)
             && let Ok(now) = Fingerprint::of(path).await
         {
             self.description.fingerprint = Some(now);
@@ -160,7 +167,14 @@ impl Input {
             set_aside: stored.set_aside.clone(),
             moved_to: stored.moved_to,
             progress: Arc::new(AtomicU64::new(0)),
+            passed: Vec::new(),
         })
+    }
+
+    /// It failed before a record of it was read: whatever it is next time, nothing of it is in the table.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.begin.offset == 0 && self.set_aside.as_ref().is_some_and(|place| place.offset == 0)
     }
 
     /// Size as stored, where known.
@@ -264,8 +278,10 @@ impl Input {
                 Stream::fetch(spec, reading.compression, client, &recorded, progress).await?
             }
             _ => {
-                let recorded = self.description.fingerprint.clone();
-                Stream::open(spec, reading.compression, recorded, progress).await?
+                let print = self.description.fingerprint.clone();
+                let recorded: Vec<&PageToken> = begin.pages.iter().map(|(_, token)| token).collect();
+                let stream = Stream::open(spec, reading.compression, print, &recorded, progress).await?;
+                stream.behind(self.passed.clone())
             }
         };
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;

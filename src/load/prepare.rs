@@ -18,7 +18,7 @@ use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::SourceError;
+use crate::source::{Passed, SourceError};
 use crate::write::{LedgerRef, WritePlan};
 
 use super::act::Act;
@@ -176,11 +176,11 @@ impl Start<'_> {
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
                 let settings = settings(self.job, &plan, stored.partitions);
-                self.check_resume(&stored, &settings).await?;
+                let passed = self.check_resume(&stored, &settings).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 fault::point(Point::TakenOver);
                 ledger.close().await;
-                return self.resume(pool, plan, stored).await;
+                return self.resume(pool, plan, (stored, passed)).await;
             }
             self.give_up(&mut ledger, &unfinished).await?;
         } else if self.begun.resumes {
@@ -327,17 +327,25 @@ impl Start<'_> {
     }
 
     /// What a resume must find as it was: parser, mapping, and the sources that are still to be read.
-    async fn check_resume(&self, stored: &StoredRun, settings: &Settings) -> Result<(), LoadError> {
+    async fn check_resume(
+        &self,
+        stored: &StoredRun,
+        settings: &Settings,
+    ) -> Result<HashMap<u32, Vec<Passed>>, LoadError> {
         let differences = stored.differences(settings);
         if !differences.is_empty() {
             return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
         }
-        let first = stored.checkpoints.iter().map(|c| c.at.source).min().unwrap_or(0);
-        check_sources(&stored.run, &stored_inputs(stored)?, first).await
+        check_sources(stored).await
     }
 
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
-    async fn resume(mut self, pool: Pool, mut plan: Plan, stored: StoredRun) -> Result<Prepared, LoadError> {
+    async fn resume(
+        mut self,
+        pool: Pool,
+        mut plan: Plan,
+        (stored, mut passed): (StoredRun, HashMap<u32, Vec<Passed>>),
+    ) -> Result<Prepared, LoadError> {
         let job = self.job;
         plan.partitioner.count = stored.partitions;
         let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
@@ -350,6 +358,9 @@ impl Start<'_> {
         }
         let mut inputs = stored_inputs(&stored)?;
         give_secrets(&mut inputs, &self.inputs);
+        for input in &mut inputs {
+            input.passed = passed.remove(&input.begin.source).unwrap_or_default();
+        }
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();

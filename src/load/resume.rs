@@ -6,7 +6,7 @@ use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
 use crate::pg::Pool;
 use crate::pg::catalog::CatalogError;
 use crate::schema::Table;
-use crate::source::{Change, Location};
+use crate::source::{Change, Location, Passed, compare_with};
 use crate::write::LedgerRef;
 
 use super::error::LoadError;
@@ -80,25 +80,43 @@ pub(super) async fn append_rests(
     Ok(())
 }
 
-/// Sources that are still to be read must be what they were.
-pub(super) async fn check_sources(run: &str, inputs: &[Input], first: u32) -> Result<(), LoadError> {
-    for input in inputs.iter().filter(|input| input.begin.source >= first && input.moved_to.is_none()) {
+/// Sources that are still to be read must be what they were, as far as they were read: whatever size and time say. What was
+/// read for that, by source.
+pub(super) async fn check_sources(stored: &StoredRun) -> Result<HashMap<u32, Vec<Passed>>, LoadError> {
+    let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
+    let first = from.map_or(0, |from| from.source);
+    let mut all = HashMap::new();
+    for input in stored_inputs(stored)?.iter().filter(|input| input.begin.source >= first) {
         let (Location::File(path), Some(print)) =
             (&input.description.spec.location, &input.description.fingerprint)
         else {
             continue;
         };
-        let change = print.compare(path).await.unwrap_or(Change::Gone);
-        if !change.keeps_recorded_part() {
-            return Err(LedgerError::SourceChanged {
-                run: run.to_owned(),
-                name: input.name.clone(),
-                change: change.to_string(),
-            }
-            .into());
+        if input.is_unread() {
+            continue;
         }
+        let changed = |change: Change| LedgerError::SourceChanged {
+            run: stored.run.clone(),
+            name: input.name.clone(),
+            change: change.to_string(),
+        };
+        // Of one whose rest is another entry, that has the younger fingerprint.
+        if input.moved_to.is_none() {
+            let change = print.compare(path).await.unwrap_or(Change::Gone);
+            if !change.keeps_recorded_part() {
+                return Err(changed(change).into());
+            }
+        }
+        let begin = from.and_then(|from| input.begin_from(from, &stored.checkpoints));
+        let set_aside = input.set_aside.as_ref();
+        let tokens = begin.iter().flat_map(|begin| begin.pages.iter().map(|(_, token)| token.clone()));
+        let tokens: Vec<_> = tokens.chain(set_aside.and_then(|place| place.page.clone())).collect();
+        let until = begin.iter().map(|begin| begin.at.offset).chain(set_aside.map(|place| place.offset));
+        let compared = compare_with(path, &tokens, &until.collect::<Vec<_>>()).await;
+        let passed = compared.unwrap_or(Err(Change::Gone)).map_err(changed)?;
+        all.insert(input.begin.source, passed);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Leaves out what completed appends have put into the table before.

@@ -5,7 +5,6 @@
 //! looks whether the file is still the one that was recorded.
 
 use bytes::{Bytes, BytesMut};
-use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
 use super::stream::Stream;
@@ -42,8 +41,6 @@ pub struct Blocks {
     header: Vec<String>,
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
-    digest: Xxh3,
-    digest_from: u64,
     done: bool,
 }
 
@@ -74,16 +71,7 @@ impl Blocks {
             stream.take(bytes);
         }
         let splitter = Splitter::new(&reading.format, reading.limits, start);
-        Ok(Self {
-            digest: Xxh3::new(),
-            digest_from: stream.offset(),
-            stream,
-            reading,
-            splitter,
-            header,
-            resumed_record: at.record,
-            done: false,
-        })
+        Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false })
     }
 
     /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
@@ -102,7 +90,6 @@ impl Blocks {
                 .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
             let bytes = self.stream.take(consumed);
             self.stream.unchanged()?;
-            self.digest.update(&bytes);
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
             }
@@ -179,10 +166,11 @@ impl Blocks {
         self.splitter.position()
     }
 
-    /// The digest of the decoded bytes that went into blocks (or between them), since this reading began.
+    /// The digest of the decoded bytes that went into blocks (or between them): from the start of the source, wherever this
+    /// reading began, but for a body that a range was asked of.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest { from: self.digest_from, to: self.stream.offset(), hash: self.digest.digest() }
+        self.stream.digest()
     }
 }
 

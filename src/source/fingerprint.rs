@@ -1,5 +1,5 @@
 //! Whether a file is still the one that was recorded: its size, its time of change, and digests of its first
-//! and last bytes. Cheap enough to take at every start; the running digest of `blocks` covers the middle.
+//! and last bytes. Cheap enough to take at every start; the running digest (`seen`) covers the middle.
 
 use std::fmt;
 use std::fs::File;
@@ -9,6 +9,8 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::seen::hexadecimal;
 
 /// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
 const END_BYTES: u64 = 64 * 1024;
@@ -61,6 +63,15 @@ pub enum Change {
         /// Digest.
         found: String,
     },
+    /// Same size and same ends, but not what was read.
+    Content {
+        /// So many bytes from the start.
+        bytes: u64,
+        /// Their digest.
+        recorded: String,
+        /// Digest.
+        found: String,
+    },
     /// No longer there.
     Gone,
 }
@@ -87,12 +98,22 @@ impl fmt::Display for Change {
                 let end = if *end == End::First { "first" } else { "last" };
                 write!(f, "the digest of its {end} bytes was {recorded}, now {found}: it was replaced")
             }
+            Self::Content { bytes, recorded, found } => {
+                write!(
+                    f,
+                    "the digest of its first {bytes} bytes was {recorded}, now {found}: its content changed"
+                )
+            }
             Self::Gone => write!(f, "it is gone"),
         }
     }
 }
 
 impl Change {
+    pub(super) fn content(bytes: u64, recorded: u64, found: u64) -> Self {
+        Self::Content { bytes, recorded: hexadecimal(recorded), found: hexadecimal(found) }
+    }
+
     /// Whether the recorded part can still be read as it was (as far as the ends tell).
     #[must_use]
     pub const fn keeps_recorded_part(&self) -> bool {
@@ -174,9 +195,11 @@ fn digest_part(file: &mut File, from: u64, bytes: u64) -> io::Result<String> {
     if (part.len() as u64) < bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(format!("{:016x}", xxh3_64(&part)))
+    Ok(hexadecimal(xxh3_64(&part)))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

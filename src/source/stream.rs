@@ -4,32 +4,32 @@
 //! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
 
 mod remote;
+mod stored;
 
 use std::io::{self, SeekFrom};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
 use bytes::BytesMut;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::content;
 use super::error::SourceError;
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Change, Fingerprint};
 use super::resolve::{Location, SourceSpec};
+use super::seen::{self, Passed, Running, Seen};
 use super::transcode::Transcode;
-use super::web::{self, BodyChanged, Origin, Running};
+use super::web::{self, BodyChanged, Origin};
 use crate::format::header::after_lines;
-use crate::format::{BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect};
+use crate::format::{
+    BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect, zstd_window,
+};
 use crate::http::Version;
-
-/// Bytes of the compressed file that are read at once.
-const COMPRESSED_BYTES: usize = 128 * 1024;
+use crate::record::{Digest, PageToken};
+use stored::{Counted, Stored, decompress};
 
 /// Bytes before a resume point that are rather asked for by range than read over: a request costs about as much.
 const RANGE_BYTES: u64 = 256 * 1024;
@@ -65,11 +65,17 @@ pub struct Stream {
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
-    /// Where no version tells whether a body is the one that was read before.
-    running: Option<Running>,
+    /// What was taken, compared with what was read before.
+    running: Running,
+    /// The same of the bytes as they are stored, where those are not the content.
+    stored: Stored,
+    /// What was read of it before it was opened.
+    passed: Vec<Passed>,
     /// The encoding of its text, if that is not UTF-8.
     encoding: Option<Encoding>,
     inflation: Inflation,
+    /// Of its first frame, where that is Zstandard.
+    window: Option<u64>,
 }
 
 /// What a pipe gives at a time. More than that is not worth a copy, and a record of megabytes would be there twice.
@@ -77,7 +83,7 @@ const COPIED_BYTES: usize = 64 * 1024;
 
 impl Stream {
     /// Opens a source at its start. `compression`: by name, then by its first bytes, if not given.
-    /// `fingerprint`: as recorded, if it was; a regular file's is taken now otherwise.
+    /// `fingerprint`: as recorded, if it was; a regular file's is taken now otherwise. `recorded`: what checkpoints in it say.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -85,6 +91,7 @@ impl Stream {
         spec: SourceSpec,
         compression: Option<Compression>,
         fingerprint: Option<Fingerprint>,
+        recorded: &[&PageToken],
         progress: RawProgress,
     ) -> Result<Self, SourceError> {
         let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
@@ -107,10 +114,15 @@ impl Stream {
             .or_else(|| Compression::by_name(&spec.name).map(|(compression, _)| compression))
             .unwrap_or_else(|| Compression::by_magic(&magic));
         let rest = size - magic.len() as u64;
+        let window = zstd_window(&magic);
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
-        let reader = decompress(compression, Counted::new(raw, Arc::clone(&progress), 0));
+        let stored = Stored::of(compression);
+        let counted = Counted::new(raw, Arc::clone(&progress), 0).digested(&stored);
+        let reader = decompress(compression, counted);
         let buffer = BytesMut::new();
         let (encoding, inflation) = (None, Inflation::default());
+        let recorded: Vec<Seen> = recorded.iter().filter_map(|token| Seen::read(token)).collect();
+        let running = Running::new(recorded.iter().map(|seen| &seen.content));
         Ok(Self {
             spec,
             compression,
@@ -121,10 +133,20 @@ impl Stream {
             offset: 0,
             buffer,
             at_end: false,
-            running: None,
+            running,
+            stored,
+            passed: Vec::new(),
             encoding,
             inflation,
+            window,
         })
+    }
+
+    /// What was read of it before, up to places where it may be gone on with.
+    #[must_use]
+    pub fn behind(mut self, passed: Vec<Passed>) -> Self {
+        self.passed = passed;
+        self
     }
 
     /// Holds decompression to these limits.
@@ -142,7 +164,11 @@ impl Stream {
         while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
         self.encoding = Encoding::of(&self.buffer, said);
         if let Some(encoding) = self.encoding {
-            let head = io::Cursor::new(self.buffer.split().freeze());
+            let head = self.buffer.split().freeze();
+            if self.compression == Compression::None && !self.is_remote() {
+                self.stored.begin(&head);
+            }
+            let head = io::Cursor::new(head);
             let rest = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
             self.reader = Box::new(Transcode::new(head.chain(rest), encoding));
             self.at_end = false;
@@ -166,7 +192,7 @@ impl Stream {
         self.buffer.clear();
         self.at_end = false;
         self.offset = seek;
-        self.running = self.running.take().map(|_| Running::new(&[]));
+        self.begin_digest(seek);
         while self.offset < offset {
             let wanted = usize::try_from(offset - self.offset).unwrap_or(usize::MAX).min(SKIPPED_BYTES);
             if !self.read_more(wanted).await? {
@@ -174,7 +200,20 @@ impl Stream {
             }
             self.take(self.buffer.len());
         }
-        Ok(())
+        self.unchanged()
+    }
+
+    /// From byte `seek` on. Of a file it is known what comes; a body is compared on the way to its place.
+    fn begin_digest(&mut self, seek: u64) {
+        let begun = std::mem::replace(&mut self.running, Running::starting_at(seek));
+        if self.is_remote() {
+            return;
+        }
+        match self.passed.iter().find(|passed| passed.offset == seek) {
+            Some(passed) if seek > 0 => self.running = begun.behind(passed),
+            _ if seek == 0 && begun.digest().to == 0 => self.running = begun,
+            _ => {}
+        }
     }
 
     /// The decoded bytes from byte `seek` of what is stored, on the way to `offset`.
@@ -198,7 +237,9 @@ impl Stream {
             return Err(self.behind_end(offset, size));
         }
         let raw = seek_to(path, seek).await.map_err(|source| SourceError::Open { name: name(), source })?;
-        Ok(decompress(self.compression, Counted::new(raw.take(size - seek), progress, seek)))
+        self.stored.begin_anew();
+        let counted = Counted::new(raw.take(size - seek), progress, seek).digested(&self.stored);
+        Ok(decompress(self.compression, counted))
     }
 
     /// Says what format the content behind so many lines has; nothing is lost of it.
@@ -288,9 +329,7 @@ impl Stream {
         } else {
             self.buffer.split_to(bytes)
         };
-        if let Some(running) = &mut self.running {
-            running.pass(&taken);
-        }
+        self.running.pass(&taken);
         taken
     }
 
@@ -313,9 +352,26 @@ impl Stream {
             .compare(path)
             .await
             .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
+        let changed = |change| SourceError::Changed { name: self.spec.name.clone(), change };
         match change {
-            super::Change::Same | super::Change::Grew { .. } => Ok(()),
-            change => Err(SourceError::Changed { name: self.spec.name.clone(), change }),
+            Change::Same => return Ok(()),
+            Change::Touched { .. } | Change::Grew { .. } => {}
+            change => return Err(changed(change)),
+        }
+        // Written to since, or only touched: what was read is compared with what is there now.
+        let read = match self.stored.so_far() {
+            Some(digest) => Some((self.progress.load(Ordering::Relaxed), digest)),
+            None => self.running.from_start(),
+        };
+        let read = match (read, change) {
+            (Some(read), _) => read,
+            (None, Change::Grew { .. }) => return Ok(()),
+            (None, change) => return Err(changed(change)),
+        };
+        let differs = seen::content_differs(path, read).await;
+        match differs.map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })? {
+            None => Ok(()),
+            Some(change) => Err(changed(change)),
         }
     }
 
@@ -343,6 +399,11 @@ impl Stream {
         self.fingerprint.as_ref()
     }
 
+    /// The digest of what was taken.
+    pub(super) fn digest(&self) -> Digest {
+        self.running.digest()
+    }
+
     fn behind_end(&self, offset: u64, length: u64) -> SourceError {
         SourceError::BehindEnd { name: self.spec.name.clone(), offset, length }
     }
@@ -359,6 +420,9 @@ impl Stream {
         if self.compression == Compression::None || source.raw_os_error().is_some() {
             return SourceError::Read { name, offset, source };
         }
+        if let Some(source) = stored::too_much_memory(&source, self.window) {
+            return SourceError::Inflated { name, source };
+        }
         SourceError::Decompress { name, compression: self.compression, offset, source }
     }
 }
@@ -369,54 +433,4 @@ async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
         file.seek(SeekFrom::Start(offset)).await?;
     }
     Ok(file)
-}
-
-/// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
-/// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
-fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
-    if compression == Compression::None {
-        return Box::new(raw);
-    }
-    let raw = BufReader::with_capacity(COMPRESSED_BYTES, raw);
-    macro_rules! all_members {
-        ($decoder:ident) => {{
-            let mut decoder = $decoder::new(raw);
-            decoder.multiple_members(true);
-            Box::new(decoder)
-        }};
-    }
-    match compression {
-        Compression::None => Box::new(raw),
-        Compression::Gzip => all_members!(GzipDecoder),
-        Compression::Zstd => all_members!(ZstdDecoder),
-        Compression::Bzip2 => all_members!(BzDecoder),
-        Compression::Xz => all_members!(XzDecoder),
-    }
-}
-
-/// Says how far into the file it has read.
-struct Counted<R> {
-    inner: R,
-    progress: RawProgress,
-    position: u64,
-}
-
-impl<R> Counted<R> {
-    const fn new(inner: R, progress: RawProgress, position: u64) -> Self {
-        Self { inner, progress, position }
-    }
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(context, buf);
-        self.position += (buf.filled().len() - before) as u64;
-        self.progress.store(self.position, Ordering::Relaxed);
-        result
-    }
 }

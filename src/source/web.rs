@@ -4,7 +4,6 @@
 //! and what was read before is read again and compared by its digest: the rest is handed on only if that is the same.
 //! Never counts a body that ended early as whole, never joins two versions.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,61 +44,6 @@ impl BodyToken {
 
     pub(super) fn store(&self) -> PageToken {
         serde_json::to_string(self).unwrap_or_default().into()
-    }
-}
-
-/// What was read of a content whose version does not tell, compared with what earlier readings saw of it.
-pub(super) struct Running {
-    digest: Xxh3,
-    bytes: u64,
-    /// Bytes and their digest, ascending.
-    expected: VecDeque<(u64, u64)>,
-    differs: bool,
-}
-
-impl Running {
-    pub(super) fn new(recorded: &[BodyToken]) -> Self {
-        let known = recorded.iter().filter_map(|token| token.content.as_ref());
-        let mut expected: Vec<(u64, u64)> = known
-            .filter_map(|(bytes, digest)| Some((*bytes, u64::from_str_radix(digest, 16).ok()?)))
-            .collect();
-        expected.sort_unstable();
-        Self { digest: Xxh3::new(), bytes: 0, expected: expected.into(), differs: false }
-    }
-
-    /// Takes the next bytes.
-    pub(super) fn pass(&mut self, part: &[u8]) {
-        self.compare(part);
-        let end = self.bytes + part.len() as u64;
-        self.expected.retain(|(bytes, _)| *bytes > end);
-        self.digest.update(part);
-        self.bytes = end;
-    }
-
-    /// Compares what `ahead` covers, without taking it.
-    pub(super) fn compare(&mut self, ahead: &[u8]) {
-        for (bytes, expected) in &self.expected {
-            let Some(length) = bytes.checked_sub(self.bytes) else { continue };
-            let Some(part) = usize::try_from(length).ok().and_then(|length| ahead.get(..length)) else {
-                break;
-            };
-            let mut digest = self.digest.clone();
-            digest.update(part);
-            self.differs |= digest.digest() != *expected;
-        }
-    }
-
-    /// Bytes that must be there before anything is handed on: the earliest reading had seen them.
-    pub(super) fn first_expected(&self) -> Option<u64> {
-        self.expected.front().map(|(bytes, _)| *bytes)
-    }
-
-    pub(super) const fn differs(&self) -> bool {
-        self.differs
-    }
-
-    pub(super) fn content(&self) -> (u64, String) {
-        (self.bytes, format!("{:016x}", self.digest.digest()))
     }
 }
 

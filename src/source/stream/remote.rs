@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt as _;
 
-use super::super::web::{self, BodyChanged, BodyToken, Origin, Running};
-use super::{Counted, Network, RANGE_BYTES, RawProgress, SKIPPED_BYTES, Stream, decompress};
-use crate::format::{Compression, Inflation, MAGIC_BYTES};
+use super::super::seen::{Running, Seen};
+use super::super::web::{self, BodyChanged, BodyToken, Origin};
+use super::{Counted, Network, RANGE_BYTES, RawProgress, SKIPPED_BYTES, Stored, Stream, decompress};
+use crate::format::{Compression, Inflation, MAGIC_BYTES, zstd_window};
 use crate::http::{Client, Request};
 use crate::record::PageToken;
 use crate::source::error::SourceError;
@@ -33,7 +34,9 @@ impl Stream {
         let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
         let version = body.identity().clone();
         let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
-        let running = version.etag.is_none().then(|| Running::new(&recorded));
+        // A strong ETag tells as much as a digest would.
+        let known = recorded.iter().filter(|_| version.etag.is_none());
+        let running = Running::new(known.filter_map(|token| token.content.as_ref()));
         if let Some(why) = recorded.iter().find_map(|recorded| web::difference(&recorded.version, &version)) {
             return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
         }
@@ -50,8 +53,11 @@ impl Stream {
             buffer: BytesMut::new(),
             at_end: false,
             running,
+            stored: Stored::default(),
+            passed: Vec::new(),
             encoding: None,
             inflation: Inflation::default(),
+            window: None,
         };
         let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -59,6 +65,7 @@ impl Stream {
         read.map_err(|error| stream.read_error(error))?;
         // A server may have decompressed what its name says is compressed: the bytes know.
         stream.compression = compression.unwrap_or_else(|| Compression::by_magic(&magic));
+        stream.window = zstd_window(&magic);
         if stream.compression != Compression::None {
             stream.end_shows();
         }
@@ -91,24 +98,22 @@ impl Stream {
             let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
             self.take(left.min(self.buffer.len()));
         }
-        let seen = self.running.as_ref().and_then(Running::first_expected).unwrap_or(offset);
+        let seen = self.running.first_expected().unwrap_or(offset);
         let ahead = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
         while self.buffer.len() < ahead {
             if !self.read_more(ahead - self.buffer.len()).await? {
                 return Err(self.changed("it ends earlier"));
             }
         }
-        if let Some(running) = &mut self.running {
-            running.compare(&self.buffer);
-        }
+        self.running.compare(&self.buffer);
         self.unchanged()
     }
 
     /// What was read is what was read then.
     pub(in crate::source) fn unchanged(&self) -> Result<(), SourceError> {
-        match &self.running {
-            Some(running) if running.differs() => Err(self.changed("what was loaded of it differs")),
-            _ => Ok(()),
+        match self.running.difference() {
+            Some(change) => Err(self.changed(&format!("what was loaded of it differs: {change}"))),
+            None => Ok(()),
         }
     }
 
@@ -135,8 +140,17 @@ impl Stream {
 
     /// What checkpoints in it say.
     pub(in crate::source) fn token(&self) -> Option<PageToken> {
-        let content = self.running.as_ref().map(Running::content);
-        let network = self.network.as_ref()?;
+        let Some(network) = &self.network else {
+            let stored = self.stored.so_far().map(|digest| {
+                let bytes = self.progress.load(Ordering::Relaxed);
+                (bytes, crate::source::seen::hexadecimal(digest))
+            });
+            // Where nothing is known of its start, a digest says nothing either.
+            self.running.from_start()?;
+            let seen = Seen { content: self.running.content(), stored };
+            return self.spec.location.is_file().then(|| seen.store());
+        };
+        let content = network.version.etag.is_none().then(|| self.running.content());
         Some(BodyToken { version: network.version.clone(), content }.store())
     }
 }

@@ -110,7 +110,7 @@ async fn read(
     };
     let mut next_seq = 5;
     let result = async {
-        let stream = Stream::open(spec, Some(*compression), None, std::sync::Arc::default()).await?;
+        let stream = Stream::open(spec, Some(*compression), None, &[], std::sync::Arc::default()).await?;
         let mut blocks = Blocks::new(stream, reading, at).await?;
         while let Some(block) = blocks.next(&mut next_seq).await? {
             for i in 0..block.spans.len() {

@@ -1,0 +1,236 @@
+//! What was read of a source, by running digests: of its content, and of the bytes as they are stored where those are
+//! others. A checkpoint says them, and whoever passes over content compares: size, ends and time of a file tell nothing
+//! of its middle, and what a decoder has handed out before a checksum may be anything.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::fingerprint::{Change, blocking};
+use crate::record::{Digest, PageToken};
+
+/// Bytes that are read at once where a file is only looked at: much more does not fit a core's cache.
+const LOOK_BYTES: usize = 256 * 1024;
+
+/// So many bytes, and their digest in hexadecimal (xxh3-64).
+pub(super) type Mark = (u64, String);
+
+/// What a checkpoint in a file says of what was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// Of the decoded content.
+    pub(super) content: Mark,
+    /// Of the bytes in the file, where they are not the content's: as far as the decoder had read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stored: Option<Mark>,
+}
+
+impl Seen {
+    pub(super) fn read(token: &PageToken) -> Option<Self> {
+        serde_json::from_str(token).ok()
+    }
+
+    pub(super) fn store(&self) -> PageToken {
+        serde_json::to_string(self).unwrap_or_default().into()
+    }
+
+    /// What it says of the bytes in the file.
+    fn in_file(&self) -> &Mark {
+        self.stored.as_ref().unwrap_or(&self.content)
+    }
+}
+
+/// A file that was read from its start, up to a place: so it can be gone on with there.
+#[derive(Clone)]
+pub struct Passed {
+    pub(super) offset: u64,
+    pub(super) digest: Xxh3,
+}
+
+impl std::fmt::Debug for Passed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Passed({} bytes)", self.offset)
+    }
+}
+
+/// The digest of what was read, compared with what earlier readings saw.
+pub(super) struct Running {
+    digest: Xxh3,
+    /// Where it begins: at 0, but for a body that a range was asked of.
+    from: u64,
+    bytes: u64,
+    /// Bytes and their digest, ascending.
+    expected: VecDeque<(u64, u64)>,
+    difference: Option<Change>,
+}
+
+impl Running {
+    /// Of a source from its start. `recorded`: what checkpoints say of its content.
+    pub(super) fn new<'a>(recorded: impl IntoIterator<Item = &'a Mark>) -> Self {
+        let known = recorded.into_iter();
+        let mut expected: Vec<(u64, u64)> = known
+            .filter_map(|(bytes, digest)| Some((*bytes, u64::from_str_radix(digest, 16).ok()?)))
+            .collect();
+        expected.sort_unstable();
+        Self { digest: Xxh3::new(), from: 0, bytes: 0, expected: expected.into(), difference: None }
+    }
+
+    /// Of a source that nothing is known of before `offset`.
+    pub(super) fn starting_at(offset: u64) -> Self {
+        Self { from: offset, bytes: offset, ..Self::new([]) }
+    }
+
+    /// Of a source that was read, and compared, up to a place; what is expected behind it stays.
+    pub(super) fn behind(self, passed: &Passed) -> Self {
+        let mut expected = self.expected;
+        expected.retain(|(bytes, _)| *bytes > passed.offset);
+        let (digest, bytes) = (passed.digest.clone(), passed.offset);
+        Self { digest, from: 0, bytes, expected, difference: None }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn pass(&mut self, part: &[u8]) {
+        let end = self.bytes + part.len() as u64;
+        if self.expected.front().is_some_and(|(bytes, _)| *bytes <= end) {
+            self.compare(part);
+            self.expected.retain(|(bytes, _)| *bytes > end);
+        }
+        self.digest.update(part);
+        self.bytes = end;
+    }
+
+    /// Compares what `ahead` covers, without taking it.
+    pub(super) fn compare(&mut self, ahead: &[u8]) {
+        for &(bytes, expected) in &self.expected {
+            let Some(length) = bytes.checked_sub(self.bytes) else { continue };
+            let Some(part) = usize::try_from(length).ok().and_then(|length| ahead.get(..length)) else {
+                break;
+            };
+            let mut digest = self.digest.clone();
+            digest.update(part);
+            if digest.digest() != expected && self.difference.is_none() {
+                self.difference = Some(Change::content(bytes, expected, digest.digest()));
+            }
+        }
+    }
+
+    /// Bytes that must be there before anything is handed on: the earliest reading had seen them.
+    pub(super) fn first_expected(&self) -> Option<u64> {
+        self.expected.front().map(|(bytes, _)| *bytes)
+    }
+
+    /// How it differs from what was read before, as far as is known by now.
+    pub(super) const fn difference(&self) -> Option<&Change> {
+        self.difference.as_ref()
+    }
+
+    pub(super) fn content(&self) -> Mark {
+        (self.bytes, hexadecimal(self.digest.digest()))
+    }
+
+    /// What was read, if that is all from the start on.
+    pub(super) fn from_start(&self) -> Option<(u64, u64)> {
+        (self.from == 0).then(|| (self.bytes, self.digest.digest()))
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        Digest { from: self.from, to: self.bytes, hash: self.digest.digest() }
+    }
+}
+
+pub(super) fn hexadecimal(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
+/// Compares a file with what checkpoints in it say; the readings up to the places in `until` that could be reached.
+/// Reads as far as the furthest of them all.
+///
+/// # Errors
+/// When the file cannot be read.
+pub async fn compare_with(
+    path: &Path,
+    tokens: &[PageToken],
+    until: &[u64],
+) -> io::Result<Result<Vec<Passed>, Change>> {
+    let path = path.to_owned();
+    let seen: Vec<Seen> = tokens.iter().filter_map(Seen::read).collect();
+    let mut until = until.to_vec();
+    until.sort_unstable();
+    blocking(move || {
+        let mut running = Running::new(seen.iter().map(Seen::in_file));
+        let furthest = running.expected.back().map_or(0, |(bytes, _)| *bytes);
+        let mut until = until.into_iter().peekable();
+        let mut passed = Vec::new();
+        let mut reader = Look::at(&path)?;
+        loop {
+            while let Some(offset) = until.next_if(|offset| *offset <= running.bytes) {
+                passed.push(Passed { offset, digest: running.digest.clone() });
+            }
+            let next = until.peek().copied().unwrap_or(furthest);
+            if next <= running.bytes {
+                return Ok(Ok(passed));
+            }
+            match reader.next(next - running.bytes)? {
+                Some(part) => running.pass(part),
+                None if running.bytes < furthest => {
+                    return Ok(Err(Change::Shrunk { recorded: furthest, found: running.bytes }));
+                }
+                // Of a compressed file the places are not those of its bytes.
+                None => return Ok(Ok(passed)),
+            }
+            if let Some(change) = running.difference.take() {
+                return Ok(Err(change));
+            }
+        }
+    })
+    .await
+}
+
+/// How the first bytes of a file differ from those that were read, so many with this digest; `None`: not at all.
+pub(super) async fn content_differs(path: &Path, (bytes, digest): (u64, u64)) -> io::Result<Option<Change>> {
+    let path = path.to_owned();
+    blocking(move || {
+        let mut reader = Look::at(&path)?;
+        let mut found = Xxh3::new();
+        let mut read = 0;
+        while read < bytes {
+            let Some(part) = reader.next(bytes - read)? else {
+                return Ok(Some(Change::Shrunk { recorded: bytes, found: read }));
+            };
+            found.update(part);
+            read += part.len() as u64;
+        }
+        let found = found.digest();
+        Ok((found != digest).then(|| Change::content(bytes, digest, found)))
+    })
+    .await
+}
+
+/// A file that is looked through.
+struct Look {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl Look {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, buffer: vec![0; LOOK_BYTES] })
+    }
+
+    /// The next bytes, at most so many; `None`: there are no more.
+    fn next(&mut self, most: u64) -> io::Result<Option<&[u8]>> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(LOOK_BYTES);
+        loop {
+            match self.file.read(&mut self.buffer[..most]) {
+                Ok(0) => return Ok(None),
+                Ok(count) => return Ok(Some(&self.buffer[..count])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
