@@ -112,6 +112,11 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }
         | LedgerError::SourceChanged { .. }
+        | LedgerError::FileChanged { .. }
+        | LedgerError::NoSuchSource { .. }
+        | LedgerError::AppendedElsewhere { .. }
+        | LedgerError::AppendedInPart { .. }
+        | LedgerError::AppendedAndRewritten { .. }
         | LedgerError::LoadedBefore { .. }
         | LedgerError::AppendedAndChanged { .. } => ErrorKind::Ledger,
         LedgerError::Unbalanced { .. } => ErrorKind::Unknown,

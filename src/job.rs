@@ -31,6 +31,19 @@ pub enum FormatName {
     Tsv,
 }
 
+/// Whether compressed files are decoded once only to see that they are whole, before a record of them is stored: checksums
+/// come behind what they are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifySource {
+    /// Where that is cheap: by compression and size.
+    #[default]
+    Auto,
+    /// All of them.
+    Always,
+    /// None.
+    Never,
+}
+
 /// How the sources are written, as far as the user said it.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
@@ -60,6 +73,8 @@ pub struct Reading {
     pub header_bytes: Option<usize>,
     /// What decompression is held to.
     pub inflation: Inflation,
+    /// Whether compressed files are looked through first.
+    pub verify_source: VerifySource,
 }
 
 /// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
@@ -117,6 +132,8 @@ pub struct Runs {
     pub restart: bool,
     /// Append files again that were appended before.
     pub again: bool,
+    /// The same of these files alone.
+    pub again_files: Vec<String>,
     /// Wait this long for a running owner.
     pub wait: Duration,
     /// Take a running owner's load over.
@@ -127,6 +144,16 @@ pub struct Runs {
     pub no_ledger: bool,
     /// Records to pass over at the start of the first source.
     pub skip_records: u64,
+    /// Sources that a resume goes on with though their content is another one.
+    pub accept_changed: Vec<String>,
+}
+
+impl Runs {
+    /// Whether a file is to be appended whatever was appended before.
+    #[must_use]
+    pub fn appends_again(&self, name: &str) -> bool {
+        self.again || self.again_files.iter().any(|file| file == name)
+    }
 }
 
 /// Bounds on what a load takes.

@@ -63,6 +63,14 @@ pub struct SourceReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// It failed by damage, or was changed while it was read: what was read of it before may be wrong.
+    #[serde(skip_serializing_if = "is_false")]
+    pub doubtful: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Rejects of one kind.

@@ -45,6 +45,7 @@ mod reference;
 mod rejects;
 mod reload;
 mod runs;
+mod sources;
 mod support;
 mod tables;
 mod torture;

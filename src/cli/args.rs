@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dbload::job::{FormatName, RejectBudget};
+use dbload::job::{FormatName, RejectBudget, VerifySource};
 use dbload::map::Extra;
 use dbload::pg::TableName;
 use dbload::schema::Mode;
@@ -192,6 +192,10 @@ pub(crate) struct ReadingArgs {
     /// Most bytes of content for a byte of a compressed source, judged from 64 MiB on; it fails above, as a bomb
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_RATIO", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_ratio: u64,
+    /// Decode a compressed file once before the first of its records is stored, to see that it is not damaged: always, never,
+    /// or where that is cheap (gzip and zstd up to 1 GiB, xz up to 256 MiB, bzip2 up to 16 MiB)
+    #[arg(long, value_name = "WHEN", env = "DBLOAD_VERIFY_SOURCE", value_enum, default_value = "auto")]
+    pub(crate) verify_source: VerifySourceArg,
     /// Encoding of text without a byte order mark, by its name on the web: utf-16le, windows-1252, shift_jis, .. Places of
     /// rejects are those of the decoded text; a resume reads such a source from its start
     #[arg(long, value_name = "NAME", env = "DBLOAD_ENCODING", default_value = "utf-8", value_parser = parse::encoding)]
@@ -229,20 +233,24 @@ pub(crate) struct RejectArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the command line, independent of each other")]
 pub(crate) struct RunArgs {
     /// Give an unfinished run up and begin anew
     #[arg(long, env = "DBLOAD_RESTART")]
     pub(crate) restart: bool,
-    /// Append files once more that an earlier load has appended
-    #[arg(long, env = "DBLOAD_AGAIN")]
-    pub(crate) again: bool,
+    /// Append files once more that an earlier load has appended: all of them, or by --again=FILE this one (may be repeated)
+    #[arg(long, value_name = "FILE", env = "DBLOAD_AGAIN", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Append)]
+    pub(crate) again: Vec<String>,
     /// If another process is at this load, wait this long for it to end
     #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     /// Take the load over from another process, even if it seems alive
     #[arg(long, env = "DBLOAD_TAKE_OVER")]
     pub(crate) take_over: bool,
+    /// Go on with this file though it is not what the unfinished run has read: behind as many records as are stored of it.
+    /// May be repeated
+    #[arg(long, value_name = "SOURCE", env = "DBLOAD_ACCEPT_CHANGED", value_delimiter = '\n')]
+    pub(crate) accept_changed: Vec<String>,
     /// Name of this load; by default made from sources, table, mode and key
     #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
     pub(crate) load_id: Option<String>,
@@ -309,6 +317,26 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifySourceArg {
+    /// Where that is cheap
+    Auto,
+    /// All
+    Always,
+    /// None
+    Never,
+}
+
+impl From<VerifySourceArg> for VerifySource {
+    fn from(when: VerifySourceArg) -> Self {
+        match when {
+            VerifySourceArg::Auto => Self::Auto,
+            VerifySourceArg::Always => Self::Always,
+            VerifySourceArg::Never => Self::Never,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

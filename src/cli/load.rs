@@ -52,6 +52,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
             bytes: args.reading.max_decompressed_bytes.unwrap_or(Inflation::default().bytes),
             ratio: args.reading.max_ratio,
         },
+        verify_source: args.reading.verify_source.into(),
     };
     job.extra.clone_from(&args.mapping.extra);
     job.time_zone.clone_from(&args.mapping.timezone);
@@ -70,16 +71,27 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.rejects_file.clone_from(&args.rejects.rejects);
     job.runs = Runs {
         restart: args.runs.restart,
-        again: args.runs.again,
+        again: args.runs.again.iter().any(|word| is_yes(word)),
+        again_files: args.runs.again.iter().filter(|word| !is_yes(word) && !is_no(word)).cloned().collect(),
         wait: args.runs.wait,
         take_over: args.runs.take_over,
         load_id: args.runs.load_id.clone(),
         no_ledger: args.runs.no_ledger,
         skip_records: args.runs.skip_records,
+        accept_changed: args.runs.accept_changed.clone(),
     };
     job.pooler = pooler;
     job.web = args.web.web(&args.sources)?;
     Ok(job)
+}
+
+/// The words of a flag's variable, as of those that are nothing but flags. A file of such a name is `./true`.
+fn is_yes(word: &str) -> bool {
+    matches!(word.to_ascii_lowercase().as_str(), "true" | "yes" | "y" | "t" | "on" | "1")
+}
+
+fn is_no(word: &str) -> bool {
+    matches!(word.to_ascii_lowercase().as_str(), "" | "false" | "no" | "n" | "f" | "off" | "0")
 }
 
 /// A server on this machine has this machine's cores; more connections than cores do not help.
@@ -224,7 +236,12 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         ),
         Ended::Interrupted => progress.say("interrupted; the same command goes on where this one stopped"),
         Ended::SourceFailed => {
-            progress.say("hint: the same command fetches what failed once more, and nothing else")
+            let words = report.as_ref().and_then(render::doubtful);
+            progress.say(
+                words
+                    .as_deref()
+                    .unwrap_or("hint: the same command fetches what failed once more, and nothing else"),
+            );
         }
         Ended::Complete => {}
     }

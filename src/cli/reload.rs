@@ -123,6 +123,7 @@ fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
         max_header_bytes: _,
         max_decompressed_bytes: _,
         max_ratio: _,
+        verify_source: _,
         encoding: _,
     } = args;
     if *max_fields != FIELDS {

@@ -169,6 +169,35 @@ pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Optio
     Some(out)
 }
 
+/// What is in the table of sources that turned out to be damaged, or were changed while they were read, and how to mend
+/// that in this mode.
+pub(crate) fn doubtful(report: &Report) -> Option<String> {
+    let mut out = String::new();
+    for source in report.sources.iter().filter(|source| source.doubtful && source.read > 0) {
+        let name = terminal::line(&source.name);
+        let _ = writeln!(
+            out,
+            "error: {} of {name} are loaded already, and may be wrong: it was read before the damage or change was found",
+            if source.read == 1 {
+                "1 record".to_owned()
+            } else {
+                format!("{} records", HumanCount(source.read))
+            },
+        );
+    }
+    if out.is_empty() {
+        return None;
+    }
+    out.push_str(if report.mode == "append" {
+        "hint: no key mends an append: with the right file in its place, delete what this run has put into the table and \
+         begin anew with --restart; the same command alone goes on only where what was read is still the same"
+    } else {
+        "hint: with the right file in its place --restart loads it anew by its keys; rows whose keys the damage made up \
+         stay and are to be deleted; the same command alone goes on only where what was read is still the same"
+    });
+    Some(out)
+}
+
 /// A value that is no date as PostgreSQL was told to read dates.
 fn is_date(reason: &Reason) -> bool {
     let of_dates = |name: &String| name.starts_with("date") || name.starts_with("timestamp");

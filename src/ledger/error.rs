@@ -75,6 +75,26 @@ pub enum LedgerError {
         /// How.
         change: String,
     },
+    /// A file is no longer what the unfinished run has read of it.
+    #[error("{name} changed since the unfinished run {run} read it: {change}")]
+    FileChanged {
+        /// The run.
+        run: String,
+        /// The file.
+        name: String,
+        /// How.
+        change: String,
+        /// The run appends: what it has put into the table has no key.
+        appends: bool,
+    },
+    /// `--accept-changed` for what is no source of the run.
+    #[error("the unfinished run {run} has no file called {name}")]
+    NoSuchSource {
+        /// The run.
+        run: String,
+        /// As the user said it.
+        name: String,
+    },
     /// Every source was appended before.
     #[error("all sources were appended to this table before: {}", .names.join(", "))]
     LoadedBefore {
@@ -88,6 +108,36 @@ pub enum LedgerError {
         name: String,
         /// How.
         change: String,
+    },
+    /// The content of a file was appended before, under another path.
+    #[error("{name} has the content of {earlier}, which was appended to this table before")]
+    AppendedElsewhere {
+        /// The file.
+        name: String,
+        /// The other one.
+        earlier: String,
+    },
+    /// A part of a source is in the table: of a run that is not finished, or was given up.
+    #[error("{read} records of {name} are in this table already: the {} run {run} has appended them", if *.given_up { "given-up" } else { "unfinished" })]
+    AppendedInPart {
+        /// The source.
+        name: String,
+        /// The run.
+        run: String,
+        /// Its sources.
+        sources: Vec<String>,
+        /// Records.
+        read: u64,
+        /// It was given up, and cannot be finished.
+        given_up: bool,
+    },
+    /// A source was appended before, and the table rewritten or emptied since.
+    #[error(
+        "{name} was appended to this table before, and it cannot be told whether it is still in there: the table was truncated or rewritten since"
+    )]
+    AppendedAndRewritten {
+        /// The source.
+        name: String,
     },
     /// The books do not balance: the server refused to complete the run.
     #[error("the books of run {run} do not balance")]
@@ -125,12 +175,58 @@ impl LedgerError {
             }
             Self::TargetChanged { .. } => "--restart loads all sources again from their start".to_owned(),
             Self::SourceChanged { .. } => "put the file back, or --restart to begin anew".to_owned(),
+            Self::FileChanged { name, appends, .. } => changed_hint(name, *appends),
+            Self::NoSuchSource { .. } => "name it as the command does".to_owned(),
             Self::LoadedBefore { .. } => "--again appends them once more".to_owned(),
             Self::AppendedAndChanged { .. } => {
                 "--again appends all of it once more; to add only what is new, put that into a file of its own"
                     .to_owned()
             }
+            Self::AppendedElsewhere { name, .. } => format!(
+                "if its records are to be there twice, --again={} appends them; else leave it out",
+                shell_word(name)
+            ),
+            Self::AppendedInPart { name, sources, given_up: false, .. } => {
+                let sources: Vec<String> = sources.iter().map(|source| shell_word(source)).collect();
+                format!(
+                    "finish that run first, by its own command (dbload {} ..); --again={} appends all of this one beside it",
+                    sources.join(" "),
+                    shell_word(name)
+                )
+            }
+            Self::AppendedInPart { name, given_up: true, .. } => format!(
+                "delete those rows; then --again={} appends all of it",
+                shell_word(name)
+            ),
+            Self::AppendedAndRewritten { name } => format!(
+                "look whether its rows are there: if not, --again={} appends them; if so, leave it out",
+                shell_word(name)
+            ),
             Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
+    }
+}
+
+/// What can be done about a file that is another one than was read.
+fn changed_hint(name: &str, appends: bool) -> String {
+    let anew = if appends {
+        "or delete what it has put into the table, and --restart loads all sources from their start"
+    } else {
+        "or --restart loads all sources from their start; rows whose keys the new content has not stay"
+    };
+    format!(
+        "put the file back as it was; or --accept-changed {} goes on with the new content, behind as many records as \
+         are loaded; {anew}",
+        shell_word(name)
+    )
+}
+
+/// A name as a shell takes it for one word.
+fn shell_word(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
     }
 }

@@ -5,13 +5,16 @@
 //! the end. sqlx does the opening; what runs beside the writers goes through their sessions, since the pool is all
 //! the connections there ever are.
 
+mod appended;
 mod error;
 mod migrate;
 mod open;
 mod owner;
 mod read;
+mod rebase;
 mod run;
 
+pub use appended::{Appended, AppendedState};
 pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
@@ -22,4 +25,5 @@ pub use read::{
     unfinished_sources,
 };
 pub use read::{ReasonCount, RejectRow, Summary};
+pub use rebase::rebase;
 pub use run::{Checkpoint, NewRun, Place, Settings, StoredRun, StoredSource, identity_of};

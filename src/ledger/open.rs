@@ -25,9 +25,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// A connection to the ledger.
 pub struct Ledger {
-    connection: PgConnection,
+    pub(super) connection: PgConnection,
     /// How long an answer may take.
-    limit: Option<Duration>,
+    pub(super) limit: Option<Duration>,
     /// It needs no migration.
     is_current: bool,
 }
@@ -221,32 +221,10 @@ impl Ledger {
         })
         .await
     }
-
-    /// Descriptions of the sources that completed appends have put into a table.
-    pub async fn appended(
-        &mut self,
-        target_oid: u32,
-    ) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
-        answered(self.limit, async {
-            let failed = LedgerError::server("look for earlier appends");
-            let rows = simple(format!(
-                "SELECT s.name, s.description::text FROM _dbload.source s JOIN _dbload.run r USING (run) \
-             WHERE r.target_oid = {target_oid} AND r.mode = 'append' AND r.state = 'complete'"
-            ))
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(&failed)?;
-            rows.iter()
-                .map(|row| Ok((row.try_get(0)?, json(row, 1)?)))
-                .collect::<Result<_, sqlx::Error>>()
-                .map_err(&failed)
-        })
-        .await
-    }
 }
 
 /// Waits for an answer as long as we may: a server that falls silent must not hold a load for ever before it begins.
-async fn answered<T>(
+pub(super) async fn answered<T>(
     limit: Option<Duration>,
     asking: impl Future<Output = Result<T, LedgerError>>,
 ) -> Result<T, LedgerError> {
@@ -260,11 +238,11 @@ async fn answered<T>(
 
 /// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler, unless in a
 /// transaction.
-fn simple(sql: String) -> sqlx::RawSql {
+pub(super) fn simple(sql: String) -> sqlx::RawSql {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
 }
 
-fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {
+pub(super) fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {
     let text: String = row.try_get(column)?;
     serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

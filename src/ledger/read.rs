@@ -140,7 +140,7 @@ fn source_row(run: &str, ordinal: usize, source: &StoredSource) -> String {
     )
 }
 
-fn failed(doing: &'static str) -> impl Fn(ErrorView) -> LedgerError {
+pub(super) fn failed(doing: &'static str) -> impl Fn(ErrorView) -> LedgerError {
     move |view| match view.sqlstate.as_deref() {
         Some(FENCED) => LedgerError::Fenced,
         // A row that belongs to a run which is not there; or no ledger.

@@ -331,6 +331,7 @@ fn source_reports(
         let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
         let sums = books.get(&ordinal).copied().unwrap_or_default();
         let error = ran.and_then(|ran| ran.failed.get(&ordinal).cloned());
+        let doubtful = ran.is_some_and(|ran| ran.doubtful.contains(&ordinal));
         let state = match (&error, finished) {
             (Some(_), _) => SourceState::Failed,
             (None, true) => SourceState::Complete,
@@ -346,6 +347,7 @@ fn source_reports(
             earlier.retries += retries;
             earlier.state = state;
             earlier.error = error;
+            earlier.doubtful |= doubtful;
             continue;
         }
         by_name.insert(&input.name, reports.len());
@@ -357,6 +359,7 @@ fn source_reports(
             retries,
             state,
             error,
+            doubtful,
         });
     }
     reports.extend(prepared.skipped.iter().map(|name| SourceReport {
@@ -367,6 +370,7 @@ fn source_reports(
         retries: 0,
         state: SourceState::Skipped,
         error: None,
+        doubtful: false,
     }));
     reports
 }

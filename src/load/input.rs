@@ -1,8 +1,8 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub struct Input {
     pub progress: RawProgress,
     /// What a resume has read of it to look whether it is what it was.
     pub passed: Vec<Passed>,
+    /// Whether it is whole, once that was looked for.
+    pub whole: Arc<OnceLock<bool>>,
 }
 
 /// What the ledger keeps of a source.
@@ -118,6 +120,7 @@ impl Input {
             moved_to: None,
             progress: Arc::new(AtomicU64::new(0)),
             passed: Vec::new(),
+            whole: Arc::default(),
         })
     }
 
@@ -168,6 +171,7 @@ impl Input {
             moved_to: stored.moved_to,
             progress: Arc::new(AtomicU64::new(0)),
             passed: Vec::new(),
+            whole: Arc::default(),
         })
     }
 

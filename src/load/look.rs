@@ -70,12 +70,31 @@ pub(super) async fn look(
             if let Some(error) = start.begun.sampled.first_failure() {
                 return Err(error.into());
             }
+            Box::pin(start.leave_out_damaged()).await?;
             (None, Some(start.new_table(&name)?))
         }
     };
     match ddl {
         None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
         Some(new) => start.created(pool, session, new).await,
+    }
+}
+
+impl Start<'_> {
+    /// No column is made from what a damaged file may give.
+    async fn leave_out_damaged(&mut self) -> Result<(), LoadError> {
+        if !are_files(&self.inputs) {
+            return Ok(());
+        }
+        let mut first = None;
+        for input in self.inputs.iter().take(SAMPLED_SOURCES) {
+            if let Err(error) = input.check_whole(&self.job.reading, &Begin::at(input.begin)).await {
+                first.get_or_insert(error);
+            }
+        }
+        let Some(error) = first else { return Ok(()) };
+        self.begun.sampled = sample(&mut self.inputs, (self.job, self.act), None, None).await?;
+        if self.begun.sampled.inference.columns().is_empty() { Err(error.into()) } else { Ok(()) }
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod act;
 mod ahead;
+mod appended;
+mod changed;
 mod close;
 mod describe;
 mod error;

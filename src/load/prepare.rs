@@ -18,17 +18,19 @@ use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::{Passed, SourceError};
+use crate::source::SourceError;
 use crate::write::{LedgerRef, WritePlan};
 
 use super::act::Act;
 use super::ahead::Ahead;
+use super::appended::skip_appended;
+use super::changed::{Checked, accept, check_sources};
 use super::error::LoadError;
 use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
 use super::race::{leave_one, open};
 use super::record::Recording;
-use super::resume::{append_rests, check_sources, check_target, give_secrets, skip_appended, stored_inputs};
+use super::resume::{append_rests, check_target, give_secrets, stored_inputs};
 use super::settings::{identity, settings, staging};
 use super::unledgered::Unledgered;
 
@@ -176,11 +178,11 @@ impl Start<'_> {
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
                 let settings = settings(self.job, &plan, stored.partitions);
-                let passed = self.check_resume(&stored, &settings).await?;
+                let checked = self.check_resume(&stored, &settings, plan.mode).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 fault::point(Point::TakenOver);
                 ledger.close().await;
-                return self.resume(pool, plan, (stored, passed)).await;
+                return self.resume(pool, plan, (stored, checked)).await;
             }
             self.give_up(&mut ledger, &unfinished).await?;
         } else if self.begun.resumes {
@@ -188,7 +190,8 @@ impl Start<'_> {
             return Err(LedgerError::Raced.into());
         }
         let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
-            skip_appended(&mut self.inputs, &mut ledger, plan.table.oid).await?
+            let what = (&self.job.runs, self.job.reading.records.as_deref());
+            Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, what)).await?
         } else {
             Vec::new()
         };
@@ -331,12 +334,13 @@ impl Start<'_> {
         &self,
         stored: &StoredRun,
         settings: &Settings,
-    ) -> Result<HashMap<u32, Vec<Passed>>, LoadError> {
+        mode: Mode,
+    ) -> Result<Checked, LoadError> {
         let differences = stored.differences(settings);
         if !differences.is_empty() {
             return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
         }
-        check_sources(stored).await
+        Box::pin(check_sources(stored, mode, &self.job.runs.accept_changed)).await
     }
 
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
@@ -344,7 +348,7 @@ impl Start<'_> {
         mut self,
         pool: Pool,
         mut plan: Plan,
-        (stored, mut passed): (StoredRun, HashMap<u32, Vec<Passed>>),
+        (mut stored, mut checked): (StoredRun, Checked),
     ) -> Result<Prepared, LoadError> {
         let job = self.job;
         plan.partitioner.count = stored.partitions;
@@ -356,10 +360,14 @@ impl Start<'_> {
             );
             self.tell(&Event::Note { text });
         }
+        if !checked.accepted.is_empty() {
+            Box::pin(accept(job, &pool, &mut stored, &checked.accepted)).await?;
+            checked = Box::pin(check_sources(&stored, plan.mode, &[])).await?;
+        }
         let mut inputs = stored_inputs(&stored)?;
         give_secrets(&mut inputs, &self.inputs);
         for input in &mut inputs {
-            input.passed = passed.remove(&input.begin.source).unwrap_or_default();
+            input.passed = checked.passed.remove(&input.begin.source).unwrap_or_default();
         }
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;

@@ -1,4 +1,4 @@
-//! Earlier starts: what a resume must find as it was left, and what an append has put into the table before.
+//! Earlier starts: what a resume must find as it was left.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,11 @@ use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
 use crate::pg::Pool;
 use crate::pg::catalog::CatalogError;
 use crate::schema::Table;
-use crate::source::{Change, Location, Passed, compare_with};
+use crate::source::Location;
 use crate::write::LedgerRef;
 
 use super::error::LoadError;
-use super::input::{Description, Input};
+use super::input::Input;
 use super::race::open;
 
 /// The sources of a stored run.
@@ -78,75 +78,4 @@ pub(super) async fn append_rests(
         inputs.push(rest);
     }
     Ok(())
-}
-
-/// Sources that are still to be read must be what they were, as far as they were read: whatever size and time say. What was
-/// read for that, by source.
-pub(super) async fn check_sources(stored: &StoredRun) -> Result<HashMap<u32, Vec<Passed>>, LoadError> {
-    let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
-    let first = from.map_or(0, |from| from.source);
-    let mut all = HashMap::new();
-    for input in stored_inputs(stored)?.iter().filter(|input| input.begin.source >= first) {
-        let (Location::File(path), Some(print)) =
-            (&input.description.spec.location, &input.description.fingerprint)
-        else {
-            continue;
-        };
-        if input.is_unread() {
-            continue;
-        }
-        let changed = |change: Change| LedgerError::SourceChanged {
-            run: stored.run.clone(),
-            name: input.name.clone(),
-            change: change.to_string(),
-        };
-        // Of one whose rest is another entry, that has the younger fingerprint.
-        if input.moved_to.is_none() {
-            let change = print.compare(path).await.unwrap_or(Change::Gone);
-            if !change.keeps_recorded_part() {
-                return Err(changed(change).into());
-            }
-        }
-        let begin = from.and_then(|from| input.begin_from(from, &stored.checkpoints));
-        let set_aside = input.set_aside.as_ref();
-        let tokens = begin.iter().flat_map(|begin| begin.pages.iter().map(|(_, token)| token.clone()));
-        let tokens: Vec<_> = tokens.chain(set_aside.and_then(|place| place.page.clone())).collect();
-        let until = begin.iter().map(|begin| begin.at.offset).chain(set_aside.map(|place| place.offset));
-        let compared = compare_with(path, &tokens, &until.collect::<Vec<_>>()).await;
-        let passed = compared.unwrap_or(Err(Change::Gone)).map_err(changed)?;
-        all.insert(input.begin.source, passed);
-    }
-    Ok(all)
-}
-
-/// Leaves out what completed appends have put into the table before.
-pub(super) async fn skip_appended(
-    inputs: &mut Vec<Input>,
-    ledger: &mut Ledger,
-    oid: u32,
-) -> Result<Vec<String>, LoadError> {
-    let before = ledger.appended(oid).await?;
-    let mut skipped = Vec::new();
-    for (name, description) in before {
-        let Ok(earlier) = serde_json::from_value::<Description>(description) else {
-            continue;
-        };
-        let (Location::File(path), Some(print)) = (&earlier.spec.location, &earlier.fingerprint) else {
-            continue;
-        };
-        let here = inputs.iter().position(|input| input.description.spec.location == earlier.spec.location);
-        let Some(at) = here else { continue };
-        let change = print.compare(path).await.unwrap_or(Change::Gone);
-        if !matches!(change, Change::Same | Change::Touched { .. }) {
-            return Err(LedgerError::AppendedAndChanged { name, change: change.to_string() }.into());
-        }
-        skipped.push(inputs.remove(at).name);
-    }
-    if inputs.is_empty() && !skipped.is_empty() {
-        return Err(LedgerError::LoadedBefore { names: skipped }.into());
-    }
-    for (ordinal, input) in inputs.iter_mut().enumerate() {
-        input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
-    }
-    Ok(skipped)
 }

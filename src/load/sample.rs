@@ -54,6 +54,9 @@ pub(super) async fn sample(
     // A plan alone is not worth more than one request.
     let sources = if act == Act::Plan && web.is_some() { 1 } else { SAMPLED_SOURCES };
     for (ordinal, input) in inputs.iter_mut().enumerate().take(sources) {
+        if input.whole.get() == Some(&false) {
+            continue;
+        }
         let fetched = match &mut ahead {
             Some(ahead) => ahead.take(ordinal).await,
             None => None,

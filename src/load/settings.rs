@@ -62,7 +62,17 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         rejects_file: _,
     } = job;
     let Web { paginate, each_fields, http: _, urls: _, each: _, body: _ } = web;
-    let Runs { skip_records, restart: _, again: _, wait: _, take_over: _, load_id: _, no_ledger: _ } = runs;
+    let Runs {
+        skip_records,
+        restart: _,
+        again: _,
+        again_files: _,
+        wait: _,
+        take_over: _,
+        load_id: _,
+        no_ledger: _,
+        accept_changed: _,
+    } = runs;
     let hashed: Vec<&str> = plan
         .key
         .columns
@@ -109,6 +119,7 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         // A source that is refused by these fails; none of its records becomes another one.
         header_bytes: _,
         inflation: _,
+        verify_source: _,
     } = reading;
     let DecodeLimits { depth, fields, on_nul } = decode;
     let value = |text: String| serde_json::Value::from(text);

@@ -1,6 +1,6 @@
 //! The accountant: hears of every commit, owns the counts, judges the budget of rejects, tells the listener.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct Ran {
     pub verdict: Verdict,
     /// Sources that failed for good: ordinal and reason.
     pub failed: HashMap<u32, String>,
+    /// Of them, those whose content turned out to be damaged or changed behind what was read of it.
+    pub doubtful: HashSet<u32>,
     /// Every source that was read gives the same records when it is read again.
     pub exact: bool,
     /// Fields left out under `--extra ignore`.
@@ -75,6 +77,7 @@ pub(super) async fn account(
         block_starts: Vec::new(),
         verdict: Verdict::default(),
         failed: HashMap::new(),
+        doubtful: HashSet::new(),
         exact: true,
         ignored_fields: 0,
         seconds: Seconds::default(),
@@ -199,6 +202,9 @@ impl Shared<'_> {
             Heard::Failed { source, error } => {
                 let reason = with_causes(&error);
                 ran.failed.insert(source, reason.clone());
+                if error.is_about_content() {
+                    ran.doubtful.insert(source);
+                }
                 Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
             Heard::Ignored { fields } => {

@@ -114,6 +114,7 @@ impl Begun {
             return opened;
         }
         let prepared = shared.prepared;
+        Box::pin(prepared.inputs[ordinal].check_whole(&shared.job.reading, begin)).await?;
         prepared.inputs[ordinal].open(&shared.job.reading, prepared.web.as_ref(), begin).await
     }
 }

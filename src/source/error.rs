@@ -56,6 +56,14 @@ pub enum SourceError {
         /// The file.
         name: String,
     },
+    /// The same file by two names, in an append.
+    #[error("{name} and {other} are the same file")]
+    SameFile {
+        /// One.
+        name: String,
+        /// The other.
+        other: String,
+    },
     /// More files than the limit.
     #[error("{pattern} names more than {limit} files")]
     TooMany {
@@ -211,6 +219,12 @@ fn line_words(line: usize) -> String {
 }
 
 impl SourceError {
+    /// What was read of the source may be wrong too: it is damaged, or was changed meanwhile.
+    #[must_use]
+    pub const fn is_about_content(&self) -> bool {
+        matches!(self, Self::Decompress { .. } | Self::Changed { .. } | Self::BodyChanged { .. })
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -226,6 +240,7 @@ impl SourceError {
             Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - ...",
             Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - < FILE",
             Self::NamedTwice { .. } => "name each file once; patterns and folders count too",
+            Self::SameFile { .. } => "name it once: an append would load it twice",
             Self::TooMany { .. } => "load them in several runs",
             Self::NotAFile { .. } => return None,
             Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -237,7 +252,7 @@ impl SourceError {
                 "it is damaged, cut off, or not of this compression; --compression says which it is"
             }
             Self::Inflated { source, .. } => source.hint(),
-            Self::Changed { .. } => "put the recorded file back, or begin anew with --restart",
+            Self::Changed { .. } => "whoever writes it should be done before it is loaded",
             Self::BehindEnd { .. } => "the file was cut since; begin anew with --restart",
             Self::NotReplayable { .. } => "store it in a file first, or skip what is loaded: --skip-records",
             Self::List { .. } => {

@@ -4,13 +4,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::seen::hexadecimal;
+use super::seen::{digest_of, hexadecimal};
 
 /// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
 const END_BYTES: u64 = 64 * 1024;
@@ -26,6 +27,12 @@ pub struct Fingerprint {
     pub head: String,
     /// xxh3-64 of the last 64 KiB of the recorded size, in hexadecimal.
     pub tail: String,
+    /// Device and inode: what a file is, however its path is spelt (0 in what was recorded before these were).
+    #[serde(default)]
+    pub device: u64,
+    /// See `device`.
+    #[serde(default)]
+    pub inode: u64,
 }
 
 /// How a file differs from what was recorded.
@@ -140,6 +147,39 @@ impl Fingerprint {
         blocking(move || recorded.compare_now(&path)).await
     }
 
+    /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another name since.
+    pub async fn is_same_file(&self, path: &Path, other: (&Self, &Path)) -> bool {
+        let (recorded, now) = ((self.device, self.inode), (other.0.device, other.0.inode));
+        if path == other.1 || (recorded != (0, 0) && recorded == now) {
+            return true;
+        }
+        // What was recorded without device and inode is asked for by its path.
+        let path = path.to_owned();
+        let looked = blocking(move || std::fs::metadata(&path).map(|found| (found.dev(), found.ino()))).await;
+        looked.is_ok_and(|found| found == now)
+    }
+
+    /// Whether both have the same content, as far as can be told: files of which the ends say nothing about the middle are
+    /// read whole, where both are there.
+    pub async fn has_content_of(&self, path: &Path, other: (&Self, &Path)) -> bool {
+        if (self.size, &self.head, &self.tail) != (other.0.size, &other.0.head, &other.0.tail) {
+            return false;
+        }
+        if self.is_told_by_its_ends()
+            || !matches!(self.compare(path).await, Ok(Change::Same | Change::Touched { .. }))
+        {
+            return true;
+        }
+        let digest = async |path: &Path| digest_of(path, self.size).await.ok();
+        digest(path).await == digest(other.1).await
+    }
+
+    /// The digests of its ends are of all of it.
+    #[must_use]
+    pub const fn is_told_by_its_ends(&self) -> bool {
+        self.size <= 2 * END_BYTES
+    }
+
     fn compare_now(&self, path: &Path) -> io::Result<Change> {
         let size = match std::fs::metadata(path) {
             Ok(metadata) => metadata.len(),
@@ -185,6 +225,8 @@ fn take(path: &Path, size: Option<u64>) -> io::Result<Fingerprint> {
         mtime_ns: mtime.map_or(0, |time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)),
         head,
         tail,
+        device: metadata.dev(),
+        inode: metadata.ino(),
     })
 }
 

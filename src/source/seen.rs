@@ -133,7 +133,7 @@ impl Running {
     }
 
     /// What was read, if that is all from the start on.
-    pub(super) fn from_start(&self) -> Option<(u64, u64)> {
+    pub(super) fn since_start(&self) -> Option<(u64, u64)> {
         (self.from == 0).then(|| (self.bytes, self.digest.digest()))
     }
 
@@ -192,20 +192,29 @@ pub async fn compare_with(
 
 /// How the first bytes of a file differ from those that were read, so many with this digest; `None`: not at all.
 pub(super) async fn content_differs(path: &Path, (bytes, digest): (u64, u64)) -> io::Result<Option<Change>> {
+    match digest_of(path, bytes).await {
+        Ok(found) => Ok((found != digest).then(|| Change::content(bytes, digest, found))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(Some(Change::Shrunk { recorded: bytes, found: tokio::fs::metadata(path).await?.len() }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The digest of the first bytes of a file, so many.
+pub(super) async fn digest_of(path: &Path, bytes: u64) -> io::Result<u64> {
     let path = path.to_owned();
     blocking(move || {
         let mut reader = Look::at(&path)?;
-        let mut found = Xxh3::new();
-        let mut read = 0;
+        let (mut digest, mut read) = (Xxh3::new(), 0);
         while read < bytes {
             let Some(part) = reader.next(bytes - read)? else {
-                return Ok(Some(Change::Shrunk { recorded: bytes, found: read }));
+                return Err(io::ErrorKind::UnexpectedEof.into());
             };
-            found.update(part);
+            digest.update(part);
             read += part.len() as u64;
         }
-        let found = found.digest();
-        Ok((found != digest).then(|| Change::content(bytes, digest, found)))
+        Ok(digest.digest())
     })
     .await
 }

@@ -242,6 +242,17 @@ impl Stream {
         Ok(decompress(self.compression, counted))
     }
 
+    /// Decodes it to its end and keeps nothing: whether it is whole.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub async fn look_through(mut self) -> Result<(), SourceError> {
+        while self.read_more(SKIPPED_BYTES).await? {
+            self.take(self.buffer.len());
+        }
+        Ok(())
+    }
+
     /// Says what format the content behind so many lines has; nothing is lost of it.
     ///
     /// # Errors
@@ -361,7 +372,7 @@ impl Stream {
         // Written to since, or only touched: what was read is compared with what is there now.
         let read = match self.stored.so_far() {
             Some(digest) => Some((self.progress.load(Ordering::Relaxed), digest)),
-            None => self.running.from_start(),
+            None => self.running.since_start(),
         };
         let read = match (read, change) {
             (Some(read), _) => read,

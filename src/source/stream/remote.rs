@@ -146,7 +146,7 @@ impl Stream {
                 (bytes, crate::source::seen::hexadecimal(digest))
             });
             // Where nothing is known of its start, a digest says nothing either.
-            self.running.from_start()?;
+            self.running.since_start()?;
             let seen = Seen { content: self.running.content(), stored };
             return self.spec.location.is_file().then(|| seen.store());
         };

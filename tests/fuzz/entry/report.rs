@@ -50,6 +50,7 @@ pub fn run(data: &[u8]) {
             retries: 0,
             state,
             error: (!error.is_empty()).then(|| error.clone()),
+            doubtful: rows.read % 2 == 1,
         }],
         rejects: Rejects {
             file: Some(name.clone()),

@@ -1,0 +1,215 @@
+//! Files that are not what they were, or not whole: looked for before a record of them is stored.
+//!
+//! A resume compares what was read of each file with what its checkpoints say, and refuses where that differs, at every
+//! start, until the user says which content counts. Where he takes the new one, the run goes on behind as many records as
+//! were dealt with before: places are found again by their number, since bytes may have moved.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::format::Compression;
+use crate::job::{self, Job, VerifySource};
+use crate::ledger::{LedgerError, Place, StoredRun, StoredSource, rebase};
+use crate::pg::Pool;
+use crate::record::{PageToken, Position};
+use crate::schema::Mode;
+use crate::source::{Change, Fingerprint, Location, Passed, RawProgress, SourceError, Stream, compare_with};
+
+use super::error::LoadError;
+use super::input::{Begin, Input};
+use super::race::open;
+use super::resume::stored_inputs;
+
+/// What a resume has found its files to be.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// What was read for that, by source.
+    pub(super) passed: HashMap<u32, Vec<Passed>>,
+    /// Sources with another content, which the user takes.
+    pub(super) accepted: Vec<u32>,
+}
+
+/// Files that are still to be read must be what they were, as far as they were read, whatever size and time say; or the
+/// user says that they count as they are.
+pub(super) async fn check_sources(
+    stored: &StoredRun,
+    mode: Mode,
+    accept: &[String],
+) -> Result<Checked, LoadError> {
+    let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
+    let first = from.map_or(0, |from| from.source);
+    let inputs = stored_inputs(stored)?;
+    if let Some(name) = accept.iter().find(|name| !inputs.iter().any(|input| is_called(input, name))) {
+        return Err(LedgerError::NoSuchSource { run: stored.run.clone(), name: name.clone() }.into());
+    }
+    let mut checked = Checked::default();
+    // Of one that was set aside the rest is read, though the checkpoints are behind it.
+    let is_read = |input: &&Input| {
+        input.begin.source >= first || (input.set_aside.is_some() && input.moved_to.is_none())
+    };
+    for input in inputs.iter().filter(is_read).filter(|input| !input.is_unread()) {
+        match compare(input, from, stored).await {
+            Ok(passed) => {
+                checked.passed.insert(input.begin.source, passed);
+            }
+            Err(_) if accept.iter().any(|name| is_called(input, name)) => {
+                checked.accepted.push(input.begin.source);
+            }
+            Err(change) => {
+                let (run, name, change) = (stored.run.clone(), input.name.clone(), change.to_string());
+                return Err(
+                    LedgerError::FileChanged { run, name, change, appends: mode == Mode::Append }.into()
+                );
+            }
+        }
+    }
+    // A file may have two entries, the second for its rest: it has one content.
+    let location = |source: &u32| inputs.get(*source as usize).map(|input| &input.description.spec.location);
+    let of_accepted = inputs.iter().filter(|input| {
+        checked.accepted.iter().any(|source| location(source) == Some(&input.description.spec.location))
+    });
+    checked.accepted = of_accepted.map(|input| input.begin.source).collect();
+    Ok(checked)
+}
+
+fn is_called(input: &Input, name: &str) -> bool {
+    let Location::File(path) = &input.description.spec.location else { return false };
+    input.name == name || std::path::absolute(name).is_ok_and(|named| named == *path)
+}
+
+/// Reads as much of a file as was read before.
+async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> Result<Vec<Passed>, Change> {
+    let (Location::File(path), Some(print)) =
+        (&input.description.spec.location, &input.description.fingerprint)
+    else {
+        return Ok(Vec::new());
+    };
+    // Of one whose rest is another entry, that has the younger fingerprint.
+    if input.moved_to.is_none() {
+        let change = print.compare(path).await.unwrap_or(Change::Gone);
+        if !change.keeps_recorded_part() {
+            return Err(change);
+        }
+    }
+    let begin = from.and_then(|from| input.begin_from(from, &stored.checkpoints));
+    let set_aside = input.set_aside.as_ref();
+    let tokens = begin.iter().flat_map(|begin| begin.pages.iter().map(|(_, token)| token.clone()));
+    let tokens: Vec<_> = tokens.chain(set_aside.and_then(|place| place.page.clone())).collect();
+    let until = begin.iter().map(|begin| begin.at.offset).chain(set_aside.map(|place| place.offset));
+    let until: Vec<u64> = until.collect();
+    compare_with(path, &tokens, &until).await.unwrap_or(Err(Change::Gone))
+}
+
+/// Finds the places of a run in files with another content again, and stores them with what the files are now.
+pub(super) async fn accept(
+    job: &Job,
+    pool: &Pool,
+    stored: &mut StoredRun,
+    accepted: &[u32],
+) -> Result<(), LoadError> {
+    let mut sources = Vec::new();
+    let mut partitions = Vec::new();
+    for source in accepted {
+        let Some(entry) = stored.sources.get(*source as usize) else { continue };
+        let Some(mut input) = Input::read(entry, *source as usize) else { continue };
+        let Location::File(path) = input.description.spec.location.clone() else { continue };
+        let found = rebase_input(job, &mut input, &path, stored).await?;
+        for (partition, checkpoint) in stored.checkpoints.iter_mut().enumerate() {
+            if checkpoint.at.source == *source
+                && !checkpoint.done
+                && let Some((at, page)) = found.get(&checkpoint.at.record)
+            {
+                (checkpoint.at, checkpoint.page) = (*at, page.clone());
+                partitions.push((partition, checkpoint.clone()));
+            }
+        }
+        let entry: StoredSource = input.store();
+        stored.sources[*source as usize] = entry.clone();
+        sources.push((*source, entry));
+    }
+    let session = open(pool).await?;
+    Ok(rebase(&session, &stored.run, stored.epoch, &sources, &partitions).await?)
+}
+
+/// Where so many records of a content end, by their number.
+type Found = HashMap<u64, (Position, Option<PageToken>)>;
+
+async fn rebase_input(
+    job: &Job,
+    input: &mut Input,
+    path: &Path,
+    stored: &StoredRun,
+) -> Result<Found, LoadError> {
+    let source = input.begin.source;
+    let opened = |source| SourceError::Open { name: input.name.clone(), source };
+    input.description.fingerprint = Some(Fingerprint::of(path).await.map_err(opened)?);
+    let here = stored.checkpoints.iter().filter(|c| c.at.source == source && !c.done);
+    let mut wanted: Vec<u64> = here.map(|c| c.at.record).collect();
+    wanted.push(input.begin.record);
+    wanted.extend(input.set_aside.as_ref().map(|place| place.record));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let start = Position::start_of(source);
+    let mut found = Found::from([(0, (start, None))]);
+    wanted.retain(|record| *record > 0);
+    let whole = Input { begin: start, begin_page: None, set_aside: None, moved_to: None, ..input.clone() };
+    whole.check_whole(&job.reading, &Begin::at(start)).await?;
+    let mut opened = whole.open(&job.reading, None, &Begin::at(start)).await?;
+    let (mut last, mut wanted) = (0, wanted.into_iter().peekable());
+    while wanted.peek().is_some() {
+        let Some((block, _)) = opened.next(&mut 0).await? else { break };
+        last = block.start.record + block.spans.len() as u64;
+        while let Some(record) = wanted.next_if(|record| *record <= last) {
+            let i = usize::try_from(record - block.start.record).unwrap_or(usize::MAX);
+            let at = if record == last { block.end } else { block.after(i - 1) };
+            found.insert(record, (at, block.page.clone()));
+        }
+    }
+    if let Some(record) = wanted.next() {
+        let change = format!("it has only {last} records, and {record} were read before");
+        let (run, name) = (stored.run.clone(), input.name.clone());
+        let appends = stored.settings.get("mode").is_some_and(|mode| mode == Mode::Append.name());
+        return Err(LedgerError::FileChanged { run, name, change, appends }.into());
+    }
+    if let Some((at, page)) = found.get(&input.begin.record) {
+        (input.begin, input.begin_page) = (*at, page.clone());
+    }
+    if let Some(place) = &mut input.set_aside
+        && let Some((at, page)) = found.get(&place.record)
+    {
+        *place = Place::new(*at, page.clone());
+    }
+    Ok(found)
+}
+
+impl Input {
+    /// Looks through a compressed file before the first record of it is stored, where that is wanted: a checksum comes behind
+    /// what it is of, and a decoder has handed out everything by then.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
+        let (Location::File(path), Some(print)) =
+            (&self.description.spec.location, &self.description.fingerprint)
+        else {
+            return Ok(());
+        };
+        // An earlier start has looked, unless the file was written to since.
+        let is_known = begin.at.offset > 0 && matches!(print.compare(path).await, Ok(Change::Same));
+        if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {
+            return Ok(());
+        }
+        let spec = self.description.spec.clone();
+        let stream =
+            Stream::open(spec, reading.compression, Some(print.clone()), &[], RawProgress::default()).await?;
+        let compression = stream.compression();
+        let is_wanted =
+            reading.verify_source == VerifySource::Always || print.size <= compression.cheap_check_bytes();
+        if compression == Compression::None || !is_wanted {
+            return Ok(());
+        }
+        let looked = stream.held_to(reading.inflation).look_through().await;
+        self.whole.get_or_init(|| looked.is_ok());
+        looked
+    }
+}
