@@ -72,11 +72,12 @@ impl LoadError {
             Self::Prepare { view, .. } => kind_of_sqlstate(view.sqlstate.as_deref()),
             Self::Ledger(error) => kind_of_ledger(error),
             Self::Write(error) => match error {
-                WriteError::Database(_) => ErrorKind::Database,
+                WriteError::Database(_) | WriteError::Changed(_) => ErrorKind::Database,
                 WriteError::Fenced | WriteError::Forgotten => ErrorKind::Ledger,
                 WriteError::Unknown(_) | WriteError::LostCommits => ErrorKind::Unknown,
                 WriteError::Stopped => ErrorKind::Unexpected,
             },
+            Self::ChangedMeanwhile { .. } | Self::FailedAgain(_) => ErrorKind::Database,
             Self::Forgotten { .. } => ErrorKind::Ledger,
             Self::Stopped => ErrorKind::Stopped,
             Self::Worker(_) | Self::RejectsLost { .. } => ErrorKind::Unexpected,
@@ -111,6 +112,7 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::Forgotten
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }
+        | LedgerError::AnotherVersion
         | LedgerError::SourceChanged { .. }
         | LedgerError::FileChanged { .. }
         | LedgerError::NoSuchSource { .. }

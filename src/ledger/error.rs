@@ -63,8 +63,11 @@ pub enum LedgerError {
         /// The run.
         run: String,
         /// What happened to it.
-        what: &'static str,
+        what: String,
     },
+    /// The target has another version than was expected of it.
+    #[error("the target was changed meanwhile")]
+    AnotherVersion,
     /// A source is no longer what the unfinished run has read.
     #[error("{name} changed since the unfinished run {run} read it: {change}")]
     SourceChanged {
@@ -202,7 +205,7 @@ impl LedgerError {
                 "look whether its rows are there: if not, --again={} appends them; if so, leave it out",
                 shell_word(name)
             ),
-            Self::Forgotten | Self::Unbalanced { .. } => return None,
+            Self::AnotherVersion | Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
     }
 }

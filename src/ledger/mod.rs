@@ -21,9 +21,11 @@ pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
 pub use read::{
     BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, each_reject_after,
-    heartbeat, record_run, rejects_query, sample_rejects, set_aside, source_books, standing, summary,
-    unfinished_sources,
+    heartbeat, note_failure, record_run, record_target, rejects_query, sample_rejects, set_aside,
+    source_books, standing, summary, unfinished_sources,
 };
 pub use read::{ReasonCount, RejectRow, Summary};
 pub use rebase::rebase;
-pub use run::{Checkpoint, NewRun, Place, Settings, StoredRun, StoredSource, identity_of};
+pub use run::{
+    Checkpoint, NewRun, Place, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
+};

@@ -8,14 +8,16 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{ErrorView, Pool, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal};
+use crate::pg::{
+    ErrorView, Pool, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal, witness_query,
+};
 use crate::record::{PageToken, Position};
 
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
 use super::read::completed_appends;
-use super::run::{Checkpoint, Place, StoredRun, StoredSource};
+use super::run::{Checkpoint, Place, StoredMember, StoredRun, StoredSource, StoredTarget};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
@@ -41,8 +43,10 @@ pub struct Unfinished {
     pub owner: Owner,
     /// Seconds since the owner's last sign of life.
     pub heartbeat_seconds: f64,
-    /// The target that it writes to: oid and relfilenode.
-    pub target: (u32, u32),
+    /// The target that it writes to.
+    pub target: StoredTarget,
+    /// No crash of the server has emptied what is unlogged.
+    pub is_alive: bool,
     /// It has inserted rows.
     pub has_inserted: bool,
 }
@@ -108,7 +112,8 @@ impl Ledger {
             let row = simple(format!(
                 "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
              r.target_oid::bigint, r.target_file::bigint, \
-             (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run) \
+             (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run), \
+             r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run) \
              FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
                 literal(identity)
             ))
@@ -209,6 +214,18 @@ impl Ledger {
         .await
     }
 
+    /// Whether a table, perhaps rewritten since, holds a row that a run has put there.
+    pub async fn holds_rows_of(&mut self, member: &str, run: &str) -> Result<bool, LedgerError> {
+        answered(self.limit, async {
+            simple(witness_query(member, run))
+                .fetch_one(&mut self.connection)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(LedgerError::server("look at the target"))
+        })
+        .await
+    }
+
     /// Completed appends into a table, in number.
     pub async fn completed_appends(&mut self, target_oid: u32) -> Result<u64, LedgerError> {
         answered(self.limit, async {
@@ -256,9 +273,14 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
         run: row.try_get(0)?,
         owner: serde_json::from_value(owner).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         heartbeat_seconds: row.try_get(2)?,
-        target: (oid(3)?, oid(4)?),
+        target: StoredTarget { oid: oid(3)?, file: oid(4)?, members: members(row.try_get(6)?) },
         has_inserted: row.try_get(5)?,
+        is_alive: row.try_get(7)?,
     })
+}
+
+fn members(stored: Option<String>) -> Option<Vec<StoredMember>> {
+    serde_json::from_str(&stored?).ok()?
 }
 
 async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {

@@ -1,11 +1,11 @@
 //! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
 
 use crate::account::{Books, SourceBooks};
-use crate::pg::{ErrorView, FENCED, Outcome, Session, UNBALANCED, is_missing_object, literal};
+use crate::pg::{CHANGED, ErrorView, FENCED, Outcome, Session, UNBALANCED, is_missing_object, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
-use super::run::{NewRun, Place, StoredSource};
+use super::run::{NewRun, Place, StoredSource, StoredTarget};
 
 /// Rejects that one statement fetches for the reject file: no limit on statements is met by it. Of long originals, which may have
 /// megabytes each, no more than have so many bytes together, but the last.
@@ -86,18 +86,19 @@ pub const BEGIN_RECORDING: &str = "BEGIN;\nSELECT pg_catalog.set_config('lock_ti
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
 #[must_use]
-pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) -> String {
+pub fn record_run(run: &str, new: &NewRun, target: &StoredTarget, owner: &Owner) -> String {
     let key: Vec<String> = new.key.iter().map(|column| literal(column)).collect();
     let json = |value: serde_json::Value| literal(&value.to_string());
     let mut sql = format!(
-        "INSERT INTO _dbload.run (run, identity, target, target_oid, target_file, mode, key, partitions, settings, \
-         guarantee, owner) VALUES ({}, {}, {}, {}, {}, {}, ARRAY[{}]::text[], {}, {}, {}, {});\n\
+        "INSERT INTO _dbload.run (run, identity, target, target_oid, target_file, target_files, mode, key, partitions, settings, \
+         guarantee, owner) VALUES ({}, {}, {}, {}, {}, {}, {}, ARRAY[{}]::text[], {}, {}, {}, {});\n\
          INSERT INTO _dbload.checkpoint (run, partition, epoch) SELECT {}, p, 1 FROM pg_catalog.generate_series(0, {}) p",
         literal(run),
         literal(&new.identity),
         literal(&new.target),
-        target.0,
-        target.1,
+        target.oid,
+        target.file,
+        literal(&target.files()),
         literal(&new.mode),
         key.join(", "),
         new.partitions,
@@ -107,6 +108,10 @@ pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) ->
         literal(run),
         new.partitions - 1,
     );
+    if target.is_unlogged() {
+        sql.push_str(";\n");
+        sql.push_str(&stay_alive(run));
+    }
     // Many endpoints are many rows: in few statements, each of which is parsed as a whole.
     let rows: Vec<String> =
         new.sources.iter().enumerate().map(|(ordinal, source)| source_row(run, ordinal, source)).collect();
@@ -117,8 +122,60 @@ pub fn record_run(run: &str, new: &NewRun, target: (u32, u32), owner: &Owner) ->
     sql
 }
 
-/// As [`super::Ledger::completed_appends`], in the transaction that records a run. Behind the INSERT: an append of the same
-/// identity that completed before it is seen, and one that had not would have been in its way.
+/// Leaves a row that a crash of the server takes away along with those of an unlogged target. Those of runs
+/// that are over go.
+fn stay_alive(run: &str) -> String {
+    format!(
+        "DELETE FROM _dbload.alive l WHERE NOT EXISTS (SELECT FROM _dbload.run r WHERE r.run = l.run AND r.state = 'running');\n\
+         INSERT INTO _dbload.alive (run) VALUES ({}) ON CONFLICT (run) DO NOTHING",
+        literal(run)
+    )
+}
+
+/// Records the target of a run as it is now, with the same rows in it.
+pub async fn record_target(
+    session: &Session,
+    (run, epoch): (&str, u64),
+    target: &StoredTarget,
+) -> Result<(), LedgerError> {
+    let alive = if target.is_unlogged() { format!(";\n{}", stay_alive(run)) } else { String::new() };
+    let sql = format!(
+        "UPDATE _dbload.run SET target_file = {}, target_files = {} WHERE run = {} AND epoch = {}{alive}",
+        target.file,
+        literal(&target.files()),
+        literal(run),
+        epoch,
+    );
+    session.run(&sql).await.map(|_| ()).map_err(failed("record the target"))
+}
+
+/// Keeps how a start has failed, and where: whether the one before failed alike, with no checkpoint moved
+/// since.
+pub async fn note_failure(
+    session: &Session,
+    (run, epoch): (&str, u64),
+    stage: &str,
+    sqlstate: &str,
+) -> Result<bool, LedgerError> {
+    let id = literal(run);
+    let sql = format!(
+        "WITH now AS (SELECT pg_catalog.jsonb_build_object('stage', {}::pg_catalog.text, 'sqlstate', {}::pg_catalog.text, 'at', ( \
+             SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', c.partition, c.source, c.byte_offset, c.record), ' ' \
+                      ORDER BY c.partition) FROM _dbload.checkpoint c WHERE c.run OPERATOR(pg_catalog.=) {id})) AS failure), \
+           before AS (SELECT r.failure FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.=) {id}) \
+         UPDATE _dbload.run r SET failure = now.failure FROM now, before \
+          WHERE r.run OPERATOR(pg_catalog.=) {id} AND r.epoch OPERATOR(pg_catalog.=) {epoch} \
+         RETURNING before.failure OPERATOR(pg_catalog.=) now.failure",
+        literal(stage),
+        literal(sqlstate),
+    );
+    let outcomes = session.run(&sql).await.map_err(failed("keep the failure"))?;
+    Ok(outcomes.first().and_then(Outcome::value) == Some("t"))
+}
+
+/// As [`super::Ledger::completed_appends`], in the transaction that records a run. Behind the INSERT: an
+/// append of the same identity that completed before it is seen, and one that had not would have been in its
+/// way.
 #[must_use]
 pub fn completed_appends(target_oid: u32) -> String {
     COMPLETED_APPENDS.replace("$1", &target_oid.to_string())
@@ -200,9 +257,15 @@ pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), L
     session.run(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
 }
 
-/// Completes a run: synchronously, fenced, and only if all books balance.
-pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), LedgerError> {
-    let sql = format!("BEGIN;\nSELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
+/// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise.
+pub async fn complete(
+    session: &Session,
+    run: &str,
+    epoch: u64,
+    check: Option<&str>,
+) -> Result<(), LedgerError> {
+    let check = check.map_or_else(String::new, |check| format!("{check};\n"));
+    let sql = format!("BEGIN;\n{check}SELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
     let outcome = session.begin(&sql).await;
     match outcome {
         Ok(_) => {
@@ -211,6 +274,9 @@ pub async fn complete(session: &Session, run: &str, epoch: u64) -> Result<(), Le
         }
         Err(error) => {
             session.roll_back().await;
+            if error.sqlstate.as_deref() == Some(CHANGED) {
+                return Err(LedgerError::AnotherVersion);
+            }
             if error.sqlstate.as_deref() == Some(UNBALANCED) {
                 return Err(LedgerError::Unbalanced { run: run.to_owned() });
             }

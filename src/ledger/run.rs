@@ -31,6 +31,34 @@ pub struct NewRun {
     pub sources: Vec<StoredSource>,
 }
 
+/// The target of a run: the table, and the files of it and of all below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredTarget {
+    /// `pg_class.oid`.
+    pub oid: u32,
+    /// `pg_class.relfilenode`.
+    pub file: u32,
+    /// The table and all below it; `None`: a run of before they were stored.
+    pub members: Option<Vec<StoredMember>>,
+}
+
+/// A table of a target: oid, relfilenode, and `u` if a crash of the server empties it.
+pub type StoredMember = (u32, u32, String);
+
+impl StoredTarget {
+    /// Its files as stored.
+    #[must_use]
+    pub fn files(&self) -> String {
+        serde_json::to_string(&self.members).unwrap_or_default()
+    }
+
+    /// A crash of the server empties it, or a part of it.
+    #[must_use]
+    pub fn is_unlogged(&self) -> bool {
+        self.members.iter().flatten().any(|(_, _, persistence)| persistence == "u")
+    }
+}
+
 /// A source of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSource {

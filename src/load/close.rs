@@ -11,7 +11,7 @@ use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
 use crate::ledger::{
-    LedgerError, Standing, abandon, complete, sample_rejects, source_books, standing, summary,
+    LedgerError, Standing, abandon, complete, note_failure, sample_rejects, source_books, standing, summary,
 };
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
@@ -21,10 +21,10 @@ use crate::report::{
 };
 use crate::schema::Mode;
 use crate::source::SourceError;
-use crate::write::{Patience, Retry, WriteError};
+use crate::write::{Look, Patience, Retry, WriteError};
 
 use super::error::LoadError;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, RunInHand};
 use super::unledgered::Lost;
 use super::{Ended, Outcome, Watch, reject_file, sequences};
 
@@ -72,6 +72,7 @@ pub(super) async fn close(
         // Everything is loaded, but what was to be kept of it is not.
         ended = Ended::Failed(SourceError::Http { source }.into());
     }
+    ended = look_back(&prepared, ended).await;
     let (unledgered, lost) = unledgered_rejects(&mut prepared);
     if let Some(lost) = lost
         && !matches!(ended, Ended::Failed(_))
@@ -120,6 +121,25 @@ pub(super) async fn close(
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
     let may_resume = prepared.run.is_some() && prepared.is_replayable();
     Outcome { ended, report, pipe_rest, may_resume }
+}
+
+/// A failure that an earlier start has met at the same place will not go away by itself, unless it is one
+/// that passes.
+async fn look_back(prepared: &Prepared, ended: Ended) -> Ended {
+    let (Ended::Failed(LoadError::Write(WriteError::Database(view))), Some(run)) = (&ended, &prepared.run)
+    else {
+        return ended;
+    };
+    let Some(sqlstate) = view.sqlstate.as_deref().filter(|_| !is_passing(view)) else { return ended };
+    let asked = async {
+        let session = Session::open(&prepared.pool).await.ok()?;
+        let run = (run.ledger.run.as_str(), run.ledger.epoch);
+        note_failure(&session, run, "write", sqlstate).await.ok()
+    };
+    match tokio::time::timeout(REPORT_LIMIT, asked).await {
+        Ok(Some(true)) => Ended::Failed(LoadError::FailedAgain(view.clone())),
+        _ => ended,
+    }
 }
 
 /// The report, if it could be had; what is wrong with it decides how the load ended, unless that is known.
@@ -203,17 +223,12 @@ pub(super) async fn complete_run(
     if ran.end != End::Finished || !ran.failed.is_empty() {
         return Ok(());
     }
-    let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     fault::point(Point::Completing);
     let standing = patiently(job.resources.retry_for, Some(watch), async || {
         let session = Session::open(&prepared.pool)
             .await
             .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
-        match complete(&session, id, epoch).await {
-            Ok(()) => Ok(Standing::Complete),
-            Err(LedgerError::Fenced) => standing(&session, id, epoch).await,
-            Err(error) => Err(error),
-        }
+        complete_there(prepared, run, &session).await
     });
     let standing = tokio::select! {
         standing = standing => standing?,
@@ -231,6 +246,35 @@ pub(super) async fn complete_run(
         Standing::Unfinished => Err(WriteError::LostCommits.into()),
         Standing::Lost => Err(LedgerError::Fenced.into()),
         Standing::Gone => Err(LedgerError::Forgotten.into()),
+    }
+}
+
+/// Completes a run if its rows are where they were put. How rows would be written now does not matter any
+/// more.
+async fn complete_there(
+    prepared: &Prepared,
+    run: &RunInHand,
+    session: &Session,
+) -> Result<Standing, LedgerError> {
+    let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
+    let check = prepared.write.check_target(Some(&run.ledger));
+    let completed = match complete(session, id, epoch, Some(&check)).await {
+        Err(LedgerError::AnotherVersion) => {
+            let failed = |view| LedgerError::Server { doing: "look at the target", view };
+            match prepared.write.look_again(session, Some(&run.ledger)).await.map_err(failed)? {
+                Look::Same | Look::Differs(_) => complete(session, id, epoch, None).await,
+                Look::Lost(change) => {
+                    let what = format!("was changed ({change})");
+                    Err(LedgerError::TargetChanged { run: id.clone(), what })
+                }
+            }
+        }
+        completed => completed,
+    };
+    match completed {
+        Ok(()) => Ok(Standing::Complete),
+        Err(LedgerError::Fenced) => standing(session, id, epoch).await,
+        Err(error) => Err(error),
     }
 }
 

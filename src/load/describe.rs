@@ -6,7 +6,7 @@ use crate::schema::Mode;
 
 use crate::report::Guarantee;
 
-use super::prepare::{Prepared, are_exact, are_replayable, guarantee};
+use super::prepare::{Prepared, are_exact, are_replayable, guarantee, unlogged_words};
 
 impl Prepared {
     /// Every source can be read again.
@@ -24,7 +24,12 @@ impl Prepared {
     /// How often a record may have been applied, if all that was read is exact.
     #[must_use]
     pub(super) fn guarantee_if(&self, exact: bool) -> Guarantee {
-        guarantee(exact && !self.inexact_before, self.run.is_some(), self.plan.mode)
+        guarantee(exact && !self.inexact_before && self.is_logged(), self.run.is_some(), self.plan.mode)
+    }
+
+    /// No crash of the server empties the target, or a part of it.
+    fn is_logged(&self) -> bool {
+        self.plan.table.tree.unlogged().is_none()
     }
 
     /// The same, now that the sources were read.
@@ -81,6 +86,9 @@ impl Prepared {
                 },
             };
             line("field", &format!("{field:?} -> {to}"));
+        }
+        if let Some(text) = unlogged_words(table) {
+            line("note", &text);
         }
         for note in &self.plan.notes {
             line("note", note);

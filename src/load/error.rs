@@ -64,6 +64,17 @@ pub enum LoadError {
     /// Stopped by the caller: what was found or planned so far is no answer.
     #[error("stopped before the end")]
     Stopped,
+    /// The table was changed while it was loaded, and does not fit any more.
+    #[error("{change}; now: {error}")]
+    ChangedMeanwhile {
+        /// What was found in mid-load.
+        change: String,
+        /// What a new plan is refused for.
+        error: Box<LoadError>,
+    },
+    /// Writing failed where an earlier start of the same load did, and for the same reason.
+    #[error("write to the database: {}", .0.message)]
+    FailedAgain(crate::pg::ErrorView),
     /// A worker thread of ours died: a defect of dbload.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
@@ -99,6 +110,17 @@ fn lost_words(rejects: u64, left: Option<&Path>) -> String {
 }
 
 impl LoadError {
+    /// What refuses a new plan is the table's change, where there was one: what was loaded before is kept,
+    /// and the load goes on once the table fits.
+    pub(super) fn because_of(self, change: Option<String>) -> Self {
+        match (self, change) {
+            (error @ (Self::Refused(_) | Self::Catalog(_)), Some(change)) => {
+                Self::ChangedMeanwhile { change, error: Box::new(error) }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// The server knows nothing of the run, wherever that showed.
     pub(super) const fn is_forgotten(&self) -> bool {
         matches!(self, Self::Write(WriteError::Forgotten) | Self::Ledger(LedgerError::Forgotten))
@@ -113,6 +135,21 @@ impl LoadError {
             Self::Write(WriteError::Database(view)) => {
                 let hint = view.hint().map_or_else(String::new, |hint| format!("{hint}; "));
                 Some(format!("{hint}the same command goes on where this one stopped"))
+            }
+            Self::FailedAgain(view) => {
+                let hint = view.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+                Some(format!(
+                    "{hint}an earlier start failed at the same place for the same reason{}: until that is changed the same command fails \
+                     here each time, and then it goes on where this one stopped",
+                    view.sqlstate.as_deref().map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
+                ))
+            }
+            Self::Write(WriteError::Changed(_)) => Some(
+                "what was committed before is in the ledger, if there is one; the same command looks at the table again, and goes on if it fits".to_owned(),
+            ),
+            Self::ChangedMeanwhile { error, .. } => {
+                let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+                Some(format!("{hint}once the table fits, the same command goes on where this one stopped"))
             }
             Self::Write(WriteError::Unknown(_)) => {
                 Some("the same command asks the ledger, and goes on from there".to_owned())

@@ -1,7 +1,8 @@
 //! A load from its description to its report: prepare, run the pipeline, close the books.
 //!
-//! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has lost
-//! acknowledged commits begins anew from the checkpoints, as a new start of the same command would.
+//! The wiring. Here the rooms meet; none of the work is done here. An attempt that finds that the server has
+//! lost acknowledged commits, or that the table is not what was planned for, begins anew from the
+//! checkpoints, as a new start of the same command would.
 
 mod act;
 mod ahead;
@@ -86,7 +87,7 @@ struct Watch<'a> {
     began: Instant,
 }
 
-/// Attempts in one process after the server lost acknowledged commits.
+/// Attempts in one process after the server lost acknowledged commits, or the table was changed.
 const ATTEMPTS_MAX: u32 = 8;
 
 /// Makes the plan of a load and writes nothing: which columns, key, partitions and path, in words.
@@ -96,7 +97,7 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Whatever would keep the load from beginning, and [`LoadError::Stopped`].
 pub async fn plan(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Result<String, LoadError> {
     tokio::select! {
-        prepared = prepare(job, Act::Plan, listener) => Ok(prepared?.describe(job)),
+        prepared = Box::pin(prepare(job, Act::Plan, listener)) => Ok(prepared?.describe(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
 }
@@ -105,6 +106,7 @@ pub async fn plan(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
 pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Outcome {
     let began = Instant::now();
     let mut attempt = 0;
+    let mut change = None;
     loop {
         attempt += 1;
         let prepared = tokio::select! {
@@ -113,7 +115,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome::before(Ended::Failed(error)),
+            Err(error) => return Outcome::before(Ended::Failed(error.because_of(change))),
         };
         if prepared.run.is_none() {
             prepared.unledgered = Some(Mutex::new(Unledgered::new(
@@ -127,15 +129,24 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
             Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,
             Err(_) => Ok(()),
         };
-        let has_lost = ran.as_ref().is_err_and(is_lost) || completed.as_ref().is_err_and(is_lost);
+        let failure = ran.as_ref().err().or(completed.as_ref().err());
+        let begins_anew = failure.is_some_and(|error| begins_anew(error, &prepared));
+        if let Some(LoadError::Write(WriteError::Changed(view))) = failure {
+            change = Some(view.message.clone());
+        }
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
-        if !has_lost || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
+        if !begins_anew || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {
             return close::close(job, prepared, ran, completed, &watch).await;
         }
     }
 }
 
-/// The server has lost commits that it acknowledged.
-const fn is_lost(error: &LoadError) -> bool {
-    matches!(error, LoadError::Write(WriteError::LostCommits))
+/// The server has lost commits that it acknowledged, or the table is not what was planned for: the
+/// checkpoints say where to go on.
+const fn begins_anew(error: &LoadError, prepared: &Prepared) -> bool {
+    match error {
+        LoadError::Write(WriteError::LostCommits) => true,
+        LoadError::Write(WriteError::Changed(_)) => prepared.run.is_some(),
+        _ => false,
+    }
 }

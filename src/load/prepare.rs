@@ -8,7 +8,7 @@ use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Opened as LedgerOpened, Owner, Settings, StoredRun,
-    Unfinished,
+    Unfinished, record_target,
 };
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
@@ -19,7 +19,7 @@ use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
 use crate::source::SourceError;
-use crate::write::{LedgerRef, WritePlan};
+use crate::write::{LedgerRef, Watched, WritePlan};
 
 use super::act::Act;
 use super::ahead::Ahead;
@@ -30,8 +30,8 @@ use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
 use super::race::{leave_one, open};
 use super::record::Recording;
-use super::resume::{append_rests, check_target, give_secrets, stored_inputs};
-use super::settings::{identity, settings, staging};
+use super::resume::{append_rests, check_target, give_secrets, stored_inputs, stored_target};
+use super::settings::{identity, refuse_wide, settings, staging};
 use super::unledgered::Unledgered;
 
 /// A run that is ours.
@@ -160,8 +160,8 @@ impl Start<'_> {
         session: Session,
         table: Table,
     ) -> Result<Prepared, LoadError> {
-        let target = (table.oid, table.relfilenode);
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
             return self.without_ledger(pool, plan, None);
         }
@@ -174,7 +174,7 @@ impl Start<'_> {
         };
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
-                check_target(&mut ledger, &unfinished, target, &plan.table).await?;
+                check_target(&mut ledger, &unfinished, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let stored = ledger.read(&unfinished.run).await?;
                 let settings = settings(self.job, &plan, stored.partitions);
@@ -226,6 +226,7 @@ impl Start<'_> {
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
             let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+            refuse_wide(&plan)?;
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
         let owner = Owner::this_process();
@@ -236,7 +237,7 @@ impl Start<'_> {
         let identity = identity(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
             if self.may_resume() {
-                let what = "was dropped";
+                let what = "was dropped".to_owned();
                 return Err(LedgerError::TargetChanged { run: unfinished.run, what }.into());
             }
             self.give_up(&mut ledger, &unfinished).await?;
@@ -291,6 +292,7 @@ impl Start<'_> {
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        refuse_wide(&plan)?;
         let run = if self.act.keeps_ledger(self.job) {
             let identity = identity(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, (&identity, owner), Recording::Begun).await?)
@@ -371,6 +373,7 @@ impl Start<'_> {
         }
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
+        record_target(&open(&pool).await?, (&run.run, run.epoch), &stored_target(&plan.table)).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
@@ -391,6 +394,9 @@ impl Start<'_> {
     }
 
     fn say_notes(&self, plan: &Plan) {
+        if let Some(text) = unlogged_words(&plan.table) {
+            self.tell(&Event::Note { text });
+        }
         for note in &plan.notes {
             self.tell(&Event::Note { text: note.clone() });
         }
@@ -416,6 +422,7 @@ impl Start<'_> {
         let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let write = Arc::new(WritePlan {
             mapping: Arc::clone(&mapping),
+            target: Arc::new(Watched::new(&mapping.table)),
             mode: plan.mode,
             key_index: plan.key.index,
             paths: plan.paths.clone(),
@@ -438,7 +445,8 @@ impl Start<'_> {
             .collect();
         // A plan promises what the load would.
         let ledger = self.act == Act::Plan && Act::Load.keeps_ledger(self.job);
-        let guarantee = guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), ledger, plan.mode);
+        let exact = are_exact(&self.inputs, &self.begun.sampled.kept) && plan.table.tree.unlogged().is_none();
+        let guarantee = guarantee(exact, ledger, plan.mode);
         Ok(Prepared {
             pool,
             plan,
@@ -459,6 +467,14 @@ impl Start<'_> {
             facts: self.facts,
         })
     }
+}
+
+/// What is said of a table that a crash of the server empties.
+pub(super) fn unlogged_words(table: &Table) -> Option<String> {
+    let name = &table.tree.unlogged()?.name;
+    Some(format!(
+        "{name} is unlogged: a crash of the server empties it, and a load that meets one ends there"
+    ))
 }
 
 pub(super) fn are_replayable(inputs: &[Input]) -> bool {

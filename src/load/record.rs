@@ -9,6 +9,7 @@ use crate::write::LedgerRef;
 use super::error::LoadError;
 use super::input::Input;
 use super::prepare::{RunInHand, Start, are_exact, guarantee};
+use super::resume::stored_target;
 use super::settings::settings;
 
 /// The transaction that a run is recorded in.
@@ -32,6 +33,7 @@ impl Start<'_> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
         let id = id[id.len() - 12..].to_owned();
+        let exact = are_exact(&self.inputs, &self.begun.sampled.kept) && plan.table.tree.unlogged().is_none();
         let new = NewRun {
             identity: identity.to_owned(),
             target: plan.table.name.to_string(),
@@ -39,12 +41,10 @@ impl Start<'_> {
             key: plan.key_names(),
             partitions: plan.partitioner.count,
             settings: settings(self.job, plan, plan.partitioner.count),
-            guarantee: guarantee(are_exact(&self.inputs, &self.begun.sampled.kept), true, plan.mode)
-                .name()
-                .to_owned(),
+            guarantee: guarantee(exact, true, plan.mode).name().to_owned(),
             sources: self.inputs.iter().map(Input::store).collect(),
         };
-        let statements = record_run(&id, &new, (plan.table.oid, plan.table.relfilenode), owner);
+        let statements = record_run(&id, &new, &stored_target(&plan.table), owner);
         let (begin, appends) = match recording {
             Recording::Begun => (String::new(), None),
             Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),

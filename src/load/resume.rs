@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::ledger::{Ledger, LedgerError, StoredRun, Unfinished, append_rest};
+use crate::ledger::{Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
 use crate::pg::Pool;
 use crate::pg::catalog::CatalogError;
-use crate::schema::Table;
+use crate::schema::{Member, Table};
 use crate::source::Location;
 use crate::write::LedgerRef;
 
@@ -36,19 +36,41 @@ pub(super) fn give_secrets(inputs: &mut [Input], named: &[Input]) {
 pub(super) async fn check_target(
     ledger: &mut Ledger,
     unfinished: &Unfinished,
-    target: (u32, u32),
     table: &Table,
 ) -> Result<(), LoadError> {
-    let what = if unfinished.target.0 != target.0 {
-        "was dropped and created again"
-    } else if unfinished.target.1 != target.1 {
-        "was truncated or rewritten"
-    } else if unfinished.has_inserted && ledger.target_is_empty(&table.name).await? {
-        "was emptied"
-    } else {
-        return Ok(());
-    };
-    Err(LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into())
+    let before = &unfinished.target;
+    let changed = |what: String| LedgerError::TargetChanged { run: unfinished.run.clone(), what }.into();
+    if before.oid != table.oid {
+        return Err(changed("was dropped and created again, or renamed".to_owned()));
+    }
+    if before.is_unlogged() && !unfinished.is_alive {
+        return Err(changed(
+            "was emptied by a crash of the server (it, or a part of it, is unlogged)".to_owned(),
+        ));
+    }
+    // A run of before knows the table's own file alone.
+    let itself = [(before.oid, before.file, String::new())];
+    for (oid, file, _) in before.members.as_deref().unwrap_or(&itself) {
+        let Some(found) = table.tree.members.iter().find(|member| member.oid == *oid) else {
+            return Err(changed("has lost a partition or a child that was loaded into".to_owned()));
+        };
+        // VACUUM FULL and CLUSTER leave another file too, but the rows in it are those of before.
+        if found.file != *file && !ledger.holds_rows_of(&found.name, &unfinished.run).await? {
+            return Err(changed(format!("was truncated or rewritten ({})", found.name)));
+        }
+    }
+    if unfinished.has_inserted && ledger.target_is_empty(&table.name).await? {
+        return Err(changed("was emptied".to_owned()));
+    }
+    Ok(())
+}
+
+/// The target as the ledger stores it.
+pub(super) fn stored_target(table: &Table) -> StoredTarget {
+    let persistence = |unlogged: bool| if unlogged { "u" } else { "p" }.to_owned();
+    let member = |member: &Member| (member.oid, member.file, persistence(member.unlogged));
+    let members = Some(table.tree.members.iter().map(member).collect());
+    StoredTarget { oid: table.oid, file: table.relfilenode, members }
 }
 
 /// What is left of sources that were set aside becomes the end of the order.

@@ -9,12 +9,12 @@ use crate::pg::TableName;
 use crate::pg::facts::ServerFacts;
 use crate::plan::{Plan, Refusal};
 use crate::schema::Mode;
-use crate::write::Staging;
+use crate::write::{Staging, staging_fits};
 
 use super::error::LoadError;
 
-/// The same words are the same load: what they leave out does not count, so that it is found again even where
-/// the table has gone meanwhile.
+/// The same words are the same load: what they leave out does not count, so that it is found again even where the
+/// table has gone meanwhile.
 pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
     let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
@@ -33,9 +33,8 @@ pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError
 
 /// Parser and mapping, as a resume must share them.
 ///
-/// Every option is named: a new one does not compile before it is said here whether it changes what a
-/// source's records are, or where they go. Those that do are set below; the reason for the others stands
-/// beside them.
+/// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
+/// are, or where they go. Those that do are set below; the reason for the others stands beside them.
 pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     let Job {
         // The identity of the load, or of the place that its ledger is in.
@@ -148,6 +147,19 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
     if *depth != usual.depth {
         set("max-depth", (*depth).into());
     }
+}
+
+/// A table of so many columns has no staging table.
+pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
+    let columns = plan.mapping().slots.len();
+    if staging_fits(columns) {
+        return Ok(());
+    }
+    let message = format!(
+        "table {} has {columns} columns to load into, and a staging table cannot have as many and its own",
+        plan.table.name.plain()
+    );
+    Err(Refusal::new(message, "load into a table of fewer columns, and copy the rows from there").into())
 }
 
 /// How batches are staged: behind a pooler the next transaction has another backend.

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use crate::format::{Dialect, Format, Layout, Limits, Splitter};
 use crate::record::{Block, Position};
-use crate::schema::{Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
+use crate::schema::{
+    Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
+};
 
 use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
 
@@ -69,6 +71,7 @@ fn table() -> Arc<Table> {
         has_no_pages: false,
         counts_rows: true,
         columns_version: String::new(),
+        tree: Tree::default(),
     })
 }
 
@@ -159,8 +162,7 @@ fn equal_keys_have_one_partition_however_they_are_written() {
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
 }
 
-/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their
-/// keys have.
+/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their keys have.
 fn shares(key: &[(&str, PgType)], lines: impl Iterator<Item = String>) -> ([usize; 2], usize) {
     let columns: Vec<Column> = key.iter().map(|(name, ty)| column(name, ty.clone())).collect();
     let table = Table { columns, ..Table::clone(&table()) };

@@ -1,7 +1,7 @@
 //! The catalog: what the target is, read once before the first row, through a session's text protocol.
 //!
-//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in
-//! a way that all of them answer. Judging what was read is `write::plan`'s and the wiring's.
+//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in a way that
+//! all of them answer. Judging what was read is `write::plan`'s and the wiring's.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::schema::{Column, Identity, PgType, Relation, Table};
 
 use super::session::{Outcome, Session};
 use super::sqlstate::ErrorView;
-use super::{constraints, indexes};
+use super::{constraints, indexes, target};
 use crate::schema::{Ident, IdentError, TableName, literal};
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
@@ -46,8 +46,10 @@ impl From<ErrorView> for CatalogError {
 
 /// Describes a table; `None`: there is none of this name.
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
-    let head = session.run(&head_query(name)).await?;
-    let Some(mut row) = Row::first(head.first()) else { return Ok(None) };
+    let head = session.run(&format!("{};\n{}", target::tree_queries(name), head_query(name))).await?;
+    let Some((head, tree)) = head.split_last() else { return Err(CatalogError::Answer) };
+    let Some(mut row) = Row::first(Some(head)) else { return Ok(None) };
+    let tree = target::read_tree(tree)?;
     let oid: u32 = row.number()?;
     let (schema, table) = (row.text()?, row.text()?);
     let qualified = TableName { schema: Some(Ident::new(schema)?), name: Ident::new(table)? };
@@ -100,6 +102,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         has_no_pages: no_pages,
         counts_rows,
         columns_version,
+        tree,
         relation,
         has_children,
         has_generated: columns.iter().any(|c| c.generated),
@@ -209,8 +212,8 @@ fn attributes_query(oid: u32) -> String {
     )
 }
 
-/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by
-/// column: a new session takes milliseconds to plan that.
+/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
+/// takes milliseconds to plan that.
 fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     let closure = reached_types(oid);
     let mut sql = format!(

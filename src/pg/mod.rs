@@ -1,10 +1,8 @@
-//! PostgreSQL, the only room that knows a driver: connection strings, TLS, sessions, the pool, SQLSTATEs,
-//! identifiers.
+//! PostgreSQL, the only room that knows a driver: connection strings, TLS, sessions, the pool, SQLSTATEs, identifiers.
 //!
-//! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by
-//! way of deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the
-//! same protection. [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the
-//! only way into SQL text.
+//! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by way of
+//! deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the same protection.
+//! [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the only way into SQL text.
 //!
 //! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
 
@@ -24,6 +22,7 @@ pub mod sequences;
 mod session;
 mod sqlstate;
 mod sqlx_door;
+mod target;
 mod tls;
 mod wire;
 
@@ -36,8 +35,9 @@ pub use mark::{end_marked, end_marked_writer, mark};
 pub use pool::{Client, Pool, connect_pool};
 pub use session::{Outcome, Session};
 pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, UNBALANCED, UNCOUNTED, classify, hint, is_missing_object,
-    is_passing, may_be_changed_table,
+    Action, ErrorView, FENCED, SingleRecord, Stage, TOO_LONG, UNBALANCED, UNCOUNTED, classify, hint,
+    is_missing_object, is_passing, may_be_changed_table,
 };
 pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
+pub use target::{CHANGED, alive_query, check_target, is_changed, witness_query};
 pub use tls::TlsError;

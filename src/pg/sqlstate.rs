@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::target::CHANGED;
+
 /// SQLSTATE that the ledger's `advance` raises unless it moved exactly one checkpoint.
 pub const FENCED: &str = "DL001";
 
@@ -12,6 +14,9 @@ pub const FENCED: &str = "DL001";
 pub const UNCOUNTED: &str = "DL009";
 /// The ledger: a batch's books do not balance.
 pub const UNBALANCED: &str = "DL002";
+
+/// `transaction_timeout`: the server ends the session along with the transaction.
+pub const TOO_LONG: &str = "25P04";
 
 /// The server is a standby, or was told to take no writes.
 const READ_ONLY: &str = "25006";
@@ -57,7 +62,10 @@ pub enum Action {
     PrepareAnew,
     /// Roll back and take the careful path; at one record it is a reject.
     CarefulPath,
-    /// Another process has taken over, the batch was committed already, or the run is not there: read the checkpoint.
+    /// The table was changed in what the plan relies on: a new plan is made, from the checkpoints on.
+    PlanAnew,
+    /// Another process has taken over, the batch was committed already, or the run is not there: read the
+    /// checkpoint.
     Fenced,
     /// Stop, resumable.
     Fatal,
@@ -114,13 +122,19 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
     let code = error.sqlstate.as_deref().unwrap_or("");
     match (stage, code) {
         (_, FENCED) => Action::Fenced,
+        (_, CHANGED) => Action::PlanAnew,
         (_, "XX001" | "XX002") => Action::Fatal,
         (Stage::AfterCommitSent, _) | (_, "08007" | "40003") => Action::ResolveByCheckpoint,
         (_, "08000" | "08001" | "08003" | "08006" | "57P01" | "57P02" | "57P03" | "25P03" | "57P05") => {
             Action::Reconnect
         }
-        // 25P02: somebody (a pooler, say) has failed our transaction behind our back; nothing of it was committed.
-        (_, "40001" | "40P01" | "55P03" | "25P02") => Action::ReplayWithJitter,
+        // 25P01, 25P02: somebody (a pooler, say) has ended or failed our transaction behind our back; nothing
+        // of it was committed.
+        (_, "40000" | "40001" | "40P01" | "55P03" | "55006" | "25P01" | "25P02" | "72000") => {
+            Action::ReplayWithJitter
+        }
+        // A disk that cannot be read may be back soon; what is damaged has a code of its own.
+        (_, "58000" | "58030") => Action::ReplayWithJitter,
         // A reject is stored once: this very batch was committed before, by a backend that was given up.
         (Stage::Ledger, "23505") => Action::Fenced,
         // A reject belongs to a run, and this server has no such run; or no ledger.
@@ -137,7 +151,8 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (Stage::Connect, "" | BROKEN_OFF) if error.lost => Action::Reconnect,
         (Stage::Connect, _) => Action::Fatal,
         (_, "57P04") => Action::Fatal, // the database was dropped: connecting again finds nothing
-        (_, "57014" | "53200") => Action::HalveBatch(SingleRecord::Stop),
+        // Time, memory, room for temporary files: half a batch takes less of each.
+        (_, TOO_LONG | "57014" | "53000" | "53200" | "53400") => Action::HalveBatch(SingleRecord::Stop),
         (_, code) if code.starts_with("54") => Action::HalveBatch(SingleRecord::Reject),
         (_, "26000" | "42P05" | "0A000") => Action::PrepareAnew,
         // The server (or a pooler) ended the session without one of the codes above: nothing was committed.
@@ -161,6 +176,7 @@ pub fn is_passing(error: &ErrorView) -> bool {
         Action::HalveBatch(_)
         | Action::PrepareAnew
         | Action::CarefulPath
+        | Action::PlanAnew
         | Action::Fenced
         | Action::Fatal => false,
     }
@@ -198,6 +214,14 @@ pub fn hint(sqlstate: &str) -> Option<&'static str> {
         "57P01" | "57P02" => "the server was shut down, or an administrator ended the session",
         "57P04" => "the database was dropped while in use",
         "57014" => "the statement was cancelled, most likely by statement_timeout of the role or database",
+        TOO_LONG => {
+            "transaction_timeout of the role, the database or the server ended a batch: raise it, or have fewer records in a \
+             batch (--batch-rows)"
+        }
+        "53400" => {
+            "a limit of the server was met, temp_file_limit most likely: raise it, or have fewer records in a batch (--batch-rows)"
+        }
+        "58030" | "58000" => "the server cannot read or write its files; its log says which",
         "25006" => {
             "the server takes no writes: it is a standby, or default_transaction_read_only is on; name the primary, \
              or all hosts with target_session_attrs=read-write"
@@ -332,9 +356,17 @@ mod tests {
         assert_eq!(classify(Stage::AfterCommitSent, &ErrorView::lost()), Action::ResolveByCheckpoint);
         for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
             check(stage, &["08007", "40003"], Action::ResolveByCheckpoint);
-            check(stage, &["40001", "40P01", "55P03", "25P02"], Action::ReplayWithJitter);
+            check(
+                stage,
+                &["40000", "40001", "40P01", "55P03", "55006", "25P01", "25P02", "58000", "58030", "72000"],
+                Action::ReplayWithJitter,
+            );
             check(stage, &["25006"], Action::FindPrimary);
-            check(stage, &["57014", "53200"], Action::HalveBatch(SingleRecord::Stop));
+            check(
+                stage,
+                &["57014", "25P04", "53000", "53200", "53400"],
+                Action::HalveBatch(SingleRecord::Stop),
+            );
             check(stage, &["54000", "54001", "54011", "54023"], Action::HalveBatch(SingleRecord::Reject));
             check(stage, &["53100"], Action::PauseForSpace);
             check(stage, &["53300"], Action::ShrinkPool);
@@ -353,8 +385,15 @@ mod tests {
         for stage in [Stage::Connect, Stage::BeforeCommit, MERGE, Stage::AfterCommitSent, Stage::Elsewhere] {
             check(stage, &["XX001", "XX002"], Action::Fatal);
             check(stage, &[FENCED], Action::Fenced);
+            check(stage, &[CHANGED], Action::PlanAnew);
         }
         check(Stage::Connect, &["28P01", "28000", "3D000", "42501", "0A000"], Action::Fatal);
+        // The transaction ended with its session: an error that ends one is no lost connection.
+        for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
+            let view = ErrorView { sqlstate: Some(TOO_LONG.to_owned()), lost: true, ..ErrorView::default() };
+            assert_eq!(classify(stage, &view), Action::HalveBatch(SingleRecord::Stop));
+        }
+        check(Stage::AfterCommitSent, &[TOO_LONG], Action::ResolveByCheckpoint);
         check(Stage::Connect, &["53300"], Action::ShrinkPool);
         check(Stage::Connect, &["25006"], Action::FindPrimary);
     }

@@ -12,8 +12,8 @@ pub enum PgType {
     Int,
     /// text, or varchar without length, under a deterministic collation: equal means equal bytes.
     Text,
-    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces
-    /// at their end (char has none, varchar drops those beyond its length).
+    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces at their end (char has none,
+    /// varchar drops those beyond its length).
     Padded,
     /// uuid.
     Uuid,
@@ -43,7 +43,7 @@ pub enum Identity {
 }
 
 /// A column of the target.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name.
     pub name: Ident,
@@ -57,8 +57,8 @@ pub struct Column {
     pub collation: Option<String>,
     /// How its values look.
     pub ty: PgType,
-    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a
-    /// numeric without scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
+    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a numeric without
+    /// scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
     pub equal_is_alike: bool,
     /// NOT NULL.
     pub not_null: bool,
@@ -75,8 +75,8 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains
-    /// may compare as they like.
+    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains may
+    /// compare as they like.
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
         self.domain_base.is_none()

@@ -95,7 +95,7 @@ impl Equality {
 }
 
 /// A unique index of the target.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueIndex {
     /// Its name, for errors.
     pub name: String,

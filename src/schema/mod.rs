@@ -1,8 +1,7 @@
-//! The target as the catalog describes it: columns, types, keys and what else decides how a batch may be
-//! written.
+//! The target as the catalog describes it: columns, types, keys and what else decides how a batch may be written.
 //!
-//! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of
-//! path). Never touches Postgres, files, the clock or the environment.
+//! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of path).
+//! Never touches Postgres, files, the clock or the environment.
 
 mod column;
 mod ident;
@@ -14,7 +13,7 @@ pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
 pub use paths::Paths;
-pub use table::{Check, ForeignKey, Relation, Table};
+pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 
 /// What happens to a record whose key is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

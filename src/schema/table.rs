@@ -12,7 +12,7 @@ pub enum Relation {
 }
 
 /// A CHECK constraint whose columns are all in the table itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// Ordinals in [`Table::columns`] of the columns that it reads.
     pub columns: Vec<usize>,
@@ -21,7 +21,7 @@ pub struct Check {
 }
 
 /// A foreign key from the table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
     /// The table that it refers to, qualified and quoted.
     pub parent: String,
@@ -30,10 +30,43 @@ pub struct ForeignKey {
     pub columns: Vec<(usize, String, String)>,
 }
 
+/// A table with rows of its own, or over others: the target, a partition, a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// `pg_class.oid`.
+    pub oid: u32,
+    /// Schema and name, quoted.
+    pub name: String,
+    /// `pg_class.relfilenode` (0 where it has no rows of its own): a TRUNCATE changes it, and whatever
+    /// rewrites the table.
+    pub file: u32,
+    /// A crash of the server empties it.
+    pub unlogged: bool,
+}
+
+/// The target and all below it, as found when it was planned for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Another one, once something that the load relies on may have changed.
+    pub version: String,
+    /// When the server has last begun to count anew, as it does after a crash.
+    pub counting_since: String,
+    /// The target, its partitions and children.
+    pub members: Vec<Member>,
+}
+
+impl Tree {
+    /// The first table of it that a crash of the server would empty.
+    #[must_use]
+    pub fn unlogged(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.unlogged)
+    }
+}
+
 /// The target table as the catalog describes it.
 ///
 /// The booleans are facts of the catalog, each consulted where a path or a partitioning is chosen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of the catalog, not states")]
 pub struct Table {
     /// Schema and name.
@@ -44,10 +77,11 @@ pub struct Table {
     pub relfilenode: u32,
     /// Another one, once a column was added, dropped, renamed or retyped.
     pub columns_version: String,
+    /// Its version, and the files of it and of all below it.
+    pub tree: Tree,
     /// No page of it was ever written, or TRUNCATE has freed them all: nothing is stored.
     pub has_no_pages: bool,
-    /// The server's counters say, within a transaction, how many of its rows were inserted and how many
-    /// updated.
+    /// The server's counters say, within a transaction, how many of its rows were inserted and how many updated.
     pub counts_rows: bool,
     /// Kind of relation.
     pub relation: Relation,

@@ -1,14 +1,64 @@
 //! Whether the table is still the one that the plan was made for.
 //!
-//! Asked only where something of its columns was changed, or where a record was refused for a reason that a changed table
-//! gives too (a missing column, say): such a refusal is not the record's, and would go on to the last record. A trigger's own
-//! error of that kind is.
+//! Every batch asks, behind its own statements and directly before the checkpoint, whether the table has
+//! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a record was refused
+//! for a reason that a changed table gives too (a missing column, say: such a refusal would go on to the last
+//! record), the table is looked at again, and [`Look`] says what that means.
 
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::{ErrorView, Session};
-use crate::schema::Table;
+use crate::pg::{CHANGED, ErrorView, Outcome, Session, alive_query, witness_query};
+use crate::schema::{Member, Table, Tree};
 
 use super::plan::WritePlan;
+use super::writer::LedgerRef;
+
+/// What has become of the target.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing that the load relies on has changed: it is known as it is now.
+    Same,
+    /// The rows are there, but they would be written in another way now.
+    Differs(String),
+    /// The table is another one, or rows of this load may be gone from it.
+    Lost(String),
+}
+
+impl WritePlan {
+    /// Looks at the target again.
+    pub async fn look_again(&self, session: &Session, ledger: Option<&LedgerRef>) -> Result<Look, ErrorView> {
+        let now = match read_table(session, &self.table().name).await {
+            Ok(Some(now)) => now,
+            Ok(None) => return Ok(Look::Lost("it is gone".to_owned())),
+            Err(CatalogError::Server(view)) => return Err(view),
+            Err(other) => return Ok(Look::Differs(other.to_string())),
+        };
+        if now.oid != self.table().oid {
+            return Ok(Look::Lost("another table has its name".to_owned()));
+        }
+        let before = self.target.tree();
+        if let Some(lost) = lost_rows(session, ledger, &before, &now.tree).await? {
+            return Ok(Look::Lost(lost));
+        }
+        if let Some(change) = difference(self, &now) {
+            return Ok(Look::Differs(change));
+        }
+        tracing::debug!(table = %self.table().name, "changed, but in nothing that matters");
+        self.target.adopt(&now);
+        Ok(Look::Same)
+    }
+
+    /// The statement that raises unless the target is what it was.
+    #[must_use]
+    pub fn check_target(&self, ledger: Option<&LedgerRef>) -> String {
+        self.target.check(self.table(), ledger)
+    }
+}
+
+/// The error of a load whose target was changed.
+pub(super) fn changed(plan: &WritePlan, change: &str) -> ErrorView {
+    let message = format!("table {} was changed meanwhile: {change}", plan.table().name);
+    ErrorView { message, sqlstate: Some(CHANGED.to_owned()), ..ErrorView::default() }
+}
 
 /// An error that ends the load, if the table was changed in what the load uses.
 pub(super) async fn refuse_changed_table(plan: &WritePlan, session: &Session) -> Result<(), ErrorView> {
@@ -42,4 +92,111 @@ fn change(plan: &WritePlan, now: Option<&Table>) -> Option<String> {
     let key = planned.names(&planned.unique[plan.key_index?].columns);
     let kept = now.unique.iter().any(|index| index.unusable.is_none() && now.names(&index.columns) == key);
     (!kept).then(|| "the unique index of the key is gone".to_owned())
+}
+
+/// Why rows of this load may be gone, if they may.
+async fn lost_rows(
+    session: &Session,
+    ledger: Option<&LedgerRef>,
+    before: &Tree,
+    now: &Tree,
+) -> Result<Option<String>, ErrorView> {
+    if let Some(unlogged) = before.unlogged() {
+        let emptied = match ledger {
+            Some(ledger) => !is_so(session.run(&alive_query(&ledger.run)).await?.first()),
+            None => before.counting_since != now.counting_since,
+        };
+        if emptied {
+            return Ok(Some(format!(
+                "a crash of the server has emptied {}, which is unlogged",
+                unlogged.name
+            )));
+        }
+    }
+    for member in &before.members {
+        let Some(found) = now.members.iter().find(|found| found.oid == member.oid) else {
+            return Ok(Some(format!("{} is no part of it any more", member.name)));
+        };
+        if found.file != member.file && !holds_rows(session, ledger, found).await? {
+            return Ok(Some(format!("{} was truncated or rewritten", member.name)));
+        }
+    }
+    Ok(None)
+}
+
+/// A table with another file still holds rows of this load. Where nobody can tell: no.
+async fn holds_rows(
+    session: &Session,
+    ledger: Option<&LedgerRef>,
+    member: &Member,
+) -> Result<bool, ErrorView> {
+    let Some(ledger) = ledger else { return Ok(false) };
+    match session.run(&witness_query(&member.name, &ledger.run)).await {
+        Ok(outcomes) => Ok(is_so(outcomes.first())),
+        Err(error) if error.lost => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn is_so(outcome: Option<&Outcome>) -> bool {
+    outcome.and_then(Outcome::value) == Some("t")
+}
+
+/// What is different in a table, if rows would be written to it in another way.
+fn difference(plan: &WritePlan, now: &Table) -> Option<String> {
+    if let Some(change) = change(plan, Some(now)) {
+        return Some(change);
+    }
+    let planned = plan.table();
+    let used: Vec<&str> = plan.mapping.slots.iter().map(|&slot| planned.columns[slot].name.raw()).collect();
+    let (was, is) = (essence(planned, &used), essence(now, &used));
+    if was == is {
+        return None;
+    }
+    let what = if was.unique != is.unique {
+        "its unique indexes are others"
+    } else if was.tree != is.tree {
+        "a table of it is logged or unlogged now"
+    } else if was.columns != is.columns {
+        "columns that are loaded have changed"
+    } else {
+        "its constraints, triggers or policies are others"
+    };
+    Some(what.to_owned())
+}
+
+/// A table without what changes by itself, and without columns that nothing of the load has to do with.
+fn essence(table: &Table, used: &[&str]) -> Table {
+    let mut table = table.clone();
+    let named = |c: usize| {
+        table.unique.iter().any(|index| index.columns.contains(&c))
+            || table.checks.iter().any(|check| check.columns.contains(&c))
+            || table.foreign_keys.iter().any(|key| key.columns.iter().any(|(own, ..)| *own == c))
+    };
+    let mut kept: Vec<usize> = (0..table.columns.len())
+        .filter(|&c| used.contains(&table.columns[c].name.raw()) || named(c))
+        .collect();
+    kept.sort_by_key(|&c| table.columns[c].name.raw().to_owned());
+    let place = |c: usize| kept.iter().position(|&k| k == c).unwrap_or(usize::MAX);
+    for index in &mut table.unique {
+        index.columns = index.columns.iter().map(|&c| place(c)).collect();
+    }
+    for check in &mut table.checks {
+        check.columns = check.columns.iter().map(|&c| place(c)).collect();
+    }
+    for key in &mut table.foreign_keys {
+        for (own, ..) in &mut key.columns {
+            *own = place(*own);
+        }
+    }
+    table.columns = kept.iter().map(|&c| table.columns[c].clone()).collect();
+    table.unique.sort_by(|a, b| a.name.cmp(&b.name));
+    let unlogged = table.tree.unlogged().is_some();
+    table.tree = Tree::default();
+    if unlogged {
+        "unlogged".clone_into(&mut table.tree.version);
+    }
+    (table.relfilenode, table.has_no_pages) = (0, false);
+    table.columns_version.clear();
+    table
 }

@@ -217,5 +217,6 @@ fn because(stop: Stop, tries: Tries) -> WriteError {
         Stop::Unknown => WriteError::Unknown(tries.silence.unwrap_or(tries.failure)),
         Stop::LostCommits => WriteError::LostCommits,
         Stop::Forgotten => WriteError::Forgotten,
+        Stop::Changed => WriteError::Changed(tries.failure),
     }
 }

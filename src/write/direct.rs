@@ -70,7 +70,7 @@ pub(super) async fn copy(
     );
     let accept = |begun: &[Outcome]| {
         let now = begun.last().and_then(Outcome::value);
-        if now == Some(&table.columns_version) {
+        if now == Some(&plan.target.columns_version()) {
             return Ok(());
         }
         let message = format!("table {} was changed meanwhile", table.name);

@@ -24,15 +24,18 @@ mod server;
 #[cfg(test)]
 mod simulation;
 mod stage;
+mod target;
 mod ties;
 mod transaction;
 mod verify;
 mod writer;
 
+pub use changed::Look;
 pub use outlook::{Direct, Outlook};
-pub use plan::{Staging, WritePlan};
+pub use plan::{Staging, WritePlan, staging_fits};
 pub use rejects::{Originals, StoredReject};
 pub use retry::{Patience, Retry};
+pub use target::Watched;
 pub use transaction::Committed;
 pub use verify::{Verdict, Verifier};
 pub use writer::{LedgerRef, WriteError, Writer, WriterEvent};

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::map::{Mapping, Slot};
+use crate::map::{Mapping, PRESENCE_WORD_BITS, Slot};
 use crate::schema::{Mode, Paths, Table};
+
+use super::target::Watched;
 
 /// Where staging tables live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Staging {
 pub struct WritePlan {
     /// Fields, slots and columns.
     pub mapping: Arc<Mapping>,
+    /// What is known of the target by now.
+    pub target: Arc<Watched>,
     /// What happens to records whose key is stored.
     pub mode: Mode,
     /// Ordinal in [`Table::unique`] of the key's index.
@@ -41,6 +45,15 @@ pub struct WritePlan {
     pub statement_timeout_ms: u64,
     /// Longest wait for a lock, in milliseconds.
     pub lock_timeout_ms: u64,
+}
+
+/// Columns that a table may have.
+const COLUMNS_MAX: usize = 1_600;
+
+/// Staging has a column for each slot, a number for each row, and words that say which values are there.
+#[must_use]
+pub const fn staging_fits(slots: usize) -> bool {
+    1 + slots.div_ceil(PRESENCE_WORD_BITS) + slots <= COLUMNS_MAX
 }
 
 impl WritePlan {

@@ -6,7 +6,7 @@
 //! is replayed, its boundaries unchanged, and the fence decides. This never sees a record, a session or a statement.
 
 use crate::account::Books;
-use crate::pg::{Action, ErrorView, SingleRecord, Stage, UNCOUNTED, classify};
+use crate::pg::{Action, ErrorView, SingleRecord, Stage, TOO_LONG, UNCOUNTED, classify};
 use crate::record::Position;
 
 use super::merge::Conflicts;
@@ -132,6 +132,8 @@ pub(super) enum Stop {
     LostCommits,
     /// There is no checkpoint: the server knows nothing of the run.
     Forgotten,
+    /// The table is not the one that the plan was made for; nothing of the batch is done.
+    Changed,
 }
 
 /// What the machine waits for.
@@ -161,6 +163,8 @@ pub(super) struct Protocol {
     prepared_anew: bool,
     earlier: Earlier,
     phase: Phase,
+    /// The last doubt came of a limit on a transaction's time: as it is, the batch would meet it again.
+    took_too_long: bool,
 }
 
 impl Protocol {
@@ -173,6 +177,7 @@ impl Protocol {
             prepared_anew: false,
             earlier: Earlier::Ended,
             phase: Phase::Trying,
+            took_too_long: false,
         };
         (new, new.attempt())
     }
@@ -225,6 +230,9 @@ impl Protocol {
             Action::HalveBatch(_) if self.terms.records > 1 => Step::Halve,
             Action::HalveBatch(SingleRecord::Reject) if self.path < careful => self.by(careful),
             Action::HalveBatch(_) => Step::Stop(Stop::Failed),
+            // Said before COMMIT was sent; but an earlier try may still be committing, and the next plan
+            // reads the checkpoints.
+            Action::PlanAnew => Step::Stop(Stop::Changed),
             Action::ResolveByCheckpoint | Action::Fenced => self.doubt(error),
             Action::Reconnect | Action::ReplayWithJitter | Action::FindPrimary | Action::PauseForSpace => {
                 Step::Pause(Relief::None)
@@ -253,7 +261,7 @@ impl Protocol {
             FailedAt::Connect => Stage::Connect,
             FailedAt::Begin | FailedAt::Staging => Stage::BeforeCommit,
             FailedAt::Ledger => Stage::Ledger,
-            FailedAt::Table => Stage::Elsewhere,
+            FailedAt::Table | FailedAt::Target => Stage::Elsewhere,
             FailedAt::Merge => {
                 Stage::Merge { cheap_key: key.filter(|_| self.conflicts == Conflicts::NotExpected) }
             }
@@ -265,9 +273,11 @@ impl Protocol {
     fn doubt(&mut self, error: &ErrorView) -> Step {
         // An error that the server lived to tell ended the transaction.
         let may_be_committed = error.lost || matches!(error.sqlstate.as_deref(), Some("08007" | "40003"));
+        self.took_too_long = error.sqlstate.as_deref() == Some(TOO_LONG);
         match self.terms.proof {
             Proof::Checkpoint { .. } => {
-                if may_be_committed {
+                // Its session has said its last word, and the checkpoint is read behind it.
+                if may_be_committed && !self.took_too_long {
                     self.earlier = Earlier::MayCommit;
                 }
                 self.phase = Phase::InDoubt;
@@ -291,6 +301,9 @@ impl Protocol {
         } else if found.at == self.terms.after && found.done == self.terms.done {
             Step::Done
         } else if found.at == self.terms.before && !found.done {
+            if self.took_too_long && self.terms.records > 1 && self.earlier == Earlier::Ended {
+                return Step::Halve;
+            }
             // What fails in the checkpoint's own statement may fail every time: not for ever.
             Step::Pause(Relief::None)
         } else {

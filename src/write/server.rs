@@ -11,6 +11,7 @@ use crate::account::Books;
 use crate::batch::Batch;
 use crate::pg::{ErrorView, Pool, Session, end_marked_writer, is_missing_object, literal};
 
+use super::changed::{Look, changed};
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
 use super::rejects::Originals;
@@ -91,7 +92,30 @@ impl Postgres {
     fn lost(&self) {
         self.has_lost.store(true, Ordering::Relaxed);
     }
+
+    /// The table has another version, and nothing of the batch is done: goes on if that means nothing to it.
+    /// By a session of its own: the batch's may have lost count of its answers, if the next one was begun
+    /// ahead.
+    async fn look_again(&self, looks: &mut u32) -> Result<(), Failed> {
+        *looks += 1;
+        let failed = Failed::at(FailedAt::Table);
+        let session = self.session(Urgency::Now).await.map_err(Failed::at(FailedAt::Connect))?;
+        match self.plan.look_again(&session, self.ledger.as_ref()).await {
+            Ok(Look::Same) if *looks < LOOKS_MAX => Ok(()),
+            Ok(Look::Same) => Err(failed(changed(&self.plan, "again and again"))),
+            Ok(Look::Differs(change) | Look::Lost(change)) => Err(failed(changed(&self.plan, &change))),
+            Err(error) => {
+                if error.lost {
+                    self.lost();
+                }
+                Err(Failed { at: FailedAt::Begin, error })
+            }
+        }
+    }
 }
+
+/// Looks at a table for one batch: who changes it more often than that has not come to rest.
+const LOOKS_MAX: u32 = 100;
 
 impl Server for Postgres {
     fn proof(&self) -> Proof {
@@ -122,6 +146,7 @@ impl Server for Postgres {
         };
         // A partition without rows only moves its checkpoint.
         let urgency = if batch.rows == 0 { Urgency::WhenThereIsOne } else { Urgency::Now };
+        let mut looks = 0;
         loop {
             let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
             let session = match ahead {
@@ -150,7 +175,11 @@ impl Server for Postgres {
                     } else {
                         session.roll_back().await;
                     }
-                    return Err(failed);
+                    if failed.at != FailedAt::Target {
+                        return Err(failed);
+                    }
+                    drop(session);
+                    self.look_again(&mut looks).await?;
                 }
             }
         }

@@ -53,7 +53,7 @@ pub(super) async fn begin_and_stage(
     let begin = format!("{begin};\n{};\n{version}", names::staging(plan));
     // Staged values have the types that the columns had; the merge would cast them in silence.
     let may_be_changed =
-        |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.table().columns_version);
+        |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.target.columns_version());
     let staging = Failed::at(FailedAt::Staging);
     if way.path.converts() || batch.rows == 0 {
         let begun = session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;

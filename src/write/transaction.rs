@@ -5,7 +5,9 @@ use std::time::Instant;
 use crate::account::{Books, SourceBooks};
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
-use crate::pg::{CopyOrStatement, ErrorView, Outcome, Sent, Session, UNBALANCED, may_be_changed_table};
+use crate::pg::{
+    CopyOrStatement, ErrorView, Outcome, Sent, Session, UNBALANCED, is_changed, may_be_changed_table,
+};
 use crate::schema::{Mode, Relation};
 
 use super::changed::refuse_changed_table;
@@ -62,8 +64,8 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word
-    /// on each. (Of a partitioned table it is a partition's that the server names.)
+    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
+    /// partitioned table it is a partition's that the server names.)
     pub(super) fn all_new(self, plan: &WritePlan) -> bool {
         self.outlook.expect == Expect::AllNew
             && self.conflicts == Conflicts::NotExpected
@@ -100,6 +102,8 @@ pub(super) enum FailedAt {
     Merge,
     /// The table is not the one that the plan was made for.
     Table,
+    /// The table has another version than was known.
+    Target,
     /// In writing the ledger.
     Ledger,
     /// COMMIT was sent.
@@ -211,8 +215,8 @@ pub(super) async fn write(
     Ok(committed.map_or(Written::Not(Way { direct: Direct::Refused, ..way }), Written::Committed))
 }
 
-/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a
-/// row that went straight into it, and nothing is done.
+/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a row that went straight
+/// into it, and nothing is done.
 async fn finish(
     context: &Context<'_>,
     session: &Session,
@@ -264,16 +268,16 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 enum NotCommitted {
     /// The COPY straight into the table was refused.
     Refused(ErrorView),
-    /// The server has counted other rows than were sent straight into the table: something besides the COPY
-    /// has written to it.
+    /// The server has counted other rows than were sent straight into the table: something besides the COPY has written to it.
     Uncounted,
     /// Something failed.
     Failed(Failed),
 }
 
-/// Judges deferred constraints, keeps the rejects, moves the checkpoint, commits, all but the rejects in one
-/// round trip: the fence raises before COMMIT if the batch is not the next one. A COPY that is yet to be
-/// ended ends in the same round trip: its number, and when it was there.
+/// Judges deferred constraints, keeps the rejects, asks whether the table is what it was, moves the
+/// checkpoint, commits, all but the rejects in one round trip: the question raises before COMMIT, and so does
+/// the fence if the batch is not the next one. A COPY that is yet to be ended ends in the same round trip:
+/// its number, and when it was there.
 async fn commit(
     context: &Context<'_>,
     session: &Session,
@@ -284,13 +288,12 @@ async fn commit(
     const JUDGE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
     let failed = |at| move |error| NotCommitted::Failed(Failed { at, error });
     let counted_later = sent.is_some();
-    let mut statements = vec![JUDGE.to_owned()];
+    let mut statements = vec![JUDGE.to_owned(), context.plan.check_target(context.ledger)];
     if batch.done && context.plan.asynchronous_commit {
         statements.push(names::SYNCHRONOUS.to_owned());
     }
     statements.push(match context.ledger {
-        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is
-        // one.
+        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
         None => "SELECT 1".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {
@@ -320,6 +323,10 @@ async fn commit(
         // The server was still judging: nothing behind it was done.
         Err(CopyOrStatement::Statement(0, error)) if error.sqlstate.is_some() && !error.lost => {
             Err(NotCommitted::Failed(Failed { at: FailedAt::Merge, error }))
+        }
+        Err(CopyOrStatement::Statement(1, error)) if error.sqlstate.is_some() && !error.lost => {
+            let at = if is_changed(error.sqlstate.as_deref()) { FailedAt::Target } else { FailedAt::Ledger };
+            Err(NotCommitted::Failed(Failed { at, error }))
         }
         Err(CopyOrStatement::Statement(_, error))
             if counted_later && error.sqlstate.as_deref() == Some(UNBALANCED) =>

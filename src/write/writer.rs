@@ -127,6 +127,9 @@ pub enum WriteError {
     /// The server has no checkpoint of this run.
     #[error("the server knows nothing of this run")]
     Forgotten,
+    /// The table is not the one that the plan was made for.
+    #[error("{}", .0.message)]
+    Changed(ErrorView),
     /// The pipeline has stopped listening.
     #[error("the load was stopped")]
     Stopped,

@@ -17,6 +17,7 @@ mod pooler;
 mod process;
 mod server;
 mod tables;
+mod target;
 
 use crate::support::{Database, Dbload, Inject, Outcome, Rows, Scene, audit, dbload::Report, inject};
 use std::{

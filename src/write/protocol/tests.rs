@@ -216,3 +216,41 @@ fn the_pool_gives_way_before_the_next_try() {
         ],
     );
 }
+
+#[test]
+fn a_transaction_that_took_too_long_is_halved_also_where_its_commit_was_sent() {
+    let too_long = ErrorView { lost: true, ..code("25P04") };
+    check(TERMS, &[(failed(FailedAt::Merge, &too_long), Step::Halve)]);
+    let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
+    let story = [
+        (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
+        (Happened::Found(Some(&before)), Step::Halve),
+    ];
+    check(TERMS, &story);
+    // It may have committed all the same.
+    let after = Checkpoint { at: AFTER, ..before };
+    let story = [
+        (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
+        (Happened::Found(Some(&after)), Step::Done),
+    ];
+    check(TERMS, &story);
+    // An earlier try may still be committing the whole.
+    let lost = ErrorView::lost();
+    let story = [
+        (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
+        (Happened::Found(Some(&before)), Step::Pause(Relief::None)),
+        (Happened::Rested, FAST),
+        (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
+        (Happened::Found(Some(&before)), Step::Pause(Relief::None)),
+    ];
+    check(TERMS, &story);
+    let alone = Terms { records: 1, ..TERMS };
+    check(alone, &[(failed(FailedAt::Merge, &too_long), Step::Stop(Stop::Failed))]);
+    let append = Terms { proof: Proof::None, ..TERMS };
+    check(append, &[(failed(FailedAt::Commit, &too_long), Step::Stop(Stop::Unknown))]);
+}
+
+#[test]
+fn a_table_that_was_changed_stops_the_writer_for_a_new_plan() {
+    check(TERMS, &[(failed(FailedAt::Table, &code("DL003")), Step::Stop(Stop::Changed))]);
+}

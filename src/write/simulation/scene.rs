@@ -307,7 +307,7 @@ impl Scene {
             WriteError::Fenced => self.lives > life || seen.lost_commits,
             WriteError::Unknown(_) => doubts > 0 && seen.faults > 0,
             WriteError::Database(_) => seen.faults > 0,
-            WriteError::Forgotten | WriteError::Stopped => false,
+            WriteError::Forgotten | WriteError::Changed(_) | WriteError::Stopped => false,
         };
         if fair { Ok(()) } else { Err(format!("a writer ends with \"{error}\" ({error:?}) for no reason")) }
     }

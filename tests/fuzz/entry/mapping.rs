@@ -1,8 +1,6 @@
-//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one
-//! of the two.
+//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one of the two.
 //!
-//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the
-//! program's code.
+//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the program's code.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +8,9 @@ use std::sync::Arc;
 use dbload::format::{Format, Layout};
 use dbload::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
 use dbload::map::{PRESENCE_WORD_BITS, Target};
-use dbload::schema::{Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, UniqueIndex};
+use dbload::schema::{
+    Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
+};
 
 use super::{Dials, oracle, split};
 
@@ -40,6 +40,7 @@ pub fn table() -> Arc<Table> {
         oid: 1,
         relfilenode: 1,
         columns_version: String::new(),
+        tree: Tree::default(),
         relation: Relation::Table,
         has_children: false,
         columns: vec![

@@ -1,0 +1,133 @@
+//! The target's version: one text that is another one once anything has changed that a load was planned by.
+//!
+//! The query is the ledger's own (`_dbload.target_version`, planned once a session), taken from its
+//! migration, so that a start and a load without a ledger ask exactly the same. It is asked behind a batch's
+//! statements: their locks then keep what it saw until the batch has committed.
+
+use std::sync::LazyLock;
+
+use crate::schema::{Member, TableName, Tree, literal};
+
+use super::catalog::{CatalogError, Row};
+use super::session::Outcome;
+
+/// SQLSTATE that the ledger's `target_version` raises where the version is another one than expected.
+pub const CHANGED: &str = "DL003";
+/// The same without a ledger: a division by zero, the one error that plain SQL can raise on purpose.
+const CHANGED_UNLEDGERED: &str = "22012";
+
+const MIGRATION: &str = include_str!("../../migrations/0006_target.sql");
+
+/// The version query, up to its WHERE: `n` is the schema, `c` the table.
+static VERSION: LazyLock<&str> = LazyLock::new(|| {
+    let body = MIGRATION.split_once("-- version: begin\n").map_or("", |(_, rest)| rest);
+    body.split_once("-- version: end").map_or("", |(query, _)| query)
+});
+
+/// When the server has last begun to count anew: it does after a crash.
+const COUNTING_SINCE: &str =
+    "EXTRACT(epoch FROM pg_catalog.pg_stat_get_bgwriter_stat_reset_time())::pg_catalog.text";
+
+/// Three statements: the version, since when the server counts, and the table with all below it. Asked before
+/// anything else of the table: what changes behind it changes the version too.
+pub(super) fn tree_queries(name: &TableName) -> String {
+    let oid = format!("pg_catalog.to_regclass({})::pg_catalog.oid", literal(&name.to_string()));
+    format!(
+        "{} WHERE c.oid OPERATOR(pg_catalog.=) {oid};\nSELECT {COUNTING_SINCE};\n\
+         WITH RECURSIVE tree(oid) AS (SELECT {oid} \
+           UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent OPERATOR(pg_catalog.=) tree.oid) \
+         SELECT m.oid, pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(m.relname)), \
+           m.relfilenode, m.relpersistence OPERATOR(pg_catalog.=) 'u' \
+         FROM tree JOIN pg_catalog.pg_class m ON m.oid OPERATOR(pg_catalog.=) tree.oid \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) m.relnamespace ORDER BY m.oid",
+        *VERSION
+    )
+}
+
+/// Reads the answers to [`tree_queries`].
+pub(super) fn read_tree(outcomes: &[Outcome]) -> Result<Tree, CatalogError> {
+    let [version, counting, members] = outcomes else { return Err(CatalogError::Answer) };
+    let member = |row: &Vec<Option<String>>| {
+        let mut row = Row::of(row);
+        Ok(Member { oid: row.number()?, name: row.text()?, file: row.number()?, unlogged: row.flag() })
+    };
+    Ok(Tree {
+        version: version.value().unwrap_or_default().to_owned(),
+        counting_since: counting.value().unwrap_or_default().to_owned(),
+        members: members.rows.iter().map(member).collect::<Result<_, CatalogError>>()?,
+    })
+}
+
+/// A statement that raises unless the table is what it was: by the ledger's function, or, without a run, by
+/// the query itself.
+#[must_use]
+pub fn check_target(name: &TableName, tree: &Tree, run: Option<&str>) -> String {
+    let schema = literal(name.schema.as_ref().map_or("", |schema| schema.raw()));
+    let table = literal(name.name.raw());
+    if let Some(run) = run {
+        let alive = if tree.unlogged().is_some() { literal(run) } else { "NULL".to_owned() };
+        return format!(
+            "SELECT _dbload.target_version({schema}, {table}, {alive}, {})",
+            literal(&tree.version)
+        );
+    }
+    let found = format!(
+        "({} WHERE n.nspname OPERATOR(pg_catalog.=) {schema} AND c.relname OPERATOR(pg_catalog.=) {table})",
+        *VERSION
+    );
+    let counted = if tree.unlogged().is_some() {
+        format!(" AND {COUNTING_SINCE} OPERATOR(pg_catalog.=) {}", literal(&tree.counting_since))
+    } else {
+        String::new()
+    };
+    format!(
+        "SELECT 1 OPERATOR(pg_catalog./) CASE WHEN {found} OPERATOR(pg_catalog.=) {}{counted} THEN 1 ELSE 0 END",
+        literal(&tree.version)
+    )
+}
+
+/// Whether an error of [`check_target`]'s statement is its answer.
+#[must_use]
+pub fn is_changed(sqlstate: Option<&str>) -> bool {
+    matches!(sqlstate, Some(CHANGED | CHANGED_UNLEDGERED))
+}
+
+/// Whether a table holds a row that a run has put there, by the transactions that its counts were last moved
+/// by: then it was not emptied since, though it may have been rewritten (VACUUM FULL, CLUSTER), which keeps a
+/// row's transaction.
+#[must_use]
+pub fn witness_query(member: &str, run: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM ONLY {member} t WHERE t.xmin OPERATOR(pg_catalog.=) ANY (ARRAY( \
+           SELECT s.xmin FROM _dbload.source_count s WHERE s.run OPERATOR(pg_catalog.=) {})))",
+        literal(run)
+    )
+}
+
+/// Whether a run of an unlogged target has outlived no crash of the server.
+#[must_use]
+pub fn alive_query(run: &str) -> String {
+    format!("SELECT EXISTS (SELECT FROM _dbload.alive l WHERE l.run OPERATOR(pg_catalog.=) {})", literal(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Ident;
+
+    #[test]
+    fn the_version_is_asked_in_the_ledgers_words() {
+        assert!(VERSION.starts_with("SELECT pg_catalog.format("), "{}", *VERSION);
+        assert!(VERSION.trim_end().ends_with("n.oid"), "{}", *VERSION);
+        assert!(MIGRATION.contains(&format!("ERRCODE = '{CHANGED}'")));
+    }
+
+    #[test]
+    fn names_are_literals_in_the_check() {
+        let name = TableName { schema: Some(Ident::new("a'b").unwrap()), name: Ident::new("T x").unwrap() };
+        let tree = Tree { version: "7".to_owned(), ..Tree::default() };
+        let check = check_target(&name, &tree, Some("run"));
+        assert_eq!(check, "SELECT _dbload.target_version('a''b', 'T x', NULL, '7')");
+        assert!(check_target(&name, &tree, None).contains("c.relname OPERATOR(pg_catalog.=) 'T x'"));
+    }
+}

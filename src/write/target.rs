@@ -1,0 +1,64 @@
+//! What is known of the target while a load writes to it: the version that the next batch expects, and the
+//! files of its tables.
+//!
+//! The plan stays what it was; this moves on when the table was changed in something that means nothing to
+//! the load.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::pg::check_target;
+use crate::schema::{Table, Tree};
+
+use super::writer::LedgerRef;
+
+/// What is known of the target, the same for all writers of a run.
+#[derive(Debug)]
+pub struct Watched {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    tree: Tree,
+    columns_version: String,
+}
+
+impl Watched {
+    /// As the plan was made.
+    #[must_use]
+    pub fn new(table: &Table) -> Self {
+        Self { known: Mutex::new(Known::of(table)) }
+    }
+
+    /// The version and the files as last seen.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        self.known().tree
+    }
+
+    /// The version of its columns as last seen.
+    pub(super) fn columns_version(&self) -> String {
+        self.known().columns_version
+    }
+
+    /// It is as good as it was, as found now.
+    pub(super) fn adopt(&self, table: &Table) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::of(table);
+    }
+
+    /// The statement that raises unless the table is what it was.
+    pub(super) fn check(&self, table: &Table, ledger: Option<&LedgerRef>) -> String {
+        let run = ledger.map(|ledger| ledger.run.as_str());
+        check_target(&table.name, &self.known.lock().unwrap_or_else(PoisonError::into_inner).tree, run)
+    }
+
+    fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Known {
+    fn of(table: &Table) -> Self {
+        Self { tree: table.tree.clone(), columns_version: table.columns_version.clone() }
+    }
+}
