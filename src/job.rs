@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
-use crate::http::{self, Paginate};
+use crate::http::{self, JsonBody, Paginate};
 use crate::map::Extra;
 use crate::pg::{Dsn, TableName};
 use crate::schema::Mode;
@@ -91,7 +91,7 @@ pub struct Web {
     /// Columns of those rows that become fields of the records.
     pub each_fields: Vec<String>,
     /// A JSON body: requests are POST.
-    pub body: Option<String>,
+    pub body: Option<JsonBody>,
 }
 
 /// When too many records are rejected.

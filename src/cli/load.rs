@@ -131,7 +131,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
     let done = async {
         if args.target.dry_run {
-            Done::Planned(plan(&job, &listener, &stop).await)
+            Done::Planned(Box::pin(plan(&job, &listener, &stop)).await)
         } else {
             Done::Loaded(Box::new(Box::pin(load(&job, &listener, &stop)).await))
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dbload::http::{
-    Auth, Header, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
+    Auth, Header, JsonBody, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
 };
 use dbload::job::Web;
 
@@ -25,7 +25,8 @@ pub(crate) struct WebArgs {
     #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "each")]
     each_fields: Vec<String>,
     /// How pages lead to each other: link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
-    /// offset:PARAM,LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER ;size=N
+    /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER ;last=/POINTER ;size=N
+    /// ;end=empty
     #[arg(long, value_name = "HOW", env = "DBLOAD_PAGINATE", value_parser = paginate)]
     paginate: Option<Paginate>,
     /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
@@ -34,9 +35,18 @@ pub(crate) struct WebArgs {
     /// Largest page (by default 16 MiB): a page is whole in memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_PAGE_BYTES", value_parser = parse::bytes)]
     max_page_bytes: Option<u64>,
-    /// A JSON body: requests are POST with it
+    /// A JSON body: requests are POST with it; texts in it may be env:NAME or file:PATH, which are never stored or shown
     #[arg(long, value_name = "JSON", env = "DBLOAD_BODY", hide_env_values = true)]
     body: Option<String>,
+    /// Where --body holds a secret as it is: never stored or shown either
+    #[arg(
+        long,
+        value_name = "POINTER",
+        env = "DBLOAD_SECRET_BODY",
+        value_delimiter = ',',
+        requires = "body"
+    )]
+    secret_body: Vec<String>,
     /// Requests in flight (by default 16); answers wait in bounded memory for their turn
     #[arg(long, value_name = "N", env = "DBLOAD_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
@@ -162,19 +172,20 @@ impl WebArgs {
         {
             return Err(format!("{flag} is about HTTP sources, and there is none"));
         }
-        if let Some(body) = &self.body {
-            serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| {
-                format!("--body is no JSON: line {} column {}", error.line(), error.column())
-            })?;
-        }
         Ok(Web {
             http: self.settings()?,
             paginate: self.paginate.clone(),
             urls: self.urls.clone(),
             each: self.each.clone(),
             each_fields: self.each_fields.clone(),
-            body: self.body.clone(),
+            body: self.json_body()?,
         })
+    }
+
+    /// The body; its text is in no error.
+    fn json_body(&self) -> Result<Option<JsonBody>, String> {
+        let body = self.body.as_deref().map(|body| JsonBody::parse(body, &self.secret_body, env));
+        body.transpose().map_err(|error| format!("--body {error}"))
     }
 
     fn settings(&self) -> Result<Settings, String> {

@@ -8,12 +8,17 @@ use url::Url;
 
 use super::error::HttpError;
 use super::origin::{Origin, Origins};
+use super::post;
 use super::request::Request;
 use super::settings::{Auth, Settings};
+use super::shown::is_secret;
 use crate::secret::Secret;
 
 /// A shorter text is not struck out: it would be found everywhere.
 const HIDDEN_BYTES_MIN: usize = 4;
+
+/// A shorter part of a signature is a right or a version.
+const SIGNATURE_BYTES_MIN: usize = 8;
 
 /// The headers of the settings, read once.
 pub(super) struct Credentials {
@@ -98,8 +103,10 @@ impl Credentials {
 
     /// A text of the server without the secrets that we know: it may repeat what it was sent, as it was or as it stood in the URL.
     pub(super) fn strike_out(&self, text: &str, request: &Request, token: Option<&Secret>) -> String {
+        let of_url = request.secrets.iter().flat_map(|(name, secret)| struck(name, secret.reveal()));
+        let of_login = request.login.iter().map(|(_, secret)| secret.reveal().to_owned());
         let of_request =
-            request.secrets.iter().chain(&request.login).map(|(_, secret)| secret.reveal().to_owned());
+            of_url.chain(of_login).chain(request.in_body.iter().map(|(_, secret)| post::bare(secret)));
         let login = request
             .login
             .iter()
@@ -111,6 +118,20 @@ impl Credentials {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// What is struck out for a parameter. Of a signature, times and words such as `host` are none; a credential
+/// begins with the name of the key.
+fn struck(name: &str, value: &str) -> Vec<String> {
+    let name = name.to_ascii_lowercase();
+    let is_time = value.bytes().all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte));
+    let is_word = name.ends_with("signedheaders") || name.ends_with("algorithm");
+    if name.ends_with("credential") {
+        let key = value.split('/').next().map(str::to_owned);
+        return std::iter::once(value.to_owned()).chain(key).collect();
+    }
+    let is_plain = is_time || is_word || value.len() < SIGNATURE_BYTES_MIN;
+    if is_plain && !is_secret(&name) { Vec::new() } else { vec![value.to_owned()] }
 }
 
 /// A secret as it is, and as it stands in a path, a query or a form.

@@ -141,6 +141,14 @@ pub enum HttpError {
         /// What it is.
         reason: String,
     },
+    /// Nothing, and said to be nothing.
+    #[error("{url} is not what was asked for: it is empty ({status})")]
+    NoContent {
+        /// The request.
+        url: String,
+        /// 204 or 205.
+        status: http::StatusCode,
+    },
     /// The body ended before its end.
     #[error("{url} broke off behind byte {at}: {how}")]
     Cut {
@@ -174,6 +182,8 @@ pub enum HttpError {
         url: String,
         /// What was noticed.
         reason: String,
+        /// What may be done about it.
+        hint: Option<&'static str>,
     },
     /// The landing copy cannot be written.
     #[error("cannot save a copy to {}", path.display())]
@@ -242,7 +252,7 @@ impl HttpError {
                 "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
             }
             Self::Changed { .. } => "begin anew with --restart",
-            Self::Unexpected { .. } => {
+            Self::Unexpected { .. } | Self::NoContent { .. } => {
                 "look at it: curl -i URL; a login page means that credentials are missing (--header)"
             }
             Self::TooLarge { .. } => "ask for smaller pages, or allow larger ones with --max-page-bytes",
@@ -261,11 +271,11 @@ impl HttpError {
                 "if that is how its pages end, say how a last page is known: --paginate '..;size=N', ;total=/POINTER or ;pages=/POINTER"
             }
             Self::Value(error) => return error.hint(),
+            Self::Pages { hint, .. } => return hint.map(str::to_owned),
             Self::BadUrl { .. }
             | Self::BadSetting { .. }
             | Self::Token { .. }
             | Self::NotHttp { .. }
-            | Self::Pages { .. }
             | Self::Landing { .. } => return None,
         };
         Some(words.to_owned())

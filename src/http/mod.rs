@@ -16,6 +16,7 @@ mod error;
 mod framing;
 mod judge;
 mod landing;
+mod links;
 mod oauth;
 mod origin;
 mod pace;
@@ -23,6 +24,8 @@ mod page;
 mod pager;
 mod paginate;
 pub mod pointer;
+mod post;
+mod presigned;
 mod proxy;
 mod query;
 mod request;
@@ -45,7 +48,9 @@ pub use framing::Ending;
 pub use origin::{Origin, Origins};
 pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
-pub use paginate::{By, Paginate, Param, Rules};
+pub use paginate::{By, End, Paginate, Param, Rules};
+pub use post::{BodyError, JsonBody};
+pub use presigned::unsigned;
 pub use request::{Method, Request, Resume, Version};
 pub use settings::{
     Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings,

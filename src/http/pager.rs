@@ -2,24 +2,33 @@
 //!
 //! A page is never taken for the last one because something is odd: a request that was sent before, a page that came before, pages
 //! without end, or the limit are errors. `next` links lead nowhere but to the origin of the first page.
+//!
+//! Where the server tells the next place, that alone says whether there is one: totals, short and empty pages do not, since filtered lists
+//! have such. Where pages are counted, an empty one is the end, and a short one behind a full one.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
+use std::num::NonZeroU64;
 
+use http::StatusCode;
 use http::header::{HeaderMap, LINK};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::error::HttpError;
+use super::links;
 use super::origin::Origin;
-use super::paginate::{By, Paginate, Param};
+use super::paginate::{By, End, Paginate, Param};
 use super::pointer;
 use super::query;
 use super::request::Request;
 
-/// Pages without a record in a row: some servers filter after they have paged; more than this is a cursor without end.
-const EMPTY_IN_A_ROW_MAX: u32 = 100;
+/// Pages without a record in a row: some servers filter after they have paged; more than this is rather a cursor without end.
+const EMPTY_IN_A_ROW_MAX: u32 = 3;
+
+/// What to do about pages that end otherwise than they say.
+const END_EMPTY: &str = "if an empty page is their end, say so: --paginate '..;end=empty'";
 
 /// What a page was like.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +55,9 @@ pub struct PagerState {
     /// Whether a full page was seen before.
     #[serde(default)]
     pub full_seen: bool,
+    /// The number of the first record, where the server has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
 }
 
 /// The requests of one paged endpoint.
@@ -57,6 +69,16 @@ pub struct Pager {
     current: Request,
     records: u64,
     full_seen: bool,
+    /// The number of the first record, where the server has told another than it was asked for.
+    start: Option<u64>,
+    /// Records in all, as the last page said.
+    total: Option<u64>,
+    /// Pages in all, likewise.
+    pages: Option<u64>,
+    /// The largest page so far.
+    largest: u64,
+    /// The last page said that there is more, by a rule.
+    more_said: bool,
     empty_in_a_row: u32,
     requests_seen: HashSet<u64>,
     pages_seen: HashSet<u64>,
@@ -73,8 +95,8 @@ impl Pager {
         let mut current = first.clone();
         match &paginate.by {
             By::Page { param, start } => set(&mut current, param, &Token::Number(*start))?,
-            By::Offset { param, limit_param, limit } => {
-                set(&mut current, param, &Token::Number(0))?;
+            By::Offset { param, start, limit_param, limit } => {
+                set(&mut current, param, &Token::Number(start.unwrap_or_default()))?;
                 set(&mut current, limit_param, &Token::Number(limit.get()))?;
             }
             By::Link | By::Next(_) | By::Cursor { .. } => {}
@@ -82,7 +104,7 @@ impl Pager {
         Ok(Self::at(
             paginate,
             first,
-            PagerState { request: current, records: 0, full_seen: false },
+            PagerState { request: current, records: 0, full_seen: false, start: None },
             pages_max,
         ))
     }
@@ -92,6 +114,7 @@ impl Pager {
     pub fn at(paginate: Paginate, first: &Request, state: PagerState, pages_max: u64) -> Self {
         let current = state.request.with_secrets(first);
         let requests_seen = HashSet::from([identity(&current)]);
+        let named = current.page > 0;
         Self {
             paginate,
             pages_max,
@@ -99,10 +122,16 @@ impl Pager {
             current,
             records: state.records,
             full_seen: state.full_seen,
+            start: state.start,
+            total: None,
+            pages: None,
+            largest: 0,
+            more_said: false,
             empty_in_a_row: 0,
             requests_seen,
             pages_seen: HashSet::new(),
-            named: false,
+            // Only a page that names the next one has led to a later one.
+            named,
         }
     }
 
@@ -112,35 +141,46 @@ impl Pager {
         &self.current
     }
 
-    /// The failure of the current page: one that is not there, behind others that are counted, may be how they end.
-    #[must_use]
-    pub fn failed(&self, error: HttpError) -> HttpError {
-        let counted =
-            matches!(self.paginate.by, By::Page { .. } | By::Offset { .. }) && self.current.page > 0;
+    /// The failure of the current page, unless that is how the pages before it end: nothing there (204), and where they are counted, no such
+    /// page (404).
+    ///
+    /// # Errors
+    /// The failure.
+    pub fn ends_with(&self, error: HttpError) -> Result<(), HttpError> {
+        let behind = self.current.page > 0;
+        let counted = self.paginate.is_counted() && behind;
         match &error {
+            HttpError::NoContent { .. } if behind && !self.more_said => Ok(()),
+            HttpError::Status { status: StatusCode::NOT_FOUND, .. } if counted && !self.more_said => Ok(()),
             HttpError::Status { status, .. }
                 if counted && matches!(status.as_u16(), 400 | 404 | 416 | 422) =>
             {
-                HttpError::NoSuchPage { last: Box::new(error) }
+                Err(HttpError::NoSuchPage { last: Box::new(error) })
             }
-            _ => error,
+            _ => Err(error),
         }
     }
 
     /// Where it stands, to be stored.
     #[must_use]
     pub fn state(&self) -> PagerState {
-        PagerState { request: self.current.clone(), records: self.records, full_seen: self.full_seen }
+        let (request, records) = (self.current.clone(), self.records);
+        PagerState { request, records, full_seen: self.full_seen, start: self.start }
     }
 
     /// The request of a page further on, where it can be known before the pages in between: for reading ahead.
     #[must_use]
     pub fn ahead(&self, pages: u64) -> Option<Request> {
+        if pages > 0 && self.is_behind_end(pages) {
+            return None;
+        }
         let mut request = self.current.clone();
         let (param, value) = match &self.paginate.by {
             By::Page { param, start } => (param, start + self.current.page + pages),
             // Only behind a full page: a server may give less than it is asked for.
-            By::Offset { param, limit, .. } if self.full_seen => (param, self.records + pages * limit.get()),
+            By::Offset { param, limit, .. } if self.full_seen => {
+                (param, self.first() + self.records + pages * limit.get())
+            }
             By::Offset { .. } | By::Link | By::Next(_) | By::Cursor { .. } => return None,
         };
         set(&mut request, param, &Token::Number(value)).ok()?;
@@ -148,12 +188,29 @@ impl Pager {
         Some(request)
     }
 
+    /// Whether a page so much further on is behind the end that the server has told.
+    fn is_behind_end(&self, pages: u64) -> bool {
+        let size = self.paginate.rules.size.map_or(self.largest, NonZeroU64::get);
+        self.pages.is_some_and(|in_all| self.current.page + pages >= in_all)
+            || self.total.is_some_and(|total| self.records + pages * size >= total)
+    }
+
+    /// The number of the first record.
+    fn first(&self) -> u64 {
+        match &self.paginate.by {
+            By::Offset { start, .. } => start.or(self.start).unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
     /// Takes the current page, and says which one comes next; none behind the last.
     ///
     /// # Errors
     /// When the pages loop, repeat, have no end in sight, leave the origin, or do not say what they should.
     pub fn next(&mut self, seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        self.learn_start(seen);
         self.records += seen.records;
+        self.largest = self.largest.max(seen.records);
         if seen.records > 0 {
             self.empty_in_a_row = 0;
             if !self.pages_seen.insert(seen.digest) {
@@ -161,9 +218,6 @@ impl Pager {
             }
         } else {
             self.empty_in_a_row += 1;
-            if self.empty_in_a_row > EMPTY_IN_A_ROW_MAX {
-                return Err(self.odd(format!("do not end: {EMPTY_IN_A_ROW_MAX} in a row have no records, and there is always a next one")));
-            }
         }
         let Some(mut next) = self.candidate(seen)? else {
             self.named |= self.names(seen);
@@ -171,11 +225,22 @@ impl Pager {
         };
         self.named = true;
         next.page = self.current.page + 1;
-        if !self.requests_seen.insert(identity(&next)) {
+        let wanted = identity(&next);
+        if seen.records == 0 && wanted == identity(&self.current) {
+            // The place that was asked for, and nothing behind it: where what is new will be some day.
+            return Ok(None);
+        }
+        if !self.requests_seen.insert(wanted) {
             return Err(self.odd(format!(
                 "go round in a circle: page {} leads back to an earlier one",
                 self.current.page + 1
             )));
+        }
+        if self.empty_in_a_row > EMPTY_IN_A_ROW_MAX {
+            let reason = format!(
+                "do not end: more than {EMPTY_IN_A_ROW_MAX} in a row have no records, and there is always a next one"
+            );
+            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY) });
         }
         if next.page >= self.pages_max {
             return Err(
@@ -211,13 +276,13 @@ impl Pager {
         }
     }
 
-    fn candidate(&self, seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+    fn candidate(&mut self, seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
         if self.is_last_by_rule(seen)? {
             return Ok(None);
         }
         let mut next = self.current.clone();
         match &self.paginate.by {
-            By::Link => match links_next(seen.headers) {
+            By::Link => match links::next(seen.headers) {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
@@ -239,47 +304,21 @@ impl Pager {
                 if self.ends_here(seen)? {
                     return Ok(None);
                 }
-                set(&mut next, param, &Token::Number(self.records))?;
+                set(&mut next, param, &Token::Number(self.first() + self.records))?;
             }
         }
         Ok(Some(next))
     }
 
-    /// What total, number of pages and flag in the body say.
-    fn is_last_by_rule(&self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
-        let rules = &self.paginate.rules;
-        if let Some(pointer) = &rules.more {
-            match self.scalar(seen, pointer)?.as_deref() {
-                Some("false" | "0") => return Ok(true),
-                Some("true" | "1") => {}
-                _ => return Err(self.odd(format!("have no flag at {pointer}"))),
-            }
-        }
-        if let Some(pointer) = &rules.pages
-            && self.current.page + 1 >= self.number(seen, pointer)?
-        {
-            return Ok(true);
-        }
-        if let Some(pointer) = &rules.total
-            && self.records >= self.number(seen, pointer)?
-        {
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// Pages by number end with an empty page, or with one that is shorter than a full one before it. A short *first* page may
     /// be all that the server gives at once: then the next one is asked for.
     fn ends_here(&self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
-        let rules = &self.paginate.rules;
-        let known = rules.total.is_some() || rules.pages.is_some() || rules.more.is_some();
-        if known && seen.records == 0 {
-            return Err(self.odd(format!(
-                "end too early: page {} is empty, and the body says that there is more",
-                self.current.page + 1
-            )));
+        if self.more_said && seen.records == 0 {
+            let page = self.current.page + 1;
+            let reason = format!("end too early: page {page} is empty, and the body says that there is more");
+            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY) });
         }
-        Ok(!known && (seen.records == 0 || (self.full_seen && !self.is_full(seen.records))))
+        Ok(!self.more_said && (seen.records == 0 || (self.full_seen && !self.is_full(seen.records))))
     }
 
     fn is_full(&self, records: u64) -> bool {
@@ -315,7 +354,6 @@ impl Pager {
             let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(Token::Text);
             return Ok(token.filter(|token| !self.is_zero(token, param)));
         }
-        self.has_parent(seen, pointer)?;
         let found =
             pointer::find(seen.text, pointer).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
         let token = found.map(|raw| raw.get().to_owned());
@@ -336,35 +374,14 @@ impl Pager {
             && !self.requests_seen.contains(&identity(&next))
     }
 
-    /// Whether the page has what the pointer goes through: where that is missing, it is not the page that was meant.
-    fn has_parent(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<(), HttpError> {
-        if let Some((parent, _)) = pointer.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
-            let there = pointer::find(seen.text, parent)
-                .map_err(|error| self.odd(format!("are not JSON ({error})")))?;
-            if there.is_none() {
-                return Err(self.odd(format!(
-                    "have nothing at {parent}, so it cannot be known whether this is the last one"
-                )));
-            }
-        }
-        Ok(())
-    }
-
     fn scalar(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<String>, HttpError> {
-        self.has_parent(seen, pointer)?;
         pointer::scalar(seen.text, pointer).map_err(|reason| {
             self.odd(format!("cannot be followed: page {} {reason}", self.current.page + 1))
         })
     }
 
-    fn number(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<u64, HttpError> {
-        let text = self.scalar(seen, pointer)?;
-        text.and_then(|text| text.parse().ok())
-            .ok_or_else(|| self.odd(format!("have no number at {pointer}")))
-    }
-
     fn odd(&self, reason: String) -> HttpError {
-        HttpError::Pages { url: self.current.shown(), reason }
+        HttpError::Pages { url: self.current.shown(), reason, hint: None }
     }
 }
 
@@ -395,6 +412,7 @@ fn set(request: &mut Request, param: &Param, value: &Token) -> Result<(), HttpEr
             let body = body.map_err(|reason| HttpError::Pages {
                 url: request.shown(),
                 reason: format!("cannot be asked for: {reason}"),
+                hint: None,
             })?;
             request.method = super::Method::Post;
             request.body = Some(body);
@@ -403,44 +421,6 @@ fn set(request: &mut Request, param: &Param, value: &Token) -> Result<(), HttpEr
     Ok(())
 }
 
-/// The target of `rel="next"`, over all Link headers (RFC 8288).
-fn links_next(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).find_map(link_next)
-}
-
-fn link_next(mut text: &str) -> Option<String> {
-    while let Some((_, rest)) = text.split_once('<') {
-        let (target, rest) = rest.split_once('>')?;
-        let end = end_of_parameters(rest);
-        let is_next =
-            rest[..end].split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("rel")
-                    && value
-                        .trim()
-                        .trim_matches('"')
-                        .split_ascii_whitespace()
-                        .any(|rel| rel.eq_ignore_ascii_case("next"))
-            });
-        if is_next {
-            return Some(target.to_owned());
-        }
-        text = &rest[end..];
-    }
-    None
-}
-
-/// Up to the comma that parts links, which is not one inside quotes.
-fn end_of_parameters(text: &str) -> usize {
-    let mut quoted = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => return at,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
+mod ends;
 #[cfg(test)]
 mod tests;

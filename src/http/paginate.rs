@@ -5,11 +5,13 @@
 //! next:/POINTER                     a URL in the body
 //! cursor:/POINTER=PARAM             a token in the body, sent back as a parameter
 //! page:PARAM[=START]                1, 2, 3, .. (or from START)
-//! offset:PARAM,LIMIT_PARAM=N        0, N, 2N, ..
+//! offset:PARAM[=START],LIMIT_PARAM=N  0, N, 2N, .. (or from START)
 //! ```
 //!
 //! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all), `more=/POINTER` (a flag: is there
-//! more), `size=N` (records of a full page). A PARAM that begins with `/` is a pointer into the JSON body of a POST.
+//! more), `last=/POINTER` (a flag: is this the last one), `size=N` (records of a full page), `end=empty` (an empty page is the end, also
+//! where it names a next one), `end=short` (so is one of fewer than `size` records). A PARAM that begins with `/` is a pointer into the JSON
+//! body of a POST.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -49,6 +51,8 @@ pub enum By {
     Offset {
         /// The parameter for the first record.
         param: Param,
+        /// The first record's number, if it was said: servers count from 0, or from 1 as SCIM does.
+        start: Option<u64>,
         /// The parameter for how many.
         limit_param: Param,
         /// How many.
@@ -74,8 +78,21 @@ pub struct Rules {
     pub pages: Option<String>,
     /// Where the body says whether there is more.
     pub more: Option<String>,
+    /// Where the body says whether this is the last one.
+    pub last: Option<String>,
     /// Records of a full page.
     pub size: Option<NonZeroU64>,
+    /// What ends pages that name a next one all the same.
+    pub end: Option<End>,
+}
+
+/// What a page is like that is the last one although it names a next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It has no records.
+    Empty,
+    /// It has fewer than a full one.
+    Short,
 }
 
 impl FromStr for Paginate {
@@ -88,19 +105,28 @@ impl FromStr for Paginate {
         for rule in parts {
             let (name, value) = rule.trim().split_once('=').ok_or_else(|| {
                 format!(
-                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER or ;size=N"
+                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER, ;last=/POINTER, ;size=N or ;end=empty"
                 )
             })?;
             match name.trim() {
                 "total" => rules.total = Some(pointer(value)?),
                 "pages" => rules.pages = Some(pointer(value)?),
                 "more" => rules.more = Some(pointer(value)?),
+                "last" => rules.last = Some(pointer(value)?),
                 "size" => rules.size = Some(number(value)?),
-                other => return Err(format!("{other:?} is no rule; there are total, pages, more and size")),
+                "end" => rules.end = Some(end(value)?),
+                other => {
+                    return Err(format!(
+                        "{other:?} is no rule; there are total, pages, more, last, size and end"
+                    ));
+                }
             }
         }
         if let By::Offset { limit, .. } = &by {
             rules.size.get_or_insert(*limit);
+        }
+        if rules.end == Some(End::Short) && rules.size.is_none() {
+            return Err("end=short needs ;size=N: the records of a full page".to_owned());
         }
         Ok(Self { by, rules })
     }
@@ -116,23 +142,101 @@ impl fmt::Display for Paginate {
             By::Page { param, start } => {
                 write!(out, "by number: {param} = {start}, {}, ..", start.saturating_add(1))?
             }
-            By::Offset { param, limit_param, limit } => {
-                write!(out, "by number of records: {param} = 0, {limit}, .. with {limit_param} = {limit}")?;
+            By::Offset { param, start, limit_param, limit } => {
+                let first = start.unwrap_or_default();
+                let second = first.saturating_add(limit.get());
+                write!(
+                    out,
+                    "by number of records: {param} = {first}, {second}, .. with {limit_param} = {limit}"
+                )?;
             }
         }
-        let Rules { total, pages, more, size } = &self.rules;
-        write!(out, "; to the first empty one")?;
+        let Rules { total, pages, more, last, size, end } = &self.rules;
+        let counts = self.is_counted();
+        let told = match &self.by {
+            By::Link | By::Next(_) => "to the one that names no next",
+            By::Cursor { .. } => "to the one without such a token",
+            By::Page { .. } | By::Offset { .. } => "to the first empty one",
+        };
+        write!(out, "; {told}")?;
         let said = [("records", total), ("pages", pages)];
         for (what, pointer) in said.iter().filter_map(|(what, pointer)| Some((what, (*pointer).as_ref()?))) {
-            write!(out, ", or as many {what} as {pointer} says")?;
+            if counts {
+                write!(out, ", or as many {what} as {pointer} says")?;
+            }
         }
         if let Some(pointer) = more {
             write!(out, ", or where {pointer} says that there is no more")?;
         }
-        if let Some(size) = size {
-            write!(out, ", or one of fewer than {size} records")?;
+        if let Some(pointer) = last {
+            write!(out, ", or where {pointer} says that it is the last")?;
         }
-        Ok(())
+        if !counts && end.is_some() {
+            write!(out, ", or an empty one")?;
+        }
+        match (size, end) {
+            (Some(size), Some(End::Short)) => write!(out, ", or one of fewer than {size} records"),
+            (Some(size), _) if counts => {
+                write!(out, ", or one of fewer than {size} records behind a full one")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Paginate {
+    /// Whether pages are counted here: where they are not, the server tells where the next one is, and that alone says whether there is one.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        matches!(self.by, By::Page { .. } | By::Offset { .. })
+    }
+
+    /// As the flag is written.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        let by = match &self.by {
+            By::Link => "link".to_owned(),
+            By::Next(pointer) => format!("next:{pointer}"),
+            By::Cursor { pointer, param } => format!("cursor:{pointer}={}", param.flag()),
+            By::Page { param, start } => format!("page:{}={start}", param.flag()),
+            By::Offset { param, start, limit_param, limit } => {
+                let start = start.map_or_else(String::new, |start| format!("={start}"));
+                format!("offset:{}{start},{}={limit}", param.flag(), limit_param.flag())
+            }
+        };
+        let Rules { total, pages, more, last, size, end } = &self.rules;
+        let places = [("total", total), ("pages", pages), ("more", more), ("last", last)];
+        let places =
+            places.iter().filter_map(|(name, place)| Some(format!(";{name}={}", (*place).as_ref()?)));
+        let implied = matches!(&self.by, By::Offset { limit, .. } if Some(*limit) == *size);
+        let size = size.filter(|_| !implied).map(|size| format!(";size={size}"));
+        let end = end.map(|end| format!(";end={}", if end == End::Empty { "empty" } else { "short" }));
+        places.chain(size).chain(end).fold(by, |flag, rule| flag + &rule)
+    }
+
+    /// As 0.1.0 stored it with a run; `None` for what it could not say.
+    #[must_use]
+    pub fn stored_before(&self) -> Option<String> {
+        let by = match &self.by {
+            By::Offset { start: Some(_), .. } => return None,
+            By::Offset { param, start: None, limit_param, limit } => {
+                format!("Offset {{ param: {param:?}, limit_param: {limit_param:?}, limit: {limit:?} }}")
+            }
+            other => format!("{other:?}"),
+        };
+        let Rules { total, pages, more, last: None, size, end: None } = &self.rules else { return None };
+        Some(format!(
+            "Paginate {{ by: {by}, rules: Rules {{ total: {total:?}, pages: {pages:?}, more: {more:?}, size: {size:?} }} }}"
+        ))
+    }
+}
+
+impl Param {
+    /// As it is written in the flag.
+    fn flag(&self) -> &str {
+        match self {
+            Self::Query(text) | Self::Body(text) => text,
+        }
     }
 }
 
@@ -161,13 +265,18 @@ fn by(text: &str) -> Result<By, String> {
             Ok(By::Page { param: param(name)?, start })
         }
         "offset" => {
-            let wrong = "write it as offset:PARAM,LIMIT_PARAM=N";
+            let wrong = "write it as offset:PARAM[=START],LIMIT_PARAM=N";
             let (name, limit) = rest.split_once(',').ok_or(wrong)?;
             let (limit_name, limit) = limit.split_once('=').ok_or(wrong)?;
-            Ok(By::Offset { param: param(name)?, limit_param: param(limit_name)?, limit: number(limit)? })
+            let (name, start) =
+                name.split_once('=').map_or((name, None), |(name, start)| (name, Some(start)));
+            let start = start.map(|start| start.trim().parse()).transpose();
+            let start = start.map_err(|_| format!("{rest:?}: the first record's number is not a number"))?;
+            let (limit_param, limit) = (param(limit_name)?, number(limit)?);
+            Ok(By::Offset { param: param(name)?, start, limit_param, limit })
         }
         _ => Err(format!(
-            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM,LIMIT_PARAM=N"
+            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N"
         )),
     }
 }
@@ -186,6 +295,14 @@ fn param(text: &str) -> Result<Param, String> {
         return Err("the parameter has no name".to_owned());
     }
     if text.starts_with('/') { pointer(text).map(Param::Body) } else { Ok(Param::Query(text.to_owned())) }
+}
+
+fn end(text: &str) -> Result<End, String> {
+    match text.trim() {
+        "empty" => Ok(End::Empty),
+        "short" => Ok(End::Short),
+        other => Err(format!("{other:?} is no end; there are empty and short")),
+    }
 }
 
 fn number(text: &str) -> Result<NonZeroU64, String> {
@@ -215,8 +332,11 @@ mod tests {
         let limit = NonZeroU64::new(50).unwrap();
         assert_eq!(
             by("offset:skip,take=50"),
-            By::Offset { param: query("skip"), limit_param: query("take"), limit }
+            By::Offset { param: query("skip"), start: None, limit_param: query("take"), limit }
         );
+        let scim =
+            By::Offset { param: query("startIndex"), start: Some(1), limit_param: query("count"), limit };
+        assert_eq!(by("offset:startIndex=1,count=50"), scim);
         let rules = "page:p;total=/t;more=/m;pages=/n;size=10".parse::<Paginate>().unwrap().rules;
         assert_eq!(
             (
@@ -233,26 +353,55 @@ mod tests {
     #[test]
     fn in_words() {
         for (text, words) in [
-            ("link", "by the Link header; to the first empty one"),
+            ("link", "by the Link header; to the one that names no next"),
             (
                 "next:/n;more=/m",
-                "by the URL at /n; to the first empty one, or where /m says that there is no more",
+                "by the URL at /n; to the one that names no next, or where /m says that there is no more",
             ),
             (
-                "cursor:/c=/after",
-                "by the token at /c, sent back as /after of the request; to the first empty one",
+                "cursor:/c=/after;total=/t;last=/l;end=empty",
+                "by the token at /c, sent back as /after of the request; to the one without such a token, or where /l says that it is the last, or an empty one",
             ),
             (
                 "page:p=0;total=/t;pages=/n",
                 "by number: p = 0, 1, ..; to the first empty one, or as many records as /t says, or as many pages as /n says",
             ),
             (
-                "offset:o,l=50",
-                "by number of records: o = 0, 50, .. with l = 50; to the first empty one, or one of fewer than 50 records",
+                "offset:o=1,l=50",
+                "by number of records: o = 1, 51, .. with l = 50; to the first empty one, or one of fewer than 50 records behind a full one",
             ),
         ] {
             assert_eq!(text.parse::<Paginate>().unwrap().to_string(), words);
         }
+    }
+
+    #[test]
+    fn flags_are_written_as_they_are_read_and_those_of_before_are_known() {
+        for text in [
+            "link",
+            "next:/n;more=/m",
+            "cursor:/c=/after;last=/l;end=empty",
+            "page:p=0;total=/t;pages=/n;size=10",
+            "offset:o=1,l=50;total=/t",
+            "offset:o,l=50;size=20;end=short",
+        ] {
+            assert_eq!(text.parse::<Paginate>().unwrap().flag(), text);
+        }
+        let before = |text: &str| text.parse::<Paginate>().unwrap().stored_before();
+        assert_eq!(
+            before("offset:o,l=50").as_deref(),
+            Some(
+                "Paginate { by: Offset { param: Query(\"o\"), limit_param: Query(\"l\"), limit: 50 }, rules: Rules { total: None, pages: None, more: None, size: Some(50) } }"
+            )
+        );
+        assert_eq!(
+            before("cursor:/c=after;more=/m").as_deref(),
+            Some(
+                "Paginate { by: Cursor { pointer: \"/c\", param: Query(\"after\") }, rules: Rules { total: None, pages: None, more: Some(\"/m\"), size: None } }"
+            )
+        );
+        assert_eq!(before("offset:o=1,l=50"), None);
+        assert_eq!(before("link;last=/l"), None);
     }
 
     #[test]
@@ -279,6 +428,9 @@ mod tests {
             "page:p;total=t",
             "page:p;size=0",
             "page:p;sum=/x",
+            "offset:o=x,l=1",
+            "link;end=never",
+            "link;end=short",
         ] {
             assert!(wrong.parse::<Paginate>().is_err(), "{wrong}");
         }

@@ -140,6 +140,14 @@ pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, String> {
     Ok(format!("{}{value}{}", &text[..start], &text[end..]))
 }
 
+/// Puts a value (a JSON text) in the place of the one at a pointer, in arrays too; `None` where nothing is there.
+#[must_use]
+pub fn replace(text: &str, pointer: &str, value: &str) -> Option<String> {
+    let found = find(text, pointer).ok()??;
+    let start = found.get().as_ptr().addr() - text.as_ptr().addr();
+    Some(format!("{}{value}{}", &text[..start], &text[start + found.get().len()..]))
+}
+
 /// Whether a text is one whole JSON object or array, and nothing behind it.
 #[must_use]
 pub fn is_whole(text: &str) -> bool {

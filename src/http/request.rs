@@ -4,6 +4,8 @@ use http::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::post::{self, JsonBody};
+use super::presigned;
 use super::query;
 use crate::secret::Secret;
 
@@ -42,6 +44,9 @@ pub struct Request {
     /// The user and password that stood in the URL, likewise.
     #[serde(skip)]
     pub(super) login: Option<(String, Secret)>,
+    /// Secrets of the body, likewise: where they stand in it, and their JSON texts.
+    #[serde(skip)]
+    pub(super) in_body: Vec<(String, Secret)>,
 }
 
 impl Request {
@@ -49,7 +54,16 @@ impl Request {
     #[must_use]
     pub fn get(url: Url) -> Self {
         let (url, secrets, login) = super::shown::split_secrets(url);
-        Self { url, method: Method::Get, body: None, ordinal: 0, page: 0, secrets, login }
+        Self {
+            url,
+            method: Method::Get,
+            body: None,
+            ordinal: 0,
+            page: 0,
+            secrets,
+            login,
+            in_body: Vec::new(),
+        }
     }
 
     /// A POST of a JSON text.
@@ -58,9 +72,28 @@ impl Request {
         Self { method: Method::Post, body: Some(json), ..Self::get(url) }
     }
 
-    /// The secret parameters of another request, for one that comes from the ledger.
+    /// Makes it a POST of this body.
+    #[must_use]
+    pub fn posting(mut self, body: &JsonBody) -> Self {
+        self.method = Method::Post;
+        self.body = Some(body.text().to_owned());
+        self.in_body = body.secrets().to_vec();
+        self
+    }
+
+    /// The URL that says what is fetched: without secrets, and without a signature that 0.1.0 stored.
+    #[must_use]
+    pub fn place(&self) -> Url {
+        let mut url = self.url.clone();
+        presigned::take_out(&mut url);
+        url
+    }
+
+    /// The secrets of another request, for one that comes from the ledger.
     #[must_use]
     pub fn with_secrets(mut self, of: &Self) -> Self {
+        self.url = self.place();
+        self.in_body.clone_from(&of.in_body);
         self.secrets.clone_from(&of.secrets);
         self.login.clone_from(&of.login);
         self.ordinal = of.ordinal;
@@ -68,9 +101,14 @@ impl Request {
     }
 
     /// Takes the URL that a server named for the next page. A secret parameter that it repeats is taken out again; one of that
-    /// name with another value is the server's own, and is sent instead of ours.
+    /// name with another value is the server's own, and is sent instead of ours. So is a signature of its own, which is never stored.
     pub(super) fn take_url(&mut self, mut url: Url) {
         url.set_fragment(None);
+        let signature = presigned::take_out(&mut url);
+        if !signature.is_empty() {
+            self.secrets = presigned::without(&self.secrets);
+            self.secrets.extend(signature);
+        }
         let ours = |piece: &str| {
             self.secrets
                 .iter()
@@ -89,6 +127,11 @@ impl Request {
             }
         }
         url
+    }
+
+    /// The body as it is sent.
+    pub(super) fn body_with_secrets(&self) -> Option<String> {
+        self.body.as_deref().map(|body| post::with_secrets(body, &self.in_body))
     }
 
     /// The URL as it may be shown.

@@ -105,7 +105,7 @@ impl Shared {
         let mut hop = Hop {
             url: if named { request.url_with_secrets() } else { request.url.clone() },
             verb: if request.method == Method::Post { Verb::POST } else { Verb::GET },
-            body: request.body.clone(),
+            body: request.body_with_secrets(),
         };
         let last = |url: &Url, error| Failed { failure: Failure::Final, url: url.clone(), error };
         let mut gate = self.gates.origin(&hop.url);
@@ -200,7 +200,8 @@ impl Shared {
                 headers.insert(IF_RANGE, etag);
             }
         }
-        let carries = named && !ask.request.secrets.is_empty() || has_credentials(headers);
+        let has_secrets = !ask.request.secrets.is_empty() || !ask.request.in_body.is_empty();
+        let carries = named && has_secrets || has_credentials(headers);
         *request.body_mut() = hop.body.clone().map(Into::into);
         if let Some(proxy) = self.engines.proxies.would_read(&hop.url).filter(|_| carries) {
             return Err(last(HttpError::OpenProxy { url: ask.request.shown(), proxy }));

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::presigned::Signing;
 use super::query;
 use crate::secret::Secret;
 
@@ -53,7 +54,11 @@ pub(super) type Split = (Url, Vec<(String, Secret)>, Option<(String, Secret)>);
 pub(super) fn split_secrets(mut url: Url) -> Split {
     let login = take_login(&mut url);
     url.set_fragment(None);
-    let secrets = query::take_out(&mut url, |piece| is_secret(&query::name(piece)));
+    let signing = Signing::of_url(&url);
+    let secrets = query::take_out(&mut url, |piece| {
+        let name = query::name(piece);
+        is_secret(&name) || signing.has(&name)
+    });
     let secrets =
         secrets.iter().map(|piece| (query::name(piece), Secret::new(query::value(piece)))).collect();
     (url, secrets, login)
@@ -71,10 +76,12 @@ fn take_login(url: &mut Url) -> Option<(String, Secret)> {
     Some(login)
 }
 
-/// A URL as it may be shown, logged and stored.
+/// A URL as it may be shown, logged and stored. Of a signature, not even the names: what is signed anew is called as before.
 #[must_use]
 pub fn shown(url: &Url) -> String {
-    let (mut url, secrets, _) = split_secrets(url.clone());
+    let mut url = url.clone();
+    super::presigned::take_out(&mut url);
+    let (mut url, secrets, _) = split_secrets(url);
     if !secrets.is_empty() {
         let query = url.query().map_or_else(String::new, |query| format!("{query}&"));
         let hidden: Vec<String> = secrets.iter().map(|(name, _)| format!("{name}=***")).collect();
@@ -103,6 +110,7 @@ mod tests {
             assert!(!show(url).contains("CANARY"), "{}", show(url));
         }
         assert_eq!(show("https://h/a?b=1&token=x"), "https://h/a?b=1&token=***");
+        assert_eq!(show("https://h/a?b=1&sig=x&se=2026&sp=r"), "https://h/a?b=1");
     }
 
     #[test]

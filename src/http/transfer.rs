@@ -285,7 +285,10 @@ impl Transfer {
             }
             self.head.version.length = self.head.version.length.or(total);
         } else {
-            judge::head(status, headers).map_err(unexpected)?;
+            if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+                return Err(HttpError::NoContent { url: self.request.shown(), status });
+            }
+            judge::head(headers).map_err(unexpected)?;
             judge::beginning(answer.first.as_deref()).map_err(unexpected)?;
             let length = length(headers);
             if let Some((length, was)) =

@@ -105,6 +105,17 @@ impl Ledger {
         let _ = tokio::time::timeout(CLOSING, self.connection.close()).await;
     }
 
+    /// Looks for the unfinished run of the first of these identities that has one.
+    pub async fn find_first(&mut self, identities: &[String], me: &Owner) -> Result<Opened, LedgerError> {
+        for identity in identities {
+            match self.find(identity, me).await? {
+                Opened::Nothing => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Opened::Nothing)
+    }
+
     /// Looks for the unfinished run of an identity.
     pub async fn find(&mut self, identity: &str, me: &Owner) -> Result<Opened, LedgerError> {
         answered(self.limit, async {

@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use crate::event::{Event, Listener, Tally};
 use crate::http::{Client, Origins};
 use crate::job::Job;
-use crate::ledger::{Ledger, unfinished_sources};
+use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
 use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
@@ -26,7 +26,7 @@ use super::input::{Begin, Input, Web};
 use super::prepare::{Prepared, Start, missing};
 use super::race::open;
 use super::sample::{SAMPLED_SOURCES, Sampled, sample};
-use super::settings::identity;
+use super::settings::identities;
 
 /// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block becomes on its
 /// way there takes as much again.
@@ -58,7 +58,9 @@ pub(super) async fn look(
     let begun = match (early, &web) {
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
         (None, web) => {
-            begin((job, act, listener), &session, table.as_ref(), (&mut inputs, web.as_ref())).await?
+            // Boxed: it is much, and needed for a moment.
+            let web = web.as_ref();
+            Box::pin(begin((job, act, listener), &session, table.as_ref(), (&mut inputs, web))).await?
         }
     };
     let mut start = Start { job, act, listener, facts, inputs, web, begun, ledger };
@@ -184,7 +186,7 @@ async fn begin(
     if let Some(table) = table
         && act.keeps_ledger(job)
         && !job.runs.restart
-        && let Some(stored) = unfinished_sources(session, &identity(job, &table.name)?).await
+        && let Some(stored) = unfinished(session, &identities(job, &table.name)?).await
     {
         let stored = stored.iter().enumerate().filter_map(|(i, source)| Input::read(source, i));
         let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
@@ -194,6 +196,17 @@ async fn begin(
         web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
     let sampled = sample(inputs, (job, act), web, ahead.as_mut()).await?;
     Ok(Begun { sampled, ahead, resumes: false })
+}
+
+/// The sources of the unfinished run of the first of these identities that has one.
+async fn unfinished(session: &Session, identities: &[String]) -> Option<Vec<StoredSource>> {
+    for identity in identities {
+        let found = unfinished_sources(session, identity).await;
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
 /// Begins to fetch those of the sources that come from the network.

@@ -30,8 +30,8 @@ use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
 use super::race::{leave_one, open};
 use super::record::Recording;
-use super::resume::{append_rests, check_target, give_secrets, stored_inputs, stored_target};
-use super::settings::{identity, refuse_wide, settings, staging};
+use super::resume::{append_rests, check_target, give_secrets, place, stored_inputs, stored_target};
+use super::settings::{as_stored_now, identities, refuse_wide, settings, staging};
 use super::unledgered::Unledgered;
 
 /// A run that is ours.
@@ -166,13 +166,13 @@ impl Start<'_> {
             return self.without_ledger(pool, plan, None);
         }
         let owner = Owner::this_process();
-        let identity = identity(self.job, &plan.table.name)?;
+        let identities = identities(self.job, &plan.table.name)?;
         let mut ledger = self.open_ledger(&pool, session).await?;
         let appends = match plan.mode {
             Mode::Append => Some(ledger.completed_appends(plan.table.oid).await?),
             Mode::Upsert | Mode::Update | Mode::Ignore => None,
         };
-        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+        if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 check_target(&mut ledger, &unfinished, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
@@ -197,7 +197,7 @@ impl Start<'_> {
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, (&identity, &owner), Recording::Own { appends }).await?;
+        let run = self.record(&session, &plan, (&identities[0], &owner), Recording::Own { appends }).await?;
         drop(session);
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
@@ -234,8 +234,8 @@ impl Start<'_> {
             return self.create_in(pool, session, new, &owner).await;
         }
         let mut ledger = self.open_ledger(&pool, session).await?;
-        let identity = identity(self.job, &new.name)?;
-        if let Some(unfinished) = self.find(&mut ledger, &identity, &owner).await? {
+        let identities = identities(self.job, &new.name)?;
+        if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 let what = "was dropped".to_owned();
                 return Err(LedgerError::TargetChanged { run: unfinished.run, what }.into());
@@ -294,8 +294,8 @@ impl Start<'_> {
         let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
         refuse_wide(&plan)?;
         let run = if self.act.keeps_ledger(self.job) {
-            let identity = identity(self.job, &plan.table.name)?;
-            Some(self.record(&session, &plan, (&identity, owner), Recording::Begun).await?)
+            let identities = identities(self.job, &plan.table.name)?;
+            Some(self.record(&session, &plan, (&identities[0], owner), Recording::Begun).await?)
         } else {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
@@ -313,13 +313,13 @@ impl Start<'_> {
     async fn find(
         &self,
         ledger: &mut Ledger,
-        identity: &str,
+        identities: &[String],
         owner: &Owner,
     ) -> Result<Option<Unfinished>, LoadError> {
         const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
         let since = std::time::Instant::now();
         loop {
-            match ledger.find(identity, owner).await? {
+            match ledger.find_first(identities, owner).await? {
                 LedgerOpened::Nothing => return Ok(None),
                 LedgerOpened::Free(unfinished) => return Ok(Some(unfinished)),
                 LedgerOpened::Owned(unfinished) if self.job.runs.take_over => return Ok(Some(unfinished)),
@@ -338,7 +338,7 @@ impl Start<'_> {
         settings: &Settings,
         mode: Mode,
     ) -> Result<Checked, LoadError> {
-        let differences = stored.differences(settings);
+        let differences = as_stored_now(stored.clone(), self.job).differences(settings);
         if !differences.is_empty() {
             return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
         }
@@ -354,8 +354,8 @@ impl Start<'_> {
     ) -> Result<Prepared, LoadError> {
         let job = self.job;
         plan.partitioner.count = stored.partitions;
-        let known: HashSet<&str> = stored.sources.iter().map(|source| source.name.as_str()).collect();
-        for input in self.inputs.iter().filter(|input| !known.contains(input.name.as_str())) {
+        let known: HashSet<String> = stored_inputs(&stored)?.iter().map(place).collect();
+        for input in self.inputs.iter().filter(|input| !known.contains(&place(input))) {
             let text = format!(
                 "{} is new and waits for the next run: run {} is finished first",
                 input.name, stored.run

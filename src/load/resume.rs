@@ -19,13 +19,22 @@ pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError>
     Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
 }
 
+/// What makes two inputs the same source: a URL that is signed anew is the same one.
+pub(super) fn place(input: &Input) -> String {
+    match &input.description.spec.location {
+        Location::Http(request) => request.place().into(),
+        _ => input.name.clone(),
+    }
+}
+
 /// Secrets of requests are not stored: those of the same command's sources are taken.
 pub(super) fn give_secrets(inputs: &mut [Input], named: &[Input]) {
-    let by_name: HashMap<&str, &Location> =
-        named.iter().map(|input| (input.name.as_str(), &input.description.spec.location)).collect();
+    let places: HashMap<String, &Location> =
+        named.iter().map(|input| (place(input), &input.description.spec.location)).collect();
     for input in inputs {
+        let place = place(input);
         if let Location::Http(stored) = &mut input.description.spec.location
-            && let Some(Location::Http(request)) = by_name.get(input.name.as_str())
+            && let Some(Location::Http(request)) = places.get(&place)
         {
             **stored = stored.as_ref().clone().with_secrets(request);
         }

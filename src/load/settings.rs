@@ -1,9 +1,9 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
 use crate::format::DecodeLimits;
-use crate::http::urls;
+use crate::http::{Paginate, unsigned, urls};
 use crate::job::{Job, Pooler, Reading, Runs, Web};
-use crate::ledger::{Settings, identity_of};
+use crate::ledger::{Settings, StoredRun, identity_of};
 use crate::map::neighbour_bits;
 use crate::pg::TableName;
 use crate::pg::facts::ServerFacts;
@@ -13,16 +13,26 @@ use crate::write::{Staging, staging_fits};
 
 use super::error::LoadError;
 
-/// The same words are the same load: what they leave out does not count, so that it is found again even where the
-/// table has gone meanwhile.
-pub(super) fn identity(job: &Job, table: &TableName) -> Result<String, LoadError> {
+/// The same words are the same load: what they leave out does not count, so that it is found again even where
+/// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the
+/// signatures of URLs.
+pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
+    let mut identities = vec![identity(job, table, unsigned)?, identity(job, table, str::to_owned)?];
+    identities.dedup();
+    Ok(identities)
+}
+
+fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
     let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
-    let posted = job.web.body.iter().map(|body| format!("POST {body}"));
+    let posted = job.web.body.iter().map(|body| format!("POST {}", body.text()));
     words.extend(posted);
     for word in job.sources.iter().cloned().chain(lists) {
-        let as_it_is = word == "-" || urls::is_http(&word);
-        let absolute = if as_it_is { Ok(word.clone().into()) } else { std::path::absolute(&word) };
+        let absolute = match word.as_str() {
+            "-" => Ok("-".into()),
+            url if urls::is_http(url) => Ok(of_url(url).into()),
+            path => std::path::absolute(path),
+        };
         let path = absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
         words.push(path.to_string_lossy().into_owned());
     }
@@ -92,7 +102,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
     set("partitioning", value(partitioning));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
-    set("paginate", paginate.as_ref().map(|paginate| format!("{paginate:?}")).into());
+    set("paginate", paginate.as_ref().map(Paginate::flag).into());
     set("each-fields", each_fields.clone().into());
     set("skip-records", (*skip_records).into());
     set("timezone", value(time_zone.clone()));
@@ -160,6 +170,17 @@ pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
         plan.table.name.plain()
     );
     Err(Refusal::new(message, "load into a table of fewer columns, and copy the rows from there").into())
+}
+
+/// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise.
+pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job) -> StoredRun {
+    if let Some(paginate) = &job.web.paginate
+        && let Some(setting) = stored.settings.get_mut("paginate")
+        && paginate.stored_before().is_some_and(|before| *setting == before)
+    {
+        *setting = paginate.flag().into();
+    }
+    stored
 }
 
 /// How batches are staged: behind a pooler the next transaction has another backend.

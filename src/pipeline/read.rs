@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::ledger::{LedgerError, Place, set_aside};
+use crate::ledger::{Checkpoint, LedgerError, Place, set_aside};
 use crate::load::{Act, Ahead, Begin, Input, LoadError, Opened, SourceFacts};
 use crate::pg::Session;
+use crate::schema::Mode;
 use crate::source::SourceError;
 use crate::write::LedgerRef;
 
@@ -127,6 +128,13 @@ async fn give_up(
     heard: &mpsc::Sender<Heard>,
 ) -> Result<(), LoadError> {
     let source = input.begin.source;
+    let further = |c: &Checkpoint| !c.done && c.at.source == source && c.at > place.position(source);
+    let appends = shared.prepared.plan.mode == Mode::Append;
+    if appends && shared.prepared.run.is_some() && shared.prepared.checkpoints.iter().any(further) {
+        // An earlier start has read further for some of the partitions. A rest that begins here would give them twice what they
+        // have; where they stand is the checkpoints' to say, at the next start.
+        return Err(error.into());
+    }
     if input.moved_to.is_some() {
         // Its rest is an entry already, which begins where it failed before: what is missing now is in neither.
         return Err(error.into());

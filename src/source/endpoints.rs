@@ -15,7 +15,7 @@ use crate::format::{
     DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect, read_header,
 };
 use crate::http::urls::{Endpoint, Template};
-use crate::http::{HttpError, Method, Settings};
+use crate::http::{HttpError, JsonBody, Settings, unsigned};
 use crate::record::{Block, Position, Span};
 
 /// Most sources of a run: the list is stored in the ledger and kept in memory.
@@ -36,7 +36,7 @@ pub struct Lists {
     /// Columns of those rows that become fields of the records.
     pub each_fields: Vec<String>,
     /// A JSON body: requests are POST.
-    pub body: Option<String>,
+    pub body: Option<JsonBody>,
 }
 
 /// One row: values by column, as JSON texts, so that numbers keep their digits.
@@ -134,11 +134,11 @@ fn push(
     word: &str,
 ) -> Result<(), SourceError> {
     if sources.len() == MAX_SOURCES {
-        return Err(SourceError::TooMany { pattern: word.to_owned(), limit: MAX_SOURCES });
+        return Err(SourceError::TooMany { pattern: unsigned(word), limit: MAX_SOURCES });
     }
     let Endpoint { mut request, name, fields } = endpoint;
     if let Some(body) = &lists.body {
-        (request.method, request.body) = (Method::Post, Some(body.clone()));
+        request = request.posting(body);
     }
     let location = Location::Http(Box::new(request));
     sources.push(SourceSpec { name, location, fields });

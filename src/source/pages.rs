@@ -1,8 +1,9 @@
 //! The records of a paginated endpoint: page after page as one source, in the order in which the pages lead to each other.
 //!
-//! A position counts the decoded bytes of the pages one behind the other, and their records. A page is a JSON text (or
-//! lines, or CSV) of its own, cut by a splitter of its own. Each block carries what finds its page again: the request,
-//! where the page begins, and a digest of it and of all before it. A resume fetches the earliest page once more and every
+//! A position counts the bytes of the records one behind the other, and the records. What stands around them does not count: the time that
+//! an answer took or the id of a request is another one each time, and makes no other page. A page is a JSON text (or lines, or CSV) of its
+//! own, cut by a splitter of its own. Each block carries what finds its page again: the request, where the page begins, and a digest of
+//! its records and of all before them. A resume fetches the earliest page once more and every
 //! page up to the latest checkpoint; if all are what they were, records are passed over exactly. If not, they are applied
 //! again from the start of the earliest page, at places behind all checkpoints: the last word on a key is the last one read.
 
@@ -13,13 +14,15 @@ use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::blocks::{Reading, with_head};
+use super::blocks::Reading;
 use super::error::SourceError;
 use super::resolve::SourceSpec;
 use super::stream::RawProgress;
-use crate::format::{Detected, Format, Splitter, detect, read_header};
+use crate::format::{Detected, Format, detect};
 use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Paginate, Request};
 use crate::record::{Block, Digest, PageToken, Position, Span};
+
+mod cut;
 
 /// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count as changed.
 const KEPT_BYTES: usize = 16 << 20;
@@ -39,6 +42,9 @@ struct Token {
     before: String,
     /// Its own digest, in hexadecimal.
     digest: String,
+    /// Places and digests are of records. 0.1.0 had them of whole answers: a source that was begun so goes on so.
+    #[serde(default)]
+    of_records: bool,
 }
 
 /// A page with its records.
@@ -133,6 +139,8 @@ pub struct Pages {
     /// Where the next page begins.
     at: Position,
     before: u64,
+    /// Places and digests are of records, see [`Token`].
+    of_records: bool,
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
     note: Option<String>,
@@ -168,6 +176,7 @@ impl Pages {
             may_ask_ahead,
             at: start,
             before,
+            of_records: resume.iter().all(|(_, token)| token.of_records),
             resumed_record: at.record,
             note: None,
         };
@@ -193,6 +202,13 @@ impl Pages {
         let same = loop {
             let Some(cut) = self.ready.back() else { break false };
             kept += cut.bytes.len();
+            if self.of_records && cut.spans.is_empty() {
+                // An empty page has no place of its own.
+                if kept > KEPT_BYTES || !self.fetch().await? {
+                    break false;
+                }
+                continue;
+            }
             if !known(cut) || kept > KEPT_BYTES || cut.start.offset > last.start.0 {
                 break false;
             }
@@ -247,9 +263,17 @@ impl Pages {
             Follows::Nothing => return Ok(false),
             Follows::Trouble(error) => return Err(error),
         }
-        let page = self.page().await.map_err(|error| failed(self.pager.failed(error)))?;
-        self.take(&page)?;
-        Ok(true)
+        match self.page().await {
+            Ok(page) => {
+                self.take(&page)?;
+                Ok(true)
+            }
+            Err(error) => {
+                self.pager.ends_with(error).map_err(failed)?;
+                self.follows = Follows::Nothing;
+                Ok(false)
+            }
+        }
     }
 
     /// The page that the pager stands at, and those behind it asked for meanwhile.
@@ -289,34 +313,37 @@ impl Pages {
         }
         let bytes = page.bytes.clone();
         self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let (bytes, spans, line) = self.cut(&bytes)?;
+        let (bytes, mut spans, line) = self.cut(&bytes)?;
         let start = self.at;
-        let records = spans.len() as u64;
-        let end = Position {
-            source: start.source,
-            offset: start.offset + page.bytes.len() as u64,
-            record: start.record + records,
-            line: line + 1,
+        let of_records = cut::digest_of(&bytes, &spans);
+        let (end, digest) = if self.of_records {
+            (self.place(&mut spans, line), of_records)
+        } else {
+            let (offset, record) =
+                (start.offset + page.bytes.len() as u64, start.record + spans.len() as u64);
+            (Position { offset, record, line: line + 1, ..start }, xxh3_64(&page.bytes))
         };
-        let digest = xxh3_64(&page.bytes);
         let token = Token {
             pager: self.pager.state(),
             start: (start.offset, start.record, start.line),
             before: hex(self.before),
             digest: hex(digest),
+            of_records: self.of_records,
         };
         // The records of a page that leads nowhere are records: what is wrong is said behind them.
-        self.follows = match self.follow(page, records, digest_of(&bytes, &spans)) {
+        self.follows = match self.follow(page, spans.len() as u64, of_records) {
             Ok(true) => Follows::Page,
             Ok(false) => Follows::Nothing,
             Err(error) => Follows::Trouble(error),
         };
         let token = serde_json::to_string(&token).unwrap_or_default().into();
+        if !self.of_records || !spans.is_empty() {
+            let mut chain = Xxh3::new();
+            chain.update(&self.before.to_le_bytes());
+            chain.update(&digest.to_le_bytes());
+            self.before = chain.digest();
+        }
         self.ready.push_back(Cut { bytes, spans, start, end, digest, token });
-        let mut chain = Xxh3::new();
-        chain.update(&self.before.to_le_bytes());
-        chain.update(&digest.to_le_bytes());
-        self.before = chain.digest();
         self.at = end;
         Ok(())
     }
@@ -327,55 +354,6 @@ impl Pages {
         let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest };
         let next = self.pager.next(&seen).map_err(failed)?;
         Ok(next.is_some())
-    }
-
-    /// The records of a page: its bytes, their spans, the line at its end.
-    fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
-        let base = self.at;
-        let mut begin = Position { offset: 0, ..base };
-        if let Format::Csv(dialect) = &self.reading.format {
-            let header = read_header(dialect, self.reading.source, bytes, true, &self.reading.header)
-                .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
-            let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
-            begin.offset = header.end.offset;
-            begin.line += header.end.line - 1;
-            match &self.header {
-                Some(known) if *known != header.names => {
-                    return Err(SourceError::OtherHeader { name: self.spec.name.clone() });
-                }
-                _ => self.header = Some(header.names),
-            }
-        }
-        let mut splitter = Splitter::new(&self.reading.format, self.reading.limits, begin);
-        let mut spans: Vec<Span> = Vec::new();
-        let mut all = bytes.clone();
-        let mut done = usize::try_from(begin.offset).unwrap_or(usize::MAX).min(bytes.len());
-        loop {
-            let mut found = Vec::new();
-            let consumed = splitter
-                .split(&bytes[done..], true, &mut found)
-                .map_err(|source| SourceError::Split { name: self.spec.name.clone(), source })?;
-            let ended = consumed == 0 && found.is_empty();
-            let from = u32::try_from(done).unwrap_or(u32::MAX);
-            for span in &mut found {
-                (span.start, span.end) = (span.start + from, span.end + from);
-                span.end_offset += base.offset;
-            }
-            if let Some(head) = splitter.take_head() {
-                all = with_head(&all, &head, &mut found);
-            }
-            // Mostly one turn finds all; pages wait in memory, so the room that a growing list has over is given back.
-            if spans.is_empty() {
-                spans = found;
-            } else {
-                spans.append(&mut found);
-            }
-            done += consumed;
-            if ended {
-                spans.shrink_to_fit();
-                return Ok((all, spans, splitter.position().line));
-            }
-        }
     }
 
     /// The next page with records; `None` behind the last. Cancelled, it fetches the page again at the next call.
@@ -441,16 +419,6 @@ fn before_of(token: &PageToken) -> String {
 
 fn hex(digest: u64) -> String {
     format!("{digest:016x}")
-}
-
-/// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
-fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
-    let mut digest = Xxh3::new();
-    for span in spans {
-        digest.update(&bytes[span.start as usize..span.end as usize]);
-        digest.update(b"\n");
-    }
-    digest.digest()
 }
 
 fn failed(source: HttpError) -> SourceError {

@@ -9,6 +9,7 @@ mod pages;
 mod proxies;
 mod speed;
 mod tls;
+mod told;
 
 use crate::support::{Outcome, Running, Scene, api::Ask};
 use std::fmt::Write as _;

@@ -1,0 +1,94 @@
+//! One page: its records, and the places that they have among all of the endpoint.
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::Pages;
+use crate::format::{Format, Splitter, read_header};
+use crate::record::{Position, Span};
+use crate::source::blocks::with_head;
+use crate::source::error::SourceError;
+
+impl Pages {
+    /// Gives the records of a page their places, told by nothing but records; the place behind them. `line`: the last one of the page.
+    pub(super) fn place(&self, spans: &mut [Span], line: u64) -> Position {
+        let base = self.at;
+        let mut end = Position { record: base.record + spans.len() as u64, ..base };
+        // An envelope may have more or fewer lines the next time. Other formats have none.
+        let is_json = matches!(self.reading.format, Format::Json { .. });
+        let begin = spans.first().map_or(base.line, |span| span.line);
+        for span in spans.iter_mut() {
+            end.offset += u64::from(span.end - span.start) + 1;
+            span.end_offset = end.offset;
+            if is_json {
+                span.line = span.line - begin + base.line;
+                span.end_line = span.end_line - begin + base.line;
+            }
+        }
+        end.line = match spans.last() {
+            _ if !is_json => line + 1,
+            Some(last) => last.end_line + 1,
+            None => base.line,
+        };
+        end
+    }
+
+    /// The records of a page: its bytes, their spans, the line at its end.
+    pub(super) fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
+        let base = self.at;
+        let mut begin = Position { offset: 0, ..base };
+        if let Format::Csv(dialect) = &self.reading.format {
+            let header = read_header(dialect, self.reading.source, bytes, true, &self.reading.header)
+                .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
+            let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
+            begin.offset = header.end.offset;
+            begin.line += header.end.line - 1;
+            match &self.header {
+                Some(known) if *known != header.names => {
+                    return Err(SourceError::OtherHeader { name: self.spec.name.clone() });
+                }
+                _ => self.header = Some(header.names),
+            }
+        }
+        let mut splitter = Splitter::new(&self.reading.format, self.reading.limits, begin);
+        let mut spans: Vec<Span> = Vec::new();
+        let mut all = bytes.clone();
+        let mut done = usize::try_from(begin.offset).unwrap_or(usize::MAX).min(bytes.len());
+        loop {
+            let mut found = Vec::new();
+            let consumed = splitter
+                .split(&bytes[done..], true, &mut found)
+                .map_err(|source| SourceError::Split { name: self.spec.name.clone(), source })?;
+            let ended = consumed == 0 && found.is_empty();
+            let from = u32::try_from(done).unwrap_or(u32::MAX);
+            for span in &mut found {
+                (span.start, span.end) = (span.start + from, span.end + from);
+                span.end_offset += base.offset;
+            }
+            if let Some(head) = splitter.take_head() {
+                all = with_head(&all, &head, &mut found);
+            }
+            // Mostly one turn finds all; pages wait in memory, so the room that a growing list has over is given back.
+            if spans.is_empty() {
+                spans = found;
+            } else {
+                spans.append(&mut found);
+            }
+            done += consumed;
+            if ended {
+                spans.shrink_to_fit();
+                return Ok((all, spans, splitter.position().line));
+            }
+        }
+    }
+}
+
+/// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
+pub(super) fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
+    let mut digest = Xxh3::new();
+    for span in spans {
+        digest.update(&bytes[span.start as usize..span.end as usize]);
+        digest.update(b"\n");
+    }
+    digest.digest()
+}
