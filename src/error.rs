@@ -2,7 +2,10 @@
 //!
 //! Which kind an error of a room is, is decided here and nowhere else; exit codes follow from the kind.
 
+mod hint;
+
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use crate::exit::ExitClass;
 use crate::ledger::LedgerError;
@@ -154,6 +157,14 @@ enum Cause {
     Budget,
     #[error("stopped before the end")]
     Stopped,
+    #[error("{0}")]
+    Usage(String),
+    #[error("the record has no form in JSON")]
+    Record(#[source] serde_json::Error),
+    #[error("the records that were to be loaded came to no end")]
+    Caller(#[source] Arc<dyn StdError + Send + Sync>),
+    #[error("the load has ended already, and has said why")]
+    Ended,
 }
 
 /// Why a load did not come to its end.
@@ -170,11 +181,12 @@ struct Inner {
     cause: Cause,
     report: Option<Report>,
     may_resume: bool,
+    first_unsaved: Option<u64>,
 }
 
 impl Error {
     fn new(kind: ErrorKind, cause: Cause) -> Self {
-        Self(Box::new(Inner { kind, cause, report: None, may_resume: true }))
+        Self(Box::new(Inner { kind, cause, report: None, may_resume: true, first_unsaved: None }))
     }
 
     /// What the caller can do about it.
@@ -193,7 +205,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.0.cause {
-            Cause::Load(error) => error.hint(),
+            Cause::Load(error) => error.hint().map(|hint| hint::for_callers(&hint)),
             Cause::Sources(_) if self.is_resumable() => {
                 Some("the same load reads what failed once more, and nothing else".to_owned())
             }
@@ -201,8 +213,17 @@ impl Error {
                 Some("mend the source, or allow more; the same load goes on".to_owned())
             }
             Cause::Stopped if self.is_resumable() => Some("the same load goes on".to_owned()),
-            Cause::Sources(_) | Cause::Budget | Cause::Stopped => None,
+            Cause::Caller(_) | Cause::Sources(_) | Cause::Budget | Cause::Stopped => None,
+            Cause::Record(_) => Some("nothing of it was sent; the load goes on without it".to_owned()),
+            Cause::Usage(_) | Cause::Ended => None,
         }
+    }
+
+    /// For an append of what cannot be read again: the number of the first record, from 1, that is not in the table. All
+    /// before it are.
+    #[must_use]
+    pub fn first_unsaved(&self) -> Option<u64> {
+        self.0.first_unsaved
     }
 
     /// What was committed before, where the database could still be asked.
@@ -240,7 +261,7 @@ impl Outcome {
     ///
     /// Whatever kept it from its end.
     pub fn into_result(self) -> Result<Report, Error> {
-        let Self { ended, report, may_resume, .. } = self;
+        let Self { ended, report, may_resume, pipe_rest } = self;
         let error = match (ended, report) {
             (Ended::Complete, Some(report)) => return Ok(report),
             // A load that is complete has its report, or the reason is how it ended.
@@ -255,11 +276,41 @@ impl Outcome {
         };
         let mut error: Error = error;
         error.0.may_resume = may_resume;
+        error.0.first_unsaved = pipe_rest.map(|(_, record)| record);
         Err(error)
     }
 }
 
 impl Error {
+    /// An option that cannot be used.
+    pub(crate) fn usage(words: String) -> Self {
+        Self::new(ErrorKind::Usage, Cause::Usage(words))
+    }
+
+    /// A record that cannot be sent.
+    pub(crate) fn record(error: serde_json::Error) -> Self {
+        Self::new(ErrorKind::Usage, Cause::Record(error))
+    }
+
+    /// A call to a load that has ended.
+    pub(crate) fn ended() -> Self {
+        Self::new(ErrorKind::Usage, Cause::Ended)
+    }
+
+    /// What was handed over cannot be read again.
+    pub(crate) fn of_a_feed(mut self) -> Self {
+        self.0.may_resume = false;
+        self
+    }
+
+    /// The caller's own error is why there were no more records.
+    pub(crate) fn because(mut self, error: Arc<dyn StdError + Send + Sync>) -> Self {
+        if self.0.kind == ErrorKind::Source {
+            self.0.cause = Cause::Caller(error);
+        }
+        self
+    }
+
     fn with(mut self, report: Option<Report>) -> Self {
         self.0.report = report;
         self

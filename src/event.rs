@@ -1,10 +1,13 @@
 //! What happens during a load, told to whoever listens. Counts are owned by the one who tells.
 
+use std::time::Duration;
+
 use crate::account::Books;
 
 /// The state of a load as far as it is committed; every event comes with it.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+#[non_exhaustive]
+pub struct Totals {
     /// Books of the run, from its first start.
     pub books: Books,
     /// Bytes of the sources as stored (compressed) that were read by this process.
@@ -27,6 +30,7 @@ pub struct Tally {
 
 /// What the requests of this process came to so far.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct Requests {
     /// Sent.
     pub sent: u64,
@@ -35,11 +39,12 @@ pub struct Requests {
     /// Given up.
     pub failed: u64,
     /// Time that they waited for limits and after failures, in sum.
-    pub waited: std::time::Duration,
+    pub waited: Duration,
 }
 
 /// Something that happened.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Event {
     /// An unfinished run goes on.
     Resumed {
@@ -63,6 +68,15 @@ pub enum Event {
         /// Its name.
         name: String,
     },
+    /// A source was read to its end; the last of its records may be on their way to the table.
+    SourceRead {
+        /// Its name.
+        name: String,
+        /// Records that were found in it, by this process.
+        records: u64,
+        /// How long that took, waiting for it and for the table included.
+        elapsed: Duration,
+    },
     /// A source failed for good; the others go on.
     SourceFailed {
         /// Its name.
@@ -75,15 +89,27 @@ pub enum Event {
     /// Bytes were read.
     Read,
     /// A batch was committed.
-    Committed,
+    Committed {
+        /// The partition that it is of, from 0.
+        partition: u32,
+        /// What became of its records.
+        rows: Books,
+        /// How long it took to send, to merge and to commit.
+        elapsed: Duration,
+    },
     /// The database cannot be written at the moment.
     Waiting {
+        /// The partition whose batch waits; none: the end of the load does.
+        partition: Option<u32>,
         /// Why.
         reason: String,
     },
     /// It can again.
-    GoesOn,
+    GoesOn {
+        /// The partition whose batch had waited; none: the end of the load had.
+        partition: Option<u32>,
+    },
 }
 
 /// Who listens. Called from the load's own task: must not block.
-pub type Listener<'a> = &'a (dyn Fn(&Event, &Tally) + Send + Sync);
+pub type Listener<'a> = &'a (dyn Fn(&Event, &Totals) + Send + Sync);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::feed::Feed;
 use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
 use crate::http::{self, JsonBody, Paginate};
 use crate::map::Extra;
@@ -20,6 +21,7 @@ pub const RETRY_FOR: Duration = Duration::from_secs(300);
 
 /// A format by name, as on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FormatName {
     /// One JSON object a line.
     Jsonl,
@@ -34,6 +36,7 @@ pub enum FormatName {
 /// Whether compressed files are decoded once only to see that they are whole, before a record of them is stored: checksums
 /// come behind what they are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum VerifySource {
     /// Where that is cheap: by compression and size.
     #[default]
@@ -42,6 +45,31 @@ pub enum VerifySource {
     Always,
     /// None.
     Never,
+}
+
+/// The order of day and month in dates that do not show it, as PostgreSQL's DateStyle has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DateOrder {
+    /// Year first: a date such as 01/02/2024 is refused.
+    #[default]
+    YearMonthDay,
+    /// The day first.
+    DayMonthYear,
+    /// The month first.
+    MonthDayYear,
+}
+
+impl DateOrder {
+    /// Its name in DateStyle.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::YearMonthDay => "YMD",
+            Self::DayMonthYear => "DMY",
+            Self::MonthDayYear => "MDY",
+        }
+    }
 }
 
 /// How the sources are written, as far as the user said it.
@@ -96,6 +124,7 @@ pub struct Web {
 
 /// When too many records are rejected.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum RejectBudget {
     /// Never.
     Unlimited,
@@ -225,6 +254,8 @@ pub struct Job {
     pub dsn: Dsn,
     /// Source words as given.
     pub sources: Vec<String>,
+    /// Records that the caller hands over, in place of sources.
+    pub feed: Option<Feed>,
     /// The target; the first source's stem otherwise.
     pub table: Option<TableName>,
     /// The key; the table's primary key otherwise.
@@ -259,6 +290,7 @@ pub struct Job {
 
 /// What is between here and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Pooler {
     /// To be found out: any pooler is taken for one of transactions, which costs little where it is not.
     #[default]
@@ -276,6 +308,7 @@ impl Job {
         Self {
             dsn,
             sources,
+            feed: None,
             table: None,
             key: None,
             mode: None,

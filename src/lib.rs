@@ -1,85 +1,205 @@
-//! dbload streams records from files into PostgreSQL and upserts them through a connection pool: resumable, with
-//! books that balance. The table ends up exactly as if one careful program had read the sources in the order given
-//! and applied each record in turn, once.
+//! dbload streams records into PostgreSQL and upserts them in parallel: from files, URLs and pipes, or as the caller hands
+//! them over. Resumable, with books that balance: the table ends up exactly as if one careful program had read the
+//! sources in the order given and applied each record in turn, once.
 //!
-//! # The path of a record
+//! # Sources into a table
 //!
-//! ```text
-//! source -> decompress -> split into records -> decode -> map -> partition -> batch
-//!        -> write (one transaction, checkpoint last) -> account -> report
 //! ```
+//! use dbload::{Dsn, Load};
 //!
-//! [`pipeline`] is that sentence as code; [`load`] prepares it and closes the books behind it.
-//!
-//! | rooms | what they do |
-//! |---|---|
-//! | [`job`], [`load`], [`pipeline`] | the wiring: an inert description, the preparation, all stages joined in one function |
-//! | [`mod@write`] | the transaction: one batch, staged, merged, its checkpoint moved last |
-//! | [`source`], [`batch`], [`ledger`] | the stages: bytes of files to blocks, records to batches, runs and their resume points |
-//! | [`format`](mod@format), [`map`], [`plan`], [`pg`], [`report`], [`rejects`] | the engines: records in bytes, fields in columns, decisions, drivers, the result |
-//! | [`http`](mod@http) | requests to servers: manners, credentials, bodies, pages |
-//! | [`schema`], [`record`], [`account`], [`event`], [`secret`] | the vocabulary |
-//! | [`error`], [`exit`] | the public error, sorted by what the caller can do; the exit codes |
-//! | [`fault`] | crash points and defects for the tests; empty in a release build |
-//! | [`local`] | PostgreSQL servers of dbload's own: the default target, and throwaway ones for tests |
-//!
-//! What each may touch, and what it never does, is in docs/ARCHITECTURE.md and kept by `tests/architecture.rs`. The
-//! library never sees argv, the terminal or the exit code: those are the program's.
-//!
-//! # Loading from a program
-//!
-//! ```no_run
-//! use dbload::job::Job;
-//! use dbload::load::{Ended, load};
-//! use dbload::pg::Dsn;
-//! use tokio_util::sync::CancellationToken;
-//!
-//! # async fn nightly() -> Result<(), Box<dyn std::error::Error>> {
-//! let dsn = Dsn::parse("postgres://me@db.example.org/shop")?;
-//! let mut job = Job::new(dsn, vec!["orders.csv".to_owned()]);
-//! job.key = Some(vec!["id".to_owned()]);
-//!
-//! // Cancelled, the load finishes what is in flight and ends; the same job goes on there.
-//! let stop = CancellationToken::new();
-//! let outcome = load(&job, &|_event, tally| println!("{} read", tally.books.read), &stop).await;
-//! match outcome.ended {
-//!     Ended::Complete => {
-//!         if let Some(report) = outcome.report {
-//!             println!("{} inserted, {} rejected", report.rows.inserted, report.rows.rejected);
-//!         }
-//!     }
-//!     Ended::Failed(error) => return Err(error.into()),
-//!     other => println!("not finished: {other:?}"),
+//! async fn nightly(dsn: &Dsn) -> Result<(), dbload::Error> {
+//!     let report = Load::from(["orders.csv", "more/*.jsonl"])
+//!         .into_table("orders")
+//!         .key(["id"])
+//!         .run(dsn)
+//!         .await?;
+//!     println!("{} inserted, {} rejected", report.rows.inserted, report.rows.rejected);
+//!     Ok(())
 //! }
-//! # Ok(())
-//! # }
+//! # use dbload::internals::local::{Options, TempServer};
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&folder)?;
+//! # std::fs::write("orders.csv", "id,total\n1,2.50\n")?;
+//! # std::fs::create_dir("more")?;
+//! # std::fs::write("more/1.jsonl", "{\"id\":2,\"total\":3}\n")?;
+//! # let server = TempServer::start(Options::default())?;
+//! # tokio::runtime::Runtime::new()?.block_on(nightly(&Dsn::parse(&server.dsn("postgres"))?))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The load is a future on tokio. Dropped, it leaves the run unfinished, as a crash would: what was committed stays,
-//! and the same job resumes.
+//! Run again after a crash, a stop or a lost server, the same load goes on behind what is committed. [`Load::plan`] says
+//! what it would do, [`Load::verify`] compares sources and table; neither writes.
+//!
+//! # Records that the caller has
+//!
+//! ```
+//! use dbload::{Dsn, Loader};
+//! use serde::Serialize;
+//!
+//! #[derive(Serialize)]
+//! struct Reading {
+//!     sensor: u32,
+//!     celsius: f64,
+//! }
+//!
+//! async fn push(dsn: &Dsn) -> Result<(), dbload::Error> {
+//!     let mut loader = Loader::open("readings").key(["sensor"]).start(dsn).await?;
+//!     for sensor in 0..100 {
+//!         loader.send(&Reading { sensor, celsius: 20.5 }).await?;
+//!     }
+//!     let so_far = loader.flush().await?; // all of them are committed
+//!     assert_eq!(so_far.inserted, 100);
+//!     loader.send_json(br#"{"sensor": 7, "celsius": 21.0}"#).await?;
+//!     let report = loader.finish().await?;
+//!     assert_eq!(report.rows.updated, 1);
+//!     Ok(())
+//! }
+//! # use dbload::internals::local::{Options, TempServer};
+//! # let server = TempServer::start(Options::default())?;
+//! # tokio::runtime::Runtime::new()?.block_on(push(&Dsn::parse(&server.dsn("postgres"))?))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What goes wrong
+//!
+//! An [`Error`] is sorted by what the caller can do ([`ErrorKind`]), says whether the same load goes on where it ended
+//! ([`Error::is_resumable`]), has a hint, its causes, and the [`Report`] of what was committed all the same. Records that
+//! the table cannot hold are no error: they are rejected one by one, counted, and kept.
+//!
+//! ```
+//! use dbload::{Dsn, ErrorKind, Load};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let dsn = Dsn::parse("postgres://me@127.0.0.1:1/shop")?;
+//! let error = Load::from(["examples/weather.csv"]).run(&dsn).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Database);
+//! assert_eq!(error.kind().exit_class().code(), 5);
+//! assert!(error.is_resumable());
+//! # Ok::<(), dbload::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Runtimes
+//!
+//! Loads are futures on tokio, on a runtime with one thread or many, with its clock and its I/O enabled. They are `Send`.
+//! The library never prints, never ends the process, and reads no environment variable but those that name proxies, when
+//! a source is a URL. It logs by `tracing`.
 
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
-pub mod account;
-pub mod batch;
-pub mod error;
-pub mod event;
-pub mod exit;
-pub mod fault;
-pub mod format;
-pub mod http;
-pub mod job;
-pub mod ledger;
-pub mod load;
-pub mod local;
-pub mod map;
-pub mod pg;
-pub mod pipeline;
-pub mod plan;
-pub mod record;
-pub mod rejects;
-pub mod report;
-pub mod schema;
-pub mod secret;
-pub mod source;
-pub mod write;
+mod account;
+mod batch;
+mod error;
+mod event;
+mod exit;
+mod face;
+mod fault;
+mod feed;
+mod format;
+mod http;
+mod job;
+mod ledger;
+mod load;
+mod local;
+mod map;
+mod pg;
+mod pipeline;
+mod plan;
+mod record;
+mod rejects;
+mod report;
+mod schema;
+mod secret;
+mod source;
+mod write;
+
+pub use account::Books;
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Requests, Totals};
+pub use exit::ExitClass;
+pub use face::{Dsn, Load, Loader, OpenLoader};
+pub use format::{Compression, OnNul};
+pub use job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
+pub use load::{Example, FailedSource, LoadPlan, Verification};
+pub use map::Extra;
+pub use report::{
+    Bottleneck, Guarantee, HttpReport, PoolReport, Reason, Rejects, Report, Seconds, SourceReport,
+    SourceState,
+};
+pub use schema::Mode;
+
+/// The rooms, for the program, the fuzz targets, the benches and the tests of this repository. No promise holds for them:
+/// any version may change all of it.
+#[doc(hidden)]
+pub mod internals {
+    pub mod account {
+        pub use crate::account::*;
+    }
+    pub mod batch {
+        pub use crate::batch::*;
+    }
+    pub mod error {
+        pub use crate::error::*;
+    }
+    pub mod event {
+        pub use crate::event::*;
+    }
+    pub mod exit {
+        pub use crate::exit::*;
+    }
+    pub mod fault {
+        pub use crate::fault::*;
+    }
+    pub mod format {
+        pub use crate::format::*;
+    }
+    pub mod http {
+        pub use crate::http::*;
+    }
+    pub mod job {
+        pub use crate::job::*;
+    }
+    pub mod ledger {
+        pub use crate::ledger::*;
+    }
+    pub mod load {
+        pub use crate::load::*;
+    }
+    pub mod local {
+        pub use crate::local::*;
+    }
+    pub mod map {
+        pub use crate::map::*;
+    }
+    pub mod pg {
+        pub use crate::pg::*;
+    }
+    pub mod pipeline {
+        pub use crate::pipeline::*;
+    }
+    pub mod plan {
+        pub use crate::plan::*;
+    }
+    pub mod record {
+        pub use crate::record::*;
+    }
+    pub mod rejects {
+        pub use crate::rejects::*;
+    }
+    pub mod report {
+        pub use crate::report::*;
+    }
+    pub mod schema {
+        pub use crate::schema::*;
+    }
+    pub mod secret {
+        pub use crate::secret::*;
+    }
+    pub mod source {
+        pub use crate::source::*;
+    }
+    pub mod write {
+        pub use crate::write::*;
+    }
+}

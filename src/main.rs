@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             }
         }
         Some(Command::Ledger(args)) => match args.command {
-            LedgerCommand::Sql { role } => match dbload::ledger::administrator_sql(&role) {
+            LedgerCommand::Sql { role } => match dbload::internals::ledger::administrator_sql(&role) {
                 Ok(sql) => print_all(sql.as_bytes()),
                 Err(error) => {
                     cli::say(&load::error_words(&format!("--role: {error}"), None));

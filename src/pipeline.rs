@@ -9,6 +9,7 @@
 //! fails, the others are dropped, and the server rolls back what was in flight.
 
 mod account;
+mod commits;
 mod memory;
 mod read;
 mod waits;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -35,6 +37,7 @@ use crate::record::{Block, Digest, Position};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
+use commits::Commits;
 use memory::{Held, Memory};
 use read::{Begun, read};
 use waits::{Reading, Waits, thread_cpu};
@@ -262,14 +265,16 @@ async fn batch(
     flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     flush.tick().await;
     let mut waits = Waits::default();
+    let mut commits = Commits::of(shared.job);
     loop {
         let since = Instant::now();
-        let batches = tokio::select! {
+        let mut batches = tokio::select! {
             next = encoded.next() => match next {
                 Some(next) => {
                     let Encoded { block, digest, reading, cpu } = next?;
                     waits.fed(since, &reading);
                     waits.decoding += cpu;
+                    commits.batched(block.block.spans.len());
                     let mut batches = batcher.push(block, digest);
                     if shared.memory.is_wanted() {
                         batches.extend(batcher.flush());
@@ -286,7 +291,14 @@ async fn batch(
                 waits.still_hungry(since);
                 batcher.flush()
             }
+            () = commits.asked() => {
+                waits.still_hungry(since);
+                Vec::new()
+            }
         };
+        if commits.is_due() {
+            batches.extend(batcher.flush());
+        }
         hand_out(shared, batches, &writers, &mut waits).await;
     }
     if !shared.stop.is_cancelled() {
@@ -344,7 +356,11 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
     let pool = &shared.prepared.pool;
     let busy = pool.busy();
     writers.shutdown().await;
-    let cancelled = futures::future::join_all(busy.iter().map(|session| pool.cancel(session)));
+    let mut cancelled = FuturesUnordered::new();
+    for session in &busy {
+        cancelled.push(pool.cancel(session));
+    }
+    let cancelled = async { while cancelled.next().await.is_some() {} };
     // Best effort: a server that cannot be asked ends what was begun at its own limits.
     let _ = tokio::time::timeout(CANCEL_LIMIT, cancelled).await;
     done

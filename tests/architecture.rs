@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     // Empty functions in a release build.
     ("fault", &[]),
     ("account", &[]),
@@ -25,18 +25,26 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("rejects", &["fault"]),
     ("secret", &[]),
     ("exit", &[]),
+    ("feed", &[]),
     ("pg", &["fault", "schema", "secret"]),
     ("http", &["secret"]),
     ("map", &["format", "record", "schema"]),
-    ("source", &["format", "http", "record"]),
+    ("source", &["feed", "format", "http", "record"]),
     ("batch", &["map", "record"]),
     ("plan", &["map", "pg", "schema"]),
-    ("job", &["format", "http", "map", "pg", "schema"]),
+    ("job", &["feed", "format", "http", "map", "pg", "schema"]),
     ("ledger", &["account", "pg", "record"]),
     ("write", &["account", "batch", "fault", "map", "pg", "record", "schema"]),
     ("local", &[]),
     ("pipeline", EVERY_STAGE),
     ("load", EVERY_STAGE),
+    (
+        "face",
+        &[
+            "account", "error", "event", "feed", "format", "http", "job", "load", "map", "pg", "report",
+            "schema",
+        ],
+    ),
     ("error", &["exit", "ledger", "load", "pg", "report", "source", "write"]),
 ];
 

@@ -7,7 +7,7 @@ use crate::{
     rows,
     support::{Database, Dbload, Folder, Outcome, Scene, generate},
 };
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 
 const T: &str = "CREATE TABLE t (id int PRIMARY KEY, v text)";
 

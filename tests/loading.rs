@@ -9,7 +9,7 @@ use crate::{
     rows,
     support::{Database, Rng, Rows, Scene, generate},
 };
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use std::{collections::BTreeMap, fmt::Write};
 
 const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text DEFAULT 'nobody', age int)";

@@ -3,7 +3,7 @@
 //! The command line is tried as a process, each test in a data folder and a temporary folder of its own.
 #![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
 
-use dbload::local::{Options, Postmaster, SharedServer, TempServer, binaries::Binaries};
+use dbload::internals::local::{Options, Postmaster, SharedServer, TempServer, binaries::Binaries};
 use rustix::process::{Pid, Signal};
 use std::{
     fs,

@@ -8,7 +8,7 @@ use crate::{
     rows,
     support::{Database, Dbload, Outcome, Rng, Scene, generate},
 };
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use rustix::process::Signal;
 use std::{
     fmt::Write,

@@ -1,7 +1,7 @@
 //! The ground: one throwaway server, the tables that others are made from, and what is asked of the server.
 
 use crate::{Outcome, Wish, cases::changed_in_big, data::Data, note, shape::Shape};
-use dbload::local::{Options, TempServer, cluster::url};
+use dbload::internals::local::{Options, TempServer, cluster::url};
 use std::{
     cell::RefCell,
     collections::HashMap,

@@ -9,10 +9,10 @@
 mod orders;
 
 use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
-use dbload::batch::{Batcher, KeyHashes, Limits};
-use dbload::format::decode_block;
-use dbload::map::encode_block;
-use dbload::record::{Digest, Position};
+use dbload::internals::batch::{Batcher, KeyHashes, Limits};
+use dbload::internals::format::decode_block;
+use dbload::internals::map::encode_block;
+use dbload::internals::record::{Digest, Position};
 use orders::Orders;
 use serde::Deserialize;
 use std::{hint::black_box, sync::Arc, time::Duration};

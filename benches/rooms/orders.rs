@@ -1,11 +1,11 @@
 //! Orders of TPC-H in memory, as blocks, and their table as the catalog would describe it.
 
 use bytes::Bytes;
-use dbload::format::{Dialect, Format, Layout, Limits, Splitter};
-use dbload::map::{Extra, Mapping, Partitioner, Partitioning, Target};
-use dbload::record::{Block, Position};
-use dbload::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName};
-use dbload::source::BLOCK_BYTES;
+use dbload::internals::format::{Dialect, Format, Layout, Limits, Splitter};
+use dbload::internals::map::{Extra, Mapping, Partitioner, Partitioning, Target};
+use dbload::internals::record::{Block, Position};
+use dbload::internals::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName};
+use dbload::internals::source::BLOCK_BYTES;
 use std::{fmt::Write as _, sync::Arc};
 use tpchgen::{
     csv::OrderCsv,

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dbload::job::{FormatName, RejectBudget, VerifySource};
-use dbload::map::Extra;
-use dbload::pg::TableName;
-use dbload::schema::Mode;
+use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
+use dbload::internals::map::Extra;
+use dbload::internals::pg::TableName;
+use dbload::internals::schema::Mode;
 
 use super::local::LocalArgs;
 use super::parse;
@@ -382,7 +382,7 @@ pub(crate) enum OnNulArg {
     Replace,
 }
 
-impl From<OnNulArg> for dbload::format::OnNul {
+impl From<OnNulArg> for dbload::internals::format::OnNul {
     fn from(rule: OnNulArg) -> Self {
         match rule {
             OnNulArg::Reject => Self::Reject,
@@ -430,7 +430,7 @@ pub(crate) enum CompressionArg {
     Xz,
 }
 
-impl From<CompressionArg> for dbload::format::Compression {
+impl From<CompressionArg> for dbload::internals::format::Compression {
     fn from(compression: CompressionArg) -> Self {
         match compression {
             CompressionArg::None => Self::None,

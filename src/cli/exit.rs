@@ -1,7 +1,7 @@
 //! Exit codes of this program: those of the library's classes, and what a signal makes of one.
 
-use dbload::exit::ExitClass;
-use dbload::load::Outcome;
+use dbload::internals::exit::ExitClass;
+use dbload::internals::load::Outcome;
 
 /// Complete, all accepted.
 pub(crate) const COMPLETE: u8 = ExitClass::Complete.code();

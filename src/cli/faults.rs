@@ -1,7 +1,7 @@
 //! Builds with debug assertions only: the environment says what is to go wrong, for the tests. No flag, and not in the
 //! help: a release build knows none of it.
 
-use dbload::fault;
+use dbload::internals::fault;
 
 /// Arms what `DBLOAD_CRASH_AT=NAME:N` and `DBLOAD_DEFECT=NAME` ask for.
 pub(crate) fn arm() -> Result<(), String> {

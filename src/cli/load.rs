@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use dbload::format::{DecodeLimits, Inflation};
-use dbload::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
-use dbload::load::{Ended, LoadError, Outcome, load, plan};
-use dbload::pg::Dsn;
-use dbload::pg::dsn::Host;
+use dbload::internals::format::{DecodeLimits, Inflation};
+use dbload::internals::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
+use dbload::internals::load::{Ended, LoadError, LoadPlan, Outcome, load, plan};
+use dbload::internals::pg::Dsn;
+use dbload::internals::pg::dsn::Host;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -128,10 +128,12 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     };
     let stop = CancellationToken::new();
     let code = AtomicU8::new(exit::SIGINT);
-    let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
+    let listener = |event: &dbload::internals::event::Event, tally: &dbload::internals::event::Totals| {
+        progress.on(event, tally)
+    };
     let done = async {
         if args.target.dry_run {
-            Done::Planned(Box::pin(plan(&job, &listener, &stop)).await)
+            Done::Planned(Box::new(Box::pin(plan(&job, &listener, &stop)).await))
         } else {
             Done::Loaded(Box::new(Box::pin(load(&job, &listener, &stop)).await))
         }
@@ -146,21 +148,21 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     progress.finish();
     let interrupted = code.load(Ordering::Relaxed);
     match done {
-        Done::Planned(planned) => finish_plan(&progress, planned, interrupted),
+        Done::Planned(planned) => finish_plan(&progress, *planned, interrupted),
         Done::Loaded(outcome) => finish(&args, &progress, *outcome, interrupted),
     }
 }
 
 /// What was asked for.
 enum Done {
-    Planned(Result<String, LoadError>),
+    Planned(Box<Result<LoadPlan, LoadError>>),
     Loaded(Box<Outcome>),
 }
 
 /// Prints the plan.
-fn finish_plan(progress: &Progress, planned: Result<String, LoadError>, interrupted: u8) -> u8 {
+fn finish_plan(progress: &Progress, planned: Result<LoadPlan, LoadError>, interrupted: u8) -> u8 {
     match planned {
-        Ok(plan) if print(&terminal::words(&plan)) => exit::COMPLETE,
+        Ok(plan) if print(&terminal::words(&plan.to_string())) => exit::COMPLETE,
         Ok(_) => exit::UNEXPECTED,
         Err(LoadError::Stopped) => {
             progress.say("interrupted; nothing was to be written");

@@ -1,10 +1,10 @@
 //! `dbload local`: the local PostgreSQL from the command line.
 //!
 //! stdout is data (a URL, a status); what is done, and how to undo it, goes to stderr. Whatever takes time runs on a
-//! blocking thread. Never decides where a server lives: that is `dbload::local`.
+//! blocking thread. Never decides where a server lives: that is `dbload::internals::local`.
 
 use clap::{Args, Subcommand};
-use dbload::local::{
+use dbload::internals::local::{
     LocalError, LocalServer, Options, TempServer,
     server::{self, Listen, Status},
 };

@@ -1,9 +1,9 @@
 //! Values of flags: each a function from text to a value or to what is wrong with it.
 
-use dbload::format::Encoding;
-use dbload::job::RejectBudget;
-use dbload::map::Extra;
-use dbload::pg::TableName;
+use dbload::internals::format::Encoding;
+use dbload::internals::job::RejectBudget;
+use dbload::internals::map::Extra;
+use dbload::internals::pg::TableName;
 
 /// A quote character, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

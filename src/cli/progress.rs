@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dbload::event::{Event, Requests, Tally};
+use dbload::internals::event::{Event, Requests, Totals};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{LogFormat, OutputArgs};
@@ -82,7 +82,7 @@ impl Progress {
     }
 
     /// Hears an event.
-    pub(crate) fn on(&self, event: &Event, tally: &Tally) {
+    pub(crate) fn on(&self, event: &Event, tally: &Totals) {
         match event {
             Event::Resumed { run, records } => {
                 self.waiting.store(false, Ordering::Relaxed);
@@ -99,22 +99,26 @@ impl Progress {
                 }
                 self.say(&words);
             }
-            Event::Waiting { reason } => {
+            Event::Waiting { reason, .. } => {
                 // Once, with the reason; then quietly.
                 if !self.waiting.swap(true, Ordering::Relaxed) {
                     self.say(&format!("waiting for the database: {}", terminal::line(reason)));
                 }
             }
-            Event::GoesOn => {
+            Event::GoesOn { .. } => {
                 if self.waiting.swap(false, Ordering::Relaxed) {
                     self.say("the database answers again; going on");
                 }
             }
-            Event::Read | Event::Committed => self.draw(tally),
+            Event::SourceRead { name, records, elapsed } => {
+                tracing::debug!(source = name, records, seconds = elapsed.as_secs_f64(), "read");
+            }
+            // Drawn by what was counted, whatever has happened.
+            _ => self.draw(tally),
         }
     }
 
-    fn draw(&self, tally: &Tally) {
+    fn draw(&self, tally: &Totals) {
         if self.asked.swap(false, Ordering::Relaxed) {
             self.say(&self.line(tally));
         }
@@ -139,7 +143,7 @@ impl Progress {
         clippy::cast_sign_loss,
         reason = "a rate for people"
     )]
-    fn rows(&self, tally: &Tally) -> String {
+    fn rows(&self, tally: &Totals) -> String {
         let rate = tally.books.read as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let mut words = format!("{} rows, {}/s", HumanCount(tally.books.read), HumanCount(rate as u64));
         if tally.books.rejected > 0 {
@@ -151,7 +155,7 @@ impl Progress {
         words
     }
 
-    fn line(&self, tally: &Tally) -> String {
+    fn line(&self, tally: &Totals) -> String {
         let total = tally.bytes_total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         format!("read {}{total}, committed {}", HumanBytes(tally.bytes_read), self.rows(tally))
     }

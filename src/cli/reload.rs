@@ -1,9 +1,9 @@
 //! The command that loads a reject file as the load that rejected its records would have loaded them: same table, key, mode
 //! and rules for values. What says how the sources were written is left out, since the file is dbload's own.
 
-use dbload::map::Extra;
-use dbload::pg::dsn::without_password;
-use dbload::report::Report;
+use dbload::internals::map::Extra;
+use dbload::internals::pg::dsn::without_password;
+use dbload::internals::report::Report;
 
 use super::args::{LoadArgs, MappingArgs, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
 use super::terminal::{shell_value, shell_word};
@@ -69,7 +69,7 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
         flag(words, "key", &key.join(","));
     }
     if let Some(mode) = mode {
-        flag(words, "mode", dbload::schema::Mode::from(*mode).name());
+        flag(words, "mode", dbload::internals::schema::Mode::from(*mode).name());
     }
     if let Some(column) = newer_by {
         flag(words, "newer-by", column);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dbload::report::{HttpReport, Reason, Report, SourceState};
+use dbload::internals::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::reload::Reload;
@@ -154,15 +154,18 @@ pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Optio
             let _ = write!(out, "hint: they went to {}, and are kept nowhere else", terminal::line(file));
         }
         Some(file) => {
-            let query = dbload::ledger::rejects_query(&report.run);
+            let query = dbload::internals::ledger::rejects_query(&report.run);
             let _ =
                 write!(out, "hint: they went to {}; the ledger has them too: {query}", terminal::line(file));
         }
         // Without a ledger the error says what became of them.
         None if report.run.is_empty() => {}
         None => {
-            let _ =
-                write!(out, "hint: they are in the ledger: {}", dbload::ledger::rejects_query(&report.run));
+            let _ = write!(
+                out,
+                "hint: they are in the ledger: {}",
+                dbload::internals::ledger::rejects_query(&report.run)
+            );
         }
     }
     out.truncate(out.trim_end().len());

@@ -1,8 +1,8 @@
 //! Where a load goes: the DSN in all its forms, or the local server, which is said on stderr.
 
-use dbload::local::{LocalError, server};
-use dbload::pg::dsn::from_env;
-use dbload::pg::{Dsn, DsnError, Target};
+use dbload::internals::local::{LocalError, server};
+use dbload::internals::pg::dsn::from_env;
+use dbload::internals::pg::{Dsn, DsnError, Target};
 
 use super::local::started_words;
 

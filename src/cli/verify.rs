@@ -1,6 +1,6 @@
 //! `dbload verify SOURCE..`: do the sources and the table agree, record by record.
 
-use dbload::load::{Verification, verify};
+use dbload::internals::load::{Verification, verify};
 use indicatif::HumanCount;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,9 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
             return exit::USAGE;
         }
     };
-    let listener = |event: &dbload::event::Event, tally: &dbload::event::Tally| progress.on(event, tally);
+    let listener = |event: &dbload::internals::event::Event, tally: &dbload::internals::event::Totals| {
+        progress.on(event, tally)
+    };
     let found = Box::pin(verify(&job, &listener, &CancellationToken::new())).await;
     progress.finish();
     match found {

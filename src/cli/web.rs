@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dbload::http::{
+use dbload::internals::http::{
     Auth, Header, JsonBody, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
 };
-use dbload::job::Web;
+use dbload::internals::job::Web;
 
 use super::parse;
 

@@ -449,7 +449,7 @@ pub async fn each_reject_after(
     session: &Session,
     run: &str,
     after: (u32, u64),
-    each: &mut dyn FnMut(RejectRow),
+    each: &mut (dyn FnMut(RejectRow) + Send),
 ) -> Result<Option<(u32, u64)>, LedgerError> {
     // In the order of the index: the planner knows nothing of a table that was just filled, and would sort all that is left of it
     // for each page.

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
 use crate::account::{Books, SourceBooks};
-use crate::event::{Event, Tally};
+use crate::event::{Event, Totals};
 use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
@@ -91,8 +94,7 @@ pub(super) async fn close(
         _ => (REPORT_LIMIT, None),
     };
     let ending = (&ended, &unledgered);
-    let report =
-        patiently(limit, told, async || report(job, &prepared, ran.as_ref(), ending, watch.began).await);
+    let report = patiently(limit, told, || report(job, &prepared, ran.as_ref(), ending, watch.began).boxed());
     let report = tokio::select! {
         report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
         () = stopped(watch), if told.is_some() => None,
@@ -184,15 +186,15 @@ async fn stopped(watch: &Watch<'_>) {
 
 /// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why it waits, as
 /// from a writer.
-async fn patiently<T>(
+async fn patiently<'s, T>(
     retry_for: Duration,
     told: Option<&Watch<'_>>,
-    mut step: impl AsyncFnMut() -> Result<T, LedgerError>,
+    mut step: impl FnMut() -> BoxFuture<'s, Result<T, LedgerError>>,
 ) -> Result<T, LedgerError> {
     let mut retry = Retry::new(Patience { retry_for });
     let tell = |event: Event| {
         if let Some(watch) = told {
-            (watch.listener)(&event, &Tally::default());
+            (watch.listener)(&event, &Totals::default());
         }
     };
     loop {
@@ -200,13 +202,13 @@ async fn patiently<T>(
             Err(LedgerError::Server { doing, view }) if is_passing(&view) => (doing, view),
             done => {
                 if retry.tries() > 0 {
-                    tell(Event::GoesOn);
+                    tell(Event::GoesOn { partition: None });
                 }
                 return done;
             }
         };
         let Some(pause) = retry.pause() else { return Err(LedgerError::Server { doing, view }) };
-        tell(Event::Waiting { reason: format!("{doing}: {}", view.message) });
+        tell(Event::Waiting { partition: None, reason: format!("{doing}: {}", view.message) });
         tokio::time::sleep(pause).await;
     }
 }
@@ -224,11 +226,14 @@ pub(super) async fn complete_run(
         return Ok(());
     }
     fault::point(Point::Completing);
-    let standing = patiently(job.resources.retry_for, Some(watch), async || {
-        let session = Session::open(&prepared.pool)
-            .await
-            .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
-        complete_there(prepared, run, &session).await
+    let standing = patiently(job.resources.retry_for, Some(watch), || {
+        async {
+            let session = Session::open(&prepared.pool)
+                .await
+                .map_err(|view| LedgerError::Server { doing: "complete the run", view })?;
+            complete_there(prepared, run, &session).await
+        }
+        .boxed()
     });
     let standing = tokio::select! {
         standing = standing => standing?,

@@ -1,4 +1,6 @@
-//! The plan in words, for `--dry-run`.
+//! The plan of a load, for callers and for people.
+
+use std::fmt;
 
 use crate::job::Job;
 use crate::map::Extra;
@@ -7,6 +9,39 @@ use crate::schema::Mode;
 use crate::report::Guarantee;
 
 use super::prepare::{Prepared, are_exact, are_replayable, guarantee, unlogged_words};
+
+/// What a load would do.
+///
+/// Shown, it is the plan in words, with all the fields and where they go.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LoadPlan {
+    /// `host:port/name`.
+    pub database: String,
+    /// The table, quoted where SQL needs it.
+    pub table: String,
+    /// The statement that would create the table, if it does not exist.
+    pub creates: Option<String>,
+    /// What happens to a record whose key is stored already.
+    pub mode: Mode,
+    /// The columns of the key.
+    pub key: Vec<String>,
+    /// Parts that are written side by side.
+    pub partitions: u32,
+    /// How often a record may be applied.
+    pub guarantee: Guarantee,
+    /// The sources, in order.
+    pub sources: Vec<String>,
+    /// What is worth knowing, in words.
+    pub notes: Vec<String>,
+    words: String,
+}
+
+impl fmt::Display for LoadPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
 
 impl Prepared {
     /// Every source can be read again.
@@ -38,9 +73,25 @@ impl Prepared {
         if self.web.is_none() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
     }
 
-    /// The plan in words.
+    /// The plan.
     #[must_use]
-    pub fn describe(&self, job: &Job) -> String {
+    pub(super) fn load_plan(&self, job: &Job) -> LoadPlan {
+        LoadPlan {
+            database: self.pool.place(),
+            table: self.plan.table.name.to_string(),
+            creates: self.ddl.clone(),
+            mode: self.plan.mode,
+            key: self.plan.key_names(),
+            partitions: self.plan.partitioner.count,
+            guarantee: self.guarantee,
+            sources: self.inputs.iter().map(|input| input.name.clone()).collect(),
+            notes: self.plan.notes.clone(),
+            words: self.describe(job),
+        }
+    }
+
+    /// The plan in words.
+    fn describe(&self, job: &Job) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
         let table = &self.plan.table;

@@ -272,7 +272,7 @@ impl Input {
                 let from = (begin.at, begin.pages.as_slice());
                 let web = (client.clone(), paginate, *pages_max);
                 let opening = Opening::fetch((spec, *request), web, from, progress).await?;
-                let format = format_of(reading, async || opening.detect()).await?;
+                let format = format_of(reading, async { opening.detect() }).await?;
                 let pages = Pages::new(opening, held_to(format), begin.at).await?;
                 return Ok(Records::Pages(Box::new(pages)));
             }
@@ -290,8 +290,7 @@ impl Input {
         };
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
-        let format =
-            format_of(reading, async || stream.detect(reading.skip_lines.unwrap_or_default()).await).await?;
+        let format = format_of(reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;
         if matches!(format, Format::Json { .. }) {
             stream.end_shows();
         }
@@ -303,14 +302,14 @@ impl Input {
 /// The format: as the user said, else as detected, with the user's dialect.
 async fn format_of(
     reading: &job::Reading,
-    detect: impl AsyncFnOnce() -> Result<Detected, SourceError>,
+    detect: impl Future<Output = Result<Detected, SourceError>>,
 ) -> Result<Format, SourceError> {
     let mut format = match (reading.format, &reading.records) {
         (Some(FormatName::Jsonl), _) => Format::Jsonl,
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
         (Some(FormatName::Csv), _) => Format::Csv(crate::format::Dialect::delimited_by(b',')),
         (Some(FormatName::Tsv), _) => Format::Csv(crate::format::Dialect::delimited_by(b'\t')),
-        (None, None) => detect().await?.format,
+        (None, None) => detect.await?.format,
     };
     match &mut format {
         Format::Csv(dialect) => {

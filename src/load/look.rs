@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::future::{Either, select};
 
-use crate::event::{Event, Listener, Tally};
+use crate::event::{Event, Listener, Totals};
 use crate::http::{Client, Origins};
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
@@ -179,7 +179,7 @@ async fn begin(
     if act == Act::Plan {
         let mut sampled = sample(inputs, (job, act), web, None).await?;
         for note in sampled.take_notes() {
-            listener(&Event::Note { text: note }, &Tally::default());
+            listener(&Event::Note { text: note }, &Totals::default());
         }
         return Ok(Begun { sampled, ahead: None, resumes: false });
     }

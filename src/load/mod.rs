@@ -39,6 +39,7 @@ use race::prepare;
 
 pub(crate) use act::Act;
 pub use ahead::Ahead;
+pub use describe::LoadPlan;
 pub use error::LoadError;
 pub use input::{Begin, Input, Opened, SourceFacts, Web};
 pub use prepare::{Prepared, RunInHand};
@@ -75,7 +76,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// It ended before anything of it was begun: the same load begins then.
-    const fn before(ended: Ended) -> Self {
+    pub(crate) const fn before(ended: Ended) -> Self {
         Self { ended, report: None, pipe_rest: None, may_resume: true }
     }
 }
@@ -90,14 +91,18 @@ struct Watch<'a> {
 /// Attempts in one process after the server lost acknowledged commits, or the table was changed.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Makes the plan of a load and writes nothing: which columns, key, partitions and path, in words.
+/// Makes the plan of a load and writes nothing: which columns, key, partitions and path.
 ///
 /// # Errors
 ///
 /// Whatever would keep the load from beginning, and [`LoadError::Stopped`].
-pub async fn plan(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Result<String, LoadError> {
+pub async fn plan(
+    job: &Job,
+    listener: Listener<'_>,
+    stop: &CancellationToken,
+) -> Result<LoadPlan, LoadError> {
     tokio::select! {
-        prepared = Box::pin(prepare(job, Act::Plan, listener)) => Ok(prepared?.describe(job)),
+        prepared = Box::pin(prepare(job, Act::Plan, listener)) => Ok(prepared?.load_plan(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use crate::event::{Event, Listener, Tally};
+use crate::event::{Event, Listener, Totals};
 use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{
@@ -105,7 +105,7 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     fn tell(&self, event: &Event) {
-        (self.listener)(event, &Tally::default());
+        (self.listener)(event, &Totals::default());
     }
 
     fn wishes(&self) -> Wishes<'_> {

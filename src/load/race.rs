@@ -7,7 +7,7 @@ use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::LedgerError;
 use crate::pg::{Pool, Session};
-use crate::source::{Lists, resolve_with};
+use crate::source::{Lists, SourceSpec, resolve_with};
 
 use super::act::Act;
 use super::error::LoadError;
@@ -25,14 +25,7 @@ const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
 pub(super) async fn prepare(job: &Job, act: Act, listener: Listener<'_>) -> Result<Prepared, LoadError> {
-    let lists = Lists {
-        http: job.web.http.clone(),
-        urls: job.web.urls.clone(),
-        each: job.web.each.clone(),
-        each_fields: job.web.each_fields.clone(),
-        body: job.web.body.clone(),
-    };
-    let specs = resolve_with(&job.sources, lists).await?;
+    let specs = specs(job).await?;
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
@@ -45,6 +38,21 @@ pub(super) async fn prepare(job: &Job, act: Act, listener: Listener<'_>) -> Resu
             prepared => return prepared,
         }
     }
+}
+
+/// The sources of a job, in order.
+async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
+    if let Some(feed) = &job.feed {
+        return Ok(vec![SourceSpec::of_caller(feed.clone())]);
+    }
+    let lists = Lists {
+        http: job.web.http.clone(),
+        urls: job.web.urls.clone(),
+        each: job.web.each.clone(),
+        each_fields: job.web.each_fields.clone(),
+        body: job.web.body.clone(),
+    };
+    Ok(resolve_with(&job.sources, lists).await?)
 }
 
 /// Makes room for the ledger's connection: there are never more than the pool may have.

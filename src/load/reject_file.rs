@@ -42,7 +42,7 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
 pub(super) fn rights(prepared: &Prepared) -> Rights {
     let path = |location: &'_ Location| match location {
         Location::File(path) => Some(path.clone()),
-        Location::Pipe(_) | Location::Stdin | Location::Http(_) => None,
+        Location::Pipe(_) | Location::Stdin | Location::Http(_) | Location::Caller(_) => None,
     };
     let paths: Vec<_> = prepared.inputs.iter().map(|input| path(&input.description.spec.location)).collect();
     Rights::of(paths.iter().map(|path| path.as_deref().map(Path::new)))
@@ -54,7 +54,7 @@ pub(super) async fn from_ledger(
     prepared: &Prepared,
     session: &Session,
     run: &str,
-    names: &dyn Fn(u32) -> String,
+    names: &(dyn Fn(u32) -> String + Sync),
 ) -> Result<Written, NoRejectFile> {
     let mut file = RejectFile::begin(wanted(job, prepared), &rights(prepared))?;
     let mut next = Some((0, 0));

@@ -3,7 +3,7 @@
 //! Looked at only where an index tells the greatest id at once, and never at the expense of the load: a hint that cannot
 //! be had is no failure. Setting is asked for, so a failure of that is one, before the run is complete.
 
-use crate::event::{Event, Listener, Tally};
+use crate::event::{Event, Listener, Totals};
 use crate::job::Job;
 use crate::pg::Session;
 use crate::pg::sequences::{Sequence, catch_up, is_behind, sequences_of};
@@ -41,7 +41,7 @@ pub(super) async fn look_after(
         Err(view) if job.fix_sequences => return Err(failed(view)),
         Err(_) => return Ok(()),
     };
-    let note = |text: String| listener(&Event::Note { text }, &Tally::default());
+    let note = |text: String| listener(&Event::Note { text }, &Totals::default());
     for sequence in sequences {
         let Sequence { column, name, .. } = &sequence;
         if job.fix_sequences {

@@ -50,6 +50,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         // The identity of the load, or of the place that its ledger is in.
         dsn: _,
         sources: _,
+        feed: _,
         table: _,
         // As the plan has them.
         key: _,

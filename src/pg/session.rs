@@ -141,7 +141,7 @@ impl Session {
     pub async fn each_row(
         &self,
         sql: &str,
-        each: &mut dyn FnMut(Vec<Option<String>>),
+        each: &mut (dyn FnMut(Vec<Option<String>>) + Send),
     ) -> Result<(), ErrorView> {
         let client = self.client()?;
         let all = async {

@@ -13,6 +13,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tokio::io::copy_bidirectional;
@@ -39,19 +41,16 @@ const SLOT_PAUSE: Duration = Duration::from_millis(20);
 /// As [`connect_pool`](super::connect_pool).
 pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     let dsn = pool.dsn();
-    let log_in = async |server, tls, tls_use| {
-        as_soon_as_there_is_a_slot(pool, async || connect(dsn, server, tls, tls_use).await).await
-    };
     // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
     if let Some((server, found)) = place_of(pool)
-        && let Ok(connection) = log_in(server, pool.tls(), found.tls_use).await
+        && let Ok(connection) = log_in(pool, server, pool.tls(), found.tls_use).await
     {
         return Ok(connection);
     }
     // A connector of its own: a certificate that is pinned here must not be asked of the pool's next server.
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = as_soon_as_there_is_a_slot(pool, async || open(dsn, tls.as_ref()).await).await?;
+    let session = as_soon_as_there_is_a_slot(pool, || open(dsn, tls.as_ref()).boxed()).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
@@ -59,7 +58,7 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
         // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
         tls.pin();
     }
-    log_in(server, tls.as_ref(), session.tls_use).await
+    log_in(pool, server, tls.as_ref(), session.tls_use).await
 }
 
 /// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do, whatever the reason.
@@ -74,10 +73,19 @@ fn place_of(pool: &Pool) -> Option<(&Server, Found)> {
     Some((pool.dsn().servers.get(found.server)?, found))
 }
 
-/// What the pool keeps idle is given up for it, where the server has no other.
-async fn as_soon_as_there_is_a_slot<T>(
+async fn log_in(
     pool: &Pool,
-    mut login: impl AsyncFnMut() -> Result<T, PgError>,
+    server: &Server,
+    tls: Option<&Connector>,
+    tls_use: TlsUse,
+) -> Result<PgConnection, PgError> {
+    as_soon_as_there_is_a_slot(pool, || connect(pool.dsn(), server, tls, tls_use).boxed()).await
+}
+
+/// What the pool keeps idle is given up for it, where the server has no other.
+async fn as_soon_as_there_is_a_slot<'s, T>(
+    pool: &Pool,
+    mut login: impl FnMut() -> BoxFuture<'s, Result<T, PgError>>,
 ) -> Result<T, PgError> {
     let since = Instant::now();
     loop {

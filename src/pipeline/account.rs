@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
-use crate::event::{Event, Requests, Tally};
+use crate::event::{Event, Requests, Totals};
 use crate::http::Counters;
 use crate::load::{Input, LoadError, Told};
 use crate::record::Position;
@@ -35,7 +35,7 @@ pub struct Ran {
     /// How it ended.
     pub end: End,
     /// Counts, from the run's first start.
-    pub tally: Tally,
+    pub tally: Totals,
     /// Books of each source, of this process.
     pub source_books: Vec<(u32, SourceBooks)>,
     /// Where each block of a comparison begins, and its first sequence number.
@@ -58,6 +58,7 @@ pub struct Ran {
 pub(super) enum Heard {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
+    Ended { source: u32, records: u64, elapsed: Duration },
     Opened { exact: bool, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
@@ -72,7 +73,7 @@ pub(super) async fn account(
     let prepared = shared.prepared;
     let mut ran = Ran {
         end: End::Finished,
-        tally: Tally { bytes_total: prepared.inputs.iter().map(Input::size).sum(), ..Tally::default() },
+        tally: Totals { bytes_total: prepared.inputs.iter().map(Input::size).sum(), ..Totals::default() },
         source_books: Vec::new(),
         block_starts: Vec::new(),
         verdict: Verdict::default(),
@@ -137,7 +138,7 @@ fn requests(counters: &Counters) -> Requests {
 impl Shared<'_> {
     fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
         match event {
-            WriterEvent::Committed { committed, .. } => {
+            WriterEvent::Committed { partition, committed, .. } => {
                 let tally = &mut ran.tally;
                 tally.books.add(&committed.books);
                 for (source, books) in &committed.sources {
@@ -161,17 +162,18 @@ impl Shared<'_> {
                 if self.job.max_rejects.is_exceeded(tally.books.rejected, tally.books.read) {
                     self.stop.cancel();
                 }
-                Event::Committed
+                let elapsed = Duration::try_from_secs_f64(copying + merging + committing).unwrap_or_default();
+                Event::Committed { partition, rows: committed.books, elapsed }
             }
-            WriterEvent::Waiting { error, .. } => {
+            WriterEvent::Waiting { partition, error } => {
                 ran.tally.retries += 1;
-                Event::Waiting { reason: error.message }
+                Event::Waiting { partition: Some(partition), reason: error.message }
             }
             WriterEvent::Verified { verdict } => {
                 ran.verdict.add(*verdict);
                 Event::Read
             }
-            WriterEvent::Resumed { .. } => Event::GoesOn,
+            WriterEvent::Resumed { partition } => Event::GoesOn { partition: Some(partition) },
         }
     }
 
@@ -191,6 +193,9 @@ impl Shared<'_> {
         let name = |source: u32| self.prepared.source_name(source);
         match message {
             Heard::Started { source } => Event::SourceStarted { name: name(source) },
+            Heard::Ended { source, records, elapsed } => {
+                Event::SourceRead { name: name(source), records, elapsed }
+            }
             Heard::Opened { exact, note } => {
                 ran.exact &= exact;
                 note.map_or(Event::Read, |text| Event::Note { text })

@@ -48,6 +48,7 @@ pub(super) async fn read(
     for (ordinal, input) in shared.prepared.inputs.iter().enumerate() {
         let source = input.begin.source;
         let Some(begin) = input.begin_from(from, checkpoints) else { continue };
+        let (since, first) = (Instant::now(), course.seq);
         let _ = heard.send(Heard::Started { source }).await;
         let opened = tokio::select! {
             opened = begun.open(shared, ordinal, &begin) => opened,
@@ -84,6 +85,9 @@ pub(super) async fn read(
         };
         if let Err((error, place)) = outcome {
             give_up(shared, input, (error, place), &heard).await?;
+        } else if !shared.stop.is_cancelled() {
+            let (records, elapsed) = (course.seq - first, since.elapsed());
+            let _ = heard.send(Heard::Ended { source, records, elapsed }).await;
         }
         if shared.stop.is_cancelled() {
             break;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoints::{self, Lists, MAX_SOURCES};
 use super::error::SourceError;
+use crate::feed::Feed;
 use crate::format::detect;
 use crate::http::{Request, urls};
 
@@ -45,6 +46,8 @@ pub enum Location {
     Stdin,
     /// A URL; what is stored of its request has no secrets.
     Http(Box<Request>),
+    /// Records that the caller of the library hands over: read once.
+    Caller(Feed),
 }
 
 impl PartialEq for Location {
@@ -52,6 +55,7 @@ impl PartialEq for Location {
         match (self, other) {
             (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
             (Self::Stdin, Self::Stdin) => true,
+            (Self::Caller(a), Self::Caller(b)) => a == b,
             (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
             _ => false,
         }
@@ -77,6 +81,17 @@ impl SourceSpec {
         Self { name, location, fields: Vec::new() }
     }
 
+    /// Whether its records are handed over by the caller: text in UTF-8 from the first byte on.
+    pub(super) const fn is_caller(&self) -> bool {
+        matches!(self.location, Location::Caller(_))
+    }
+
+    /// What the caller hands over.
+    #[must_use]
+    pub fn of_caller(feed: Feed) -> Self {
+        Self::new("records".to_owned(), Location::Caller(feed))
+    }
+
     /// The name of the file: of a URL, the last part of its path.
     #[must_use]
     pub fn file_name(&self) -> &str {
@@ -100,7 +115,7 @@ impl SourceSpec {
                 let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
                 parts.into_iter().rev().find(|part| starts_name(part)).and_then(of)
             }
-            Location::Pipe(_) | Location::Stdin => None,
+            Location::Pipe(_) | Location::Stdin | Location::Caller(_) => None,
         }
     }
 }
@@ -151,7 +166,8 @@ fn resolve_now(words: &[std::ffi::OsString], lists: &Lists) -> Result<Vec<Source
     for source in &sources {
         let place = match &source.location {
             Location::File(path) | Location::Pipe(path) => path.to_string_lossy(),
-            Location::Stdin => "-".into(),
+            // Named by no word.
+            Location::Stdin | Location::Caller(_) => "-".into(),
             Location::Http(request) => request.url.as_str().into(),
         };
         if !seen.insert(place) {

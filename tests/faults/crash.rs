@@ -7,7 +7,7 @@ use crate::support::{
     Dbload, Outcome, Proxy, audit,
     proxy::{Act, End, Fault, committed},
 };
-use dbload::fault::POINTS;
+use dbload::internals::fault::POINTS;
 use std::collections::HashMap;
 
 /// How often a load of this kind passes each point, when nothing goes wrong but what the moment needs.

@@ -1,7 +1,7 @@
 //! The teeth of this suite: with each defect switched on, the tests that should notice it do.
 //!
 //! Each case runs green without its defect and red with it, by the very checks that the other tests use. The defects of the
-//! program are `dbload::fault`'s; those of the fence are the ledger's function in SQL, made worse in a test's database.
+//! program are `dbload::internals::fault`'s; those of the fence are the ledger's function in SQL, made worse in a test's database.
 
 use super::{Kind, Load, connection, process, until};
 use crate::support::{

@@ -5,7 +5,7 @@ use crate::support::{
     Database, Proxy, Scene, inject,
     proxy::{Act, Fault, commit},
 };
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use std::time::{Duration, Instant};
 
 /// Loads with a trigger that strikes in these of its calls.

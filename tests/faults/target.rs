@@ -4,7 +4,7 @@
 
 use super::{Kind, Load, until};
 use crate::support::{Database, Folder, Outcome, Scene};
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use rustix::process::Signal;
 use std::fmt::Write;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::http::{Cut, HttpError, Resume, Version};
+use dbload::internals::http::{Cut, HttpError, Resume, Version};
 use tokio::io::AsyncReadExt as _;
 
 use super::{client, fetch, impatient, request, told};

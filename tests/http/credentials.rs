@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dbload::http::{Auth, Client, Header, HttpError, Origins, PageSeen, Pager, Parameter, Settings, Value};
+use dbload::internals::http::{
+    Auth, Client, Header, HttpError, Origins, PageSeen, Pager, Parameter, Settings, Value,
+};
 use url::Url;
 
 use super::{client, fetch, impatient, request, told};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use dbload::http::{Client, HttpError, Origins, Settings};
+use dbload::internals::http::{Client, HttpError, Origins, Settings};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 

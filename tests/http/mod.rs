@@ -8,7 +8,7 @@ mod pages;
 
 use std::time::Duration;
 
-use dbload::http::{Client, HttpError, Origins, Request, Settings};
+use dbload::internals::http::{Client, HttpError, Origins, Request, Settings};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 

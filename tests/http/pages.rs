@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dbload::http::{Client, Ending, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer};
+use dbload::internals::http::{
+    Client, Ending, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer,
+};
 use url::Url;
 
 use super::{client, fetch, impatient, request, told};
@@ -288,7 +290,7 @@ async fn a_landing_file_holds_a_line_a_response_and_is_there_only_when_it_is_com
     assert_eq!((lines.len(), texts, coded), (4, 2, 2));
     assert!(lines.iter().any(|line| line["page"] == 7 && line["content_encoding"] == "gzip"));
     // Never over an earlier one.
-    let error = Client::new(&settings, dbload::http::Origins::default()).err().unwrap();
+    let error = Client::new(&settings, dbload::internals::http::Origins::default()).err().unwrap();
     assert!(matches!(error, HttpError::Landing { .. }), "{error}");
 }
 

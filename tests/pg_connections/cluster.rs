@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dbload::local::binaries::Binaries;
-use dbload::pg::Dsn;
+use dbload::internals::local::binaries::Binaries;
+use dbload::internals::pg::Dsn;
 
 use crate::support::Database;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::pg::{BeginOrCopy, CopyOrStatement, Dsn, Pool, Sent, Session, connect_pool};
+use dbload::internals::pg::{BeginOrCopy, CopyOrStatement, Dsn, Pool, Sent, Session, connect_pool};
 
 use super::runtime;
 

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dbload::pg::{
+use dbload::internals::pg::{
     Action, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Stage, TableName, TlsFailure, Unreachable,
     connect_pool, connect_sqlx, quote_literal,
 };
@@ -331,7 +331,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
         let (result, ()) = tokio::join!(one.batch_execute("SELECT pg_sleep(20)"), killed);
         let view = ErrorView::from(&result.unwrap_err());
         assert!(view.lost, "{view:?}");
-        assert_eq!(dbload::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect);
+        assert_eq!(dbload::internals::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect);
         Pool::discard(one);
         let one = pool.get().await.unwrap();
         let new: i32 = one.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
@@ -371,7 +371,11 @@ fn a_server_that_restarts_is_a_lost_connection_and_then_there_again() {
         let client = pool.get().await.unwrap();
         cluster.stop();
         let view = ErrorView::from(&client.batch_execute("SELECT 1").await.unwrap_err());
-        assert_eq!(dbload::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect, "{view:?}");
+        assert_eq!(
+            dbload::internals::pg::classify(Stage::BeforeCommit, &view),
+            Action::Reconnect,
+            "{view:?}"
+        );
         Pool::discard(client);
         let error = pool.get().await.err().unwrap();
         assert_eq!(error.action(Stage::Connect), Action::Reconnect, "{error}");
@@ -415,7 +419,10 @@ fn neither_notices_nor_passwords_reach_the_log() {
             .unwrap();
         let refused = client.batch_execute("SELECT 'c4n4ry'::int").await.unwrap_err();
         let view = ErrorView::from(&refused);
-        assert_eq!(dbload::pg::classify(Stage::Merge { cheap_key: None }, &view), Action::CarefulPath);
+        assert_eq!(
+            dbload::internals::pg::classify(Stage::Merge { cheap_key: None }, &view),
+            Action::CarefulPath
+        );
         let mut sqlx = connect_sqlx(&pool).await.unwrap();
         sqlx::query("SELECT 'c4n4ry', pg_sleep(1.5)").execute(&mut sqlx).await.unwrap();
         let error = sqlx::query("SELECT 1/0").execute(&mut sqlx).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! The real PgBouncer, in transaction mode, in front of the shared server.
 
 use super::Folder;
-use dbload::local::SharedServer;
+use dbload::internals::local::SharedServer;
 use rustix::process::{Pid, Signal};
 use std::{
     path::Path,

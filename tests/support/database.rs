@@ -1,6 +1,6 @@
 //! The database as somebody else sees it: plain SQL, values as text, content digests. Blocking, one connection.
 
-use dbload::local::{FreshDatabase, SharedServer};
+use dbload::internals::local::{FreshDatabase, SharedServer};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 

@@ -1,7 +1,7 @@
 //! Two servers: a primary, and a standby that streams from it and may be promoted.
 
 use super::Database;
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use std::time::{Duration, Instant};
 
 /// A commit is not acknowledged before the standby has it.

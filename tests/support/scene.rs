@@ -1,7 +1,7 @@
 //! What nearly every test wants: a database of its own, a folder of its own, and dbload between them.
 
 use super::{Database, Dbload, Folder, Outcome, bouncer};
-use dbload::local::SharedServer;
+use dbload::internals::local::SharedServer;
 use std::path::{Path, PathBuf};
 
 pub struct Scene {

@@ -1,7 +1,7 @@
 //! Where it happens: a server that may be killed, and a way to it for people with questions.
 
 use crate::support::Database;
-use dbload::local::{Options, TempServer};
+use dbload::internals::local::{Options, TempServer};
 use std::time::{Duration, Instant};
 
 /// A server recovers from a kill within this time, on a loaded machine too.

@@ -20,6 +20,7 @@ const COMPRESSED_BYTES: usize = 128 * 1024;
 /// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
 /// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
 pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
+    let raw = Alone(Mutex::new(raw));
     if compression == Compression::None {
         return Box::new(raw);
     }
@@ -88,6 +89,21 @@ impl Stored {
 
     pub(in crate::source) fn so_far(&self) -> Option<u64> {
         self.digest().as_ref().map(Xxh3::digest)
+    }
+}
+
+/// A reader that only its owner reads: others may hold it, though a body from the network cannot be shared. No lock is
+/// taken.
+struct Alone<R>(Mutex<R>);
+
+impl<R: AsyncRead + Unpin> AsyncRead for Alone<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let inner = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(inner).poll_read(context, buf)
     }
 }
 

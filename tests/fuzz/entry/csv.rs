@@ -1,9 +1,9 @@
 //! CSV in every dialect: the records of the `csv` crate, the fields of the documented rules, NULL only where nothing was quoted.
 
-use dbload::format::{
+use dbload::internals::format::{
     DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, HeaderLimits, decode_block, read_header,
 };
-use dbload::record::{Block, Position, SpanKind};
+use dbload::internals::record::{Block, Position, SpanKind};
 
 use super::{Dials, oracle, split};
 

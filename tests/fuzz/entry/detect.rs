@@ -1,7 +1,7 @@
 //! What a file is, by its name and its first bytes: an answer or a reason, never a panic, and the same twice.
 
-use dbload::format::detect::{by_name, detect, is_reject_file};
-use dbload::format::{Compression, Format};
+use dbload::internals::format::detect::{by_name, detect, is_reject_file};
+use dbload::internals::format::{Compression, Format};
 
 use super::Dials;
 

@@ -1,7 +1,7 @@
 //! Connection strings: read or refused, and a secret in one is never shown again, however the string is torn.
 
-use dbload::pg::dsn::{Host, Lookup, from_env};
-use dbload::pg::{Dsn, DsnError, Target};
+use dbload::internals::pg::dsn::{Host, Lookup, from_env};
+use dbload::internals::pg::{Dsn, DsnError, Target};
 
 use super::Dials;
 

@@ -1,6 +1,6 @@
 //! Names and literals in SQL text: what is quoted reads back as itself by SQL's own rules, whatever it holds.
 
-use dbload::schema::{IDENT_LIMIT_BYTES, Ident, TableName, literal, quote_literal};
+use dbload::internals::schema::{IDENT_LIMIT_BYTES, Ident, TableName, literal, quote_literal};
 
 use super::Dials;
 

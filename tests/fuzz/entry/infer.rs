@@ -1,7 +1,7 @@
 //! Types of a new table: the same whatever order the values come in, and never narrower than a value.
 
-use dbload::format::Fields;
-use dbload::map::Inference;
+use dbload::internals::format::Fields;
+use dbload::internals::map::Inference;
 
 use super::Dials;
 

@@ -1,7 +1,7 @@
 //! JSON documents: the records of arrays, of arrays at a path, of objects behind one another.
 
-use dbload::format::Format;
-use dbload::record::Position;
+use dbload::internals::format::Format;
+use dbload::internals::record::Position;
 
 use super::{Dials, oracle, split};
 

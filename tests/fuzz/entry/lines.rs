@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use dbload::format::{DecodeErrorKind, DecodeLimits, Fields, Format, decode_block};
-use dbload::record::Position;
+use dbload::internals::format::{DecodeErrorKind, DecodeLimits, Fields, Format, decode_block};
+use dbload::internals::record::Position;
 
 use super::{Dials, oracle, split};
 

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dbload::format::{Format, Layout};
-use dbload::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
-use dbload::map::{PRESENCE_WORD_BITS, Target};
-use dbload::schema::{
+use dbload::internals::format::{Format, Layout};
+use dbload::internals::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
+use dbload::internals::map::{PRESENCE_WORD_BITS, Target};
+use dbload::internals::schema::{
     Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
 };
 

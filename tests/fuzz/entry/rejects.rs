@@ -1,8 +1,10 @@
 //! Reject files: the original of a record, read back from the reject that shows it, is the record.
 
-use dbload::format::{DecodeLimits, Dialect, Fields, Format, Layout, MendedValue, Values, decode_block};
-use dbload::map::{Kept, original};
-use dbload::record::Block;
+use dbload::internals::format::{
+    DecodeLimits, Dialect, Fields, Format, Layout, MendedValue, Values, decode_block,
+};
+use dbload::internals::map::{Kept, original};
+use dbload::internals::record::Block;
 
 use super::{Dials, csv, split};
 

@@ -1,7 +1,7 @@
 //! The report as JSON: one line that reads back as what was put in, whatever the names hold.
 
-use dbload::account::Books;
-use dbload::report::{
+use dbload::internals::account::Books;
+use dbload::internals::report::{
     Guarantee, PoolReport, REPORT_VERSION, Reason, Rejects, Report, Seconds, SourceReport, SourceState,
 };
 use serde::Deserialize;

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dbload::format::{Format, Layout};
-use dbload::map::{EncodedBlock, Extra, Mapping, encode_block};
-use dbload::schema::{Ident, TableName, quote_literal};
+use dbload::internals::format::{Format, Layout};
+use dbload::internals::map::{EncodedBlock, Extra, Mapping, encode_block};
+use dbload::internals::schema::{Ident, TableName, quote_literal};
 use futures::SinkExt as _;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
@@ -237,7 +237,7 @@ fn came_back(mapping: &Mapping, encoded: &EncodedBlock, row: &SimpleQueryRow) {
     let Ok(members) = oracle::object(line) else { return };
     for (name, raw) in members {
         let name = name.unwrap_or_default();
-        let dbload::map::Target::Slot(slot) = mapping.target(&name).0 else { continue };
+        let dbload::internals::map::Target::Slot(slot) = mapping.target(&name).0 else { continue };
         let (column, found) = (&mapping.table.columns[slot], row.get(1 + slot));
         let Some(found) = found else {
             assert_eq!(raw, "null", "{name:?} came back as NULL");

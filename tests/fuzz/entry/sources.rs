@@ -5,9 +5,9 @@ use std::cell::OnceCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use dbload::format::{Compression, Dialect, Format, HeaderLimits, Limits};
-use dbload::record::Position;
-use dbload::source::{Blocks, Location, Reading, SourceError, SourceSpec, Stream};
+use dbload::internals::format::{Compression, Dialect, Format, HeaderLimits, Limits};
+use dbload::internals::record::Position;
+use dbload::internals::source::{Blocks, Location, Reading, SourceError, SourceSpec, Stream};
 use tokio::runtime::Runtime;
 
 use super::{Dials, split};

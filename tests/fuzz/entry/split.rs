@@ -1,8 +1,8 @@
 //! Driving a splitter: in pieces, from resume points, and what must be the same whichever way.
 
 use bytes::Bytes;
-use dbload::format::{Format, Limits, SplitError, Splitter};
-use dbload::record::{Block, Position, Span, SpanKind};
+use dbload::internals::format::{Format, Limits, SplitError, Splitter};
+use dbload::internals::record::{Block, Position, Span, SpanKind};
 
 use super::Pieces;
 

@@ -1,0 +1,250 @@
+//! What loads from sources and loads of records handed over have in common: the options, collected until the load begins.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::event::{Event, Totals};
+use crate::http::Header;
+use crate::job::{Job, Pooler, Reading, RejectBudget, Resources, Runs, Web};
+use crate::map::Extra;
+use crate::pg;
+use crate::schema::{Mode, TableName};
+
+/// Who hears of what happens.
+pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
+
+/// Everything that can be said about a load but where from and where to.
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) table: Option<TableName>,
+    pub(super) key: Option<Vec<String>>,
+    pub(super) mode: Option<Mode>,
+    pub(super) reading: Reading,
+    pub(super) web: Web,
+    pub(super) extra: Option<Extra>,
+    pub(super) newer_by: Option<String>,
+    pub(super) fix_sequences: bool,
+    pub(super) time_zone: Option<String>,
+    pub(super) date_style: Option<&'static str>,
+    pub(super) resources: Resources,
+    pub(super) max_rejects: Option<RejectBudget>,
+    pub(super) reject_file: Option<PathBuf>,
+    pub(super) runs: Runs,
+    pub(super) pooler: Option<Pooler>,
+    pub(super) stop: tokio_util::sync::CancellationToken,
+    pub(super) on_event: Option<OnEvent>,
+    /// The first option that cannot be used: said when the load begins, so that options can be chained.
+    wrong: Option<String>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers and parameters of requests may be secrets.
+        f.debug_struct("Options").field("table", &self.table).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// Remembers what is wrong with an option.
+    pub(super) fn take<T>(&mut self, option: &str, value: Result<T, impl fmt::Display>) -> Option<T> {
+        match value {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong.get_or_insert(format!("{option}: {error}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        // A value is text here: nothing is read from the environment.
+        let header = Header::parse(&format!("{name}: {value}"), |_| None);
+        let header = self.take("header", header);
+        self.web.http.headers.extend(header);
+    }
+
+    /// The job, with these sources, and who listens.
+    pub(super) fn into_job(self, dsn: pg::Dsn, sources: Vec<String>) -> Result<(Job, Watching), Error> {
+        if let Some(wrong) = self.wrong {
+            return Err(Error::usage(wrong));
+        }
+        let pooler =
+            self.pooler.unwrap_or(if dsn.behind_pooler { Pooler::Transaction } else { Pooler::Detect });
+        let mut job = Job::new(dsn, sources);
+        job.table = self.table;
+        job.key = self.key;
+        job.mode = self.mode;
+        job.reading = self.reading;
+        job.web = self.web;
+        job.extra = self.extra.unwrap_or(job.extra);
+        job.newer_by = self.newer_by;
+        job.fix_sequences = self.fix_sequences;
+        job.time_zone = self.time_zone.unwrap_or(job.time_zone);
+        if let Some(order) = self.date_style {
+            job.date_style = format!("ISO, {order}");
+        }
+        job.resources = self.resources;
+        job.max_rejects = self.max_rejects.unwrap_or(job.max_rejects);
+        job.rejects_file = self.reject_file;
+        job.runs = self.runs;
+        job.pooler = pooler;
+        Ok((job, Watching { stop: self.stop, on_event: self.on_event }))
+    }
+}
+
+/// Who watches a load.
+pub(super) struct Watching {
+    pub(super) stop: tokio_util::sync::CancellationToken,
+    pub(super) on_event: Option<OnEvent>,
+}
+
+impl Watching {
+    pub(super) fn hear(&self, event: &Event, totals: &Totals) {
+        if let Some(on_event) = &self.on_event {
+            on_event(event, totals);
+        }
+    }
+}
+
+/// The options that both builders have.
+macro_rules! common_options {
+    () => {
+        /// The columns of the key; by default the table's primary key.
+        pub fn key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+            self.options.key = Some(columns.into_iter().map(Into::into).collect());
+            self
+        }
+
+        /// What happens to a record whose key is stored already; by default an upsert with a key, else an append.
+        pub fn mode(mut self, mode: Mode) -> Self {
+            self.options.mode = Some(mode);
+            self
+        }
+
+        /// What happens to fields without a column; by default they are refused.
+        pub fn extra(mut self, extra: Extra) -> Self {
+            self.options.extra = Some(extra);
+            self
+        }
+
+        /// Only a record with a greater value in this column replaces a stored row.
+        pub fn newer_by(mut self, column: impl Into<String>) -> Self {
+            self.options.newer_by = Some(column.into());
+            self
+        }
+
+        /// What happens to NUL and lone surrogates, which no text of PostgreSQL can hold; by default the record is rejected.
+        pub fn on_nul(mut self, rule: OnNul) -> Self {
+            self.options.reading.decode.on_nul = rule;
+            self
+        }
+
+        /// Sets the sequences of identity and serial columns that the load wrote, where they are behind.
+        pub fn fix_sequences(mut self) -> Self {
+            self.options.fix_sequences = true;
+            self
+        }
+
+        /// Time zone of timestamps that say none; by default UTC.
+        pub fn time_zone(mut self, zone: impl Into<String>) -> Self {
+            self.options.time_zone = Some(zone.into());
+            self
+        }
+
+        /// How dates such as 01/02/2024 are read; by default they are refused.
+        pub fn date_order(mut self, order: DateOrder) -> Self {
+            self.options.date_style = Some(order.name());
+            self
+        }
+
+        /// Connections at most; by default 4.
+        pub fn connections(mut self, connections: usize) -> Self {
+            let checked = if (1..=1000).contains(&connections) {
+                Ok(connections)
+            } else {
+                Err("must be from 1 to 1000")
+            };
+            if let Some(connections) = self.options.take("connections", checked) {
+                self.options.resources.pool_size = connections;
+            }
+            self
+        }
+
+        /// Rows of a batch at most; by default 20,000.
+        pub fn batch_rows(mut self, rows: u64) -> Self {
+            self.options.resources.batch_rows = rows.max(1);
+            self
+        }
+
+        /// Memory to get by with, in bytes; by default 64 MiB.
+        pub fn max_memory(mut self, bytes: u64) -> Self {
+            self.options.resources.max_memory_bytes = bytes;
+            self
+        }
+
+        /// The longest record, in bytes, that is loaded; a longer one is rejected. By default 8 MiB.
+        pub fn max_record(mut self, bytes: usize) -> Self {
+            self.options.reading.record_bytes = Some(bytes);
+            self
+        }
+
+        /// How long a server that is away or busy is waited for; by default 5 minutes.
+        pub fn retry_for(mut self, limit: Duration) -> Self {
+            self.options.resources.retry_for = limit;
+            self
+        }
+
+        /// The longest statement; by default 50 seconds. A batch that takes longer is halved.
+        pub fn statement_timeout(mut self, limit: Duration) -> Self {
+            self.options.resources.statement_timeout = limit;
+            self
+        }
+
+        /// The longest wait for a lock; by default 10 seconds. The batch is then tried again.
+        pub fn lock_timeout(mut self, limit: Duration) -> Self {
+            self.options.resources.lock_timeout = limit;
+            self
+        }
+
+        /// What is between here and the server; by default that is found out.
+        pub fn pooler(mut self, pooler: Pooler) -> Self {
+            self.options.pooler = Some(pooler);
+            self
+        }
+
+        /// When too many records are rejected; by default never.
+        pub fn max_rejects(mut self, budget: RejectBudget) -> Self {
+            self.options.max_rejects = Some(budget);
+            self
+        }
+
+        /// Where rejected records are written to, if there are any; by default `TABLE.RUN.rejects.jsonl` in the current
+        /// folder. The ledger keeps them too.
+        pub fn reject_file(mut self, path: impl Into<PathBuf>) -> Self {
+            self.options.reject_file = Some(path.into());
+            self
+        }
+
+        /// Keeps no ledger: no schema `_dbload` in the database, and no resume.
+        pub fn without_ledger(mut self) -> Self {
+            self.options.runs.no_ledger = true;
+            self
+        }
+
+        /// Is called with what happens, and with the totals so far. From the load's own task: it must not block.
+        pub fn on_event(mut self, listener: impl Fn(&Event, &Totals) + Send + Sync + 'static) -> Self {
+            self.options.on_event = Some(Box::new(listener));
+            self
+        }
+
+        /// Stops the load when it is cancelled: what is in flight is finished, and the load ends with
+        /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
+        pub fn stop(mut self, token: CancellationToken) -> Self {
+            self.options.stop = token;
+            self
+        }
+    };
+}
+
+pub(super) use common_options;
