@@ -108,7 +108,9 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
     match error {
         LedgerError::Server { view, .. } => kind_of_sqlstate(view.sqlstate.as_deref()),
         LedgerError::Connect(error) => kind_of_connect(error),
-        LedgerError::NoRights { .. } | LedgerError::TooNew { .. } => ErrorKind::Refused,
+        LedgerError::NoRights { .. } | LedgerError::TooNew { .. } | LedgerError::Untrusted { .. } => {
+            ErrorKind::Refused
+        }
         LedgerError::Running { .. }
         | LedgerError::Raced
         | LedgerError::Fenced

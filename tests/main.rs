@@ -29,6 +29,7 @@ mod faults;
 mod formats;
 mod full_disk;
 mod fuzz;
+mod guards;
 mod hostile;
 mod http;
 mod kit;

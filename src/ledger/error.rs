@@ -24,6 +24,17 @@ pub enum LedgerError {
         /// `create` or `use`.
         what: &'static str,
     },
+    /// The ledger, or something in it, belongs to somebody who could act with the rights of whoever loads.
+    #[error(
+        "dbload's ledger is not to be trusted: {what} belongs to the role {owner}, which is neither a superuser, nor the owner \
+             of the database, nor the role that loads"
+    )]
+    Untrusted {
+        /// What.
+        what: String,
+        /// Whose.
+        owner: String,
+    },
     /// The ledger was made by a newer dbload.
     #[error("the ledger has version {found}, this dbload knows {known}")]
     TooNew {
@@ -169,6 +180,10 @@ impl LedgerError {
                     "an administrator runs once: dbload ledger sql --role={role} | psql (or use --no-ledger, without resume)"
                 )
             }
+            Self::Untrusted { .. } => "an administrator looks at what stands in schema _dbload; if it is all in order: REASSIGN OWNED, or \
+                 ALTER SCHEMA _dbload OWNER TO the owner of the database, and likewise its tables and functions; else DROP SCHEMA \
+                 _dbload CASCADE (or use --no-ledger, without resume)"
+                .to_owned(),
             Self::TooNew { .. } => "use the newer dbload".to_owned(),
             Self::Running { .. } => "wait for it with --wait 10m, or stop it and use --take-over".to_owned(),
             Self::Raced => "start it again".to_owned(),

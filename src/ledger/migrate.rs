@@ -10,6 +10,7 @@ use sqlx::{Acquire as _, Row as _};
 use crate::pg::ErrorView;
 
 use super::error::LedgerError;
+use super::trust::{LACKS_RIGHTS, UNTRUSTED};
 
 /// Advisory lock of the migration (`dbload` as a number): concurrent first starts wait for each other.
 const MIGRATION_LOCK: i64 = 0x6462_6c6f_6164;
@@ -26,29 +27,52 @@ fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Whether the ledger is as new as this program.
+/// Whether the ledger is as new as this program, and nobody's who is not trusted.
 pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    Ok(version(connection).await? == newest(&migrator()))
+    let trusted = sqlx::raw_sql(UNTRUSTED).fetch_optional(&mut *connection).await?.is_none();
+    Ok(trusted && version(connection).await? == newest(&migrator()) && !lacks_rights(connection).await?)
+}
+
+async fn lacks_rights(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql(LACKS_RIGHTS).fetch_one(connection).await?.try_get(0)
+}
+
+/// Refuses a ledger in which somebody who is not trusted has a hand.
+async fn refuse_untrusted(connection: &mut PgConnection) -> Result<(), LedgerError> {
+    let failed = LedgerError::server("look whose the ledger is");
+    let Some(row) = sqlx::raw_sql(UNTRUSTED).fetch_optional(connection).await.map_err(&failed)? else {
+        return Ok(());
+    };
+    Err(LedgerError::Untrusted {
+        what: row.try_get(0).map_err(&failed)?,
+        owner: row.try_get(1).map_err(&failed)?,
+    })
 }
 
 /// Brings the ledger up to date, if it is not.
 pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), LedgerError> {
     let migrator = migrator();
     let known = newest(&migrator);
+    refuse_untrusted(connection).await?;
     let found = version(connection).await.map_err(|e| refused(e, role, "use"))?;
     if found > known {
         return Err(LedgerError::TooNew { found, known });
     }
     if found == known {
-        return Ok(());
+        let lacks = lacks_rights(connection).await.map_err(|e| refused(e, role, "use"))?;
+        let missing = LedgerError::NoRights { role: role.to_owned(), what: "use" };
+        return if lacks { Err(missing) } else { Ok(()) };
     }
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
-    // A process that is stopped in here does not hold up the others for ever.
-    sqlx::raw_sql("SET LOCAL idle_in_transaction_session_timeout = '30s'")
-        .execute(&mut *transaction)
-        .await
-        .map_err(create)?;
+    // A process that is stopped in here does not hold up the others for ever; and the names in the migrations are those of
+    // `pg_catalog`, whatever others have put in schemas that this role looks into first.
+    sqlx::raw_sql(
+        "SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL search_path = pg_catalog, pg_temp",
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(create)?;
     sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)")
         .bind(MIGRATION_LOCK)
         .persistent(false)
@@ -60,6 +84,8 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
             .execute(&mut *transaction)
             .await
             .map_err(create)?;
+        // It may be there since we looked.
+        refuse_untrusted(&mut transaction).await?;
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),
@@ -76,8 +102,8 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
 async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // By the simple protocol: outside a transaction a pooler may give each message another session.
     let there: bool = sqlx::raw_sql(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = '_dbload' AND c.relname = 'migration')",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+         WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload' AND c.relname OPERATOR(pg_catalog.=) 'migration')",
     )
     .fetch_one(&mut *connection)
     .await?
@@ -85,7 +111,7 @@ async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     if !there {
         return Ok(0);
     }
-    sqlx::raw_sql("SELECT coalesce(max(version), 0) FROM _dbload.migration WHERE success")
+    sqlx::raw_sql("SELECT coalesce(pg_catalog.max(version), 0) FROM _dbload.migration WHERE success")
         .fetch_one(connection)
         .await?
         .try_get(0)
@@ -107,7 +133,7 @@ pub fn administrator_sql(role: &str) -> Result<String, crate::pg::IdentError> {
     let migrator = migrator();
     let mut sql = String::from(
         "-- The ledger of dbload. Run once, as a role that may create schemas in this database.\n\
-         BEGIN;\nCREATE SCHEMA IF NOT EXISTS _dbload;\n\
+         BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nCREATE SCHEMA IF NOT EXISTS _dbload;\n\
          CREATE TABLE IF NOT EXISTS _dbload.migration (\n    version bigint PRIMARY KEY,\n    description text NOT NULL,\n    \
          installed_on timestamptz NOT NULL DEFAULT now(),\n    success boolean NOT NULL,\n    checksum bytea NOT NULL,\n    \
          execution_time bigint NOT NULL\n);\n\n",

@@ -13,6 +13,7 @@ mod owner;
 mod read;
 mod rebase;
 mod run;
+mod trust;
 
 pub use appended::{Appended, AppendedState};
 pub use error::LedgerError;

@@ -163,7 +163,7 @@ impl Ledger {
             .execute(&mut *transaction)
             .await
             .map_err(&failed)?;
-            let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::jsonb)")
+            let epoch: i64 = sqlx::query("SELECT _dbload.take_over($1, $2::pg_catalog.jsonb)")
                 .bind(run)
                 .bind(owner)
                 .persistent(false)
@@ -264,10 +264,10 @@ pub(super) async fn answered<T>(
     })
 }
 
-/// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler, unless in a
-/// transaction.
+/// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler,
+/// unless in a transaction. No names but those of `pg_catalog` are found in it without their schema.
 pub(super) fn simple(sql: String) -> sqlx::RawSql {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET LOCAL search_path = pg_catalog, pg_temp; {sql}")))
 }
 
 pub(super) fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {

@@ -6,6 +6,7 @@ use crate::pg::{CHANGED, ErrorView, FENCED, Outcome, Session, UNBALANCED, is_mis
 use super::error::LedgerError;
 use super::owner::Owner;
 use super::run::{NewRun, Place, StoredSource, StoredTarget};
+use super::trust::UNTRUSTED;
 
 /// Rejects that one statement fetches for the reject file: no limit on statements is met by it. Of long originals, which may have
 /// megabytes each, no more than have so many bytes together, but the last.
@@ -14,8 +15,8 @@ const LONG_BYTES: u32 = 64 << 10;
 const LONG_BYTES_PAGE: u32 = 2 << 20;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
-pub(super) const COMPLETED_APPENDS: &str =
-    "SELECT count(*) FROM _dbload.run WHERE target_oid = $1 AND mode = 'append' AND state = 'complete'";
+pub(super) const COMPLETED_APPENDS: &str = "SELECT pg_catalog.count(*) FROM _dbload.run WHERE target_oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid \
+     AND mode OPERATOR(pg_catalog.=) 'append' AND state OPERATOR(pg_catalog.=) 'complete'";
 
 /// Sources that one statement records: a parse tree of a few MB.
 const SOURCES_A_STATEMENT: usize = 1_000;
@@ -91,7 +92,7 @@ pub fn record_run(run: &str, new: &NewRun, target: &StoredTarget, owner: &Owner)
     let json = |value: serde_json::Value| literal(&value.to_string());
     let mut sql = format!(
         "INSERT INTO _dbload.run (run, identity, target, target_oid, target_file, target_files, mode, key, partitions, settings, \
-         guarantee, owner) VALUES ({}, {}, {}, {}, {}, {}, {}, ARRAY[{}]::text[], {}, {}, {}, {});\n\
+         guarantee, owner) VALUES ({}, {}, {}, {}, {}, {}, {}, ARRAY[{}]::pg_catalog.text[], {}, {}, {}, {});\n\
          INSERT INTO _dbload.checkpoint (run, partition, epoch) SELECT {}, p, 1 FROM pg_catalog.generate_series(0, {}) p",
         literal(run),
         literal(&new.identity),
@@ -146,7 +147,7 @@ pub async fn record_target(
         literal(run),
         epoch,
     );
-    session.run(&sql).await.map(|_| ()).map_err(failed("record the target"))
+    session.ask(&sql).await.map(|_| ()).map_err(failed("record the target"))
 }
 
 /// Keeps how a start has failed, and where: whether the one before failed alike, with no checkpoint moved
@@ -169,7 +170,7 @@ pub async fn note_failure(
         literal(stage),
         literal(sqlstate),
     );
-    let outcomes = session.run(&sql).await.map_err(failed("keep the failure"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("keep the failure"))?;
     Ok(outcomes.first().and_then(Outcome::value) == Some("t"))
 }
 
@@ -222,7 +223,7 @@ pub async fn set_aside(
         place = literal(&at.to_json()),
         run = literal(run),
     );
-    let outcomes = session.run(&sql).await.map_err(failed("set a source aside"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("set a source aside"))?;
     match outcomes.first() {
         Some(outcome) if outcome.affected == 1 => Ok(()),
         _ => match standing(session, run, epoch).await? {
@@ -245,7 +246,7 @@ pub async fn append_rest(
         record_sources(&source_row(run, ordinal as usize, source)),
         literal(run)
     );
-    session.run(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))
+    session.ask(&sql).await.map(|_| ()).map_err(failed("append the rest of a source"))
 }
 
 /// Gives a sign of life.
@@ -254,7 +255,7 @@ pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), L
         "UPDATE _dbload.run SET heartbeat = clock_timestamp() WHERE run = {} AND epoch = {epoch} AND state = 'running'",
         literal(run)
     );
-    session.run(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
+    session.ask(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
 }
 
 /// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise.
@@ -288,8 +289,10 @@ pub async fn complete(
 /// Sources of the unfinished run of an identity, as stored; `None`: there is none, or no ledger that could be asked. A first
 /// look, before the ledger is opened: what it says is looked at again then.
 pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec<StoredSource>> {
-    let there = session.run("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL").await.ok()?;
-    if there.first()?.value() != Some("t") {
+    let there = format!("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL;\n{UNTRUSTED}");
+    let there = session.run(&there).await.ok()?;
+    // Whoever the ledger must not be of: that is said when it is opened.
+    if there.first()?.value() != Some("t") || !there.get(1)?.rows.is_empty() {
         return None;
     }
     let sql = format!(
@@ -297,7 +300,7 @@ pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec
          WHERE r.identity = {} AND r.state = 'running' ORDER BY s.source",
         literal(identity)
     );
-    let rows = rows_of(session.run(&sql).await.ok()?);
+    let rows = rows_of(session.ask(&sql).await.ok()?);
     let source = |row: Vec<Option<String>>| {
         let mut row = row.into_iter().map(Option::unwrap_or_default);
         let name = row.next()?;
@@ -328,7 +331,7 @@ pub async fn standing(session: &Session, run: &str, epoch: u64) -> Result<Standi
          WHERE run = {}",
         literal(run)
     );
-    let outcomes = session.run(&sql).await.map_err(failed("look whether the run is complete"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("look whether the run is complete"))?;
     let Some(row) = outcomes.first().and_then(|outcome| outcome.rows.first()) else {
         return Ok(Standing::Gone);
     };
@@ -349,7 +352,7 @@ pub async fn abandon(session: &Session, run: &str, epoch: u64) -> Result<(), Led
          AND state = 'running'",
         literal(run)
     );
-    session.run(&sql).await.map(|_| ()).map_err(failed("close the run"))
+    session.ask(&sql).await.map(|_| ()).map_err(failed("close the run"))
 }
 
 fn numbers(row: &[Option<String>]) -> Vec<u64> {
@@ -363,7 +366,7 @@ pub async fn summary(session: &Session, run: &str) -> Result<Summary, LedgerErro
          sum(batches), sum(careful), count(*) FROM _dbload.checkpoint WHERE run = {}",
         literal(run)
     );
-    let outcomes = session.run(&sql).await.map_err(failed("sum up the run"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("sum up the run"))?;
     let row = outcomes.first().and_then(|o| o.rows.first()).map(|row| numbers(row)).unwrap_or_default();
     let n = |i: usize| row.get(i).copied().unwrap_or(0);
     if n(9) == 0 {
@@ -390,7 +393,7 @@ pub async fn source_books(session: &Session, run: &str) -> Result<Vec<(u32, Sour
         "SELECT source, sum(read), sum(rejected) FROM _dbload.source_count WHERE run = {} GROUP BY source ORDER BY source",
         literal(run)
     );
-    let outcomes = session.run(&sql).await.map_err(failed("sum up the sources"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("sum up the sources"))?;
     let rows = outcomes.first().map(|o| o.rows.as_slice()).unwrap_or_default();
     Ok(rows
         .iter()
@@ -417,7 +420,7 @@ pub async fn sample_rejects(
           AND r.record = mod(k.first, 1e19)::bigint ORDER BY k.n DESC, k.sqlstate, k.column_name",
         run = literal(run)
     );
-    let outcomes = session.run(&sql).await.map_err(failed("group the rejects"))?;
+    let outcomes = session.ask(&sql).await.map_err(failed("group the rejects"))?;
     Ok(rows_of(outcomes).into_iter().filter_map(reason_of).collect())
 }
 
@@ -454,7 +457,7 @@ pub async fn each_reject_after(
     // In the order of the index: the planner knows nothing of a table that was just filled, and would sort all that is left of it
     // for each page.
     let sql = format!(
-        "BEGIN READ ONLY;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL enable_seqscan = off;\n\
+        "BEGIN READ ONLY;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL enable_seqscan = off;\n\
          SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \
          pg_catalog.translate(pg_catalog.encode(raw_bytes, 'base64'), E'\\n', ''), is_text \
          FROM (SELECT r.*, sum(long) OVER (ORDER BY source, record ROWS UNBOUNDED PRECEDING) - long AS before \

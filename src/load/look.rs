@@ -15,7 +15,7 @@ use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
 use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
-use crate::plan::{Refusal, refuse_staging};
+use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
 
@@ -116,11 +116,17 @@ async fn ask(job: &Job, act: Act, name: Result<TableName, LoadError>) -> Result<
         connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
     let name = name?;
-    let (facts, table, ledger) =
-        futures::join!(server_facts(&session), read_table(&session, &name), ledger_beside(job, act, &pool));
+    let (facts, table, ledger) = futures::join!(
+        server_facts(&session, &name),
+        read_table(&session, &name),
+        ledger_beside(job, act, &pool)
+    );
     let facts = facts.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
         return Err(refuse_staging(&facts.role, &facts.database).into());
+    }
+    if !facts.may_loop {
+        return Err(refuse_loops(&facts.role).into());
     }
     let table = table.map_err(|error| understood(error, &pool))?;
     Ok(Asked { pool, session, facts, name, table, ledger })

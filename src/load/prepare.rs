@@ -13,13 +13,14 @@ use crate::ledger::{
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
 use crate::pg::facts::ServerFacts;
+use crate::pg::probe::{greater_operator, holds};
 use crate::pg::{Ident, Pool, Session, TableName};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table};
+use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, no_order, refuse_reading, unknown_character};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
 use crate::source::SourceError;
-use crate::write::{LedgerRef, Watched, WritePlan};
+use crate::write::{Encoding, LedgerRef, Watched, WritePlan};
 
 use super::act::Act;
 use super::ahead::Ahead;
@@ -153,6 +154,37 @@ impl Start<'_> {
         Ok(ToCreate { name: new.name, ddl: new.ddl })
     }
 
+    /// The plan, with what only the server can say of it.
+    async fn planned(&self, session: &Session, table: Table) -> Result<Plan, LoadError> {
+        let mut plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        if !self.facts.may_select && plan.mode != Mode::Append {
+            return Err(refuse_reading(&self.facts.role, &plan.table).into());
+        }
+        if let Some(column) = &plan.newer_by {
+            let greater = greater_operator(session, plan.table.oid, column).await?;
+            plan.greater = Some(greater.ok_or_else(|| no_order(column))?);
+        }
+        if !self.facts.holds_all_characters && self.act.keeps_ledger(self.job) {
+            self.refuse_unknown_characters(session, &plan).await?;
+        }
+        Ok(plan)
+    }
+
+    /// What the ledger keeps of a run must be of characters that the database has.
+    async fn refuse_unknown_characters(&self, session: &Session, plan: &Plan) -> Result<(), LoadError> {
+        let settings = settings(self.job, plan, plan.partitioner.count);
+        let settings = serde_json::to_string(&settings).unwrap_or_default();
+        let id = self.job.runs.load_id.as_deref().map(|id| ("--load-id", id));
+        let names = self.inputs.iter().map(|input| ("the source", input.name.as_str()));
+        let texts = names.chain(id).chain([("the settings", settings.as_str())]);
+        for (what, text) in texts.filter(|(_, text)| !text.is_ascii()) {
+            if !holds(session, text).await? {
+                return Err(unknown_character(what, text).into());
+            }
+        }
+        Ok(())
+    }
+
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
     pub(super) async fn existing(
         mut self,
@@ -160,7 +192,7 @@ impl Start<'_> {
         session: Session,
         table: Table,
     ) -> Result<Prepared, LoadError> {
-        let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        let plan = Box::pin(self.planned(&session, table)).await?;
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
             return self.without_ledger(pool, plan, None);
@@ -225,7 +257,7 @@ impl Start<'_> {
                 .map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
-            let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+            let plan = Box::pin(self.planned(&session, table)).await?;
             refuse_wide(&plan)?;
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
@@ -291,7 +323,7 @@ impl Start<'_> {
             }
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
-        let plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        let plan = Box::pin(self.planned(&session, table)).await?;
         refuse_wide(&plan)?;
         let run = if self.act.keeps_ledger(self.job) {
             let identities = identities(self.job, &plan.table.name)?;
@@ -429,6 +461,9 @@ impl Start<'_> {
             server_version: self.facts.version,
             staging: staging(self.job, &self.facts),
             newer_by,
+            greater: plan.greater.clone(),
+            may_select: self.facts.may_select,
+            encoding: if self.facts.holds_all_characters { Encoding::All } else { Encoding::Some },
             asynchronous_commit: self.facts.asynchronous_commit && self.act.keeps_ledger(self.job),
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),

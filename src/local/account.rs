@@ -6,16 +6,29 @@
 use super::{LocalError, Result};
 use std::{
     fs,
+    io::{self, Write as _},
     os::unix::{
-        fs::{MetadataExt, PermissionsExt, chown},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// Users that root drops to, best first.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
+
+/// `O_NOFOLLOW`.
+pub(super) const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// What becomes of what a file held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    /// It is replaced.
+    New,
+    /// It stays.
+    Append,
+}
 
 /// The user that the server's programs run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +79,55 @@ impl Account {
         }
     }
 
-    /// Makes a folder of this user's own that nobody else can look into.
+    /// Makes a folder of this user's own that nobody else can look into. The folder is given away, not its path: where that lies in
+    /// a folder of this user it may lead elsewhere by then.
     pub(super) fn private_dir(&self, path: &Path) -> Result<()> {
-        fs::create_dir(path).map_err(|e| LocalError::file("make the folder", path, e))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-            .map_err(|e| LocalError::file("close to others", path, e))?;
-        self.own(path)
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(|e| LocalError::file("make the folder", path, e))?;
+        let Self::Dropped { uid, gid, .. } = self else { return Ok(()) };
+        let given = fs::OpenOptions::new().read(true).custom_flags(NO_LINK).open(path).and_then(|dir| {
+            let meta = dir.metadata()?;
+            if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
+                return Err(io::Error::other("it is another one by now"));
+            }
+            fchown(dir, Some(*uid), Some(*gid))
+        });
+        given.map_err(|e| LocalError::file("give away", path, e))
     }
 
-    /// Gives a file or folder to this user.
-    pub(super) fn own(&self, path: &Path) -> Result<()> {
-        let Self::Dropped { uid, gid, .. } = self else { return Ok(()) };
-        chown(path, Some(*uid), Some(*gid)).map_err(|e| LocalError::file("give away", path, e))
+    /// Writes a file in a folder of this user, as this user: in its own folders it may have put a link in the place of any file or
+    /// folder, and root would follow it.
+    pub(super) fn write(&self, path: &Path, text: &str, how: Write) -> Result<()> {
+        let failed = |e| LocalError::file("write", path, e);
+        if matches!(self, Self::Own) {
+            let file = match how {
+                Write::New => fs::OpenOptions::new().write(true).create(true).truncate(true).open(path),
+                Write::Append => fs::OpenOptions::new().append(true).open(path),
+            };
+            return file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed);
+        }
+        let script = match how {
+            // By a name of its own and renamed: a link in the file's place is replaced, not followed.
+            Write::New => r#"umask 077; rm -f -- "$1.new" && cat >"$1.new" && mv -f -- "$1.new" "$1""#,
+            Write::Append => r#"cat >>"$1""#,
+        };
+        let mut command = Command::new("/bin/sh");
+        self.apply(&mut command);
+        command.current_dir("/").args(["-c", script, "sh"]).arg(path);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let ended = command.spawn().and_then(|mut child| {
+            // It may end before it has read all: then it says why.
+            let _ = child.stdin.take().map(|mut pipe| pipe.write_all(text.as_bytes()));
+            child.wait_with_output()
+        });
+        let ended = ended.map_err(failed)?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        let reason = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+        Err(failed(io::Error::other(reason)))
     }
 
     /// Whether this user can get to `path`: the first folder in the way, from the top, is named.

@@ -5,11 +5,14 @@
 //! through a Unix socket in a folder that only the server's user may enter, so the socket needs no password; TCP is off
 //! unless asked for. This file never decides where a cluster lies or how long it lives.
 
-use super::{LocalError, Postmaster, Result, account::Account, binaries::Binaries};
+use super::{
+    LocalError, Postmaster, Result,
+    account::{Account, NO_LINK, Write},
+    binaries::Binaries,
+};
 use std::{
     fs,
-    io::Write,
-    os::unix::process::CommandExt,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -83,16 +86,12 @@ impl Cluster {
             self.port,
             lines.join("\n"),
         );
-        fs::write(&path, text).map_err(|e| LocalError::file("write the settings", &path, e))?;
-        self.account.own(&path)
+        self.account.write(&path, &text, Write::New)
     }
 
     /// Adds lines to one of the files in the data folder.
     pub(super) fn append(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.data.join(name);
-        let file = fs::OpenOptions::new().append(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|e| LocalError::file("write the settings", &path, e))
+        self.account.write(&self.data.join(name), text, Write::Append)
     }
 
     /// Runs the server as a child of this process, in a process group of its own: Ctrl-C does not reach it.
@@ -102,7 +101,7 @@ impl Cluster {
     pub fn spawn(&self, log: &Path) -> Result<Child> {
         let mut command = self.command("postgres");
         command.arg("-D").arg(&self.data).process_group(0);
-        let file = fs::OpenOptions::new().create(true).append(true).open(log);
+        let file = fs::OpenOptions::new().create(true).append(true).custom_flags(NO_LINK).open(log);
         let file = file.map_err(|e| LocalError::file("open the log", log, e))?;
         let twin = file.try_clone().map_err(|e| LocalError::file("open the log", log, e))?;
         command.stdin(Stdio::null()).stdout(file).stderr(twin);

@@ -5,12 +5,16 @@
 //! path is limited to about a hundred bytes: where the data folder is too deep, the socket gets a private folder in
 //! `$XDG_RUNTIME_DIR` or /tmp, whose name comes from the data folder's. Names and makes folders; never runs a program.
 
-use super::{LocalError, Result, account::Account, cluster::SOCKET_PATH_MAX_BYTES};
+use super::{
+    LocalError, Result,
+    account::{Account, NO_LINK},
+    cluster::SOCKET_PATH_MAX_BYTES,
+};
 use std::{
     env,
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -75,7 +79,7 @@ impl Home {
     /// Waits until no other process makes, starts, stops or removes this server.
     pub(super) fn lock(&self) -> Result<File> {
         let path = self.dir.join("start.lock");
-        let file = File::options().create(true).append(true).open(&path);
+        let file = File::options().create(true).append(true).custom_flags(NO_LINK).open(&path);
         let file = file.map_err(|e| LocalError::file("make the lock", &path, e))?;
         file.lock().map_err(|e| LocalError::file("lock", &path, e))?;
         Ok(file)

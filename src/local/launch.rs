@@ -4,6 +4,7 @@
 
 use super::{
     LocalError, Postmaster, Result,
+    account::Write,
     cluster::{Cluster, tail, tail_of},
     home::Home,
     postmaster::lives,
@@ -57,7 +58,7 @@ pub(super) fn launch(home: &Home, cluster: &Cluster) -> Result<()> {
         }
     }
     let path = home.dir.join(VERSION_FILE);
-    fs::write(&path, cluster.binaries.version.to_string()).map_err(|e| LocalError::file("write", &path, e))
+    cluster.account.write(&path, &cluster.binaries.version.to_string(), Write::New)
 }
 
 /// Runs postgres as nobody's child; its pid.

@@ -3,7 +3,7 @@
 //! Made by copying the primary's folder while it is stopped, since pg_basebackup does not come with every server. The
 //! primary is never changed beyond that restart.
 
-use super::{LocalError, Options, Result, TempServer, cluster::tail};
+use super::{LocalError, Options, Result, TempServer, account::Write, cluster::tail};
 use std::process::Command;
 
 impl TempServer {
@@ -24,8 +24,7 @@ impl TempServer {
             return Err(LocalError::Program { program: "cp", output: tail(&copied.stderr) });
         }
         let signal = to.join("standby.signal");
-        std::fs::write(&signal, "").map_err(|e| LocalError::file("write", &signal, e))?;
-        standby.cluster.account.own(&signal)?;
+        standby.cluster.account.write(&signal, "", Write::New)?;
         let (host, port) = (self.cluster.sockets.display(), self.cluster.port);
         standby.configure(&[format!("primary_conninfo = 'host={host} port={port} user=postgres'")])?;
         self.restart()?;

@@ -8,10 +8,10 @@ use std::fmt;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table};
 
-use super::session::{Outcome, Session};
+use super::session::{Outcome, Session, TARGET};
 use super::sqlstate::ErrorView;
 use super::{constraints, indexes, target};
-use crate::schema::{Ident, IdentError, TableName, literal};
+use crate::schema::{Ident, IdentError, TableName};
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
@@ -46,7 +46,7 @@ impl From<ErrorView> for CatalogError {
 
 /// Describes a table; `None`: there is none of this name.
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
-    let head = session.run(&format!("{};\n{}", target::tree_queries(name), head_query(name))).await?;
+    let head = session.ask_about(name, &format!("{};\n{}", target::tree_queries(), head_query())).await?;
     let Some((head, tree)) = head.split_last() else { return Err(CatalogError::Answer) };
     let Some(mut row) = Row::first(Some(head)) else { return Ok(None) };
     let tree = target::read_tree(tree)?;
@@ -78,7 +78,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (before, any_trigger, security) = (flag(), flag(), flag());
     let (no_pages, counts_rows) = (flag(), flag());
     let columns_version = row.text()?;
-    let details = session.run(&detail_queries(oid, checks, fks)).await?;
+    let details = session.ask(&detail_queries(oid, checks, fks)).await?;
     let [columns, types, uniques, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
     };
@@ -88,7 +88,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (judged, referring) = (asked(checks), asked(fks));
     let mut types = Types::read(types)?;
     if types.has_composites() {
-        types.read_attributes(session.run(&attributes_query(oid)).await?.first())?;
+        types.read_attributes(session.ask(&attributes_query(oid)).await?.first())?;
     }
     let columns = read_columns(columns, &types)?;
     let unique = indexes::read_indexes(uniques, &columns)?;
@@ -136,9 +136,9 @@ fn kind_words(kind: &str) -> &'static str {
 /// One row: the relation and the facts that decide paths. Partitions and children count with their parent. A
 /// trigger that is enabled for replicas alone counts as any other: what the session's role fires is the
 /// server's to say.
-fn head_query(name: &TableName) -> String {
+fn head_query() -> String {
     format!(
-        "WITH RECURSIVE target AS (SELECT pg_catalog.to_regclass({})::oid AS oid), {}, \
+        "WITH RECURSIVE target AS (SELECT pg_catalog.current_setting('{TARGET}')::pg_catalog.oid AS oid), {}, \
          above(oid) AS (SELECT oid FROM tree UNION SELECT h.inhparent FROM above JOIN pg_catalog.pg_inherits h ON h.inhrelid = above.oid) \
          SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, \
            EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class p ON p.oid = tree.oid WHERE p.relkind = 'f'), \
@@ -163,7 +163,6 @@ fn head_query(name: &TableName) -> String {
              AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-        literal(&name.to_string()),
         // A view has no tree, but is to be named for what it is.
         indexes::tree("SELECT oid FROM target"),
         columns_version("c.oid"),
@@ -174,8 +173,8 @@ fn head_query(name: &TableName) -> String {
 #[must_use]
 pub fn columns_version(relation: impl fmt::Display) -> String {
     format!(
-        "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(a.xmin::text::bigint)) \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relation} AND a.attnum > 0"
+        "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(a.xmin::pg_catalog.text::bigint)) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) {relation}::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0::smallint"
     )
 }
 
@@ -184,7 +183,7 @@ pub fn columns_version(relation: impl fmt::Display) -> String {
 pub fn rows_inserted_below(oid: u32) -> String {
     format!(
         "WITH RECURSIVE {} SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_inserted(tree.oid)), 0) \
-         FROM tree WHERE tree.oid <> {oid}",
+         FROM tree WHERE tree.oid OPERATOR(pg_catalog.<>) {oid}::pg_catalog.oid",
         indexes::tree(&format!("SELECT {oid}::pg_catalog.oid"))
     )
 }

@@ -7,6 +7,7 @@
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -86,15 +87,15 @@ impl Session {
 
     /// `begin` and `copy_in` in one round trip, under a statement that the connection keeps: not behind a pooler. None at all,
     /// where [`Session::commit`] has begun the transaction already. Nothing is sent before `accept` has seen what the server
-    /// said to BEGIN.
+    /// said to BEGIN. `first`: a statement right behind BEGIN, in this transaction but not in a next one that begins alike.
     pub async fn begin_and_send(
         &self,
-        (begin, accept): (&str, &Accept<'_>),
+        (begin, first, accept): (&str, Option<&str>, &Accept<'_>),
         copy: &str,
         chunks: impl Iterator<Item = Bytes>,
     ) -> Result<Sent, BeginOrCopy> {
         let opening = Opening { begin: begin.to_owned(), copy: copy.to_owned() };
-        let ahead = self.openings().ahead.take_if(|ahead| ahead.opening == opening);
+        let ahead = self.openings().ahead.take_if(|ahead| ahead.opening == opening && first.is_none());
         let opened = match ahead {
             Some(ahead) => {
                 self.openings().last = Some(opening);
@@ -104,6 +105,15 @@ impl Session {
                 // Where the next transaction did not begin alike once, it is not begun ahead again at once.
                 let was_wrong = self.call_off().await.map_err(BeginOrCopy::Begin)?;
                 self.openings().last = (!was_wrong).then(|| opening.clone());
+                if first.is_some() {
+                    self.forget_statements().await.map_err(BeginOrCopy::Begin)?;
+                }
+                let opening = match first.zip(opening.begin.split_once(';')) {
+                    None => opening,
+                    Some((first, (begin, rest))) => {
+                        Opening { begin: format!("{begin};\n{first};{rest}"), ..opening }
+                    }
+                };
                 self.open_copy(opening).await?
             }
         };
@@ -157,6 +167,7 @@ impl Session {
             .transpose()
             .map_err(CopyOrStatement::Copy)?;
         committed.map_err(|(done, error)| CopyOrStatement::Statement(done, error))?;
+        self.has_made();
         self.in_transaction.store(ahead.is_some(), Ordering::Relaxed);
         self.openings().ahead = ahead;
         Ok(ended)
@@ -179,6 +190,19 @@ impl Session {
 
     fn openings(&self) -> MutexGuard<'_, Openings> {
         self.openings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What another client has prepared in this session may have the names that ours will get. The answer is not waited for: what
+    /// is sent behind it is done behind it.
+    async fn forget_statements(&self) -> Result<(), ErrorView> {
+        let client = self.client()?;
+        client.statement_cache.clear();
+        let mut asked = std::pin::pin!(client.simple_query_raw("DEALLOCATE ALL"));
+        // Polled once, it is sent.
+        match futures::poll!(asked.as_mut()) {
+            Poll::Ready(Err(error)) => Err(self.placed(ErrorView::from(&error))),
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+        }
     }
 
     /// Begins a transaction and its COPY.

@@ -2,6 +2,7 @@
 
 use super::catalog::{CatalogError, Row};
 use super::session::Session;
+use crate::schema::{TableName, literal};
 
 /// Facts about server and session.
 #[derive(Debug, Clone)]
@@ -20,23 +21,33 @@ pub struct ServerFacts {
     pub asynchronous_commit: bool,
     /// The role may make temporary tables, which staging needs.
     pub may_stage: bool,
+    /// The encoding of the database holds every character: UTF-8, or bytes that nobody looks at.
+    pub holds_all_characters: bool,
+    /// The role may run plpgsql, which whatever goes record by record needs.
+    pub may_loop: bool,
+    /// The role may read some column of the target.
+    pub may_select: bool,
     /// A pooler is in between.
     pub is_pooled: bool,
 }
 
 /// Asks the server who it is.
-pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError> {
-    let outcomes = session
-        .run(
-            "SELECT current_setting('server_version_num'), current_setting('server_version'), current_database(), \
-             current_schema(), current_user, \
-             (SELECT s.setting IN ('on', 'local') AND s.source IN ('default', 'configuration file') \
-                FROM pg_catalog.pg_settings s WHERE s.name = 'synchronous_commit') \
-             AND current_setting('synchronous_standby_names') = '' \
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus'), \
-             pg_catalog.has_database_privilege(current_database(), 'TEMPORARY'), pg_catalog.pg_backend_pid()",
-        )
-        .await?;
+pub async fn server_facts(session: &Session, table: &TableName) -> Result<ServerFacts, CatalogError> {
+    let sql = format!(
+        "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'), pg_catalog.current_database(), \
+             pg_catalog.current_schema(), CURRENT_USER, \
+             (SELECT (s.setting OPERATOR(pg_catalog.=) ANY (ARRAY['on', 'local'])) AND (s.source OPERATOR(pg_catalog.=) ANY (ARRAY['default', 'configuration file'])) \
+                FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'synchronous_commit') \
+             AND pg_catalog.current_setting('synchronous_standby_names') OPERATOR(pg_catalog.=) '' \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'citus'), \
+             pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY'), \
+             pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) ANY (ARRAY['UTF8', 'SQL_ASCII']), \
+             pg_catalog.has_language_privilege('plpgsql', 'USAGE'), \
+             coalesce(pg_catalog.has_any_column_privilege(pg_catalog.to_regclass({})::pg_catalog.oid, 'SELECT'), true), \
+             pg_catalog.pg_backend_pid()",
+        literal(&table.to_string())
+    );
+    let outcomes = session.run(&sql).await?;
     let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
     let mut facts = ServerFacts {
         version: row.number()?,
@@ -46,6 +57,9 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, CatalogError
         role: row.text()?,
         asynchronous_commit: row.flag(),
         may_stage: row.flag(),
+        holds_all_characters: row.flag(),
+        may_loop: row.flag(),
+        may_select: row.flag(),
         is_pooled: false,
     };
     facts.is_pooled = session.is_pooled(row.number()?).await;

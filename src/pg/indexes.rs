@@ -11,7 +11,7 @@ use super::session::Outcome;
 pub(super) fn tree(root: &str) -> String {
     format!(
         "tree(oid) AS ({root} \
-           UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent = tree.oid)"
+           UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent OPERATOR(pg_catalog.=) tree.oid)"
     )
 }
 

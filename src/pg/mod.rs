@@ -18,6 +18,7 @@ mod indexes;
 mod mark;
 mod pool;
 mod pooled;
+pub mod probe;
 pub mod sequences;
 mod session;
 mod sqlstate;

@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, StatementCache,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
@@ -37,7 +39,12 @@ pub struct Pool {
     busy: Arc<Busy>,
     found: Arc<Mutex<Option<Found>>>,
     answer_limit: Option<Duration>,
+    made: Arc<Mutex<Made>>,
 }
+
+/// What was made on which connection. A connection is known by its cache of statements, which is one allocation for as long as we
+/// hold on to it, even weakly.
+type Made = Vec<(Weak<StatementCache>, u64)>;
 
 /// Where a login succeeded, and how.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +99,8 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
         .wait_timeout(Some(WAIT_LIMIT))
         .build()
         .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool = Pool { inner, dsn, tls, busy: Arc::default(), found, answer_limit: None };
+    let pool =
+        Pool { inner, dsn, tls, busy: Arc::default(), found, answer_limit: None, made: Arc::default() };
     drop(pool.get().await?);
     Ok(pool)
 }
@@ -169,6 +177,22 @@ impl Pool {
 
     pub(super) const fn tls(&self) -> Option<&Connector> {
         self.tls.as_ref()
+    }
+
+    /// Whether this was [noted](Self::note_made) as the last thing made on a connection.
+    pub(super) fn has_made(&self, client: &Client, what: u64) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().any(|(of, made)| {
+            *made == what && std::ptr::eq(of.as_ptr(), Arc::as_ptr(&client.statement_cache))
+        })
+    }
+
+    /// Notes that a connection has what its user wanted made on it.
+    pub(super) fn note_made(&self, client: &Client, what: u64) {
+        let cache = &client.statement_cache;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(of, _)| of.strong_count() > 0 && !std::ptr::eq(of.as_ptr(), Arc::as_ptr(cache)));
+        made.push((Arc::downgrade(cache), what));
     }
 
     /// Notes that a connection is in use.

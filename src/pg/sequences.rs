@@ -50,7 +50,7 @@ pub async fn sequences_of(
         names.join(", "),
         oid = table.oid,
     );
-    let outcomes = session.run(&sql).await?;
+    let outcomes = session.ask(&sql).await?;
     let rows = outcomes.into_iter().next().unwrap_or_default().rows;
     Ok(rows
         .into_iter()
@@ -80,7 +80,7 @@ pub async fn is_behind(
     table: &Table,
     sequence: &Sequence,
 ) -> Result<Option<String>, ErrorView> {
-    let outcomes = session.run(&format!("SELECT t.last FROM {}", behind(table, sequence))).await?;
+    let outcomes = session.ask(&format!("SELECT t.last FROM {}", behind(table, sequence))).await?;
     Ok(outcomes.first().and_then(|outcome| outcome.value()).map(ToOwned::to_owned))
 }
 
@@ -93,14 +93,14 @@ pub async fn catch_up(
     // Who may only insert cannot lock the table: a sequence that is behind is then as good as unused by others.
     let may_lock =
         format!("SELECT pg_catalog.has_table_privilege({}::oid, 'UPDATE, DELETE, TRUNCATE')", table.oid);
-    let may_lock = session.run(&may_lock).await?.first().and_then(|outcome| outcome.value()) == Some("t");
+    let may_lock = session.ask(&may_lock).await?.first().and_then(|outcome| outcome.value()) == Some("t");
     let lock = if may_lock {
         format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n", table.name)
     } else {
         String::new()
     };
     let sql = format!(
-        "BEGIN;\nSET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{lock}SELECT pg_catalog.setval({}::pg_catalog.regclass, t.last, true) FROM {};\nCOMMIT",
+        "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{lock}SELECT pg_catalog.setval({}::pg_catalog.regclass, t.last, true) FROM {};\nCOMMIT",
         literal(&sequence.name),
         behind(table, sequence)
     );

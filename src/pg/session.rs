@@ -4,8 +4,8 @@
 //! statements that a pooler would lose) and COPY (`copy`). Values come back as the server's text. A session that is dropped in
 //! mid-transaction, or after its connection was lost, closes its connection: the pool never gets one back with a transaction open.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -16,6 +16,16 @@ use super::error::PgError;
 use super::pool::{Client, InUse, Pool};
 use super::pooled::announced;
 use super::sqlstate::ErrorView;
+use crate::schema::{TableName, literal};
+
+/// One message is one transaction, unless it stands in one.
+const PATH_OURS: &str = "SELECT pg_catalog.set_config('dbload.search_path', pg_catalog.current_setting('search_path'), true), \
+                         pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
+const PATH_THEIRS: &str =
+    "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('dbload.search_path'), true)";
+
+/// The setting that holds the relation that is asked about.
+pub(super) const TARGET: &str = "dbload.target";
 
 /// What one statement gave.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -42,6 +52,9 @@ pub struct Session {
     pub(super) broken: AtomicBool,
     pub(super) openings: Mutex<Openings>,
     answer_limit: Option<Duration>,
+    pool: Pool,
+    /// What this transaction makes on the connection, once it is committed.
+    making: Mutex<Option<u64>>,
     /// `host:port/dbname`, for errors that the server did not word.
     place: String,
     _in_use: InUse,
@@ -80,6 +93,8 @@ impl Session {
             broken: AtomicBool::new(false),
             openings: Mutex::default(),
             answer_limit,
+            pool: pool.clone(),
+            making: Mutex::default(),
             place: pool.place(),
             _in_use: in_use,
         })
@@ -137,6 +152,26 @@ impl Session {
         Ok(outcomes(messages))
     }
 
+    /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean what they mean there,
+    /// whatever others have put in schemas that this role looks into first. Inside a transaction `search_path` is then what it was.
+    pub async fn ask(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+        let outcomes = self.run(&format!("{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
+        let answers = outcomes.len().saturating_sub(2);
+        Ok(outcomes.into_iter().skip(1).take(answers).collect())
+    }
+
+    /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid, or 0.
+    pub(super) async fn ask_about(&self, name: &TableName, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+        let find = format!(
+            "SELECT pg_catalog.set_config('{TARGET}', \
+             coalesce(pg_catalog.to_regclass({})::pg_catalog.oid, 0::pg_catalog.oid)::pg_catalog.text, true)",
+            literal(&name.to_string())
+        );
+        let outcomes = self.run(&format!("{find};\n{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
+        let answers = outcomes.len().saturating_sub(3);
+        Ok(outcomes.into_iter().skip(2).take(answers).collect())
+    }
+
     /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are in memory.
     pub async fn each_row(
         &self,
@@ -165,6 +200,25 @@ impl Session {
         self.call_off().await?;
         self.in_transaction.store(true, Ordering::Relaxed);
         self.run(sql).await
+    }
+
+    /// Whether the connection is yet to get what its transactions are to find on it, and gets it in this one: once this has
+    /// committed, no more.
+    pub fn makes(&self, what: &str) -> bool {
+        let what = xxhash_rust::xxh3::xxh3_64(what.as_bytes());
+        let is_made = self.client.as_ref().is_some_and(|client| self.pool.has_made(client, what));
+        *self.making() = (!is_made).then_some(what);
+        !is_made
+    }
+
+    pub(super) fn has_made(&self) {
+        if let (Some(client), Some(what)) = (&self.client, self.making().take()) {
+            self.pool.note_made(client, what);
+        }
+    }
+
+    fn making(&self) -> MutexGuard<'_, Option<u64>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is of no further use. What it has begun may still be open at the server.

@@ -222,6 +222,9 @@ pub fn hint(sqlstate: &str) -> Option<&'static str> {
             "a limit of the server was met, temp_file_limit most likely: raise it, or have fewer records in a batch (--batch-rows)"
         }
         "58030" | "58000" => "the server cannot read or write its files; its log says which",
+        "22P05" => {
+            "the database's encoding lacks a character of it: rename it, or use a database with ENCODING 'UTF8'"
+        }
         "25006" => {
             "the server takes no writes: it is a standby, or default_transaction_read_only is on; name the primary, \
              or all hosts with target_session_attrs=read-write"

@@ -8,8 +8,9 @@
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
 
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ async fn connect(
             let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
             let door = Door::open(wire)
                 .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;
-            let path = door.0.clone();
+            let path = door.path.clone();
             within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await
         }
     };
@@ -167,15 +168,22 @@ fn settings(text: &str) -> Vec<(String, String)> {
     words.iter().filter_map(setting).collect()
 }
 
-/// The directory with the relay's socket; removed on drop.
-struct Door(PathBuf);
+/// The directory with the relay's socket; removed on drop. It is kept locked as long, so that a later start can tell whether its
+/// owner has gone without removing it (`kill -9`), and removes it then.
+struct Door {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What the names of such directories begin with; the process follows.
+const DOOR: &str = "dbload-door-";
 
 impl Door {
     /// Listens for one connection and relays it to the wire until either side ends.
     fn open(wire: Wire) -> io::Result<Self> {
         let mut wire = Guarded::new(wire);
-        let door = Self(private_dir()?);
-        let listener = UnixListener::bind(door.0.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
+        let door = private_dir()?;
+        let listener = UnixListener::bind(door.path.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
         tokio::spawn(async move {
             let relayed = async {
                 let (mut local, _) = listener.accept().await?;
@@ -192,24 +200,51 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // What is left behind is an empty directory for this user alone.
-        let _ = std::fs::remove_dir_all(&self.0);
+        // What is left behind is an empty directory for this user alone, which the next start removes.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what processes left that have gone. Best effort.
+fn sweep(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(owner) =
+            name.to_str().and_then(|name| name.strip_prefix(DOOR)?.split('-').next()?.parse().ok())
+        else {
+            continue;
+        };
+        let meta = std::fs::symlink_metadata(entry.path());
+        let ours = meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw());
+        // One that was made this moment may not be locked yet. (In another container its process is not to be seen, but the lock is.)
+        let is_alive = rustix::process::Pid::from_raw(owner)
+            .is_none_or(|owner| rustix::process::test_kill_process(owner).is_ok());
+        if ours && !is_alive && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
 /// A new directory that only this user may enter, with a path short enough for a socket's.
-fn private_dir() -> io::Result<PathBuf> {
+fn private_dir() -> io::Result<Door> {
     /// Sockets' paths hold 108 bytes on Linux, 104 elsewhere; the socket's name takes 14.
     const DIR_LIMIT_BYTES: usize = 80;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no directory for temporary files");
     for parent in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/dev/shm")] {
-        let dir = parent.join(format!("dbload-{}", uuid::Uuid::now_v7().simple()));
+        // The tail of a version 7 UUID is random.
+        let random = uuid::Uuid::now_v7().simple().to_string();
+        let dir = parent.join(format!("{DOOR}{}-{}", std::process::id(), &random[random.len() - 12..]));
         if dir.as_os_str().len() > DIR_LIMIT_BYTES {
             continue;
         }
+        sweep(&parent);
         // Creating fails where the name is taken: nobody can have put it there first.
-        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
-            Ok(()) => return Ok(dir),
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir).and_then(|()| File::open(&dir));
+        match made {
+            Ok(lock) => {
+                lock.try_lock()?;
+                return Ok(Door { path: dir, _lock: lock });
+            }
             Err(error) => last = error,
         }
     }

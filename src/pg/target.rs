@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::schema::{Member, TableName, Tree, literal};
 
 use super::catalog::{CatalogError, Row};
-use super::session::Outcome;
+use super::session::{Outcome, TARGET};
 
 /// SQLSTATE that the ledger's `target_version` raises where the version is another one than expected.
 pub const CHANGED: &str = "DL003";
@@ -30,8 +30,8 @@ const COUNTING_SINCE: &str =
 
 /// Three statements: the version, since when the server counts, and the table with all below it. Asked before
 /// anything else of the table: what changes behind it changes the version too.
-pub(super) fn tree_queries(name: &TableName) -> String {
-    let oid = format!("pg_catalog.to_regclass({})::pg_catalog.oid", literal(&name.to_string()));
+pub(super) fn tree_queries() -> String {
+    let oid = format!("pg_catalog.current_setting('{TARGET}')::pg_catalog.oid");
     format!(
         "{} WHERE c.oid OPERATOR(pg_catalog.=) {oid};\nSELECT {COUNTING_SINCE};\n\
          WITH RECURSIVE tree(oid) AS (SELECT {oid} \

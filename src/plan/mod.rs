@@ -16,7 +16,7 @@ use crate::schema::{Mode, Paths, Table, UniqueIndex};
 
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
-pub use refuse::refuse_staging;
+pub use refuse::{refuse_loops, refuse_reading, refuse_staging};
 
 /// What a sample of the sources has shown.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +103,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Column that tells newer records.
     pub newer_by: Option<String>,
+    /// The operator that says greater of it: the server is asked for it.
+    pub greater: Option<String>,
     /// Rule for fields without a column.
     pub extra: Extra,
 }
@@ -174,6 +176,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         matches,
         notes,
         newer_by,
+        greater: None,
         extra: wishes.extra.clone(),
     })
 }
@@ -187,6 +190,26 @@ fn newer_by(mapping: &Mapping, wishes: &Wishes<'_>) -> Result<Option<String>, Re
             "name a column that says how old a record is",
         )),
     }
+}
+
+/// The refusal of a `--newer-by` column whose values have no order.
+#[must_use]
+pub fn no_order(column: &str) -> Refusal {
+    Refusal::new(
+        format!("--newer-by {column}: values of its type have no order"),
+        "name a column with a number or a time",
+    )
+}
+
+/// The refusal of a run that the ledger of this database cannot describe.
+#[must_use]
+pub fn unknown_character(what: &str, text: &str) -> Refusal {
+    Refusal::new(
+        format!(
+            "{what} {text:?} has a character that the encoding of the database lacks: the ledger cannot keep it"
+        ),
+        "use other characters, or --no-ledger",
+    )
 }
 
 /// Fields and where they go.

@@ -17,6 +17,26 @@ pub fn refuse_staging(role: &str, database: &str) -> Refusal {
     )
 }
 
+/// What goes record by record is a loop in plpgsql.
+#[must_use]
+pub fn refuse_loops(role: &str) -> Refusal {
+    Refusal::new(
+        format!(
+            "the role {role} may not use the language plpgsql, and records that the table may refuse need it"
+        ),
+        format!("GRANT USAGE ON LANGUAGE plpgsql TO {}", quoted(role)),
+    )
+}
+
+/// Stored rows are looked up and compared.
+#[must_use]
+pub fn refuse_reading(role: &str, table: &Table) -> Refusal {
+    Refusal::new(
+        format!("the role {role} may not read table {}, and stored rows are compared", table.name),
+        format!("GRANT SELECT ON {} TO {}", table.name, quoted(role)),
+    )
+}
+
 /// A name in SQL for people: quoted, as it may be a word of SQL's own.
 fn quoted(name: &str) -> String {
     Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.to_string())

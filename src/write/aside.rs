@@ -46,7 +46,7 @@ pub(super) fn set_aside(plan: &WritePlan, batch: &Batch) -> Option<String> {
 fn repeated(plan: &WritePlan) -> Option<String> {
     (!plan.mapping.key.is_empty()).then(|| {
         format!(
-            "s.s0 IN (SELECT unnest(array_agg(s0)) FROM {STAGE} GROUP BY {} HAVING count(*) > 1)",
+            "s.s0 OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.unnest(pg_catalog.array_agg(s0)) FROM {STAGE} GROUP BY {} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1)",
             key_grouped(plan, "")
         )
     })

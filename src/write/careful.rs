@@ -5,11 +5,12 @@
 //! written out for this table, so that the server plans them once a batch, and it works without a ledger.
 
 use crate::batch::Batch;
+use crate::map::Slot;
 use crate::pg::{catalog, literal};
-use crate::schema::Mode;
+use crate::schema::{Identity, Mode};
 
 use super::merge::{insert_lists, on_conflict, overriding};
-use super::names::{REFUSED, differs, key_equals, newer, sets, written};
+use super::names::{REFUSED, differs, key_equals, newer, presence, sets, written};
 use super::outlook::Expect;
 use super::plan::WritePlan;
 
@@ -38,7 +39,8 @@ DECLARE
     dbload_updated bigint := 0;
     dbload_unchanged bigint := 0;
     dbload_skipped bigint := 0;
-    dbload_state text; dbload_constraint text; dbload_column text; dbload_message text; dbload_detail text; dbload_type text;
+    dbload_state pg_catalog.text; dbload_constraint pg_catalog.text; dbload_column pg_catalog.text;
+    dbload_message pg_catalog.text; dbload_detail pg_catalog.text; dbload_type pg_catalog.text;
 BEGIN
     FOR dbload_row IN SELECT * FROM {rows} ORDER BY s0 LOOP
         BEGIN
@@ -47,21 +49,24 @@ BEGIN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_column = COLUMN_NAME, dbload_type = PG_DATATYPE_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
             -- Not the record's fault: the batch is replayed, or the load ends.
-            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58', 'XX') THEN
+            IF pg_catalog.left(dbload_state, 2) OPERATOR(pg_catalog.=) ANY (ARRAY['40', '53', '55', '57', '58', 'XX']) THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, sqlstate, constraint_name, column_name, reason)
-            VALUES (dbload_row.s0, dbload_state, nullif(dbload_constraint, ''), {column},
-                    dbload_message || coalesce(': ' || nullif(dbload_detail, ''), ''));
+            VALUES (dbload_row.s0, dbload_state, CASE WHEN dbload_constraint OPERATOR(pg_catalog.<>) '' THEN dbload_constraint END, {column},
+                    dbload_message OPERATOR(pg_catalog.||) CASE WHEN dbload_detail OPERATOR(pg_catalog.<>) '' THEN ': ' OPERATOR(pg_catalog.||) dbload_detail ELSE '' END);
         END;
     END LOOP;
-    PERFORM pg_catalog.set_config('dbload.counts', dbload_inserted || ' ' || dbload_updated || ' ' ||
-        dbload_unchanged || ' ' || dbload_skipped, true);
+    PERFORM pg_catalog.set_config('dbload.counts', pg_catalog.concat_ws(' ', dbload_inserted, dbload_updated,
+        dbload_unchanged, dbload_skipped), true);
 END"
     );
     // The body holds text of the catalog (names, defaults): quoted as a literal, it cannot end the block.
     format!("DO LANGUAGE plpgsql {}", literal(&text))
 }
+
+/// The column that the server names.
+const OWN_COLUMN: &str = "CASE WHEN dbload_column OPERATOR(pg_catalog.<>) '' THEN dbload_column END";
 
 /// The column to blame: as the server names it, or the only one of the domain that it names.
 fn blamed_column(plan: &WritePlan) -> String {
@@ -70,18 +75,24 @@ fn blamed_column(plan: &WritePlan) -> String {
         .iter()
         .filter_map(|column| Some((column, column.domain_name.as_ref()?)))
         .filter(|(_, name)| columns.iter().filter(|c| c.domain_name.as_ref() == Some(name)).count() == 1)
-        .map(|(column, name)| format!("WHEN {} THEN {}", literal(name), literal(column.name.raw())))
+        .map(|(column, name)| {
+            format!(
+                "WHEN dbload_type OPERATOR(pg_catalog.=) {} THEN {}",
+                literal(name),
+                literal(column.name.raw())
+            )
+        })
         .collect();
     if domains.is_empty() {
-        return "nullif(dbload_column, '')".to_owned();
+        return OWN_COLUMN.to_owned();
     }
-    format!("coalesce(nullif(dbload_column, ''), CASE dbload_type {} END)", domains.join(" "))
+    format!("coalesce({OWN_COLUMN}, CASE {} END)", domains.join(" "))
 }
 
 fn append(plan: &WritePlan, batch: &Batch) -> String {
     format!(
         "            {};
-            IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; ELSE dbload_skipped := dbload_skipped + 1; END IF;",
+            IF dbload_n OPERATOR(pg_catalog.>) 0 THEN dbload_inserted := dbload_inserted OPERATOR(pg_catalog.+) 1; ELSE dbload_skipped := dbload_skipped OPERATOR(pg_catalog.+) 1; END IF;",
         counted_insert(plan, batch)
     )
 }
@@ -96,22 +107,22 @@ fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool,
         format!(
             "                {sql};
                 GET DIAGNOSTICS dbload_n = ROW_COUNT;
-                IF dbload_n > 0 THEN dbload_updated := dbload_updated + 1; EXIT; END IF;\n"
+                IF dbload_n OPERATOR(pg_catalog.>) 0 THEN dbload_updated := dbload_updated OPERATOR(pg_catalog.+) 1; EXIT; END IF;\n"
         )
     });
     let stored = match differs(plan, batch, "dbload_row") {
         // It differs and was not updated: not newer, or a trigger or policy kept it.
         Some(differs) if plan.mode != Mode::Ignore => format!(
             "IF EXISTS (SELECT FROM {table} t WHERE {equal} AND {differs})
-                    THEN dbload_skipped := dbload_skipped + 1; ELSE dbload_unchanged := dbload_unchanged + 1; END IF;"
+                    THEN dbload_skipped := dbload_skipped OPERATOR(pg_catalog.+) 1; ELSE dbload_unchanged := dbload_unchanged OPERATOR(pg_catalog.+) 1; END IF;"
         ),
-        _ if plan.mode == Mode::Ignore => "dbload_skipped := dbload_skipped + 1;".to_owned(),
-        _ => "dbload_unchanged := dbload_unchanged + 1;".to_owned(),
+        _ if plan.mode == Mode::Ignore => "dbload_skipped := dbload_skipped OPERATOR(pg_catalog.+) 1;".to_owned(),
+        _ => "dbload_unchanged := dbload_unchanged OPERATOR(pg_catalog.+) 1;".to_owned(),
     };
     // A trigger or policy is asked once.
     let swallowed = if plan.paths.may_swallow {
         format!(
-            "                IF NOT EXISTS (SELECT FROM {table} t WHERE {equal}) THEN dbload_skipped := dbload_skipped + 1; EXIT; END IF;\n"
+            "                IF NOT EXISTS (SELECT FROM {table} t WHERE {equal}) THEN dbload_skipped := dbload_skipped OPERATOR(pg_catalog.+) 1; EXIT; END IF;\n"
         )
     } else {
         String::new()
@@ -119,15 +130,15 @@ fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool,
     let insert = if inserts {
         format!(
             "                {};
-                IF dbload_n > 0 THEN dbload_inserted := dbload_inserted + 1; EXIT; END IF;
-{swallowed}                dbload_try := dbload_try + 1;
-                IF dbload_try >= {TRIES} THEN
+                IF dbload_n OPERATOR(pg_catalog.>) 0 THEN dbload_inserted := dbload_inserted OPERATOR(pg_catalog.+) 1; EXIT; END IF;
+{swallowed}                dbload_try := dbload_try OPERATOR(pg_catalog.+) 1;
+                IF dbload_try OPERATOR(pg_catalog.>=) {TRIES} THEN
                     RAISE EXCEPTION 'a row is neither stored nor inserted' USING ERRCODE = '40001';
                 END IF;",
             counted_insert(plan, batch)
         )
     } else {
-        "                dbload_skipped := dbload_skipped + 1; EXIT;".to_owned()
+        "                dbload_skipped := dbload_skipped OPERATOR(pg_catalog.+) 1; EXIT;".to_owned()
     };
     let (look, looked) = if looks_first {
         (format!("                IF EXISTS (SELECT FROM {table} t WHERE {equal}) THEN\n"), "END IF;\n")
@@ -169,12 +180,28 @@ fn counted_insert(plan: &WritePlan, batch: &Batch) -> String {
         "dbload_moved := ({moved});
                 {insert};
                 GET DIAGNOSTICS dbload_n = ROW_COUNT;
-                IF dbload_n = 0 AND ({moved}) > dbload_moved THEN dbload_n := 1; END IF"
+                IF dbload_n OPERATOR(pg_catalog.=) 0 AND ({moved}) OPERATOR(pg_catalog.>) dbload_moved THEN dbload_n := 1; END IF"
     )
 }
 
 fn insert(plan: &WritePlan, batch: &Batch) -> String {
     let slots = written(plan, batch);
+    let is_identity = |&slot: &Slot| plan.table().columns[plan.mapping.slots[slot]].identity != Identity::No;
+    match slots.iter().copied().find(is_identity).filter(|&slot| !batch.always_present(slot)) {
+        None => insert_of(plan, batch, slots),
+        Some(identity) => {
+            let without = slots.iter().copied().filter(|&slot| slot != identity).collect();
+            format!(
+                "IF {} THEN {}; ELSE {}; END IF",
+                presence(plan, "dbload_row", identity),
+                insert_of(plan, batch, slots),
+                insert_of(plan, batch, without)
+            )
+        }
+    }
+}
+
+fn insert_of(plan: &WritePlan, batch: &Batch, slots: Vec<Slot>) -> String {
     let table = &plan.table().name;
     if slots.is_empty() {
         return format!("INSERT INTO {table} DEFAULT VALUES{}", on_conflict(plan));

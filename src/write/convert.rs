@@ -21,14 +21,14 @@ pub(super) fn explain(plan: &WritePlan, batch: &Batch) -> String {
         let column = &plan.table().columns[plan.mapping.slots[slot]];
         let of = literal(column.domain_base.as_ref().unwrap_or(&column.type_name));
         let _ = write!(first, " WHEN NOT pg_catalog.pg_input_is_valid(t.c{slot}, {of}) THEN {slot}");
-        let _ = write!(value, " WHEN {slot} THEN f.c{slot}");
-        let _ = write!(type_name, " WHEN {slot} THEN {of}");
+        let _ = write!(value, " WHEN f.slot OPERATOR(pg_catalog.=) {slot} THEN f.c{slot}");
+        let _ = write!(type_name, " WHEN f.slot OPERATOR(pg_catalog.=) {slot} THEN {of}");
     }
     format!(
         "INSERT INTO {REFUSED} (s0, slot, sqlstate, reason) \
-         SELECT f.s0, f.slot, e.sql_error_code, e.message || coalesce(': ' || nullif(e.detail, ''), '') \
+         SELECT f.s0, f.slot, e.sql_error_code, e.message OPERATOR(pg_catalog.||) CASE WHEN e.detail OPERATOR(pg_catalog.<>) '' THEN ': ' OPERATOR(pg_catalog.||) e.detail ELSE '' END \
          FROM (SELECT t.*, CASE{first} END AS slot FROM {TEXT} t OFFSET 0) f, \
-         LATERAL pg_catalog.pg_input_error_info(CASE f.slot{value} END, CASE f.slot{type_name} END) e \
+         LATERAL pg_catalog.pg_input_error_info(CASE{value} END, CASE{type_name} END) e \
          WHERE f.slot IS NOT NULL AND e.sql_error_code IS NOT NULL AND e.message IS NOT NULL"
     )
 }
@@ -51,9 +51,10 @@ pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
     dbload_text record;
     dbload_typed {STAGE}%ROWTYPE;
     dbload_at int;
-    dbload_state text; dbload_constraint text; dbload_message text; dbload_detail text;
+    dbload_state pg_catalog.text; dbload_constraint pg_catalog.text;
+    dbload_message pg_catalog.text; dbload_detail pg_catalog.text;
 BEGIN
-    FOR dbload_text IN SELECT * FROM {TEXT} WHERE (s0 IN (SELECT r.s0 FROM {REFUSED} r)) IS NOT TRUE LOOP
+    FOR dbload_text IN SELECT * FROM {TEXT} WHERE (s0 OPERATOR(pg_catalog.=) ANY (SELECT r.s0 FROM {REFUSED} r)) IS NOT TRUE LOOP
         BEGIN
             dbload_at := NULL;
             {assignments}
@@ -61,12 +62,13 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
-            IF left(dbload_state, 2) IN ('40', '53', '55', '57', '58') OR dbload_state IN ('XX001', 'XX002') THEN
+            IF pg_catalog.left(dbload_state, 2) OPERATOR(pg_catalog.=) ANY (ARRAY['40', '53', '55', '57', '58'])
+                OR dbload_state OPERATOR(pg_catalog.=) ANY (ARRAY['XX001', 'XX002']) THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, slot, sqlstate, constraint_name, reason)
-            VALUES (dbload_text.s0, dbload_at, dbload_state, nullif(dbload_constraint, ''),
-                    dbload_message || coalesce(': ' || nullif(dbload_detail, ''), ''));
+            VALUES (dbload_text.s0, dbload_at, dbload_state, CASE WHEN dbload_constraint OPERATOR(pg_catalog.<>) '' THEN dbload_constraint END,
+                    dbload_message OPERATOR(pg_catalog.||) CASE WHEN dbload_detail OPERATOR(pg_catalog.<>) '' THEN ': ' OPERATOR(pg_catalog.||) dbload_detail ELSE '' END);
         END;
     END LOOP;
 END"

@@ -62,9 +62,9 @@ pub(super) async fn copy(
     let table = plan.table();
     // COPY reads values as the types that the columns have now: they must be those of the plan.
     let begin = format!(
-        "{};\nLOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE;\n{}{}",
+        "{};\n{};\n{}{}",
         names::begin(plan, batch.partition, context.ledger),
-        table.name,
+        lock(plan),
         if counts(context) { note_rows(plan) } else { String::new() },
         catalog::columns_version(table.oid)
     );
@@ -98,6 +98,17 @@ pub(super) async fn copy(
     refuses(batch, refused).map(|()| None)
 }
 
+/// Keeps the columns as they are. The lock that a SELECT takes does, and needs no right but on some column; LOCK TABLE wants one
+/// on the whole table.
+fn lock(plan: &WritePlan) -> String {
+    let name = &plan.table().name;
+    if plan.may_select {
+        format!("SELECT FROM ONLY {name} LIMIT 0")
+    } else {
+        format!("LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE")
+    }
+}
+
 /// What an error says of the rows: the table refuses one of them. Else it is something else that failed.
 pub(super) fn refuses(batch: &Batch, error: ErrorView) -> Result<(), Failed> {
     tracing::debug!(partition = batch.partition, ?error, "rows refused by the table itself");
@@ -124,13 +135,13 @@ const ROWS_BEFORE: &str = "dbload.rows_before";
 
 fn note_rows(plan: &WritePlan) -> String {
     let rows = names::rows_inserted(plan);
-    format!("SELECT pg_catalog.set_config('{ROWS_BEFORE}', {rows}::text, true);\n")
+    format!("SELECT pg_catalog.set_config('{ROWS_BEFORE}', {rows}::pg_catalog.text, true);\n")
 }
 
 /// How many rows this transaction has put into the table, as the server counts them.
 pub(super) fn rows_noted(plan: &WritePlan) -> String {
     let rows = names::rows_inserted(plan);
-    format!("{rows} - pg_catalog.current_setting('{ROWS_BEFORE}')::pg_catalog.int8")
+    format!("{rows} OPERATOR(pg_catalog.-) pg_catalog.current_setting('{ROWS_BEFORE}')::pg_catalog.int8")
 }
 
 async fn stage_repeats(plan: &WritePlan, session: &Session, repeats: &Batch) -> Result<u64, ErrorView> {

@@ -19,8 +19,8 @@ pub(super) fn probe(plan: &WritePlan) -> String {
         .collect();
     let nulls = if nulls.is_empty() { "false".to_owned() } else { nulls.join(" OR ") };
     format!(
-        "SELECT coalesce(sum(n - 1), 0), coalesce(bool_or(refusable), false) FROM \
-         (SELECT count(*) AS n, bool_or({nulls}) AS refusable FROM {STAGE} GROUP BY {} HAVING count(*) > 1) d",
+        "SELECT coalesce(pg_catalog.sum(n OPERATOR(pg_catalog.-) 1), 0), coalesce(pg_catalog.bool_or(refusable), false) FROM \
+         (SELECT pg_catalog.count(*) AS n, pg_catalog.bool_or({nulls}) AS refusable FROM {STAGE} GROUP BY {} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) d",
         key_grouped(plan, "")
     )
 }
@@ -53,24 +53,24 @@ fn folding(plan: &WritePlan, batch: &Batch) -> String {
     if whole && spelt_alike {
         // Every record has every field: the last one is the fold.
         return format!(
-            "DELETE FROM {STAGE} s USING (SELECT {key}, max(s0) AS last FROM {STAGE} GROUP BY {key} HAVING count(*) > 1) d \
-             WHERE {equal} AND s.s0 < d.last"
+            "DELETE FROM {STAGE} s USING (SELECT {key}, pg_catalog.max(s0) AS last FROM {STAGE} GROUP BY {key} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) d \
+             WHERE {equal} AND s.s0 OPERATOR(pg_catalog.<) d.last"
         );
     }
     let fields = written(plan, batch);
     let word_count = plan.mapping.slots.len().div_ceil(PRESENCE_WORD_BITS);
     let mut columns = vec!["s0".to_owned()];
-    let mut values = vec!["max((f.s).s0)".to_owned()];
+    let mut values = vec!["pg_catalog.max((f.s).s0)".to_owned()];
     for word in 0..word_count {
         columns.push(format!("h{word}"));
-        values.push(format!("bit_or(coalesce((f.s).h{word}, 0))"));
+        values.push(format!("pg_catalog.bit_or(coalesce((f.s).h{word}, 0))"));
     }
     for slot in fields {
         columns.push(format!("c{slot}"));
         values.push(folded(plan, slot));
     }
     format!(
-        "WITH d AS (SELECT {key} FROM {STAGE} GROUP BY {key} HAVING count(*) > 1), \
+        "WITH d AS (SELECT {key} FROM {STAGE} GROUP BY {key} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1), \
          f AS (DELETE FROM {STAGE} s USING d WHERE {equal} RETURNING s) \
          INSERT INTO {STAGE} ({}) SELECT {} FROM f GROUP BY {}",
         columns.join(", "),
@@ -83,10 +83,10 @@ fn folding(plan: &WritePlan, batch: &Batch) -> String {
 /// spelling.
 fn folded(plan: &WritePlan, slot: Slot) -> String {
     if plan.mapping.key.contains(&slot) {
-        return format!("((array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
+        return format!("((pg_catalog.array_agg(f.s ORDER BY (f.s).s0))[1]).c{slot}");
     }
     format!(
-        "((array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}",
+        "((pg_catalog.array_agg(f.s ORDER BY (f.s).s0 DESC) FILTER (WHERE {}))[1]).c{slot}",
         presence(plan, "(f.s)", slot)
     )
 }

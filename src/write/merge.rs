@@ -19,9 +19,9 @@ use super::transaction::Way;
 /// that.
 fn not_ours(apart: bool) -> String {
     if apart {
-        format!("t.xmin <> (SELECT a.xmin FROM {ASIDE} a LIMIT 1)")
+        format!("t.xmin OPERATOR(pg_catalog.<>) (SELECT a.xmin FROM {ASIDE} a LIMIT 1)")
     } else {
-        "t.xmin <> (SELECT pg_catalog.pg_current_xact_id()::xid)".to_owned()
+        "t.xmin OPERATOR(pg_catalog.<>) (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.xid)".to_owned()
     }
 }
 
@@ -199,7 +199,7 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
 pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
     let same = differs(plan, batch, "s").map_or(String::new(), |d| format!(" AND NOT ({d})"));
     format!(
-        "{}SELECT count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
+        "{}SELECT pg_catalog.count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
         range::allow(plan, batch),
         plan.table().name,
         key_matches(plan, batch),

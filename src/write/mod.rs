@@ -10,6 +10,7 @@ mod changed;
 mod committer;
 mod convert;
 mod direct;
+mod encoding;
 mod fold;
 mod judge;
 mod merge;
@@ -21,6 +22,7 @@ mod range;
 mod rejects;
 mod retry;
 mod server;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod stage;
@@ -32,7 +34,7 @@ mod writer;
 
 pub use changed::Look;
 pub use outlook::{Direct, Outlook};
-pub use plan::{Staging, WritePlan, staging_fits};
+pub use plan::{Encoding, Staging, WritePlan, staging_fits};
 pub use rejects::{Originals, StoredReject};
 pub use retry::{Patience, Retry};
 pub use target::Watched;

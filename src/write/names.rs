@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::mark;
-use crate::schema::{Column, Equality, Identity, literal};
+use crate::schema::{Column, Equality, Identity};
 
 use super::plan::{Staging, WritePlan};
+use super::settings;
 use super::writer::{EPOCH_SETTING, LedgerRef};
 
 /// The typed staging table.
@@ -23,45 +24,24 @@ pub(super) const ASIDE: &str = "pg_temp.dbload_aside";
 /// What the server refused in this transaction.
 pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 
-/// A client that stops in mid-transaction must not hold its locks for long.
-const IDLE_TIMEOUT_MS: u64 = 30_000;
+/// Removes tables of these names that somebody else has left in the session: behind a pooler that keeps sessions, another load,
+/// of another table. What is then made has the shape that it must have.
+pub(super) const CLEAR: &str = "DROP TABLE IF EXISTS pg_temp.dbload_stage, pg_temp.dbload_text, pg_temp.dbload_aside, \
+                                pg_temp.dbload_refused";
 
 /// BEGIN with the settings of a batch: the same for all batches of a partition.
 pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>) -> String {
-    let mut settings = vec![
-        ("statement_timeout", plan.statement_timeout_ms.to_string()),
-        ("lock_timeout", plan.lock_timeout_ms.to_string()),
-        ("idle_in_transaction_session_timeout", IDLE_TIMEOUT_MS.to_string()),
-        ("TimeZone", plan.time_zone.clone()),
-        ("DateStyle", plan.date_style.clone()),
-        ("IntervalStyle", "postgres".to_owned()),
-        ("client_min_messages", "warning".to_owned()),
-        ("jit", "off".to_owned()),
-    ];
+    let mut calls = settings::calls(plan);
     if let Some(ledger) = ledger {
-        settings.push((EPOCH_SETTING, ledger.epoch.to_string()));
+        calls.push(settings::call(EPOCH_SETTING, &ledger.epoch.to_string()));
     }
-    if plan.asynchronous_commit {
-        settings.push(("synchronous_commit", "off".to_owned()));
-    }
-    // Staged rows look their key up by index. The planner knows nothing of the staging table and would often
-    // read the whole target for each batch, so that a batch's cost grew with the table; and a table that is
-    // small when a plan is made is read whole for each row, however much this very statement, or this loop,
-    // has made it grow. Where a batch is as large as the table, the look-ups cost a few milliseconds more.
-    // Child tables need not have an index on the key.
-    if !plan.table().has_children {
-        settings.extend(
-            ["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| (way, "off".to_owned())),
-        );
-    }
-    let mut calls: Vec<String> = settings
-        .iter()
-        .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)))
-        .collect();
     calls.extend(ledger.map(|ledger| mark(&ledger.run, partition)));
-    // Behind a pooler, COPY's prepared statement may meet the name of another client's.
-    let clean = if plan.staging == Staging::Transaction { "DEALLOCATE ALL;\n" } else { "" };
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{clean}SELECT {}", calls.join(", "))
+    // Behind a pooler, COPY's prepared statement may meet the name of another client's, and staging what another left.
+    let (forget, clear) = match plan.staging {
+        Staging::Transaction => ("DEALLOCATE ALL;\n", format!(";\n{CLEAR}")),
+        Staging::Session => ("", String::new()),
+    };
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{forget}SELECT {}{clear}", calls.join(", "))
 }
 
 /// The last batch of a partition commits as the server would have it.
@@ -108,7 +88,7 @@ pub(super) fn staging(plan: &WritePlan) -> String {
 /// The staging table for values that are yet to be converted.
 pub(super) fn text_staging(plan: &WritePlan) -> String {
     let columns: String = (0..plan.mapping.slots.len()).fold(String::new(), |mut out, slot| {
-        let _ = write!(out, ", c{slot} text");
+        let _ = write!(out, ", c{slot} pg_catalog.text");
         out
     });
     format!(
@@ -129,8 +109,8 @@ pub(super) fn aside_table(plan: &WritePlan) -> String {
 /// The table of what the server refused.
 pub(super) fn refused_table(plan: &WritePlan) -> String {
     format!(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_refused (s0 bigint, slot int, sqlstate text, constraint_name text, \
-         column_name text, reason text) ON COMMIT {}",
+        "CREATE TEMPORARY TABLE IF NOT EXISTS dbload_refused (s0 bigint, slot int, sqlstate pg_catalog.text, constraint_name pg_catalog.text, \
+         column_name pg_catalog.text, reason pg_catalog.text) ON COMMIT {}",
         on_commit(plan)
     )
 }
@@ -164,7 +144,7 @@ pub(super) fn presence(plan: &WritePlan, source: &str, slot: Slot) -> String {
         // Rows of a block without any column of this word leave it NULL.
         format!("coalesce({source}.h{word}, 0)")
     };
-    format!("({word} & {bit}) <> 0")
+    format!("({word} OPERATOR(pg_catalog.&) {bit}::bigint) OPERATOR(pg_catalog.<>) 0::bigint")
 }
 
 /// How the key's index compares a column of the key.
@@ -286,5 +266,6 @@ pub(super) fn differs(plan: &WritePlan, batch: &Batch, source: &str) -> Option<S
 pub(super) fn newer(plan: &WritePlan, source: &str) -> Option<String> {
     let slot = plan.newer_by?;
     let name = &plan.table().columns[plan.mapping.slots[slot]].name;
-    Some(format!("(t.{name} IS NULL OR {source}.c{slot} > t.{name})"))
+    let greater = plan.newer_operator();
+    Some(format!("(t.{name} IS NULL OR {source}.c{slot} {greater} t.{name})"))
 }

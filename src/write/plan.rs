@@ -16,6 +16,15 @@ pub enum Staging {
     Transaction,
 }
 
+/// What characters the database can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// All of them.
+    All,
+    /// Those of its encoding: a record may have others.
+    Some,
+}
+
 /// Everything that writing a batch needs to know, the same for all writers of a run.
 #[derive(Debug, Clone)]
 pub struct WritePlan {
@@ -35,6 +44,12 @@ pub struct WritePlan {
     pub staging: Staging,
     /// Only a record with a greater value in this column replaces a stored one.
     pub newer_by: Option<Slot>,
+    /// The operator that says greater of it, qualified.
+    pub greater: Option<String>,
+    /// The role may read some column of the target.
+    pub may_select: bool,
+    /// The database can hold every character; or its encoding holds some, or any bytes.
+    pub encoding: Encoding,
     /// Batches may commit asynchronously; the run's completion is synchronous.
     pub asynchronous_commit: bool,
     /// Session time zone of every batch.
@@ -67,6 +82,13 @@ impl WritePlan {
     #[must_use]
     pub const fn copy_skips_errors(&self) -> bool {
         self.server_version >= 170_000
+    }
+
+    /// The operator by which a staged value is newer than a stored one: the type's own, of its B-tree operator class. By name alone
+    /// another schema's might be found, or another type's, where that of the column is not in `search_path`.
+    #[must_use]
+    pub fn newer_operator(&self) -> &str {
+        self.greater.as_deref().unwrap_or("OPERATOR(pg_catalog.>)")
     }
 
     /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart, as its command tag

@@ -9,8 +9,9 @@ use crate::map::{Kept, Original};
 use crate::pg::{ErrorView, Outcome, Session};
 use crate::record::Block;
 
+use super::encoding::is_of_encoding;
 use super::names::REFUSED;
-use super::plan::WritePlan;
+use super::plan::{Encoding, WritePlan};
 
 /// A record that was not stored, as the ledger and the reject file keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +113,70 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
         .collect()
 }
 
-/// Writes rejects into the ledger.
-pub(super) async fn store(session: &Session, run: &str, rejects: &[StoredReject]) -> Result<(), ErrorView> {
+/// Writes rejects into the ledger. Where the database lacks characters an original may have one: then all are written in ASCII.
+pub(super) async fn store(
+    session: &Session,
+    encoding: Encoding,
+    run: &str,
+    rejects: &[StoredReject],
+) -> Result<(), ErrorView> {
+    if encoding == Encoding::All {
+        return copy(session, run, rejects).await;
+    }
+    session.run("SAVEPOINT dbload_rejects").await?;
+    match copy(session, run, rejects).await {
+        Err(error) if is_of_encoding(&error) => {
+            session.run("ROLLBACK TO SAVEPOINT dbload_rejects").await?;
+            let plain: Vec<StoredReject> = rejects.iter().map(in_ascii).collect();
+            copy(session, run, &plain).await
+        }
+        stored => stored,
+    }
+}
+
+/// The same in ASCII: a record as JSON that means the same, other originals as their bytes, words with escapes.
+fn in_ascii(reject: &StoredReject) -> StoredReject {
+    let words = |text: &String| {
+        text.chars().fold(String::new(), |mut out, c| {
+            if c.is_ascii() {
+                out.push(c)
+            } else {
+                out.extend(c.escape_unicode())
+            }
+            out
+        })
+    };
+    let kept = match &reject.original.kept {
+        Kept::Record(record) => Kept::Record(json_in_ascii(record)),
+        Kept::Raw(raw) if !raw.is_ascii() => Kept::Bytes(raw.as_bytes().to_vec()),
+        other => other.clone(),
+    };
+    let original = Original { kept, ..reject.original.clone() };
+    StoredReject {
+        column: reject.column.as_ref().map(words),
+        constraint: reject.constraint.as_ref().map(words),
+        reason: words(&reject.reason),
+        original,
+        ..reject.clone()
+    }
+}
+
+/// JSON has characters beyond ASCII in its strings only, where each has an escape.
+fn json_in_ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
+}
+
+async fn copy(session: &Session, run: &str, rejects: &[StoredReject]) -> Result<(), ErrorView> {
     const COPY: &str = "COPY _dbload.reject (run, source, record, line, byte_offset, column_name, sqlstate, \
                         constraint_name, reason, is_text, original, raw, raw_bytes) FROM STDIN";
     let chunks = rejects.iter().flat_map(|reject| {

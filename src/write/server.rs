@@ -78,7 +78,7 @@ impl Postgres {
         };
         if self.has_lost.swap(false, Ordering::Relaxed)
             && let Some(ledger) = &self.ledger
-            && let Err(error) = session.run(&end_marked_writer(&ledger.run, self.partition)).await
+            && let Err(error) = session.ask(&end_marked_writer(&ledger.run, self.partition)).await
         {
             tracing::debug!(partition = self.partition, ?error, "the lost session was not ended");
             if error.lost {
@@ -190,7 +190,8 @@ impl Server for Postgres {
         let Some(ledger) = &self.ledger else { return Ok(None) };
         let session = self.session(Urgency::Now).await?;
         let sql = format!(
-            "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true);\n\
+            "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true), \
+             pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n\
              SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
             self.plan.lock_timeout_ms,

@@ -8,12 +8,12 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::pg::{Accept, BeginOrCopy, CopyOrStatement, ErrorView, Outcome, Sent, Session, catalog};
+use crate::pg::{Accept, BeginOrCopy, CopyOrStatement, ErrorView, Outcome, Sent, Session, catalog, literal};
 
 use super::changed::refuse_changed_table;
-use super::plan::{Staging, WritePlan};
+use super::plan::{Encoding, Staging, WritePlan};
 use super::transaction::{Failed, FailedAt, Path, Way, number};
-use super::{convert, judge, names};
+use super::{convert, encoding, judge, names};
 
 /// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY text.
 pub(super) struct Form<'a> {
@@ -56,6 +56,10 @@ pub(super) async fn begin_and_stage(
         |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.target.columns_version());
     let staging = Failed::at(FailedAt::Staging);
     if way.path.converts() || batch.rows == 0 {
+        let begin = match begin.split_once(';') {
+            Some((begin, rest)) if clears(plan, session) => format!("{begin};\n{};{rest}", names::CLEAR),
+            _ => begin,
+        };
         let begun = session.begin(&begin).await.map_err(Failed::at(FailedAt::Begin))?;
         fault::point(Point::Begun);
         if may_be_changed(&begun) {
@@ -118,6 +122,12 @@ pub(super) async fn stage(
     if copied == batch.rows { Ok(copied) } else { convert_missing(plan, session, batch).await }
 }
 
+/// Whether what others may have left in the session is to be removed: in the first transaction of a connection. Where each makes
+/// its own tables it removes what is left itself.
+fn clears(plan: &WritePlan, session: &Session) -> bool {
+    plan.staging == Staging::Session && session.makes(&names::staging(plan))
+}
+
 /// COPYs of a batch, of which the last one may still have to be ended.
 pub(super) struct Copying {
     /// Rows that the server has confirmed.
@@ -157,7 +167,8 @@ pub(super) async fn begin_and_copy(
         let first = n == 0;
         match plan.staging {
             Staging::Session if first => {
-                let sent = session.begin_and_send((begin, &accept), &statement, text).await;
+                let first = clears(plan, session).then_some(names::CLEAR);
+                let sent = session.begin_and_send((begin, first, &accept), &statement, text).await;
                 copying.sent = Some(sent.map_err(|failed| match failed {
                     BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
                     BeginOrCopy::Start(error) => Failed { at: FailedAt::Table, error },
@@ -177,32 +188,114 @@ pub(super) async fn begin_and_copy(
     Ok(copying)
 }
 
-/// All rows are converted one by one, from text.
+/// All rows are converted one by one, from text; but for those with a character that the database cannot hold, which are refused
+/// beforehand: if these were all that the COPY has tripped over, the others need no loop.
 async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
+    let mut refused = HashSet::new();
+    if plan.encoding == Encoding::Some {
+        refused = encoding::refuse(session, batch).await?;
+    }
+    if !refused.is_empty()
+        && let Some(staged) = stage_others(session, batch, &refused).await?
+    {
+        return Ok(staged);
+    }
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
         let sql = names::copy(names::TEXT, &run[0].columns, false);
-        session.copy_in(&sql, run.iter().map(|chunk| chunk.bytes.clone())).await?;
+        let rows: Vec<Row> = run.iter().flat_map(rows_of).filter(|row| !refused.contains(&row.seq)).collect();
+        copy_isolating(session, &sql, &rows).await?;
     }
     session.run(&convert::block(plan, batch)).await?;
     count_staged(session).await
 }
 
+/// Stages all rows but these as they are; `None`: nothing is staged, one of them does not convert.
+async fn stage_others(
+    session: &Session,
+    batch: &Batch,
+    refused: &HashSet<u64>,
+) -> Result<Option<u64>, ErrorView> {
+    session.run("SAVEPOINT dbload_others").await?;
+    let mut copied = 0;
+    for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
+        let sql = names::copy(names::STAGE, &run[0].columns, false);
+        let rows = run.iter().flat_map(rows_of).filter(|row| !refused.contains(&row.seq)).map(|row| row.text);
+        match session.copy_in(&sql, rows).await {
+            Ok(rows) => copied += rows,
+            Err(error) if error.lost => return Err(error),
+            Err(_) => {
+                session.run("ROLLBACK TO SAVEPOINT dbload_others").await?;
+                return Ok(None);
+            }
+        }
+    }
+    session.run("RELEASE SAVEPOINT dbload_others").await?;
+    Ok(Some(copied))
+}
+
+/// A row of a chunk.
+struct Row {
+    seq: u64,
+    /// Its COPY text.
+    text: Bytes,
+}
+
+fn rows_of(chunk: &Chunk) -> impl Iterator<Item = Row> + '_ {
+    (0..chunk.rows.len()).map(|n| Row {
+        seq: chunk.block.first_seq + u64::from(chunk.rows[n].i),
+        text: chunk.bytes.slice_ref(chunk.row(n)),
+    })
+}
+
+/// COPY of rows into the text staging. What fails it is an error of the data, and of one row: it is found by halving, and refused.
+async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<(), ErrorView> {
+    let mut open = vec![rows];
+    while let Some(rows) = open.pop() {
+        session.run("SAVEPOINT dbload_copy").await?;
+        let error = match session.copy_in(sql, rows.iter().map(|row| row.text.clone())).await {
+            Ok(_) => {
+                session.run("RELEASE SAVEPOINT dbload_copy").await?;
+                continue;
+            }
+            Err(error) => error,
+        };
+        // The limits of the server (54) halve the batch itself.
+        let state = error.sqlstate.as_deref().filter(|state| state.starts_with("22") && !error.lost);
+        let Some(state) = state else { return Err(error) };
+        session.run("ROLLBACK TO SAVEPOINT dbload_copy").await?;
+        if let [row] = rows {
+            let refused = format!(
+                "INSERT INTO {} (s0, sqlstate, reason) VALUES ({}, {}, {})",
+                names::REFUSED,
+                row.seq,
+                literal(state),
+                literal(&error.message)
+            );
+            session.run(&refused).await?;
+        } else {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            open.extend([second, first].into_iter().filter(|rows| !rows.is_empty()));
+        }
+    }
+    Ok(())
+}
+
 /// COPY left rows out: the server is asked for the reason and the column of each, and where it has none to tell the row is
 /// converted by itself.
 async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
-    let sql = format!("SELECT string_agg(s0::text, ' ') FROM {}", names::STAGE);
+    let sql = format!("SELECT pg_catalog.string_agg(s0::pg_catalog.text, ' ') FROM {}", names::STAGE);
     let present = session.run(&sql).await?;
     let present = present.first().and_then(Outcome::value).unwrap_or_default();
     let present: HashSet<u64> = present.split(' ').filter_map(|seq| seq.parse().ok()).collect();
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
     let mut missing = 0;
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
-        let rows: Vec<Bytes> = run.iter().flat_map(|chunk| missing_of(chunk, &present)).collect();
+        let rows: Vec<Row> = run.iter().flat_map(rows_of).filter(|row| !present.contains(&row.seq)).collect();
         if !rows.is_empty() {
             missing += rows.len() as u64;
             let sql = names::copy(names::TEXT, &run[0].columns, false);
-            session.copy_in(&sql, rows.into_iter()).await?;
+            session.copy_in(&sql, rows.into_iter().map(|row| row.text)).await?;
         }
     }
     let explained = match explain(plan, session, batch).await {
@@ -221,13 +314,6 @@ async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> 
     count_staged(session).await
 }
 
-/// The rows of a chunk that are not among these.
-fn missing_of<'a>(chunk: &'a Chunk, present: &'a HashSet<u64>) -> impl Iterator<Item = Bytes> + 'a {
-    (0..chunk.rows.len())
-        .filter(|&n| !present.contains(&(chunk.block.first_seq + u64::from(chunk.rows[n].i))))
-        .map(|n| chunk.bytes.slice_ref(chunk.row(n)))
-}
-
 /// How many of the rows in the text staging the server could explain. An input function may still raise, hstore's for one.
 async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
     let sql = format!(
@@ -238,6 +324,6 @@ async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u
 }
 
 async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
-    let outcomes = session.run(&format!("SELECT count(*) FROM {}", names::STAGE)).await?;
+    let outcomes = session.run(&format!("SELECT pg_catalog.count(*) FROM {}", names::STAGE)).await?;
     number(outcomes.first(), 0)
 }

@@ -63,7 +63,10 @@ impl<'a> Tie<'a> {
         let list: Vec<String> = self.columns.iter().map(grouped).collect();
         let held: Vec<String> = self.columns.iter().map(|(_, slot)| format!("c{slot} IS NOT NULL")).collect();
         let held = if self.index.nulls_not_distinct { "true".to_owned() } else { held.join(" AND ") };
-        format!("FROM {STAGE} WHERE {held} GROUP BY {} HAVING count(*) > 1", list.join(", "))
+        format!(
+            "FROM {STAGE} WHERE {held} GROUP BY {} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1",
+            list.join(", ")
+        )
     }
 }
 
@@ -93,7 +96,10 @@ pub(super) fn entangled(plan: &WritePlan, batch: &Batch) -> Option<Vec<String>> 
     let table = &plan.table().name;
     let mut conditions = Vec::new();
     for tie in Tie::all(plan, batch, &others)? {
-        conditions.push(format!("s.s0 IN (SELECT unnest(array_agg(s0)) {})", tie.groups()));
+        conditions.push(format!(
+            "s.s0 OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.unnest(pg_catalog.array_agg(s0)) {})",
+            tie.groups()
+        ));
         if plan.mapping.key.is_empty() {
             conditions.push(format!("EXISTS (SELECT FROM {table} t WHERE {})", tie.same(plan, "t", "s")));
             continue;

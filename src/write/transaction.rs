@@ -298,7 +298,7 @@ async fn commit(
         Some(ledger) => {
             if !committed.rejects.is_empty() {
                 session.run(JUDGE).await.map_err(failed(FailedAt::Merge))?;
-                rejects::store(session, &ledger.run, &committed.rejects)
+                rejects::store(session, context.plan.encoding, &ledger.run, &committed.rejects)
                     .await
                     .map_err(failed(FailedAt::Ledger))?;
             }

@@ -95,8 +95,12 @@ impl Verifier {
     }
 
     async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
-        let begin =
-            format!("{};\n{}", names::begin(&self.plan, batch.partition, None), names::staging(&self.plan));
+        let begin = format!(
+            "{};\n{};\n{}",
+            names::begin(&self.plan, batch.partition, None),
+            names::CLEAR,
+            names::staging(&self.plan)
+        );
         session.begin(&begin).await?;
         let index = if self.plan.mapping.key.is_empty() {
             String::new()
@@ -106,7 +110,7 @@ impl Verifier {
         // The reader may be slow, and nothing is locked but our own tables.
         session
             .run(&format!(
-                "SET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n{};\n{};\n\
+                "SET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n{};\n{};\n\
                  CREATE TEMPORARY TABLE dbload_expected ON COMMIT DROP AS SELECT * FROM {STAGE} WITH NO DATA{index}",
                 names::text_staging(&self.plan),
                 names::refused_table(&self.plan)

@@ -27,8 +27,8 @@ pub(super) const EPOCH_SETTING: &str = "dbload.epoch";
 
 /// The epoch as this transaction was begun with. In another transaction it is NULL, and the fence raises: a checkpoint
 /// cannot move where the rows before it were rolled back behind our back.
-const EPOCH_OF_TRANSACTION: &str =
-    "nullif(pg_catalog.current_setting('dbload.epoch', true), '')::pg_catalog.int8";
+const EPOCH_OF_TRANSACTION: &str = "CASE WHEN pg_catalog.current_setting('dbload.epoch', true) OPERATOR(pg_catalog.<>) '' \
+     THEN pg_catalog.current_setting('dbload.epoch', true)::pg_catalog.int8 END";
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The real PgBouncer, in transaction mode, in front of the shared server.
+//! The real PgBouncer, in transaction mode unless said otherwise, in front of the shared server.
 
 use super::Folder;
 use dbload::internals::local::SharedServer;
@@ -21,6 +21,15 @@ pub struct Bouncer {
 impl Bouncer {
     /// `None`, and a word about it, where PgBouncer is not installed.
     pub fn start() -> Option<Self> {
+        Self::start_with("pool_mode = transaction")
+    }
+
+    /// One that keeps a client's session, hands it to the next one, and resets nothing in between.
+    pub fn keeping_sessions() -> Option<Self> {
+        Self::start_with("pool_mode = session\nserver_reset_query =")
+    }
+
+    fn start_with(mode: &str) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
             .into_iter()
             .find(|p| Path::new(p).exists());
@@ -36,7 +45,7 @@ impl Bouncer {
             "pgbouncer.ini",
             format!(
                 "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-                 unix_socket_dir =\nauth_type = any\nauth_file = {dir}/users\npool_mode = transaction\n\
+                 unix_socket_dir =\nauth_type = any\nauth_file = {dir}/users\n{mode}\n\
                  default_pool_size = 3\nserver_idle_timeout = 2\nmax_client_conn = 200\nlogfile = {dir}/log\n",
                 cluster.sockets.display(),
                 cluster.port,

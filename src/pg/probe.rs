@@ -1,0 +1,58 @@
+//! Questions about the target that only some loads have: what an operator is called, which rights are missing.
+
+use std::fmt::Write as _;
+
+use crate::schema::literal;
+
+use super::catalog::CatalogError;
+use super::session::{Outcome, Session};
+
+/// Whether the database's encoding has all characters of a text. (Asked as bytes, which it can hold whatever they are.)
+pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> {
+    let bytes = text.bytes().fold(String::with_capacity(2 * text.len()), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    });
+    let sql = format!(
+        "SELECT pg_catalog.length(pg_catalog.convert(pg_catalog.decode('{bytes}', 'hex'), 'UTF8', pg_catalog.getdatabaseencoding()))"
+    );
+    match session.run(&sql).await {
+        Ok(_) => Ok(true),
+        Err(view) if matches!(view.sqlstate.as_deref(), Some("22P05" | "22021")) => Ok(false),
+        Err(view) => Err(view.into()),
+    }
+}
+
+/// The operator that says whether one value of a column is greater than another, qualified (`OPERATOR(pg_catalog.>)`): of the
+/// default B-tree operator class of its type, or of the one that its values are taken for. `None`: they have no order.
+pub async fn greater_operator(
+    session: &Session,
+    oid: u32,
+    column: &str,
+) -> Result<Option<String>, CatalogError> {
+    let sql = format!(
+        "WITH RECURSIVE base(oid, level) AS (SELECT a.atttypid, 0 FROM pg_catalog.pg_attribute a \
+            WHERE a.attrelid = {oid} AND a.attname = {} \
+          UNION ALL SELECT t.typbasetype, base.level + 1 FROM base JOIN pg_catalog.pg_type t ON t.oid = base.oid \
+            WHERE t.typtype = 'd') \
+         SELECT 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' \
+         FROM (SELECT oid FROM base ORDER BY level DESC LIMIT 1) b JOIN pg_catalog.pg_type t ON t.oid = b.oid \
+         JOIN pg_catalog.pg_opclass c ON c.opcmethod = 403 AND c.opcdefault AND (c.opcintype = t.oid \
+            OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castsource = t.oid AND k.casttarget = c.opcintype \
+                AND k.castmethod = 'b' AND k.castcontext = 'i') \
+            OR c.opcintype = CASE t.typtype WHEN 'e' THEN 'pg_catalog.anyenum'::pg_catalog.regtype \
+                WHEN 'r' THEN 'pg_catalog.anyrange'::pg_catalog.regtype \
+                WHEN 'm' THEN 'pg_catalog.anymultirange'::pg_catalog.regtype \
+                WHEN 'c' THEN 'pg_catalog.record'::pg_catalog.regtype \
+                ELSE CASE WHEN t.typcategory = 'A' THEN 'pg_catalog.anyarray'::pg_catalog.regtype END END) \
+         JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype \
+            AND m.amoprighttype = c.opcintype AND m.amopstrategy = 5 \
+         JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr \
+         JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
+         JOIN pg_catalog.pg_type i ON i.oid = c.opcintype \
+         ORDER BY c.opcintype = t.oid DESC, i.typispreferred DESC, c.opcintype LIMIT 1",
+        literal(column)
+    );
+    let outcomes = session.ask(&sql).await?;
+    Ok(outcomes.first().and_then(Outcome::value).map(ToOwned::to_owned))
+}

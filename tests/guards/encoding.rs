@@ -1,0 +1,137 @@
+//! Databases whose encoding does not hold every character: a record with another one is one reject.
+
+use crate::support::database::literal;
+use crate::support::{Database, Dbload, Outcome, Scene};
+
+/// A database of another encoding beside the scene's own; dropped with it.
+struct Narrow<'a> {
+    scene: &'a Scene,
+    name: String,
+    url: String,
+}
+
+impl<'a> Narrow<'a> {
+    fn new(scene: &'a Scene, encoding: &str) -> Self {
+        let name = format!("{}_{}", scene.db.name(), encoding.to_lowercase());
+        scene.sql(&format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        ));
+        let url = scene.db.url().replace(&format!("/{}", scene.db.name()), &format!("/{name}"));
+        Self { scene, name, url }
+    }
+
+    fn db(&self) -> Database {
+        Database::connect(&self.url)
+    }
+
+    fn run(&self, line: &str) -> Outcome {
+        Dbload::new(self.scene.cwd()).line(line).arg("--json").arg("--dsn").arg(&self.url).run()
+    }
+}
+
+impl Drop for Narrow<'_> {
+    fn drop(&mut self) {
+        let _ = self.scene.db.try_sql(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, name text, n int CHECK (n <> 13))";
+
+/// Records 1 to `count`; every `nth` has a name that only UTF-8 holds.
+fn records(count: u32, nth: u32, snowman: &str) -> String {
+    (1..=count)
+        .map(|id| {
+            let name = if id % nth == 0 { format!("{snowman} {id}") } else { format!("name {id}") };
+            format!("{{\"id\":{id},\"name\":\"{name}\",\"n\":{}}}\n", 100 + id)
+        })
+        .collect()
+}
+
+#[test]
+fn a_record_that_the_encoding_cannot_hold_is_one_reject() {
+    let scene = Scene::new();
+    for (encoding, odd) in [
+        ("LATIN1", "\u{2603}"),
+        ("LATIN9", "日本"),
+        ("WIN1252", "\u{1f600}"),
+        ("EUC_JP", "\u{1f600}"),
+        ("KOI8R", "\u{e9}"),
+    ] {
+        let narrow = Narrow::new(&scene, encoding);
+        let db = narrow.db();
+        db.sql(TABLE);
+        scene.file("t.jsonl", records(1_000, 1_000, odd));
+        let outcome = narrow.run("t.jsonl --pool-size 1 --rejects r.jsonl --max-rejects 100").exits(3);
+        let rows = outcome.rows();
+        assert_eq!((rows.inserted, rows.rejected), (999, 1), "{encoding}: {outcome}");
+        assert_eq!(
+            db.lines("SELECT sqlstate, column_name, record FROM _dbload.reject"),
+            ["22P05|name|1000"],
+            "{encoding}"
+        );
+        // What is kept of it means the same.
+        let kept: serde_json::Value =
+            serde_json::from_str(&db.one("SELECT original FROM _dbload.reject")).unwrap();
+        assert_eq!(kept["name"], format!("{odd} 1000"), "{encoding}");
+        // The next load, all stored, one changed.
+        scene.file("t.jsonl", records(1_000, 1_000, odd).replace("name 7\"", "other 7\""));
+        let outcome = narrow.run("t.jsonl --max-rejects 100").exits(3);
+        let rows = outcome.rows();
+        assert_eq!((rows.updated, rows.unchanged, rows.rejected), (1, 998, 1), "{encoding}: {outcome}");
+        narrow.run("verify t.jsonl --table t");
+        std::fs::remove_file(scene.cwd().join("r.jsonl")).unwrap();
+    }
+}
+
+/// With other faults beside it, in other modes and forms, and many of them.
+#[test]
+fn among_other_rejects_it_is_still_its_own() {
+    let scene = Scene::new();
+    let narrow = Narrow::new(&scene, "LATIN1");
+    let db = narrow.db();
+    db.sql(&format!("{TABLE}; CREATE TABLE a (id int, name text, n int)"));
+    let text = records(3_000, 3, "\u{2603}")
+        + "{\"id\":4000,\"name\":\"caf\u{e9}\",\"n\":13}\n{\"id\":4001,\"name\":\"x\",\"n\":\"no\"}\n";
+    scene.file("t.jsonl", text);
+    let outcome = narrow.run("t.jsonl --max-rejects 2000").exits(3);
+    let rows = outcome.rows();
+    assert_eq!((rows.inserted, rows.rejected), (2_000, 1_002), "{outcome}");
+    assert_eq!(
+        db.lines("SELECT sqlstate, count(*) FROM _dbload.reject GROUP BY 1 ORDER BY 1"),
+        ["22P02|1", "22P05|1000", "23514|1"]
+    );
+    let outcome = narrow.run("t.jsonl --table a --mode append --no-ledger --max-rejects 2000").exits(3);
+    assert_eq!((outcome.rows().inserted, outcome.rows().rejected), (2_001, 1_001), "{outcome}");
+    // A record that could not be decoded, and holds such a character.
+    scene.file("b.csv", "id,name,n\n9001,\u{2603}\n9002,b,1\n9003,c\u{e9},2\n");
+    let outcome = narrow.run("b.csv --table t --max-rejects 2000").exits(3);
+    assert_eq!((outcome.rows().inserted, outcome.rows().rejected), (2, 1), "{outcome}");
+    assert_eq!(db.one("SELECT convert_from(raw_bytes, 'SQL_ASCII') IS NOT NULL FROM _dbload.reject WHERE raw_bytes IS NOT NULL"), "t");
+    assert_eq!(db.one(&format!("SELECT name = {} FROM t WHERE id = 9003", literal("c\u{e9}"))), "t");
+}
+
+/// The ledger keeps names and settings: what it cannot keep is said before the first row.
+#[test]
+fn names_that_the_ledger_cannot_keep_are_refused_before_the_first_row() {
+    let scene = Scene::new();
+    let narrow = Narrow::new(&scene, "LATIN1");
+    let db = narrow.db();
+    db.sql(TABLE);
+    scene.file("\u{2603}.jsonl", records(3, 5, ""));
+    scene.file("caf\u{e9}.jsonl", records(3, 5, ""));
+    narrow.run("\u{2603}.jsonl --table t").exits(6).says("--no-ledger").says("the source");
+    narrow.run("caf\u{e9}.jsonl --table t --load-id \u{2603}").exits(6).says("--load-id");
+    assert_eq!(db.count("t"), 0);
+    narrow.run("caf\u{e9}.jsonl --table t").exits(0);
+    narrow.run("\u{2603}.jsonl --table t --no-ledger").exits(0);
+}
+
+/// SQL_ASCII looks at no byte.
+#[test]
+fn a_database_without_an_encoding_takes_all_characters() {
+    let scene = Scene::new();
+    let narrow = Narrow::new(&scene, "SQL_ASCII");
+    narrow.db().sql(TABLE);
+    scene.file("t.jsonl", records(100, 7, "\u{2603}"));
+    assert_eq!(narrow.run("t.jsonl").exits(0).rows().inserted, 100);
+}
