@@ -1,6 +1,7 @@
 //! The ledger's schema: applied by sqlx, inside one transaction under a transaction lock.
 //!
-//! sqlx's own lock belongs to a session and its own table to the application; so the lock is ours and the table is
+//! sqlx's own lock belongs to a session and its own table to the application; so the lock is ours and the
+//! table is
 //! `_dbload.migration`. A start looks with a SELECT and migrates only if the ledger is behind.
 
 use sqlx::migrate::Migrator;
@@ -65,7 +66,8 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
     }
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
-    // A process that is stopped in here does not hold up the others for ever; and the names in the migrations are those of
+    // A process that is stopped in here does not hold up the others for ever; and the names in the migrations
+    // are those of
     // `pg_catalog`, whatever others have put in schemas that this role looks into first.
     sqlx::raw_sql(
         "SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL search_path = pg_catalog, pg_temp",

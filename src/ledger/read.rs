@@ -83,7 +83,8 @@ pub struct RejectRow {
 /// Begins the transaction that records a run, perhaps with its new table. A process that is stopped in there must not hold
 /// up other starts for ever: they wait for a while and look again, and the server ends it.
 pub const BEGIN_RECORDING: &str = "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '2s', true), \
-    pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', true)";
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', true), \
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
 #[must_use]

@@ -1,8 +1,10 @@
-//! Whose the ledger is: what stands in schema `_dbload` runs with the rights of whoever loads, so it must be of somebody trusted.
+//! Whose the ledger is: what stands in schema `_dbload` runs with the rights of whoever loads, so it must be
+//! of somebody trusted.
 //!
-//! Whoever may create schemas in a database can make one of this name first, with triggers, rules or functions of their own. Trusted
-//! are superusers, the owner of the database and the role itself; nobody else may own the schema, anything in it, or a function
-//! that a trigger on one of its tables calls. Asked at every start, before anything of it is used.
+//! Whoever may create schemas in a database can make one of this name first, with triggers, rules or
+//! functions of their own. Trusted are superusers, the owner of the database and the role itself; nobody else
+//! may own the schema, anything in it, or a function that a trigger on one of its tables calls. Asked at
+//! every start, before anything of it is used.
 
 /// Whether the role lacks a right on the ledger that a load may come to need.
 pub(super) const LACKS_RIGHTS: &str = "\

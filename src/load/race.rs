@@ -30,7 +30,7 @@ pub(super) async fn prepare(job: &Job, act: Act, listener: Listener<'_>) -> Resu
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match look(job, act, listener, specs.clone()).await {
+        match Box::pin(look(job, act, listener, specs.clone())).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

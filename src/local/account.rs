@@ -1,7 +1,8 @@
 //! Who a server of ours runs as: PostgreSQL refuses root, so root drops to an unprivileged user.
 //!
 //! `postgres` if that user exists (Debian's and Fedora's packages make it), else `nobody`. The groups of root are dropped
-//! too: the standard library empties them whenever a root process sets another user id. Anybody else runs it as themselves.
+//! too: the standard library empties them whenever a root process sets another user id. Anybody else runs it
+//! as themselves.
 
 use super::{LocalError, Result};
 use std::{
@@ -79,8 +80,8 @@ impl Account {
         }
     }
 
-    /// Makes a folder of this user's own that nobody else can look into. The folder is given away, not its path: where that lies in
-    /// a folder of this user it may lead elsewhere by then.
+    /// Makes a folder of this user's own that nobody else can look into. The folder is given away, not its path:
+    /// where that lies in a folder of this user it may lead elsewhere by then.
     pub(super) fn private_dir(&self, path: &Path) -> Result<()> {
         fs::DirBuilder::new()
             .mode(0o700)
@@ -97,8 +98,8 @@ impl Account {
         given.map_err(|e| LocalError::file("give away", path, e))
     }
 
-    /// Writes a file in a folder of this user, as this user: in its own folders it may have put a link in the place of any file or
-    /// folder, and root would follow it.
+    /// Writes a file in a folder of this user, as this user: in its own folders it may have put a link in the
+    /// place of any file or folder, and root would follow it.
     pub(super) fn write(&self, path: &Path, text: &str, how: Write) -> Result<()> {
         let failed = |e| LocalError::file("write", path, e);
         if matches!(self, Self::Own) {

@@ -1,8 +1,9 @@
 //! COPY .. FROM STDIN on a session, in as few round trips as may be.
 //!
-//! Nothing waits for an answer that decides nothing. A COPY is asked for along with the BEGIN of its transaction; its end, the
-//! statements up to COMMIT, and the BEGIN and COPY of a next transaction that begins alike go out together. Whatever fails, the
-//! server refuses what was sent behind it: the statements, since the transaction is aborted; the next BEGIN as well.
+//! Nothing waits for an answer that decides nothing. A COPY is asked for along with the BEGIN of its
+//! transaction; its end, the statements up to COMMIT, and the BEGIN and COPY of a next transaction that
+//! begins alike go out together. Whatever fails, the server refuses what was sent behind it: the statements,
+//! since the transaction is aborted; the next BEGIN as well.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -86,8 +87,9 @@ impl Session {
     }
 
     /// `begin` and `copy_in` in one round trip, under a statement that the connection keeps: not behind a pooler. None at all,
-    /// where [`Session::commit`] has begun the transaction already. Nothing is sent before `accept` has seen what the server
-    /// said to BEGIN. `first`: a statement right behind BEGIN, in this transaction but not in a next one that begins alike.
+    /// where [`Session::commit`] has begun the transaction already. Nothing is sent before `accept` has seen what
+    /// the server said to BEGIN. `first`: a statement right behind BEGIN, in this transaction but not in a next
+    /// one that begins alike.
     pub async fn begin_and_send(
         &self,
         (begin, first, accept): (&str, Option<&str>, &Accept<'_>),
@@ -126,8 +128,8 @@ impl Session {
         self.answered("", sent.finish()).await
     }
 
-    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command tag, and when
-    /// it was there; and what they gave.
+    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command
+    /// tag, and when it was there; and what they gave.
     pub async fn finish_and_run(
         &self,
         sent: Option<Sent>,
@@ -144,9 +146,10 @@ impl Session {
         Some((self.finish(sent?).await, Instant::now()))
     }
 
-    /// Runs the statements that end a transaction, COMMIT the last of them, in one round trip along with the end of a COPY, if
-    /// there is one: the number in its command tag, and when it was there. `and_begin`: the next transaction is begun as
-    /// this one was by [`Session::begin_and_send`], in the same round trip. If that fails nothing is lost but the connection.
+    /// Runs the statements that end a transaction, COMMIT the last of them, in one round trip along with the end
+    /// of a COPY, if there is one: the number in its command tag, and when it was there. `and_begin`: the next
+    /// transaction is begun as this one was by [`Session::begin_and_send`], in the same round trip. If that fails
+    /// nothing is lost but the connection.
     pub async fn commit(
         &self,
         sql: &str,
@@ -192,8 +195,8 @@ impl Session {
         self.openings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What another client has prepared in this session may have the names that ours will get. The answer is not waited for: what
-    /// is sent behind it is done behind it.
+    /// What another client has prepared in this session may have the names that ours will get. The answer is not
+    /// waited for: what is sent behind it is done behind it.
     async fn forget_statements(&self) -> Result<(), ErrorView> {
         let client = self.client()?;
         client.statement_cache.clear();

@@ -1,7 +1,7 @@
 //! The pool: all connections that a load ever has.
 //!
-//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller can do.
-//! A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
+//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller
+//! can do. A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,8 +26,8 @@ use super::wire::TlsUse;
 /// A connection of the pool; returned to it on drop.
 pub use deadpool_postgres::Client;
 
-/// How long a caller waits for a connection in use. Writers hold one each and there are as many as connections, so
-/// waiting at all is a defect: better an error than a hang.
+/// How long a caller waits for a connection in use. Writers hold one each and there are as many as
+/// connections, so waiting at all is a defect: better an error than a hang.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connections to one database, as one user.
@@ -42,8 +42,8 @@ pub struct Pool {
     made: Arc<Mutex<Made>>,
 }
 
-/// What was made on which connection. A connection is known by its cache of statements, which is one allocation for as long as we
-/// hold on to it, even weakly.
+/// What was made on which connection. A connection is known by its cache of statements, which is one
+/// allocation for as long as we hold on to it, even weakly.
 type Made = Vec<(Weak<StatementCache>, u64)>;
 
 /// Where a login succeeded, and how.
@@ -106,7 +106,8 @@ pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
 }
 
 impl Pool {
-    /// What the server does not answer within the limit counts as a lost connection, on every session that says nothing else.
+    /// What the server does not answer within the limit counts as a lost connection, on every session that says
+    /// nothing else.
     #[must_use]
     pub fn answering_within(self, limit: Option<Duration>) -> Self {
         Self { answer_limit: limit, ..self }
@@ -150,7 +151,8 @@ impl Pool {
         self.inner.status().waiting > 0
     }
 
-    /// Waits until a connection is idle, or none is open: whoever then asks for one opens no further one beside those in use.
+    /// Waits until a connection is idle, or none is open: whoever then asks for one opens no further one beside
+    /// those in use.
     pub(super) async fn spare(&self) {
         while self.inner.status().available == 0 && !self.busy.tokens().is_empty() {
             self.busy.ended.notified().await;
@@ -162,8 +164,8 @@ impl Pool {
         self.inner.resize(size.max(1));
     }
 
-    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string: the
-    /// session is on one of them, and to the others its key means nothing.
+    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string:
+    /// the session is on one of them, and to the others its key means nothing.
     pub async fn cancel(&self, session: &CancelToken) {
         for server in &self.dsn.servers {
             cancel(&self.dsn, server, self.tls.as_ref(), session).await;
@@ -208,8 +210,8 @@ impl Pool {
         self.busy.tokens().values().cloned().collect()
     }
 
-    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end may not
-    /// have been noticed yet, and the next one to ask would be handed a dead connection.
+    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end
+    /// may not have been noticed yet, and the next one to ask would be handed a dead connection.
     pub fn discard(client: Client) {
         drop(Client::take(client));
     }

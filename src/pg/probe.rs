@@ -1,4 +1,5 @@
-//! Questions about the target that only some loads have: what an operator is called, which rights are missing.
+//! Questions about the target that only some loads have: what an operator is called, which rights are
+//! missing.
 
 use std::fmt::Write as _;
 
@@ -7,7 +8,8 @@ use crate::schema::literal;
 use super::catalog::CatalogError;
 use super::session::{Outcome, Session};
 
-/// Whether the database's encoding has all characters of a text. (Asked as bytes, which it can hold whatever they are.)
+/// Whether the database's encoding has all characters of a text. (Asked as bytes, which it can hold whatever
+/// they are.)
 pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> {
     let bytes = text.bytes().fold(String::with_capacity(2 * text.len()), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
@@ -23,8 +25,9 @@ pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> 
     }
 }
 
-/// The operator that says whether one value of a column is greater than another, qualified (`OPERATOR(pg_catalog.>)`): of the
-/// default B-tree operator class of its type, or of the one that its values are taken for. `None`: they have no order.
+/// The operator that says whether one value of a column is greater than another, qualified
+/// (`OPERATOR(pg_catalog.>)`): of the default B-tree operator class of its type, or of the one that its
+/// values are taken for. `None`: they have no order.
 pub async fn greater_operator(
     session: &Session,
     oid: u32,

@@ -1,8 +1,9 @@
 //! A session: one pooled connection, spoken to in text.
 //!
 //! Everything goes through the simple protocol (several statements a round trip, command tags, no prepared
-//! statements that a pooler would lose) and COPY (`copy`). Values come back as the server's text. A session that is dropped in
-//! mid-transaction, or after its connection was lost, closes its connection: the pool never gets one back with a transaction open.
+//! statements that a pooler would lose) and COPY (`copy`). Values come back as the server's text. A session
+//! that is dropped in mid-transaction, or after its connection was lost, closes its connection: the pool
+//! never gets one back with a transaction open.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,15 +62,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not answer within
-    /// the pool's limit counts as a lost connection: the operating system notices a peer that is gone; this notices
-    /// something in between that holds the connection open.
+    /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not
+    /// answer within the pool's limit counts as a lost connection: the operating system notices a peer that is
+    /// gone; this notices something in between that holds the connection open.
     pub async fn open(pool: &Pool) -> Result<Self, ErrorView> {
         Self::open_within(pool, pool.answer_limit()).await
     }
 
-    /// As [`Session::open`], but rather waits for another session to end than opens a further connection: for what can wait
-    /// and is done soon. A new connection costs more than that.
+    /// As [`Session::open`], but rather waits for another session to end than opens a further connection: for
+    /// what can wait and is done soon. A new connection costs more than that.
     pub async fn open_spare(pool: &Pool) -> Result<Self, ErrorView> {
         pool.spare().await;
         Self::open(pool).await
@@ -132,7 +133,8 @@ impl Session {
         };
         let answer = answer.map_err(|error| self.placed(error));
         let is_over = |error: &ErrorView| {
-            // A pooler has given us another backend than the one that knows our statements; or the server takes no writes.
+            // A pooler has given us another backend than the one that knows our statements; or the server takes no
+            // writes.
             let is_useless =
                 matches!(error.sqlstate.as_deref(), Some("26000" | "42P05")) || error.is_read_only();
             error.lost || is_useless
@@ -152,15 +154,17 @@ impl Session {
         Ok(outcomes(messages))
     }
 
-    /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean what they mean there,
-    /// whatever others have put in schemas that this role looks into first. Inside a transaction `search_path` is then what it was.
+    /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean
+    /// what they mean there, whatever others have put in schemas that this role looks into first. Inside a
+    /// transaction `search_path` is then what it was.
     pub async fn ask(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
         let outcomes = self.run(&format!("{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
         let answers = outcomes.len().saturating_sub(2);
         Ok(outcomes.into_iter().skip(1).take(answers).collect())
     }
 
-    /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid, or 0.
+    /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid,
+    /// or 0.
     pub(super) async fn ask_about(&self, name: &TableName, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
         let find = format!(
             "SELECT pg_catalog.set_config('{TARGET}', \
@@ -172,7 +176,8 @@ impl Session {
         Ok(outcomes.into_iter().skip(2).take(answers).collect())
     }
 
-    /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are in memory.
+    /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are in
+    /// memory.
     pub async fn each_row(
         &self,
         sql: &str,
@@ -195,15 +200,16 @@ impl Session {
         Ok(())
     }
 
-    /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is closed.
+    /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is
+    /// closed.
     pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
         self.call_off().await?;
         self.in_transaction.store(true, Ordering::Relaxed);
         self.run(sql).await
     }
 
-    /// Whether the connection is yet to get what its transactions are to find on it, and gets it in this one: once this has
-    /// committed, no more.
+    /// Whether the connection is yet to get what its transactions are to find on it, and gets it in this one:
+    /// once this has committed, no more.
     pub fn makes(&self, what: &str) -> bool {
         let what = xxhash_rust::xxh3::xxh3_64(what.as_bytes());
         let is_made = self.client.as_ref().is_some_and(|client| self.pool.has_made(client, what));
@@ -238,8 +244,8 @@ impl Session {
         }
     }
 
-    /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver with one answer
-    /// more than it has questions: the connection is not used again.
+    /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver
+    /// with one answer more than it has questions: the connection is not used again.
     pub(super) fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
@@ -247,8 +253,8 @@ impl Session {
         })
     }
 
-    /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of PostgreSQL, and
-    /// nobody knows what the next one would be an answer to.
+    /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of
+    /// PostgreSQL, and nobody knows what the next one would be an answer to.
     pub(super) fn placed(&self, mut error: ErrorView) -> ErrorView {
         if error.sqlstate.is_none() {
             error.lost = true;

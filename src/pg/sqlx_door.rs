@@ -1,10 +1,11 @@
 //! The way of sqlx to the server that the pool uses.
 //!
-//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no keepalives, no
+//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no
+//! keepalives, no
 //! `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So over TCP it does not dial. It
-//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire dialled
-//! in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory is gone as soon as
-//! sqlx has connected; the relay ends with the connection.
+//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire
+//! dialled in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory
+//! is gone as soon as sqlx has connected; the relay ends with the connection.
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
 
@@ -42,7 +43,8 @@ const SLOT_PAUSE: Duration = Duration::from_millis(20);
 /// As [`connect_pool`](super::connect_pool).
 pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     let dsn = pool.dsn();
-    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
+    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is
+    // wrong.
     if let Some((server, found)) = place_of(pool)
         && let Ok(connection) = log_in(pool, server, pool.tls(), found.tls_use).await
     {
@@ -56,13 +58,15 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
     if let (Some(tls), ChannelBinding::Require) = (&tls, dsn.channel_binding) {
-        // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the server's.
+        // sqlx cannot bind its login to the channel. The login just made was bound, so its certificate is the
+        // server's.
         tls.pin();
     }
     log_in(pool, server, tls.as_ref(), session.tls_use).await
 }
 
-/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do, whatever the reason.
+/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do,
+/// whatever the reason.
 pub async fn connect_sqlx_beside(pool: &Pool) -> Option<PgConnection> {
     let (server, found) = place_of(pool)?;
     connect(pool.dsn(), server, pool.tls(), found.tls_use).await.ok()
@@ -148,8 +152,8 @@ fn options(dsn: &Dsn, server: &Server, socket_dir: &Path, port: u16) -> PgConnec
     options
 }
 
-/// The `name=value` settings of libpq's `options`: `-c name=value`, `-cname=value`, `--name=value`, or bare (what some
-/// hosted servers route by).
+/// The `name=value` settings of libpq's `options`: `-c name=value`, `-cname=value`, `--name=value`, or bare
+/// (what some hosted servers route by).
 fn settings(text: &str) -> Vec<(String, String)> {
     let mut words = vec![String::new()];
     let mut chars = text.chars();
@@ -168,8 +172,8 @@ fn settings(text: &str) -> Vec<(String, String)> {
     words.iter().filter_map(setting).collect()
 }
 
-/// The directory with the relay's socket; removed on drop. It is kept locked as long, so that a later start can tell whether its
-/// owner has gone without removing it (`kill -9`), and removes it then.
+/// The directory with the relay's socket; removed on drop. It is kept locked as long, so that a later start
+/// can tell whether its owner has gone without removing it (`kill -9`), and removes it then.
 struct Door {
     path: PathBuf,
     _lock: File,
@@ -216,7 +220,8 @@ fn sweep(parent: &Path) {
         };
         let meta = std::fs::symlink_metadata(entry.path());
         let ours = meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw());
-        // One that was made this moment may not be locked yet. (In another container its process is not to be seen, but the lock is.)
+        // One that was made this moment may not be locked yet. (In another container its process is not to be seen,
+        // but the lock is.)
         let is_alive = rustix::process::Pid::from_raw(owner)
             .is_none_or(|owner| rustix::process::test_kill_process(owner).is_ok());
         if ours && !is_alive && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok()) {

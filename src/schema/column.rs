@@ -74,7 +74,39 @@ pub struct Column {
     pub may_update: bool,
 }
 
+/// Types that SQL's own grammar names: they mean the same whatever stands in `search_path`.
+const OF_GRAMMAR: [&str; 13] = [
+    "bigint",
+    "bit",
+    "boolean",
+    "character",
+    "decimal",
+    "double",
+    "float",
+    "integer",
+    "interval",
+    "numeric",
+    "real",
+    "smallint",
+    "time",
+];
+
+/// A type as the server names it where nothing but `pg_catalog` is in `search_path`, so that it means the same
+/// wherever it is read.
+fn qualified(name: &str) -> String {
+    let first = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    let is_of_grammar = OF_GRAMMAR.contains(&first) || first == "timestamp";
+    if is_of_grammar || name.contains('.') { name.to_owned() } else { format!("pg_catalog.{name}") }
+}
+
 impl Column {
+    /// The type of its values in staging, as SQL that means the same under every `search_path`: of a domain the
+    /// base type.
+    #[must_use]
+    pub fn staged_type(&self) -> String {
+        qualified(self.domain_base.as_ref().unwrap_or(&self.type_name))
+    }
+
     /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains may
     /// compare as they like.
     #[must_use]
@@ -94,10 +126,12 @@ impl Column {
     #[must_use]
     pub fn is_drawn(&self) -> bool {
         let drawn = |default: &str| {
+            // Outside of `pg_catalog` it has its schema.
+            let function = default.rsplit_once('.').map_or(default, |(_, function)| function);
             let names_a_sequence =
                 default.strip_prefix("nextval('").and_then(|rest| rest.strip_suffix("'::regclass)"));
             names_a_sequence.is_some_and(|name| !name.replace("''", "").contains('\''))
-                || matches!(default, "gen_random_uuid()" | "uuidv4()" | "uuidv7()" | "uuid_generate_v4()")
+                || matches!(function, "gen_random_uuid()" | "uuidv4()" | "uuidv7()" | "uuid_generate_v4()")
         };
         !self.generated && (self.identity != Identity::No || self.default.as_deref().is_some_and(drawn))
     }

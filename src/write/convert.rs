@@ -19,7 +19,7 @@ pub(super) fn explain(plan: &WritePlan, batch: &Batch) -> String {
     let (mut first, mut value, mut type_name) = (String::new(), String::new(), String::new());
     for slot in written(plan, batch) {
         let column = &plan.table().columns[plan.mapping.slots[slot]];
-        let of = literal(column.domain_base.as_ref().unwrap_or(&column.type_name));
+        let of = literal(&column.staged_type());
         let _ = write!(first, " WHEN NOT pg_catalog.pg_input_is_valid(t.c{slot}, {of}) THEN {slot}");
         let _ = write!(value, " WHEN f.slot OPERATOR(pg_catalog.=) {slot} THEN f.c{slot}");
         let _ = write!(type_name, " WHEN f.slot OPERATOR(pg_catalog.=) {slot} THEN {of}");

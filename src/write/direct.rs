@@ -1,10 +1,11 @@
 //! Rows that are known to be new go straight into the table: one COPY, no staging, no merge.
 //!
-//! Taken where it cannot be told from the reference: all these rows have keys that are not stored, none twice, and the table
-//! refuses none of them. Whatever it refuses, a key that is stored after all among it, undoes the whole COPY, and the batch
-//! goes by staging; so this never decides about a single row. Repeats, rows whose key is met more than once, are left to
-//! staging behind it, in the same transaction: where nothing ties records of different keys together, and none of the others has
-//! their keys, the order of the two does not matter.
+//! Taken where it cannot be told from the reference: all these rows have keys that are not stored, none
+//! twice, and the table refuses none of them. Whatever it refuses, a key that is stored after all among it,
+//! undoes the whole COPY, and the batch goes by staging; so this never decides about a single row. Repeats,
+//! rows whose key is met more than once, are left to staging behind it, in the same transaction: where
+//! nothing ties records of different keys together, and none of the others has their keys, the order of the
+//! two does not matter.
 
 use bytes::Bytes;
 
@@ -43,7 +44,8 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
 pub(super) struct Copied {
     /// Rows in the table.
     pub(super) inserted: u64,
-    /// The COPY that brings them there, where its end may go out with the COMMIT: then so many are expected of it.
+    /// The COPY that brings them there, where its end may go out with the COMMIT: then so many are expected of
+    /// it.
     pub(super) sent: Option<Sent>,
     /// The repeats, ..
     pub(super) repeats: Batch,
@@ -51,8 +53,8 @@ pub(super) struct Copied {
     pub(super) staged: u64,
 }
 
-/// Begins a transaction, copies the rows of a batch into the table, and stages the repeats. `None`: one was refused, and nothing
-/// is done.
+/// Begins a transaction, copies the rows of a batch into the table, and stages the repeats. `None`: one was
+/// refused, and nothing is done.
 pub(super) async fn copy(
     context: &Context<'_>,
     session: &Session,
@@ -98,8 +100,8 @@ pub(super) async fn copy(
     refuses(batch, refused).map(|()| None)
 }
 
-/// Keeps the columns as they are. The lock that a SELECT takes does, and needs no right but on some column; LOCK TABLE wants one
-/// on the whole table.
+/// Keeps the columns as they are. The lock that a SELECT takes does, and needs no right but on some column;
+/// LOCK TABLE wants one on the whole table.
 fn lock(plan: &WritePlan) -> String {
     let name = &plan.table().name;
     if plan.may_select {
@@ -118,8 +120,8 @@ pub(super) fn refuses(batch: &Batch, error: ErrorView) -> Result<(), Failed> {
     }
 }
 
-/// Whether COMMIT may be sent before the COPY's number is known: where the server's own counter goes into the books, which must
-/// balance before it commits; or where the books are ours, and are closed later.
+/// Whether COMMIT may be sent before the COPY's number is known: where the server's own counter goes into the
+/// books, which must balance before it commits; or where the books are ours, and are closed later.
 fn may_end_with_commit(context: &Context<'_>, batch: &Batch) -> bool {
     let alike = batch.chunks.windows(2).all(|pair| pair[0].columns == pair[1].columns);
     alike && (context.ledger.is_none() || counts(context)) && batch.rejects.is_empty()
@@ -159,7 +161,8 @@ fn statement(plan: &WritePlan, chunk: &Chunk) -> String {
     format!("COPY {} ({}) FROM STDIN WITH (FORMAT text)", table.name, columns.join(", "))
 }
 
-/// The COPY text of a chunk without repeats, and without what only staging needs: sequence numbers and presence words.
+/// The COPY text of a chunk without repeats, and without what only staging needs: sequence numbers and
+/// presence words.
 fn rows_alone(chunk: &Chunk) -> Bytes {
     let mut words = chunk.columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect::<Vec<_>>();
     words.dedup();

@@ -1,6 +1,8 @@
-//! Records with characters that the database's encoding lacks: each is one reject, and costs its batch little.
+//! Records with characters that the database's encoding lacks: each is one reject, and costs its batch
+//! little.
 //!
-//! COPY reads text of the client's encoding, and what has no counterpart in that of the database fails the whole of it, whatever
+//! COPY reads text of the client's encoding, and what has no counterpart in that of the database fails the
+//! whole of it, whatever
 //! `ON_ERROR` says. So the server is asked field by field, of those that are not plain ASCII, which it cannot hold: as bytes, which
 //! every database can. Its own conversion judges, not one of ours.
 

@@ -73,7 +73,7 @@ pub(super) fn staging(plan: &WritePlan) -> String {
     let table = plan.table();
     let columns: String = plan.mapping.slots.iter().enumerate().fold(String::new(), |mut out, (slot, &c)| {
         let column = &table.columns[c];
-        let type_name = column.domain_base.as_ref().unwrap_or(&column.type_name);
+        let type_name = column.staged_type();
         let collate = column.collation.as_ref().map_or(String::new(), |name| format!(" COLLATE {name}"));
         let _ = write!(out, ", NULL::{type_name}{collate} AS c{slot}");
         out
@@ -231,7 +231,7 @@ pub(super) fn sets(plan: &WritePlan, batch: &Batch, source: &str) -> String {
 /// The stored value, a domain as its base type.
 fn stored(column: &Column) -> String {
     match &column.domain_base {
-        Some(base) => format!("t.{}::{base}", column.name),
+        Some(_) => format!("t.{}::{}", column.name, column.staged_type()),
         None => format!("t.{}", column.name),
     }
 }

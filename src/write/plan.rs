@@ -84,16 +84,17 @@ impl WritePlan {
         self.server_version >= 170_000
     }
 
-    /// The operator by which a staged value is newer than a stored one: the type's own, of its B-tree operator class. By name alone
-    /// another schema's might be found, or another type's, where that of the column is not in `search_path`.
+    /// The operator by which a staged value is newer than a stored one: the type's own, of its B-tree operator
+    /// class. By name alone another schema's might be found, or another type's, where that of the column is not
+    /// in `search_path`.
     #[must_use]
     pub fn newer_operator(&self) -> &str {
         self.greater.as_deref().unwrap_or("OPERATOR(pg_catalog.>)")
     }
 
-    /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart, as its command tag
-    /// does not. Not where row triggers may write to the table too, nor before the releases of November 2025: theirs may miss
-    /// the latest version of a row that another program updates twice meanwhile.
+    /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart, as
+    /// its command tag does not. Not where row triggers may write to the table too, nor before the releases of
+    /// November 2025: theirs may miss the latest version of a row that another program updates twice meanwhile.
     #[must_use]
     pub fn merges_at_once(&self) -> bool {
         let mended = match self.server_version / 10_000 {

@@ -38,7 +38,8 @@ pub struct StoredReject {
     pub block: Bytes,
 }
 
-/// Rejects go to the ledger in pieces of this many bytes: an original may have megabytes, which are not held twice.
+/// Rejects go to the ledger in pieces of this many bytes: an original may have megabytes, which are not held
+/// twice.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Turns a record of a block into its original; the pipeline knows formats and headers, this room does not.
@@ -113,7 +114,8 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
         .collect()
 }
 
-/// Writes rejects into the ledger. Where the database lacks characters an original may have one: then all are written in ASCII.
+/// Writes rejects into the ledger. Where the database lacks characters an original may have one: then all are
+/// written in ASCII.
 pub(super) async fn store(
     session: &Session,
     encoding: Encoding,
@@ -134,7 +136,8 @@ pub(super) async fn store(
     }
 }
 
-/// The same in ASCII: a record as JSON that means the same, other originals as their bytes, words with escapes.
+/// The same in ASCII: a record as JSON that means the same, other originals as their bytes, words with
+/// escapes.
 fn in_ascii(reject: &StoredReject) -> StoredReject {
     let words = |text: &String| {
         text.chars().fold(String::new(), |mut out, c| {

@@ -1,8 +1,9 @@
 //! The settings of a batch's transaction: all that input, output, comparison, plans or limits depend on.
 //!
-//! A role, a database or a pooler's other client may have set any of them to anything; what is stored must not depend on it. What
-//! is not here cannot matter: a test goes through `pg_settings` and has a reason for each. Set by `set_config` in the message of
-//! BEGIN, so that they are gone with the transaction. They hold for the triggers of the table as well.
+//! A role, a database or a pooler's other client may have set any of them to anything; what is stored must
+//! not depend on it. What is not here cannot matter: a test goes through `pg_settings` and has a reason for
+//! each. Set by `set_config` in the message of BEGIN, so that they are gone with the transaction. They hold
+//! for the triggers of the table as well.
 
 use crate::schema::literal;
 

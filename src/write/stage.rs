@@ -15,7 +15,8 @@ use super::plan::{Encoding, Staging, WritePlan};
 use super::transaction::{Failed, FailedAt, Path, Way, number};
 use super::{convert, encoding, judge, names};
 
-/// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY text.
+/// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY
+/// text.
 pub(super) struct Form<'a> {
     pub(super) statement: &'a (dyn Fn(&Chunk) -> String + Sync),
     pub(super) text: fn(&Chunk) -> Bytes,
@@ -40,8 +41,9 @@ impl Staged {
     }
 }
 
-/// Begins a transaction, and fills its typed staging table. Where the path and the rows allow it, the first of its merge goes out
-/// along with the end of the COPY. `None`: that COPY was refused, and one that leaves rows out may do better; nothing is done.
+/// Begins a transaction, and fills its typed staging table. Where the path and the rows allow it, the first
+/// of its merge goes out along with the end of the COPY. `None`: that COPY was refused, and one that leaves
+/// rows out may do better; nothing is done.
 pub(super) async fn begin_and_stage(
     plan: &WritePlan,
     session: &Session,
@@ -122,8 +124,8 @@ pub(super) async fn stage(
     if copied == batch.rows { Ok(copied) } else { convert_missing(plan, session, batch).await }
 }
 
-/// Whether what others may have left in the session is to be removed: in the first transaction of a connection. Where each makes
-/// its own tables it removes what is left itself.
+/// Whether what others may have left in the session is to be removed: in the first transaction of a
+/// connection. Where each makes its own tables it removes what is left itself.
 fn clears(plan: &WritePlan, session: &Session) -> bool {
     plan.staging == Staging::Session && session.makes(&names::staging(plan))
 }
@@ -188,8 +190,9 @@ pub(super) async fn begin_and_copy(
     Ok(copying)
 }
 
-/// All rows are converted one by one, from text; but for those with a character that the database cannot hold, which are refused
-/// beforehand: if these were all that the COPY has tripped over, the others need no loop.
+/// All rows are converted one by one, from text; but for those with a character that the database cannot
+/// hold, which are refused beforehand: if these were all that the COPY has tripped over, the others need no
+/// loop.
 async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
     let mut refused = HashSet::new();
@@ -248,7 +251,8 @@ fn rows_of(chunk: &Chunk) -> impl Iterator<Item = Row> + '_ {
     })
 }
 
-/// COPY of rows into the text staging. What fails it is an error of the data, and of one row: it is found by halving, and refused.
+/// COPY of rows into the text staging. What fails it is an error of the data, and of one row: it is found by
+/// halving, and refused.
 async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<(), ErrorView> {
     let mut open = vec![rows];
     while let Some(rows) = open.pop() {
@@ -281,8 +285,8 @@ async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<()
     Ok(())
 }
 
-/// COPY left rows out: the server is asked for the reason and the column of each, and where it has none to tell the row is
-/// converted by itself.
+/// COPY left rows out: the server is asked for the reason and the column of each, and where it has none to
+/// tell the row is converted by itself.
 async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
     let sql = format!("SELECT pg_catalog.string_agg(s0::pg_catalog.text, ' ') FROM {}", names::STAGE);
     let present = session.run(&sql).await?;
@@ -314,7 +318,8 @@ async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> 
     count_staged(session).await
 }
 
-/// How many of the rows in the text staging the server could explain. An input function may still raise, hstore's for one.
+/// How many of the rows in the text staging the server could explain. An input function may still raise,
+/// hstore's for one.
 async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
     let sql = format!(
         "SAVEPOINT dbload_explain;\n{};\nRELEASE SAVEPOINT dbload_explain",

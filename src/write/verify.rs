@@ -195,7 +195,7 @@ impl Verifier {
             .filter(|slot| !plan.mapping.key.contains(slot))
             .map(|slot| {
                 let column = &plan.table().columns[plan.mapping.slots[slot]];
-                let cast = column.domain_base.as_ref().map_or(String::new(), |base| format!("::{base}"));
+                let cast = column.domain_base.as_ref().map_or(String::new(), |_| format!("::{}", column.staged_type()));
                 format!(
                     "CASE WHEN {} AND ROW(e.c{slot})::record OPERATOR(pg_catalog.*<>) ROW(t.{}{cast})::record THEN {} END",
                     presence(plan, "e", slot),
@@ -258,7 +258,10 @@ impl Verifier {
             .iter()
             .map(|&slot| {
                 let column = &plan.table().columns[plan.mapping.slots[slot]];
-                let cast = column.domain_base.as_ref().map_or(String::new(), |base| format!("::{base}"));
+                let cast = column
+                    .domain_base
+                    .as_ref()
+                    .map_or(String::new(), |_| format!("::{}", column.staged_type()));
                 format!("{}{cast}", column.name)
             })
             .collect();

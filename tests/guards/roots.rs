@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::Clerk;
 
-/// Somebody with CREATE on the database makes the ledger first, with a trigger: it would run with the rights of whoever loads.
+/// Somebody with CREATE on the database makes the ledger first, with a trigger: it would run with the rights
+/// of whoever loads.
 #[test]
 fn a_ledger_that_somebody_else_made_is_refused() {
     let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
@@ -84,7 +85,8 @@ impl Drop for Local {
     }
 }
 
-/// The folders of the local server are its user's: a link there leads where that user likes, and root must not follow it.
+/// The folders of the local server are its user's: a link there leads where that user likes, and root must
+/// not follow it.
 #[test]
 fn root_follows_no_link_in_the_server_s_folders() {
     if !is_root() {

@@ -3,7 +3,8 @@
 use crate::support::bouncer::Bouncer;
 use crate::support::{Dbload, Scene};
 
-/// A pooler that keeps sessions and resets nothing hands one with the staging table of another load to this one.
+/// A pooler that keeps sessions and resets nothing hands one with the staging table of another load to this
+/// one.
 #[test]
 fn the_staging_table_of_another_load_is_not_used() {
     let Some(bouncer) = Bouncer::keeping_sessions() else { return };
