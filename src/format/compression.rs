@@ -74,6 +74,33 @@ fn window_words(window: Option<u64>) -> String {
     }
 }
 
+/// Memory that a decoder of a file that begins like this holds: its window or dictionary, as far as the head says it.
+#[must_use]
+pub fn decoder_bytes(compression: Compression, head: &[u8]) -> u64 {
+    match compression {
+        Compression::None => 0,
+        // A window of 32 KiB.
+        Compression::Gzip => MIB / 16,
+        // Of `zstd -19`, where it says none.
+        Compression::Zstd => zstd_window(head).unwrap_or(8 * MIB).min(1 << ZSTD_WINDOW_LOG),
+        // A block of 900 kB, and where each of its bytes goes.
+        Compression::Bzip2 => 4 * MIB,
+        // Of `xz -6`, where it does not say it at once.
+        Compression::Xz => xz_dictionary(head).unwrap_or(8 * MIB).min(XZ_MEMORY_BYTES),
+    }
+}
+
+/// Dictionary of the first block of xz in these bytes (The .xz File Format, 3.1): mostly its one filter is LZMA2.
+fn xz_dictionary(head: &[u8]) -> Option<u64> {
+    let block = head.get(12..)?;
+    let (flags, filter) = (block.get(1)?, block.get(2..5)?);
+    if flags & 0xc3 != 0 || filter.get(..2)? != [0x21, 1] {
+        return None;
+    }
+    let bits = u32::from(*filter.get(2)? & 0x3f);
+    (2 | u64::from(bits & 1)).checked_shl(bits / 2 + 11)
+}
+
 /// Window of the first frame of Zstandard in these bytes, as its header (RFC 8878) says.
 #[must_use]
 pub fn zstd_window(head: &[u8]) -> Option<u64> {
@@ -162,5 +189,34 @@ impl Compression {
     pub fn by_magic(head: &[u8]) -> Self {
         let known = KNOWN.iter().find(|(_, magic, _)| head.starts_with(magic));
         known.map_or(Self::None, |(_, _, compression)| *compression)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_decoder_holds_is_read_from_the_head() {
+        let zstd = |window: u8| [0x28, 0xb5, 0x2f, 0xfd, 0x04, window, 0, 0];
+        let mut xz = [0; 32];
+        xz[..6].copy_from_slice(KNOWN[3].1);
+        xz[12..17].copy_from_slice(&[2, 0, 0x21, 1, 0x16]);
+        for (compression, head, expected) in [
+            (Compression::None, &b"{}"[..], 0),
+            (Compression::Zstd, &zstd((21 - 10) << 3), 2 * MIB),
+            (Compression::Zstd, &zstd((28 - 10) << 3), 128 * MIB),
+            (Compression::Zstd, &[], 8 * MIB),
+            (Compression::Xz, &xz, 8 * MIB),
+            (Compression::Xz, &xz[..13], 8 * MIB),
+        ] {
+            assert_eq!(decoder_bytes(compression, head), expected, "{compression:?} {head:?}");
+        }
+        assert_eq!(zstd_window(&zstd((28 - 10) << 3 | 1)), Some((256 + 32) * MIB));
+        assert_eq!(zstd_window(&[0x28, 0xb5, 0x2f, 0xfd, 0x24, 1]), None);
+        xz[16] = 28;
+        assert_eq!(xz_dictionary(&xz), Some(64 * MIB));
+        xz[16] = 34;
+        assert_eq!(xz_dictionary(&xz), Some(512 * MIB));
     }
 }

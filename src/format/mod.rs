@@ -19,7 +19,8 @@ pub mod split;
 use std::borrow::Cow;
 
 pub use compression::{
-    Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, zstd_window,
+    Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, decoder_bytes,
+    zstd_window,
 };
 pub use decode::{
     DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectOriginal, decode_block, reject_original,

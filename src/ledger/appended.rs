@@ -81,6 +81,28 @@ impl Ledger {
     }
 }
 
+/// Digests that one statement keeps.
+const DIGESTS_A_STATEMENT: usize = 1_000;
+
+/// Statements that keep the digests of sources that were read whole, each with its end: a later append wants to know whether
+/// a file is the same.
+#[must_use]
+pub fn keep_digests(run: &str, digests: &[(u32, String)]) -> String {
+    let mut sql = String::new();
+    for digests in digests.chunks(DIGESTS_A_STATEMENT) {
+        let rows: Vec<String> =
+            digests.iter().map(|(source, digest)| format!("({source}, {})", literal(digest))).collect();
+        sql.push_str(&format!(
+            "UPDATE _dbload.source s SET description = pg_catalog.jsonb_set(s.description, '{{fingerprint,whole}}', \
+             pg_catalog.to_jsonb(d.digest)) FROM (VALUES {}) d (source, digest) \
+             WHERE s.run = {} AND s.source = d.source;\n",
+            rows.join(", "),
+            literal(run)
+        ));
+    }
+    sql
+}
+
 fn appended(row: &PgRow) -> Result<Appended, sqlx::Error> {
     let state: String = row.try_get(1)?;
     Ok(Appended {

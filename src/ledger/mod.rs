@@ -15,7 +15,7 @@ mod rebase;
 mod run;
 mod trust;
 
-pub use appended::{Appended, AppendedState};
+pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};

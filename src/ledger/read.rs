@@ -259,15 +259,17 @@ pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), L
     session.ask(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
 }
 
-/// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise.
+/// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise. `keep`:
+/// what is stored along with that.
 pub async fn complete(
     session: &Session,
     run: &str,
     epoch: u64,
     check: Option<&str>,
+    keep: &str,
 ) -> Result<(), LedgerError> {
     let check = check.map_or_else(String::new, |check| format!("{check};\n"));
-    let sql = format!("BEGIN;\n{check}SELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
+    let sql = format!("BEGIN;\n{check}{keep}SELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
     let outcome = session.begin(&sql).await;
     match outcome {
         Ok(_) => {

@@ -16,7 +16,8 @@ use crate::schema::Mode;
 use crate::source::{Change, Fingerprint, Location, Passed, RawProgress, SourceError, Stream, compare_with};
 
 use super::error::LoadError;
-use super::input::{Begin, Input};
+use super::input::{Begin, Input, Opened};
+use super::prepare::Prepared;
 use super::race::open;
 use super::resume::stored_inputs;
 
@@ -182,7 +183,28 @@ async fn rebase_input(
     Ok(found)
 }
 
+impl Prepared {
+    /// Digests of the files that this process has read whole, where a later load asks for them: an append does.
+    pub(super) fn digests(&self) -> Vec<(u32, String)> {
+        if self.plan.mode != Mode::Append {
+            return Vec::new();
+        }
+        self.inputs
+            .iter()
+            .filter_map(|input| Some((input.begin.source, input.digest.get()?.clone())))
+            .collect()
+    }
+}
+
 impl Input {
+    /// It was read to its end: what is stored of it is known whole.
+    pub fn ended(&self, opened: &Opened) {
+        let all = self.size().filter(|_| self.end().is_none() && !self.is_remote());
+        if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
+            self.digest.get_or_init(|| format!("{digest:016x}"));
+        }
+    }
+
     /// Looks through a compressed file before the first record of it is stored, where that is wanted: a checksum comes behind
     /// what it is of, and a decoder has handed out everything by then.
     ///

@@ -14,7 +14,8 @@ use crate::fault::{self, Point};
 use crate::http::Counters;
 use crate::job::Job;
 use crate::ledger::{
-    LedgerError, Standing, abandon, complete, note_failure, sample_rejects, source_books, standing, summary,
+    LedgerError, Standing, abandon, complete, keep_digests, note_failure, sample_rejects, source_books,
+    standing, summary,
 };
 use crate::pg::{ErrorView, Session, is_passing};
 use crate::pipeline::{End, Ran};
@@ -263,11 +264,12 @@ async fn complete_there(
 ) -> Result<Standing, LedgerError> {
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     let check = prepared.write.check_target(Some(&run.ledger));
-    let completed = match complete(session, id, epoch, Some(&check)).await {
+    let keep = keep_digests(id, &prepared.digests());
+    let completed = match complete(session, id, epoch, Some(&check), &keep).await {
         Err(LedgerError::AnotherVersion) => {
             let failed = |view| LedgerError::Server { doing: "look at the target", view };
             match prepared.write.look_again(session, Some(&run.ledger)).await.map_err(failed)? {
-                Look::Same | Look::Differs(_) => complete(session, id, epoch, None).await,
+                Look::Same | Look::Differs(_) => complete(session, id, epoch, None, &keep).await,
                 Look::Lost(change) => {
                     let what = format!("was changed ({change})");
                     Err(LedgerError::TargetChanged { run: id.clone(), what })

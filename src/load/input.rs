@@ -40,6 +40,8 @@ pub struct Input {
     pub passed: Vec<Passed>,
     /// Whether it is whole, once that was looked for.
     pub whole: Arc<OnceLock<bool>>,
+    /// The digest of all that is stored of it, in hexadecimal, once it was read to its end.
+    pub digest: Arc<OnceLock<String>>,
 }
 
 /// What the ledger keeps of a source.
@@ -121,6 +123,7 @@ impl Input {
             progress: Arc::new(AtomicU64::new(0)),
             passed: Vec::new(),
             whole: Arc::default(),
+            digest: Arc::default(),
         })
     }
 
@@ -172,6 +175,7 @@ impl Input {
             progress: Arc::new(AtomicU64::new(0)),
             passed: Vec::new(),
             whole: Arc::default(),
+            digest: Arc::default(),
         })
     }
 
@@ -381,6 +385,24 @@ impl Opened {
     #[must_use]
     pub const fn is_exact(&self) -> bool {
         self.exact
+    }
+
+    /// So many bytes in its file, and their digest, as far as they were read.
+    #[must_use]
+    pub fn in_file(&self) -> Option<(u64, u64)> {
+        match &self.origin {
+            Origin::Here(records) => records.in_file(),
+            Origin::Ahead(_) => None,
+        }
+    }
+
+    /// Memory that its decoder holds.
+    #[must_use]
+    pub fn decoder_bytes(&self) -> u64 {
+        match &self.origin {
+            Origin::Here(records) => records.decoder_bytes(),
+            Origin::Ahead(_) => 0,
+        }
     }
 
     /// What is worth saying about how it was opened.

@@ -22,6 +22,8 @@ const COPIES_OF_LONG: usize = 2;
 /// What may be under way, and what is.
 pub(super) struct Memory {
     limit_bytes: usize,
+    /// Of them, what the decoder of the open source holds.
+    apart_bytes: AtomicUsize,
     used_bytes: AtomicUsize,
     /// Reading waits.
     is_wanted: AtomicBool,
@@ -36,11 +38,19 @@ impl Memory {
         let batches = resources.bytes_of_batch().saturating_mul(3 * resources.pool_size);
         Arc::new(Self {
             limit_bytes: share.max(batches),
+            apart_bytes: AtomicUsize::new(0),
             used_bytes: AtomicUsize::new(0),
             is_wanted: AtomicBool::new(false),
             wanted: Notify::new(),
             released: Notify::new(),
         })
+    }
+
+    /// So much is the decoder's from now on, of the open source. Half of it all is left to the records in any case: a batch is
+    /// to fill, whatever a file was compressed with.
+    pub(super) fn set_apart(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.limit_bytes / 2);
+        self.apart_bytes.store(bytes, Ordering::SeqCst);
     }
 
     /// Waits until there is room for a block, or nothing else is under way; counts it as long as anybody holds its bytes.
@@ -69,7 +79,7 @@ impl Memory {
 
     fn has_room(&self, bytes: usize) -> bool {
         let used = self.used_bytes.load(Ordering::SeqCst);
-        used == 0 || used + bytes <= self.limit_bytes
+        used == 0 || used + bytes + self.apart_bytes.load(Ordering::SeqCst) <= self.limit_bytes
     }
 
     /// Whether reading waits for what is under way.

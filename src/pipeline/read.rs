@@ -63,6 +63,7 @@ pub(super) async fn read(
                 if let Some(end) = input.end() {
                     opened.end_at(end);
                 }
+                shared.memory.set_apart(opened.decoder_bytes());
                 let (exact, note) = (opened.is_exact(), opened.take_note());
                 let _ = heard.send(Heard::Opened { exact, note }).await;
                 let facts = source_facts(shared, &input.name, &opened)?;
@@ -73,7 +74,12 @@ pub(super) async fn read(
                     .insert(source, Arc::clone(&facts));
                 let sent = send_blocks(shared, &mut opened, &facts, &mut course, (&blocks, &heard)).await;
                 match sent {
-                    Ok(()) => Ok(()),
+                    Ok(()) => {
+                        if !shared.stop.is_cancelled() {
+                            input.ended(&opened);
+                        }
+                        Ok(())
+                    }
                     // Found out behind the resume point: another partition had read further.
                     Err(error) if !begin.pages.is_empty() => {
                         Err((refused_change(shared, error)?, opened.place()))

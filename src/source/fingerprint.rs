@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::seen::{digest_of, hexadecimal};
+use super::seen::{digest_now, digest_of, hexadecimal};
 
 /// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
 const END_BYTES: u64 = 64 * 1024;
@@ -33,6 +33,9 @@ pub struct Fingerprint {
     /// See `device`.
     #[serde(default)]
     pub inode: u64,
+    /// xxh3-64 of the recorded size, in hexadecimal, once all of it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
 }
 
 /// How a file differs from what was recorded.
@@ -165,6 +168,9 @@ impl Fingerprint {
         if (self.size, &self.head, &self.tail) != (other.0.size, &other.0.head, &other.0.tail) {
             return false;
         }
+        if let Some(whole) = &self.whole {
+            return digest_of(other.1, self.size).await.is_ok_and(|found| hexadecimal(found) == *whole);
+        }
         if self.is_told_by_its_ends()
             || !matches!(self.compare(path).await, Ok(Change::Same | Change::Touched { .. }))
         {
@@ -172,6 +178,16 @@ impl Fingerprint {
         }
         let digest = async |path: &Path| digest_of(path, self.size).await.ok();
         digest(path).await == digest(other.1).await
+    }
+
+    /// How a file that was written to since, and is as long and has the same ends, differs between them, where that is known.
+    fn differs_inside(&self, path: &Path) -> io::Result<Option<Change>> {
+        let Some(whole) = self.whole.as_ref().filter(|_| !self.is_told_by_its_ends()) else {
+            return Ok(None);
+        };
+        let found = hexadecimal(digest_now(path, self.size)?);
+        let (bytes, recorded) = (self.size, whole.clone());
+        Ok((found != *whole).then_some(Change::Content { bytes, recorded, found }))
     }
 
     /// The digests of its ends are of all of it.
@@ -205,6 +221,9 @@ impl Fingerprint {
         Ok(if size > self.size {
             Change::Grew { recorded: self.size, found: size }
         } else if self.mtime_ns != found.mtime_ns {
+            if let Some(change) = self.differs_inside(path)? {
+                return Ok(change);
+            }
             Change::Touched { recorded_ns: self.mtime_ns, found_ns: found.mtime_ns }
         } else {
             Change::Same
@@ -227,6 +246,7 @@ fn take(path: &Path, size: Option<u64>) -> io::Result<Fingerprint> {
         tail,
         device: metadata.dev(),
         inode: metadata.ino(),
+        whole: None,
     })
 }
 

@@ -57,6 +57,24 @@ impl Records {
         }
     }
 
+    /// So many bytes in its file, and their digest, as far as they were read.
+    #[must_use]
+    pub fn in_file(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Body(blocks) => blocks.stream().in_file(),
+            Self::Pages(_) => None,
+        }
+    }
+
+    /// Memory that its decoder holds.
+    #[must_use]
+    pub fn decoder_bytes(&self) -> u64 {
+        match self {
+            Self::Body(blocks) => blocks.stream().decoder_bytes(),
+            Self::Pages(_) => 0,
+        }
+    }
+
     /// Why an endpoint that was to have pages has one, if that is rather a mistake.
     #[must_use]
     pub fn lonely(&self) -> Option<String> {

@@ -204,19 +204,19 @@ pub(super) async fn content_differs(path: &Path, (bytes, digest): (u64, u64)) ->
 /// The digest of the first bytes of a file, so many.
 pub(super) async fn digest_of(path: &Path, bytes: u64) -> io::Result<u64> {
     let path = path.to_owned();
-    blocking(move || {
-        let mut reader = Look::at(&path)?;
-        let (mut digest, mut read) = (Xxh3::new(), 0);
-        while read < bytes {
-            let Some(part) = reader.next(bytes - read)? else {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            };
-            digest.update(part);
-            read += part.len() as u64;
-        }
-        Ok(digest.digest())
-    })
-    .await
+    blocking(move || digest_now(&path, bytes)).await
+}
+
+/// The same, at once.
+pub(super) fn digest_now(path: &Path, bytes: u64) -> io::Result<u64> {
+    let mut reader = Look::at(path)?;
+    let (mut digest, mut read) = (Xxh3::new(), 0);
+    while read < bytes {
+        let Some(part) = reader.next(bytes - read)? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        digest.update(part);
+        read += part.len() as u64;
+    }
+    Ok(digest.digest())
 }
 
 /// A file that is looked through.

@@ -25,7 +25,7 @@ use super::transcode::Transcode;
 use super::web::{self, BodyChanged, Origin};
 use crate::format::header::after_lines;
 use crate::format::{
-    BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, detect, zstd_window,
+    BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window,
 };
 use crate::http::Version;
 use crate::record::{Digest, PageToken};
@@ -76,7 +76,12 @@ pub struct Stream {
     inflation: Inflation,
     /// Of its first frame, where that is Zstandard.
     window: Option<u64>,
+    /// Memory that its decoder holds.
+    decoder_bytes: u64,
 }
+
+/// Bytes in which a compressed file says what its decoder needs.
+const HEAD_BYTES: usize = 32;
 
 /// What a pipe gives at a time. More than that is not worth a copy, and a record of megabytes would be there twice.
 const COPIED_BYTES: usize = 64 * 1024;
@@ -109,14 +114,19 @@ impl Stream {
         };
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
-        // The first record of a caller may be shorter, and is never compressed.
-        let wanted = if spec.is_caller() { 0 } else { size.min(MAGIC_BYTES as u64) };
+        // A pipe may give no more for now; the first record of a caller may be shorter, and is never compressed.
+        let head = match () {
+            () if spec.is_caller() => 0,
+            () if spec.location.is_file() => HEAD_BYTES,
+            () => MAGIC_BYTES,
+        };
+        let wanted = size.min(head as u64);
         (&mut raw).take(wanted).read_to_end(&mut magic).await.map_err(open_error)?;
         let compression = compression
             .or_else(|| Compression::by_name(&spec.name).map(|(compression, _)| compression))
             .unwrap_or_else(|| Compression::by_magic(&magic));
         let rest = size - magic.len() as u64;
-        let window = zstd_window(&magic);
+        let (window, decoder_bytes) = (zstd_window(&magic), decoder_bytes(compression, &magic));
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
         let stored = Stored::of(compression);
         let counted = Counted::new(raw, Arc::clone(&progress), 0).digested(&stored);
@@ -141,6 +151,7 @@ impl Stream {
             encoding,
             inflation,
             window,
+            decoder_bytes,
         })
     }
 
@@ -375,11 +386,7 @@ impl Stream {
             change => return Err(changed(change)),
         }
         // Written to since, or only touched: what was read is compared with what is there now.
-        let read = match self.stored.so_far() {
-            Some(digest) => Some((self.progress.load(Ordering::Relaxed), digest)),
-            None => self.running.since_start(),
-        };
-        let read = match (read, change) {
+        let read = match (self.in_file(), change) {
             (Some(read), _) => read,
             (None, Change::Grew { .. }) => return Ok(()),
             (None, change) => return Err(changed(change)),
@@ -413,6 +420,21 @@ impl Stream {
     #[must_use]
     pub const fn fingerprint(&self) -> Option<&Fingerprint> {
         self.fingerprint.as_ref()
+    }
+
+    /// So many bytes in the file, and their digest, as far as they were read; `None`: not from the start.
+    #[must_use]
+    pub fn in_file(&self) -> Option<(u64, u64)> {
+        match self.stored.so_far() {
+            Some(digest) => Some((self.progress.load(Ordering::Relaxed), digest)),
+            None => self.running.since_start(),
+        }
+    }
+
+    /// Memory that its decoder holds.
+    #[must_use]
+    pub const fn decoder_bytes(&self) -> u64 {
+        self.decoder_bytes
     }
 
     /// The digest of what was taken.

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use super::super::seen::{Running, Seen};
 use super::super::web::{self, BodyChanged, BodyToken, Origin};
 use super::{Counted, Network, RANGE_BYTES, RawProgress, SKIPPED_BYTES, Stored, Stream, decompress};
-use crate::format::{Compression, Inflation, MAGIC_BYTES, zstd_window};
+use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
 use crate::http::{Client, Request};
 use crate::record::PageToken;
 use crate::source::error::SourceError;
@@ -58,6 +58,7 @@ impl Stream {
             encoding: None,
             inflation: Inflation::default(),
             window: None,
+            decoder_bytes: 0,
         };
         let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -66,6 +67,7 @@ impl Stream {
         // A server may have decompressed what its name says is compressed: the bytes know.
         stream.compression = compression.unwrap_or_else(|| Compression::by_magic(&magic));
         stream.window = zstd_window(&magic);
+        stream.decoder_bytes = decoder_bytes(stream.compression, &magic);
         if stream.compression != Compression::None {
             stream.end_shows();
         }
