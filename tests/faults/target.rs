@@ -215,6 +215,17 @@ fn a_table_that_is_rewritten_is_not_called_truncated() {
         let outcome = slow.command().run().exits(0);
         slow.is_whole(&outcome);
     }
+    // A run of before the files of all tables were stored.
+    for (ddl, code) in [("ANALYZE a.t", 0), ("VACUUM FULL a.t", 0), ("TRUNCATE a.t", 8)] {
+        let slow = Slow::new("append", KEYED);
+        slow.killed_after(5);
+        slow.sql("UPDATE _dbload.run SET target_files = NULL");
+        slow.sql(ddl);
+        let outcome = slow.command().run().exits(code);
+        if code == 0 {
+            slow.is_whole(&outcome);
+        }
+    }
     let slow = Slow::new("append", PARTITIONED);
     slow.killed_after(5);
     slow.sql("VACUUM FULL a.t1");

@@ -28,6 +28,8 @@ pub(super) enum Act {
     Commit { backend: usize },
     /// The server aborts it; who still listens is told.
     Abort { backend: usize },
+    /// It takes too long: the server ends it and its session; who still listens is told.
+    TooLong { backend: usize },
     /// Its connection breaks; it may go on nevertheless.
     Lose { backend: usize },
     /// A process is killed.
@@ -110,6 +112,9 @@ impl World {
             if self.left.cancels > 0 {
                 acts.push(Act::FailEarly { process, partition, code: Some("57014") });
             }
+            if self.left.changes > 0 {
+                acts.push(Act::FailEarly { process, partition, code: Some("DL003") });
+            }
         }
     }
 
@@ -123,6 +128,9 @@ impl World {
             match backend.client {
                 Some(_) if self.left.losses > 0 => acts.push(Act::Lose { backend: n }),
                 _ => {}
+            }
+            if backend.client.is_some() && self.left.limits > 0 {
+                acts.push(Act::TooLong { backend: n });
             }
             if backend.client.is_none() || self.left.aborts > 0 {
                 acts.push(Act::Abort { backend: n });
@@ -173,6 +181,7 @@ impl World {
                 match code {
                     None => self.left.losses -= 1,
                     Some("57014") => self.left.cancels -= 1,
+                    Some("DL003") => self.left.changes -= 1,
                     Some(_) => self.left.aborts -= 1,
                 }
                 self.backends.retain(|b| (b.client, b.partition) != (Some(process), partition));
@@ -193,6 +202,11 @@ impl World {
                 let backend = self.backends.remove(backend);
                 self.left.aborts -= u8::from(backend.client.is_some());
                 self.tell(scope, &backend, Told::Aborted);
+            }
+            Act::TooLong { backend } => {
+                self.left.limits -= 1;
+                let backend = self.backends.remove(backend);
+                self.tell(scope, &backend, Told::TooLong);
             }
             Act::Lose { backend } => {
                 self.left.losses -= 1;

@@ -62,6 +62,8 @@ pub(super) enum Told {
     Fenced,
     /// The server aborted the transaction, and lives.
     Aborted,
+    /// The server ended the transaction and the session: it took too long.
+    TooLong,
     Lost,
 }
 
@@ -215,6 +217,10 @@ impl World {
             Told::Fenced => {
                 self.happened(scope, to, Happened::Failed { at, error: &error("DL001"), key: None });
             }
+            Told::TooLong => {
+                let error = ErrorView { lost: true, ..error("25P04") };
+                self.happened(scope, to, Happened::Failed { at, error: &error, key: None });
+            }
             Told::Aborted => {
                 self.happened(scope, to, Happened::Failed { at, error: &error("40001"), key: None });
             }
@@ -224,7 +230,8 @@ impl World {
     /// A try fails before its COMMIT is sent: nothing of it is left at the server.
     pub(super) fn fail_early(&mut self, scope: &Scope, to: (usize, usize), code: Option<&str>) {
         let error = code.map_or_else(ErrorView::lost, error);
-        self.happened(scope, to, Happened::Failed { at: FailedAt::Merge, error: &error, key: None });
+        let at = if code == Some("DL003") { FailedAt::Table } else { FailedAt::Merge };
+        self.happened(scope, to, Happened::Failed { at, error: &error, key: None });
     }
 
     /// The checkpoint is read.

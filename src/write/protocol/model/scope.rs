@@ -34,6 +34,10 @@ pub(super) struct Budget {
     pub(super) aborts: u8,
     /// Statements that are cancelled: the batch is halved.
     pub(super) cancels: u8,
+    /// Transactions that take too long: the server ends them, and their sessions.
+    pub(super) limits: u8,
+    /// Tables that are found changed before a checkpoint.
+    pub(super) changes: u8,
     /// Processes that are killed.
     pub(super) crashes: u8,
     /// Take-overs from a process that lives.

@@ -6,8 +6,17 @@ use super::properties;
 use super::reach::reach;
 use super::scope::{Budget, Defect, Scope};
 
-const NO_FAULTS: Budget =
-    Budget { losses: 0, aborts: 0, cancels: 0, crashes: 0, take_overs: 0, give_ups: 0, failovers: 0 };
+const NO_FAULTS: Budget = Budget {
+    losses: 0,
+    aborts: 0,
+    cancels: 0,
+    limits: 0,
+    changes: 0,
+    crashes: 0,
+    take_overs: 0,
+    give_ups: 0,
+    failovers: 0,
+};
 
 /// Two partitions, and the run is taken over from a process that lives.
 const SMALL: Scope = Scope {
@@ -92,6 +101,12 @@ fn a_server_that_loses_commits_in_every_interleaving() {
 fn a_process_that_is_killed_with_two_partitions_in_every_interleaving() {
     let budget = Budget { losses: 1, crashes: 1, ..NO_FAULTS };
     check("two partitions, killed", Scope { budget, ..SMALL });
+}
+
+#[test]
+fn a_transaction_that_takes_too_long_and_a_table_that_changes_in_every_interleaving() {
+    let budget = Budget { losses: 1, limits: 1, changes: 1, ..NO_FAULTS };
+    check("one partition, too long and changed", Scope { budget, ..DEEP });
 }
 
 #[test]
