@@ -115,10 +115,12 @@ impl Stream {
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
         // A pipe may give no more for now; the first record of a caller may be shorter, and is never compressed.
-        let head = match () {
-            () if spec.is_caller() => 0,
-            () if spec.location.is_file() => HEAD_BYTES,
-            () => MAGIC_BYTES,
+        let head = if spec.is_caller() {
+            0
+        } else if spec.location.is_file() {
+            HEAD_BYTES
+        } else {
+            MAGIC_BYTES
         };
         let wanted = size.min(head as u64);
         (&mut raw).take(wanted).read_to_end(&mut magic).await.map_err(open_error)?;
