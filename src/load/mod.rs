@@ -128,7 +128,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
                 reject_file::rights(&prepared),
             )));
         }
-        let mut ran = pipeline::run(job, &mut prepared, listener, stop).await;
+        let mut ran = Box::pin(pipeline::run(job, &mut prepared, listener, stop)).await;
         let watch = Watch { listener, stop, began };
         let completed = match &mut ran {
             Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,

@@ -119,7 +119,7 @@ pub async fn verify(
         )
         .into());
     }
-    let ran = pipeline::run(job, &mut prepared, listener, stop).await?;
+    let ran = Box::pin(pipeline::run(job, &mut prepared, listener, stop)).await?;
     if ran.end != End::Finished {
         return Err(LoadError::Stopped);
     }
