@@ -10,11 +10,11 @@ use crate::support::{Outcome, Scene};
 use std::fmt::Write as _;
 
 /// A collation under which letter case does not count.
-const CI: &str =
+pub const CI: &str =
     "CREATE COLLATION {s}.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ";
 
 /// An operator class for integers that calls equal what leaves the same rest by 10.
-const MOD: &str = "CREATE FUNCTION {s}.mlt(int, int) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 % 10 < $2 % 10'; \
+pub const MOD: &str = "CREATE FUNCTION {s}.mlt(int, int) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 % 10 < $2 % 10'; \
      CREATE FUNCTION {s}.mle(int, int) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 % 10 <= $2 % 10'; \
      CREATE FUNCTION {s}.meq(int, int) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 % 10 = $2 % 10'; \
      CREATE FUNCTION {s}.mge(int, int) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 % 10 >= $2 % 10'; \

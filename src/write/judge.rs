@@ -202,7 +202,7 @@ async fn run_fast(
     // More than there are: a key is stored more than once, in child tables.
     let rest = rows.checked_sub(books.inserted + books.updated).ok_or_else(uncounted)?;
     if rest > 0 {
-        account_for(plan, session, (rest, &mut books), batch, way).await?;
+        account_for(plan, session, (rows, &mut books), batch, way).await?;
     }
     Ok(books)
 }
@@ -212,10 +212,11 @@ async fn run_fast(
 async fn account_for(
     plan: &WritePlan,
     session: &Session,
-    (rest, books): (u64, &mut Books),
+    (rows, books): (u64, &mut Books),
     batch: &Batch,
     way: Way,
 ) -> Result<(), ErrorView> {
+    let rest = rows - books.inserted - books.updated;
     match plan.mode {
         // A trigger or policy has swallowed them, or nothing has.
         Mode::Append if plan.paths.may_swallow => books.skipped = rest,
@@ -228,14 +229,17 @@ async fn account_for(
         Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() && way.looks_up_all(plan) => {
             books.unchanged = rest;
         }
+        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => {
+            let outcomes = session.run(&merge::count_met(plan, batch, way.apart)).await?;
+            if number(outcomes.last(), 0)? < rows {
+                return Err(uncounted());
+            }
+            books.unchanged = rest;
+        }
         Mode::Upsert | Mode::Update => {
             let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
             books.unchanged = number(outcomes.last(), 0)?.min(rest);
             books.skipped = rest - books.unchanged;
-            let has_cause = plan.mode == Mode::Update || plan.paths.may_swallow || plan.newer_by.is_some();
-            if books.skipped > 0 && !has_cause {
-                return Err(uncounted());
-            }
         }
     }
     Ok(())

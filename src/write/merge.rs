@@ -206,3 +206,16 @@ pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, apart: bool) -> S
         not_ours(apart),
     )
 }
+
+/// Counts the staged rows whose stored row is as it should be, or was written by this transaction: all of
+/// them, if each has met its row.
+pub(super) fn count_met(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
+    let same = differs(plan, batch, "s")
+        .map_or(String::new(), |d| format!(" AND (NOT ({d}) OR NOT ({}))", not_ours(apart)));
+    format!(
+        "{}SELECT count(*) FROM {STAGE} s WHERE EXISTS (SELECT FROM {} t WHERE {}{same})",
+        range::allow(plan, batch),
+        plan.table().name,
+        key_matches(plan, batch),
+    )
+}

@@ -24,6 +24,10 @@ pub struct Case {
     pub kills: u64,
     /// Whether a column needs a value that records may lack: refused at once where the table is empty.
     pub needs_rows: bool,
+    /// When two rows have one key, where not all of its columns are compared as the table declares them.
+    pub same_key: Option<String>,
+    /// Moves some of the rows to begin with to a child table.
+    pub move_rows: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,6 +110,8 @@ impl Case {
             batch_rows,
             kills: if with_kills { 1 + rng.below(5) } else { 0 },
             needs_rows: table.needs_rows,
+            same_key: table.odd.same_key,
+            move_rows: table.odd.move_rows,
             columns: table.columns,
         }
     }
@@ -117,7 +123,7 @@ impl Case {
             key: self.key.clone(),
             mode: self.mode,
             generated: generated.map(|c| c.name.clone()).collect(),
-            same_key: None,
+            same_key: self.same_key.as_ref().map(|sql| sql.replace("{s}", schema)),
         }
     }
 

@@ -9,6 +9,7 @@
 //! command.txt, difference.txt.
 
 mod case;
+mod catalog;
 mod table;
 mod values;
 
@@ -106,6 +107,9 @@ impl World {
             self.db.sql(&case.setup.replace("{s}", schema));
             let target = reference::Target { mode: Mode::Append, key: vec![], ..case.target(schema) };
             reference::apply(&self.db, &target, &case.initial);
+            if let Some(sql) = &case.move_rows {
+                self.db.sql(&sql.replace("{s}", schema));
+            }
         }
     }
 
@@ -161,7 +165,8 @@ impl World {
         seen.batches += report.pool.batches;
         seen.resumed += u64::from(report.attempts > 1);
         let first = self.books(dir, books, outcome).and_then(|()| self.tables(case));
-        // The run may have been complete when it was killed: then the next start was another run, over the same files.
+        // The run may have been complete when it was killed: then the next start was another run, over the
+        // same files.
         for _ in 0..case.kills {
             if first.is_ok() {
                 break;

@@ -2,6 +2,7 @@
 
 use super::{
     case::{Column, Own, kinds},
+    catalog::{self, Odd},
     values::Kind,
 };
 use crate::{
@@ -16,10 +17,11 @@ pub struct Table {
     pub primary: bool,
     pub needs_rows: bool,
     /// Table constraints.
-    constraints: Vec<String>,
+    pub constraints: Vec<String>,
     partition: Option<&'static str>,
-    has_child: bool,
-    triggers: String,
+    pub has_child: bool,
+    pub triggers: String,
+    pub odd: Odd,
 }
 
 /// Names that have to be quoted.
@@ -36,17 +38,27 @@ impl Table {
             partition: None,
             has_child: false,
             triggers: String::new(),
+            odd: Odd::default(),
         };
         // Half of the tables have nothing through which folding or the fast path could be seen.
         let plain = rng.one_in(2);
         table.draw_key(rng, many);
+        let odd = rng.one_in(3);
+        if odd && mode != Mode::Append && rng.one_in(2) {
+            catalog::draw_key(&mut table, rng);
+        }
         table.draw_columns(rng, mode, many, plain);
-        table.draw_partition(rng);
+        if table.odd.key.is_none() {
+            table.draw_partition(rng);
+        }
         if !plain {
             table.draw_ties(rng, many);
             table.draw_triggers(rng);
         }
         table.has_child = table.partition.is_none() && rng.one_in(4);
+        if odd {
+            catalog::draw_rest(&mut table, rng, mode, many);
+        }
         table
     }
 
@@ -60,16 +72,19 @@ impl Table {
         };
         let mut ddl = format!(
             "{} CREATE TABLE {{s}}.parent (id int PRIMARY KEY); INSERT INTO {{s}}.parent SELECT generate_series(0, 9); \
-             CREATE TABLE {{s}}.t (\n  {}\n){partition};\n",
-            kinds().2,
+             CREATE{} TABLE {{s}}.t (\n  {}\n){partition};\n",
+            kinds().2.to_owned() + &self.odd.before,
+            if self.odd.unlogged { " UNLOGGED" } else { "" },
             parts.join(",\n  ")
         );
         if !self.primary {
             let key: Vec<String> = self.key.iter().map(|k| ident(k)).collect();
-            ddl += &format!("CREATE UNIQUE INDEX ON {{s}}.t ({});\n", key.join(", "));
+            let key = self.odd.key.clone().unwrap_or_else(|| key.join(", "));
+            ddl += &format!("CREATE UNIQUE INDEX ON {{s}}.t ({key});\n");
         }
         ddl += match self.partition {
-            // Without rows: but what a MERGE has done cannot be told any more, so that it is an insert and an update.
+            // Without rows: but what a MERGE has done cannot be told any more, so that it is an insert and an
+            // update.
             None if self.has_child => "CREATE TABLE {s}.child () INHERITS ({s}.t);\n",
             None => "",
             Some("hash") => {
@@ -83,7 +98,7 @@ impl Table {
                  CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES FROM (60) TO (1000);\n"
             }
         };
-        ddl + &self.triggers
+        ddl + &self.triggers + &self.odd.after
     }
 
     fn draw_key(&mut self, rng: &mut Rng, many: u64) {
@@ -104,6 +119,14 @@ impl Table {
             let key: Vec<String> = self.key.iter().map(|k| ident(k)).collect();
             self.constraints.push(format!("PRIMARY KEY ({})", key.join(", ")));
         }
+    }
+
+    pub fn is_partitioned(&self) -> bool {
+        self.partition.is_some()
+    }
+
+    pub fn refers_to_itself(&self) -> bool {
+        self.columns.iter().any(|c| c.name == "boss")
     }
 
     fn draw_columns(&mut self, rng: &mut Rng, mode: Mode, many: u64, plain: bool) {

@@ -1,4 +1,5 @@
-//! Values of every type, good and bad, as a file spells them and as the server's input function should see them.
+//! Values of every type, good and bad, as a file spells them and as the server's input function should see
+//! them.
 
 use crate::support::Rng;
 
@@ -322,6 +323,8 @@ fn text(rng: &mut Rng, span: u64) -> Cell {
     if span > STRINGS.len() as u64 || rng.one_in(3) {
         return match rng.below(4) {
             0 => Cell::raw(&rng.below(span).to_string()),
+            // Letter case counts, but for indexes to which it does not.
+            1 if rng.one_in(3) => Cell::string(&format!("T {}", rng.below(span))),
             _ => Cell::string(&format!("t {}", rng.below(span))),
         };
     }
