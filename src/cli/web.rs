@@ -211,6 +211,7 @@ impl WebArgs {
             patience: Patience {
                 retry_for: self.http_retry_for.unwrap_or(patience.retry_for),
                 tries: self.http_tries.unwrap_or(patience.tries),
+                counts_unavailable: self.http_tries.is_some(),
                 // Who is patient with a server is so too where it says how long.
                 longest_wait: self.http_retry_for.unwrap_or_default().max(patience.longest_wait),
             },

@@ -1,6 +1,6 @@
 //! The client: one for a load, cheap to clone. What it shares are connections, the origins' states, tokens, slots and counters.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::admission::{Gatehouse, pause};
@@ -32,7 +32,19 @@ pub(super) struct Shared {
     pub(super) gates: Gatehouse,
     pub(super) counting: Counting,
     pub(super) landing: Option<Landing>,
+    /// What is worth saying about answers, until somebody takes it.
+    notes: Mutex<Notes>,
 }
+
+/// Notes that wait, and how many there have been.
+#[derive(Default)]
+struct Notes {
+    waiting: Vec<String>,
+    so_far: usize,
+}
+
+/// More notes about answers are not made: a thousand endpoints that say the same are not a thousand notes.
+const NOTES_MAX: usize = 10;
 
 impl Client {
     /// A client whose credentials go to these origins. Reads the files that settings name.
@@ -48,6 +60,7 @@ impl Client {
             gates: Gatehouse::new(settings),
             counting: Counting::default(),
             landing: settings.save_raw.as_deref().map(Landing::new).transpose()?,
+            notes: Mutex::default(),
         })))
     }
 
@@ -116,6 +129,27 @@ impl Client {
     #[must_use]
     pub fn retries_of(&self, ordinal: u64) -> u64 {
         self.0.counting.retries_of(ordinal)
+    }
+
+    /// Words of a server without the secrets that it was sent.
+    pub async fn redacted(&self, words: &str, request: &Request) -> String {
+        let token = self.0.tokens.current(&self.0.settings.auth, &self.0.engines).await.ok().flatten();
+        self.0.credentials.strike_out(words, request, token.as_ref().map(|token| &token.secret))
+    }
+
+    /// Keeps a note about an answer, in the middle of a source, for [`Client::take_notes`].
+    pub fn note(&self, text: String) {
+        let mut notes = self.0.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.so_far += 1;
+        if notes.so_far <= NOTES_MAX {
+            notes.waiting.push(text);
+        }
+    }
+
+    /// Takes the notes that were made since the last time.
+    #[must_use]
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).waiting)
     }
 
     /// Ends the landing copy: what was fetched whole is on disk behind it.

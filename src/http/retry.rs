@@ -121,6 +121,10 @@ impl Tries {
         }
         match failure {
             Failure::Final => None,
+            Failure::Refused(Refusal::Unavailable) if self.patience.counts_unavailable => {
+                budget.has_answered = true;
+                (self.count - self.refused < self.patience.tries).then_some(Duration::ZERO)
+            }
             Failure::Refused(_) => {
                 budget.has_answered = true;
                 self.refused += 1;
@@ -148,8 +152,12 @@ impl Tries {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { retry_for: Duration::from_secs(60), tries: 4, longest_wait: Duration::from_secs(60) };
+    const PATIENCE: Patience = Patience {
+        retry_for: Duration::from_secs(60),
+        tries: 4,
+        counts_unavailable: false,
+        longest_wait: Duration::from_secs(60),
+    };
 
     fn status(code: u16) -> Failure {
         Failure::of(StatusCode::from_u16(code).unwrap())
@@ -188,6 +196,9 @@ mod tests {
             refused.pause(Failure::Refused(Refusal::TooFast), &mut budget, now + PATIENCE.retry_for),
             None
         );
+        let mut counted = Tries::new(Patience { counts_unavailable: true, ..PATIENCE });
+        let unavailable = Failure::Refused(Refusal::Unavailable);
+        assert_eq!(std::iter::from_fn(|| counted.pause(unavailable, &mut budget, now)).count(), 3);
         assert_eq!(Tries::new(PATIENCE).pause(Failure::Final, &mut budget, now), None);
     }
 

@@ -17,6 +17,7 @@ use super::client::Shared;
 use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
+use super::pace::Refusal;
 use super::proxy::has_credentials;
 use super::request::{Method, Request};
 use super::retry::{Failure, Tries};
@@ -260,7 +261,9 @@ impl Shared {
     ) -> Failed {
         let (status, url) = (response.status(), request.shown());
         let gate = self.gates.origin(&hop.url);
-        let failure = Failure::of(status);
+        let is_limit =
+            status == StatusCode::FORBIDDEN && retry_after::is_limit(response.headers(), SystemTime::now());
+        let failure = if is_limit { Failure::Refused(Refusal::TooFast) } else { Failure::of(status) };
         if let Failure::Refused(refusal) = failure {
             Counting::one(&self.counting.refused);
             let asked = retry_after::asked(response.headers(), SystemTime::now());

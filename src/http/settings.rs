@@ -136,6 +136,8 @@ pub struct Patience {
     pub retry_for: Duration,
     /// Tries of a request that is answered by a failure of the server (408, 425, 5xx).
     pub tries: u32,
+    /// That holds for 503 too. Without, these are tried as long as a request may fail: some servers refuse by them who is too fast.
+    pub counts_unavailable: bool,
     /// The longest Retry-After that is waited for.
     pub longest_wait: Duration,
 }
@@ -146,6 +148,7 @@ impl Default for Patience {
             retry_for: Duration::from_secs(300),
             // With back-off about 13 s: longer than a server's hiccup, short beside a load.
             tries: 8,
+            counts_unavailable: false,
             longest_wait: Duration::from_secs(300),
         }
     }

@@ -435,6 +435,11 @@ impl Opened {
         }
     }
 
+    /// What was met by looking ahead, where nothing was found before it.
+    pub(super) fn take_failure(&mut self) -> Option<SourceError> {
+        if self.peeked.is_empty() { self.failed.take() } else { None }
+    }
+
     /// The next block; its records are numbered from `seq` on.
     pub async fn next(&mut self, seq: &mut u64) -> Result<Option<(Block, Digest)>, SourceError> {
         loop {

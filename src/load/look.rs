@@ -73,7 +73,11 @@ pub(super) async fn look(
                 return Err(error.into());
             }
             Box::pin(start.leave_out_damaged()).await?;
-            (None, Some(start.new_table(&name)?))
+            let made = start.new_table(&name);
+            if let (Err(_), Some(unreadable)) = (&made, start.begun.sampled.unreadable()) {
+                return Err(unreadable.into());
+            }
+            (None, Some(made?))
         }
     };
     match ddl {
@@ -184,7 +188,8 @@ async fn begin(
 ) -> Result<Begun, LoadError> {
     if act == Act::Plan {
         let mut sampled = sample(inputs, (job, act), web, None).await?;
-        for note in sampled.take_notes() {
+        let of_answers = web.map(|web| web.client.take_notes()).unwrap_or_default();
+        for note in sampled.take_notes().into_iter().chain(of_answers) {
             listener(&Event::Note { text: note }, &Totals::default());
         }
         return Ok(Begun { sampled, ahead: None, resumes: false });

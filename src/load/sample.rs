@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::format::{DecodeLimits, Fields, Layout};
 use crate::job::Job;
 use crate::map::Inference;
-use crate::plan::{Sample, SampledSource};
+use crate::plan::{Refusal, Sample, SampledSource};
 use crate::source::SourceError;
 
 use super::act::Act;
@@ -29,6 +29,10 @@ pub(super) struct Sampled {
     pub(super) inference: Inference,
     /// Sources that are not opened again, with what was read of them, or why they could not be.
     pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
+    /// Why the first file that has no records has none.
+    failed: Option<SourceError>,
+    /// The first record that cannot be read: its source, its line, why.
+    unreadable: Option<(String, u64, String)>,
 }
 
 impl Sampled {
@@ -79,12 +83,15 @@ pub(super) async fn sample(
         let location = &input.description.spec.location;
         // A pipe or a server may be slow: one block tells enough.
         let blocks = if ordinal == 0 && location.is_file() { SAMPLED_BLOCKS } else { 1 };
-        let fields = sampled.look(&mut opened, blocks, &job.reading.decode).await;
+        let fields = sampled.look(&input.name, &mut opened, blocks, &job.reading.decode).await;
         if input.is_remote() {
             input.description.sampled = Some(fields.clone());
         }
         sampled.sample.sources.push(SampledSource { name: input.name.clone(), fields });
-        if !location.is_file() {
+        if location.is_file() {
+            let failed = opened.take_failure();
+            sampled.failed = sampled.failed.take().or(failed);
+        } else {
             sampled.kept.insert(ordinal, Ok(opened));
         }
     }
@@ -92,14 +99,32 @@ pub(super) async fn sample(
 }
 
 impl Sampled {
-    /// Why there is nothing to plan with, if that is because sources could not be opened.
+    /// Why there is nothing to plan with, if that is because sources could not be read.
     pub(super) fn first_failure(&mut self) -> Option<SourceError> {
         if !self.inference.columns().is_empty() {
             return None;
         }
-        let failed =
-            self.kept.iter().filter(|(_, opened)| opened.is_err()).map(|(ordinal, _)| *ordinal).min();
-        self.kept.remove(&failed?)?.err()
+        if let Some(failed) = self.failed.take() {
+            return Some(failed);
+        }
+        let mut ordinals: Vec<usize> = self.kept.keys().copied().collect();
+        ordinals.sort_unstable();
+        ordinals.into_iter().find_map(|ordinal| match self.kept.get_mut(&ordinal)? {
+            Ok(opened) => opened.take_failure(),
+            Err(_) => self.kept.remove(&ordinal)?.err(),
+        })
+    }
+
+    /// Why there is nothing to make a table from, where there were records.
+    pub(super) fn unreadable(&self) -> Option<Refusal> {
+        let nothing = self.inference.columns().is_empty();
+        let (name, line, reason) = self.unreadable.as_ref().filter(|_| nothing)?;
+        Some(Refusal::new(
+            format!(
+                "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
+            ),
+            "say what it is with --format, and where its records are with --records",
+        ))
     }
 
     /// What is worth saying about the sources that were opened.
@@ -108,7 +133,13 @@ impl Sampled {
     }
 
     /// Looks at so many blocks; the names of the fields.
-    async fn look(&mut self, opened: &mut Opened, blocks: usize, limits: &DecodeLimits) -> Vec<String> {
+    async fn look(
+        &mut self,
+        name: &str,
+        opened: &mut Opened,
+        blocks: usize,
+        limits: &DecodeLimits,
+    ) -> Vec<String> {
         let layout: Layout = opened.layout().clone();
         let names = layout.names();
         let positional = !names.is_empty();
@@ -123,11 +154,16 @@ impl Sampled {
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
             bytes += block.bytes.len();
-            layout.decode(block, limits, &mut |_, decoded| {
-                if let Ok(decoded) = decoded {
+            layout.decode(block, limits, &mut |i, decoded| match decoded {
+                Ok(decoded) => {
                     self.inference.observe(&names, &decoded);
                     fields.note(&decoded, layout.constants.len());
                 }
+                Err(error) if self.unreadable.is_none() => {
+                    let line = block.spans.get(i).map_or(0, |span| span.line);
+                    self.unreadable = Some((name.to_owned(), line, error.to_string()));
+                }
+                Err(_) => {}
             });
         }
         if !positional {

@@ -62,6 +62,7 @@ pub(super) enum Heard {
     Opened { exact: bool, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
+    Note { text: String },
 }
 
 /// Keeps the counts, judges the budget of rejects, and tells the listener.
@@ -212,6 +213,7 @@ impl Shared<'_> {
                 }
                 Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
+            Heard::Note { text } => Event::Note { text },
             Heard::Ignored { fields } => {
                 ran.ignored_fields += fields;
                 Event::Read

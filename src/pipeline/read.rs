@@ -89,6 +89,7 @@ pub(super) async fn read(
             }
             Err(error) => Err((refused_change(shared, error)?, begin.place())),
         };
+        say_notes(shared, &heard).await;
         if let Err((error, place)) = outcome {
             give_up(shared, input, (error, place), &heard).await?;
         } else if !shared.stop.is_cancelled() {
@@ -127,6 +128,14 @@ impl Begun {
         let prepared = shared.prepared;
         Box::pin(prepared.inputs[ordinal].check_whole(&shared.job.reading, begin)).await?;
         prepared.inputs[ordinal].open(&shared.job.reading, prepared.web.as_ref(), begin).await
+    }
+}
+
+/// Says what answers have said beside their records.
+async fn say_notes(shared: &Shared<'_>, heard: &mpsc::Sender<Heard>) {
+    let notes = shared.prepared.web.iter().flat_map(|web| web.client.take_notes());
+    for text in notes {
+        let _ = heard.send(Heard::Note { text }).await;
     }
 }
 

@@ -6,9 +6,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::envelope::{Around, Said, beside};
 use super::error::SourceError;
 use super::stream::Stream;
-use crate::format::{Format, HeaderLimits, Limits, Splitter, read_header};
+use crate::format::{Format, HeaderLimits, Limits, SplitError, Splitter, read_header};
 use crate::record::{Block, Digest, Position, Span, SpanKind};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -42,6 +43,8 @@ pub struct Blocks {
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
     done: bool,
+    /// What stands around the records, of a JSON answer.
+    around: Option<Around>,
 }
 
 impl Blocks {
@@ -71,7 +74,9 @@ impl Blocks {
             stream.take(bytes);
         }
         let splitter = Splitter::new(&reading.format, reading.limits, start);
-        Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false })
+        let is_json = matches!(reading.format, Format::Json { .. } | Format::Jsonl);
+        let around = (is_json && stream.is_remote()).then(Around::default);
+        Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false, around })
     }
 
     /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
@@ -84,11 +89,13 @@ impl Blocks {
         while !self.done {
             let start = self.splitter.position();
             let mut spans = Vec::new();
-            let consumed = self
-                .splitter
-                .split(&self.stream.buffer, self.stream.at_end(), &mut spans)
-                .map_err(|source| SourceError::Split { name: self.stream.spec().name.clone(), source })?;
+            let split = self.splitter.split(&self.stream.buffer, self.stream.at_end(), &mut spans);
+            let consumed = match split {
+                Ok(consumed) => consumed,
+                Err(source) => return Err(self.instead_of(source).await),
+            };
             let bytes = self.stream.take(consumed);
+            self.listen(&bytes, &spans).await?;
             self.stream.unchanged()?;
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -99,10 +106,54 @@ impl Blocks {
                 self.stream.fill(held + more).await?;
             } else if consumed == 0 {
                 self.stream.verify().await?;
+                self.heard().await?;
                 self.done = true;
             }
         }
         Ok(None)
+    }
+
+    /// Passes on what stands around records. An answer that is a single object may be an error as a whole.
+    async fn listen(&mut self, bytes: &[u8], spans: &[Span]) -> Result<(), SourceError> {
+        let Some(around) = &mut self.around else { return Ok(()) };
+        around.pass(bytes, spans);
+        let ends = self.stream.at_end() && self.stream.buffer.trim_ascii().is_empty();
+        match spans {
+            [only] if ends && around.is_blank() && around.records() == 1 => {
+                let said = Around::said_by(&bytes[only.start as usize..only.end as usize]);
+                self.say(said).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hears what a whole answer has said around its records.
+    async fn heard(&mut self) -> Result<(), SourceError> {
+        let said = self.around.take().and_then(|around| around.said());
+        self.say(said).await
+    }
+
+    async fn say(&self, said: Option<Said>) -> Result<(), SourceError> {
+        let (Some(said), Some(origin)) = (said, self.stream.origin()) else { return Ok(()) };
+        let name = self.stream.spec().name.clone();
+        let words = origin.client.redacted(&said.words, &origin.request).await;
+        if said.instead {
+            return Err(SourceError::Said { name, words });
+        }
+        origin.client.note(beside(&name, &words));
+        Ok(())
+    }
+
+    /// What is wrong with an answer that has no records where they should be: what it says, if it says anything.
+    async fn instead_of(&self, source: SplitError) -> SourceError {
+        let name = self.stream.spec().name.clone();
+        if let (Some(around), Some(origin)) = (&self.around, self.stream.origin())
+            && let Some(words) = around.words_before(&self.stream.buffer)
+        {
+            let words = origin.client.redacted(&words, &origin.request).await;
+            return SourceError::Said { name, words };
+        }
+        SourceError::Split { name, source }
     }
 
     /// Makes a block of what the splitter found, if that is anything.

@@ -190,6 +190,14 @@ pub enum SourceError {
         /// The source.
         name: String,
     },
+    /// An answer that says what went wrong, and has no records.
+    #[error("{name} answers with an error: {words:?}")]
+    Said {
+        /// The source.
+        name: String,
+        /// The server's words, without secrets.
+        words: String,
+    },
     /// Another version of the body.
     #[error("{name} was changed since this load began")]
     BodyChanged {
@@ -263,6 +271,9 @@ impl SourceError {
                 "an endpoint without records should say so, such as [] or a header line"
             }
             Self::Words { .. } => "look at it: curl -i URL; if it is CSV, say --format csv",
+            Self::Said { .. } => {
+                "its status was a success, the words are its own; when that is mended, the same command goes on there"
+            }
             Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
             Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),

@@ -7,6 +7,7 @@
 mod blocks;
 mod content;
 mod endpoints;
+mod envelope;
 mod error;
 mod fingerprint;
 mod pages;

@@ -144,6 +144,8 @@ pub struct Pages {
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
     note: Option<String>,
+    /// Something that stood beside records was said.
+    said: bool,
 }
 
 impl Pages {
@@ -179,8 +181,9 @@ impl Pages {
             of_records: resume.iter().all(|(_, token)| token.of_records),
             resumed_record: at.record,
             note: None,
+            said: false,
         };
-        pages.take(&page)?;
+        pages.take(&page).await?;
         if let Some((behind, last)) = resume.last().cloned() {
             pages.compare(&last, behind, &resume).await?;
         }
@@ -265,7 +268,7 @@ impl Pages {
         }
         match self.page().await {
             Ok(page) => {
-                self.take(&page)?;
+                self.take(&page).await?;
                 Ok(true)
             }
             Err(error) => {
@@ -307,13 +310,25 @@ impl Pages {
     }
 
     /// Cuts a page into records, and finds out what follows it.
-    fn take(&mut self, page: &Page) -> Result<(), SourceError> {
+    async fn take(&mut self, page: &Page) -> Result<(), SourceError> {
         if !matches!(self.reading.format, Format::Json { .. }) {
             page.must_be_proven().map_err(failed)?;
         }
         let bytes = page.bytes.clone();
         self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let (bytes, mut spans, line) = self.cut(&bytes)?;
+        let (bytes, mut spans, line) = match self.cut(&bytes) {
+            Ok(cut) => cut,
+            Err(error) => match self.instead_of(error, &bytes).await {
+                // Some spell an empty list so, behind the last record.
+                SourceError::Split { source, .. }
+                    if self.pager.request().page > 0 && cut::is_null(&source) =>
+                {
+                    (bytes, Vec::new(), self.at.line)
+                }
+                error => return Err(error),
+            },
+        };
+        self.listen(&bytes, &spans).await?;
         let start = self.at;
         let of_records = cut::digest_of(&bytes, &spans);
         let (end, digest) = if self.of_records {

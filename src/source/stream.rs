@@ -199,6 +199,11 @@ impl Stream {
         matches!(self.compression, Compression::None) && self.encoding.is_none()
     }
 
+    /// Of a body from the network, where it comes from.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        self.network.as_ref().map(|network| network.origin.as_ref())
+    }
+
     /// Begins anew at `offset` of the decoded stream.
     pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
         let seek = if self.is_plain() && self.is_exact() { offset } else { 0 };

@@ -3,10 +3,12 @@
 
 mod around;
 mod bodies;
+mod ends;
 mod many;
 mod others;
 mod pages;
 mod proxies;
+mod said;
 mod speed;
 mod tls;
 mod told;

@@ -4,12 +4,47 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Pages;
-use crate::format::{Format, Splitter, read_header};
+use crate::format::{Format, SplitError, SplitErrorKind, Splitter, read_header};
 use crate::record::{Position, Span};
 use crate::source::blocks::with_head;
+use crate::source::envelope::{Around, beside, words_of};
 use crate::source::error::SourceError;
 
 impl Pages {
+    /// Hears what a page says beside its records, or instead of them.
+    pub(super) async fn listen(&mut self, bytes: &[u8], spans: &[Span]) -> Result<(), SourceError> {
+        if !matches!(self.reading.format, Format::Json { .. }) {
+            return Ok(());
+        }
+        let of_page = Around::of(bytes, spans);
+        let said = match spans {
+            [only] if of_page.is_blank() => Around::said_by(&bytes[only.start as usize..only.end as usize]),
+            _ => of_page.said(),
+        };
+        let Some(said) = said else { return Ok(()) };
+        let name = self.spec.name.clone();
+        let words = self.client.redacted(&said.words, self.pager.request()).await;
+        if said.instead {
+            return Err(SourceError::Said { name, words });
+        }
+        if !self.said {
+            self.said = true;
+            self.client.note(beside(&name, &words));
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a page that has no records where they should be: what it says, if it says anything.
+    pub(super) async fn instead_of(&self, error: SourceError, bytes: &[u8]) -> SourceError {
+        match words_of(bytes) {
+            Some(words) if matches!(error, SourceError::Split { .. }) => {
+                let words = self.client.redacted(&words, self.pager.request()).await;
+                SourceError::Said { name: self.spec.name.clone(), words }
+            }
+            _ => error,
+        }
+    }
+
     /// Gives the records of a page their places, told by nothing but records; the place behind them. `line`: the last one of the page.
     pub(super) fn place(&self, spans: &mut [Span], line: u64) -> Position {
         let base = self.at;
@@ -81,6 +116,14 @@ impl Pages {
             }
         }
     }
+}
+
+/// Whether null stands where the list of records should.
+pub(super) fn is_null(error: &SplitError) -> bool {
+    matches!(
+        &error.kind,
+        SplitErrorKind::PathNotRecords { expected: "an array of records", found: "null", .. }
+    )
 }
 
 /// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
