@@ -92,10 +92,13 @@ impl Blocks {
             let split = self.splitter.split(&self.stream.buffer, self.stream.at_end(), &mut spans);
             let consumed = match split {
                 Ok(consumed) => consumed,
-                Err(source) => return Err(self.instead_of(source).await),
+                Err(source) => return Err(Box::pin(self.instead_of(source)).await),
             };
             let bytes = self.stream.take(consumed);
-            self.listen(&bytes, &spans).await?;
+            if let Some(said) = self.listen(&bytes, &spans) {
+                // Boxed, as it is rare.
+                Box::pin(self.say(said)).await?;
+            }
             self.stream.unchanged()?;
             if let Some(block) = self.block(start, bytes, spans, next_seq) {
                 return Ok(Some(block));
@@ -106,7 +109,9 @@ impl Blocks {
                 self.stream.fill(held + more).await?;
             } else if consumed == 0 {
                 self.stream.verify().await?;
-                self.heard().await?;
+                if let Some(said) = self.around.take().and_then(|around| around.said()) {
+                    Box::pin(self.say(said)).await?;
+                }
                 self.done = true;
             }
         }
@@ -114,27 +119,21 @@ impl Blocks {
     }
 
     /// Passes on what stands around records. An answer that is a single object may be an error as a whole.
-    async fn listen(&mut self, bytes: &[u8], spans: &[Span]) -> Result<(), SourceError> {
-        let Some(around) = &mut self.around else { return Ok(()) };
+    fn listen(&mut self, bytes: &[u8], spans: &[Span]) -> Option<Said> {
+        let around = self.around.as_mut()?;
         around.pass(bytes, spans);
         let ends = self.stream.at_end() && self.stream.buffer.trim_ascii().is_empty();
         match spans {
             [only] if ends && around.is_blank() && around.records() == 1 => {
-                let said = Around::said_by(&bytes[only.start as usize..only.end as usize]);
-                self.say(said).await
+                Around::said_by(&bytes[only.start as usize..only.end as usize])
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
-    /// Hears what a whole answer has said around its records.
-    async fn heard(&mut self) -> Result<(), SourceError> {
-        let said = self.around.take().and_then(|around| around.said());
-        self.say(said).await
-    }
-
-    async fn say(&self, said: Option<Said>) -> Result<(), SourceError> {
-        let (Some(said), Some(origin)) = (said, self.stream.origin()) else { return Ok(()) };
+    /// Says what an answer has said: beside its records it is a note, instead of them a failure.
+    async fn say(&mut self, said: Said) -> Result<(), SourceError> {
+        let Some(origin) = self.stream.origin() else { return Ok(()) };
         let name = self.stream.spec().name.clone();
         let words = origin.client.redacted(&said.words, &origin.request).await;
         if said.instead {
@@ -145,7 +144,7 @@ impl Blocks {
     }
 
     /// What is wrong with an answer that has no records where they should be: what it says, if it says anything.
-    async fn instead_of(&self, source: SplitError) -> SourceError {
+    async fn instead_of(&mut self, source: SplitError) -> SourceError {
         let name = self.stream.spec().name.clone();
         if let (Some(around), Some(origin)) = (&self.around, self.stream.origin())
             && let Some(words) = around.words_before(&self.stream.buffer)

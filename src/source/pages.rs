@@ -318,7 +318,7 @@ impl Pages {
         self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
         let (bytes, mut spans, line) = match self.cut(&bytes) {
             Ok(cut) => cut,
-            Err(error) => match self.instead_of(error, &bytes).await {
+            Err(error) => match Box::pin(self.instead_of(error, &bytes)).await {
                 // Some spell an empty list so, behind the last record.
                 SourceError::Split { source, .. }
                     if self.pager.request().page > 0 && cut::is_null(&source) =>
@@ -328,7 +328,9 @@ impl Pages {
                 error => return Err(error),
             },
         };
-        self.listen(&bytes, &spans).await?;
+        if let Some(said) = self.listen(&bytes, &spans) {
+            Box::pin(self.say(said)).await?;
+        }
         let start = self.at;
         let of_records = cut::digest_of(&bytes, &spans);
         let (end, digest) = if self.of_records {

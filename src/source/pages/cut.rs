@@ -7,21 +7,24 @@ use super::Pages;
 use crate::format::{Format, SplitError, SplitErrorKind, Splitter, read_header};
 use crate::record::{Position, Span};
 use crate::source::blocks::with_head;
-use crate::source::envelope::{Around, beside, words_of};
+use crate::source::envelope::{Around, Said, beside, words_of};
 use crate::source::error::SourceError;
 
 impl Pages {
     /// Hears what a page says beside its records, or instead of them.
-    pub(super) async fn listen(&mut self, bytes: &[u8], spans: &[Span]) -> Result<(), SourceError> {
+    pub(super) fn listen(&self, bytes: &[u8], spans: &[Span]) -> Option<Said> {
         if !matches!(self.reading.format, Format::Json { .. }) {
-            return Ok(());
+            return None;
         }
         let of_page = Around::of(bytes, spans);
-        let said = match spans {
+        match spans {
             [only] if of_page.is_blank() => Around::said_by(&bytes[only.start as usize..only.end as usize]),
             _ => of_page.said(),
-        };
-        let Some(said) = said else { return Ok(()) };
+        }
+    }
+
+    /// Says it: beside records it is a note, instead of them a failure.
+    pub(super) async fn say(&mut self, said: Said) -> Result<(), SourceError> {
         let name = self.spec.name.clone();
         let words = self.client.redacted(&said.words, self.pager.request()).await;
         if said.instead {
