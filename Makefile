@@ -45,6 +45,7 @@ test: $(SETUP_FIRST)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	scripts/semver
 	cargo check --locked --manifest-path benches/rooms/Cargo.toml --target-dir target
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 	MINUTES=1 $(MAKE) torture

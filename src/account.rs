@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Counts of records by what became of them. Sums of what the server committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Books {
     /// Records found in the sources (blank lines are none).
     pub read: u64,

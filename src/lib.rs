@@ -128,6 +128,8 @@ pub use report::{
     SourceState,
 };
 pub use schema::Mode;
+/// What [`Load::stop`] takes.
+pub use tokio_util::sync::CancellationToken;
 
 /// The rooms, for the program, the fuzz targets, the benches and the tests of this repository. No promise holds for them:
 /// any version may change all of it.

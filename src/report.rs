@@ -8,14 +8,16 @@ use crate::account::Books;
 pub const REPORT_VERSION: u32 = 1;
 
 /// How often a record may have been applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Guarantee {
     /// Ledger and replayable sources.
     ExactlyOnce,
     /// A keyed upsert from what cannot be replayed exactly, or without ledger.
     EffectivelyOnce,
     /// An append of such.
+    #[default]
     AtLeastOnce,
 }
 
@@ -32,12 +34,14 @@ impl Guarantee {
 }
 
 /// What became of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SourceState {
     /// Read to its end, all of it committed.
     Complete,
     /// Not all of it yet.
+    #[default]
     Unfinished,
     /// Failed for good; set aside with its resume point.
     Failed,
@@ -46,7 +50,8 @@ pub enum SourceState {
 }
 
 /// A source in the report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct SourceReport {
     /// Its name.
     pub name: String,
@@ -74,7 +79,8 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 /// Rejects of one kind.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Reason {
     /// SQLSTATE.
     pub sqlstate: String,
@@ -97,6 +103,7 @@ pub struct Reason {
 
 /// The rejects of a run.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Rejects {
     /// The reject file, if there is one.
     pub file: Option<String>,
@@ -112,6 +119,7 @@ pub struct Rejects {
 
 /// Requests and what they came to, of this process.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct HttpReport {
     /// Requests that were sent, each try and each redirect.
     pub requests: u64,
@@ -133,6 +141,7 @@ pub struct HttpReport {
 
 /// The pool and its work, of this process.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct PoolReport {
     /// Connections.
     pub size: usize,
@@ -150,6 +159,7 @@ pub struct PoolReport {
 
 /// Where the time went, in seconds, of this process.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
+#[non_exhaustive]
 pub struct Seconds {
     /// Wall clock: nothing to decode, since bytes of a source had not come.
     pub waiting_for_source: f64,
@@ -172,6 +182,7 @@ pub struct Seconds {
 /// What a faster load would need more of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Bottleneck {
     /// The sources: bytes came too slowly.
     Source,
@@ -214,7 +225,8 @@ impl Seconds {
 }
 
 /// What a load came to. `rows`, `sources` and `rejects` speak of the run from its first start, the rest of this process.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// Version of this form.
     pub version: u32,

@@ -431,6 +431,52 @@ fn sqlstates_are_judged_in_one_place_and_retries_of_batches_and_of_requests_paus
     check("a second place", broken);
 }
 
+/// Names that the crate hands out; more of them are more promises.
+const HANDED_OUT_MAX: usize = 40;
+
+#[test]
+fn the_library_hands_out_its_face_and_nothing_else() {
+    let all = sources();
+    let lib = all.iter().find(|source| source.path == "src/lib.rs").unwrap();
+    let (face, internals) =
+        lib.code.split_once("pub mod internals").expect("rooms for this repository, hidden");
+    assert!(lib.text.contains("#[doc(hidden)]\npub mod internals"), "hidden");
+    assert!(!face.contains("pub mod"), "a room is public: hand out what is meant, by its name");
+    assert!(internals.trim_end().ends_with('}') && !internals.contains("pub use self"));
+    let names: Vec<&str> = face
+        .split("pub use ")
+        .skip(1)
+        .filter_map(|used| used.split_once(';')?.0.split_once("::"))
+        .flat_map(|(_, names)| names.trim_matches(['{', '}']).split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && !name.contains("::"))
+        .collect();
+    assert!(names.contains(&"Load") && names.contains(&"Loader") && !names.contains(&"*"), "{names:?}");
+    assert!(names.len() <= HANDED_OUT_MAX, "{} names: {names:?}", names.len());
+    // An option, a field or a case that comes later must not break who uses the others.
+    for name in names {
+        let mut found = all.iter().flat_map(|source| is_open_to_change(&source.code, name)).peekable();
+        assert!(found.peek().is_some(), "{name}: defined by `pub struct` or `pub enum`");
+        assert!(found.any(|is_open| is_open), "{name} is not #[non_exhaustive]");
+    }
+}
+
+/// For each definition of that name: it can get a field or a case without breaking anybody.
+fn is_open_to_change(code: &str, name: &str) -> Vec<bool> {
+    let of_kind = |kind: &str| {
+        let defined = format!("pub {kind} {name}");
+        let is_it = |at: &usize| code[at + defined.len()..].starts_with([' ', '(', '<', ';']);
+        let found = code.match_indices(&defined).map(|(at, _)| at).filter(is_it);
+        let is_open = |at: usize| {
+            let body = code[at + defined.len()..].split(['}', ';']).next().unwrap();
+            let hides = kind == "struct" && !body.contains("pub ");
+            hides || code[..at].trim_end().ends_with("#[non_exhaustive]")
+        };
+        found.map(is_open).collect::<Vec<bool>>()
+    };
+    ["struct", "enum"].into_iter().flat_map(of_kind).collect()
+}
+
 #[test]
 fn no_room_is_called_after_nothing() {
     for source in sources() {

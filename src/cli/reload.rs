@@ -88,10 +88,8 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
 
 fn mapping(words: &mut String, args: &MappingArgs) {
     let MappingArgs { extra, on_nul, timezone, datestyle } = args;
-    match extra {
-        Extra::Refuse => {}
-        Extra::Ignore => flag(words, "extra", "ignore"),
-        Extra::Jsonb(column) => flag(words, "extra", &format!("jsonb:{column}")),
+    if *extra != Extra::Refuse {
+        flag(words, "extra", &extra.rule());
     }
     match on_nul {
         OnNulArg::Reject => {}

@@ -15,6 +15,7 @@ const REPLACEMENT_ESCAPE: &str = "\\ufffd";
 /// What becomes of a NUL or a lone surrogate (`--on-nul`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnNul {
     /// The record is rejected, where its column cannot hold it.
     #[default]

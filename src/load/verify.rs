@@ -18,6 +18,7 @@ use super::race::prepare;
 
 /// What a comparison found. Fields are added, never changed.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Verification {
     /// Version of this form.
     pub version: u32,
@@ -45,6 +46,7 @@ pub struct Verification {
 
 /// A source that could not be read to its end.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct FailedSource {
     /// Its name.
     pub name: String,
@@ -54,6 +56,7 @@ pub struct FailedSource {
 
 /// A record that differs.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Example {
     /// Its source.
     pub source: String,

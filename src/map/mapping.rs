@@ -31,6 +31,7 @@ pub enum Target {
 /// What becomes of fields without a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Extra {
     /// The record is rejected (the load is refused if it shows in the sample).
     Refuse,
@@ -38,6 +39,18 @@ pub enum Extra {
     Ignore,
     /// Collected as an object in this jsonb column.
     Jsonb(String),
+}
+
+impl Extra {
+    /// The rule in one word, as the command line has it.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        match self {
+            Self::Refuse => "refuse".to_owned(),
+            Self::Ignore => "ignore".to_owned(),
+            Self::Jsonb(column) => format!("jsonb:{column}"),
+        }
+    }
 }
 
 /// A field that met its column by another spelling; said in the plan.

@@ -18,6 +18,7 @@ pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 /// What happens to a record whose key is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Mode {
     /// Update the stored row, or insert.
     Upsert,

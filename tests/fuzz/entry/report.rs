@@ -1,9 +1,7 @@
 //! The report as JSON: one line that reads back as what was put in, whatever the names hold.
 
 use dbload::internals::account::Books;
-use dbload::internals::report::{
-    Guarantee, PoolReport, REPORT_VERSION, Reason, Rejects, Report, Seconds, SourceReport, SourceState,
-};
+use dbload::internals::report::{Guarantee, REPORT_VERSION, Reason, Report, SourceReport, SourceState};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,7 +17,8 @@ struct Elapsed<'t> {
 pub fn run(data: &[u8]) {
     let mut dials = Dials::new(data);
     let mut number = || u64::from_le_bytes(std::array::from_fn(|_| dials.byte()));
-    let rows = Books { read: number(), inserted: number(), rejected: number(), ..Books::default() };
+    let mut rows = Books::default();
+    (rows.read, rows.inserted, rows.rejected) = (number(), number(), number());
     let elapsed = f64::from_bits(number());
     let state = dials.pick(&[
         SourceState::Complete,
@@ -30,49 +29,35 @@ pub fn run(data: &[u8]) {
     let mut word = || dials.text(0);
     let (name, table, database, run, error, column, sqlstate, first) =
         (word(), word(), word(), word(), word(), word(), word(), word());
-    let report = Report {
-        http: None,
-        version: REPORT_VERSION,
-        run: run.clone(),
-        table: table.clone(),
-        table_sql: table.clone(),
-        database: database.clone(),
-        mode: "upsert",
-        guarantee: Guarantee::ExactlyOnce,
-        complete: false,
-        attempts: 1,
-        rows,
-        sources: vec![SourceReport {
-            name: name.clone(),
-            bytes: rows.read,
-            read: rows.read,
-            rejected: rows.rejected,
-            retries: 0,
-            state,
-            error: (!error.is_empty()).then(|| error.clone()),
-            doubtful: rows.read % 2 == 1,
-        }],
-        rejects: Rejects {
-            file: Some(name.clone()),
-            is_file: true,
-            longest_bytes: 0,
-            reasons: vec![Reason {
-                sqlstate: sqlstate.clone(),
-                column: Some(column.clone()),
-                constraint: None,
-                count: rows.rejected,
-                first: first.clone(),
-                type_name: Some(table.clone()),
-                example: error.clone(),
-            }],
-        },
-        ignored_fields: rows.inserted,
-        pool: PoolReport::default(),
-        seconds: Seconds::default(),
-        bottleneck: None,
-        elapsed_seconds: elapsed,
-        rows_per_second: rows.read,
-    };
+    let mut source = SourceReport::default();
+    source.name.clone_from(&name);
+    (source.bytes, source.read, source.rejected, source.state) = (rows.read, rows.read, rows.rejected, state);
+    source.error = (!error.is_empty()).then(|| error.clone());
+    source.doubtful = rows.read % 2 == 1;
+    let mut reason = Reason::default();
+    reason.sqlstate.clone_from(&sqlstate);
+    reason.column = Some(column.clone());
+    reason.count = rows.rejected;
+    reason.first.clone_from(&first);
+    reason.type_name = Some(table.clone());
+    reason.example.clone_from(&error);
+    let mut report = Report::default();
+    report.version = REPORT_VERSION;
+    report.run.clone_from(&run);
+    report.table.clone_from(&table);
+    report.table_sql.clone_from(&table);
+    report.database.clone_from(&database);
+    report.mode = "upsert";
+    report.guarantee = Guarantee::ExactlyOnce;
+    report.attempts = 1;
+    report.rows = rows;
+    report.sources = vec![source];
+    report.rejects.file = Some(name.clone());
+    report.rejects.is_file = true;
+    report.rejects.reasons = vec![reason];
+    report.ignored_fields = rows.inserted;
+    report.elapsed_seconds = elapsed;
+    report.rows_per_second = rows.read;
     let text = serde_json::to_string(&report).expect("every report can be written");
     assert!(!text.contains(['\n', '\r', '\0', '\u{1b}']), "one line, for any terminal");
     let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));

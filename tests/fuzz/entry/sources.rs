@@ -166,5 +166,6 @@ fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
             let mut encoder = liblzma::write::XzEncoder::new(vec![], 0);
             encoder.write_all(text).and_then(|()| encoder.finish()).expect("in memory")
         }
+        other => panic!("{other:?}: compress it here too"),
     }
 }
