@@ -185,16 +185,17 @@ impl Shared<'_> {
     }
 }
 
-/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a connection: if
-/// all are busy, commits are on their way.
+/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a session while
+/// this load has one: then commits are on their way.
 async fn beat(shared: &Shared<'_>) {
     loop {
         tokio::time::sleep(HEARTBEAT_EVERY).await;
         let Some(run) = &shared.prepared.run else { continue };
-        if !shared.prepared.pool.has_idle() {
+        let pool = &shared.prepared.pool;
+        if pool.is_busy() && !pool.has_idle() {
             continue;
         }
-        if let Ok(session) = Session::open(&shared.prepared.pool).await {
+        if let Ok(session) = Session::open(pool).await {
             // Another owner's epoch is not touched; who lost it learns so at its next commit.
             let _ = heartbeat(&session, &run.ledger.run, run.ledger.epoch).await;
         }
@@ -354,7 +355,7 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
         () = shared.abort.cancelled() => Ok(()),
     };
     let pool = &shared.prepared.pool;
-    let busy = pool.busy();
+    let busy = pool.give_up();
     writers.shutdown().await;
     let mut cancelled = FuturesUnordered::new();
     for session in &busy {

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
 use crate::pg::{
-    ErrorView, Pool, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal, witness_query,
+    ErrorView, Lease, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal, witness_query,
 };
 use crate::record::{PageToken, Position};
 
@@ -75,13 +75,13 @@ impl Unfinished {
 
 impl Ledger {
     /// Connects.
-    pub async fn connect(pool: &Pool) -> Result<Self, LedgerError> {
+    pub async fn connect(pool: &Lease) -> Result<Self, LedgerError> {
         Ok(Self { connection: connect_sqlx(pool).await?, limit: pool.answer_limit(), is_current: false })
     }
 
     /// Connects and looks, in one try and while a session of the pool is in use, which saves the time that a new connection takes.
     /// `None` where that does not do: [`Ledger::connect`] tries harder, and says what is wrong.
-    pub async fn connect_beside(pool: &Pool) -> Option<Self> {
+    pub async fn connect_beside(pool: &Lease) -> Option<Self> {
         let mut connection = connect_sqlx_beside(pool).await?;
         let limit = pool.answer_limit();
         let failed = LedgerError::server("look for the ledger");

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::format::Compression;
 use crate::job::{self, Job, VerifySource};
 use crate::ledger::{LedgerError, Place, StoredRun, StoredSource, rebase};
-use crate::pg::Pool;
+use crate::pg::Lease;
 use crate::record::{PageToken, Position};
 use crate::schema::Mode;
 use crate::source::{Change, Fingerprint, Location, Passed, RawProgress, SourceError, Stream, compare_with};
@@ -104,7 +104,7 @@ async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> R
 /// Finds the places of a run in files with another content again, and stores them with what the files are now.
 pub(super) async fn accept(
     job: &Job,
-    pool: &Pool,
+    pool: &Lease,
     stored: &mut StoredRun,
     accepted: &[u32],
 ) -> Result<(), LoadError> {

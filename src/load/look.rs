@@ -14,7 +14,7 @@ use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
-use crate::pg::{ErrorView, Ident, Pool, Session, TableName, connect_pool};
+use crate::pg::{ErrorView, Ident, Lease, Session, TableName, connect_pool};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
@@ -106,7 +106,7 @@ impl Start<'_> {
 
 /// What the server said about itself and the table.
 struct Asked {
-    pool: Pool,
+    pool: Lease,
     session: Session,
     facts: ServerFacts,
     name: TableName,
@@ -152,7 +152,7 @@ async fn sampled_and(
 }
 
 /// The ledger's connection, where one will be wanted and there may be one more.
-async fn ledger_beside(job: &Job, act: Act, pool: &Pool) -> Option<Ledger> {
+async fn ledger_beside(job: &Job, act: Act, pool: &Lease) -> Option<Ledger> {
     if !act.keeps_ledger(job) || pool.max_size() == 1 {
         return None;
     }
@@ -160,7 +160,7 @@ async fn ledger_beside(job: &Job, act: Act, pool: &Pool) -> Option<Ledger> {
 }
 
 /// An answer that cannot be read names the server that gave it: it may be none.
-fn understood(error: CatalogError, pool: &Pool) -> LoadError {
+fn understood(error: CatalogError, pool: &Lease) -> LoadError {
     match error {
         CatalogError::Answer => {
             let message = format!("what {} answers is no answer of PostgreSQL", pool.place());

@@ -14,7 +14,7 @@ use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
 use crate::pg::facts::ServerFacts;
 use crate::pg::probe::{greater_operator, holds};
-use crate::pg::{Ident, Pool, Session, TableName};
+use crate::pg::{Ident, Lease, Session, TableName};
 use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, no_order, refuse_reading, unknown_character};
 use crate::record::Position;
 use crate::report::Guarantee;
@@ -47,7 +47,7 @@ pub struct RunInHand {
 /// A load, ready to run.
 pub struct Prepared {
     /// Connections.
-    pub pool: Pool,
+    pub pool: Lease,
     /// The decisions.
     pub plan: Plan,
     /// Fields to columns.
@@ -188,7 +188,7 @@ impl Start<'_> {
     /// The table exists: plan, find an unfinished run, take it over or record a new one.
     pub(super) async fn existing(
         mut self,
-        pool: Pool,
+        pool: Lease,
         session: Session,
         table: Table,
     ) -> Result<Prepared, LoadError> {
@@ -244,7 +244,7 @@ impl Start<'_> {
     /// The table does not exist: it is created in the transaction that records the run.
     pub(super) async fn created(
         mut self,
-        pool: Pool,
+        pool: Lease,
         session: Session,
         new: ToCreate,
     ) -> Result<Prepared, LoadError> {
@@ -280,7 +280,7 @@ impl Start<'_> {
     }
 
     /// The ledger, up to date. The session is given back: its connection may be the only one.
-    async fn open_ledger(&mut self, pool: &Pool, session: Session) -> Result<Ledger, LoadError> {
+    async fn open_ledger(&mut self, pool: &Lease, session: Session) -> Result<Ledger, LoadError> {
         drop(session);
         let mut ledger = match self.ledger.take() {
             Some(ledger) => ledger,
@@ -307,7 +307,7 @@ impl Start<'_> {
 
     async fn create_in(
         self,
-        pool: Pool,
+        pool: Lease,
         session: Session,
         new: ToCreate,
         owner: &Owner,
@@ -380,7 +380,7 @@ impl Start<'_> {
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
     async fn resume(
         mut self,
-        pool: Pool,
+        pool: Lease,
         mut plan: Plan,
         (mut stored, mut checked): (StoredRun, Checked),
     ) -> Result<Prepared, LoadError> {
@@ -439,7 +439,7 @@ impl Start<'_> {
     }
 
     /// Puts the pieces together; the caller adds the run, if there is one.
-    fn without_ledger(self, pool: Pool, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
+    fn without_ledger(self, pool: Lease, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
         if self.act != Act::Plan {
             self.say_notes(&plan);
         }

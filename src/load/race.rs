@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::LedgerError;
-use crate::pg::{Pool, Session};
+use crate::pg::{Lease, Session};
 use crate::source::{Lists, SourceSpec, resolve_with};
 
 use super::act::Act;
@@ -56,14 +56,14 @@ async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
 }
 
 /// Makes room for the ledger's connection: there are never more than the pool may have.
-pub(super) fn leave_one(pool: &Pool) {
+pub(super) fn leave_one(pool: &Lease) {
     if pool.max_size() == 1 {
-        pool.drop_idle();
+        pool.make_room();
     }
 }
 
 /// A session.
-pub(super) async fn open(pool: &Pool) -> Result<Session, LoadError> {
+pub(super) async fn open(pool: &Lease) -> Result<Session, LoadError> {
     let since = Instant::now();
     loop {
         match Session::open(pool).await {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ledger::{Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
-use crate::pg::Pool;
+use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::schema::{Member, Table};
 use crate::source::Location;
@@ -84,7 +84,7 @@ pub(super) fn stored_target(table: &Table) -> StoredTarget {
 
 /// What is left of sources that were set aside becomes the end of the order.
 pub(super) async fn append_rests(
-    pool: &Pool,
+    pool: &Lease,
     run: &LedgerRef,
     inputs: &mut Vec<Input>,
 ) -> Result<(), LoadError> {

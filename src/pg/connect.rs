@@ -14,8 +14,10 @@ use tokio_postgres::tls::{TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
+use super::ending::Ending;
 use super::error::PgError;
 use super::frames::Guarded;
+use super::pool::Place;
 use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -30,11 +32,11 @@ pub(super) struct Session {
 /// A client with the task that drives it.
 type Driven = (Client, JoinHandle<()>);
 
-/// Opens a session on the first server that will do.
-pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>) -> Result<Session, PgError> {
+/// Opens a session on the first server that will do. It takes the place until the server has closed it.
+pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>, place: &Place) -> Result<Session, PgError> {
     let mut last = None;
     for at in order(dsn) {
-        match open_on(dsn, &dsn.servers[at], tls).await {
+        match open_on(dsn, &dsn.servers[at], tls, place).await {
             Ok(((client, driver), tls_use)) => return Ok(Session { client, driver, server: at, tls_use }),
             // A server that answered and takes no writes says more than another one's silence.
             Err(error) if tries_next(&error) => {
@@ -64,8 +66,13 @@ fn tries_next(error: &PgError) -> bool {
 }
 
 /// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as libpq does.
-async fn open_on(dsn: &Dsn, server: &Server, tls: Option<&Connector>) -> Result<(Driven, TlsUse), PgError> {
-    let (encrypted, error) = match attempt(dsn, server, tls, TlsUse::AsAsked).await {
+async fn open_on(
+    dsn: &Dsn,
+    server: &Server,
+    tls: Option<&Connector>,
+    place: &Place,
+) -> Result<(Driven, TlsUse), PgError> {
+    let (encrypted, error) = match attempt(dsn, server, (tls, TlsUse::AsAsked), place).await {
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
         Err(failed) => failed,
     };
@@ -73,7 +80,7 @@ async fn open_on(dsn: &Dsn, server: &Server, tls: Option<&Connector>) -> Result<
         && error.view().and_then(|view| view.sqlstate.as_deref()) == Some("28000");
     let handshake = matches!(&error, PgError::Tls { .. });
     if dsn.tls.mode == SslMode::Prefer && (handshake || (encrypted && denied)) {
-        let second = attempt(dsn, server, tls, TlsUse::Never).await;
+        let second = attempt(dsn, server, (tls, TlsUse::Never), place).await;
         return second.map(|driven| (driven, TlsUse::Never)).map_err(|(_, error)| error);
     }
     Err(error)
@@ -83,8 +90,8 @@ async fn open_on(dsn: &Dsn, server: &Server, tls: Option<&Connector>) -> Result<
 async fn attempt(
     dsn: &Dsn,
     server: &Server,
-    tls: Option<&Connector>,
-    tls_use: TlsUse,
+    (tls, tls_use): (Option<&Connector>, TlsUse),
+    place: &Place,
 ) -> Result<Driven, (bool, PgError)> {
     let dialled = dial(dsn, server, tls, tls_use).await;
     let wire = dialled.map_err(|error| (false, PgError::from_dial(dsn, server, error)))?;
@@ -92,7 +99,7 @@ async fn attempt(
     let login = async {
         let config = startup_config(dsn, server);
         let (client, connection) = config
-            .connect_raw(Guarded::new(wire), Dialled)
+            .connect_raw(Guarded::new(Ending::new(wire, Place::clone(place))), Dialled)
             .await
             .map_err(|error| PgError::from_startup(dsn, server, &error))?;
         let driver = tokio::spawn(drive(connection));
@@ -156,7 +163,7 @@ impl<W: TlsStream + Unpin> TlsConnect<W> for Dialled {
 }
 
 /// Drives a session to its end.
-async fn drive(mut connection: Connection<Guarded<Wire>, Guarded<Wire>>) {
+async fn drive(mut connection: Connection<Guarded<Ending<Wire>>, Guarded<Ending<Wire>>>) {
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => {

@@ -11,10 +11,12 @@ mod connect;
 mod constraints;
 mod copy;
 pub mod dsn;
+mod ending;
 mod error;
 pub mod facts;
 mod frames;
 mod indexes;
+mod lease;
 mod mark;
 mod pool;
 mod pooled;
@@ -32,8 +34,9 @@ pub use crate::secret::Secret;
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
+pub use lease::{Client, Lease};
 pub use mark::{end_marked, end_marked_writer, mark};
-pub use pool::{Client, Pool, connect_pool};
+pub use pool::{Pool, connect_pool};
 pub use session::{Outcome, Session};
 pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, TOO_LONG, UNBALANCED, UNCOUNTED, classify, hint,

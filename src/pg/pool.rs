@@ -1,11 +1,15 @@
-//! The pool: all connections that a load ever has.
+//! The pool: all connections that the loads of a process have to one database as one user, the ledger's included.
 //!
-//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller
-//! can do. A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
+//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller can do.
+//! A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
+//!
+//! Two counts keep the limit. A *slot* is held by whoever uses a connection, also by sqlx, which opens its own; they are
+//! given out in the order in which they were asked for. A *place* is held by an open connection until the server has
+//! closed it, so that the server never counts more of them than we do. A load speaks to a pool through its
+//! [`Lease`](super::Lease) alone.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -13,33 +17,38 @@ use deadpool_postgres::{
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_postgres::CancelToken;
 
 use super::connect::{cancel, carried, carry, open};
 use super::dsn::Dsn;
 use super::error::PgError;
+use super::lease::Lease;
 use super::tls::{self, Connector};
 use super::wire::TlsUse;
 
-/// A connection of the pool; returned to it on drop.
-pub use deadpool_postgres::Client;
-
-/// How long a caller waits for a connection in use. Writers hold one each and there are as many as
-/// connections, so waiting at all is a defect: better an error than a hang.
-const WAIT_LIMIT: Duration = Duration::from_secs(60);
+/// How long a caller waits for a connection while none comes back: better an error than a hang.
+pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connections to one database, as one user.
 #[derive(Clone)]
-pub struct Pool {
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
     inner: deadpool_postgres::Pool,
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
-    busy: Arc<Busy>,
     found: Arc<Mutex<Option<Found>>>,
-    answer_limit: Option<Duration>,
-    made: Arc<Mutex<Made>>,
+    size: usize,
+    slots: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// Who waits for a slot.
+    waiting: AtomicUsize,
+    /// Open connections that deadpool does not know.
+    outside: AtomicUsize,
+    leases: AtomicUsize,
+    made: Mutex<Made>,
 }
 
 /// What was made on which connection. A connection is known by its cache of statements, which is one
@@ -53,184 +62,217 @@ pub(super) struct Found {
     pub(super) tls_use: TlsUse,
 }
 
-/// Sessions in use, with what it takes to cancel what they do.
-#[derive(Default)]
-struct Busy {
-    next: AtomicU64,
-    tokens: Mutex<HashMap<u64, CancelToken>>,
-    /// One of them has ended.
-    ended: Notify,
-}
+/// What an open connection holds until the server has closed it.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
-impl Busy {
-    fn tokens(&self) -> MutexGuard<'_, HashMap<u64, CancelToken>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A session is in use until this is dropped.
-pub(super) struct InUse {
-    busy: Arc<Busy>,
-    id: u64,
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.busy.tokens().remove(&self.id);
-        self.busy.ended.notify_one();
-    }
-}
-
-/// Opens a pool of at most `size` connections; one is opened at once, so that what is wrong is said now.
+/// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is said now.
 ///
 /// # Errors
 /// If no server of the connection string lets us in.
-pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Pool, PgError> {
-    let dsn = Arc::new(dsn.clone());
-    let tls = tls::connector(&dsn.tls)?;
-    let found = Arc::default();
-    let opener = Opener { dsn: Arc::clone(&dsn), tls: tls.clone(), found: Arc::clone(&found) };
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    // The driver's own configuration stays empty: the opener knows better, and deadpool would print it.
-    let manager = Manager::from_connect(tokio_postgres::Config::new(), opener, recycling);
-    let inner = deadpool_postgres::Pool::builder(manager)
-        .max_size(size.max(1))
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(WAIT_LIMIT))
-        .build()
-        .map_err(|error| PgError::Local { doing: "build the pool", source: std::io::Error::other(error) })?;
-    let pool =
-        Pool { inner, dsn, tls, busy: Arc::default(), found, answer_limit: None, made: Arc::default() };
-    drop(pool.get().await?);
-    Ok(pool)
+pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Lease, PgError> {
+    let lease = Pool::new(dsn, size)?.lease(size);
+    drop(lease.get().await?);
+    Ok(lease)
 }
 
 impl Pool {
-    /// What the server does not answer within the limit counts as a lost connection, on every session that says
-    /// nothing else.
-    #[must_use]
-    pub fn answering_within(self, limit: Option<Duration>) -> Self {
-        Self { answer_limit: limit, ..self }
-    }
-
-    /// What the server does not answer within the limit counts as lost.
-    #[must_use]
-    pub const fn answer_limit(&self) -> Option<Duration> {
-        self.answer_limit
-    }
-
-    /// A connection, newly opened if need be.
+    /// A pool of at most `size` connections; none is open yet.
     ///
     /// # Errors
-    /// If none can be opened, or all stayed in use.
-    pub async fn get(&self) -> Result<Client, PgError> {
-        match self.inner.get().await {
+    /// If what protects the connections cannot be read.
+    pub fn new(dsn: &Dsn, size: usize) -> Result<Self, PgError> {
+        let size = size.max(1);
+        let dsn = Arc::new(dsn.clone());
+        let tls = tls::connector(&dsn.tls)?;
+        let found = Arc::default();
+        let places = Arc::new(Semaphore::new(size));
+        let opener = Opener {
+            dsn: Arc::clone(&dsn),
+            tls: tls.clone(),
+            found: Arc::clone(&found),
+            places: Arc::clone(&places),
+        };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        // The driver's own configuration stays empty: the opener knows better, and deadpool would print it.
+        let manager = Manager::from_connect(tokio_postgres::Config::new(), opener, recycling);
+        let inner = deadpool_postgres::Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT_LIMIT))
+            .build()
+            .map_err(|error| PgError::Local {
+                doing: "build the pool",
+                source: std::io::Error::other(error),
+            })?;
+        Ok(Self(Arc::new(Shared {
+            inner,
+            dsn,
+            tls,
+            found,
+            size,
+            slots: Arc::new(Semaphore::new(size)),
+            places,
+            waiting: AtomicUsize::new(0),
+            outside: AtomicUsize::new(0),
+            leases: AtomicUsize::new(0),
+            made: Mutex::default(),
+        })))
+    }
+
+    /// A load's share: up to `wanted` sessions at the same time, as many as there are at least one. Which of them are free
+    /// shows when they are asked for: nobody keeps what he does not use.
+    #[must_use]
+    pub fn lease(&self, wanted: usize) -> Lease {
+        self.0.leases.fetch_add(1, Ordering::SeqCst);
+        Lease::new(self.clone(), wanted.clamp(1, self.0.size))
+    }
+
+    /// A lease has ended. What nobody uses is not kept open.
+    pub(super) fn lease_ended(&self) {
+        if self.0.leases.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.close_idle(usize::MAX);
+        }
+    }
+
+    /// What it connects to.
+    #[must_use]
+    pub fn dsn(&self) -> &Dsn {
+        &self.0.dsn
+    }
+
+    /// No load uses it, and nothing of it is open.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.0.leases.load(Ordering::SeqCst) == 0 && self.0.places.available_permits() == self.0.size
+    }
+
+    /// The right to use so many connections, in the order in which it was asked for.
+    pub(super) async fn slots(&self, number: usize) -> OwnedSemaphorePermit {
+        let _waiting = Waiting::of(&self.0.waiting);
+        let number = u32::try_from(number.min(self.0.size)).unwrap_or(u32::MAX);
+        match Arc::clone(&self.0.slots).acquire_many_owned(number).await {
+            Ok(slots) => slots,
+            // Never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The right to use one, if nobody waits for it.
+    pub(super) fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.slots).try_acquire_owned().ok()
+    }
+
+    pub(super) fn free_slots(&self) -> usize {
+        self.0.slots.available_permits()
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.0.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// A connection, for whoever holds a slot.
+    pub(super) async fn connection(&self) -> Result<deadpool_postgres::Client, PgError> {
+        let busy = || PgError::PoolBusy { place: self.0.dsn.describe(), waited: WAIT_LIMIT };
+        match self.0.inner.get().await {
             Ok(client) => Ok(client),
-            Err(PoolError::Backend(error)) => Err(carried(error)
-                .unwrap_or_else(|()| PgError::PoolBusy { place: self.place(), waited: WAIT_LIMIT })),
-            Err(_) => Err(PgError::PoolBusy { place: self.place(), waited: WAIT_LIMIT }),
+            Err(PoolError::Backend(error)) => Err(carried(error).unwrap_or_else(|()| busy())),
+            Err(_) => Err(busy()),
         }
     }
 
-    /// The most connections there may be.
-    #[must_use]
-    pub fn max_size(&self) -> usize {
-        self.inner.status().max_size
+    /// Connections that nobody uses.
+    pub(super) fn idle(&self) -> usize {
+        self.0.inner.status().available
     }
 
-    /// A connection can be had without waiting for another user of it.
-    #[must_use]
-    pub fn has_idle(&self) -> bool {
-        let status = self.inner.status();
-        status.available > 0 || status.size < status.max_size
-    }
-
-    /// Somebody waits for a connection.
-    #[must_use]
-    pub fn is_short(&self) -> bool {
-        self.inner.status().waiting > 0
-    }
-
-    /// Waits until a connection is idle, or none is open: whoever then asks for one opens no further one beside
-    /// those in use.
-    pub(super) async fn spare(&self) {
-        while self.inner.status().available == 0 && !self.busy.tokens().is_empty() {
-            self.busy.ended.notified().await;
-        }
-    }
-
-    /// Allows fewer (or more) connections; those in use stay until they are returned. Never below one.
-    pub fn resize(&self, size: usize) {
-        self.inner.resize(size.max(1));
-    }
-
-    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string:
-    /// the session is on one of them, and to the others its key means nothing.
-    pub async fn cancel(&self, session: &CancelToken) {
-        for server in &self.dsn.servers {
-            cancel(&self.dsn, server, self.tls.as_ref(), session).await;
-        }
-    }
-
-    /// Where the last login succeeded.
-    pub(super) fn found(&self) -> Option<Found> {
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) const fn tls(&self) -> Option<&Connector> {
-        self.tls.as_ref()
+    /// Closes so many idle connections. They are nobody's: whoever asks next gets a new one.
+    pub(super) fn close_idle(&self, number: usize) {
+        let mut left = number;
+        self.0.inner.retain(|_, _| {
+            let keeps = left == 0;
+            left = left.saturating_sub(1);
+            keeps
+        });
     }
 
     /// Whether this was [noted](Self::note_made) as the last thing made on a connection.
-    pub(super) fn has_made(&self, client: &Client, what: u64) -> bool {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn has_made(&self, client: &deadpool_postgres::Client, what: u64) -> bool {
+        let made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.iter().any(|(of, made)| {
             *made == what && std::ptr::eq(of.as_ptr(), Arc::as_ptr(&client.statement_cache))
         })
     }
 
     /// Notes that a connection has what its user wanted made on it.
-    pub(super) fn note_made(&self, client: &Client, what: u64) {
+    pub(super) fn note_made(&self, client: &deadpool_postgres::Client, what: u64) {
         let cache = &client.statement_cache;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|(of, _)| of.strong_count() > 0 && !std::ptr::eq(of.as_ptr(), Arc::as_ptr(cache)));
         made.push((Arc::downgrade(cache), what));
     }
 
-    /// Notes that a connection is in use.
-    pub(super) fn in_use(&self, client: &Client) -> InUse {
-        let id = self.busy.next.fetch_add(1, Ordering::Relaxed);
-        self.busy.tokens().insert(id, client.cancel_token());
-        InUse { busy: Arc::clone(&self.busy), id }
+    /// A place for a connection beside deadpool's, for whoever holds a slot: an idle one is closed, if it must be.
+    pub(super) async fn place_outside(&self) -> Outside {
+        let outside = 1 + self.0.outside.fetch_add(1, Ordering::SeqCst);
+        // From here on it is counted, also if nobody waits for the place any more.
+        let counted = Counted(self.clone());
+        self.close_idle((self.0.inner.status().size + outside).saturating_sub(self.0.size));
+        Outside { place: place(&self.0.places).await, _counted: counted }
     }
 
-    /// What it takes to cancel whatever the sessions in use are doing at the moment.
-    #[must_use]
-    pub fn busy(&self) -> Vec<CancelToken> {
-        self.busy.tokens().values().cloned().collect()
+    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string: the
+    /// session is on one of them, and to the others its key means nothing.
+    pub(super) async fn cancel(&self, session: &CancelToken) {
+        for server in &self.0.dsn.servers {
+            cancel(&self.0.dsn, server, self.0.tls.as_ref(), session).await;
+        }
     }
 
-    /// Gives a connection up, in place of returning it: after any error that says the session is lost. Its end
-    /// may not have been noticed yet, and the next one to ask would be handed a dead connection.
-    pub fn discard(client: Client) {
-        drop(Client::take(client));
+    /// Where the last login succeeded.
+    pub(super) fn found(&self) -> Option<Found> {
+        *self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the idle connections: whoever asks next gets a new one.
-    pub fn drop_idle(&self) {
-        self.inner.retain(|_, _| false);
+    pub(super) fn tls(&self) -> Option<&Connector> {
+        self.0.tls.as_ref()
     }
+}
 
-    /// `host:port/dbname`.
-    #[must_use]
-    pub fn place(&self) -> String {
-        self.dsn.describe()
+async fn place(places: &Arc<Semaphore>) -> Place {
+    match Arc::clone(places).acquire_owned().await {
+        Ok(place) => Arc::new(place),
+        // Never closed.
+        Err(_) => std::future::pending().await,
     }
+}
 
-    /// What it connects to.
-    #[must_use]
-    pub fn dsn(&self) -> &Dsn {
-        &self.dsn
+/// Somebody waits until this is dropped.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn of(number: &'a AtomicUsize) -> Self {
+        number.fetch_add(1, Ordering::SeqCst);
+        Self(number)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The place of a connection that deadpool does not know.
+pub(super) struct Outside {
+    pub(super) place: Place,
+    _counted: Counted,
+}
+
+struct Counted(Pool);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.outside.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -239,6 +281,7 @@ struct Opener {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
     found: Arc<Mutex<Option<Found>>>,
+    places: Arc<Semaphore>,
 }
 
 impl Connect for Opener {
@@ -247,7 +290,8 @@ impl Connect for Opener {
         _: &tokio_postgres::Config,
     ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>> {
         async move {
-            match open(&self.dsn, self.tls.as_ref()).await {
+            let place = place(&self.places).await;
+            match open(&self.dsn, self.tls.as_ref(), &place).await {
                 Ok(session) => {
                     let found = Found { server: session.server, tls_use: session.tls_use };
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);

@@ -14,7 +14,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::copy::Openings;
 use super::error::PgError;
-use super::pool::{Client, InUse, Pool};
+use super::lease::{Client, Lease};
 use super::pooled::announced;
 use super::sqlstate::ErrorView;
 use crate::schema::{TableName, literal};
@@ -53,31 +53,30 @@ pub struct Session {
     pub(super) broken: AtomicBool,
     pub(super) openings: Mutex<Openings>,
     answer_limit: Option<Duration>,
-    pool: Pool,
+    pool: Lease,
     /// What this transaction makes on the connection, once it is committed.
     making: Mutex<Option<u64>>,
     /// `host:port/dbname`, for errors that the server did not word.
     place: String,
-    _in_use: InUse,
 }
 
 impl Session {
     /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not
     /// answer within the pool's limit counts as a lost connection: the operating system notices a peer that is
     /// gone; this notices something in between that holds the connection open.
-    pub async fn open(pool: &Pool) -> Result<Self, ErrorView> {
+    pub async fn open(pool: &Lease) -> Result<Self, ErrorView> {
         Self::open_within(pool, pool.answer_limit()).await
     }
 
     /// As [`Session::open`], but rather waits for another session to end than opens a further connection: for
     /// what can wait and is done soon. A new connection costs more than that.
-    pub async fn open_spare(pool: &Pool) -> Result<Self, ErrorView> {
+    pub async fn open_spare(pool: &Lease) -> Result<Self, ErrorView> {
         pool.spare().await;
         Self::open(pool).await
     }
 
     /// As [`Session::open`], with another limit.
-    pub async fn open_within(pool: &Pool, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
+    pub async fn open_within(pool: &Lease, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
         let client = pool.get().await.map_err(|error| match error.view() {
             Some(view) => view.clone(),
             None if matches!(error, PgError::ReadOnly { .. }) => ErrorView::read_only(error.to_string()),
@@ -87,7 +86,6 @@ impl Session {
                 ErrorView { lost, message: error.to_string(), ..ErrorView::default() }
             }
         })?;
-        let in_use = pool.in_use(&client);
         Ok(Self {
             client: Some(client),
             in_transaction: AtomicBool::new(false),
@@ -97,7 +95,6 @@ impl Session {
             pool: pool.clone(),
             making: Mutex::default(),
             place: pool.place(),
-            _in_use: in_use,
         })
     }
 
@@ -212,14 +209,14 @@ impl Session {
     /// once this has committed, no more.
     pub fn makes(&self, what: &str) -> bool {
         let what = xxhash_rust::xxh3::xxh3_64(what.as_bytes());
-        let is_made = self.client.as_ref().is_some_and(|client| self.pool.has_made(client, what));
+        let is_made = self.client.as_ref().is_some_and(|client| self.pool.pool().has_made(client, what));
         *self.making() = (!is_made).then_some(what);
         !is_made
     }
 
     pub(super) fn has_made(&self) {
         if let (Some(client), Some(what)) = (&self.client, self.making().take()) {
-            self.pool.note_made(client, what);
+            self.pool.pool().note_made(client, what);
         }
     }
 
@@ -308,7 +305,7 @@ impl Drop for Session {
         if (self.in_transaction.load(Ordering::Relaxed) || self.broken.load(Ordering::Relaxed))
             && let Some(client) = self.client.take()
         {
-            Pool::discard(client);
+            client.discard();
         }
     }
 }

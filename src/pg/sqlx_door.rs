@@ -1,11 +1,10 @@
 //! The way of sqlx to the server that the pool uses.
 //!
-//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no
-//! keepalives, no
-//! `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So over TCP it does not dial. It
-//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire
-//! dialled in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory
-//! is gone as soon as sqlx has connected; the relay ends with the connection.
+//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no keepalives,
+//! no `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So it does not dial: it
+//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire dialled
+//! in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory is gone as soon as
+//! sqlx has connected; the relay ends with the connection.
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
 
@@ -13,47 +12,54 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use tokio::io::copy_bidirectional;
-use tokio::net::UnixListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::connect::open;
-use super::dsn::{ChannelBinding, Dsn, Host, Server};
+use super::dsn::{ChannelBinding, Dsn, Server};
+use super::ending::{Ending, FAREWELL};
 use super::error::PgError;
 use super::frames::Guarded;
-use super::pool::{Found, Pool};
+use super::lease::{Lease, Lent};
+use super::pool::Found;
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
 /// The port in the name of the relay's socket; nothing else listens in that directory.
 const RELAY_PORT: u16 = 5432;
+/// How long the relay waits for sqlx, which comes at once.
+const ACCEPTING: Duration = Duration::from_secs(10);
 const TOO_MANY_CONNECTIONS: &str = "53300";
 /// A session that was closed counts against the limit of connections until the server has noticed.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Connects sqlx to the server that the pool uses, as the same user, under the same protection.
+/// Connects sqlx to the server that the pool uses, as the same user, under the same protection. The connection is one of the
+/// load's like any other: it waits for its turn, and counts until the server has closed it.
 ///
 /// # Errors
 /// As [`connect_pool`](super::connect_pool).
-pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
-    let dsn = pool.dsn();
-    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is
-    // wrong.
-    if let Some((server, found)) = place_of(pool)
-        && let Ok(connection) = log_in(pool, server, pool.tls(), found.tls_use).await
+pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
+    let dsn = lease.dsn();
+    let lent = Arc::new(lease.lend().await?);
+    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
+    if let Some((server, found)) = place_of(lease)
+        && let Ok(connection) = log_in(lease, server, (lease.pool().tls(), found.tls_use), &lent).await
     {
         return Ok(connection);
     }
     // A connector of its own: a certificate that is pinned here must not be asked of the pool's next server.
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the second.
-    let session = as_soon_as_there_is_a_slot(pool, || open(dsn, tls.as_ref()).boxed()).await?;
+    let place = &lent.outside.place;
+    let session = as_soon_as_there_is_a_slot(lease, || open(dsn, tls.as_ref(), place).boxed()).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
     let _ = within(dsn.connect_timeout, session.driver).await;
@@ -62,34 +68,36 @@ pub async fn connect_sqlx(pool: &Pool) -> Result<PgConnection, PgError> {
         // server's.
         tls.pin();
     }
-    log_in(pool, server, tls.as_ref(), session.tls_use).await
+    log_in(lease, server, (tls.as_ref(), session.tls_use), &lent).await
 }
 
-/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do,
-/// whatever the reason.
-pub async fn connect_sqlx_beside(pool: &Pool) -> Option<PgConnection> {
-    let (server, found) = place_of(pool)?;
-    connect(pool.dsn(), server, pool.tls(), found.tls_use).await.ok()
+/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do, whatever the reason.
+/// It does not wait for its turn: who holds a session and waits for another could wait for one that does the same.
+pub async fn connect_sqlx_beside(lease: &Lease) -> Option<PgConnection> {
+    let (server, found) = place_of(lease)?;
+    let lent = Arc::new(lease.try_lend().await?);
+    connect(lease.dsn(), server, (lease.pool().tls(), found.tls_use), &lent).await.ok()
 }
 
 /// Where the pool has just logged in, if a login of sqlx can be as safe there.
-fn place_of(pool: &Pool) -> Option<(&Server, Found)> {
-    let found = pool.found().filter(|_| pool.dsn().channel_binding != ChannelBinding::Require)?;
-    Some((pool.dsn().servers.get(found.server)?, found))
+fn place_of(lease: &Lease) -> Option<(&Server, Found)> {
+    let found = lease.pool().found().filter(|_| lease.dsn().channel_binding != ChannelBinding::Require)?;
+    Some((lease.dsn().servers.get(found.server)?, found))
 }
 
 async fn log_in(
-    pool: &Pool,
+    lease: &Lease,
     server: &Server,
-    tls: Option<&Connector>,
-    tls_use: TlsUse,
+    (tls, tls_use): (Option<&Connector>, TlsUse),
+    lent: &Arc<Lent>,
 ) -> Result<PgConnection, PgError> {
-    as_soon_as_there_is_a_slot(pool, || connect(pool.dsn(), server, tls, tls_use).boxed()).await
+    let login = || connect(lease.dsn(), server, (tls, tls_use), lent).boxed();
+    as_soon_as_there_is_a_slot(lease, login).await
 }
 
-/// What the pool keeps idle is given up for it, where the server has no other.
+/// What nobody uses is closed for it, where the server has no other.
 async fn as_soon_as_there_is_a_slot<'s, T>(
-    pool: &Pool,
+    lease: &Lease,
     mut login: impl FnMut() -> BoxFuture<'s, Result<T, PgError>>,
 ) -> Result<T, PgError> {
     let since = Instant::now();
@@ -101,7 +109,7 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
         if !full || since.elapsed() >= SLOT_PATIENCE {
             return outcome;
         }
-        pool.drop_idle();
+        lease.make_room();
         tokio::time::sleep(SLOT_PAUSE).await;
     }
 }
@@ -109,22 +117,15 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
 async fn connect(
     dsn: &Dsn,
     server: &Server,
-    tls: Option<&Connector>,
-    tls_use: TlsUse,
+    (tls, tls_use): (Option<&Connector>, TlsUse),
+    lent: &Arc<Lent>,
 ) -> Result<PgConnection, PgError> {
-    let connected = match &server.host {
-        Host::Unix(dir) => {
-            within(dsn.connect_timeout, options(dsn, server, dir, server.port).connect()).await
-        }
-        Host::Tcp { .. } => {
-            let dialled = dial(dsn, server, tls, tls_use).await;
-            let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
-            let door = Door::open(wire)
-                .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;
-            let path = door.path.clone();
-            within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await
-        }
-    };
+    let dialled = dial(dsn, server, tls, tls_use).await;
+    let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
+    let door = Door::open(wire, Arc::clone(lent))
+        .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;
+    let path = door.path.clone();
+    let connected = within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await;
     match connected {
         Ok(connected) => {
             connected.map_err(|error| PgError::statement("open a connection for the ledger", &error))
@@ -183,23 +184,42 @@ struct Door {
 const DOOR: &str = "dbload-door-";
 
 impl Door {
-    /// Listens for one connection and relays it to the wire until either side ends.
-    fn open(wire: Wire) -> io::Result<Self> {
-        let mut wire = Guarded::new(wire);
+    /// Listens for one connection and relays it until either side ends, the server's if it does so soon.
+    fn open(wire: Wire, lent: Arc<Lent>) -> io::Result<Self> {
+        let wire = Guarded::new(Ending::new(wire, Arc::clone(&lent.outside.place)));
         let door = private_dir()?;
         let listener = UnixListener::bind(door.path.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
         tokio::spawn(async move {
             let relayed = async {
-                let (mut local, _) = listener.accept().await?;
+                // Whoever was to come may have been given up meanwhile.
+                let (local, _) = tokio::time::timeout(ACCEPTING, listener.accept()).await??;
                 drop(listener);
-                copy_bidirectional(&mut local, &mut wire).await
+                relay(local, wire).await
             };
             if let Err(error) = relayed.await {
                 tracing::debug!(%error, "the connection of sqlx broke");
             }
+            drop(lent);
         });
         Ok(door)
     }
+}
+
+async fn relay(mut local: UnixStream, wire: Guarded<Ending<Wire>>) -> io::Result<()> {
+    let (mut from_wire, mut to_wire) = tokio::io::split(wire);
+    let (mut from_local, mut to_local) = local.split();
+    let out = async {
+        tokio::io::copy(&mut from_local, &mut to_wire).await?;
+        to_wire.shutdown().await
+    };
+    let mut back = std::pin::pin!(tokio::io::copy(&mut from_wire, &mut to_local));
+    tokio::select! {
+        sent = out => sent?,
+        received = &mut back => return received.map(|_| ()),
+    }
+    // Nothing more goes out: the server closes, and its answer is nobody's any more.
+    let _ = tokio::time::timeout(FAREWELL, back).await;
+    Ok(())
 }
 
 impl Drop for Door {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Pool, Session, end_marked_writer, is_missing_object, literal};
+use crate::pg::{ErrorView, Lease, Session, end_marked_writer, is_missing_object, literal};
 
 use super::changed::{Look, changed};
 use super::plan::WritePlan;
@@ -59,7 +59,7 @@ enum Urgency {
 pub(super) struct Postgres {
     pub(super) partition: u32,
     pub(super) plan: Arc<WritePlan>,
-    pub(super) pool: Pool,
+    pub(super) pool: Lease,
     pub(super) ledger: Option<LedgerRef>,
     pub(super) originals: Originals,
     /// A session was lost, and may still be in a transaction.
@@ -220,13 +220,8 @@ impl Server for Postgres {
     fn relieve(&self, relief: Relief) {
         match relief {
             Relief::None => {}
-            Relief::FreshConnections => self.pool.drop_idle(),
-            Relief::FewerConnections => {
-                let size = self.pool.max_size();
-                if size > 1 {
-                    self.pool.resize(size - 1);
-                }
-            }
+            Relief::FreshConnections => self.pool.refresh(),
+            Relief::FewerConnections => self.pool.shrink(),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Keys};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
-use crate::pg::{ErrorView, Outcome, Pool, Session};
+use crate::pg::{ErrorView, Lease, Outcome, Session};
 use crate::schema::Mode;
 
 use super::names::{STAGE, key_equals, key_grouped, presence, same_key};
@@ -65,7 +65,7 @@ pub struct Verifier {
     /// How they are staged.
     pub plan: Arc<WritePlan>,
     /// Connections.
-    pub pool: Pool,
+    pub pool: Lease,
     /// Who listens.
     pub events: mpsc::Sender<WriterEvent>,
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Pool, literal};
+use crate::pg::{ErrorView, Lease, literal};
 use crate::record::Position;
 
 use super::committer::Committer;
@@ -142,7 +142,7 @@ pub struct Writer {
     /// How to write.
     pub plan: Arc<WritePlan>,
     /// Connections.
-    pub pool: Pool,
+    pub pool: Lease,
     /// The run, unless there is no ledger.
     pub ledger: Option<LedgerRef>,
     /// Originals of rejects.

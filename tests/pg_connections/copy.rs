@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::internals::pg::{BeginOrCopy, CopyOrStatement, Dsn, Pool, Sent, Session, connect_pool};
+use dbload::internals::pg::{BeginOrCopy, CopyOrStatement, Dsn, Lease, Sent, Session, connect_pool};
 
 use super::runtime;
 
@@ -35,7 +35,7 @@ fn ask<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
 }
 
 /// A session with a table of its own.
-async fn copying(database: &crate::support::Database) -> (Pool, Session) {
+async fn copying(database: &crate::support::Database) -> (Lease, Session) {
     ask(|| database.sql("CREATE TABLE IF NOT EXISTS c (n int PRIMARY KEY)"));
     let pool = connect_pool(&Dsn::parse(database.url()).unwrap(), 1).await.unwrap();
     let session = Session::open(&pool).await.unwrap();

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod copy;
+mod leases;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dbload::internals::pg::{
-    Action, Dsn, ErrorView, Ident, LoginFailure, PgError, Pool, Stage, TableName, TlsFailure, Unreachable,
+    Action, Dsn, ErrorView, Ident, LoginFailure, PgError, Stage, TableName, TlsFailure, Unreachable,
     connect_pool, connect_sqlx, quote_literal,
 };
 use sqlx::Row;
@@ -332,7 +333,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
         let view = ErrorView::from(&result.unwrap_err());
         assert!(view.lost, "{view:?}");
         assert_eq!(dbload::internals::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect);
-        Pool::discard(one);
+        one.discard();
         let one = pool.get().await.unwrap();
         let new: i32 = one.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         assert_ne!(pid, new);
@@ -347,7 +348,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
         assert_eq!(ErrorView::from(&result.unwrap_err()).sqlstate.as_deref(), Some("57014"));
 
         drop((one, two));
-        pool.resize(1);
+        pool.shrink();
         assert_eq!(pool.max_size(), 1);
         let _one = pool.get().await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(200), pool.get()).await.is_err());
@@ -376,7 +377,7 @@ fn a_server_that_restarts_is_a_lost_connection_and_then_there_again() {
             Action::Reconnect,
             "{view:?}"
         );
-        Pool::discard(client);
+        client.discard();
         let error = pool.get().await.err().unwrap();
         assert_eq!(error.action(Stage::Connect), Action::Reconnect, "{error}");
         cluster.begin();
@@ -423,6 +424,8 @@ fn neither_notices_nor_passwords_reach_the_log() {
             dbload::internals::pg::classify(Stage::Merge { cheap_key: None }, &view),
             Action::CarefulPath
         );
+        // There is to be one connection, whoever opens it.
+        drop(client);
         let mut sqlx = connect_sqlx(&pool).await.unwrap();
         sqlx::query("SELECT 'c4n4ry', pg_sleep(1.5)").execute(&mut sqlx).await.unwrap();
         let error = sqlx::query("SELECT 1/0").execute(&mut sqlx).await.unwrap_err();
