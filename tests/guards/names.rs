@@ -3,8 +3,8 @@
 use super::Clerk;
 use crate::support::Scene;
 
-/// A role that may create in `public` plants an operator that fits better than the one of `pg_catalog`: what a superuser compares
-/// by it would run with a superuser's rights.
+/// A role that may create in `public` plants an operator that fits better than the one of `pg_catalog`: what
+/// a superuser compares by it would run with a superuser's rights.
 #[test]
 fn an_operator_planted_in_public_is_not_called() {
     let scene = Scene::with(
@@ -55,4 +55,171 @@ fn a_clerk_loads_where_others_may_create() {
     );
     scene.file("t.csv", "id,ver\n1,a\n");
     clerk.run("t.csv --newer-by ver --no-ledger").exits(0);
+}
+
+/// Puts into schema `evil` whatever our statements could mean by a name or an operator that they leave
+/// without its schema: all operators, functions, aggregates, types and relations of `pg_catalog`, or what
+/// fits as well. Each call is counted, for good.
+const PLANT: &str = r#"
+CREATE SCHEMA evil; CREATE SEQUENCE evil.hits; GRANT USAGE ON SCHEMA evil TO PUBLIC; GRANT ALL ON SEQUENCE evil.hits TO PUBLIC;
+DO $plant$
+DECLARE
+    o record; body text; n int := 0;
+BEGIN
+    FOR o IN SELECT p.oprname, p.oprleft, p.oprright, p.oprresult FROM pg_operator p
+             JOIN pg_type r ON r.oid = p.oprright JOIN pg_type s ON s.oid = p.oprresult LEFT JOIN pg_type l ON l.oid = p.oprleft
+             WHERE p.oprnamespace = 'pg_catalog'::regnamespace AND r.typtype <> 'p' AND s.typtype <> 'p'
+               AND coalesce(l.typtype, 'b') <> 'p' LOOP
+        n := n + 1;
+        body := format('BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE LOG ''planted operator %s''; RAISE EXCEPTION ''planted operator %s''; END', replace(o.oprname, '%', '%%'), replace(o.oprname, '%', '%%'));
+        BEGIN
+            IF o.oprleft = 0 THEN
+                EXECUTE format('CREATE FUNCTION evil.op%s(%s) RETURNS %s LANGUAGE plpgsql AS %L', n, format_type(o.oprright, NULL), format_type(o.oprresult, NULL), body);
+                EXECUTE format('CREATE OPERATOR evil.%s (RIGHTARG = %s, FUNCTION = evil.op%s)', o.oprname, format_type(o.oprright, NULL), n);
+            ELSE
+                EXECUTE format('CREATE FUNCTION evil.op%s(%s, %s) RETURNS %s LANGUAGE plpgsql AS %L', n, format_type(o.oprleft, NULL), format_type(o.oprright, NULL), format_type(o.oprresult, NULL), body);
+                EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.op%s)', o.oprname, format_type(o.oprleft, NULL), format_type(o.oprright, NULL), n);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+    FOR o IN SELECT p.proname, p.oid::regprocedure AS signature, p.proretset, p.prorettype,
+                    pg_get_function_identity_arguments(p.oid) AS arguments
+             FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
+               AND NOT EXISTS (SELECT FROM pg_type t WHERE t.oid = ANY (p.proargtypes::oid[] || p.prorettype) AND t.typtype = 'p') LOOP
+        BEGIN
+            EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s %s LANGUAGE plpgsql AS %L', o.proname, o.arguments,
+                CASE WHEN o.proretset THEN 'SETOF' ELSE '' END, format_type(o.prorettype, NULL),
+                format('BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE LOG ''planted function %s''; RAISE EXCEPTION ''planted function %s''; END', o.proname, o.proname));
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+    EXECUTE $e$CREATE FUNCTION evil.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE EXCEPTION ''planted unnest''; END'$e$;
+    FOR o IN SELECT DISTINCT p.proname, p.proargtypes[0] AS type FROM pg_proc p JOIN pg_type t ON t.oid = p.proargtypes[0]
+             WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'a' AND p.pronargs = 1 AND t.typtype <> 'p' LOOP
+        BEGIN
+            EXECUTE format('CREATE FUNCTION evil.agg_%s(s %s, v %s) RETURNS %s LANGUAGE plpgsql AS %L', o.type, format_type(o.type, NULL),
+                format_type(o.type, NULL), format_type(o.type, NULL),
+                'BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE EXCEPTION ''planted aggregate''; END');
+        EXCEPTION WHEN duplicate_function THEN NULL;
+        END;
+        EXECUTE format('CREATE AGGREGATE evil.%I(%s) (SFUNC = evil.agg_%s, STYPE = %s)', o.proname, format_type(o.type, NULL), o.type, format_type(o.type, NULL));
+    END LOOP;
+    CREATE FUNCTION evil.counts(s bigint) RETURNS bigint LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE EXCEPTION ''planted count''; END';
+    CREATE AGGREGATE evil.count(*) (SFUNC = evil.counts, STYPE = bigint);
+    CREATE FUNCTION evil.strings(s text, a text, b text) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_catalog.nextval(''evil.hits''); RAISE EXCEPTION ''planted string_agg''; END';
+    CREATE AGGREGATE evil.string_agg(text, text) (SFUNC = evil.strings, STYPE = text);
+    FOR o IN SELECT t.typname FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'd')
+               AND t.typelem = 0 AND t.typname <> 'xml' LOOP
+        BEGIN
+            EXECUTE format('CREATE TYPE evil.%I AS ENUM (''planted'')', o.typname);
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+    FOR o IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind IN ('r', 'v') LOOP
+        BEGIN
+            EXECUTE format('CREATE TABLE evil.%I (planted int)', o.relname);
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+END $plant$;
+"#;
+
+/// A table of each kind.
+const TARGETS: &str = "CREATE TABLE t (id int PRIMARY KEY, ver varchar(20), n numeric(10, 2), at timestamptz, j jsonb, a text[], b bytea); \
+         CREATE TABLE tied (id bigint PRIMARY KEY, code text UNIQUE, v int NOT NULL); \
+         CREATE TABLE pair (x text, y int, v int, PRIMARY KEY (x, y)); \
+         CREATE TABLE bag (id int GENERATED BY DEFAULT AS IDENTITY, v text); \
+         CREATE TABLE parted (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); \
+         CREATE TABLE p1 PARTITION OF parted FOR VALUES FROM (0) TO (1000); \
+         CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent SELECT generate_series(1, 50); \
+         CREATE TABLE child (id int PRIMARY KEY, v int REFERENCES parent); \
+         CREATE DOMAIN cents AS numeric(9, 2); CREATE TABLE odd (id uuid PRIMARY KEY, c public.cents, v text)";
+
+/// With everything planted in the first schema of `search_path`, before `pg_catalog` itself, a load of each
+/// kind calls none of it: the list of names that our statements leave to be looked up is empty.
+#[test]
+fn no_statement_leaves_a_name_to_be_looked_up() {
+    let scene = Scene::with(TARGETS);
+    let database = scene.db.name();
+    scene.sql(PLANT);
+    let clerk = Clerk::new(
+        &scene,
+        &format!(
+            "GRANT CREATE ON DATABASE {database} TO {{role}}; GRANT CREATE ON SCHEMA public TO {{role}}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {{role}}"
+        ),
+    );
+    clerk.sql("ALTER ROLE {role} SET search_path = evil, pg_catalog, public");
+    let mut failed = Vec::new();
+    let mut load = |what: &str, text: &str, line: &str, code: i32| {
+        scene.file("s.jsonl", text);
+        let outcome = clerk.run(&format!("s.jsonl --max-rejects 100 {line}"));
+        let hits = scene.db.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.hits");
+        if outcome.status.code() != Some(code) || hits != "0" || outcome.stderr.contains("planted") {
+            scene.sql("ALTER SEQUENCE evil.hits RESTART");
+            failed.push(format!("{what}: {hits} calls; {outcome}"));
+        }
+    };
+    let many = |range: std::ops::RangeInclusive<u32>, rest: &str| -> String {
+        range.map(|id| format!("{{\"id\":{id},{}}}\n", rest.replace('#', &id.to_string()))).collect()
+    };
+    let t = "\"ver\":\"v#\",\"n\":\"1.50\",\"at\":\"2024-01-02 03:04:05Z\",\"j\":{\"a\":#},\"a\":[\"x\"],\"b\":\"\\\\x00\"";
+    load("fresh", &many(1..=200, t), "-t public.t", 0);
+    load("unchanged", &many(1..=200, t), "-t public.t", 0);
+    load("changed and new", &many(1..=300, &t.replace("1.50", "2.50")), "-t public.t", 0);
+    load("repeated", &(many(1..=50, t) + &many(1..=50, &t.replace("v#", "w#"))), "-t public.t", 0);
+    load("absent", &(many(1..=9, "\"ver\":\"z\"") + &many(5..=20, "\"n\":\"7\"")), "-t public.t", 0);
+    load("newer", &many(1..=300, &t.replace("v#", "x#")), "-t public.t --newer-by ver", 0);
+    load(
+        "no value",
+        &(many(400..=420, t) + "{\"id\":500,\"n\":\"no\"}\n{\"id\":\"no\"}\n"),
+        "-t public.t",
+        3,
+    );
+    load("ignore", &many(290..=310, t), "-t public.t --mode ignore", 0);
+    load("update", &many(290..=900, &t.replace("1.50", "3.50")), "-t public.t --mode update", 0);
+    let tied = "\"code\":\"c#\",\"v\":1";
+    load(
+        "tied",
+        &(many(1..=100, tied) + "{\"id\":900,\"code\":\"c5\",\"v\":1}\n{\"id\":901,\"v\":null}\n"),
+        "-t public.tied",
+        3,
+    );
+    load("tied, changed", &many(1..=120, &tied.replace("\"v\":1", "\"v\":2")), "-t public.tied", 0);
+    load("parents", &many(1..=60, "\"v\":#"), "-t public.child", 3);
+    load("parents, again", &many(1..=70, "\"v\":#"), "-t public.child", 3);
+    load("partitions", &many(900..=999, "\"v\":#"), "-t public.parted", 0);
+    load("partitions, refused", &many(990..=1002, "\"v\":7"), "-t public.parted", 3);
+    load("append", "{\"id\":7,\"v\":\"a\"}\n{\"v\":\"b\"}\n", "-t public.bag --mode append", 0);
+    load("append, again", "{\"id\":8,\"v\":\"a\"}\n", "-t public.bag --mode append --again", 0);
+    let pair: String = (1..=60).map(|n| format!("{{\"x\":\"a{}\",\"y\":{n},\"v\":{n}}}\n", n % 7)).collect();
+    load("two columns", &pair, "-t public.pair", 0);
+    load("two columns, repeated", &(pair.clone() + &pair.replace("\"v\":1", "\"v\":9")), "-t public.pair", 0);
+    let odd: String = (10..=60)
+        .map(|n| {
+            format!("{{\"id\":\"00000000-0000-0000-0000-0000000000{n}\",\"c\":\"1.{n}\",\"v\":\"x\"}}\n")
+        })
+        .collect();
+    load("domains", &odd, "-t public.odd", 0);
+    load("domains, changed", &odd.replace("\"x\"", "\"y\""), "-t public.odd", 0);
+    load("no ledger", &many(1..=10, t), "-t public.t --no-ledger", 0);
+    load("dry run", &many(1..=10, t), "-t public.t --dry-run", 0);
+    load("a new table", &many(1..=10, t), "-t public.fresh --key id", 0);
+    scene.file("v.jsonl", many(1..=5, "\"v\":#"));
+    for line in [
+        "verify v.jsonl --table public.child",
+        "v.jsonl -t public.child --restart",
+        "v.jsonl -t public.child --pooler transaction",
+    ] {
+        let outcome = clerk.run(line);
+        let hits = scene.db.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.hits");
+        if outcome.status.code() != Some(0) || hits != "0" {
+            scene.sql("ALTER SEQUENCE evil.hits RESTART");
+            failed.push(format!("{line}: {hits} calls; {outcome}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
