@@ -26,6 +26,9 @@ pub const MOD: &str = "CREATE FUNCTION {s}.mlt(int, int) RETURNS bool IMMUTABLE 
      CREATE OPERATOR CLASS {s}.mod_ops FOR TYPE int USING btree AS OPERATOR 1 {s}.<#, OPERATOR 2 {s}.<=#, OPERATOR 3 {s}.=#, \
        OPERATOR 4 {s}.>=#, OPERATOR 5 {s}.>#, FUNCTION 1 {s}.mcmp(int, int); ";
 
+/// Keys that lie close together share a partition, and so have one writer anyway.
+const APART: u64 = 1_000;
+
 /// A catalog, and records for it.
 struct Case {
     /// With `{s}` for the schema.
@@ -226,7 +229,7 @@ fn an_index_besides_the_key_ties_records_by_its_own_equality() {
         let text = lines(150, |n| {
             let name = format!("n{}", n * 7 % 40);
             let name = if n % 3 == 0 { name.to_uppercase() } else { name };
-            format!(r#"{{"id":{},"name":"{name}","v":{n}}}"#, n * 11 % 60)
+            format!(r#"{{"id":{},"name":"{name}","v":{n}}}"#, n * 11 % 60 * APART)
         });
         Case::new(ddl, &["id"], text).agrees();
     }
@@ -254,8 +257,8 @@ fn a_deferrable_constraint_on_the_columns_of_the_key_is_not_taken_for_it() {
 
 #[test]
 fn what_a_single_partition_has_for_itself_ties_records_too() {
-    let partitioned = "CREATE TABLE {s}.t (id int PRIMARY KEY, name text, v int) PARTITION BY RANGE (id); \
-         CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (50); CREATE TABLE {s}.high PARTITION OF {s}.t FOR VALUES FROM (50) TO (200); ";
+    let partitioned = "CREATE TABLE {s}.t (id int PRIMARY KEY, name text, v int, boss int) PARTITION BY RANGE (id); \
+         CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (50000); CREATE TABLE {s}.high PARTITION OF {s}.t FOR VALUES FROM (50000) TO (200000); ";
     for own in [
         "CREATE UNIQUE INDEX ON {s}.low (name)",
         "CREATE UNIQUE INDEX ON {s}.high (name COLLATE {s}.ci)",
@@ -264,15 +267,19 @@ fn what_a_single_partition_has_for_itself_ties_records_too() {
         "ALTER TABLE {s}.low ADD EXCLUDE USING btree (name WITH =)",
         "ALTER TABLE {s}.low ALTER v SET NOT NULL",
         "ALTER TABLE {s}.low ADD CHECK (v % 3 <> 0)",
-        "ALTER TABLE {s}.low ADD FOREIGN KEY (v) REFERENCES {s}.t",
+        "ALTER TABLE {s}.low ADD FOREIGN KEY (boss) REFERENCES {s}.t",
         "CREATE FUNCTION {s}.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.v % 4 > 0 THEN NEW END; END $$; \
          CREATE TRIGGER no BEFORE INSERT OR UPDATE ON {s}.low FOR EACH ROW EXECUTE FUNCTION {s}.no()",
     ] {
         let text = lines(200, |n| {
             let name = format!("n{}", n * 7 % 45);
             let name = if n % 3 == 0 { name.to_uppercase() } else { name };
-            let v = if n % 6 == 0 { "null".to_owned() } else { (n % 110).to_string() };
-            format!(r#"{{"id":{},"name":"{name}","v":{v}}}"#, n * 11 % 110)
+            let v = if n % 6 == 0 { "null".to_owned() } else { (n % 110 * APART + n % 7).to_string() };
+            format!(
+                r#"{{"id":{},"name":"{name}","v":{v},"boss":{}}}"#,
+                n * 11 % 110 * APART,
+                n * 7 % 110 * APART
+            )
         });
         Case::new(format!("{CI}{partitioned}{own}"), &["id"], text).agrees();
     }
@@ -286,7 +293,7 @@ fn a_default_that_is_the_same_each_time_ties_the_records_that_lack_the_column() 
         "made int GENERATED ALWAYS AS (v % 90) STORED UNIQUE",
     ] {
         let ddl = format!("CREATE TABLE {{s}}.t (id int PRIMARY KEY, v int, {column})");
-        let text = lines(120, |n| format!(r#"{{"id":{},"v":{n}}}"#, n * 7 % 100));
+        let text = lines(120, |n| format!(r#"{{"id":{},"v":{n}}}"#, n * 7 % 100 * APART));
         Case::new(&*ddl, &["id"], text.clone()).agrees();
         Case::new(ddl, &[], lines(120, |n| format!(r#"{{"id":{n},"v":{n}}}"#))).mode(Mode::Append).agrees();
     }
