@@ -124,6 +124,8 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::AppendedElsewhere { .. }
         | LedgerError::AppendedInPart { .. }
         | LedgerError::AppendedAndRewritten { .. }
+        | LedgerError::NotResumed { .. }
+        | LedgerError::RowsStay { .. }
         | LedgerError::LoadedBefore { .. }
         | LedgerError::AppendedAndChanged { .. } => ErrorKind::Ledger,
         LedgerError::Unbalanced { .. } => ErrorKind::Unknown,

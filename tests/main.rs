@@ -16,6 +16,7 @@
     reason = "a kit, used by the modules of one binary; the report is parsed whole"
 )]
 
+mod anew;
 mod architecture;
 mod aside;
 mod bottleneck;

@@ -234,7 +234,7 @@ pub(crate) struct RejectArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct RunArgs {
-    /// Give an unfinished run up and begin anew
+    /// Give an unfinished run up and begin anew; where it has appended rows, which stay, only together with --again
     #[arg(long, env = "DBLOAD_RESTART")]
     pub(crate) restart: bool,
     /// Append files once more that an earlier load has appended: all of them, or by --again=FILE this one (may be repeated)

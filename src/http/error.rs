@@ -251,7 +251,9 @@ impl HttpError {
             Self::Cut { how: Cut::Unproven, .. } => {
                 "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
             }
-            Self::Changed { .. } => "begin anew with --restart",
+            Self::Changed { .. } => {
+                "begin anew with --restart (what an append has inserted is deleted first)"
+            }
             Self::Unexpected { .. } | Self::NoContent { .. } => {
                 "look at it: curl -i URL; a login page means that credentials are missing (--header)"
             }

@@ -2,6 +2,8 @@
 
 use crate::pg::{ErrorView, PgError};
 
+use super::anew::{Anew, counted};
+
 /// An error of this room.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -98,8 +100,6 @@ pub enum LedgerError {
         name: String,
         /// How.
         change: String,
-        /// The run appends: what it has put into the table has no key.
-        appends: bool,
     },
     /// `--accept-changed` for what is no source of the run.
     #[error("the unfinished run {run} has no file called {name}")]
@@ -108,6 +108,23 @@ pub enum LedgerError {
         run: String,
         /// As the user said it.
         name: String,
+    },
+    /// The unfinished run cannot be gone on with.
+    #[error("{why}")]
+    NotResumed {
+        /// Why.
+        why: Box<Self>,
+        /// What it takes to begin anew.
+        anew: Anew,
+    },
+    /// An append is to begin anew, and what it has inserted so far would be there twice.
+    #[error(
+        "--restart would append all sources once more: {} that the unfinished run {} has inserted are in {}",
+        counted(.anew.rows), .anew.run, .anew.table
+    )]
+    RowsStay {
+        /// The unfinished run.
+        anew: Anew,
     },
     /// Every source was appended before.
     #[error("all sources were appended to this table before: {}", .names.join(", "))]
@@ -166,6 +183,17 @@ impl LedgerError {
         move |error| Self::Server { doing, view: ErrorView::from(&error) }
     }
 
+    /// The run cannot go on as it is, but the same command could begin anew.
+    pub(super) const fn offers_restart(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherSettings { .. }
+                | Self::TargetChanged { .. }
+                | Self::SourceChanged { .. }
+                | Self::FileChanged { .. }
+        )
+    }
+
     /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -188,12 +216,19 @@ impl LedgerError {
             Self::Running { .. } => "wait for it with --wait 10m, or stop it and use --take-over".to_owned(),
             Self::Raced => "start it again".to_owned(),
             Self::Fenced => "the other process goes on; nothing is lost".to_owned(),
-            Self::OtherSettings { .. } => {
-                "use the same settings to finish it, or --restart to begin anew".to_owned()
-            }
-            Self::TargetChanged { .. } => "--restart loads all sources again from their start".to_owned(),
-            Self::SourceChanged { .. } => "put the file back, or --restart to begin anew".to_owned(),
-            Self::FileChanged { name, appends, .. } => changed_hint(name, *appends),
+            Self::NotResumed { why, anew } => match why.hint() {
+                Some(hint) => format!("{hint}; or {}", anew.advice()),
+                None => anew.advice(),
+            },
+            Self::RowsStay { anew } => format!(
+                "the same command without --restart goes on where it stopped; or {}",
+                anew.delete_first()
+            ),
+            // What beginning anew takes is added by who knows the run.
+            Self::OtherSettings { .. } => "use the same settings to finish it".to_owned(),
+            Self::TargetChanged { .. } => return None,
+            Self::SourceChanged { .. } => "put the file back".to_owned(),
+            Self::FileChanged { name, .. } => changed_hint(name),
             Self::NoSuchSource { .. } => "name it as the command does".to_owned(),
             Self::LoadedBefore { .. } => "--again appends them once more".to_owned(),
             Self::AppendedAndChanged { .. } => {
@@ -225,16 +260,11 @@ impl LedgerError {
     }
 }
 
-/// What can be done about a file that is another one than was read.
-fn changed_hint(name: &str, appends: bool) -> String {
-    let anew = if appends {
-        "or delete what it has put into the table, and --restart loads all sources from their start"
-    } else {
-        "or --restart loads all sources from their start; rows whose keys the new content has not stay"
-    };
+/// What can be done about a file that is another one than was read, but for beginning anew.
+fn changed_hint(name: &str) -> String {
     format!(
-        "put the file back as it was; or --accept-changed {} goes on with the new content, behind as many records as \
-         are loaded; {anew}",
+        "put the file back as it was; or --accept-changed {} goes on with the new content, behind as many records as are \
+         loaded",
         shell_word(name)
     )
 }

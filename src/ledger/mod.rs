@@ -5,6 +5,7 @@
 //! the end. sqlx does the opening; what runs beside the writers goes through their sessions, since the pool is all
 //! the connections there ever are.
 
+mod anew;
 mod appended;
 mod error;
 mod migrate;
@@ -15,6 +16,7 @@ mod rebase;
 mod run;
 mod trust;
 
+pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};

@@ -49,6 +49,10 @@ pub struct Unfinished {
     pub is_alive: bool,
     /// It has inserted rows.
     pub has_inserted: bool,
+    /// So many, by its committed books.
+    pub inserted: u64,
+    /// The name of its mode.
+    pub mode: String,
 }
 
 /// What opening came to.
@@ -123,8 +127,8 @@ impl Ledger {
             let row = simple(format!(
                 "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
              r.target_oid::bigint, r.target_file::bigint, \
-             (SELECT coalesce(sum(c.inserted), 0) > 0 FROM _dbload.checkpoint c WHERE c.run = r.run), \
-             r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run) \
+             (SELECT coalesce(sum(c.inserted), 0)::bigint FROM _dbload.checkpoint c WHERE c.run = r.run), \
+             r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run), r.mode \
              FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
                 literal(identity)
             ))
@@ -277,6 +281,7 @@ pub(super) fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx
 
 fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
     let owner = json(row, 1)?;
+    let inserted: i64 = row.try_get(5)?;
     let oid = |column: usize| -> Result<u32, sqlx::Error> {
         Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
     };
@@ -285,8 +290,10 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
         owner: serde_json::from_value(owner).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         heartbeat_seconds: row.try_get(2)?,
         target: StoredTarget { oid: oid(3)?, file: oid(4)?, members: members(row.try_get(6)?) },
-        has_inserted: row.try_get(5)?,
+        has_inserted: inserted > 0,
+        inserted: u64::try_from(inserted).unwrap_or(0),
         is_alive: row.try_get(7)?,
+        mode: row.try_get(8)?,
     })
 }
 

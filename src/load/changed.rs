@@ -32,11 +32,7 @@ pub(super) struct Checked {
 
 /// Files that are still to be read must be what they were, as far as they were read, whatever size and time say; or the
 /// user says that they count as they are.
-pub(super) async fn check_sources(
-    stored: &StoredRun,
-    mode: Mode,
-    accept: &[String],
-) -> Result<Checked, LoadError> {
+pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Result<Checked, LoadError> {
     let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
     let first = from.map_or(0, |from| from.source);
     let inputs = stored_inputs(stored)?;
@@ -58,9 +54,7 @@ pub(super) async fn check_sources(
             }
             Err(change) => {
                 let (run, name, change) = (stored.run.clone(), input.name.clone(), change.to_string());
-                return Err(
-                    LedgerError::FileChanged { run, name, change, appends: mode == Mode::Append }.into()
-                );
+                return Err(LedgerError::FileChanged { run, name, change }.into());
             }
         }
     }
@@ -169,8 +163,7 @@ async fn rebase_input(
     if let Some(record) = wanted.next() {
         let change = format!("it has only {last} records, and {record} were read before");
         let (run, name) = (stored.run.clone(), input.name.clone());
-        let appends = stored.settings.get("mode").is_some_and(|mode| mode == Mode::Append.name());
-        return Err(LedgerError::FileChanged { run, name, change, appends }.into());
+        return Err(LedgerError::FileChanged { run, name, change }.into());
     }
     if let Some((at, page)) = found.get(&input.begin.record) {
         (input.begin, input.begin_page) = (*at, page.clone());

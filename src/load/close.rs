@@ -29,6 +29,7 @@ use crate::write::{Look, Patience, Retry, WriteError};
 
 use super::error::LoadError;
 use super::prepare::{Prepared, RunInHand};
+use super::unfinished::advised;
 use super::unledgered::Lost;
 use super::{Ended, Outcome, Watch, reject_file, sequences};
 
@@ -120,6 +121,9 @@ pub(super) async fn close(
     {
         let (run, database) = (run.ledger.run.clone(), prepared.pool.place());
         ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
+    }
+    if let Ended::Failed(LoadError::Ledger(why)) = ended {
+        ended = Ended::Failed(advised(why, &prepared, report.as_ref()).into());
     }
     let pipe_rest = report.as_ref().and_then(|report| pipe_rest(job, &prepared, report));
     let may_resume = prepared.run.is_some() && prepared.is_replayable();

@@ -23,6 +23,7 @@ use super::act::Act;
 use super::ahead::{Ahead, Bounds};
 use super::error::LoadError;
 use super::input::{Begin, Input, Web};
+use super::once::Earlier;
 use super::prepare::{Prepared, Start, missing};
 use super::race::open;
 use super::sample::{SAMPLED_SOURCES, Sampled, sample};
@@ -35,7 +36,7 @@ const AHEAD_SHARE: u64 = 8;
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn look(
     job: &Job,
-    act: Act,
+    (act, earlier): (Act, &Earlier<'_>),
     listener: Listener<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
@@ -59,11 +60,11 @@ pub(super) async fn look(
         (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
         (None, web) => {
             // Boxed: it is much, and needed for a moment.
-            let web = web.as_ref();
-            Box::pin(begin((job, act, listener), &session, table.as_ref(), (&mut inputs, web))).await?
+            let (how, web) = ((job, act, earlier, listener), web.as_ref());
+            Box::pin(begin(how, &session, table.as_ref(), (&mut inputs, web))).await?
         }
     };
-    let mut start = Start { job, act, listener, facts, inputs, web, begun, ledger };
+    let mut start = Start { job, act, earlier, listener, facts, inputs, web, begun, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if act == Act::Verify => return Err(missing(&name).into()),
@@ -181,7 +182,7 @@ pub(super) struct Begun {
 
 /// Begins to fetch, unless an earlier start has: then its sample does for the plan.
 async fn begin(
-    (job, act, listener): (&Job, Act, Listener<'_>),
+    (job, act, earlier, listener): (&Job, Act, &Earlier<'_>, Listener<'_>),
     session: &Session,
     table: Option<&Table>,
     (inputs, web): (&mut Vec<Input>, Option<&Web>),
@@ -196,7 +197,7 @@ async fn begin(
     }
     if let Some(table) = table
         && act.keeps_ledger(job)
-        && !job.runs.restart
+        && !earlier.restarts()
         && let Some(stored) = unfinished(session, &identities(job, &table.name)?).await
     {
         let stored = stored.iter().enumerate().filter_map(|(i, source)| Input::read(source, i));

@@ -13,6 +13,7 @@ mod describe;
 mod error;
 mod input;
 mod look;
+mod once;
 mod prepare;
 mod race;
 mod record;
@@ -21,6 +22,7 @@ mod resume;
 mod sample;
 mod sequences;
 mod settings;
+mod unfinished;
 mod unledgered;
 mod verify;
 
@@ -35,6 +37,7 @@ use crate::pipeline;
 use crate::report::Report;
 use crate::write::WriteError;
 
+use once::Earlier;
 use race::prepare;
 
 pub(crate) use act::Act;
@@ -101,8 +104,9 @@ pub async fn plan(
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<LoadPlan, LoadError> {
+    let earlier = Earlier::AsTold(&job.runs);
     tokio::select! {
-        prepared = Box::pin(prepare(job, Act::Plan, listener)) => Ok(prepared?.load_plan(job)),
+        prepared = Box::pin(prepare(job, (Act::Plan, &earlier), listener)) => Ok(prepared?.load_plan(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
 }
@@ -112,16 +116,20 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
     let began = Instant::now();
     let mut attempt = 0;
     let mut change = None;
+    let mut earlier = Earlier::AsTold(&job.runs);
     loop {
         attempt += 1;
         let prepared = tokio::select! {
-            prepared = prepare(job, Act::Load, listener) => prepared,
+            prepared = prepare(job, (Act::Load, &earlier), listener) => prepared,
             () = stop.cancelled() => return Outcome::before(Ended::Interrupted),
         };
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome::before(Ended::Failed(error.because_of(change))),
+            Err(error) => {
+                return Outcome::before(Ended::Failed(earlier.explain(error).because_of(change)));
+            }
         };
+        earlier = earlier.after(&prepared);
         if prepared.run.is_none() {
             prepared.unledgered = Some(Mutex::new(Unledgered::new(
                 reject_file::wanted(job, &prepared),

@@ -6,10 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::event::{Event, Listener, Totals};
 use crate::fault::{self, Point};
 use crate::job::Job;
-use crate::ledger::{
-    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Opened as LedgerOpened, Owner, Settings, StoredRun,
-    Unfinished, record_target,
-};
+use crate::ledger::{BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Owner, StoredRun, record_target};
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
 use crate::pg::facts::ServerFacts;
@@ -29,10 +26,11 @@ use super::changed::{Checked, accept, check_sources};
 use super::error::LoadError;
 use super::input::{Input, Opened, Web};
 use super::look::{Begun, fetch_ahead};
+use super::once::Earlier;
 use super::race::{leave_one, open};
 use super::record::Recording;
-use super::resume::{append_rests, check_target, give_secrets, place, stored_inputs, stored_target};
-use super::settings::{as_stored_now, identities, refuse_wide, settings, staging};
+use super::resume::{anew, append_rests, give_secrets, place, stored_inputs, stored_target};
+use super::settings::{identities, refuse_wide, settings, staging};
 use super::unledgered::Unledgered;
 
 /// A run that is ours.
@@ -95,6 +93,7 @@ pub(super) struct ToCreate {
 pub(super) struct Start<'a> {
     pub(super) job: &'a Job,
     pub(super) act: Act,
+    pub(super) earlier: &'a Earlier<'a>,
     pub(super) listener: Listener<'a>,
     pub(super) facts: ServerFacts,
     pub(super) inputs: Vec<Input>,
@@ -105,7 +104,7 @@ pub(super) struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn tell(&self, event: &Event) {
+    pub(super) fn tell(&self, event: &Event) {
         (self.listener)(event, &Totals::default());
     }
 
@@ -125,7 +124,7 @@ impl Start<'_> {
         }
     }
 
-    fn has_pipe(&self) -> bool {
+    pub(super) fn has_pipe(&self) -> bool {
         self.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
     }
 
@@ -206,22 +205,19 @@ impl Start<'_> {
         };
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
-                check_target(&mut ledger, &unfinished, &plan.table).await?;
                 // Refused before it is taken over: a start with other settings changes nothing.
-                let stored = ledger.read(&unfinished.run).await?;
-                let settings = settings(self.job, &plan, stored.partitions);
-                let checked = self.check_resume(&stored, &settings, plan.mode).await?;
+                let checked = self.check(&mut ledger, &unfinished, &plan).await?;
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 fault::point(Point::TakenOver);
                 ledger.close().await;
                 return self.resume(pool, plan, (stored, checked)).await;
             }
-            self.give_up(&mut ledger, &unfinished).await?;
+            self.give_up(&mut ledger, &unfinished, Some(&plan.table)).await?;
         } else if self.begun.resumes {
             // It was completed or given up between two looks.
             return Err(LedgerError::Raced.into());
         }
-        let skipped = if plan.mode == Mode::Append && !self.job.runs.again {
+        let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
             let what = (&self.job.runs, self.job.reading.records.as_deref());
             Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, what)).await?
         } else {
@@ -269,10 +265,14 @@ impl Start<'_> {
         let identities = identities(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
-                let what = "was dropped".to_owned();
-                return Err(LedgerError::TargetChanged { run: unfinished.run, what }.into());
+                let why = LedgerError::TargetChanged {
+                    run: unfinished.run.clone(),
+                    what: "was dropped".to_owned(),
+                };
+                let anew = anew(&mut ledger, &unfinished, None).await?;
+                return Err(anew.advise(why).into());
             }
-            self.give_up(&mut ledger, &unfinished).await?;
+            self.give_up(&mut ledger, &unfinished, None).await?;
         }
         ledger.close().await;
         let session = open(&pool).await?;
@@ -291,18 +291,6 @@ impl Start<'_> {
         };
         ledger.migrate(&self.facts.role).await?;
         Ok(ledger)
-    }
-
-    /// An unfinished run can be gone on with, and the user has not said otherwise.
-    fn may_resume(&self) -> bool {
-        !self.has_pipe() && !self.job.runs.restart
-    }
-
-    async fn give_up(&self, ledger: &mut Ledger, unfinished: &Unfinished) -> Result<(), LoadError> {
-        ledger.abandon(&unfinished.run).await?;
-        let why = if self.job.runs.restart { "--restart" } else { "a pipe cannot be read again" };
-        self.tell(&Event::Note { text: format!("the unfinished run {} is given up: {why}", unfinished.run) });
-        Ok(())
     }
 
     async fn create_in(
@@ -341,42 +329,6 @@ impl Start<'_> {
         Ok(prepared)
     }
 
-    /// Looks for an unfinished run, and waits for its owner as long as we may.
-    async fn find(
-        &self,
-        ledger: &mut Ledger,
-        identities: &[String],
-        owner: &Owner,
-    ) -> Result<Option<Unfinished>, LoadError> {
-        const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
-        let since = std::time::Instant::now();
-        loop {
-            match ledger.find_first(identities, owner).await? {
-                LedgerOpened::Nothing => return Ok(None),
-                LedgerOpened::Free(unfinished) => return Ok(Some(unfinished)),
-                LedgerOpened::Owned(unfinished) if self.job.runs.take_over => return Ok(Some(unfinished)),
-                LedgerOpened::Owned(unfinished) if since.elapsed() >= self.job.runs.wait => {
-                    return Err(unfinished.running().into());
-                }
-                LedgerOpened::Owned(_) => tokio::time::sleep(ASK_AGAIN).await,
-            }
-        }
-    }
-
-    /// What a resume must find as it was: parser, mapping, and the sources that are still to be read.
-    async fn check_resume(
-        &self,
-        stored: &StoredRun,
-        settings: &Settings,
-        mode: Mode,
-    ) -> Result<Checked, LoadError> {
-        let differences = as_stored_now(stored.clone(), self.job).differences(settings);
-        if !differences.is_empty() {
-            return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
-        }
-        Box::pin(check_sources(stored, mode, &self.job.runs.accept_changed)).await
-    }
-
     /// Goes on with a stored run: its sources, its partitions, its checkpoints.
     async fn resume(
         mut self,
@@ -396,7 +348,7 @@ impl Start<'_> {
         }
         if !checked.accepted.is_empty() {
             Box::pin(accept(job, &pool, &mut stored, &checked.accepted)).await?;
-            checked = Box::pin(check_sources(&stored, plan.mode, &[])).await?;
+            checked = Box::pin(check_sources(&stored, &[])).await?;
         }
         let mut inputs = stored_inputs(&stored)?;
         give_secrets(&mut inputs, &self.inputs);

@@ -12,6 +12,7 @@ use crate::source::{Lists, SourceSpec, resolve_with};
 use super::act::Act;
 use super::error::LoadError;
 use super::look::look;
+use super::once::Earlier;
 use super::prepare::Prepared;
 
 /// Looks beyond the first; by then the other one is recorded.
@@ -24,13 +25,17 @@ const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
-pub(super) async fn prepare(job: &Job, act: Act, listener: Listener<'_>) -> Result<Prepared, LoadError> {
+pub(super) async fn prepare(
+    job: &Job,
+    how: (Act, &Earlier<'_>),
+    listener: Listener<'_>,
+) -> Result<Prepared, LoadError> {
     let specs = specs(job).await?;
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match Box::pin(look(job, act, listener, specs.clone())).await {
+        match Box::pin(look(job, how, listener, specs.clone())).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::ledger::{Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
+use crate::ledger::{Anew, Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::schema::{Member, Table};
@@ -80,6 +80,25 @@ pub(super) fn stored_target(table: &Table) -> StoredTarget {
     let member = |member: &Member| (member.oid, member.file, persistence(member.unlogged));
     let members = Some(table.tree.members.iter().map(member).collect());
     StoredTarget { oid: table.oid, file: table.relfilenode, members }
+}
+
+/// What it would mean to begin anew. Of a table that is gone, or empty, no row is left.
+pub(super) async fn anew(
+    ledger: &mut Ledger,
+    unfinished: &Unfinished,
+    table: Option<&Table>,
+) -> Result<Anew, LoadError> {
+    let here = table.filter(|table| unfinished.has_inserted && table.oid == unfinished.target.oid);
+    let rows = match here {
+        Some(table) if !ledger.target_is_empty(&table.name).await? => unfinished.inserted,
+        _ => 0,
+    };
+    Ok(Anew {
+        run: unfinished.run.clone(),
+        mode: unfinished.mode.clone(),
+        table: table.map_or_else(String::new, |table| table.name.plain()),
+        rows,
+    })
 }
 
 /// What is left of sources that were set aside becomes the end of the order.

@@ -13,6 +13,7 @@ use crate::report::REPORT_VERSION;
 use super::act::Act;
 use super::error::LoadError;
 use super::input::Begin;
+use super::once::Earlier;
 use super::prepare::Prepared;
 use super::race::prepare;
 
@@ -106,8 +107,9 @@ pub async fn verify(
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<Verification, LoadError> {
+    let earlier = Earlier::AsTold(&job.runs);
     let mut prepared = tokio::select! {
-        prepared = prepare(job, Act::Verify, listener) => prepared?,
+        prepared = prepare(job, (Act::Verify, &earlier), listener) => prepared?,
         () = stop.cancelled() => return Err(LoadError::Stopped),
     };
     let plan = &prepared.plan;

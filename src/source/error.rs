@@ -274,7 +274,9 @@ impl SourceError {
             Self::Said { .. } => {
                 "its status was a success, the words are its own; when that is mended, the same command goes on there"
             }
-            Self::BodyChanged { .. } => "begin anew with --restart: two versions are never mixed",
+            Self::BodyChanged { .. } => {
+                "begin anew with --restart (what an append has inserted is deleted first): two versions are never mixed"
+            }
             Self::OtherHeader { .. } => return None,
             Self::Detect { source, .. } => source.hint(),
             Self::Header { source, .. } => return source.hint(),

@@ -1,0 +1,78 @@
+//! What it would mean to give an unfinished run up and begin anew: by what it did with records, and what of it is stored.
+
+use super::error::LedgerError;
+
+/// An unfinished run, as somebody must know it who would begin anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anew {
+    /// The run.
+    pub run: String,
+    /// The name of its mode.
+    pub mode: String,
+    /// The table, as SQL has it.
+    pub table: String,
+    /// Rows that it has inserted, by its committed books, and that are still there, as far as is known.
+    pub rows: u64,
+}
+
+impl Anew {
+    /// All that it has inserted would be there twice.
+    #[must_use]
+    pub fn doubles(&self) -> bool {
+        self.mode == "append" && self.rows > 0
+    }
+
+    /// The error of a start that would double them.
+    #[must_use]
+    pub fn refused(self) -> LedgerError {
+        LedgerError::RowsStay { anew: self }
+    }
+
+    /// An error that keeps the run from going on, with what beginning anew takes.
+    #[must_use]
+    pub fn advise(self, why: LedgerError) -> LedgerError {
+        if why.offers_restart() { LedgerError::NotResumed { why: Box::new(why), anew: self } } else { why }
+    }
+
+    /// What becomes of its rows when it is given up.
+    #[must_use]
+    pub fn left(&self) -> Option<String> {
+        let Self { rows, table, .. } = self;
+        (*rows > 0).then(|| format!("{} that it has inserted stay in {table}", counted(*rows)))
+    }
+
+    /// How to begin anew.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let Self { mode, table, rows, .. } = self;
+        let many = counted(*rows);
+        match mode.as_str() {
+            _ if *rows == 0 => "--restart loads all sources from their start".to_owned(),
+            "append" => format!("to begin anew, {}", self.delete_first()),
+            "ignore" => format!(
+                "--restart loads all sources from their start, and leaves {many} that it has inserted into {table} \
+                 as they are (mode ignore)"
+            ),
+            _ => format!(
+                "--restart loads all sources from their start, over {many} that it has inserted into {table}; a row whose \
+                 key is not in the sources any more stays"
+            ),
+        }
+    }
+
+    /// What an append needs before it may begin anew.
+    #[must_use]
+    pub(super) fn delete_first(&self) -> String {
+        let Self { table, rows, .. } = self;
+        format!(
+            "delete {} that it has inserted into {table} (TRUNCATE {table}, if there are no others), then add --restart \
+             --again",
+            counted(*rows)
+        )
+    }
+}
+
+/// `1 row`, `the 5 rows`.
+pub(super) fn counted(rows: u64) -> String {
+    if rows == 1 { "the 1 row".to_owned() } else { format!("the {rows} rows") }
+}

@@ -1,0 +1,105 @@
+//! The unfinished run of a load: found, waited for, compared with what there is now, gone on with or given up.
+
+use crate::event::Event;
+use crate::ledger::{Anew, Ledger, LedgerError, Owner, Unfinished};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::schema::Table;
+
+use super::changed::{Checked, check_sources};
+use super::error::LoadError;
+use super::prepare::{Prepared, Start};
+use super::resume::{anew, check_target};
+use super::settings::{as_stored_now, settings};
+
+/// An error with what it takes to begin anew, where the run cannot go on.
+pub(super) fn advised(why: LedgerError, prepared: &Prepared, report: Option<&Report>) -> LedgerError {
+    let Some(run) = &prepared.run else { return why };
+    let before = prepared.checkpoints.iter().map(|checkpoint| checkpoint.books.inserted).sum();
+    let anew = Anew {
+        run: run.ledger.run.clone(),
+        mode: prepared.plan.mode.name().to_owned(),
+        table: prepared.plan.table.name.plain(),
+        rows: report.map_or(before, |report| report.rows.inserted),
+    };
+    anew.advise(why)
+}
+
+impl Start<'_> {
+    /// Looks for an unfinished run, and waits for its owner as long as we may.
+    pub(super) async fn find(
+        &self,
+        ledger: &mut Ledger,
+        identities: &[String],
+        owner: &Owner,
+    ) -> Result<Option<Unfinished>, LoadError> {
+        const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+        let since = std::time::Instant::now();
+        loop {
+            let found = ledger.find_first(identities, owner).await?;
+            match self.earlier.judge(found, since.elapsed()) {
+                Some(judged) => return Ok(judged?),
+                None => tokio::time::sleep(ASK_AGAIN).await,
+            }
+        }
+    }
+
+    /// An unfinished run can be gone on with, and the user has not said otherwise.
+    pub(super) fn may_resume(&self) -> bool {
+        !self.has_pipe() && !self.earlier.restarts()
+    }
+
+    /// What a resume must find as it was: the target, parser and mapping, and the sources that are still to be read. Where it
+    /// does not, the error says what beginning anew would take.
+    pub(super) async fn check(
+        &self,
+        ledger: &mut Ledger,
+        unfinished: &Unfinished,
+        plan: &Plan,
+    ) -> Result<Checked, LoadError> {
+        match self.compared(ledger, unfinished, plan).await {
+            Err(LoadError::Ledger(why)) => {
+                let anew = anew(ledger, unfinished, Some(&plan.table)).await?;
+                Err(anew.advise(why).into())
+            }
+            checked => checked,
+        }
+    }
+
+    async fn compared(
+        &self,
+        ledger: &mut Ledger,
+        unfinished: &Unfinished,
+        plan: &Plan,
+    ) -> Result<Checked, LoadError> {
+        check_target(ledger, unfinished, &plan.table).await?;
+        let stored = ledger.read(&unfinished.run).await?;
+        let settings = settings(self.job, plan, stored.partitions);
+        let differences = as_stored_now(stored.clone(), self.job).differences(&settings);
+        if !differences.is_empty() {
+            return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
+        }
+        Box::pin(check_sources(&stored, self.earlier.accepted())).await
+    }
+
+    /// Gives an unfinished run up; `table` is the target, if it is there. What an append has inserted stays, so that it
+    /// takes a second word.
+    pub(super) async fn give_up(
+        &self,
+        ledger: &mut Ledger,
+        unfinished: &Unfinished,
+        table: Option<&Table>,
+    ) -> Result<(), LoadError> {
+        let anew = anew(ledger, unfinished, table).await?;
+        let restarts = self.earlier.restarts();
+        if restarts && anew.doubles() && !self.earlier.is_again() {
+            return Err(anew.refused().into());
+        }
+        ledger.abandon(&unfinished.run).await?;
+        let why = if restarts { "--restart" } else { "a pipe cannot be read again" };
+        let left = anew.left().map_or_else(String::new, |left| format!("; {left}"));
+        let text = format!("the unfinished run {} is given up: {why}{left}", unfinished.run);
+        self.tell(&Event::Note { text });
+        Ok(())
+    }
+}
