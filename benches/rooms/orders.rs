@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dbload::internals::format::{Dialect, Format, Layout, Limits, Splitter};
 use dbload::internals::map::{Extra, Mapping, Partitioner, Partitioning, Target};
 use dbload::internals::record::{Block, Position};
-use dbload::internals::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName};
+use dbload::internals::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, Tree};
 use dbload::internals::source::BLOCK_BYTES;
 use std::{fmt::Write as _, sync::Arc};
 use tpchgen::{
@@ -130,6 +130,7 @@ fn table() -> Table {
         oid: 1,
         relfilenode: 1,
         columns_version: String::new(),
+        tree: Tree::default(),
         relation: Relation::Table,
         has_children: false,
         columns: COLUMNS.into_iter().map(column).collect(),
