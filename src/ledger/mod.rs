@@ -13,6 +13,7 @@ mod open;
 mod owner;
 mod read;
 mod rebase;
+mod rejects;
 mod run;
 mod trust;
 
@@ -22,13 +23,13 @@ pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
 pub use owner::Owner;
+pub use read::Summary;
 pub use read::{
-    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, each_reject_after,
-    heartbeat, note_failure, record_run, record_target, rejects_query, sample_rejects, set_aside,
-    source_books, standing, summary, unfinished_sources,
+    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, heartbeat, note_failure,
+    record_run, record_target, set_aside, source_books, standing, summary, unfinished_sources,
 };
-pub use read::{ReasonCount, RejectRow, Summary};
 pub use rebase::rebase;
+pub use rejects::{ReasonCount, RejectRow, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
     Checkpoint, NewRun, Place, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
 };

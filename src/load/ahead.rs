@@ -15,7 +15,8 @@ use crate::job;
 use crate::record::{Block, Digest, Position};
 use crate::source::SourceError;
 
-use super::input::{Begin, Input, Opened, Origin, Web};
+use super::input::{Begin, Input, Web};
+use super::opened::{Opened, Origin};
 
 /// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup. It
 /// takes none of what waits for a later turn: a single large body would fill all of it, and be no faster.

@@ -16,7 +16,8 @@ use crate::schema::Mode;
 use crate::source::{Change, Fingerprint, Location, Passed, RawProgress, SourceError, Stream, compare_with};
 
 use super::error::LoadError;
-use super::input::{Begin, Input, Opened};
+use super::input::{Begin, Input};
+use super::opened::Opened;
 use super::prepare::Prepared;
 use super::race::open;
 use super::resume::stored_inputs;

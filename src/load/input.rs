@@ -1,6 +1,5 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -10,14 +9,13 @@ use crate::format::{Constant, Detected, Format, HeaderLimits, Layout, Limits};
 use crate::http::{Client, Paginate};
 use crate::job::{self, FormatName};
 use crate::ledger::{Checkpoint, Place, StoredSource};
-use crate::map::Target;
-use crate::record::{Block, Digest, PageToken, Position};
+use crate::record::{PageToken, Position};
 use crate::source::{
     BLOCK_BYTES, Blocks, Fingerprint, Location, Opening, Pages, Passed, RawProgress, Reading, Records,
     SourceError, SourceSpec, Stream,
 };
 
-use super::ahead::Fetched;
+use super::opened::{Opened, Origin};
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -91,15 +89,6 @@ impl Begin {
     pub const fn at(at: Position) -> Self {
         Self { at, pages: Vec::new() }
     }
-}
-
-/// Layout and targets of an opened source: what its records are decoded by.
-#[derive(Debug)]
-pub struct SourceFacts {
-    /// Its format and fields.
-    pub layout: Layout,
-    /// Where they go.
-    pub targets: Vec<Target>,
 }
 
 impl Input {
@@ -327,176 +316,4 @@ async fn format_of(
         Format::Jsonl | Format::Rejects => {}
     }
     Ok(format)
-}
-
-/// Where blocks come from.
-pub(super) enum Origin {
-    /// Read here and now.
-    Here(Records),
-    /// Fetched before their turn.
-    Ahead(Fetched),
-}
-
-/// A source that is being read.
-pub struct Opened {
-    origin: Origin,
-    layout: Layout,
-    exact: bool,
-    note: Option<String>,
-    peeked: VecDeque<(Block, Digest)>,
-    /// Records still to be passed over (`--skip-records`).
-    skip: u64,
-    /// The rest is another entry of the order.
-    until: Option<Position>,
-    /// Behind everything handed out.
-    position: Position,
-    page: Option<PageToken>,
-    /// Met by looking ahead.
-    failed: Option<SourceError>,
-}
-
-impl Opened {
-    pub(super) fn new(mut origin: Origin, layout: Layout, position: Position) -> Self {
-        let (exact, note) = match &mut origin {
-            Origin::Here(records) => (records.is_exact(), records.take_note()),
-            Origin::Ahead(fetched) => (fetched.exact, fetched.note.take()),
-        };
-        let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
-        Self { origin, layout, exact, note, peeked, skip, until, position, page, failed }
-    }
-
-    /// Passes over so many records at its beginning.
-    pub const fn skip(&mut self, records: u64) {
-        self.skip = records;
-    }
-
-    /// Ends it here: its rest is read elsewhere in the order.
-    pub const fn end_at(&mut self, until: Position) {
-        self.until = Some(until);
-    }
-
-    /// Format and names of its fields.
-    #[must_use]
-    pub const fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Whether it gives the same records when it is read again.
-    #[must_use]
-    pub const fn is_exact(&self) -> bool {
-        self.exact
-    }
-
-    /// So many bytes in its file, and their digest, as far as they were read.
-    #[must_use]
-    pub fn in_file(&self) -> Option<(u64, u64)> {
-        match &self.origin {
-            Origin::Here(records) => records.in_file(),
-            Origin::Ahead(_) => None,
-        }
-    }
-
-    /// Memory that its decoder holds.
-    #[must_use]
-    pub fn decoder_bytes(&self) -> u64 {
-        match &self.origin {
-            Origin::Here(records) => records.decoder_bytes(),
-            Origin::Ahead(_) => 0,
-        }
-    }
-
-    /// What is worth saying about how it was opened.
-    pub const fn take_note(&mut self) -> Option<String> {
-        self.note.take()
-    }
-
-    async fn read(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
-        if let Some(failed) = self.failed.take() {
-            return Err(failed);
-        }
-        match &mut self.origin {
-            Origin::Here(records) => records.next().await,
-            Origin::Ahead(fetched) => fetched.next().await,
-        }
-    }
-
-    /// Reads a block ahead without taking it. What goes wrong is said behind the last block.
-    pub async fn peek(&mut self) -> Option<&Block> {
-        match self.read().await {
-            Ok(Some(read)) => {
-                self.peeked.push_back(read);
-                self.peeked.back().map(|(block, _)| block)
-            }
-            Ok(None) => None,
-            Err(error) => {
-                self.failed = Some(error);
-                None
-            }
-        }
-    }
-
-    /// What was met by looking ahead, where nothing was found before it.
-    pub(super) fn take_failure(&mut self) -> Option<SourceError> {
-        if self.peeked.is_empty() { self.failed.take() } else { None }
-    }
-
-    /// The next block; its records are numbered from `seq` on.
-    pub async fn next(&mut self, seq: &mut u64) -> Result<Option<(Block, Digest)>, SourceError> {
-        loop {
-            let (mut block, digest) = match self.peeked.pop_front() {
-                Some(peeked) => peeked,
-                None => match self.read().await? {
-                    Some(read) => read,
-                    None => return Ok(None),
-                },
-            };
-            if let Some(until) = self.until {
-                cut_off(&mut block, until);
-                if block.spans.is_empty() {
-                    return Ok(None);
-                }
-            }
-            let records = block.spans.len() as u64;
-            let passed = self.skip.min(records);
-            self.skip -= passed;
-            if passed > 0 {
-                pass_over(&mut block, usize::try_from(passed).unwrap_or(usize::MAX));
-            }
-            self.position = block.end;
-            self.page.clone_from(&block.page);
-            if !block.spans.is_empty() {
-                block.first_seq = *seq;
-                *seq += block.spans.len() as u64;
-                return Ok(Some((block, digest)));
-            }
-        }
-    }
-
-    /// The resume point behind everything handed out.
-    #[must_use]
-    pub const fn position(&self) -> Position {
-        self.position
-    }
-
-    /// The same, as the ledger stores it.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        Place::new(self.position, self.page.clone())
-    }
-}
-
-/// Leaves out the records behind a place.
-fn cut_off(block: &mut Block, until: Position) {
-    if block.end > until {
-        block.spans.retain(|span| span.end_offset <= until.offset);
-        block.end = until.max(block.start);
-    }
-}
-
-fn pass_over(block: &mut Block, records: usize) {
-    if let Some(last) = block.spans.drain(..records).next_back() {
-        block.start.offset = last.end_offset;
-        block.start.line = last.end_line;
-        block.start.record += records as u64;
-    }
 }

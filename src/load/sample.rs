@@ -13,7 +13,8 @@ use crate::source::SourceError;
 
 use super::act::Act;
 use super::ahead::Ahead;
-use super::input::{Begin, Input, Opened, Web};
+use super::input::{Begin, Input, Web};
+use super::opened::Opened;
 
 /// Sources that are sampled: enough to meet files of different shapes, few enough to start at once.
 pub(super) const SAMPLED_SOURCES: usize = 8;
