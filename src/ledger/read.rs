@@ -215,7 +215,10 @@ pub async fn complete(
     keep: &str,
 ) -> Result<(), LedgerError> {
     let check = check.map_or_else(String::new, |check| format!("{check};\n"));
-    let sql = format!("BEGIN;\n{check}{keep}SELECT _dbload.complete({}, {epoch});\nCOMMIT", literal(run));
+    let sql = format!(
+        "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\n{check}{keep}SELECT _dbload.complete({}, {epoch});\nCOMMIT",
+        literal(run)
+    );
     let outcome = session.begin(&sql).await;
     match outcome {
         Ok(_) => {

@@ -17,7 +17,7 @@ pub async fn rebase(
 ) -> Result<(), LedgerError> {
     let id = literal(run);
     let mut sql = format!(
-        "BEGIN;\nSELECT 1 / pg_catalog.count(*) FROM (SELECT FROM _dbload.run WHERE run = {id} AND epoch = {epoch} \
+        "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSELECT 1 / pg_catalog.count(*) FROM (SELECT FROM _dbload.run WHERE run = {id} AND epoch = {epoch} \
          AND state = 'running' FOR UPDATE) ours"
     );
     let place = |at: &Option<Place>| at.as_ref().map_or("NULL".to_owned(), |at| literal(&at.to_json()));
