@@ -90,6 +90,7 @@
 
 mod account;
 mod batch;
+mod engine;
 mod error;
 mod event;
 mod exit;
@@ -115,6 +116,7 @@ mod source;
 mod write;
 
 pub use account::Books;
+pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Requests, Totals};
 pub use exit::ExitClass;

@@ -10,7 +10,6 @@
 
 mod account;
 mod commits;
-mod memory;
 mod read;
 mod waits;
 
@@ -26,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
+use crate::engine::{Held, Memory, Share, Workers};
 use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
@@ -38,7 +38,6 @@ use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, W
 
 use account::{Heard, account};
 use commits::Commits;
-use memory::{Held, Memory};
 use read::{Begun, read};
 use waits::{Reading, Waits, thread_cpu};
 
@@ -77,6 +76,8 @@ struct Shared<'a> {
     in_doubt: Arc<AtomicUsize>,
     /// What blocks and all that is made of them take.
     memory: Arc<Memory>,
+    workers: Workers,
+    batch_bytes: usize,
 }
 
 /// A block with what is needed to decode it.
@@ -90,6 +91,7 @@ struct Read {
 
 /// Runs the pipeline to its end.
 pub async fn run(
+    share: &Share,
     job: &Job,
     prepared: &mut Prepared,
     listener: Listener<'_>,
@@ -106,7 +108,9 @@ pub async fn run(
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
-        memory: Memory::new(&job.resources),
+        memory: Arc::clone(share.memory()),
+        workers: share.workers(),
+        batch_bytes: share.bytes_of_batch(&job.resources),
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -114,6 +118,10 @@ pub async fn run(
     let (events_in, events) = mpsc::channel(if prepared.run.is_some() { EVENTS_AHEAD } else { 1 });
     let mut batches_in = Vec::new();
     let mut writers = JoinSet::new();
+    if prepared.act == Act::Verify {
+        // Each keeps its session to the end.
+        prepared.pool.reserve(prepared.checkpoints.len()).await;
+    }
     for (partition, checkpoint) in prepared.checkpoints.iter().enumerate() {
         let (batch_in, batches) = mpsc::channel(BATCHES_AHEAD);
         batches_in.push(batch_in);
@@ -217,14 +225,18 @@ fn encode(
     heard: mpsc::Sender<Heard>,
 ) -> impl Stream<Item = Result<Encoded, LoadError>> + use<> {
     let mapping = Arc::clone(&shared.prepared.mapping);
-    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let workers = shared.workers.clone();
     let blocks = futures::stream::unfold(blocks, |mut blocks| async { Some((blocks.recv().await?, blocks)) });
     blocks
         .map(move |read| {
             let mapping = Arc::clone(&mapping);
             let heard = heard.clone();
+            let workers = workers.clone();
             async move {
+                let worker = workers.one().await;
                 let encoded = tokio::task::spawn_blocking(move || {
+                    // Held by the thread: it may outlive a load that was stopped.
+                    let _worker = worker;
                     let began = thread_cpu();
                     let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
@@ -241,7 +253,7 @@ fn encode(
                 Ok(encoded)
             }
         })
-        .buffered(workers)
+        .buffered(Workers::count())
 }
 
 /// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end. Returns what it
@@ -257,8 +269,7 @@ async fn batch(
         (false, true) => KeyHashes::Silent,
         (false, false) => KeyHashes::Telling,
     };
-    let limits =
-        Limits { rows: shared.job.resources.batch_rows.max(1), bytes: shared.job.resources.bytes_of_batch() };
+    let limits = Limits { rows: shared.job.resources.batch_rows.max(1), bytes: shared.batch_bytes };
     let places: Vec<Position> = prepared.checkpoints.iter().map(|c| c.at).collect();
     let mut batcher = Batcher::new(limits, hashes, &places);
     let mut encoded = std::pin::pin!(encoded);

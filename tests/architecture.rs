@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     // Empty functions in a release build.
     ("fault", &[]),
     ("account", &[]),
@@ -36,21 +36,22 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("ledger", &["account", "pg", "record"]),
     ("write", &["account", "batch", "fault", "map", "pg", "record", "schema"]),
     ("local", &[]),
+    ("engine", &["http", "job", "ledger", "pg", "record"]),
     ("pipeline", EVERY_STAGE),
     ("load", EVERY_STAGE),
     (
         "face",
         &[
-            "account", "error", "event", "feed", "format", "http", "job", "load", "map", "pg", "report",
-            "schema",
+            "account", "engine", "error", "event", "feed", "format", "http", "job", "load", "map", "pg",
+            "report", "schema",
         ],
     ),
     ("error", &["exit", "ledger", "load", "pg", "report", "source", "write"]),
 ];
 
 const EVERY_STAGE: &[&str] = &[
-    "account", "batch", "event", "fault", "format", "http", "job", "ledger", "load", "map", "pg", "pipeline",
-    "plan", "record", "rejects", "report", "schema", "source", "write",
+    "account", "batch", "engine", "event", "fault", "format", "http", "job", "ledger", "load", "map", "pg",
+    "pipeline", "plan", "record", "rejects", "report", "schema", "source", "write",
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.

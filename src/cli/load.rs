@@ -133,9 +133,9 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     };
     let done = async {
         if args.target.dry_run {
-            Done::Planned(Box::new(Box::pin(plan(&job, &listener, &stop)).await))
+            Done::Planned(Box::new(Box::pin(plan(None, &job, &listener, &stop)).await))
         } else {
-            Done::Loaded(Box::new(Box::pin(load(&job, &listener, &stop)).await))
+            Done::Loaded(Box::new(Box::pin(load(None, &job, &listener, &stop)).await))
         }
     };
     let done = tokio::select! {

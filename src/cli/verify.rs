@@ -30,7 +30,7 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     let listener = |event: &dbload::internals::event::Event, tally: &dbload::internals::event::Totals| {
         progress.on(event, tally)
     };
-    let found = Box::pin(verify(&job, &listener, &CancellationToken::new())).await;
+    let found = Box::pin(verify(None, &job, &listener, &CancellationToken::new())).await;
     progress.finish();
     match found {
         Ok(found) => {

@@ -209,9 +209,10 @@ impl Load {
     ///
     /// Whatever kept the load from its end. The error has the report of what was committed all the same.
     pub async fn run(self, dsn: &Dsn) -> Result<Report, Error> {
+        let engine = self.options.engine.clone();
         let (job, watching) = self.options.into_job(dsn.0.clone(), self.sources)?;
         let listener = |event: &Event, totals: &Totals| watching.hear(event, totals);
-        Box::pin(load::load(&job, &listener, &watching.stop)).await.into_result()
+        Box::pin(load::load(engine.as_ref(), &job, &listener, &watching.stop)).await.into_result()
     }
 
     /// Makes the plan and writes nothing.
@@ -220,9 +221,10 @@ impl Load {
     ///
     /// Whatever would keep the load from beginning.
     pub async fn plan(self, dsn: &Dsn) -> Result<LoadPlan, Error> {
+        let engine = self.options.engine.clone();
         let (job, watching) = self.options.into_job(dsn.0.clone(), self.sources)?;
         let listener = |event: &Event, totals: &Totals| watching.hear(event, totals);
-        Ok(Box::pin(load::plan(&job, &listener, &watching.stop)).await?)
+        Ok(Box::pin(load::plan(engine.as_ref(), &job, &listener, &watching.stop)).await?)
     }
 
     /// Reads the sources and compares them with the table, record by record, and writes nothing.
@@ -231,9 +233,10 @@ impl Load {
     ///
     /// Whatever kept the comparison from its end. A table that differs is no error: the result says what differs.
     pub async fn verify(self, dsn: &Dsn) -> Result<Verification, Error> {
+        let engine = self.options.engine.clone();
         let (job, watching) = self.options.into_job(dsn.0.clone(), self.sources)?;
         let listener = |event: &Event, totals: &Totals| watching.hear(event, totals);
-        Ok(Box::pin(load::verify(&job, &listener, &watching.stop)).await?)
+        Ok(Box::pin(load::verify(engine.as_ref(), &job, &listener, &watching.stop)).await?)
     }
 }
 

@@ -51,6 +51,7 @@ impl OpenLoader {
     )]
     pub async fn start(self, dsn: &Dsn) -> Result<Loader, Error> {
         let feed = Feed::default();
+        let engine = self.options.engine.clone();
         let (mut job, watching) = self.options.into_job(dsn.0.clone(), Vec::new())?;
         job.reading.format = Some(FormatName::Jsonl);
         job.reading.compression = Some(Compression::None);
@@ -67,7 +68,7 @@ impl OpenLoader {
                 }
                 watching.hear(event, totals);
             };
-            Box::pin(load(&job, &listener, &watching.stop)).await
+            Box::pin(load(engine.as_ref(), &job, &listener, &watching.stop)).await
         });
         Ok(Loader { feed, task: Some(task), committed, line: Vec::new() })
     }

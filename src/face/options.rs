@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::http::Header;
@@ -34,6 +35,7 @@ pub(super) struct Options {
     pub(super) pooler: Option<Pooler>,
     pub(super) stop: tokio_util::sync::CancellationToken,
     pub(super) on_event: Option<OnEvent>,
+    pub(super) engine: Option<Engine>,
     /// The first option that cannot be used: said when the load begins, so that options can be chained.
     wrong: Option<String>,
 }
@@ -97,6 +99,7 @@ impl Options {
 pub(super) struct Watching {
     pub(super) stop: tokio_util::sync::CancellationToken,
     pub(super) on_event: Option<OnEvent>,
+    pub(super) engine: Option<Engine>,
 }
 
 impl Watching {
@@ -229,6 +232,12 @@ macro_rules! common_options {
         /// Keeps no ledger: no schema `_dbload` in the database, and no resume.
         pub fn without_ledger(mut self) -> Self {
             self.options.runs.no_ledger = true;
+            self
+        }
+
+        /// Runs with the other loads of this engine, within the limits of them all; by default alone.
+        pub fn engine(mut self, engine: &Engine) -> Self {
+            self.options.engine = Some(engine.clone());
             self
         }
 

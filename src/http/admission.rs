@@ -14,11 +14,12 @@ use super::counters::Counting;
 use super::origin::Origin;
 use super::pace::Pace;
 use super::retry::Budget;
-use super::settings::Settings;
+use super::settings::{Rate, Settings};
 
 /// The states of the origins, and the slots.
 pub(super) struct Gatehouse {
     settings: Settings,
+    speeds: Speeds,
     origins: Mutex<HashMap<Origin, Arc<Gate>>>,
     slots: Arc<Semaphore>,
     first_slot: Arc<Semaphore>,
@@ -28,19 +29,42 @@ pub(super) struct Gatehouse {
 /// A slot: given back when it is dropped.
 pub(super) type Slot = OwnedSemaphorePermit;
 
-/// One origin.
+/// One origin, for one load.
 pub(super) struct Gate {
     queue: tokio::sync::Mutex<()>,
-    pace: Mutex<Pace>,
+    speed: Arc<Speed>,
     budget: Mutex<Budget>,
+}
+
+/// How fast origins may be asked, by all the loads of a process together. What is shared is when, never what: no request, no
+/// credential. Clones are the same speeds.
+#[derive(Clone, Default)]
+pub struct Speeds(Arc<Mutex<HashMap<Origin, Arc<Speed>>>>);
+
+/// The speed of one origin.
+struct Speed {
+    pace: Mutex<Pace>,
     /// It asked to be left alone until then, which is longer than we wait.
     away: Mutex<Option<(Instant, http::StatusCode)>>,
 }
 
+impl Speeds {
+    /// The speed of an origin: of the rates that loads were given, the slowest holds.
+    fn of(&self, origin: &Origin, rate: Option<Rate>) -> Arc<Speed> {
+        let mut speeds = lock(&self.0);
+        let speed = speeds
+            .entry(origin.clone())
+            .or_insert_with(|| Arc::new(Speed { pace: Mutex::new(Pace::new(rate)), away: Mutex::default() }));
+        lock(&speed.pace).hold_to(rate);
+        Arc::clone(speed)
+    }
+}
+
 impl Gatehouse {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, speeds: Speeds) -> Self {
         Self {
             settings: settings.clone(),
+            speeds,
             origins: Mutex::default(),
             slots: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             first_slot: Arc::new(Semaphore::new(1)),
@@ -51,15 +75,15 @@ impl Gatehouse {
     /// The state of a URL's origin.
     pub(super) fn origin(&self, url: &Url) -> Arc<Gate> {
         let mut origins = lock(&self.origins);
+        let origin = Origin::of(url);
         let new = || {
             Arc::new(Gate {
                 queue: tokio::sync::Mutex::default(),
-                pace: Mutex::new(Pace::new(self.settings.rate)),
+                speed: self.speeds.of(&origin, self.settings.rate),
                 budget: Mutex::new(Budget::new(self.settings.patience, self.settings.concurrency)),
-                away: Mutex::default(),
             })
         };
-        Arc::clone(origins.entry(Origin::of(url)).or_insert_with(new))
+        Arc::clone(origins.entry(origin.clone()).or_insert_with(new))
     }
 
     /// Requests up to this ordinal need no slot of the others.
@@ -116,7 +140,7 @@ impl Gate {
     }
 
     pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
-        lock(&self.pace)
+        lock(&self.speed.pace)
     }
 
     pub(super) fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -125,14 +149,14 @@ impl Gate {
 
     /// How long it still wants to be left alone, if that is longer than we wait.
     pub(super) fn away(&self, longest: Duration) -> Option<(Duration, http::StatusCode)> {
-        let (until, status) = (*lock(&self.away))?;
+        let (until, status) = (*lock(&self.speed.away))?;
         let left = until.saturating_duration_since(Instant::now());
         (left > longest).then_some((left, status))
     }
 
     /// It wants to be left alone for so long.
     pub(super) fn leave_alone(&self, asked: Duration, status: http::StatusCode) {
-        *lock(&self.away) = Instant::now().checked_add(asked).map(|until| (until, status));
+        *lock(&self.speed.away) = Instant::now().checked_add(asked).map(|until| (until, status));
     }
 }
 

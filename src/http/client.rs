@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::admission::{Gatehouse, pause};
+use super::admission::{Gatehouse, Speeds, pause};
 use super::body::Body;
 use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
@@ -52,12 +52,20 @@ impl Client {
     /// # Errors
     /// When a setting cannot be used, or a file cannot be read.
     pub fn new(settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
+        Self::within(&Speeds::default(), settings, origins)
+    }
+
+    /// As [`Client::new`], with the speeds that other loads keep to as well. Nothing else is shared with them.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn within(speeds: &Speeds, settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
             credentials: Credentials::new(settings, origins)?,
             tokens: Tokens::default(),
             engines: Engines::new(settings),
-            gates: Gatehouse::new(settings),
+            gates: Gatehouse::new(settings, speeds.clone()),
             counting: Counting::default(),
             landing: settings.save_raw.as_deref().map(Landing::new).transpose()?,
             notes: Mutex::default(),

@@ -40,6 +40,7 @@ mod transfer;
 pub mod urls;
 mod value;
 
+pub use admission::Speeds;
 pub use body::Body;
 pub use client::Client;
 pub use counters::Counters;

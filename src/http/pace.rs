@@ -116,7 +116,7 @@ pub(super) enum Refusal {
 impl Pace {
     pub(super) fn new(rate: Option<Rate>) -> Self {
         Self {
-            given: rate.map(|rate| rate.per / rate.requests.get()),
+            given: rate.map(interval_of),
             learned: None,
             accepted: VecDeque::new(),
             accepted_since_cut: 0,
@@ -129,6 +129,11 @@ impl Pace {
             unavailable: 0,
             slack: SLACK,
         }
+    }
+
+    /// Another load was given this rate: the slower one holds from now on.
+    pub(super) fn hold_to(&mut self, rate: Option<Rate>) {
+        self.given = self.given.into_iter().chain(rate.map(interval_of)).max();
     }
 
     /// Takes a turn, or says how long to wait before asking again.
@@ -278,6 +283,10 @@ impl Pace {
         let count = self.accepted.iter().filter(|at| from.is_none_or(|from| **at >= from)).count();
         count as f64 / time.as_secs_f64()
     }
+}
+
+fn interval_of(rate: Rate) -> Duration {
+    rate.per / rate.requests.get()
 }
 
 impl Learned {

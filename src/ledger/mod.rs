@@ -22,7 +22,7 @@ pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
 pub use migrate::{administrator_sql, ensure};
 pub use open::{Ledger, Opened, Unfinished};
-pub use owner::Owner;
+pub use owner::{LiveLoad, Owner};
 pub use read::Summary;
 pub use read::{
     BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, heartbeat, note_failure,

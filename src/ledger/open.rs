@@ -139,7 +139,8 @@ impl Ledger {
             let unfinished = unfinished(&row).map_err(&failed)?;
             let free = unfinished.owner == *me
                 || unfinished.owner.is_gone()
-                || unfinished.heartbeat_seconds > HEARTBEAT_STALE_SECONDS;
+                || (unfinished.heartbeat_seconds > HEARTBEAT_STALE_SECONDS
+                    && !unfinished.owner.is_live_here());
             Ok(if free { Opened::Free(unfinished) } else { Opened::Owned(unfinished) })
         })
         .await

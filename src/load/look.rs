@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use futures::future::{Either, select};
 
+use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::http::{Client, Origins};
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
-use crate::pg::{ErrorView, Ident, Lease, Session, TableName, connect_pool};
+use crate::pg::{ErrorView, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::schema::Table;
 use crate::source::{Location, SourceError, SourceSpec};
@@ -29,24 +30,21 @@ use super::race::open;
 use super::sample::{SAMPLED_SOURCES, Sampled, sample};
 use super::settings::identities;
 
-/// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block becomes on its
-/// way there takes as much again.
-const AHEAD_SHARE: u64 = 8;
-
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn look(
+    share: &Share,
     job: &Job,
     (act, earlier): (Act, &Earlier<'_>),
     listener: Listener<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
-    let web = web(job, &specs)?;
+    let web = web(share, job, &specs)?;
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
         inputs.push(Input::new(spec, ordinal).await?);
     }
     let name = target_name(job, &inputs);
-    let asking = Box::pin(ask(job, act, name));
+    let asking = Box::pin(ask((share, job, act), name, web.is_none()));
     let (early, asked) = match &web {
         None if are_files(&inputs) => {
             sampled_and(asking, Box::pin(sample(&mut inputs, (job, act), None, None))).await?
@@ -56,15 +54,16 @@ pub(super) async fn look(
         Some(_) => (None, asking.await?),
     };
     let Asked { pool, session, facts, name, table, ledger } = asked;
-    let begun = match (early, &web) {
-        (Some(sampled), _) => Begun { sampled, ahead: None, resumes: false },
+    let (begun, session) = match (early, &web) {
+        (Some(sampled), _) => (Begun { sampled, ahead: None, resumes: false }, session),
         (None, web) => {
             // Boxed: it is much, and needed for a moment.
-            let (how, web) = ((job, act, earlier, listener), web.as_ref());
-            Box::pin(begin(how, &session, table.as_ref(), (&mut inputs, web))).await?
+            let (who, web) = ((share, job, act, earlier, listener), web.as_ref());
+            let begun = Box::pin(begin(who, session, table.as_ref(), (&mut inputs, web))).await?;
+            (begun, open(&pool).await?)
         }
     };
-    let mut start = Start { job, act, earlier, listener, facts, inputs, web, begun, ledger };
+    let mut start = Start { share, job, act, earlier, listener, facts, inputs, web, begun, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if act == Act::Verify => return Err(missing(&name).into()),
@@ -115,16 +114,20 @@ struct Asked {
     ledger: Option<Ledger>,
 }
 
-/// Asks the server for itself and for the table, both at once.
-async fn ask(job: &Job, act: Act, name: Result<TableName, LoadError>) -> Result<Asked, LoadError> {
+/// Asks the server for itself and for the table, both at once; for the ledger too, if that is needed soon.
+async fn ask(
+    (share, job, act): (&Share, &Job, Act),
+    name: Result<TableName, LoadError>,
+    is_soon: bool,
+) -> Result<Asked, LoadError> {
     let pool =
-        connect_pool(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
+        share.lease(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
     let name = name?;
     let (facts, table, ledger) = futures::join!(
         server_facts(&session, &name),
         read_table(&session, &name),
-        ledger_beside(job, act, &pool)
+        ledger_beside(job, act, &pool, is_soon)
     );
     let facts = facts.map_err(|error| understood(error, &pool))?;
     if !facts.may_stage {
@@ -153,8 +156,8 @@ async fn sampled_and(
 }
 
 /// The ledger's connection, where one will be wanted and there may be one more.
-async fn ledger_beside(job: &Job, act: Act, pool: &Lease) -> Option<Ledger> {
-    if !act.keeps_ledger(job) || pool.max_size() == 1 {
+async fn ledger_beside(job: &Job, act: Act, pool: &Lease, is_soon: bool) -> Option<Ledger> {
+    if !is_soon || !act.keeps_ledger(job) || pool.max_size() == 1 {
         return None;
     }
     Ledger::connect_beside(pool).await
@@ -180,14 +183,16 @@ pub(super) struct Begun {
     pub(super) resumes: bool,
 }
 
-/// Begins to fetch, unless an earlier start has: then its sample does for the plan.
+/// Begins to fetch, unless an earlier start has: then its sample does for the plan. Nobody waits for a server of the network
+/// with a session in his hands.
 async fn begin(
-    (job, act, earlier, listener): (&Job, Act, &Earlier<'_>, Listener<'_>),
-    session: &Session,
+    (share, job, act, earlier, listener): (&Share, &Job, Act, &Earlier<'_>, Listener<'_>),
+    session: Session,
     table: Option<&Table>,
     (inputs, web): (&mut Vec<Input>, Option<&Web>),
 ) -> Result<Begun, LoadError> {
     if act == Act::Plan {
+        drop(session);
         let mut sampled = sample(inputs, (job, act), web, None).await?;
         let of_answers = web.map(|web| web.client.take_notes()).unwrap_or_default();
         for note in sampled.take_notes().into_iter().chain(of_answers) {
@@ -198,14 +203,16 @@ async fn begin(
     if let Some(table) = table
         && act.keeps_ledger(job)
         && !earlier.restarts()
-        && let Some(stored) = unfinished(session, &identities(job, &table.name)?).await
+        && let Some(stored) = unfinished(&session, &identities(job, &table.name)?).await
     {
         let stored = stored.iter().enumerate().filter_map(|(i, source)| Input::read(source, i));
         let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
         return Ok(Begun { sampled, ahead: None, resumes: true });
     }
-    let mut ahead =
-        web.map(|web| fetch_ahead(job, web, inputs.iter().map(|input| (input, Begin::at(input.begin)))));
+    drop(session);
+    let mut ahead = web.map(|web| {
+        fetch_ahead((share, job), web, inputs.iter().map(|input| (input, Begin::at(input.begin))))
+    });
     let sampled = sample(inputs, (job, act), web, ahead.as_mut()).await?;
     Ok(Begun { sampled, ahead, resumes: false })
 }
@@ -223,7 +230,7 @@ async fn unfinished(session: &Session, identities: &[String]) -> Option<Vec<Stor
 
 /// Begins to fetch those of the sources that come from the network.
 pub(super) fn fetch_ahead<'a>(
-    job: &Job,
+    (share, job): (&Share, &Job),
     web: &Web,
     sources: impl Iterator<Item = (&'a Input, Begin)>,
 ) -> Ahead {
@@ -231,14 +238,14 @@ pub(super) fn fetch_ahead<'a>(
     let remote = remote.map(|(input, begin)| (input.begin.source as usize, input.clone(), begin)).collect();
     let bounds = Bounds {
         sources: job.web.http.concurrency,
-        memory_bytes: usize::try_from(job.resources.max_memory_bytes / AHEAD_SHARE).unwrap_or(usize::MAX),
+        memory_bytes: share.bytes_ahead(&job.resources),
         sampled: SAMPLED_SOURCES,
     };
     Ahead::start(web.clone(), job.reading.clone(), remote, bounds)
 }
 
 /// What sources from the network are read with, if there are any.
-fn web(job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
+fn web(share: &Share, job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
     let urls: Vec<_> = specs
         .iter()
         .filter_map(|spec| match &spec.location {
@@ -250,7 +257,7 @@ fn web(job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
         return Ok(None);
     }
     let failed = |source| SourceError::Http { source };
-    let client = Client::new(&job.web.http, Origins::of(urls)).map_err(failed)?;
+    let client = Client::within(share.speeds(), &job.web.http, Origins::of(urls)).map_err(failed)?;
     Ok(Some(Web {
         client,
         paginate: job.web.paginate.clone(),

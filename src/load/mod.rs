@@ -32,6 +32,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::{Engine, Share};
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline;
@@ -102,27 +103,40 @@ const ATTEMPTS_MAX: u32 = 8;
 ///
 /// Whatever would keep the load from beginning, and [`LoadError::Stopped`].
 pub async fn plan(
+    engine: Option<&Engine>,
     job: &Job,
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<LoadPlan, LoadError> {
+    let share = enter(engine, job);
     let earlier = Earlier::AsTold(&job.runs);
     tokio::select! {
-        prepared = Box::pin(prepare(job, (Act::Plan, &earlier), listener)) => Ok(prepared?.load_plan(job)),
+        prepared = Box::pin(prepare(&share, job, (Act::Plan, &earlier), listener)) => Ok(prepared?.load_plan(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
 }
 
+/// A load's share of an engine: of its own, if nobody gives it one.
+fn enter(engine: Option<&Engine>, job: &Job) -> Share {
+    engine.map_or_else(|| Engine::of(&job.resources).enter(), Engine::enter)
+}
+
 /// Loads: writes what the sources hold.
-pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -> Outcome {
+pub async fn load(
+    engine: Option<&Engine>,
+    job: &Job,
+    listener: Listener<'_>,
+    stop: &CancellationToken,
+) -> Outcome {
     let began = Instant::now();
+    let share = enter(engine, job);
     let mut attempt = 0;
     let mut change = None;
     let mut earlier = Earlier::AsTold(&job.runs);
     loop {
         attempt += 1;
         let prepared = tokio::select! {
-            prepared = prepare(job, (Act::Load, &earlier), listener) => prepared,
+            prepared = prepare(&share, job, (Act::Load, &earlier), listener) => prepared,
             () = stop.cancelled() => return Outcome::before(Ended::Interrupted),
         };
         let mut prepared = match prepared {
@@ -138,7 +152,7 @@ pub async fn load(job: &Job, listener: Listener<'_>, stop: &CancellationToken) -
                 reject_file::rights(&prepared),
             )));
         }
-        let mut ran = Box::pin(pipeline::run(job, &mut prepared, listener, stop)).await;
+        let mut ran = Box::pin(pipeline::run(&share, job, &mut prepared, listener, stop)).await;
         let watch = Watch { listener, stop, began };
         let completed = match &mut ran {
             Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::fault::{self, Point};
 use crate::job::Job;
@@ -92,6 +93,7 @@ pub(super) struct ToCreate {
 
 /// What is known at the start.
 pub(super) struct Start<'a> {
+    pub(super) share: &'a Share,
     pub(super) job: &'a Job,
     pub(super) act: Act,
     pub(super) earlier: &'a Earlier<'a>,
@@ -116,10 +118,11 @@ impl Start<'_> {
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
             // Without a key, equal records must be counted in one place.
-            pool_size: if self.act == Act::Verify && self.job.key.is_none() {
-                1
-            } else {
-                self.job.resources.pool_size
+            pool_size: match self.act {
+                Act::Verify if self.job.key.is_none() => 1,
+                // Each keeps its session to the end.
+                Act::Verify => self.share.sessions(self.job.resources.pool_size),
+                Act::Load | Act::Plan => self.job.resources.pool_size,
             },
             has_pipe: self.has_pipe(),
         }
@@ -197,7 +200,7 @@ impl Start<'_> {
         if !self.act.keeps_ledger(self.job) {
             return self.without_ledger(pool, plan, None);
         }
-        let owner = Owner::this_process();
+        let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
         let mut ledger = self.open_ledger(&pool, session).await?;
         let appends = match plan.mode {
@@ -258,7 +261,7 @@ impl Start<'_> {
             refuse_wide(&plan)?;
             return self.without_ledger(pool, plan, Some(new.ddl));
         }
-        let owner = Owner::this_process();
+        let owner = self.share.owner().clone();
         if !self.act.keeps_ledger(self.job) {
             return self.create_in(pool, session, new, &owner).await;
         }
@@ -337,7 +340,7 @@ impl Start<'_> {
         mut plan: Plan,
         (mut stored, mut checked): (StoredRun, Checked),
     ) -> Result<Prepared, LoadError> {
-        let job = self.job;
+        let (share, job) = (self.share, self.job);
         plan.partitioner.count = stored.partitions;
         let known: HashSet<String> = stored_inputs(&stored)?.iter().map(place).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(&place(input))) {
@@ -373,7 +376,7 @@ impl Start<'_> {
         let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
         prepared.ahead = prepared.web.as_ref().zip(from).map(|(web, from)| {
             let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, checkpoints)?)));
-            fetch_ahead(job, web, begins)
+            fetch_ahead((share, job), web, begins)
         });
         Ok(prepared)
     }

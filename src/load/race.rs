@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::engine::Share;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::ledger::LedgerError;
@@ -26,6 +27,7 @@ const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
 pub(super) async fn prepare(
+    share: &Share,
     job: &Job,
     how: (Act, &Earlier<'_>),
     listener: Listener<'_>,
@@ -35,7 +37,7 @@ pub(super) async fn prepare(
     let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match Box::pin(look(job, how, listener, specs.clone())).await {
+        match Box::pin(look(share, job, how, listener, specs.clone())).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Engine;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline::{self, End, Ran};
@@ -11,6 +12,7 @@ use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::act::Act;
+use super::enter;
 use super::error::LoadError;
 use super::input::Begin;
 use super::once::Earlier;
@@ -103,13 +105,15 @@ async fn place(
 /// Whatever would keep a load from beginning or its pipeline from ending, and [`LoadError::Stopped`]: what
 /// was compared up to then says nothing about the rest.
 pub async fn verify(
+    engine: Option<&Engine>,
     job: &Job,
     listener: Listener<'_>,
     stop: &CancellationToken,
 ) -> Result<Verification, LoadError> {
+    let share = enter(engine, job);
     let earlier = Earlier::AsTold(&job.runs);
     let mut prepared = tokio::select! {
-        prepared = prepare(job, (Act::Verify, &earlier), listener) => prepared?,
+        prepared = prepare(&share, job, (Act::Verify, &earlier), listener) => prepared?,
         () = stop.cancelled() => return Err(LoadError::Stopped),
     };
     let plan = &prepared.plan;
@@ -124,7 +128,7 @@ pub async fn verify(
         )
         .into());
     }
-    let ran = Box::pin(pipeline::run(job, &mut prepared, listener, stop)).await?;
+    let ran = Box::pin(pipeline::run(&share, job, &mut prepared, listener, stop)).await?;
     if ran.end != End::Finished {
         return Err(LoadError::Stopped);
     }
