@@ -1,8 +1,9 @@
-//! What the loads of a process share: connections, memory, encode workers, and the speed at which servers are asked.
+//! What the loads of a process share: connections, memory, encode workers, and the speed at which servers are
+//! asked.
 //!
-//! Each load has a [`Share`]: it acts on that alone, so a load that fails, is cancelled, or sheds connections touches no
-//! other one. Credentials are never shared: they are the load's own. A load that nobody gives an engine makes one of its
-//! own, with its own limits.
+//! Each load has a [`Share`]: it acts on that alone, so a load that fails, is cancelled, or sheds connections
+//! touches no other one. Credentials are never shared: they are the load's own. A load that nobody gives an
+//! engine makes one of its own, with its own limits.
 
 mod memory;
 
@@ -20,8 +21,8 @@ use memory::Budget;
 
 pub use memory::{Held, Memory};
 
-/// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block becomes on its
-/// way there takes as much again.
+/// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block
+/// becomes on its way there takes as much again.
 const AHEAD_SHARE: u64 = 8;
 
 /// Bounds on what all loads of an engine take together.
@@ -40,11 +41,12 @@ impl Default for EngineOptions {
     }
 }
 
-/// What loads that run at the same time share, so that together they keep to one limit: connections, memory, worker threads,
-/// and requests to a server. Clones are the same engine.
+/// What loads that run at the same time share, so that together they keep to one limit: connections, memory,
+/// worker threads, and requests to a server. Clones are the same engine.
 ///
-/// However many loads there are, each makes progress: connections go to whoever has waited longest, and a load can always
-/// have something in memory. None touches another: one that fails or is stopped cancels its own statements alone.
+/// However many loads there are, each makes progress: connections go to whoever has waited longest, and a
+/// load can always have something in memory. None touches another: one that fails or is stopped cancels its
+/// own statements alone.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
@@ -80,8 +82,8 @@ impl Engine {
         Self::with(resources.pool_size.max(1), resources.max_memory_bytes, batches)
     }
 
-    /// 15/32 of the memory are for what is under way: the rest is for the program itself and the gaps in its heap. In any case what the
-    /// batches may have together.
+    /// 15/32 of the memory are for what is under way: the rest is for the program itself and the gaps in its
+    /// heap. In any case what the batches may have together.
     fn with(connections: usize, max_memory_bytes: u64, batches: usize) -> Self {
         let share = usize::try_from(max_memory_bytes / 32 * 15).unwrap_or(usize::MAX);
         Self(Arc::new(Shared {
@@ -116,7 +118,8 @@ impl Drop for Share {
 }
 
 impl Share {
-    /// Sessions of a database, up to `wanted` at the same time. One is opened at once, so that what is wrong is said now.
+    /// Sessions of a database, up to `wanted` at the same time. One is opened at once, so that what is wrong
+    /// is said now.
     ///
     /// # Errors
     /// If no server of the connection string lets us in.

@@ -80,6 +80,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Many loads at once
+//!
+//! Loads of one process share an [`Engine`]: connections, memory, worker threads, and the rate at which servers are asked.
+//! None touches another.
+//!
+//! ```no_run
+//! use dbload::{Dsn, Engine, EngineOptions, Load};
+//!
+//! # async fn both(shop: Dsn) -> Result<(), dbload::Error> {
+//! let mut options = EngineOptions::default();
+//! options.connections = 4;
+//! let engine = Engine::new(&options);
+//! let orders = Load::from(["orders.csv"]).engine(&engine).run(&shop);
+//! let items = Load::from(["items.csv"]).engine(&engine).run(&shop);
+//! let (orders, items) = futures::join!(orders, items);
+//! # orders?; items?; Ok(())
+//! # }
+//! ```
+//!
 //! # Runtimes
 //!
 //! Loads are futures on tokio, on a runtime with one thread or many, with its clock and its I/O enabled. They are `Send`.

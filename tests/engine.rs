@@ -1,7 +1,8 @@
 //! Loads that share an engine: within one limit of connections and memory, and none touches another.
 //!
-//! The loads run in a process of their own, this program once more, so that its memory is theirs alone. What they say is not
-//! believed: the tables and the ledger are asked, and the servers are asked all the time how many connections there are.
+//! The loads run in a process of their own, this program once more, so that its memory is theirs alone. What
+//! they say is not believed: the tables and the ledger are asked, and the servers are asked all the time how
+//! many connections there are.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};

@@ -1,13 +1,14 @@
 //! The memory of what is under way, in bytes: whatever records are like, and wherever they wait.
 //!
-//! Queues and batches are bounded by number or by what they were handed; a block lives until the last batch with a record
-//! of it has committed, which no queue can see. So each block is counted from the time that it is read until nobody holds
-//! its bytes any more, and reading waits while there is too much. What waits in open batches would wait for ever then:
-//! reading asks for it to be written.
+//! Queues and batches are bounded by number or by what they were handed; a block lives until the last batch
+//! with a record of it has committed, which no queue can see. So each block is counted from the time that it
+//! is read until nobody holds its bytes any more, and reading waits while there is too much. What waits in
+//! open batches would wait for ever then: reading asks for it to be written.
 //!
-//! The loads of an engine have one budget. Two things keep them from waiting for each other for ever: a load that holds
-//! nothing never waits, and one that waits has its own open batches written, which needs no memory, so that in the end it
-//! holds nothing. While somebody waits, who holds more than his fair share gets no more, and writes what he has gathered.
+//! The loads of an engine have one budget. Two things keep them from waiting for each other for ever: a load
+//! that holds nothing never waits, and one that waits has its own open batches written, which needs no
+//! memory, so that in the end it holds nothing. While somebody waits, who holds more than his fair share gets
+//! no more, and writes what he has gathered.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,8 +18,9 @@ use tokio::sync::Notify;
 
 use crate::record::{Block, Span};
 
-/// A record of more bytes is counted as often as it may be held beside its block and its COPY text: decoded, as the original
-/// of a reject, as a message to the server. Of shorter ones a batch holds as many as it has room for, all that included.
+/// A record of more bytes is counted as often as it may be held beside its block and its COPY text: decoded,
+/// as the original of a reject, as a message to the server. Of shorter ones a batch holds as many as it has
+/// room for, all that included.
 const LONG_RECORD_BYTES: u32 = 256 * 1024;
 const COPIES_OF_LONG: usize = 2;
 
@@ -63,8 +65,8 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What decoders hold. Half of it all is left to the records in any case: a batch is to fill, whatever files were compressed
-    /// with.
+    /// What decoders hold. Half of it all is left to the records in any case: a batch is to fill, whatever
+    /// files were compressed with.
     fn apart(&self, state: &State) -> usize {
         let loads = state.loads.iter().filter_map(Weak::upgrade);
         let apart = loads.map(|load| load.apart_bytes.load(Ordering::SeqCst));
@@ -102,7 +104,8 @@ impl Memory {
         self.apart_bytes.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::SeqCst);
     }
 
-    /// Waits until there is room for a block, or nothing else of this load is under way; counts it as long as anybody holds its bytes.
+    /// Waits until there is room for a block, or nothing else of this load is under way; counts it as long as
+    /// anybody holds its bytes.
     pub async fn hold(self: &Arc<Self>, block: &mut Block) -> Arc<Held> {
         let long = |span: &Span| span.end - span.start >= LONG_RECORD_BYTES;
         let lengths =
@@ -153,7 +156,8 @@ impl Memory {
         has_room
     }
 
-    /// Asks for what waits in open batches to be written: this load's, and that of those who have more than their share.
+    /// Asks for what waits in open batches to be written: this load's, and that of those who have more than
+    /// their share.
     fn ask(&self) {
         let state = self.budget.state();
         let share = self.budget.fair_share(&state);

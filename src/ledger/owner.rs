@@ -1,5 +1,5 @@
-//! Who runs a load: enough to tell, on the same machine, whether that process is gone, and in the same process, whether that
-//! load is.
+//! Who runs a load: enough to tell, on the same machine, whether that process is gone, and in the same
+//! process, whether that load is.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -76,15 +76,16 @@ impl Owner {
         }
     }
 
-    /// A load of this process that has not ended. However long it has been silent, it is not gone: it may be waiting for
-    /// its turn.
+    /// A load of this process that has not ended. However long it has been silent, it is not gone: it may be
+    /// waiting for its turn.
     #[must_use]
     pub fn is_live_here(&self) -> bool {
         live().contains(&self.load)
     }
 
-    /// The process is provably gone: it ran on this machine, and either the machine was booted since or nothing
-    /// with its pid and start time is there; or it is this process, and the load has ended. Not provable on another machine, or where `/proc` does not tell.
+    /// The process is provably gone: it ran on this machine, and either the machine was booted since or
+    /// nothing with its pid and start time is there; or it is this process, and the load has ended. Not
+    /// provable on another machine, or where `/proc` does not tell.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let here = Self::this_process();

@@ -1,8 +1,8 @@
 //! The end of a connection: it counts until the server has closed its side.
 //!
-//! A server's process outlives our side of the connection by a moment; a new connection opened in that moment would be one
-//! too many for it. So what is dropped goes on in a task of its own: it says that nothing more comes, waits for the
-//! server to close, for a while, and only then gives its place back.
+//! A server's process outlives our side of the connection by a moment; a new connection opened in that moment
+//! would be one too many for it. So what is dropped goes on in a task of its own: it says that nothing more
+//! comes, waits for the server to close, for a while, and only then gives its place back.
 
 use std::io;
 use std::pin::Pin;

@@ -1,9 +1,10 @@
 //! A lease: what one load has of a pool.
 //!
-//! It knows its own sessions, and acts on no others: only they are cancelled, only its own number shrinks, and a
-//! connection that was cancelled is closed, never given back, so that a request to cancel that comes late meets nobody
-//! else's work. A session is taken for a batch and given back behind it, so a load with more partitions than sessions
-//! makes progress, and so does every other load: whoever waits gets the next session that is given back.
+//! It knows its own sessions, and acts on no others: only they are cancelled, only its own number shrinks,
+//! and a connection that was cancelled is closed, never given back, so that a request to cancel that comes
+//! late meets nobody else's work. A session is taken for a batch and given back behind it, so a load with
+//! more partitions than sessions makes progress, and so does every other load: whoever waits gets the next
+//! session that is given back.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -105,8 +106,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Gives the connection up, in place of returning it: after any error that says the session is lost. Its end may not
-    /// have been noticed yet, and the next one to ask would be handed a dead connection.
+    /// Gives the connection up, in place of returning it: after any error that says the session is lost. Its
+    /// end may not have been noticed yet, and the next one to ask would be handed a dead connection.
     pub fn discard(mut self) {
         self.close();
     }
@@ -131,7 +132,8 @@ impl Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Taken off the list before it is given back: what is cancelled is either on it, and closed here, or is not cancelled.
+        // Taken off the list before it is given back: what is cancelled is either on it, and closed here, or
+        // is not cancelled.
         let busy = self.slot.own.busy().remove(&self.id);
         let is_surplus = self.slot.own.owed.load(Ordering::SeqCst) > 0;
         if is_surplus || busy.is_some_and(|busy| busy.is_doomed) {
@@ -166,7 +168,8 @@ impl Lease {
         Self { own, answer_limit: None }
     }
 
-    /// What the server does not answer within the limit counts as a lost connection, on every session that says nothing else.
+    /// What the server does not answer within the limit counts as a lost connection, on every session that
+    /// says nothing else.
     #[must_use]
     pub fn answering_within(self, limit: Option<Duration>) -> Self {
         Self { answer_limit: limit, ..self }
@@ -181,7 +184,8 @@ impl Lease {
     /// A connection, newly opened if need be.
     ///
     /// # Errors
-    /// If none can be opened, or all of this load stayed in use. It waits for other loads as long as they take.
+    /// If none can be opened, or all of this load stayed in use. It waits for other loads as long as they
+    /// take.
     pub async fn get(&self) -> Result<Client, PgError> {
         let slot = self.slot().await?;
         loop {
@@ -238,8 +242,8 @@ impl Lease {
         self.own.pool.is_waited_for()
     }
 
-    /// Takes so many sessions out of the pool for good, all at once: for what holds its sessions while it waits for others
-    /// of its own. Two that took them one by one could each wait for the other's.
+    /// Takes so many sessions out of the pool for good, all at once: for what holds its sessions while it
+    /// waits for others of its own. Two that took them one by one could each wait for the other's.
     pub async fn reserve(&self, number: usize) {
         let mut slots = self.own.pool.slots(number.min(self.max_size())).await;
         let mut reserved = self.own.reserved();
@@ -288,8 +292,8 @@ impl Lease {
         self.own.waiting.load(Ordering::SeqCst) > 0 || self.own.pool.is_waited_for()
     }
 
-    /// Waits until a connection is idle, or this load has none in use: whoever then asks for one opens no further one beside
-    /// those in use.
+    /// Waits until a connection is idle, or this load has none in use: whoever then asks for one opens no
+    /// further one beside those in use.
     pub(super) async fn spare(&self) {
         while self.own.pool.idle() == 0 && self.is_busy() {
             self.own.ended.notified().await;
@@ -318,7 +322,8 @@ impl Lease {
         self.own.pool.close_idle(usize::MAX);
     }
 
-    /// Gives up what the sessions in use are doing: their connections are not given back. What it takes to cancel it.
+    /// Gives up what the sessions in use are doing: their connections are not given back. What it takes to
+    /// cancel it.
     #[must_use]
     pub fn give_up(&self) -> Vec<CancelToken> {
         let mut busy = self.own.busy();

@@ -1,12 +1,13 @@
-//! The pool: all connections that the loads of a process have to one database as one user, the ledger's included.
+//! The pool: all connections that the loads of a process have to one database as one user, the ledger's
+//! included.
 //!
-//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller can do.
-//! A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
+//! A deadpool-postgres pool whose connections are opened by `connect`, so that its errors say what the caller
+//! can do. A connection that broke is noticed when it is handed out (`Fast`: no query for it) and replaced.
 //!
-//! Two counts keep the limit. A *slot* is held by whoever uses a connection, also by sqlx, which opens its own; they are
-//! given out in the order in which they were asked for. A *place* is held by an open connection until the server has
-//! closed it, so that the server never counts more of them than we do. A load speaks to a pool through its
-//! [`Lease`](super::Lease) alone.
+//! Two counts keep the limit. A *slot* is held by whoever uses a connection, also by sqlx, which opens its
+//! own; they are given out in the order in which they were asked for. A *place* is held by an open connection
+//! until the server has closed it, so that the server never counts more of them than we do. A load speaks to
+//! a pool through its [`Lease`](super::Lease) alone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -65,7 +66,8 @@ pub(super) struct Found {
 /// What an open connection holds until the server has closed it.
 pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
-/// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is said now.
+/// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is
+/// said now.
 ///
 /// # Errors
 /// If no server of the connection string lets us in.
@@ -119,8 +121,8 @@ impl Pool {
         })))
     }
 
-    /// A load's share: up to `wanted` sessions at the same time, as many as there are at least one. Which of them are free
-    /// shows when they are asked for: nobody keeps what he does not use.
+    /// A load's share: up to `wanted` sessions at the same time, as many as there are at least one. Which of
+    /// them are free shows when they are asked for: nobody keeps what he does not use.
     #[must_use]
     pub fn lease(&self, wanted: usize) -> Lease {
         self.0.leases.fetch_add(1, Ordering::SeqCst);
@@ -211,7 +213,8 @@ impl Pool {
         made.push((Arc::downgrade(cache), what));
     }
 
-    /// A place for a connection beside deadpool's, for whoever holds a slot: an idle one is closed, if it must be.
+    /// A place for a connection beside deadpool's, for whoever holds a slot: an idle one is closed, if it
+    /// must be.
     pub(super) async fn place_outside(&self) -> Outside {
         let outside = 1 + self.0.outside.fetch_add(1, Ordering::SeqCst);
         // From here on it is counted, also if nobody waits for the place any more.
@@ -220,8 +223,8 @@ impl Pool {
         Outside { place: place(&self.0.places).await, _counted: counted }
     }
 
-    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection string: the
-    /// session is on one of them, and to the others its key means nothing.
+    /// Asks the server to cancel what a session is doing. It is asked of every server of the connection
+    /// string: the session is on one of them, and to the others its key means nothing.
     pub(super) async fn cancel(&self, session: &CancelToken) {
         for server in &self.0.dsn.servers {
             cancel(&self.0.dsn, server, self.0.tls.as_ref(), session).await;

@@ -1,10 +1,10 @@
 //! The way of sqlx to the server that the pool uses.
 //!
-//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no keepalives,
-//! no `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So it does not dial: it
-//! connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes to a wire dialled
-//! in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The directory is gone as soon as
-//! sqlx has connected; the relay ends with the connection.
+//! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no
+//! keepalives, no `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So it does not
+//! dial: it connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes
+//! to a wire dialled in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The
+//! directory is gone as soon as sqlx has connected; the relay ends with the connection.
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
 
@@ -41,15 +41,17 @@ const TOO_MANY_CONNECTIONS: &str = "53300";
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Connects sqlx to the server that the pool uses, as the same user, under the same protection. The connection is one of the
-/// load's like any other: it waits for its turn, and counts until the server has closed it.
+/// Connects sqlx to the server that the pool uses, as the same user, under the same protection. The
+/// connection is one of the load's like any other: it waits for its turn, and counts until the server has
+/// closed it.
 ///
 /// # Errors
 /// As [`connect_pool`](super::connect_pool).
 pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
     let dsn = lease.dsn();
     let lent = Arc::new(lease.lend().await?);
-    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what is wrong.
+    // Where the pool has just been. Should that not do any more, the longer way finds another, or says what
+    // is wrong.
     if let Some((server, found)) = place_of(lease)
         && let Ok(connection) = log_in(lease, server, (lease.pool().tls(), found.tls_use), &lent).await
     {
@@ -57,7 +59,8 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
     }
     // A connector of its own: a certificate that is pinned here must not be asked of the pool's next server.
     let tls = tls::connector(&dsn.tls)?;
-    // The first login chooses the server and says what is wrong in our own words; it is over before the second.
+    // The first login chooses the server and says what is wrong in our own words; it is over before the
+    // second.
     let place = &lent.outside.place;
     let session = as_soon_as_there_is_a_slot(lease, || open(dsn, tls.as_ref(), place).boxed()).await?;
     let server = &dsn.servers[session.server];
@@ -71,8 +74,9 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
     log_in(lease, server, (tls.as_ref(), session.tls_use), &lent).await
 }
 
-/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do, whatever the reason.
-/// It does not wait for its turn: who holds a session and waits for another could wait for one that does the same.
+/// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do,
+/// whatever the reason. It does not wait for its turn: who holds a session and waits for another could wait
+/// for one that does the same.
 pub async fn connect_sqlx_beside(lease: &Lease) -> Option<PgConnection> {
     let (server, found) = place_of(lease)?;
     let lent = Arc::new(lease.try_lend().await?);
@@ -240,8 +244,8 @@ fn sweep(parent: &Path) {
         };
         let meta = std::fs::symlink_metadata(entry.path());
         let ours = meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw());
-        // One that was made this moment may not be locked yet. (In another container its process is not to be seen,
-        // but the lock is.)
+        // One that was made this moment may not be locked yet. (In another container its process is not to be
+        // seen, but the lock is.)
         let is_alive = rustix::process::Pid::from_raw(owner)
             .is_none_or(|owner| rustix::process::test_kill_process(owner).is_ok());
         if ours && !is_alive && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok()) {
