@@ -94,7 +94,7 @@
 //! let engine = Engine::new(&options);
 //! let orders = Load::from(["orders.csv"]).engine(&engine).run(&shop);
 //! let items = Load::from(["items.csv"]).engine(&engine).run(&shop);
-//! let (orders, items) = futures::join!(orders, items);
+//! let (orders, items) = tokio::join!(orders, items);
 //! # orders?; items?; Ok(())
 //! # }
 //! ```
