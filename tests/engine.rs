@@ -230,6 +230,12 @@ fn books(db: &Database, table: &str) -> (String, u64, u64) {
     (of(0), of(1).parse().unwrap(), of(2).parse().unwrap())
 }
 
+/// The hanging server has not given enough for a run to begin: then nothing is stored either.
+fn heard_nothing(db: &Database) -> bool {
+    let runs = format!("SELECT count(*)::text FROM _dbload.run WHERE target_oid = '{HANGING}'::regclass");
+    db.one(&runs) == "0" && db.count(HANGING) == 0
+}
+
 #[test]
 fn eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other() {
     let stable = server_with(&[WHOLE[0], WHOLE[1], STOPPED, CHANGED, HANGING]);
@@ -283,6 +289,9 @@ fn eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other() {
         assert_eq!(books(db, table), ("complete".to_owned(), RECORDS, RECORDS), "{table}");
     }
     for table in [CHANGED, HANGING] {
+        if table == HANGING && heard_nothing(&stable_db) {
+            continue;
+        }
         let (state, read, accounted) = books(&stable_db, table);
         assert_eq!((state.as_str(), read), ("running", accounted), "{table}");
         assert_eq!(read, stable_db.count(table), "{table} holds what its books say");
