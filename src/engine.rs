@@ -19,7 +19,7 @@ use crate::pg::{Dsn, Lease, PgError, Pool};
 
 use memory::Budget;
 
-pub use memory::{Held, Memory};
+pub(crate) use memory::{Held, Memory};
 
 /// The part of the memory in which answers wait for their turn: batches have a half of it, and what a block
 /// becomes on its way there takes as much again.

@@ -23,7 +23,6 @@ mod bottleneck;
 mod cli;
 mod conformance;
 mod direct;
-mod engine;
 mod equality;
 mod equivalence;
 mod exactness;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Dsn;
 use super::options::{Options, common_options};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::format::{Compression, Encoding, OnNul};

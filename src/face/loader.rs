@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Dsn;
 use super::options::{Options, common_options};
 use crate::account::Books;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::feed::Feed;

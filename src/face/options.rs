@@ -99,7 +99,6 @@ impl Options {
 pub(super) struct Watching {
     pub(super) stop: tokio_util::sync::CancellationToken,
     pub(super) on_event: Option<OnEvent>,
-    pub(super) engine: Option<Engine>,
 }
 
 impl Watching {

@@ -40,7 +40,7 @@ pub enum Target {
 }
 
 /// A validated description of a connection. Nothing in it has been tried yet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dsn {
     /// The servers to try, in order; never empty.
     pub servers: Vec<Server>,
