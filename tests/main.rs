@@ -23,6 +23,7 @@ mod bottleneck;
 mod cli;
 mod conformance;
 mod direct;
+mod engine;
 mod equality;
 mod equivalence;
 mod exactness;
