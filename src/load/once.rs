@@ -96,12 +96,12 @@ impl Earlier<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Owner, StoredTarget};
+    use crate::ledger::{LiveLoad, StoredTarget};
 
     fn unfinished(run: &str) -> Unfinished {
         Unfinished {
             run: run.to_owned(),
-            owner: Owner::this_process(),
+            owner: LiveLoad::begin().owner().clone(),
             heartbeat_seconds: 0.0,
             target: StoredTarget { oid: 1, file: 1, members: None },
             is_alive: true,
