@@ -6,7 +6,8 @@ use sqlx::postgres::PgRow;
 use crate::pg::{TableName, literal};
 
 use super::error::LedgerError;
-use super::open::{Ledger, answered, json, simple};
+use super::open::{Ledger, answered, json};
+use super::question::simple;
 
 /// A source of an earlier append.
 #[derive(Debug, Clone)]

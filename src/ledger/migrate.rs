@@ -11,6 +11,7 @@ use sqlx::{Acquire as _, Row as _};
 use crate::pg::ErrorView;
 
 use super::error::LedgerError;
+use super::question::simple;
 use super::trust::{LACKS_RIGHTS, UNTRUSTED};
 
 /// Advisory lock of the migration (`dbload` as a number): concurrent first starts wait for each other.
@@ -30,18 +31,18 @@ fn newest(migrator: &Migrator) -> i64 {
 
 /// Whether the ledger is as new as this program, and nobody's who is not trusted.
 pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let trusted = sqlx::raw_sql(UNTRUSTED).fetch_optional(&mut *connection).await?.is_none();
+    let trusted = simple(UNTRUSTED.to_owned()).fetch_optional(&mut *connection).await?.is_none();
     Ok(trusted && version(connection).await? == newest(&migrator()) && !lacks_rights(connection).await?)
 }
 
 async fn lacks_rights(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql(LACKS_RIGHTS).fetch_one(connection).await?.try_get(0)
+    simple(LACKS_RIGHTS.to_owned()).fetch_one(connection).await?.try_get(0)
 }
 
 /// Refuses a ledger in which somebody who is not trusted has a hand.
 async fn refuse_untrusted(connection: &mut PgConnection) -> Result<(), LedgerError> {
     let failed = LedgerError::server("look whose the ledger is");
-    let Some(row) = sqlx::raw_sql(UNTRUSTED).fetch_optional(connection).await.map_err(&failed)? else {
+    let Some(row) = simple(UNTRUSTED.to_owned()).fetch_optional(connection).await.map_err(&failed)? else {
         return Ok(());
     };
     Err(LedgerError::Untrusted {

@@ -11,6 +11,7 @@ mod error;
 mod migrate;
 mod open;
 mod owner;
+mod question;
 mod read;
 mod rebase;
 mod rejects;

@@ -16,6 +16,7 @@ use crate::record::{PageToken, Position};
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
+use super::question::simple;
 use super::read::completed_appends;
 use super::run::{Checkpoint, Place, StoredMember, StoredRun, StoredSource, StoredTarget};
 
@@ -267,12 +268,6 @@ pub(super) async fn answered<T>(
         let view = ErrorView { message, ..ErrorView::lost() };
         Err(LedgerError::Server { doing: "ask the ledger", view })
     })
-}
-
-/// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler,
-/// unless in a transaction. No names but those of `pg_catalog` are found in it without their schema.
-pub(super) fn simple(sql: String) -> sqlx::RawSql {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET LOCAL search_path = pg_catalog, pg_temp; {sql}")))
 }
 
 pub(super) fn json(row: &PgRow, column: usize) -> Result<serde_json::Value, sqlx::Error> {

@@ -19,9 +19,11 @@ use super::pooled::announced;
 use super::sqlstate::ErrorView;
 use crate::schema::{TableName, literal};
 
-/// One message is one transaction, unless it stands in one.
+/// One message is one transaction, unless it stands in one. The planner thinks that questions with recursion are dear,
+/// and compiling one took 4 s where answering it takes 10 ms.
 const PATH_OURS: &str = "SELECT pg_catalog.set_config('dbload.search_path', pg_catalog.current_setting('search_path'), true), \
-                         pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
+                         pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
+                         pg_catalog.set_config('jit', 'off', true)";
 const PATH_THEIRS: &str =
     "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('dbload.search_path'), true)";
 
