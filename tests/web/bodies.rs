@@ -159,7 +159,7 @@ fn answers_that_are_no_records_are_errors_that_say_so() {
         ("/empty.jsonl", "", "empty"),
         ("/empty", "--format jsonl", "empty"),
         ("/scalar", "", "must stand"),
-        ("/error", "--records data", "data"),
+        ("/error", "--records data", "quota"),
         ("/missing", "", "no such collection"),
         ("/logo", "", "image/png"),
     ] {
