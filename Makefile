@@ -73,7 +73,7 @@ bench-rooms:
 	cd benches/rooms && cargo run --release --locked -- --bench
 
 profile: tools
-	cargo build --release --locked
+	cargo build --profile profiling --locked
 	@scripts/profile
 
 fuzz: tools
