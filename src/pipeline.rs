@@ -286,7 +286,7 @@ async fn batch(
                     let Encoded { block, digest, reading, cpu } = next?;
                     waits.fed(since, &reading);
                     waits.decoding += cpu;
-                    commits.batched(block.block.spans.len());
+                    commits.batched(block.block.len());
                     let mut batches = batcher.push(block, digest);
                     if shared.memory.is_wanted() {
                         batches.extend(batcher.flush());

@@ -608,6 +608,34 @@ fn is_open_to_change(code: &str, name: &str) -> Vec<bool> {
     ["struct", "enum"].into_iter().flat_map(of_kind).collect()
 }
 
+/// Rooms that know what is in a block: its words, who reads it, and who finds records and fields in it.
+const KNOW_CONTENT: [&str; 3] = ["record", "format", "source"];
+
+#[test]
+fn the_content_of_a_block_is_known_where_it_is_made_and_decoded_alone() {
+    let broken = broken(&sources(), |source| match source.room.as_str() {
+        room if KNOW_CONTENT.contains(&room) => Vec::new(),
+        // The model of the protocol has a word of its own for a part of a batch.
+        _ if source.path.starts_with("src/write/protocol/") => Vec::new(),
+        _ => touched(source, &["Span", "spans", "Content", "record::Text"]),
+    });
+    check("a room looks into a block", broken);
+}
+
+/// Where the user's word becomes a format: each arm is named there, and the compiler asks for a new one.
+const CHOOSES_FORMAT: &str = "src/load/input.rs";
+
+#[test]
+fn a_format_answers_for_itself() {
+    const ARMS: [&str; 4] = ["Format::Jsonl", "Format::Json", "Format::Csv", "Format::Rejects"];
+    let broken = broken(&sources(), |source| match source.room.as_str() {
+        "format" => Vec::new(),
+        _ if source.path == CHOOSES_FORMAT => Vec::new(),
+        _ => touched(source, &ARMS),
+    });
+    check("a room asks which format it is", broken);
+}
+
 #[test]
 fn no_room_is_called_after_nothing() {
     for source in sources() {

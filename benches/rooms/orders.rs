@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dbload::internals::format::{Dialect, Format, Layout, Limits, Splitter};
 use dbload::internals::map::{Extra, Mapping, Partitioner, Partitioning, Target};
-use dbload::internals::record::{Block, Position};
+use dbload::internals::record::{Block, Position, Text};
 use dbload::internals::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, Tree};
 use dbload::internals::source::BLOCK_BYTES;
 use std::{fmt::Write as _, sync::Arc};
@@ -79,15 +79,9 @@ impl Orders {
             let part = self.text.slice(from..to);
             let taken = splitter.split(&part, to == self.text.len(), &mut spans).unwrap();
             let records = spans.len() as u64;
-            blocks.push(Arc::new(Block {
-                source: 0,
-                bytes: part.slice(..taken),
-                start,
-                spans,
-                end: splitter.position(),
-                first_seq,
-                page: None,
-            }));
+            let text = Text { bytes: part.slice(..taken), spans };
+            let block = Block::of_text(start, splitter.position(), text);
+            blocks.push(Arc::new(Block { first_seq, ..block }));
             first_seq += records;
             from += taken;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::map::{EncodedBlock, KeyRange, PartRows, RejectNote, RowMeta};
-use crate::record::{Block, Digest, Position, Span};
+use crate::record::{Block, Digest, Position};
 
 use super::known::Known;
 use super::met::Meeting;
@@ -18,7 +18,7 @@ use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
 /// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
-const ROW_BYTES: usize = size_of::<Span>() + size_of::<RowMeta>() + 2 * size_of::<u64>();
+const ROW_BYTES: usize = Block::PLACE_BYTES + size_of::<RowMeta>() + 2 * size_of::<u64>();
 
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +120,7 @@ impl Batcher {
                 open.batch.digest = Some(digest);
                 open.batch.page.clone_from(&block.page);
             }
-            open.idle_bytes += block.bytes.len() as u64;
+            open.idle_bytes += block.bytes().len() as u64;
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
                 full.push(open.flush());
             }
@@ -286,8 +286,7 @@ impl Open {
         if meeting != Meeting::First {
             self.repeated.insert(row.hash);
         }
-        let raw = &part.block.spans[row.i as usize];
-        let bytes = (row.end - part.start_of(n)) as usize + (raw.end - raw.start) as usize;
+        let bytes = (row.end - part.start_of(n)) as usize + part.block.record_bytes(row.i as usize);
         self.batch.bytes += bytes + ROW_BYTES;
         self.batch.rows += 1;
     }
@@ -309,7 +308,7 @@ fn hashes_of(batch: &Batch) -> impl Iterator<Item = u64> {
 /// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and
 /// that once more on its way to the ledger.
 fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
-    3 * block.raw(note.i as usize).len() + note.reason.len() + ROW_BYTES
+    3 * block.record_bytes(note.i as usize) + note.reason.len() + ROW_BYTES
 }
 
 /// One partition's share of a block.

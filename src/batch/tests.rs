@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::map::{EncodedBlock, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
-use crate::record::{Block, Digest, Position, Span, SpanKind};
+use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 use super::{Batch, Batcher, KeyHashes, Keys, Limits};
 
@@ -28,15 +28,8 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
         .collect();
     let place = |record: u64| Position { source: 0, offset: record * 10, record, line: record + 1 };
     let count = fates.len() as u64;
-    let block = Block {
-        source: 0,
-        bytes: Bytes::from(vec![b'x'; fates.len() * 10]),
-        start: place(first),
-        spans,
-        end: place(first + count),
-        first_seq: first,
-        page: None,
-    };
+    let text = Text { bytes: Bytes::from(vec![b'x'; fates.len() * 10]), spans };
+    let block = Block { first_seq: first, ..Block::of_text(place(first), place(first + count), text) };
     let mut parts: Vec<PartRows> = (0..partitions).map(|_| PartRows::default()).collect();
     for (i, &(partition, is_row, hash)) in fates.iter().enumerate() {
         let part = &mut parts[partition % partitions];

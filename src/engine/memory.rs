@@ -13,15 +13,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::record::{Block, Span};
+use crate::record::Block;
 
 /// A record of more bytes is counted as often as it may be held beside its block and its COPY text: decoded,
 /// as the original of a reject, as a message to the server. Of shorter ones a batch holds as many as it has
 /// room for, all that included.
-const LONG_RECORD_BYTES: u32 = 256 * 1024;
+const LONG_RECORD_BYTES: usize = 256 * 1024;
 const COPIES_OF_LONG: usize = 2;
 
 /// What the loads of an engine may have under way together, and what is.
@@ -107,14 +106,12 @@ impl Memory {
     /// Waits until there is room for a block, or nothing else of this load is under way; counts it as long as
     /// anybody holds its bytes.
     pub async fn hold(self: &Arc<Self>, block: &mut Block) -> Arc<Held> {
-        let long = |span: &Span| span.end - span.start >= LONG_RECORD_BYTES;
-        let lengths =
-            block.spans.iter().filter(|span| long(span)).map(|span| (span.end - span.start) as usize);
-        let bytes = block.memory_bytes() + COPIES_OF_LONG * lengths.sum::<usize>();
+        let lengths = (0..block.len()).map(|i| block.record_bytes(i));
+        let long = lengths.filter(|bytes| *bytes >= LONG_RECORD_BYTES);
+        let bytes = block.memory_bytes() + COPIES_OF_LONG * long.sum::<usize>();
         self.wait(bytes, bytes).await;
         let held = Arc::new(Held { memory: Arc::clone(self), bytes: AtomicUsize::new(bytes) });
-        let content = std::mem::take(&mut block.bytes);
-        block.bytes = Bytes::from_owner(Content { bytes: content, _held: Arc::clone(&held) });
+        block.hold(Arc::<Held>::clone(&held));
         held
     }
 
@@ -215,33 +212,16 @@ impl Drop for Held {
     }
 }
 
-/// The bytes of a block; dropped with the last handle to them.
-struct Content {
-    bytes: Bytes,
-    _held: Arc<Held>,
-}
-
-impl AsRef<[u8]> for Content {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Position;
+    use bytes::Bytes;
+
+    use crate::record::{Position, Text};
 
     fn block(bytes: usize) -> Block {
-        Block {
-            source: 0,
-            bytes: Bytes::from(vec![b'x'; bytes]),
-            start: Position::start_of(0),
-            spans: Vec::new(),
-            end: Position::start_of(0),
-            first_seq: 0,
-            page: None,
-        }
+        let text = Text { bytes: Bytes::from(vec![b'x'; bytes]), spans: Vec::new() };
+        Block::of_text(Position::start_of(0), Position::start_of(0), text)
     }
 
     #[tokio::test]
@@ -254,7 +234,7 @@ mod tests {
         let mut waiting = Box::pin(memory.hold(&mut second));
         assert!(futures::poll!(waiting.as_mut()).is_pending());
         assert!(memory.is_wanted());
-        let slice = first.bytes.slice(10..20);
+        let slice = first.bytes().slice(10..20);
         drop(first);
         assert!(futures::poll!(waiting.as_mut()).is_pending(), "a slice holds the whole");
         drop(slice);

@@ -172,6 +172,27 @@ pub fn read_header(
     Ok(Some(Header { names, end }))
 }
 
+impl Format {
+    /// The names of the fields, and where the records begin. A format without a header begins with them, and has no names.
+    ///
+    /// # Errors
+    /// As [`read_header`].
+    pub fn read_header(
+        &self,
+        source: u32,
+        bytes: &[u8],
+        last: bool,
+        limits: &HeaderLimits,
+    ) -> Result<Option<Header>, HeaderError> {
+        match self {
+            Self::Csv(dialect) => read_header(dialect, source, bytes, last, limits),
+            Self::Jsonl | Self::Json { .. } | Self::Rejects => {
+                Ok(Some(Header { names: Vec::new(), end: Position::start_of(source) }))
+            }
+        }
+    }
+}
+
 /// Where the line behind so many begins: all the bytes if there are fewer lines. `None`: more bytes must come to tell.
 #[must_use]
 pub fn after_lines(bytes: &[u8], last: bool, lines: u32) -> Option<usize> {

@@ -50,7 +50,7 @@ impl Layout {
     /// Names of positional fields with those of the constants behind them: what [`Fields::Positional`] follows.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        if !matches!(self.format, Format::Csv(_)) {
+        if !self.format.has_header() {
             return self.header.clone();
         }
         self.header.iter().chain(self.constants.iter().map(|constant| &constant.name)).cloned().collect()
@@ -64,10 +64,7 @@ impl Layout {
     /// Values are pieces of their record's text: what must be escaped in one stands in the other too.
     #[must_use]
     pub fn has_values_from_text(&self) -> bool {
-        match self.format {
-            Format::Csv(_) | Format::Jsonl | Format::Json { .. } => self.constants.is_empty(),
-            Format::Rejects => false,
-        }
+        self.format.has_values_from_text() && self.constants.is_empty()
     }
 
     /// Decodes each record of the block in order: `each` is called exactly once a span.
@@ -112,7 +109,7 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::format::{Dialect, Limits, Splitter};
-    use crate::record::Position;
+    use crate::record::{Position, Text};
 
     fn fields(format: Format, header: &[&str], text: &str) -> Vec<String> {
         let constants = ["{\"a\":1}", "\"x\"", "null"];
@@ -125,8 +122,7 @@ mod tests {
         let mut spans = Vec::new();
         splitter.split(text.as_bytes(), true, &mut spans).expect("records");
         let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
-        let block =
-            Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0, page: None };
+        let block = Block::of_text(start, splitter.position(), Text { bytes, spans });
         let mut seen = Vec::new();
         layout.decode(&block, &DecodeLimits::default(), &mut |_, fields| {
             seen.push(match fields {

@@ -154,7 +154,7 @@ async fn rebase_input(
     let (mut last, mut wanted) = (0, wanted.into_iter().peekable());
     while wanted.peek().is_some() {
         let Some((block, _)) = opened.next(&mut 0).await? else { break };
-        last = block.start.record + block.spans.len() as u64;
+        last = block.start.record + block.len() as u64;
         while let Some(record) = wanted.next_if(|record| *record <= last) {
             let i = usize::try_from(record - block.start.record).unwrap_or(usize::MAX);
             let at = if record == last { block.end } else { block.after(i - 1) };

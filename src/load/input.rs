@@ -284,7 +284,7 @@ impl Input {
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
         let format = format_of(reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;
-        if matches!(format, Format::Json { .. }) {
+        if format.shows_its_end() {
             stream.end_shows();
         }
         let blocks = Blocks::new(stream, held_to(format), begin.at).await?;

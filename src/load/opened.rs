@@ -142,22 +142,22 @@ impl Opened {
                 },
             };
             if let Some(until) = self.until {
-                cut_off(&mut block, until);
-                if block.spans.is_empty() {
+                block.cut_off(until);
+                if block.is_empty() {
                     return Ok(None);
                 }
             }
-            let records = block.spans.len() as u64;
+            let records = block.len() as u64;
             let passed = self.skip.min(records);
             self.skip -= passed;
             if passed > 0 {
-                pass_over(&mut block, usize::try_from(passed).unwrap_or(usize::MAX));
+                block.pass_over(usize::try_from(passed).unwrap_or(usize::MAX));
             }
             self.position = block.end;
             self.page.clone_from(&block.page);
-            if !block.spans.is_empty() {
+            if !block.is_empty() {
                 block.first_seq = *seq;
-                *seq += block.spans.len() as u64;
+                *seq += block.len() as u64;
                 return Ok(Some((block, digest)));
             }
         }
@@ -173,21 +173,5 @@ impl Opened {
     #[must_use]
     pub fn place(&self) -> Place {
         Place::new(self.position, self.page.clone())
-    }
-}
-
-/// Leaves out the records behind a place.
-fn cut_off(block: &mut Block, until: Position) {
-    if block.end > until {
-        block.spans.retain(|span| span.end_offset <= until.offset);
-        block.end = until.max(block.start);
-    }
-}
-
-fn pass_over(block: &mut Block, records: usize) {
-    if let Some(last) = block.spans.drain(..records).next_back() {
-        block.start.offset = last.end_offset;
-        block.start.line = last.end_line;
-        block.start.record += records as u64;
     }
 }

@@ -154,14 +154,14 @@ impl Sampled {
             }
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
-            bytes += block.bytes.len();
+            bytes += block.bytes().len();
             layout.decode(block, limits, &mut |i, decoded| match decoded {
                 Ok(decoded) => {
                     self.inference.observe(&names, &decoded);
                     fields.note(&decoded, layout.constants.len());
                 }
                 Err(error) if self.unreadable.is_none() => {
-                    let line = block.spans.get(i).map_or(0, |span| span.line);
+                    let line = block.line_of(i);
                     self.unreadable = Some((name.to_owned(), line, error.to_string()));
                 }
                 Err(_) => {}

@@ -94,8 +94,8 @@ async fn place(
     let mut opened = input.open(&job.reading, None, &Begin::at(start)).await.ok()?;
     let mut next_seq = first;
     let (block, _) = opened.next(&mut next_seq).await.ok()??;
-    let span = block.spans.get(usize::try_from(seq - first).ok()?)?;
-    Some((input.name.clone(), span.line))
+    let i = usize::try_from(seq - first).ok().filter(|i| *i < block.len())?;
+    Some((input.name.clone(), block.line_of(i)))
 }
 
 /// Compares the sources with the table, and writes nothing.

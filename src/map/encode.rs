@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::format::{Fields, Layout, MendedValue};
-use crate::record::Block;
+use crate::record::{Block, Operation};
 
 use super::cell::Cell;
 use super::column::Column;
@@ -31,9 +31,9 @@ pub fn encode_block(
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, (&block, layout));
-        layout.decode(&block, &mapping.limits, &mut |i, fields| match fields {
-            Ok(fields) => encoder.record(i, &fields),
-            Err(error) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
+        layout.decode(&block, &mapping.limits, &mut |i, fields| match (fields, block.operation(i)) {
+            (Ok(fields), Operation::Upsert) => encoder.record(i, &fields),
+            (Err(error), _) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
         });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
@@ -121,7 +121,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
         words.dedup();
         let partitions = usize::try_from(mapping.partitioner.count).unwrap_or(1);
-        let share = block.bytes.len() / partitions;
+        let share = block.bytes().len() / partitions;
         let parts = (0..partitions)
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
@@ -148,7 +148,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             fields: 0,
             cells: Vec::new(),
             has_values_from_text: layout.has_values_from_text(),
-            has_line_feeds_at_most: is_verbatim_but_for_line_feeds(&block.bytes),
+            has_line_feeds_at_most: is_verbatim_but_for_line_feeds(block.bytes()),
             is_verbatim: false,
             lane: Lane::new(columns, targets, &[&mapping.key[..], &mapping.hashed].concat()),
         }
@@ -200,8 +200,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn needs_no_escape(&self, i: usize) -> bool {
-        let span = &self.block.spans[i];
-        self.has_line_feeds_at_most && span.line == span.end_line || is_verbatim(self.block.raw(i))
+        self.has_line_feeds_at_most && self.block.is_on_one_line(i) || is_verbatim(self.block.raw(i))
     }
 
     /// Puts each field into its slot.

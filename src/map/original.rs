@@ -1,10 +1,8 @@
 //! The original of a rejected record: as a JSON object where it could be split into fields, else its text, and where it
 //! is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
 
-use crate::format::{
-    DecodeLimits, Fields, Format, Layout, MendedValue, OnNul, RejectOriginal, Values, reject_original,
-};
-use crate::record::{Block, Span, SpanKind};
+use crate::format::{DecodeLimits, Fields, Layout, MendedValue, OnNul, RejectOriginal, Values};
+use crate::record::{Block, SpanKind};
 
 /// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
 /// 1 GB, and on it the original has up to twice its length.
@@ -35,13 +33,8 @@ pub enum Kept {
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
 #[must_use]
 pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Original {
-    let is_reject = layout.format == Format::Rejects && block.spans[i].kind == SpanKind::Whole;
-    let inner = if is_reject { reject_original(block.raw(i)) } else { None };
-    let values = match (&layout.format, &inner) {
-        (Format::Csv(_), _) => Values::Text,
-        (_, Some(inner)) => inner.values,
-        _ => Values::Json,
-    };
+    let inner = layout.format.kept_in(block, i);
+    let values = inner.as_ref().map_or(layout.format.values(), |inner| inner.values);
     // As it came, not as it would have been stored: unless only the rule makes fields of it.
     let strict = DecodeLimits { on_nul: OnNul::Reject, ..*limits };
     let decoded = decoded(&strict, layout, block, i).or_else(|| decoded(limits, layout, block, i));
@@ -58,18 +51,8 @@ pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize)
 /// The record by field, where it can be split.
 fn decoded(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Option<Kept> {
     // A block of this record alone: decoding begins with a look at all its bytes.
-    let span = block.spans[i];
-    let one = Block {
-        source: block.source,
-        bytes: block.bytes.slice(span.start as usize..span.end as usize),
-        start: block.start,
-        spans: vec![Span { start: 0, end: span.end - span.start, ..span }],
-        end: block.end,
-        first_seq: block.first_seq,
-        page: None,
-    };
     let mut found = None;
-    layout.decode(&one, limits, &mut |_, fields| {
+    layout.decode(&block.alone(i), limits, &mut |_, fields| {
         found = match fields {
             Ok(Fields::Named(members)) => Some(Kept::Record(named(members))),
             Ok(Fields::Mended(members)) => Some(Kept::Record(mended(members))),
@@ -141,7 +124,7 @@ fn positional(header: &[String], values: &[Option<&str>]) -> String {
 }
 
 fn raw(block: &Block, i: usize) -> Kept {
-    match block.spans[i].kind {
+    match block.kind(i) {
         SpanKind::TooLong { .. } => Kept::NotKept,
         SpanKind::Whole | SpanKind::Truncated => text_or_bytes(block.raw(i)),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::format::{Dialect, Format, Layout, Limits, Splitter};
-use crate::record::{Block, Position};
+use crate::record::{Block, Position, Text};
 use crate::schema::{
     Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
 };
@@ -89,7 +89,8 @@ fn block(format: &Format, text: &str) -> Arc<Block> {
     let mut spans = Vec::new();
     splitter.split(text.as_bytes(), true, &mut spans).unwrap();
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    Arc::new(Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 100, page: None })
+    let text = Text { bytes, spans };
+    Arc::new(Block { first_seq: 100, ..Block::of_text(start, splitter.position(), text) })
 }
 
 /// Rows and rejects of JSON lines, in one partition.

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use super::envelope::{Around, Said, beside};
 use super::error::SourceError;
 use super::stream::Stream;
-use crate::format::{Format, HeaderLimits, Limits, SplitError, Splitter, read_header};
-use crate::record::{Block, Digest, Position, Span, SpanKind};
+use crate::format::{Format, HeaderLimits, Limits, SplitError, Splitter};
+use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
 /// decoding it, and small enough to keep dozens in memory.
@@ -58,7 +58,7 @@ impl Blocks {
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
         if at.offset > records.offset {
-            let from_the_start = matches!(reading.format, Format::Json { .. });
+            let from_the_start = reading.format.resumes_from_start();
             if !from_the_start || stream.is_remote() {
                 // There it is known whether a body is what it was.
                 stream.go_to(at.offset).await?;
@@ -74,8 +74,7 @@ impl Blocks {
             stream.take(bytes);
         }
         let splitter = Splitter::new(&reading.format, reading.limits, start);
-        let is_json = matches!(reading.format, Format::Json { .. } | Format::Jsonl);
-        let around = (is_json && stream.is_remote()).then(Around::default);
+        let around = (reading.format.is_json() && stream.is_remote()).then(Around::default);
         Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false, around })
     }
 
@@ -158,7 +157,7 @@ impl Blocks {
     /// Makes a block of what the splitter found, if that is anything.
     fn block(
         &mut self,
-        mut start: Position,
+        start: Position,
         bytes: BytesMut,
         mut spans: Vec<Span>,
         next_seq: &mut u64,
@@ -167,29 +166,18 @@ impl Blocks {
             Some(head) => with_head(&bytes, &head, &mut spans),
             None => bytes.freeze(),
         };
-        let again = self.resumed_record.saturating_sub(start.record).min(spans.len() as u64);
-        if let Some(last) = usize::try_from(again).ok().and_then(|again| spans.drain(..again).next_back()) {
-            start.offset = last.end_offset;
-            start.line = last.end_line;
-            start.record += again;
-        }
-        if spans.is_empty() {
-            return None;
-        }
         // Kept until the last batch with a record of this block has committed.
         spans.shrink_to_fit();
-        let first_seq = *next_seq;
-        *next_seq += spans.len() as u64;
-        let end = self.splitter.position();
-        Some(Block {
-            source: self.reading.source,
-            bytes,
-            start,
-            spans,
-            end,
-            first_seq,
-            page: self.stream.token(),
-        })
+        let again = self.resumed_record.saturating_sub(start.record);
+        let mut block = Block::of_text(start, self.splitter.position(), Text { bytes, spans });
+        block.pass_over(usize::try_from(again).unwrap_or(usize::MAX));
+        if block.is_empty() {
+            return None;
+        }
+        block.first_seq = *next_seq;
+        *next_seq += block.len() as u64;
+        block.page = self.stream.token();
+        Some(block)
     }
 
     /// Names of the columns, for delimiter-separated values.
@@ -226,11 +214,11 @@ impl Blocks {
 
 /// The header, if the format has one, and where the records begin.
 async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<String>, Position), SourceError> {
-    let Format::Csv(dialect) = &reading.format else {
-        return Ok((Vec::new(), Position::start_of(reading.source)));
-    };
     loop {
-        let header = read_header(dialect, reading.source, &stream.buffer, stream.at_end(), &reading.header)
+        let bytes = &stream.buffer;
+        let header = reading
+            .format
+            .read_header(reading.source, bytes, stream.at_end(), &reading.header)
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
             return Ok((header.names, header.end));

@@ -3,7 +3,7 @@
 
 use super::error::SourceError;
 use super::resolve::SourceSpec;
-use crate::format::{self, DetectError, Detected, Format};
+use crate::format::{self, DetectError, Detected};
 
 /// What the first bytes are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) fn detect(
     let detected = format::detect(named, head).map_err(failed)?;
     // One line of words that nothing calls CSV: a header with no record below it at best, an excuse of the server rather.
     if named == "body"
-        && matches!(detected.format, Format::Csv(_))
+        && detected.format.has_header()
         && head.len() < format::detect::HEAD_BYTES
         && head
             .trim_ascii_end()
@@ -41,14 +41,16 @@ pub(super) fn detect(
     {
         return Err(SourceError::Words { name: spec.name.clone() });
     }
-    Ok(match (body, detected.format) {
-        (Body::Page, Format::Jsonl)
-            if format::detect::by_name(name) != Some(Format::Jsonl) && named == "body.json" =>
-        {
-            Detected { format: Format::Json { records: None }, because: "a page of JSON" }
-        }
-        (_, format) => Detected { format, ..detected },
-    })
+    // A line that is an object is a document too, unless the name calls it a line.
+    let says_lines = format::detect::by_name(name).is_some_and(|named| named == detected.format);
+    if body == Body::Page
+        && named == "body.json"
+        && !says_lines
+        && let Some(format) = detected.format.as_document()
+    {
+        return Ok(Detected { format, because: "a page of JSON" });
+    }
+    Ok(detected)
 }
 
 /// Nothing, and pages for people, are refused also where the user has said what the format is.
@@ -87,6 +89,7 @@ fn named_by_type(content_type: Option<&str>, head: &[u8], body: Body) -> &'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
     use crate::source::Location;
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: Body, expected: &str) {

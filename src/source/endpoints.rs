@@ -12,11 +12,11 @@ use bytes::Bytes;
 use super::error::SourceError;
 use super::resolve::{Location, SourceSpec};
 use crate::format::{
-    DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect, read_header,
+    DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect,
 };
 use crate::http::urls::{Endpoint, Template};
 use crate::http::{HttpError, JsonBody, Settings, unsigned};
-use crate::record::{Block, Position, Span};
+use crate::record::{Block, Position, Span, Text};
 
 /// Most sources of a run: the list is stored in the ledger and kept in memory.
 pub(super) const MAX_SOURCES: usize = 100_000;
@@ -159,16 +159,14 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     let head = &bytes[..bytes.len().min(detect::HEAD_BYTES)];
     let detected = detect::detect(name, head);
     let format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
-    let (header, start) = match &format {
-        Format::Csv(dialect) => read_header(dialect, 0, bytes, true, &HeaderLimits::default())
-            .map_err(|source| SourceError::Header { name: name.to_owned(), source })?
-            .map_or((Vec::new(), Position::start_of(0)), |header| (header.names, header.end)),
-        _ => (Vec::new(), Position::start_of(0)),
-    };
+    let (header, start) = format
+        .read_header(0, bytes, true, &HeaderLimits::default())
+        .map_err(|source| SourceError::Header { name: name.to_owned(), source })?
+        .map_or((Vec::new(), Position::start_of(0)), |header| (header.names, header.end));
     let layout = Layout { format, header, constants: Vec::new() };
     let (spans, end) = split(name, &layout.format, bytes, start)?;
-    let block = Block { source: 0, bytes: bytes.clone(), start, spans, end, first_seq: 0, page: None };
-    let mut rows = Vec::with_capacity(block.spans.len());
+    let block = Block::of_text(start, end, Text { bytes: bytes.clone(), spans });
+    let mut rows = Vec::with_capacity(block.len());
     let mut failed = None;
     layout.decode(&block, &DecodeLimits::default(), &mut |i, fields| match fields {
         Ok(Fields::Named(members)) => {
@@ -187,7 +185,7 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
             rows.push(layout.header.iter().cloned().zip(values).collect());
         }
         Err(error) => {
-            let line = usize::try_from(block.spans[i].line).unwrap_or_default();
+            let line = usize::try_from(block.line_of(i)).unwrap_or_default();
             failed.get_or_insert(SourceError::List {
                 name: name.to_owned(),
                 line,

@@ -18,9 +18,9 @@ use super::blocks::Reading;
 use super::error::SourceError;
 use super::resolve::SourceSpec;
 use super::stream::RawProgress;
-use crate::format::{Detected, Format, detect};
+use crate::format::{Detected, detect};
 use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Paginate, Request};
-use crate::record::{Block, Digest, PageToken, Position, Span};
+use crate::record::{Block, Digest, PageToken, Position, Span, Text};
 
 mod cut;
 
@@ -311,7 +311,7 @@ impl Pages {
 
     /// Cuts a page into records, and finds out what follows it.
     async fn take(&mut self, page: &Page) -> Result<(), SourceError> {
-        if !matches!(self.reading.format, Format::Json { .. }) {
+        if !self.reading.format.shows_its_end() {
             page.must_be_proven().map_err(failed)?;
         }
         let bytes = page.bytes.clone();
@@ -385,22 +385,15 @@ impl Pages {
                 }
                 return Ok(None);
             };
-            let Cut { bytes, mut spans, mut start, end, digest, token } = cut;
+            let Cut { bytes, spans, start, end, digest, token } = cut;
             let digest = Digest { from: start.offset, to: end.offset, hash: digest };
-            let again = self.resumed_record.saturating_sub(start.record).min(spans.len() as u64);
-            if let Some(last) = usize::try_from(again).ok().and_then(|n| spans.drain(..n).next_back()) {
-                start = Position {
-                    offset: last.end_offset,
-                    line: last.end_line,
-                    record: start.record + again,
-                    ..start
-                };
-            }
-            if spans.is_empty() {
+            let again = self.resumed_record.saturating_sub(start.record);
+            let mut block = Block::of_text(start, end, Text { bytes, spans });
+            block.pass_over(usize::try_from(again).unwrap_or(usize::MAX));
+            if block.is_empty() {
                 continue;
             }
-            let source = self.reading.source;
-            let block = Block { source, bytes, start, spans, end, first_seq: 0, page: Some(token) };
+            block.page = Some(token);
             return Ok(Some((block, digest)));
         }
     }

@@ -52,8 +52,8 @@ async fn drain(blocks: &mut Blocks) -> Result<Vec<Read>, SourceError> {
     let (mut records, mut seq) = (Vec::new(), 100);
     while let Some(block) = blocks.next(&mut seq).await? {
         assert_eq!(block.first_seq, 100 + records.len() as u64);
-        assert!(block.start <= block.after(0) && block.after(block.spans.len() - 1) <= block.end);
-        for i in 0..block.spans.len() {
+        assert!(block.start <= block.after(0) && block.after(block.len() - 1) <= block.end);
+        for i in 0..block.len() {
             records.push((block.raw(i).to_vec(), block.after(i)));
         }
     }
@@ -171,7 +171,7 @@ async fn a_bomb_is_read_in_bounded_memory() {
     let reading = Reading { limits, ..reading(&Format::Jsonl, BLOCK_BYTES) };
     let mut blocks = Blocks::new(stream, reading, Position::start_of(0)).await.unwrap();
     let block = blocks.next(&mut 0).await.unwrap().unwrap();
-    assert_eq!(block.spans[0].kind, SpanKind::TooLong { record_bytes: line.len() as u64 });
+    assert_eq!(block.kind(0), SpanKind::TooLong { record_bytes: line.len() as u64 });
     assert_eq!(block.raw(0), &line[..64 * 1024]);
     assert_eq!(block.offset_of(0), 0);
     assert!(blocks.stream().buffer.capacity() < 16 * 1024 * 1024);
@@ -212,14 +212,14 @@ async fn a_json_array_that_is_cut_off_is_no_success_on_resume_either() {
         let path = folder.path().join("a.json");
         let mut blocks = open(&path, &format, 1000, Position::start_of(0)).await.unwrap();
         let block = blocks.next(&mut 0).await.unwrap().unwrap();
-        assert_eq!(block.spans.len(), 2);
+        assert_eq!(block.len(), 2);
         assert_eq!(blocks.next(&mut 0).await.is_ok(), complete, "{text}");
         for i in 0..2 {
             let mut blocks = open(&path, &format, 1000, block.after(i)).await.unwrap();
             let mut seen = 0;
             let result = loop {
                 match blocks.next(&mut 0).await {
-                    Ok(Some(block)) => seen += block.spans.len(),
+                    Ok(Some(block)) => seen += block.len(),
                     other => break other,
                 }
             };
@@ -254,12 +254,12 @@ async fn a_file_that_changes_while_it_is_read_is_noticed() {
         let mut blocks = open(&path, &Format::Jsonl, 1000, Position::start_of(0)).await.unwrap();
         let mut records = 0;
         while records < 5000 {
-            records += blocks.next(&mut 0).await.unwrap().unwrap().spans.len();
+            records += blocks.next(&mut 0).await.unwrap().unwrap().len();
         }
         change(&path, &text);
         let error = loop {
             match blocks.next(&mut 0).await {
-                Ok(Some(block)) => records += block.spans.len(),
+                Ok(Some(block)) => records += block.len(),
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
@@ -383,7 +383,7 @@ async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
     let mut seq = 0;
     let block = blocks.next(&mut seq).await.unwrap().unwrap();
-    assert_eq!((block.raw(0), block.spans.len()), (&b"1,2"[..], 1));
+    assert_eq!((block.raw(0), block.len()), (&b"1,2"[..], 1));
     for _ in 0..3 {
         let cancelled = tokio::time::timeout(Duration::from_millis(5), blocks.next(&mut seq)).await;
         assert!(cancelled.is_err());

@@ -50,14 +50,14 @@ fn place(block: &Block, i: usize, originals: &Originals) -> StoredReject {
     StoredReject {
         source: block.source,
         record: after.record,
-        line: block.spans[i].line,
+        line: block.line_of(i),
         offset: block.offset_of(i),
         column: None,
         sqlstate: String::new(),
         constraint: None,
         reason: String::new(),
         original: originals(block, i),
-        block: block.bytes.clone(),
+        block: block.bytes().clone(),
     }
 }
 

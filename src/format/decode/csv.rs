@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use super::{BlockText, DecodeError, DecodeErrorKind, DecodeLimits, Each, find, whole};
 use crate::format::nul::clean_bytes;
 use crate::format::{Dialect, Fields, OnNul};
-use crate::record::{Block, Span, SpanKind};
+use crate::record::{Span, SpanKind, Text};
 
 /// Offered to csv-async before the records: an empty line, which is no record, so that it does not take the
 /// first bytes of a block for a byte order mark and drop them.
@@ -27,19 +27,19 @@ const PLAIN_RUN: usize = 32;
 pub(super) fn decode(
     dialect: &Dialect,
     columns: usize,
-    block: &Block,
+    records: &Text,
     limits: &DecodeLimits,
     each: &mut Each<'_>,
 ) {
     let mut decoder = Decoder { dialect, columns, room: Room::default() };
-    let text = BlockText::new(block);
-    let may_have_nul = memchr::memchr(0, &block.bytes).is_some();
+    let text = BlockText::new(records);
+    let may_have_nul = memchr::memchr(0, &records.bytes).is_some();
     let mut i = 0;
-    while i < block.spans.len() {
-        let raw = match whole(block, i) {
+    while i < records.spans.len() {
+        let raw = match whole(records, i) {
             Ok(raw) => raw,
             Err(error) => {
-                each(i, Err(at_open_quote(dialect, block.raw(i), error)));
+                each(i, Err(at_open_quote(dialect, records.raw(i), error)));
                 i += 1;
                 continue;
             }
@@ -61,17 +61,17 @@ pub(super) fn decode(
         }
         let mut plain = 0;
         let goes_on = |j: &usize| {
-            let raw = block.raw(*j);
+            let raw = records.raw(*j);
             plain = if plain_fields(dialect, raw, |_, _| ()) { plain + 1 } else { 0 };
             plain < PLAIN_RUN
-                && block.spans[*j].kind == SpanKind::Whole
+                && records.spans[*j].kind == SpanKind::Whole
                 && !is_too_wide(dialect, raw, limits)
                 && !needs_cleaning(raw, limits)
         };
-        let run = 1 + (i + 1..block.spans.len()).take_while(goes_on).count();
-        let agreed = decoder.run(block, i, run, each);
+        let run = 1 + (i + 1..records.spans.len()).take_while(goes_on).count();
+        let agreed = decoder.run(records, i, run, each);
         for alone in i + agreed..i + run {
-            decoder.alone(block.raw(alone), alone, each);
+            decoder.alone(records.raw(alone), alone, each);
         }
         i += run;
     }
@@ -183,10 +183,10 @@ struct Room {
 
 impl Decoder<'_> {
     /// Reads `count` whole records from the `first` on. Returns how many the two parsers agreed on.
-    fn run(&mut self, block: &Block, first: usize, count: usize, each: &mut Each<'_>) -> usize {
-        let spans = &block.spans[first..first + count];
+    fn run(&mut self, records: &Text, first: usize, count: usize, each: &mut Each<'_>) -> usize {
+        let spans = &records.spans[first..first + count];
         let (from, to) = (spans[0].start as usize, spans[count - 1].end as usize);
-        let mut reader = reader(self.dialect, LEAD.chain(&block.bytes[from..to]));
+        let mut reader = reader(self.dialect, LEAD.chain(&records.bytes[from..to]));
         let mut record = ByteRecord::new();
         for (i, span) in spans.iter().enumerate() {
             let before = reader.position().byte();
@@ -195,7 +195,7 @@ impl Decoder<'_> {
             if !matches!(read, Some(Ok(true))) || !agrees(span, from, before, reader.position().byte()) {
                 return i;
             }
-            self.hand_over(&record, first + i, block.raw(first + i), each);
+            self.hand_over(&record, first + i, records.raw(first + i), each);
         }
         count
     }

@@ -15,11 +15,11 @@ use std::borrow::Cow;
 
 use super::nul::clean_json;
 use super::{Fields, Format, OnNul, shorten};
-use crate::record::{Block, SpanKind};
+use crate::record::{Block, Content, SpanKind, Text};
 
 pub(super) use csv::{field_count, header_names};
 pub(super) use rejects::is_reject;
-pub use rejects::{KeptReject, RejectOriginal, reject_original};
+pub use rejects::{KeptReject, RejectOriginal};
 
 /// Deepest nesting of a value: PostgreSQL's own JSON parser gives up at a few thousand levels (its stack),
 /// and no sane record comes near.
@@ -167,13 +167,14 @@ pub fn decode_block(
     limits: &DecodeLimits,
     each: &mut Each<'_>,
 ) {
+    let Content::Text(records) = &block.content;
     match format {
-        Format::Csv(dialect) => csv::decode(dialect, header.len(), block, limits, each),
+        Format::Csv(dialect) => csv::decode(dialect, header.len(), records, limits, each),
         Format::Jsonl | Format::Json { .. } => {
-            let text = BlockText::new(block);
+            let text = BlockText::new(records);
             let mut members = Vec::new();
-            for i in 0..block.spans.len() {
-                match whole(block, i).map(|raw| clean_json(raw, limits.on_nul)) {
+            for i in 0..records.spans.len() {
+                match whole(records, i).map(|raw| clean_json(raw, limits.on_nul)) {
                     Err(error) => each(i, Err(error)),
                     Ok(Cow::Borrowed(_)) => {
                         let read = text.of(i).and_then(|text| object::members(text, limits, &mut members));
@@ -188,8 +189,8 @@ pub fn decode_block(
             }
         }
         Format::Rejects => {
-            for i in 0..block.spans.len() {
-                let raw = whole(block, i).map(|raw| clean_json(raw, limits.on_nul));
+            for i in 0..records.spans.len() {
+                let raw = whole(records, i).map(|raw| clean_json(raw, limits.on_nul));
                 match raw.as_deref().map_err(Clone::clone).and_then(text_of) {
                     Ok(text) => rejects::decode(text, limits, &mut |fields| each(i, fields)),
                     Err(error) => each(i, Err(error)),
@@ -200,9 +201,9 @@ pub fn decode_block(
 }
 
 /// The bytes of a record, if they are the whole of it.
-fn whole(block: &Block, i: usize) -> Result<&[u8], DecodeError> {
-    let raw = block.raw(i);
-    match block.spans[i].kind {
+fn whole(records: &Text, i: usize) -> Result<&[u8], DecodeError> {
+    let raw = records.raw(i);
+    match records.spans[i].kind {
         SpanKind::Whole => Ok(raw),
         SpanKind::TooLong { record_bytes } => Err(DecodeErrorKind::TooLong { record_bytes }.at(raw, 0)),
         SpanKind::Truncated => {
@@ -237,20 +238,20 @@ fn first_in(word: u64, byte: u8) -> Option<usize> {
 
 /// A block's records as text. Mostly all of it is text, and then no record is looked at by itself.
 struct BlockText<'b> {
-    block: &'b Block,
+    records: &'b Text,
     text: Option<&'b str>,
 }
 
 impl<'b> BlockText<'b> {
-    fn new(block: &'b Block) -> Self {
-        Self { block, text: std::str::from_utf8(&block.bytes).ok() }
+    fn new(records: &'b Text) -> Self {
+        Self { records, text: std::str::from_utf8(&records.bytes).ok() }
     }
 
     fn of(&self, i: usize) -> Result<&'b str, DecodeError> {
-        let span = &self.block.spans[i];
+        let span = &self.records.spans[i];
         match self.text.and_then(|text| text.get(span.start as usize..span.end as usize)) {
             Some(text) => Ok(text),
-            None => text_of(self.block.raw(i)),
+            None => text_of(self.records.raw(i)),
         }
     }
 }

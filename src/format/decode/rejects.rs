@@ -12,7 +12,8 @@ use super::object::{self, Members};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, text_of};
 use crate::format::json;
 use crate::format::nul::clean_json;
-use crate::format::{Fields, MendedValue, OnNul, Values};
+use crate::format::{Fields, Format, MendedValue, OnNul, Values};
+use crate::record::{Block, SpanKind};
 
 /// The member that marks a reject, and the version of its form.
 const MARK: (&str, &str) = ("dbload_reject", "1");
@@ -43,9 +44,19 @@ pub(in crate::format) fn is_reject(members: &[(Cow<'_, str>, &str)]) -> bool {
     members.iter().any(|(name, value)| (name.as_ref(), *value) == MARK)
 }
 
+impl Format {
+    /// The record that the `i`th record of a block keeps, if it is itself the reject of one.
+    #[must_use]
+    pub fn kept_in(&self, block: &Block, i: usize) -> Option<KeptReject> {
+        match self {
+            Self::Rejects if block.kind(i) == SpanKind::Whole => reject_original(block.raw(i)),
+            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+        }
+    }
+}
+
 /// The record that a line holds, as far as it goes, if the line is a reject: for a reject of that line.
-#[must_use]
-pub fn reject_original(line: &[u8]) -> Option<KeptReject> {
+fn reject_original(line: &[u8]) -> Option<KeptReject> {
     let limits = DecodeLimits { on_nul: OnNul::Reject, ..DecodeLimits::default() };
     let mut members = Members::new();
     object::members(std::str::from_utf8(line).ok()?, &limits, &mut members).ok()?;

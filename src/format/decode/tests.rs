@@ -4,7 +4,7 @@ use super::*;
 use crate::format::dice::for_a_while;
 use crate::format::split::{Limits, Splitter};
 use crate::format::{Dialect, HeaderError, HeaderLimits, read_header};
-use crate::record::Position;
+use crate::record::{Position, Text};
 
 fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
     let start = Position::start_of(0);
@@ -12,7 +12,7 @@ fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
     let mut spans = Vec::new();
     splitter.split(text, true, &mut spans).unwrap();
     let bytes = bytes::Bytes::copy_from_slice(text);
-    Block { source: 0, bytes, start, spans, end: splitter.position(), first_seq: 0, page: None }
+    Block::of_text(start, splitter.position(), Text { bytes, spans })
 }
 
 /// The records as words: `name=value` or values joined by `|`, NULL as `~`; errors with line and column.
@@ -37,7 +37,7 @@ fn decoded_block(format: &Format, header: &[&str], block: &Block) -> Vec<String>
             Err(error) => format!("{}:{} {}", error.line, error.column, error.kind),
         });
     });
-    assert_eq!(seen.len(), block.spans.len());
+    assert_eq!(seen.len(), block.len());
     seen
 }
 
@@ -252,7 +252,8 @@ fn a_byte_order_mark_inside_the_data_is_data() {
     let format = Format::Csv(Dialect::delimited_by(b','));
     let text = "x,\n\u{feff}1,2\n3,4";
     let mut block = block_of(&format, text.as_bytes(), Limits::default());
-    block.spans.remove(0);
+    let Content::Text(records) = &mut block.content;
+    records.spans.remove(0);
     assert_eq!(decoded_block(&format, &["a", "b"], &block), ["\u{feff}1|2", "3|4"]);
 }
 
@@ -261,10 +262,12 @@ fn spans_that_csv_async_would_cut_elsewhere_are_read_alone() {
     let format = Format::Csv(Dialect::delimited_by(b','));
     let mut block = block_of(&format, b"1,2\n3,4\n5,6", Limits::default());
     // As if the splitter had taken the first two lines for something else.
-    let second = block.spans.remove(1);
+    let Content::Text(records) = &mut block.content;
+    let second = records.spans.remove(1);
     assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "5|6"]);
-    block.spans[1] = second;
-    block.spans[1].end += 4;
+    let Content::Text(records) = &mut block.content;
+    records.spans[1] = second;
+    records.spans[1].end += 4;
     assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "0:1 the text is no single CSV record"]);
 }
 
@@ -308,14 +311,8 @@ fn a_block_decodes_as_its_records_do_one_by_one() {
         let limits = Limits { record_bytes: [6, 1000][dice.below(2)] };
         let block = block_of(&format, text.as_bytes(), limits);
         let together = decoded_block(&format, &["a", "b"], &block);
-        let one_by_one: Vec<String> = block
-            .spans
-            .iter()
-            .flat_map(|span| {
-                let alone = Block { spans: vec![*span], ..block.clone() };
-                decoded_block(&format, &["a", "b"], &alone)
-            })
-            .collect();
+        let one_by_one: Vec<String> =
+            (0..block.len()).flat_map(|i| decoded_block(&format, &["a", "b"], &block.alone(i))).collect();
         assert_eq!(together, one_by_one, "{text:?}");
         let disagreed = "0:1 the text is no single CSV record".to_owned();
         assert!(!together.contains(&disagreed), "{text:?}");

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Pages;
-use crate::format::{Format, SplitError, SplitErrorKind, Splitter, read_header};
+use crate::format::{SplitError, SplitErrorKind, Splitter};
 use crate::record::{Position, Span};
-use crate::source::blocks::with_head;
+use crate::source::blocks::{Reading, with_head};
 use crate::source::envelope::{Around, Said, beside, words_of};
 use crate::source::error::SourceError;
 
 impl Pages {
     /// Hears what a page says beside its records, or instead of them.
     pub(super) fn listen(&self, bytes: &[u8], spans: &[Span]) -> Option<Said> {
-        if !matches!(self.reading.format, Format::Json { .. }) {
+        if !self.reading.format.is_document() {
             return None;
         }
         let of_page = Around::of(bytes, spans);
@@ -53,7 +53,7 @@ impl Pages {
         let base = self.at;
         let mut end = Position { record: base.record + spans.len() as u64, ..base };
         // An envelope may have more or fewer lines the next time. Other formats have none.
-        let is_json = matches!(self.reading.format, Format::Json { .. });
+        let is_json = self.reading.format.is_document();
         let begin = spans.first().map_or(base.line, |span| span.line);
         for span in spans.iter_mut() {
             end.offset += u64::from(span.end - span.start) + 1;
@@ -75,18 +75,18 @@ impl Pages {
     pub(super) fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
         let base = self.at;
         let mut begin = Position { offset: 0, ..base };
-        if let Format::Csv(dialect) = &self.reading.format {
-            let header = read_header(dialect, self.reading.source, bytes, true, &self.reading.header)
-                .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
-            let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
-            begin.offset = header.end.offset;
-            begin.line += header.end.line - 1;
-            match &self.header {
-                Some(known) if *known != header.names => {
-                    return Err(SourceError::OtherHeader { name: self.spec.name.clone() });
-                }
-                _ => self.header = Some(header.names),
+        let Reading { format, source, header, .. } = &self.reading;
+        let header = format
+            .read_header(*source, bytes, true, header)
+            .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;
+        let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
+        begin.offset = header.end.offset;
+        begin.line += header.end.line - 1;
+        match &self.header {
+            Some(known) if *known != header.names => {
+                return Err(SourceError::OtherHeader { name: self.spec.name.clone() });
             }
+            _ => self.header = Some(header.names),
         }
         let mut splitter = Splitter::new(&self.reading.format, self.reading.limits, begin);
         let mut spans: Vec<Span> = Vec::new();

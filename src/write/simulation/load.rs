@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
-use crate::record::{Block, Digest, Position, Span, SpanKind};
+use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,15 +129,10 @@ impl Load {
             end_offset: ((first + i + 1) * 10) as u64,
             kind: SpanKind::Whole,
         };
-        let block = Block {
-            source: 0,
-            bytes: Bytes::from(vec![b'x'; count * 10]),
-            start: place(first),
-            spans: (0..count).map(span).collect(),
-            end: place(first + count),
-            first_seq: first as u64,
-            page: None,
-        };
+        let bytes = Bytes::from(vec![b'x'; count * 10]);
+        let text = Text { bytes, spans: (0..count).map(span).collect() };
+        let whole = Block::of_text(place(first), place(first + count), text);
+        let block = Block { first_seq: first as u64, ..whole };
         let mut parts: Vec<PartRows> = (0..self.partitions).map(|_| PartRows::default()).collect();
         for i in 0..count {
             let (n, part) = (first + i, &mut parts[self.partition_of(first + i)]);

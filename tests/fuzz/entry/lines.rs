@@ -71,5 +71,5 @@ fn decoded(text: &[u8]) {
             }
         }
     });
-    assert_eq!(count, block.spans.len());
+    assert_eq!(count, block.len());
 }

@@ -130,7 +130,7 @@ pub fn run(data: &[u8]) {
 /// Each record is one row or one reject; a row says what the record said.
 pub fn check(mapping: &Mapping, encoded: &EncodedBlock) {
     let block = &encoded.block;
-    let mut fate = vec![0; block.spans.len()];
+    let mut fate = vec![0; block.len()];
     let mut homes: HashMap<String, usize> = HashMap::new();
     for (partition, part) in encoded.parts.iter().enumerate() {
         let rows = rows(&part.bytes);

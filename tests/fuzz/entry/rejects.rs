@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     };
     let text = dials.rest();
     let Some(block) = split::block(&format, text, 0) else { return };
-    for i in 0..block.spans.len() {
+    for i in 0..block.len() {
         let layout = Layout { format: format.clone(), header: header.clone(), constants: Vec::new() };
         let kept = original(&DecodeLimits::default(), &layout, &block, i);
         let fields = decoded(&format, &header, &block, i);
@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) {
                 let values = if kept.values == Values::Text { "\"values\":\"text\"," } else { "" };
                 let line = format!("{{\"dbload_reject\":1,{values}\"record\":{record},\"raw\":null}}");
                 let rejects = split::block(&Format::Rejects, line.as_bytes(), 0).expect("a line");
-                assert_eq!(rejects.spans.len(), 1, "one line: {line:?}");
+                assert_eq!(rejects.len(), 1, "one line: {line:?}");
                 let mut again = decoded(&Format::Rejects, &[], &rejects, 0)
                     .unwrap_or_else(|| panic!("the reject is refused: {line:?}"));
                 let mut fields = fields;
@@ -60,13 +60,12 @@ pub fn run(data: &[u8]) {
     }
     // Whatever stands in a reject file: lines, each a record or a reason.
     if let Some(block) = split::block(&Format::Rejects, text, 0) {
-        (0..block.spans.len()).for_each(|i| drop(decoded(&Format::Rejects, &[], &block, i)));
+        (0..block.len()).for_each(|i| drop(decoded(&Format::Rejects, &[], &block, i)));
     }
 }
 
 fn decoded(format: &Format, header: &[String], block: &Block, i: usize) -> Option<Shown> {
-    let mut one = block.clone();
-    one.spans = vec![block.spans[i]];
+    let one = block.alone(i);
     let mut shown = None;
     let mut calls = 0;
     decode_block(format, header, &one, &DecodeLimits::default(), &mut |_, fields| {

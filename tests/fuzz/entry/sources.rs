@@ -113,8 +113,8 @@ async fn read(
         let stream = Stream::open(spec, Some(*compression), None, &[], std::sync::Arc::default()).await?;
         let mut blocks = Blocks::new(stream, reading, at).await?;
         while let Some(block) = blocks.next(&mut next_seq).await? {
-            for i in 0..block.spans.len() {
-                records.push((block.raw(i).to_vec(), block.spans[i].line, block.after(i)));
+            for i in 0..block.len() {
+                records.push((block.raw(i).to_vec(), block.line_of(i), block.after(i)));
             }
         }
         Ok::<(), SourceError>(())

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dbload::internals::format::{Format, Limits, SplitError, Splitter};
-use dbload::internals::record::{Block, Position, Span, SpanKind};
+use dbload::internals::record::{Block, Position, Span, SpanKind, Text};
 
 use super::Pieces;
 
@@ -148,5 +148,6 @@ pub fn block(format: &Format, text: &[u8], first_seq: u64) -> Option<Block> {
     let mut spans = Vec::new();
     splitter.split(text, true, &mut spans).ok()?;
     let end = splitter.position();
-    Some(Block { source: 0, bytes: Bytes::copy_from_slice(text), start, spans, end, first_seq, page: None })
+    let text = Text { bytes: Bytes::copy_from_slice(text), spans };
+    Some(Block { first_seq, ..Block::of_text(start, end, text) })
 }

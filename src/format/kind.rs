@@ -1,0 +1,124 @@
+//! What kinds of records there are, and what each says about itself: nobody else asks which one it is.
+
+use std::borrow::Cow;
+
+use super::Dialect;
+
+/// What kind of records a source holds, and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "format")]
+pub enum Format {
+    /// One JSON object a line (NDJSON).
+    Jsonl,
+    /// JSON text: the elements of a top-level array, or of the array at `records`; or top-level objects.
+    Json {
+        /// Path to the array of records (`data.items` or `/data/items`), if not the top level.
+        records: Option<String>,
+    },
+    /// Delimiter-separated values.
+    Csv(Dialect),
+    /// A reject file that dbload wrote: JSONL whose `record` (or `raw`, or `raw_base64`) is the record.
+    Rejects,
+}
+
+impl Format {
+    /// A record before the others names the fields.
+    #[must_use]
+    pub const fn has_header(&self) -> bool {
+        match self {
+            Self::Csv(_) => true,
+            Self::Jsonl | Self::Json { .. } | Self::Rejects => false,
+        }
+    }
+
+    /// Its records are parts of one text: what stands around them may say something of them.
+    #[must_use]
+    pub const fn is_document(&self) -> bool {
+        match self {
+            Self::Json { .. } => true,
+            Self::Jsonl | Self::Csv(_) | Self::Rejects => false,
+        }
+    }
+
+    /// Its records are JSON objects: an answer that is one of them may be an error as a whole.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        match self {
+            Self::Json { .. } | Self::Jsonl => true,
+            Self::Csv(_) | Self::Rejects => false,
+        }
+    }
+
+    /// Records behind a place can be found only with what stands before it: which brackets are open there. A text that is
+    /// broken there would be read on as something else than it was the first time. Finding records again costs little beside
+    /// loading them.
+    #[must_use]
+    pub const fn resumes_from_start(&self) -> bool {
+        self.is_document()
+    }
+
+    /// The text itself shows where it ends: one that was cut off cannot be taken for a whole one.
+    #[must_use]
+    pub const fn shows_its_end(&self) -> bool {
+        self.is_document()
+    }
+
+    /// Values are pieces of their record's text: what must be escaped in one stands in the other too.
+    #[must_use]
+    pub const fn has_values_from_text(&self) -> bool {
+        match self {
+            Self::Csv(_) | Self::Jsonl | Self::Json { .. } => true,
+            Self::Rejects => false,
+        }
+    }
+
+    /// What its values are written as. A reject may say otherwise of itself, see [`Self::kept_in`].
+    #[must_use]
+    pub const fn values(&self) -> Values {
+        match self {
+            Self::Csv(_) => Values::Text,
+            Self::Jsonl | Self::Json { .. } | Self::Rejects => Values::Json,
+        }
+    }
+
+    /// The format of a text of one line that is a document as well; `None`: it is none.
+    #[must_use]
+    pub const fn as_document(&self) -> Option<Self> {
+        match self {
+            Self::Jsonl => Some(Self::Json { records: None }),
+            Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+        }
+    }
+}
+
+/// The fields of one record, as decoded.
+#[derive(Debug)]
+pub enum Fields<'r, 'b> {
+    /// Names and raw JSON text of the values (`"a\n"`, `1.50`, `null`, `{..}`), in the order of the record.
+    Named(&'r [(Cow<'b, str>, &'b str)]),
+    /// Values in the order of the header; `None` is NULL.
+    Positional(&'r [Option<&'r str>]),
+    /// Names and values of a reject whose source was delimited text: what was text there is text again.
+    Mended(&'r [(Cow<'b, str>, MendedValue<'b>)]),
+}
+
+/// A value of a reject whose source was delimited text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MendedValue<'b> {
+    /// NULL.
+    Null,
+    /// Text, as in a field of the source.
+    Text(Cow<'b, str>),
+    /// Any other JSON value: nothing that the source held, but what it was mended into.
+    Json(&'b str),
+}
+
+/// What the values of a record were written as, and what a string in its reject stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Values {
+    /// JSON: a string is a JSON string.
+    #[default]
+    Json,
+    /// Text of delimited fields.
+    Text,
+}
