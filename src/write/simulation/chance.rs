@@ -22,6 +22,8 @@ pub(super) struct Faults {
     /// A COMMIT is answered with ROLLBACK: another backend's transaction had been aborted. The fence's setting is gone.
     pub(super) rolled_back: f64,
     pub(super) outages: usize,
+    /// Changes of the table.
+    pub(super) changes: usize,
     pub(super) crashes: usize,
     pub(super) take_overs: usize,
     /// Promotions of a standby that may be behind.
@@ -44,6 +46,7 @@ impl Faults {
             take_overs: rng.usize(0..3),
             failovers: rng.usize(0..8).saturating_sub(6),
             patience: [5 * SECOND, 60 * SECOND][rng.usize(0..2)],
+            changes: rng.usize(0..6).saturating_sub(2),
         }
     }
 

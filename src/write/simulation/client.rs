@@ -40,6 +40,7 @@ pub(super) struct Client {
     pub(super) process: usize,
     pub(super) partition: usize,
     pub(super) epoch: u64,
+    pub(super) version: u64,
     pub(super) start: Instant,
 }
 
@@ -71,6 +72,7 @@ impl Server for Client {
             let work = Work {
                 partition: self.partition,
                 epoch: self.epoch,
+                version: self.version,
                 before: batch.before,
                 after: batch.after,
                 done: batch.done,

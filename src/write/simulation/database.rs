@@ -24,6 +24,8 @@ pub(super) enum Defect {
     UnknownIsCommitted,
     /// A record is forgotten now and then.
     RecordDropped,
+    /// Nobody asks whether the table is what it was.
+    TargetUnchecked,
 }
 
 /// A checkpoint's row.
@@ -48,6 +50,8 @@ pub(super) struct Stored {
 pub(super) struct Database {
     pub(super) epoch: u64,
     pub(super) complete: bool,
+    /// The version of the table.
+    pub(super) version: u64,
     pub(super) rows: Vec<Row>,
     pub(super) table: BTreeMap<u64, Stored>,
     pub(super) rejects: BTreeSet<usize>,
@@ -58,6 +62,8 @@ pub(super) struct Database {
 pub(super) struct Work {
     pub(super) partition: usize,
     pub(super) epoch: u64,
+    /// The version of the table that it was planned for.
+    pub(super) version: u64,
     pub(super) before: Position,
     pub(super) after: Position,
     pub(super) done: bool,
@@ -79,6 +85,7 @@ impl Database {
         Self {
             epoch: 0,
             complete: false,
+            version: 0,
             rows: vec![row; load.partitions],
             table: BTreeMap::new(),
             rejects: BTreeSet::new(),

@@ -109,6 +109,7 @@ fn schedule(server: &mut Server, rng: &mut Rng) {
     at_times(faults.crashes, Event::Crash);
     at_times(faults.take_overs, Event::Start { over_a_living: true });
     at_times(faults.outages, Event::Outage);
+    at_times(faults.changes, Event::Change);
     at_times(faults.failovers, Event::FailOver);
     at_times(if faults.failovers > 0 { REPLICATIONS } else { 0 }, Event::Replicate);
     server.after(0, Event::Start { over_a_living: false });
@@ -161,6 +162,7 @@ impl Scene {
                 world.after(pause, Event::Back);
             }
             Event::Back => self.world().away = false,
+            Event::Change => self.world().change(),
             Event::Replicate => {
                 let mut world = self.world();
                 world.standby = world.db.clone();
@@ -210,7 +212,7 @@ impl Scene {
         let now = world.now;
         let epoch = world.db.take_over(now);
         let places: Vec<_> = world.db.rows.iter().map(|row| row.at).collect();
-        let rows = world.db.rows.clone();
+        let (rows, version) = (world.db.rows.clone(), world.db.version);
         let load = world.load.clone();
         let patience = Patience { retry_for: Duration::from_micros(world.faults.patience) };
         drop(world);
@@ -232,7 +234,7 @@ impl Scene {
             let world = Arc::clone(&self.world);
             let committer = Committer {
                 partition: u32::try_from(partition).unwrap_or(u32::MAX),
-                server: Client { world, process: id, partition, epoch, start: self.start },
+                server: Client { world, process: id, partition, epoch, version, start: self.start },
                 patience,
                 events: events_in.clone(),
                 books: rows[partition].books,
@@ -307,7 +309,8 @@ impl Scene {
             WriteError::Fenced => self.lives > life || seen.lost_commits,
             WriteError::Unknown(_) => doubts > 0 && seen.faults > 0,
             WriteError::Database(_) => seen.faults > 0,
-            WriteError::Forgotten | WriteError::Changed(_) | WriteError::Stopped => false,
+            WriteError::Changed(_) => seen.changed > 0,
+            WriteError::Forgotten | WriteError::Stopped => false,
         };
         if fair { Ok(()) } else { Err(format!("a writer ends with \"{error}\" ({error:?}) for no reason")) }
     }
@@ -359,6 +362,9 @@ impl Scene {
         let (db, load) = (&world.db, &world.load);
         if world.seen.stale_commit && !world.seen.lost_commits {
             return Err("a former owner has committed".to_owned());
+        }
+        if world.seen.wrong_table {
+            return Err("rows went into a table that they were not planned for".to_owned());
         }
         let mut table = BTreeMap::new();
         let mut rejects = BTreeSet::new();

@@ -10,7 +10,7 @@ use super::client::{KEY, Slot};
 use super::database::{Database, Defect, Work};
 use super::load::{Fate, Load};
 use crate::account::Books;
-use crate::pg::ErrorView;
+use crate::pg::{CHANGED, ErrorView};
 use crate::write::protocol::{Checkpoint, place_of};
 use crate::write::transaction::{Committed, Failed, FailedAt, Path};
 
@@ -38,6 +38,8 @@ pub(super) enum Event {
     Outage,
     /// The server is back.
     Back,
+    /// The table is changed, once nobody holds it.
+    Change,
     /// The standby catches up.
     Replicate,
     /// The standby is promoted.
@@ -137,6 +139,10 @@ pub(super) struct Seen {
     pub(super) lost_commits: bool,
     /// A former owner committed.
     pub(super) stale_commit: bool,
+    /// Batches that were refused because the table had changed.
+    pub(super) changed: u64,
+    /// Rows were committed to another table than they were planned for.
+    pub(super) wrong_table: bool,
 }
 
 /// The server.
@@ -286,6 +292,11 @@ impl Server {
         if one.work.bad.iter().any(|n| self.db.rejects.contains(n)) {
             return self.fail(id, FailedAt::Ledger, code("23505"));
         }
+        // Asked behind the batch's own statements, directly before the fence.
+        if one.work.version != self.db.version && self.defect != Defect::TargetUnchecked {
+            self.seen.changed += 1;
+            return self.fail(id, FailedAt::Table, code(CHANGED));
+        }
         let passes = self.db.admits(&one.work, self.defect)
             || matches!(self.defect, Defect::SilentFence | Defect::CheckpointSkipped);
         // The setting that the transaction was begun with is gone with it, and the fence raises.
@@ -300,10 +311,26 @@ impl Server {
         self.soon(Event::Commit(id));
     }
 
+    /// The table is another one from now on: whoever has it planned must plan again. Batches between the
+    /// question and COMMIT hold it.
+    pub(super) fn change(&mut self) {
+        if self.db.complete {
+            return;
+        }
+        if !self.is_quiet() {
+            return self.after(LOCK_LOOK, Event::Change);
+        }
+        self.seen.faults += 1;
+        // One that no other state of the database has, that of a standby included.
+        self.order += 1;
+        self.db.version = self.order;
+    }
+
     /// COMMIT, and its answer, if it arrives.
     pub(super) fn commit(&mut self, id: u64) {
         let Some(mut one) = self.tries.all.remove(&id) else { return };
         self.seen.stale_commit |= one.work.epoch != self.db.epoch;
+        self.seen.wrong_table |= one.work.version != self.db.version;
         self.db.commit(&self.load, &one.work, &one.books, self.defect);
         if one.client.is_some() && self.chance(self.faults.swallowed) {
             self.seen.unknown += 1;

@@ -33,24 +33,31 @@ fn whatever_happens_each_record_is_stored_and_counted_once() {
         sum.seen.unknown += played.seen.unknown;
         sum.seen.unknown_committed += played.seen.unknown_committed;
         sum.seen.fenced += played.seen.fenced;
+        sum.seen.changed += played.seen.changed;
         lost += u64::from(played.seen.lost_commits);
     }
     tell(&format!(
-        "{seeds} seeds in {:.1?}: {} starts, {} faults, {} unknown commits (at least {} of them committed), {} fenced, {lost} with lost \
-         commits, {} steps, {} h of the clock",
+        "{seeds} seeds in {:.1?}: {} starts, {} faults, {} unknown commits (at least {} of them committed), {} fenced, {} \
+         refused by a changed table, {lost} with lost commits, {} steps, {} h of the clock",
         began.elapsed(),
         sum.starts,
         sum.seen.faults,
         sum.seen.unknown,
         sum.seen.unknown_committed,
         sum.seen.fenced,
+        sum.seen.changed,
         sum.steps,
         sum.seconds / 3600
     ));
     // A fault that never struck proves nothing.
     if first.is_none() {
         assert!(sum.seen.faults > 5 * seeds && sum.seen.unknown > seeds / 2 && sum.starts > 2 * seeds);
-        assert!(sum.seen.fenced > 0 && lost > 0 && sum.seen.unknown > sum.seen.unknown_committed);
+        assert!(
+            sum.seen.fenced > 0
+                && sum.seen.changed > 0
+                && lost > 0
+                && sum.seen.unknown > sum.seen.unknown_committed
+        );
     }
 }
 
@@ -71,6 +78,7 @@ fn each_defect_is_found() {
         Defect::CountedTwice,
         Defect::UnknownIsCommitted,
         Defect::RecordDropped,
+        Defect::TargetUnchecked,
     ] {
         let found = (0..SEEDS_FOR_A_DEFECT).find_map(|seed| Some((seed, play(seed, defect).err()?)));
         let (seed, wrong) = found.unwrap_or_else(|| panic!("{defect:?} goes unnoticed"));
