@@ -188,33 +188,40 @@ async fn run_fast(
     (rows, way): (u64, Way),
     mut first: Option<Vec<Outcome>>,
 ) -> Result<Books, ErrorView> {
+    let mut alike = 0;
     if let Some(sql) = look(plan, batch, way) {
         let outcomes = unless_asked(session, &sql, first.take()).await?;
+        alike = number(outcomes.last(), 0)?;
         // There is nothing to do.
-        if number(outcomes.last(), 0)? == rows {
+        if alike == rows {
             return Ok(Books { unchanged: rows, ..Books::default() });
         }
     }
-    let mut books = match merge::at_once(plan, batch, way) {
+    let at_once = merge::at_once(plan, batch, way);
+    let is_one_statement = at_once.is_some();
+    let mut books = match at_once {
         Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
         None => insert_and_update(plan, session, batch, (rows, way)).await?,
     };
     // More than there are: a key is stored more than once, in child tables.
     let rest = rows.checked_sub(books.inserted + books.updated).ok_or_else(uncounted)?;
     if rest > 0 {
-        account_for(plan, session, (rows, &mut books), batch, way).await?;
+        // One MERGE writes each row, or finds its stored row alike. Between two statements another program may
+        // delete what the first has met.
+        let is_found = is_one_statement || alike == rest;
+        account_for(plan, session, (rows, &mut books), batch, (way, is_found)).await?;
     }
     Ok(books)
 }
 
 /// The rows that no statement has written, by what was met instead; what has no cause has no name in the
-/// books.
+/// books. `is_found`: all of them are alike, as is known already.
 async fn account_for(
     plan: &WritePlan,
     session: &Session,
     (rows, books): (u64, &mut Books),
     batch: &Batch,
-    way: Way,
+    (way, is_found): (Way, bool),
 ) -> Result<(), ErrorView> {
     let rest = rows - books.inserted - books.updated;
     match plan.mode {
@@ -223,13 +230,13 @@ async fn account_for(
         Mode::Append => return Err(uncounted()),
         // They are stored already, or swallowed.
         Mode::Ignore => books.skipped = rest,
-        // Each had its key looked up by a statement that went on to write it, where it was not there or was
-        // another: the rest was there and is alike. Not so where keys were taken for new, or left to what
-        // other programs have inserted.
-        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() && way.looks_up_all(plan) => {
-            books.unchanged = rest;
-        }
         Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => {
+            if is_found {
+                books.unchanged = rest;
+                return Ok(());
+            }
+            // Of a key that was taken for new, or left to what other programs have inserted, or that others
+            // have deleted meanwhile, nothing need be there.
             let outcomes = session.run(&merge::count_met(plan, batch, way.apart)).await?;
             if number(outcomes.last(), 0)? < rows {
                 return Err(uncounted());

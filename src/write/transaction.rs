@@ -76,12 +76,6 @@ impl Way {
             && !plan.paths.may_swallow
     }
 
-    /// Whether each row that is not written was found: its key was looked up, and no insert has left it to
-    /// other programs.
-    pub(super) fn looks_up_all(self, plan: &WritePlan) -> bool {
-        self.conflicts == Conflicts::NotExpected && !self.all_new(plan)
-    }
-
     /// The unique index of the key, where a stored key is not expected and would mean another program.
     pub(super) fn cheap_key(self, plan: &WritePlan) -> Option<&str> {
         let key = plan.key_index.filter(|_| self.conflicts == Conflicts::NotExpected)?;
@@ -108,6 +102,16 @@ pub(super) enum FailedAt {
     Ledger,
     /// COMMIT was sent.
     Commit,
+}
+
+impl FailedAt {
+    /// At the table or in what is staged for it: its own statements have failed.
+    pub(super) const fn is_before_ledger(self) -> bool {
+        match self {
+            Self::Begin | Self::Staging | Self::Merge | Self::Table => true,
+            Self::Connect | Self::Target | Self::Ledger | Self::Commit => false,
+        }
+    }
 }
 
 /// A transaction that did not commit, as far as is known.
