@@ -80,7 +80,11 @@ impl LoadError {
                 WriteError::Unknown(_) | WriteError::LostCommits => ErrorKind::Unknown,
                 WriteError::Stopped => ErrorKind::Unexpected,
             },
-            Self::ChangedMeanwhile { .. } | Self::FailedAgain(_) => ErrorKind::Database,
+            Self::ChangedMeanwhile { error, .. } => match **error {
+                Self::Ledger(_) => ErrorKind::Ledger,
+                _ => ErrorKind::Database,
+            },
+            Self::FailedAgain(_) => ErrorKind::Database,
             Self::Forgotten { .. } => ErrorKind::Ledger,
             Self::Stopped => ErrorKind::Stopped,
             Self::Worker(_) | Self::RejectsLost { .. } => ErrorKind::Unexpected,
@@ -117,6 +121,7 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::Forgotten
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }
+        | LedgerError::TargetGone { .. }
         | LedgerError::AnotherVersion
         | LedgerError::SourceChanged { .. }
         | LedgerError::FileChanged { .. }

@@ -16,6 +16,7 @@
     reason = "a kit, used by the modules of one binary; the report is parsed whole"
 )]
 
+mod accounted;
 mod anew;
 mod architecture;
 mod aside;
@@ -32,6 +33,7 @@ mod formats;
 mod full_disk;
 mod fuzz;
 mod guards;
+mod hints;
 mod hostile;
 mod http;
 mod kit;

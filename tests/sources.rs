@@ -1,7 +1,7 @@
 //! Sources that are not what they were: changed, damaged, mended, touched, called otherwise, or in the table already.
 //! The oracle is the table: what it has to hold is the content of the plain file.
 
-use crate::support::{Dbload, Rng, Scene, compress};
+use crate::support::{Dbload, Rng, Scene, audit, compress};
 use std::fmt::Write as _;
 use std::fs::{self, FileTimes};
 use std::time::{Duration, SystemTime};
@@ -89,6 +89,27 @@ fn a_change_in_the_middle_of_what_was_read_is_refused_at_every_start_until_the_u
             load(&scene, &words).arg("--accept-changed=a.jsonl").run().exits(0);
         }
         assert_eq!(table(&scene), content(&text), "{mode}");
+    }
+}
+
+/// What lies behind the furthest checkpoint was not read yet: it is taken as it is then, and no more of the file than
+/// it had at first.
+#[test]
+fn what_changes_behind_the_furthest_checkpoint_is_loaded_as_it_is_then() {
+    for (schema, mode, pool) in [(TABLE, "append", 1), (KEYED, "upsert", 1), (KEYED, "upsert", 3)] {
+        let scene = Scene::with(schema);
+        let text = records(&mut Rng::new(), 0..4000);
+        scene.file("a.jsonl", &text);
+        let line = format!("a.jsonl -t t --batch-rows 200 --mode {mode} --pool-size {pool}");
+        let outcome = scene.dbload(&line).env("DBLOAD_CRASH_AT", "committed:2").run();
+        assert!(outcome.was_killed(), "{outcome}");
+        scene.db.until_quiet();
+        let changed = other_value(&text, 2_500);
+        scene.file("a.jsonl", format!("{changed}{}", records(&mut Rng::new(), 5_000..5_010)));
+        let outcome = scene.dbload(&line).run().exits(0);
+        assert_eq!(table(&scene), content(&changed), "{mode} {pool}: {outcome}");
+        assert_eq!(audit(&scene.db), outcome.rows(), "{mode} {pool}: {outcome}");
+        assert_eq!(outcome.rows().inserted, 4_000, "{mode} {pool}: {outcome}");
     }
 }
 

@@ -78,6 +78,12 @@ pub enum LedgerError {
         /// What happened to it.
         what: String,
     },
+    /// There is no target any more of the name that the unfinished run has written to.
+    #[error("the target of the unfinished run {run} was dropped or renamed since")]
+    TargetGone {
+        /// The run.
+        run: String,
+    },
     /// The target has another version than was expected of it.
     #[error("the target was changed meanwhile")]
     AnotherVersion,
@@ -189,9 +195,20 @@ impl LedgerError {
             self,
             Self::OtherSettings { .. }
                 | Self::TargetChanged { .. }
+                | Self::TargetGone { .. }
                 | Self::SourceChanged { .. }
                 | Self::FileChanged { .. }
         )
+    }
+
+    /// The target is not what the unfinished run has written to.
+    #[must_use]
+    pub fn is_of_target(&self) -> bool {
+        match self {
+            Self::NotResumed { why, .. } => why.is_of_target(),
+            Self::TargetChanged { .. } | Self::TargetGone { .. } => true,
+            _ => false,
+        }
     }
 
     /// What the user can do.
@@ -227,6 +244,7 @@ impl LedgerError {
             // What beginning anew takes is added by who knows the run.
             Self::OtherSettings { .. } => "use the same settings to finish it".to_owned(),
             Self::TargetChanged { .. } => return None,
+            Self::TargetGone { .. } => "once the table has its name again, the same command goes on".to_owned(),
             Self::SourceChanged { .. } => "put the file back".to_owned(),
             Self::FileChanged { name, .. } => changed_hint(name),
             Self::NoSuchSource { .. } => "name it as the command does".to_owned(),

@@ -110,12 +110,15 @@ fn lost_words(rejects: u64, left: Option<&Path>) -> String {
 }
 
 impl LoadError {
-    /// What refuses a new plan is the table's change, where there was one: what was loaded before is kept,
-    /// and the load goes on once the table fits.
+    /// What refuses a new plan, or the run, is the table's change, where there was one: what was loaded before
+    /// is kept, and the load goes on once the table fits, unless the ledger says what it takes.
     pub(super) fn because_of(self, change: Option<String>) -> Self {
         match (self, change) {
             (error @ (Self::Refused(_) | Self::Catalog(_)), Some(change)) => {
                 Self::ChangedMeanwhile { change, error: Box::new(error) }
+            }
+            (Self::Ledger(error), Some(change)) if error.is_of_target() => {
+                Self::ChangedMeanwhile { change, error: Box::new(Self::Ledger(error)) }
             }
             (error, _) => error,
         }
@@ -147,6 +150,7 @@ impl LoadError {
             Self::Write(WriteError::Changed(_)) => Some(
                 "what was committed before is in the ledger, if there is one; the same command looks at the table again, and goes on if it fits".to_owned(),
             ),
+            Self::ChangedMeanwhile { error, .. } if matches!(**error, Self::Ledger(_)) => error.hint(),
             Self::ChangedMeanwhile { error, .. } => {
                 let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}; "));
                 Some(format!("{hint}once the table fits, the same command goes on where this one stopped"))

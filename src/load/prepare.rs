@@ -269,10 +269,7 @@ impl Start<'_> {
         let identities = identities(self.job, &new.name)?;
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
-                let why = LedgerError::TargetChanged {
-                    run: unfinished.run.clone(),
-                    what: "was dropped".to_owned(),
-                };
+                let why = LedgerError::TargetGone { run: unfinished.run.clone() };
                 let anew = anew(&mut ledger, &unfinished, None).await?;
                 return Err(anew.advise(why).into());
             }

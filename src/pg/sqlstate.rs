@@ -188,11 +188,16 @@ pub fn is_missing_object(sqlstate: &str) -> bool {
     matches!(sqlstate, "42P01" | "3F000" | "42883")
 }
 
-/// A record that is refused with one of these may be refused because the table was changed under the load: a missing
-/// column, table, type, operator or index, or types that no longer match.
+/// A statement that fails, or a record that is refused, with one of these may do so because the table was changed under
+/// the load: a missing column, table, schema, type, operator or index, types that no longer match, or something that is
+/// no table any more.
 #[must_use]
 pub fn may_be_changed_table(sqlstate: &str) -> bool {
-    sqlstate.starts_with("42") && sqlstate != "42501"
+    match sqlstate {
+        "42501" => false,
+        "0A000" | "3F000" | "55000" => true,
+        code => code.starts_with("42"),
+    }
 }
 
 /// What an operator can do about an SQLSTATE.

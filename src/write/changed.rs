@@ -1,9 +1,9 @@
 //! Whether the table is still the one that the plan was made for.
 //!
 //! Every batch asks, behind its own statements and directly before the checkpoint, whether the table has
-//! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a record was refused
-//! for a reason that a changed table gives too (a missing column, say: such a refusal would go on to the last
-//! record), the table is looked at again, and [`Look`] says what that means.
+//! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a statement failed or a
+//! record was refused for a reason that a changed table gives too (a missing column, say: such a refusal would
+//! go on to the last record), the table is looked at again, and [`Look`] says what that means.
 
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::{CHANGED, ErrorView, Outcome, Session, alive_query, witness_query};
@@ -56,7 +56,7 @@ impl WritePlan {
 
 /// The error of a load whose target was changed.
 pub(super) fn changed(plan: &WritePlan, change: &str) -> ErrorView {
-    let message = format!("table {} was changed meanwhile: {change}", plan.table().name);
+    let message = format!("table {} was changed while it was loaded: {change}", plan.table().name);
     ErrorView { message, sqlstate: Some(CHANGED.to_owned()), ..ErrorView::default() }
 }
 
@@ -69,10 +69,7 @@ pub(super) async fn refuse_changed_table(plan: &WritePlan, session: &Session) ->
     };
     match change(plan, now.as_ref()) {
         None => Ok(()),
-        Some(change) => {
-            let message = format!("table {} was changed meanwhile: {change}", plan.table().name);
-            Err(ErrorView { message, ..ErrorView::default() })
-        }
+        Some(change) => Err(changed(plan, &change)),
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn copy(
         if now == Some(&plan.target.columns_version()) {
             return Ok(());
         }
-        let message = format!("table {} was changed meanwhile", table.name);
+        let message = format!("table {} was changed while it was loaded", table.name);
         Err(ErrorView { message, sqlstate: Some("0A000".to_owned()), ..ErrorView::default() })
     };
     let form = Form { statement: &|chunk| statement(plan, chunk), text: rows_alone, accept: &accept };

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{ErrorView, Lease, Session, end_marked_writer, is_missing_object, literal};
+use crate::pg::{
+    ErrorView, Lease, Session, end_marked_writer, is_missing_object, literal, may_be_changed_table,
+};
 
 use super::changed::{Look, changed};
 use super::plan::WritePlan;
@@ -93,6 +95,17 @@ impl Postgres {
         self.has_lost.store(true, Ordering::Relaxed);
     }
 
+    /// What a failure means that a changed table gives too, a missing column, say: `Ok` if the table was
+    /// changed, but in nothing that matters, and the batch is to be tried again.
+    async fn explain(&self, failed: Failed, known: &str, looks: &mut u32) -> Result<(), Failed> {
+        let may_be_changed = failed.error.sqlstate.as_deref().is_some_and(may_be_changed_table);
+        if failed.error.lost || !failed.at.is_before_ledger() || !may_be_changed {
+            return Err(failed);
+        }
+        self.look_again(looks).await?;
+        if self.plan.target.version() == known { Err(failed) } else { Ok(()) }
+    }
+
     /// The table has another version, and nothing of the batch is done: goes on if that means nothing to it.
     /// By a session of its own: the batch's may have lost count of its answers, if the next one was begun
     /// ahead.
@@ -148,6 +161,7 @@ impl Server for Postgres {
         let urgency = if batch.rows == 0 { Urgency::WhenThereIsOne } else { Urgency::Now };
         let mut looks = 0;
         loop {
+            let known = self.plan.target.version();
             let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
             let session = match ahead {
                 Some(session) => session,
@@ -175,11 +189,11 @@ impl Server for Postgres {
                     } else {
                         session.roll_back().await;
                     }
-                    if failed.at != FailedAt::Target {
-                        return Err(failed);
-                    }
                     drop(session);
-                    self.look_again(&mut looks).await?;
+                    match failed.at {
+                        FailedAt::Target => self.look_again(&mut looks).await?,
+                        _ => self.explain(failed, &known, &mut looks).await?,
+                    }
                 }
             }
         }

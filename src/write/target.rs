@@ -36,6 +36,11 @@ impl Watched {
         self.known().tree
     }
 
+    /// Its version as last seen.
+    pub(super) fn version(&self) -> String {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).tree.version.clone()
+    }
+
     /// The version of its columns as last seen.
     pub(super) fn columns_version(&self) -> String {
         self.known().columns_version

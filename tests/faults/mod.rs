@@ -12,6 +12,8 @@ mod defects;
 mod failover;
 mod forgotten;
 mod hostile;
+mod limits;
+mod moments;
 mod owners;
 mod pooler;
 mod process;

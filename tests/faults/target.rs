@@ -9,11 +9,11 @@ use rustix::process::Signal;
 use std::fmt::Write;
 use std::time::Duration;
 
-const RECORDS: u64 = 12_000;
+pub(super) const RECORDS: u64 = 12_000;
 
 /// A load of numbered rows into `a.t`, slow enough to be met in the middle.
-struct Slow {
-    scene: Scene,
+pub(super) struct Slow {
+    pub(super) scene: Scene,
     mode: &'static str,
 }
 
@@ -21,11 +21,11 @@ struct Slow {
 const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$";
 
 impl Slow {
-    fn new(mode: &'static str, table: &str) -> Self {
+    pub(super) fn new(mode: &'static str, table: &str) -> Self {
         Self::on(Scene::new(), mode, table)
     }
 
-    fn on(scene: Scene, mode: &'static str, table: &str) -> Self {
+    pub(super) fn on(scene: Scene, mode: &'static str, table: &str) -> Self {
         let mut text = String::from("id,v\n");
         for i in 0..RECORDS {
             let _ = writeln!(text, "{i},{}", i * 7);
@@ -37,16 +37,16 @@ impl Slow {
         slow
     }
 
-    fn sql(&self, sql: &str) {
+    pub(super) fn sql(&self, sql: &str) {
         self.scene.sql(sql);
     }
 
-    fn command(&self) -> crate::support::Dbload {
+    pub(super) fn command(&self) -> crate::support::Dbload {
         let line = format!("t.csv -t a.t --batch-rows 300 --pool-size 2 --mode {}", self.mode);
         self.scene.dbload(&line)
     }
 
-    fn batches(&self) -> u64 {
+    pub(super) fn batches(&self) -> u64 {
         match self.scene.db.try_rows("SELECT coalesce(sum(batches), 0) FROM _dbload.checkpoint") {
             Ok((rows, _)) => rows[0][0].as_ref().unwrap().parse().unwrap(),
             Err(_) => 0,
@@ -54,7 +54,7 @@ impl Slow {
     }
 
     /// Changes the target once so many batches are committed, and returns how the load ended.
-    fn changed_after(&self, batches: u64, ddl: &str) -> Outcome {
+    pub(super) fn changed_after(&self, batches: u64, ddl: &str) -> Outcome {
         let running = self.command().spawn();
         until("batches are committed", || self.batches() >= batches);
         std::thread::sleep(Duration::from_millis(batches * 13 % 50));
@@ -64,7 +64,7 @@ impl Slow {
     }
 
     /// Killed once so many batches are committed.
-    fn killed_after(&self, batches: u64) {
+    pub(super) fn killed_after(&self, batches: u64) {
         let running = self.command().spawn();
         until("batches are committed", || self.batches() >= batches);
         running.signal(Signal::KILL);
@@ -74,7 +74,7 @@ impl Slow {
 
     /// All rows are in the table.
     #[track_caller]
-    fn is_whole(&self, outcome: &Outcome) {
+    pub(super) fn is_whole(&self, outcome: &Outcome) {
         let expected = format!(
             "(SELECT i::bigint AS id, i * 7::bigint AS v FROM generate_series(0, {RECORDS} - 1) i) x"
         );
@@ -84,7 +84,7 @@ impl Slow {
 
     /// All rows are in one table; or the load says that they are not.
     #[track_caller]
-    fn is_whole_or_said(&self, outcome: &Outcome, what: &str) {
+    pub(super) fn is_whole_or_said(&self, outcome: &Outcome, what: &str) {
         assert!(!outcome.stderr.contains("panicked"), "{outcome}");
         match outcome.code() {
             0 => self.is_whole(outcome),
@@ -93,14 +93,14 @@ impl Slow {
     }
 }
 
-fn trigger(table: &str) -> String {
+pub(super) fn trigger(table: &str) -> String {
     format!(
         "CREATE TRIGGER slow AFTER INSERT OR UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION slow()"
     )
 }
 
-const KEYED: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint)";
-const PARTITIONED: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint) PARTITION BY RANGE (id); \
+pub(super) const KEYED: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint)";
+pub(super) const PARTITIONED: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint) PARTITION BY RANGE (id); \
      CREATE TABLE a.t1 PARTITION OF a.t FOR VALUES FROM (0) TO (4000); \
      CREATE TABLE a.t2 PARTITION OF a.t FOR VALUES FROM (4000) TO (8000); \
      CREATE TABLE a.t3 PARTITION OF a.t FOR VALUES FROM (8000) TO (12000)";
@@ -179,6 +179,55 @@ fn what_is_added_or_dropped_in_mid_load_is_met_by_a_new_plan_or_ends_the_load() 
     }
 }
 
+/// Whatever error the server gives first (42703, 42P01, 42804, 3F000 ..), it is the table that was changed: one
+/// message, what has changed, and a hint that is true.
+#[test]
+fn a_column_or_table_that_is_gone_in_mid_load_is_called_a_changed_table() {
+    let to_date = "ALTER TABLE a.t ALTER COLUMN v TYPE date USING NULL";
+    let to_bigint = "ALTER TABLE a.t ALTER COLUMN v TYPE bigint USING NULL";
+    let as_view = "ALTER TABLE a.t RENAME TO u; CREATE VIEW a.t AS SELECT id, v FROM a.u";
+    let add = "ALTER TABLE a.t ADD COLUMN v bigint";
+    for (ddl, back, code, change) in [
+        ("ALTER TABLE a.t DROP COLUMN v", add, 5, "column \"v\" is gone"),
+        ("ALTER TABLE a.t RENAME v TO w", "ALTER TABLE a.t RENAME w TO v", 5, "column \"v\" is gone"),
+        ("ALTER TABLE a.t RENAME id TO w", "ALTER TABLE a.t RENAME w TO id", 5, "column \"id\" is gone"),
+        (to_date, to_bigint, 8, "truncated or rewritten"),
+        ("ALTER TABLE a.t RENAME TO u", "ALTER TABLE a.u RENAME TO t", 8, "it is gone"),
+        ("ALTER SCHEMA a RENAME TO b", "ALTER SCHEMA b RENAME TO a", 8, "it is gone"),
+        (as_view, "DROP VIEW a.t; ALTER TABLE a.u RENAME TO t", 5, "is a view"),
+    ] {
+        for (mode, flags) in [("upsert", ""), ("append", ""), ("upsert", "--no-ledger")] {
+            let slow = Slow::new(mode, KEYED);
+            let running = slow.command().line(flags).spawn();
+            until("rows are committed", || slow.scene.db.count("a.t") >= 1_500);
+            slow.sql(ddl);
+            let outcome = running.wait();
+            // Without a ledger there is nothing to go on with, and nothing that refuses.
+            let ends_with = if flags.is_empty() { code } else { 5 };
+            assert_eq!(outcome.code(), ends_with, "{ddl}: {outcome}");
+            let outcome = outcome.says("was changed while it was loaded").says("hint: ");
+            if flags.is_empty() || ddl != to_date {
+                assert!(outcome.stderr.contains(change), "{ddl}: {outcome}");
+            }
+            assert_eq!(
+                outcome.stderr.contains("the same command"),
+                ddl != to_date || ends_with == 5,
+                "{outcome}"
+            );
+            slow.sql(back);
+            let again = slow.command().line(flags).run();
+            if ddl == to_date && flags.is_empty() {
+                // All that was loaded is NULL now.
+                assert_eq!(again.code(), 8, "{again}");
+            } else if ddl.contains("DROP COLUMN") && flags.is_empty() {
+                assert_eq!(slow.scene.db.count("a.t"), RECORDS, "{}", again.exits(0));
+            } else {
+                slow.is_whole(&again.exits(0));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_means_nothing_to_a_load_does_not_end_one_from_a_pipe_either() {
     for ddl in [
@@ -197,7 +246,8 @@ fn what_means_nothing_to_a_load_does_not_end_one_from_a_pipe_either() {
             .stdin(text)
             .spawn();
         until("batches are committed", || slow.batches() >= 4);
-        slow.sql(ddl);
+        // REINDEX waits for the index with the table locked: either side may be the one that is told of a deadlock.
+        until("it is changed", || slow.scene.db.try_rows(ddl).is_ok());
         let outcome = running.wait().exits(0);
         slow.is_whole(&outcome);
     }

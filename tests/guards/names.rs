@@ -1,7 +1,7 @@
 //! Names and operators that others have planted where this role looks first.
 
 use super::Clerk;
-use crate::support::Scene;
+use crate::support::{Dbload, Scene};
 
 /// A role that may create in `public` plants an operator that fits better than the one of `pg_catalog`: what
 /// a superuser compares by it would run with a superuser's rights.
@@ -222,4 +222,35 @@ fn no_statement_leaves_a_name_to_be_looked_up() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// What the ledger is made of (defaults, checks, generated columns, indexes, types of columns and functions) is
+/// resolved when it is made: then nothing of it may be another schema's, and the functions, whose bodies are
+/// looked up when they run, must fix where.
+#[test]
+fn the_ledger_is_made_of_nothing_that_others_have_planted() {
+    const FOREIGN: &str = "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) || ' uses ' \
+           || pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid) \
+         FROM pg_depend d, LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o, \
+           LATERAL pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) r \
+         WHERE o.identity ~ '_dbload' AND r.identity !~ '_dbload' AND r.schema IS NOT NULL AND r.schema <> 'pg_catalog'";
+    const FREE: &str = "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = '_dbload'::regnamespace \
+         AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)";
+    for by_administrator in [false, true] {
+        let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+        scene.sql(PLANT);
+        let database = scene.db.name();
+        scene.sql(&format!("ALTER DATABASE {database} SET search_path = evil, pg_catalog, public"));
+        scene.file("t.csv", "id\n1\n");
+        if by_administrator {
+            let sql = Dbload::new(scene.cwd()).line("ledger sql --role=public").run().exits(0).stdout;
+            scene.db.another().sql(&sql);
+        }
+        scene.load("t.csv -t public.t");
+        let tables = "SELECT count(*) FROM pg_depend d, LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o WHERE o.identity ~ '_dbload'";
+        assert_ne!(scene.db.one(tables), "0", "the question finds what is there");
+        assert_eq!(scene.db.lines(FOREIGN), Vec::<String>::new(), "{by_administrator}");
+        assert_eq!(scene.db.lines(FREE), Vec::<String>::new(), "{by_administrator}");
+        assert_eq!(scene.db.one("SELECT is_called FROM evil.hits"), "f", "{by_administrator}");
+    }
 }
