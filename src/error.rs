@@ -96,6 +96,7 @@ impl LoadError {
 fn kind_of_connect(error: &PgError) -> ErrorKind {
     match error {
         PgError::Dsn(_) => ErrorKind::Usage,
+        error if error.lacks_conversion() => ErrorKind::Refused,
         _ => ErrorKind::Database,
     }
 }

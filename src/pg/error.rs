@@ -229,6 +229,12 @@ impl PgError {
         }
     }
 
+    /// The server cannot do what every session asks of it: UTF-8 in its database's encoding. Waiting does not help.
+    #[must_use]
+    pub fn lacks_conversion(&self) -> bool {
+        matches!(self, Self::Refused { view, .. } if view.sqlstate.as_deref() == Some("0A000"))
+    }
+
     /// What an operator can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -253,6 +259,10 @@ impl PgError {
             }
             Self::Login { why: LoginFailure::Method(_), .. } => Some(
                 "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, clear text and certificates",
+            ),
+            Self::Refused { .. } if self.lacks_conversion() => Some(
+                "most likely the database's encoding (MULE_INTERNAL) has no conversion to UTF-8, which dbload speaks: load \
+                 into a database with ENCODING 'UTF8'",
             ),
             Self::Login { why: LoginFailure::Denied(view), .. }
             | Self::Refused { view, .. }

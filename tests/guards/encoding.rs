@@ -126,6 +126,18 @@ fn names_that_the_ledger_cannot_keep_are_refused_before_the_first_row() {
     narrow.run("\u{2603}.jsonl --table t --no-ledger").exits(0);
 }
 
+/// PostgreSQL has no conversion between UTF-8 and this one: no client that speaks UTF-8 gets a session.
+#[test]
+fn a_database_that_cannot_speak_utf_8_is_refused_with_the_reason() {
+    let scene = Scene::new();
+    let narrow = Narrow::new(&scene, "MULE_INTERNAL");
+    scene.file("t.jsonl", records(3, 7, ""));
+    for flags in ["", "--no-ledger", "--dry-run"] {
+        let outcome = narrow.run(&format!("t.jsonl {flags}")).exits(6).says("MULE_INTERNAL").says("ENCODING");
+        assert!(!outcome.stderr.contains("the same command"), "{outcome}");
+    }
+}
+
 /// SQL_ASCII looks at no byte.
 #[test]
 fn a_database_without_an_encoding_takes_all_characters() {
