@@ -159,7 +159,6 @@ const IN_A_CIRCLE: &[&str] = &[
     "src/pg/dsn/build.rs",
     "src/pg/dsn/mod.rs",
     "src/pg/dsn/surroundings.rs",
-    "src/pg/ending.rs",
     "src/pg/error.rs",
     "src/pg/indexes.rs",
     "src/pg/lease.rs",

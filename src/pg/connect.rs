@@ -17,7 +17,7 @@ use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
 use super::ending::Ending;
 use super::error::PgError;
 use super::frames::Guarded;
-use super::pool::Place;
+use super::places::Place;
 use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::pool::Place;
+use super::places::Place;
 
 /// How long a server may take: one that is busy, or hangs, notices later.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);

@@ -17,7 +17,8 @@ use tokio_postgres::CancelToken;
 
 use super::dsn::Dsn;
 use super::error::PgError;
-use super::pool::{Outside, Pool, WAIT_LIMIT, Waiting};
+use super::places::{Place, Waiting};
+use super::pool::{Pool, WAIT_LIMIT};
 
 /// What one load has of a pool. Clones are the same lease.
 #[derive(Clone)]
@@ -141,12 +142,13 @@ impl Drop for Client {
         }
         // Back in the pool before its slot is free.
         drop(self.inner.take());
+        self.slot.own.pool.returned();
     }
 }
 
 /// The slot and the place of a connection that is not the pool's.
 pub(super) struct Lent {
-    pub(super) outside: Outside,
+    pub(super) place: Place,
     _slot: Slot,
 }
 
@@ -255,7 +257,7 @@ impl Lease {
     /// The slot and the place of a connection that is not the pool's own.
     pub(super) async fn lend(&self) -> Result<Lent, PgError> {
         let slot = self.slot().await?;
-        Ok(Lent { outside: self.own.pool.place_outside().await, _slot: slot })
+        Ok(Lent { place: self.own.pool.place_outside().await, _slot: slot })
     }
 
     /// As `lend`, if that needs no waiting.
@@ -264,7 +266,7 @@ impl Lease {
         let of_pool = self.own.pool.try_slot()?;
         let own = Arc::clone(&self.own);
         let slot = Slot { own, of_load: Some(of_load), of_pool: Some(of_pool), is_reserved: false };
-        Some(Lent { outside: self.own.pool.place_outside().await, _slot: slot })
+        Some(Lent { place: self.own.pool.place_outside().await, _slot: slot })
     }
 
     /// The most sessions this load may use at the same time.

@@ -18,6 +18,7 @@ mod frames;
 mod indexes;
 mod lease;
 mod mark;
+mod places;
 mod pool;
 mod pooled;
 pub mod probe;

@@ -6,8 +6,8 @@
 //!
 //! Two counts keep the limit. A *slot* is held by whoever uses a connection, also by sqlx, which opens its
 //! own; they are given out in the order in which they were asked for. A *place* is held by an open connection
-//! until the server has closed it, so that the server never counts more of them than we do. A load speaks to
-//! a pool through its [`Lease`](super::Lease) alone.
+//! until the server has closed it (`places`), so that the server never counts more of them than we do. A load
+//! speaks to a pool through its [`Lease`](super::Lease) alone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -26,6 +26,7 @@ use super::connect::{cancel, carried, carry, open};
 use super::dsn::Dsn;
 use super::error::PgError;
 use super::lease::Lease;
+use super::places::{Place, Places, Waiting, close_idle};
 use super::tls::{self, Connector};
 use super::wire::TlsUse;
 
@@ -43,11 +44,9 @@ struct Shared {
     found: Arc<Mutex<Option<Found>>>,
     size: usize,
     slots: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     /// Who waits for a slot.
     waiting: AtomicUsize,
-    /// Open connections that deadpool does not know.
-    outside: AtomicUsize,
     leases: AtomicUsize,
     made: Mutex<Made>,
 }
@@ -62,9 +61,6 @@ pub(super) struct Found {
     pub(super) server: usize,
     pub(super) tls_use: TlsUse,
 }
-
-/// What an open connection holds until the server has closed it.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
 /// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is
 /// said now.
@@ -87,7 +83,7 @@ impl Pool {
         let dsn = Arc::new(dsn.clone());
         let tls = tls::connector(&dsn.tls)?;
         let found = Arc::default();
-        let places = Arc::new(Semaphore::new(size));
+        let places = Places::new(size);
         let opener = Opener {
             dsn: Arc::clone(&dsn),
             tls: tls.clone(),
@@ -106,6 +102,7 @@ impl Pool {
                 doing: "build the pool",
                 source: std::io::Error::other(error),
             })?;
+        places.are_of(&inner);
         Ok(Self(Arc::new(Shared {
             inner,
             dsn,
@@ -115,7 +112,6 @@ impl Pool {
             slots: Arc::new(Semaphore::new(size)),
             places,
             waiting: AtomicUsize::new(0),
-            outside: AtomicUsize::new(0),
             leases: AtomicUsize::new(0),
             made: Mutex::default(),
         })))
@@ -145,7 +141,7 @@ impl Pool {
     /// No load uses it, and nothing of it is open.
     #[must_use]
     pub fn is_unused(&self) -> bool {
-        self.0.leases.load(Ordering::SeqCst) == 0 && self.0.places.available_permits() == self.0.size
+        self.0.leases.load(Ordering::SeqCst) == 0 && self.0.places.free() == self.0.size
     }
 
     /// The right to use so many connections, in the order in which it was asked for.
@@ -187,14 +183,14 @@ impl Pool {
         self.0.inner.status().available
     }
 
-    /// Closes so many idle connections. They are nobody's: whoever asks next gets a new one.
+    /// Closes so many idle connections.
     pub(super) fn close_idle(&self, number: usize) {
-        let mut left = number;
-        self.0.inner.retain(|_, _| {
-            let keeps = left == 0;
-            left = left.saturating_sub(1);
-            keeps
-        });
+        close_idle(&self.0.inner, number);
+    }
+
+    /// A connection has become idle.
+    pub(super) fn returned(&self) {
+        self.0.places.clear();
     }
 
     /// Whether this was [noted](Self::note_made) as the last thing made on a connection.
@@ -213,14 +209,9 @@ impl Pool {
         made.push((Arc::downgrade(cache), what));
     }
 
-    /// A place for a connection beside deadpool's, for whoever holds a slot: an idle one is closed, if it
-    /// must be.
-    pub(super) async fn place_outside(&self) -> Outside {
-        let outside = 1 + self.0.outside.fetch_add(1, Ordering::SeqCst);
-        // From here on it is counted, also if nobody waits for the place any more.
-        let counted = Counted(self.clone());
-        self.close_idle((self.0.inner.status().size + outside).saturating_sub(self.0.size));
-        Outside { place: place(&self.0.places).await, _counted: counted }
+    /// A place for a connection beside deadpool's, for whoever holds a slot.
+    pub(super) async fn place_outside(&self) -> Place {
+        self.0.places.take().await
     }
 
     /// Asks the server to cancel what a session is doing. It is asked of every server of the connection
@@ -241,50 +232,12 @@ impl Pool {
     }
 }
 
-async fn place(places: &Arc<Semaphore>) -> Place {
-    match Arc::clone(places).acquire_owned().await {
-        Ok(place) => Arc::new(place),
-        // Never closed.
-        Err(_) => std::future::pending().await,
-    }
-}
-
-/// Somebody waits until this is dropped.
-pub(super) struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    pub(super) fn of(number: &'a AtomicUsize) -> Self {
-        number.fetch_add(1, Ordering::SeqCst);
-        Self(number)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// The place of a connection that deadpool does not know.
-pub(super) struct Outside {
-    pub(super) place: Place,
-    _counted: Counted,
-}
-
-struct Counted(Pool);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.outside.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// Opens connections for deadpool.
 struct Opener {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
     found: Arc<Mutex<Option<Found>>>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Connect for Opener {
@@ -293,7 +246,7 @@ impl Connect for Opener {
         _: &tokio_postgres::Config,
     ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>> {
         async move {
-            let place = place(&self.places).await;
+            let place = self.places.take().await;
             match open(&self.dsn, self.tls.as_ref(), &place).await {
                 Ok(session) => {
                     let found = Found { server: session.server, tls_use: session.tls_use };

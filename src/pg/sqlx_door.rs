@@ -61,7 +61,7 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
     let tls = tls::connector(&dsn.tls)?;
     // The first login chooses the server and says what is wrong in our own words; it is over before the
     // second.
-    let place = &lent.outside.place;
+    let place = &lent.place;
     let session = as_soon_as_there_is_a_slot(lease, || open(dsn, tls.as_ref(), place).boxed()).await?;
     let server = &dsn.servers[session.server];
     drop(session.client);
@@ -190,7 +190,7 @@ const DOOR: &str = "dbload-door-";
 impl Door {
     /// Listens for one connection and relays it until either side ends, the server's if it does so soon.
     fn open(wire: Wire, lent: Arc<Lent>) -> io::Result<Self> {
-        let wire = Guarded::new(Ending::new(wire, Arc::clone(&lent.outside.place)));
+        let wire = Guarded::new(Ending::new(wire, Arc::clone(&lent.place)));
         let door = private_dir()?;
         let listener = UnixListener::bind(door.path.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
         tokio::spawn(async move {

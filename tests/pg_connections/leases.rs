@@ -99,6 +99,25 @@ fn whoever_waits_gets_the_next_one_and_reserving_takes_all_at_once() {
 }
 
 #[test]
+fn a_connection_that_becomes_idle_makes_room_for_one_that_is_waited_for() {
+    let cluster = Cluster::start(WithTls::No);
+    runtime().block_on(async {
+        let lease = Pool::new(&cluster.dsn("boss", "db"), 2).unwrap().lease(2);
+        let first = Session::open(&lease).await.unwrap();
+        // Polled in this order: the second has a place while it is opened, and is no connection of the pool
+        // yet; the first becomes idle, and the ledger's connection finds no place and nothing to close that
+        // it knows of.
+        let second = async { drop(Session::open(&lease).await.unwrap()) };
+        let ledger = async {
+            drop(first);
+            drop(connect_sqlx(&lease).await.unwrap());
+        };
+        let both = async { tokio::join!(second, ledger) };
+        tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    });
+}
+
+#[test]
 fn the_server_never_counts_more_connections_than_the_pool_may_have() {
     const SIZE: usize = 3;
     let cluster = Cluster::start(WithTls::No);
