@@ -8,12 +8,12 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use crate::exit::ExitClass;
+use crate::input::SourceError;
 use crate::ledger::LedgerError;
 use crate::load::{Ended, LoadError, Outcome};
 use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
 use crate::report::{Report, SourceState};
-use crate::source::SourceError;
 use crate::write::WriteError;
 
 /// What the caller can do about an error.

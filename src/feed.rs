@@ -14,7 +14,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -70,29 +69,6 @@ impl Default for Feed {
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Feed")
-    }
-}
-
-impl PartialEq for Feed {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// The ledger knows that there was such a pipe, and nothing of it.
-impl Serialize for Feed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_unit()
-    }
-}
-
-/// One that was stored is gone: nobody can read it.
-impl<'de> Deserialize<'de> for Feed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <()>::deserialize(deserializer)?;
-        let feed = Self::default();
-        feed.state().is_opened = true;
-        Ok(feed)
     }
 }
 
@@ -182,7 +158,7 @@ impl Feed {
     /// The end that is read from; there is one.
     ///
     /// # Errors
-    /// When it was opened before, or was stored by an earlier process.
+    /// When it was opened before.
     pub fn open(&self) -> io::Result<Reader> {
         let mut state = self.state();
         if std::mem::replace(&mut state.is_opened, true) {
@@ -365,7 +341,5 @@ mod tests {
         let feed = Feed::default();
         drop(feed.open().unwrap());
         assert!(feed.open().is_err());
-        let stored: Feed = serde_json::from_str(&serde_json::to_string(&Feed::default()).unwrap()).unwrap();
-        assert!(stored.open().is_err(), "that of an earlier process is gone");
     }
 }

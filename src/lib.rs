@@ -118,6 +118,7 @@ mod fault;
 mod feed;
 mod format;
 mod http;
+mod input;
 mod job;
 mod ledger;
 mod load;
@@ -131,7 +132,6 @@ mod rejects;
 mod report;
 mod schema;
 mod secret;
-mod source;
 mod write;
 
 pub use account::Books;
@@ -219,8 +219,8 @@ pub mod internals {
     pub mod secret {
         pub use crate::secret::*;
     }
-    pub mod source {
-        pub use crate::source::*;
+    pub mod input {
+        pub use crate::input::*;
     }
     pub mod write {
         pub use crate::write::*;

@@ -10,6 +10,7 @@
 
 mod account;
 mod commits;
+mod facts;
 mod read;
 mod waits;
 
@@ -30,7 +31,7 @@ use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::load::{Act, LoadError, Prepared, SourceFacts};
+use crate::load::{Act, LoadError, Prepared};
 use crate::map::{EncodedBlock, Kept, Original, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::record::{Block, Digest, Position};
@@ -38,6 +39,7 @@ use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, W
 
 use account::{Heard, account};
 use commits::Commits;
+use facts::SourceFacts;
 use read::{Begun, read};
 use waits::{Reading, Waits, thread_cpu};
 

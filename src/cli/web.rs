@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use dbload::internals::http::{
-    Auth, Header, JsonBody, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value, urls,
+    Auth, Header, JsonBody, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value,
 };
+use dbload::internals::input::Word;
 use dbload::internals::job::Web;
 
 use super::parse;
@@ -167,7 +168,7 @@ impl WebArgs {
     /// What the flags say. `sources`: the words.
     pub(crate) fn web(&self, sources: &[String]) -> Result<Web, String> {
         if self.urls.is_empty()
-            && !sources.iter().any(|word| urls::is_http(word))
+            && !sources.iter().any(|word| matches!(Word::parse(word), Ok(Word::Url(_))))
             && let Some(flag) = self.speaks_of_http()
         {
             return Err(format!("{flag} is about HTTP sources, and there is none"));

@@ -32,5 +32,5 @@ pub use read::{
 pub use rebase::rebase;
 pub use rejects::{ReasonCount, RejectRow, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
-    Checkpoint, NewRun, Place, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
+    Checkpoint, NewRun, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
 };

@@ -11,14 +11,14 @@ use crate::account::Books;
 use crate::pg::{
     ErrorView, Lease, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal, witness_query,
 };
-use crate::record::{PageToken, Position};
+use crate::record::{PageToken, Place, Position};
 
 use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
 use super::question::simple;
 use super::read::completed_appends;
-use super::run::{Checkpoint, Place, StoredMember, StoredRun, StoredSource, StoredTarget};
+use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;

@@ -5,8 +5,9 @@ use crate::pg::{CHANGED, ErrorView, FENCED, Outcome, Session, UNBALANCED, is_mis
 
 use super::error::LedgerError;
 use super::owner::Owner;
-use super::run::{NewRun, Place, StoredSource, StoredTarget};
+use super::run::{NewRun, StoredSource, StoredTarget};
 use super::trust::UNTRUSTED;
+use crate::record::Place;
 
 /// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
 pub(super) const COMPLETED_APPENDS: &str = "SELECT pg_catalog.count(*) FROM _dbload.run WHERE target_oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid \

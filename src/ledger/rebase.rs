@@ -4,7 +4,8 @@ use crate::pg::{Session, literal};
 
 use super::error::LedgerError;
 use super::read::failed;
-use super::run::{Checkpoint, Place, StoredSource};
+use super::run::{Checkpoint, StoredSource};
+use crate::record::Place;
 
 /// Stores where a run goes on in sources whose content the user has accepted, and what they are now. Under this owner's
 /// epoch, or not at all.

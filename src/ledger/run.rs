@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::account::Books;
-use crate::record::{PageToken, Position};
+use crate::record::{PageToken, Place, Position};
 
 /// Settings that a resume must share: parser and mapping, by name. Everything else may change.
 pub type Settings = BTreeMap<String, serde_json::Value>;
@@ -74,49 +74,6 @@ pub struct StoredSource {
     pub moved_to: Option<u32>,
 }
 
-/// A place in a source, as stored: `[offset, record, line]`, and behind it what finds it again in a source from the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Bytes of the decoded stream before it.
-    pub offset: u64,
-    /// Records before it.
-    pub record: u64,
-    /// Line on which it lies.
-    pub line: u64,
-    /// JSON text.
-    pub page: Option<PageToken>,
-}
-
-impl Place {
-    /// A place without its source.
-    #[must_use]
-    pub const fn new(at: Position, page: Option<PageToken>) -> Self {
-        Self { offset: at.offset, record: at.record, line: at.line, page }
-    }
-
-    /// The place in this source.
-    #[must_use]
-    pub const fn position(&self, source: u32) -> Position {
-        Position { source, offset: self.offset, record: self.record, line: self.line }
-    }
-
-    /// As stored.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        let page = self.page.as_ref().map_or_else(String::new, |page| format!(",{page}"));
-        format!("[{},{},{}{page}]", self.offset, self.record, self.line)
-    }
-
-    /// From what was stored.
-    #[must_use]
-    pub fn from_json(text: &str) -> Option<Self> {
-        let members: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
-        let number = |i: usize| members.get(i)?.get().parse().ok();
-        let page = members.get(3).map(|page| PageToken::from(page.get()));
-        Some(Self { offset: number(0)?, record: number(1)?, line: number(2)?, page })
-    }
-}
-
 /// A checkpoint, as stored.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
@@ -128,6 +85,15 @@ pub struct Checkpoint {
     pub books: Books,
     /// The partition is at its end.
     pub done: bool,
+}
+
+impl Checkpoint {
+    /// What those say that are still to be gone on from, and where they are.
+    #[must_use]
+    pub fn tokens(checkpoints: &[Self]) -> Vec<(Position, PageToken)> {
+        let open = checkpoints.iter().filter(|checkpoint| !checkpoint.done);
+        open.filter_map(|checkpoint| Some((checkpoint.at, checkpoint.page.clone()?))).collect()
+    }
 }
 
 /// An unfinished run, as stored.
@@ -195,15 +161,6 @@ pub fn identity_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_is_stored_with_or_without_a_page() {
-        for page in [None, Some(PageToken::from(r#"{"next":["a",1]}"#))] {
-            let place = Place { offset: 7, record: 2, line: 3, page };
-            assert_eq!(Place::from_json(&place.to_json()), Some(place));
-        }
-        assert_eq!(Place::from_json("[1,2]"), None);
-    }
 
     #[test]
     fn the_same_command_is_the_same_run_and_no_other_is() {

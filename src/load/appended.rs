@@ -1,15 +1,14 @@
 //! What was appended before is known by what a file is, and not by the text of its path: it is left out, and said. What
 //! cannot be known is refused until the user says that it is to be appended.
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use crate::input::{Change, Description, Fingerprint, Input, SourceError};
 use crate::job::Runs;
 use crate::ledger::{Appended, AppendedState, Ledger, LedgerError};
 use crate::schema::Table;
-use crate::source::{Change, Fingerprint, Location, SourceError};
 
 use super::error::LoadError;
-use super::input::{Description, Input};
 
 /// What an earlier append means for a file that is to be appended.
 enum Before {
@@ -20,11 +19,8 @@ enum Before {
 }
 
 /// A file: its fingerprint and its path.
-fn file(description: &Description) -> Option<(&Fingerprint, &PathBuf)> {
-    match (&description.fingerprint, &description.spec.location) {
-        (Some(print), Location::File(path)) => Some((print, path)),
-        _ => None,
-    }
+fn file(description: &Description) -> Option<(&Fingerprint, &Path)> {
+    description.fingerprint.as_ref().zip(description.spec.location.file())
 }
 
 /// Leaves out what earlier appends have put into the table.

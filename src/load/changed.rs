@@ -7,20 +7,18 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::format::Compression;
-use crate::job::{self, Job, VerifySource};
-use crate::ledger::{LedgerError, Place, StoredRun, StoredSource, rebase};
+use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, SourceError, compare_with};
+use crate::job::Job;
+use crate::ledger::{Checkpoint, LedgerError, StoredRun, rebase};
 use crate::pg::Lease;
-use crate::record::{PageToken, Position};
+use crate::record::{PageToken, Place, Position};
 use crate::schema::Mode;
-use crate::source::{Change, Fingerprint, Location, Passed, RawProgress, SourceError, Stream, compare_with};
 
 use super::error::LoadError;
-use super::input::{Begin, Input};
-use super::opened::Opened;
 use super::prepare::Prepared;
 use super::race::open;
 use super::resume::stored_inputs;
+use super::stored;
 
 /// What a resume has found its files to be.
 #[derive(Default)]
@@ -60,26 +58,22 @@ pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Resu
         }
     }
     // A file may have two entries, the second for its rest: it has one content.
-    let location = |source: &u32| inputs.get(*source as usize).map(|input| &input.description.spec.location);
-    let of_accepted = inputs.iter().filter(|input| {
-        checked.accepted.iter().any(|source| location(source) == Some(&input.description.spec.location))
-    });
+    let location = |source: &u32| inputs.get(*source as usize).map(Input::location);
+    let of_accepted = inputs
+        .iter()
+        .filter(|input| checked.accepted.iter().any(|source| location(source) == Some(input.location())));
     checked.accepted = of_accepted.map(|input| input.begin.source).collect();
     Ok(checked)
 }
 
 fn is_called(input: &Input, name: &str) -> bool {
-    let Location::File(path) = &input.description.spec.location else { return false };
-    input.name == name || std::path::absolute(name).is_ok_and(|named| named == *path)
+    let Some(path) = input.location().file() else { return false };
+    input.name == name || std::path::absolute(name).is_ok_and(|named| named == path)
 }
 
 /// Reads as much of a file as was read before.
 async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> Result<Vec<Passed>, Change> {
-    let (Location::File(path), Some(print)) =
-        (&input.description.spec.location, &input.description.fingerprint)
-    else {
-        return Ok(Vec::new());
-    };
+    let Some((path, print)) = input.file() else { return Ok(Vec::new()) };
     // Of one whose rest is another entry, that has the younger fingerprint.
     if input.moved_to.is_none() {
         let change = print.compare(path).await.unwrap_or(Change::Gone);
@@ -87,7 +81,7 @@ async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> R
             return Err(change);
         }
     }
-    let begin = from.and_then(|from| input.begin_from(from, &stored.checkpoints));
+    let begin = from.and_then(|from| input.begin_from(from, &Checkpoint::tokens(&stored.checkpoints)));
     let set_aside = input.set_aside.as_ref();
     let tokens = begin.iter().flat_map(|begin| begin.pages.iter().map(|(_, token)| token.clone()));
     let tokens: Vec<_> = tokens.chain(set_aside.and_then(|place| place.page.clone())).collect();
@@ -107,8 +101,8 @@ pub(super) async fn accept(
     let mut partitions = Vec::new();
     for source in accepted {
         let Some(entry) = stored.sources.get(*source as usize) else { continue };
-        let Some(mut input) = Input::read(entry, *source as usize) else { continue };
-        let Location::File(path) = input.description.spec.location.clone() else { continue };
+        let Some(mut input) = stored::read(entry, *source as usize) else { continue };
+        let Some(path) = input.location().file().map(Path::to_owned) else { continue };
         let found = rebase_input(job, &mut input, &path, stored).await?;
         for (partition, checkpoint) in stored.checkpoints.iter_mut().enumerate() {
             if checkpoint.at.source == *source
@@ -119,7 +113,7 @@ pub(super) async fn accept(
                 partitions.push((partition, checkpoint.clone()));
             }
         }
-        let entry: StoredSource = input.store();
+        let entry = stored::store(&input);
         stored.sources[*source as usize] = entry.clone();
         sources.push((*source, entry));
     }
@@ -150,7 +144,7 @@ async fn rebase_input(
     wanted.retain(|record| *record > 0);
     let whole = Input { begin: start, begin_page: None, set_aside: None, moved_to: None, ..input.clone() };
     whole.check_whole(&job.reading, &Begin::at(start)).await?;
-    let mut opened = whole.open(&job.reading, None, &Begin::at(start)).await?;
+    let mut opened = whole.open(&job.reading, &Access::default(), &Begin::at(start)).await?;
     let (mut last, mut wanted) = (0, wanted.into_iter().peekable());
     while wanted.peek().is_some() {
         let Some((block, _)) = opened.next(&mut 0).await? else { break };
@@ -187,45 +181,5 @@ impl Prepared {
             .iter()
             .filter_map(|input| Some((input.begin.source, input.digest.get()?.clone())))
             .collect()
-    }
-}
-
-impl Input {
-    /// It was read to its end: what is stored of it is known whole.
-    pub fn ended(&self, opened: &Opened) {
-        let all = self.size().filter(|_| self.end().is_none() && !self.is_remote());
-        if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
-            self.digest.get_or_init(|| format!("{digest:016x}"));
-        }
-    }
-
-    /// Looks through a compressed file before the first record of it is stored, where that is wanted: a checksum comes behind
-    /// what it is of, and a decoder has handed out everything by then.
-    ///
-    /// # Errors
-    /// When it is damaged.
-    pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
-        let (Location::File(path), Some(print)) =
-            (&self.description.spec.location, &self.description.fingerprint)
-        else {
-            return Ok(());
-        };
-        // An earlier start has looked, unless the file was written to since.
-        let is_known = begin.at.offset > 0 && matches!(print.compare(path).await, Ok(Change::Same));
-        if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {
-            return Ok(());
-        }
-        let spec = self.description.spec.clone();
-        let stream =
-            Stream::open(spec, reading.compression, Some(print.clone()), &[], RawProgress::default()).await?;
-        let compression = stream.compression();
-        let is_wanted =
-            reading.verify_source == VerifySource::Always || print.size <= compression.cheap_check_bytes();
-        if compression == Compression::None || !is_wanted {
-            return Ok(());
-        }
-        let looked = stream.held_to(reading.inflation).look_through().await;
-        self.whole.get_or_init(|| looked.is_ok());
-        looked
     }
 }

@@ -24,7 +24,6 @@ use crate::report::{
     HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
 };
 use crate::schema::Mode;
-use crate::source::SourceError;
 use crate::write::{Look, Patience, Retry, WriteError};
 
 use super::error::LoadError;
@@ -70,12 +69,11 @@ pub(super) async fn close(
     {
         ended = Ended::Failed(error);
     }
-    if let Some(web) = &prepared.web
-        && let Err(source) = web.client.finish().await
+    if let Err(error) = prepared.access.finish().await
         && matches!(ended, Ended::Complete)
     {
         // Everything is loaded, but what was to be kept of it is not.
-        ended = Ended::Failed(SourceError::Http { source }.into());
+        ended = Ended::Failed(error.into());
     }
     ended = look_back(&prepared, ended).await;
     let (unledgered, lost) = unledgered_rejects(&mut prepared);
@@ -85,7 +83,7 @@ pub(super) async fn close(
         ended = Ended::Failed(lost);
     }
     if !matches!(ended, Ended::Complete)
-        && prepared.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        && !prepared.is_replayable()
         && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared, "close the run").await)
     {
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
@@ -170,10 +168,7 @@ fn summed_up(
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
 fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
     let [input] = prepared.inputs.as_slice() else { return None };
-    if report.complete
-        || prepared.plan.mode != Mode::Append
-        || input.description.spec.location.is_replayable()
-    {
+    if report.complete || prepared.plan.mode != Mode::Append || input.class().reads_again() {
         return None;
     }
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
@@ -332,7 +327,7 @@ async fn report(
         sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
-        http: prepared.web.as_ref().map(|web| http_report(&web.client.counters())),
+        http: prepared.access.counters().as_ref().map(http_report),
         pool: PoolReport {
             size: prepared.pool.max_size(),
             batches: tally.batches,
@@ -393,8 +388,7 @@ fn source_reports(
             (None, false) => SourceState::Unfinished,
         };
         let read = input.progress.load(std::sync::atomic::Ordering::Relaxed);
-        let of_source = |web: &super::input::Web| web.client.retries_of(u64::from(ordinal));
-        let retries = prepared.web.as_ref().map_or(0, of_source);
+        let retries = prepared.access.retries_of(u64::from(ordinal));
         // The rest of a source that was set aside is the same source to its reader.
         if let Some(earlier) = by_name.get(input.name.as_str()).and_then(|&at| reports.get_mut(at)) {
             earlier.read += sums.read;

@@ -70,7 +70,7 @@ impl Prepared {
     /// The same, now that the sources were read.
     #[must_use]
     pub(super) fn guarantee_after(&self, read: Option<bool>) -> Guarantee {
-        if self.web.is_none() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
+        if !self.access.asks() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
     }
 
     /// The plan.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::input::SourceError;
 use crate::ledger::LedgerError;
 use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
 use crate::plan::Refusal;
 use crate::rejects::RejectFileError;
 use crate::schema::Mode;
-use crate::source::SourceError;
 use crate::write::WriteError;
 
 /// Why a load failed.

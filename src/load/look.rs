@@ -4,13 +4,14 @@
 //! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
 //! for the sample.
 
-use std::sync::Arc;
-
 use futures::future::{Either, select};
 
 use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
-use crate::http::{Client, Origins};
+use crate::input::{
+    Access, Ahead, Begin, Bounds, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec,
+    Unreadable, sample,
+};
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
@@ -18,17 +19,14 @@ use crate::pg::facts::{ServerFacts, server_facts};
 use crate::pg::{ErrorView, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::schema::Table;
-use crate::source::{Location, SourceError, SourceSpec};
 
 use super::act::Act;
-use super::ahead::{Ahead, Bounds};
 use super::error::LoadError;
-use super::input::{Begin, Input, Web};
 use super::once::Earlier;
 use super::prepare::{Prepared, Start, missing};
 use super::race::open;
-use super::sample::{SAMPLED_SOURCES, Sampled, sample};
 use super::settings::identities;
+use super::stored;
 
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn look(
@@ -38,32 +36,34 @@ pub(super) async fn look(
     listener: Listener<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
-    let web = web(share, job, &specs)?;
+    let access = Access::of(&specs, job, share.speeds())?;
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {
         inputs.push(Input::new(spec, ordinal).await?);
     }
-    let name = target_name(job, &inputs);
-    let asking = Box::pin(ask((share, job, act), name, web.is_none()));
-    let (early, asked) = match &web {
-        None if are_files(&inputs) => {
-            sampled_and(asking, Box::pin(sample(&mut inputs, (job, act), None, None))).await?
+    let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
+    let asking = Box::pin(ask((share, job, act), name, !access.asks()));
+    let (early, asked) = if access.asks() {
+        (None, asking.await?)
+    } else {
+        let sampling = Box::pin(sample(&mut inputs, &job.reading, &access, None, SAMPLED_SOURCES));
+        match at_hand {
+            true => sampled_and(asking, sampling).await?,
+            // A pipe may be long in coming: nobody waits for it with a connection in his hands.
+            false => (Some(sampling.await?), asking.await?),
         }
-        // A pipe may be long in coming: nobody waits for it with a connection in his hands.
-        None => (Some(sample(&mut inputs, (job, act), None, None).await?), asking.await?),
-        Some(_) => (None, asking.await?),
     };
     let Asked { pool, session, facts, name, table, ledger } = asked;
-    let (begun, session) = match (early, &web) {
-        (Some(sampled), _) => (Begun { sampled, ahead: None, resumes: false }, session),
-        (None, web) => {
+    let (begun, session) = match early {
+        Some(sampled) => (Begun { sampled, ahead: None, resumes: false }, session),
+        None => {
             // Boxed: it is much, and needed for a moment.
-            let (who, web) = ((share, job, act, earlier, listener), web.as_ref());
-            let begun = Box::pin(begin(who, session, table.as_ref(), (&mut inputs, web))).await?;
+            let who = (share, job, act, earlier, listener);
+            let begun = Box::pin(begin(who, session, table.as_ref(), (&mut inputs, &access))).await?;
             (begun, open(&pool).await?)
         }
     };
-    let mut start = Start { share, job, act, earlier, listener, facts, inputs, web, begun, ledger };
+    let mut start = Start { share, job, act, earlier, listener, facts, inputs, access, begun, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if act == Act::Verify => return Err(missing(&name).into()),
@@ -75,7 +75,7 @@ pub(super) async fn look(
             Box::pin(start.leave_out_damaged()).await?;
             let made = start.new_table(&name);
             if let (Err(_), Some(unreadable)) = (&made, start.begun.sampled.unreadable()) {
-                return Err(unreadable.into());
+                return Err(no_table_from(unreadable).into());
             }
             (None, Some(made?))
         }
@@ -89,7 +89,7 @@ pub(super) async fn look(
 impl Start<'_> {
     /// No column is made from what a damaged file may give.
     async fn leave_out_damaged(&mut self) -> Result<(), LoadError> {
-        if !are_files(&self.inputs) {
+        if !are_at_hand(&self.inputs) {
             return Ok(());
         }
         let mut first = None;
@@ -99,7 +99,8 @@ impl Start<'_> {
             }
         }
         let Some(error) = first else { return Ok(()) };
-        self.begun.sampled = sample(&mut self.inputs, (self.job, self.act), None, None).await?;
+        let reading = &self.job.reading;
+        self.begun.sampled = sample(&mut self.inputs, reading, &self.access, None, SAMPLED_SOURCES).await?;
         if self.begun.sampled.inference.columns().is_empty() { Err(error.into()) } else { Ok(()) }
     }
 }
@@ -140,8 +141,18 @@ async fn ask(
     Ok(Asked { pool, session, facts, name, table, ledger })
 }
 
-fn are_files(inputs: &[Input]) -> bool {
-    inputs.iter().all(|input| input.description.spec.location.is_file())
+fn are_at_hand(inputs: &[Input]) -> bool {
+    inputs.iter().all(|input| input.reach() == Reach::AtHand)
+}
+
+fn no_table_from(unreadable: &Unreadable) -> Refusal {
+    let Unreadable { name, line, reason } = unreadable;
+    Refusal::new(
+        format!(
+            "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
+        ),
+        "say what it is with --format, and where its records are with --records",
+    )
 }
 
 /// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever the server says.
@@ -189,13 +200,13 @@ async fn begin(
     (share, job, act, earlier, listener): (&Share, &Job, Act, &Earlier<'_>, Listener<'_>),
     session: Session,
     table: Option<&Table>,
-    (inputs, web): (&mut Vec<Input>, Option<&Web>),
+    (inputs, access): (&mut Vec<Input>, &Access),
 ) -> Result<Begun, LoadError> {
     if act == Act::Plan {
         drop(session);
-        let mut sampled = sample(inputs, (job, act), web, None).await?;
-        let of_answers = web.map(|web| web.client.take_notes()).unwrap_or_default();
-        for note in sampled.take_notes().into_iter().chain(of_answers) {
+        // A plan alone is not worth more than one request.
+        let mut sampled = sample(inputs, &job.reading, access, None, 1).await?;
+        for note in sampled.take_notes().into_iter().chain(access.take_notes()) {
             listener(&Event::Note { text: note }, &Totals::default());
         }
         return Ok(Begun { sampled, ahead: None, resumes: false });
@@ -205,16 +216,15 @@ async fn begin(
         && !earlier.restarts()
         && let Some(stored) = unfinished(&session, &identities(job, &table.name)?).await
     {
-        let stored = stored.iter().enumerate().filter_map(|(i, source)| Input::read(source, i));
+        let stored = stored.iter().enumerate().filter_map(|(i, source)| stored::read(source, i));
         let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
         return Ok(Begun { sampled, ahead: None, resumes: true });
     }
     drop(session);
-    let mut ahead = web.map(|web| {
-        fetch_ahead((share, job), web, inputs.iter().map(|input| (input, Begin::at(input.begin))))
-    });
-    let sampled = sample(inputs, (job, act), web, ahead.as_mut()).await?;
-    Ok(Begun { sampled, ahead, resumes: false })
+    let begins = inputs.iter().map(|input| (input, Begin::at(input.begin)));
+    let mut ahead = fetch_ahead((share, job), access, begins);
+    let sampled = sample(inputs, &job.reading, access, Some(&mut ahead), SAMPLED_SOURCES).await?;
+    Ok(Begun { sampled, ahead: Some(ahead), resumes: false })
 }
 
 /// The sources of the unfinished run of the first of these identities that has one.
@@ -228,42 +238,18 @@ async fn unfinished(session: &Session, identities: &[String]) -> Option<Vec<Stor
     None
 }
 
-/// Begins to fetch those of the sources that come from the network.
+/// Begins to fetch those of the sources that are asked for.
 pub(super) fn fetch_ahead<'a>(
     (share, job): (&Share, &Job),
-    web: &Web,
+    access: &Access,
     sources: impl Iterator<Item = (&'a Input, Begin)>,
 ) -> Ahead {
-    let remote = sources.filter(|(input, _)| input.is_remote());
-    let remote = remote.map(|(input, begin)| (input.begin.source as usize, input.clone(), begin)).collect();
     let bounds = Bounds {
         sources: job.web.http.concurrency,
         memory_bytes: share.bytes_ahead(&job.resources),
         sampled: SAMPLED_SOURCES,
     };
-    Ahead::start(web.clone(), job.reading.clone(), remote, bounds)
-}
-
-/// What sources from the network are read with, if there are any.
-fn web(share: &Share, job: &Job, specs: &[SourceSpec]) -> Result<Option<Web>, LoadError> {
-    let urls: Vec<_> = specs
-        .iter()
-        .filter_map(|spec| match &spec.location {
-            Location::Http(request) => Some(&request.url),
-            _ => None,
-        })
-        .collect();
-    if urls.is_empty() {
-        return Ok(None);
-    }
-    let failed = |source| SourceError::Http { source };
-    let client = Client::within(share.speeds(), &job.web.http, Origins::of(urls)).map_err(failed)?;
-    Ok(Some(Web {
-        client,
-        paginate: job.web.paginate.clone(),
-        pages_max: job.web.http.limits.pages,
-        lonely_said: Arc::default(),
-    }))
+    Ahead::start(access.clone(), job.reading.clone(), sources, bounds)
 }
 
 /// `--table`, else the first source's stem.

@@ -5,24 +5,21 @@
 //! checkpoints, as a new start of the same command would.
 
 mod act;
-mod ahead;
 mod appended;
 mod changed;
 mod close;
 mod describe;
 mod error;
-mod input;
 mod look;
 mod once;
-mod opened;
 mod prepare;
 mod race;
 mod record;
 mod reject_file;
 mod resume;
-mod sample;
 mod sequences;
 mod settings;
+mod stored;
 mod unfinished;
 mod unledgered;
 mod verify;
@@ -43,11 +40,8 @@ use once::Earlier;
 use race::prepare;
 
 pub(crate) use act::Act;
-pub use ahead::Ahead;
 pub use describe::LoadPlan;
 pub use error::LoadError;
-pub use input::{Begin, Input, Web};
-pub use opened::{Opened, SourceFacts};
 pub use prepare::{Prepared, RunInHand};
 pub(crate) use unledgered::{Told, Unledgered};
 pub use verify::{Example, FailedSource, Verification, verify};

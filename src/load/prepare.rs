@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::fault::{self, Point};
+use crate::input::{Access, Ahead, Input, Opened, SampledFields, SourceError};
 use crate::job::Job;
 use crate::ledger::{BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Owner, StoredRun, record_target};
 use crate::map::{Extra, Mapping};
@@ -13,25 +14,24 @@ use crate::pg::catalog::read_table;
 use crate::pg::facts::ServerFacts;
 use crate::pg::probe::{greater_operator, holds};
 use crate::pg::{Ident, Lease, Session, TableName};
-use crate::plan::{Plan, Refusal, Wishes, make_plan, new_table, no_order, refuse_reading, unknown_character};
+use crate::plan::{
+    Plan, Refusal, Sample, SampledSource, Wishes, make_plan, new_table, no_order, refuse_reading,
+    unknown_character,
+};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::source::SourceError;
 use crate::write::{Encoding, LedgerRef, Watched, WritePlan};
 
 use super::act::Act;
-use super::ahead::Ahead;
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
 use super::error::LoadError;
-use super::input::{Input, Web};
 use super::look::{Begun, fetch_ahead};
 use super::once::Earlier;
-use super::opened::Opened;
 use super::race::{leave_one, open};
 use super::record::Recording;
-use super::resume::{anew, append_rests, give_secrets, place, stored_inputs, stored_target};
+use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, refuse_wide, settings, staging};
 use super::unledgered::Unledgered;
 
@@ -60,8 +60,8 @@ pub struct Prepared {
     pub inputs: Vec<Input>,
     /// Sources that the sample has opened and that are not opened again, or why they could not be.
     pub kept: HashMap<usize, Result<Opened, SourceError>>,
-    /// What sources from the network are read with.
-    pub web: Option<Web>,
+    /// What the sources are opened with.
+    pub access: Access,
     /// Sources that are being fetched.
     pub ahead: Option<Ahead>,
     /// An earlier start has read what may be different when it is read again.
@@ -100,7 +100,7 @@ pub(super) struct Start<'a> {
     pub(super) listener: Listener<'a>,
     pub(super) facts: ServerFacts,
     pub(super) inputs: Vec<Input>,
-    pub(super) web: Option<Web>,
+    pub(super) access: Access,
     pub(super) begun: Begun,
     /// Opened beside the first look at the table, if that could be.
     pub(super) ledger: Option<Ledger>,
@@ -128,8 +128,17 @@ impl Start<'_> {
         }
     }
 
+    /// What the sample has shown, for the plan.
+    fn sample(&self) -> Sample {
+        let fields = |source: &SampledFields| SampledSource {
+            name: source.name.clone(),
+            fields: source.fields.clone(),
+        };
+        Sample { sources: self.begun.sampled.sources.iter().map(fields).collect() }
+    }
+
     pub(super) fn has_pipe(&self) -> bool {
-        self.inputs.iter().any(|input| !input.description.spec.location.is_replayable())
+        !are_replayable(&self.inputs)
     }
 
     pub(super) fn new_table(&self, name: &TableName) -> Result<ToCreate, LoadError> {
@@ -159,7 +168,7 @@ impl Start<'_> {
 
     /// The plan, with what only the server can say of it.
     async fn planned(&self, session: &Session, table: Table) -> Result<Plan, LoadError> {
-        let mut plan = make_plan(table, &self.begun.sampled.sample, &self.wishes())?;
+        let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
         if !self.facts.may_select && plan.mode != Mode::Append {
             return Err(refuse_reading(&self.facts.role, &plan.table).into());
         }
@@ -339,8 +348,9 @@ impl Start<'_> {
     ) -> Result<Prepared, LoadError> {
         let (share, job) = (self.share, self.job);
         plan.partitioner.count = stored.partitions;
-        let known: HashSet<String> = stored_inputs(&stored)?.iter().map(place).collect();
-        for input in self.inputs.iter().filter(|input| !known.contains(&place(input))) {
+        let before = stored_inputs(&stored)?;
+        let known: HashSet<_> = before.iter().map(|input| input.description.spec.place()).collect();
+        for input in self.inputs.iter().filter(|input| !known.contains(&input.description.spec.place())) {
             let text = format!(
                 "{} is new and waits for the next run: run {} is finished first",
                 input.name, stored.run
@@ -371,9 +381,10 @@ impl Start<'_> {
         let checkpoints = &prepared.checkpoints;
         // Where all partitions are done, nothing is left to fetch, only the run to complete.
         let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
-        prepared.ahead = prepared.web.as_ref().zip(from).map(|(web, from)| {
-            let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, checkpoints)?)));
-            fetch_ahead((share, job), web, begins)
+        prepared.ahead = from.filter(|_| prepared.access.asks()).map(|from| {
+            let tokens = Checkpoint::tokens(checkpoints);
+            let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, &tokens)?)));
+            fetch_ahead((share, job), &prepared.access, begins)
         });
         Ok(prepared)
     }
@@ -443,7 +454,7 @@ impl Start<'_> {
             run: None,
             inputs: self.inputs,
             kept: self.begun.sampled.kept,
-            web: self.web,
+            access: self.access,
             ahead: self.begun.ahead,
             inexact_before: false,
             checkpoints,
@@ -466,14 +477,14 @@ pub(super) fn unlogged_words(table: &Table) -> Option<String> {
 }
 
 pub(super) fn are_replayable(inputs: &[Input]) -> bool {
-    inputs.iter().all(|input| input.description.spec.location.is_replayable())
+    inputs.iter().all(|input| input.class().reads_again())
 }
 
 /// Every source gives the same records when it is read again, as far as is known.
 pub(super) fn are_exact(inputs: &[Input], kept: &HashMap<usize, Result<Opened, SourceError>>) -> bool {
-    let opened = |ordinal| matches!(kept.get(&ordinal), Some(Ok(opened)) if opened.is_exact());
+    let opened = |ordinal| matches!(kept.get(&ordinal), Some(Ok(opened)) if opened.class().is_exact());
     let mut inputs = inputs.iter().enumerate();
-    inputs.all(|(ordinal, input)| input.description.spec.location.is_file() || opened(ordinal))
+    inputs.all(|(ordinal, input)| input.class().is_exact() || opened(ordinal))
 }
 
 pub(super) const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Share;
 use crate::event::Listener;
+use crate::input::{Lists, SourceSpec, list};
 use crate::job::Job;
 use crate::ledger::LedgerError;
 use crate::pg::{Lease, Session};
-use crate::source::{Lists, SourceSpec, resolve_with};
 
 use super::act::Act;
 use super::error::LoadError;
@@ -34,7 +34,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, LoadError> {
     let specs = specs(job).await?;
     // A pipe that was looked into cannot be looked into again.
-    let looks = if specs.iter().all(|spec| spec.location.is_replayable()) { RACES_MAX } else { 0 };
+    let looks = if specs.iter().all(|spec| spec.location.class().reads_again()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
         match Box::pin(look(share, job, how, listener, specs.clone())).await {
@@ -49,8 +49,8 @@ pub(super) async fn prepare(
 
 /// The sources of a job, in order.
 async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
-    if let Some(feed) = &job.feed {
-        return Ok(vec![SourceSpec::of_caller(feed.clone())]);
+    if job.feed.is_some() {
+        return Ok(vec![SourceSpec::of_caller()]);
     }
     let lists = Lists {
         http: job.web.http.clone(),
@@ -59,7 +59,7 @@ async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
         each_fields: job.web.each_fields.clone(),
         body: job.web.body.clone(),
     };
-    Ok(resolve_with(&job.sources, lists).await?)
+    Ok(list(&job.sources, lists).await?)
 }
 
 /// Makes room for the ledger's connection: there are never more than the pool may have.

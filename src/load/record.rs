@@ -7,10 +7,10 @@ use crate::plan::Plan;
 use crate::write::LedgerRef;
 
 use super::error::LoadError;
-use super::input::Input;
 use super::prepare::{RunInHand, Start, are_exact, guarantee};
 use super::resume::stored_target;
 use super::settings::settings;
+use super::stored::store;
 
 /// The transaction that a run is recorded in.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl Start<'_> {
             partitions: plan.partitioner.count,
             settings: settings(self.job, plan, plan.partitioner.count),
             guarantee: guarantee(exact, true, plan.mode).name().to_owned(),
-            sources: self.inputs.iter().map(Input::store).collect(),
+            sources: self.inputs.iter().map(store).collect(),
         };
         let statements = record_run(&id, &new, &stored_target(&plan.table), owner);
         let (begin, appends) = match recording {

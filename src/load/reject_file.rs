@@ -1,12 +1,11 @@
 //! The rejects of a run as a reject file, written from the ledger at the end and at every clean stop.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::job::Job;
 use crate::ledger::{LedgerError, RejectRow, each_reject_after};
 use crate::pg::Session;
 use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
-use crate::source::Location;
 
 use super::prepare::Prepared;
 
@@ -40,12 +39,7 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
 
 /// Who may read it: who may read the sources that the run still has files of.
 pub(super) fn rights(prepared: &Prepared) -> Rights {
-    let path = |location: &'_ Location| match location {
-        Location::File(path) => Some(path.clone()),
-        Location::Pipe(_) | Location::Stdin | Location::Http(_) | Location::Caller(_) => None,
-    };
-    let paths: Vec<_> = prepared.inputs.iter().map(|input| path(&input.description.spec.location)).collect();
-    Rights::of(paths.iter().map(|path| path.as_deref().map(Path::new)))
+    Rights::of(prepared.inputs.iter().map(|input| input.location().file()))
 }
 
 /// Writes the rejects of a run, one by one: however many there are, few are in memory.

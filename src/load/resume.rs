@@ -2,41 +2,31 @@
 
 use std::collections::HashMap;
 
+use crate::input::{Input, SourceSpec};
 use crate::ledger::{Anew, Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::schema::{Member, Table};
-use crate::source::Location;
 use crate::write::LedgerRef;
 
 use super::error::LoadError;
-use super::input::Input;
 use super::race::open;
+use super::stored;
 
 /// The sources of a stored run.
 pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
-    let read = |(ordinal, source)| Input::read(source, ordinal).ok_or(CatalogError::Answer);
+    let read = |(ordinal, source)| stored::read(source, ordinal).ok_or(CatalogError::Answer);
     Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
-}
-
-/// What makes two inputs the same source: a URL that is signed anew is the same one.
-pub(super) fn place(input: &Input) -> String {
-    match &input.description.spec.location {
-        Location::Http(request) => request.place().into(),
-        _ => input.name.clone(),
-    }
 }
 
 /// Secrets of requests are not stored: those of the same command's sources are taken.
 pub(super) fn give_secrets(inputs: &mut [Input], named: &[Input]) {
-    let places: HashMap<String, &Location> =
-        named.iter().map(|input| (place(input), &input.description.spec.location)).collect();
-    for input in inputs {
-        let place = place(input);
-        if let Location::Http(stored) = &mut input.description.spec.location
-            && let Some(Location::Http(request)) = places.get(&place)
-        {
-            **stored = stored.as_ref().clone().with_secrets(request);
+    let specs: HashMap<_, &SourceSpec> =
+        named.iter().map(|input| &input.description.spec).map(|spec| (spec.place(), spec)).collect();
+    for spec in inputs.iter_mut().map(|input| &mut input.description.spec) {
+        let named = specs.get(&spec.place()).copied();
+        if let Some(named) = named {
+            spec.take_secrets_of(named);
         }
     }
 }
@@ -123,7 +113,7 @@ pub(super) async fn append_rests(
         rest.record_anew().await;
         let session = open(pool).await?;
         let of_ordinal = u32::try_from(of).unwrap_or(u32::MAX);
-        append_rest(&session, &run.run, of_ordinal, ordinal, &rest.store()).await?;
+        append_rest(&session, &run.run, of_ordinal, ordinal, &stored::store(&rest)).await?;
         inputs[of].moved_to = Some(ordinal);
         inputs.push(rest);
     }

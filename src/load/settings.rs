@@ -1,7 +1,8 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
 use crate::format::DecodeLimits;
-use crate::http::{Paginate, unsigned, urls};
+use crate::http::{Paginate, unsigned};
+use crate::input::Word;
 use crate::job::{Job, Pooler, Reading, Runs, Web};
 use crate::ledger::{Settings, StoredRun, identity_of};
 use crate::map::neighbour_bits;
@@ -28,13 +29,8 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
     let posted = job.web.body.iter().map(|body| format!("POST {}", body.text()));
     words.extend(posted);
     for word in job.sources.iter().cloned().chain(lists) {
-        let absolute = match word.as_str() {
-            "-" => Ok("-".into()),
-            url if urls::is_http(url) => Ok(of_url(url).into()),
-            path => std::path::absolute(path),
-        };
-        let path = absolute.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?;
-        words.push(path.to_string_lossy().into_owned());
+        let identity = Word::parse(&word)?.identity(of_url);
+        words.push(identity.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?);
     }
     let mode = job.mode.map_or("default", Mode::name);
     let key = job.key.as_deref().unwrap_or_default();

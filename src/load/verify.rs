@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::event::Listener;
+use crate::input::{Access, Begin, Reach};
 use crate::job::Job;
 use crate::pipeline::{self, End, Ran};
 use crate::plan::Refusal;
@@ -14,7 +15,6 @@ use crate::report::REPORT_VERSION;
 use super::act::Act;
 use super::enter;
 use super::error::LoadError;
-use super::input::Begin;
 use super::once::Earlier;
 use super::prepare::Prepared;
 use super::race::prepare;
@@ -87,11 +87,11 @@ async fn place(
 ) -> Option<(String, u64)> {
     let (start, first) = *blocks.get(blocks.partition_point(|(_, first)| *first <= seq).checked_sub(1)?)?;
     let input = prepared.inputs.get(usize::try_from(start.source).ok()?)?;
-    if input.is_remote() {
+    if input.reach() == Reach::Asked {
         // Nobody is asked twice for that: the record's number has to do.
         return Some((input.name.clone(), start.record + (seq - first) + 1));
     }
-    let mut opened = input.open(&job.reading, None, &Begin::at(start)).await.ok()?;
+    let mut opened = input.open(&job.reading, &Access::default(), &Begin::at(start)).await.ok()?;
     let mut next_seq = first;
     let (block, _) = opened.next(&mut next_seq).await.ok()??;
     let i = usize::try_from(seq - first).ok().filter(|i| *i < block.len())?;

@@ -8,12 +8,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
-use crate::event::{Event, Requests, Totals};
-use crate::http::Counters;
-use crate::load::{Input, LoadError, Told};
+use crate::event::{Event, Totals};
+use crate::input::{Class, Input, SourceError};
+use crate::load::{LoadError, Told};
 use crate::record::Position;
 use crate::report::Seconds;
-use crate::source::SourceError;
 use crate::write::{Direct, StoredReject, Verdict, WriterEvent};
 
 use super::Shared;
@@ -59,7 +58,7 @@ pub(super) enum Heard {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
     Ended { source: u32, records: u64, elapsed: Duration },
-    Opened { exact: bool, note: Option<String> },
+    Opened { class: Class, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
     Note { text: String },
@@ -100,7 +99,7 @@ pub(super) async fn account(
             _ = tick.tick() => Event::Read,
         };
         ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
-        ran.tally.http = prepared.web.as_ref().map(|web| requests(&web.client.counters()));
+        ran.tally.http = prepared.access.requests();
         (shared.listener)(&event, &ran.tally);
     }
     while let Ok(message) = heard.try_recv() {
@@ -129,11 +128,6 @@ fn with_causes(error: &SourceError) -> String {
         cause = inner.source();
     }
     words
-}
-
-fn requests(counters: &Counters) -> Requests {
-    let Counters { requests: sent, retried, failed, waited, .. } = *counters;
-    Requests { sent, retried, failed, waited }
 }
 
 impl Shared<'_> {
@@ -197,8 +191,8 @@ impl Shared<'_> {
             Heard::Ended { source, records, elapsed } => {
                 Event::SourceRead { name: name(source), records, elapsed }
             }
-            Heard::Opened { exact, note } => {
-                ran.exact &= exact;
+            Heard::Opened { class, note } => {
+                ran.exact &= class.is_exact();
                 note.map_or(Event::Read, |text| Event::Note { text })
             }
             Heard::Block { start, first_seq } => {

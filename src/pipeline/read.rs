@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::ledger::{Checkpoint, LedgerError, Place, set_aside};
-use crate::load::{Act, Ahead, Begin, Input, LoadError, Opened, SourceFacts};
+use crate::input::{Ahead, Begin, Input, Opened, SourceError};
+use crate::ledger::{Checkpoint, LedgerError, set_aside};
+use crate::load::{Act, LoadError};
 use crate::pg::Session;
+use crate::record::Place;
 use crate::schema::Mode;
-use crate::source::SourceError;
 use crate::write::LedgerRef;
 
 use super::account::Heard;
+use super::facts::SourceFacts;
 use super::waits::Reading;
 use super::{Read, Shared};
 
@@ -44,10 +46,11 @@ pub(super) async fn read(
 ) -> Result<(), LoadError> {
     let checkpoints = &shared.prepared.checkpoints;
     let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_else(|| shared.end());
+    let tokens = Checkpoint::tokens(checkpoints);
     let mut course = Course { seq: 0, since: Instant::now() };
     for (ordinal, input) in shared.prepared.inputs.iter().enumerate() {
         let source = input.begin.source;
-        let Some(begin) = input.begin_from(from, checkpoints) else { continue };
+        let Some(begin) = input.begin_from(from, &tokens) else { continue };
         let (since, first) = (Instant::now(), course.seq);
         let _ = heard.send(Heard::Started { source }).await;
         let opened = tokio::select! {
@@ -64,8 +67,8 @@ pub(super) async fn read(
                     opened.end_at(end);
                 }
                 shared.memory.set_apart(opened.decoder_bytes());
-                let (exact, note) = (opened.is_exact(), opened.take_note());
-                let _ = heard.send(Heard::Opened { exact, note }).await;
+                let (class, note) = (opened.class(), opened.take_note());
+                let _ = heard.send(Heard::Opened { class, note }).await;
                 let facts = source_facts(shared, &input.name, &opened)?;
                 shared
                     .facts
@@ -114,9 +117,7 @@ impl Begun {
         if let Some(ahead) = &self.ahead {
             ahead.turn_of(ordinal);
         }
-        if let Some(web) = &shared.prepared.web {
-            web.client.let_pass(ordinal as u64);
-        }
+        shared.prepared.access.turn_of(ordinal);
         if let Some(opened) = self.kept.remove(&ordinal) {
             return opened;
         }
@@ -127,14 +128,13 @@ impl Begun {
         }
         let prepared = shared.prepared;
         Box::pin(prepared.inputs[ordinal].check_whole(&shared.job.reading, begin)).await?;
-        prepared.inputs[ordinal].open(&shared.job.reading, prepared.web.as_ref(), begin).await
+        prepared.inputs[ordinal].open(&shared.job.reading, &prepared.access, begin).await
     }
 }
 
 /// Says what answers have said beside their records.
 async fn say_notes(shared: &Shared<'_>, heard: &mpsc::Sender<Heard>) {
-    let notes = shared.prepared.web.iter().flat_map(|web| web.client.take_notes());
-    for text in notes {
+    for text in shared.prepared.access.take_notes() {
         let _ = heard.send(Heard::Note { text }).await;
     }
 }

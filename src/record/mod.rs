@@ -12,5 +12,5 @@ mod place;
 mod text;
 
 pub use block::{Block, Content, Operation};
-pub use place::{Digest, PageToken, Position};
+pub use place::{Digest, PageToken, Place, Position};
 pub use text::{Span, SpanKind, Text};

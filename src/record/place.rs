@@ -42,3 +42,60 @@ pub struct Digest {
     /// xxh3-64 of the part.
     pub hash: u64,
 }
+
+/// A place in a source, as stored: `[offset, record, line]`, and behind it what finds it again in a source from the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes of the decoded stream before it.
+    pub offset: u64,
+    /// Records before it.
+    pub record: u64,
+    /// Line on which it lies.
+    pub line: u64,
+    /// JSON text.
+    pub page: Option<PageToken>,
+}
+
+impl Place {
+    /// A place without its source.
+    #[must_use]
+    pub const fn new(at: Position, page: Option<PageToken>) -> Self {
+        Self { offset: at.offset, record: at.record, line: at.line, page }
+    }
+
+    /// The place in this source.
+    #[must_use]
+    pub const fn position(&self, source: u32) -> Position {
+        Position { source, offset: self.offset, record: self.record, line: self.line }
+    }
+
+    /// As stored.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let page = self.page.as_ref().map_or_else(String::new, |page| format!(",{page}"));
+        format!("[{},{},{}{page}]", self.offset, self.record, self.line)
+    }
+
+    /// From what was stored.
+    #[must_use]
+    pub fn from_json(text: &str) -> Option<Self> {
+        let members: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
+        let number = |i: usize| members.get(i)?.get().parse().ok();
+        let page = members.get(3).map(|page| PageToken::from(page.get()));
+        Some(Self { offset: number(0)?, record: number(1)?, line: number(2)?, page })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_stored_with_or_without_a_page() {
+        for page in [None, Some(PageToken::from(r#"{"next":["a",1]}"#))] {
+            let place = Place { offset: 7, record: 2, line: 3, page };
+            assert_eq!(Place::from_json(&place.to_json()), Some(place));
+        }
+        assert_eq!(Place::from_json("[1,2]"), None);
+    }
+}

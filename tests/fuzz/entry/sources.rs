@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use dbload::internals::format::{Compression, Dialect, Format, HeaderLimits, Limits};
+use dbload::internals::input::{Access, Blocks, Known, Location, Reading, SourceError, SourceSpec, Stream};
 use dbload::internals::record::Position;
-use dbload::internals::source::{Blocks, Location, Reading, SourceError, SourceSpec, Stream};
 use tokio::runtime::Runtime;
 
 use super::{Dials, split};
@@ -110,7 +110,12 @@ async fn read(
     };
     let mut next_seq = 5;
     let result = async {
-        let stream = Stream::open(spec, Some(*compression), None, &[], std::sync::Arc::default()).await?;
+        let stream = Stream::open(
+            spec,
+            &Access::default(),
+            Known { compression: Some(*compression), ..Known::default() },
+        )
+        .await?;
         let mut blocks = Blocks::new(stream, reading, at).await?;
         while let Some(block) = blocks.next(&mut next_seq).await? {
             for i in 0..block.len() {

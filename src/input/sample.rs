@@ -6,18 +6,19 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::format::{DecodeLimits, Fields, Layout};
-use crate::job::Job;
+use crate::job;
 use crate::map::Inference;
-use crate::plan::{Refusal, Sample, SampledSource};
-use crate::source::SourceError;
 
-use super::act::Act;
+use super::access::Access;
 use super::ahead::Ahead;
-use super::input::{Begin, Input, Web};
+use super::begin::Begin;
+use super::error::SourceError;
+use super::input::Input;
 use super::opened::Opened;
+use super::source::Reach;
 
 /// Sources that are sampled: enough to meet files of different shapes, few enough to start at once.
-pub(super) const SAMPLED_SOURCES: usize = 8;
+pub const SAMPLED_SOURCES: usize = 8;
 /// Blocks of the first source, if that is a file; else, and of the others, one each.
 const SAMPLED_BLOCKS: usize = 4;
 /// No further block where those before it have so many bytes: of the longest records one has megabytes.
@@ -25,39 +26,62 @@ const SAMPLED_BYTES: usize = 1 << 20;
 
 /// What the sample gave.
 #[derive(Default)]
-pub(super) struct Sampled {
-    pub(super) sample: Sample,
-    pub(super) inference: Inference,
+pub struct Sampled {
+    /// The fields of each source.
+    pub sources: Vec<SampledFields>,
+    /// The columns that they make.
+    pub inference: Inference,
     /// Sources that are not opened again, with what was read of them, or why they could not be.
-    pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
+    pub kept: HashMap<usize, Result<Opened, SourceError>>,
     /// Why the first file that has no records has none.
     failed: Option<SourceError>,
-    /// The first record that cannot be read: its source, its line, why.
-    unreadable: Option<(String, u64, String)>,
+    /// The first record that cannot be read.
+    unreadable: Option<Unreadable>,
+}
+
+/// The fields of a sampled source.
+pub struct SampledFields {
+    /// Its name.
+    pub name: String,
+    /// Its fields: header, or names in the order in which they were first seen.
+    pub fields: Vec<String>,
+}
+
+/// A record that cannot be read.
+pub struct Unreadable {
+    /// Its source.
+    pub name: String,
+    /// The line on which it begins.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
 }
 
 impl Sampled {
     /// The sample of an earlier start, as it was stored with the sources.
-    pub(super) fn stored(inputs: &[Input]) -> Self {
+    #[must_use]
+    pub fn stored(inputs: &[Input]) -> Self {
         let sources = inputs.iter().take(SAMPLED_SOURCES).filter_map(|input| {
             let fields = input.description.sampled.clone()?;
-            Some(SampledSource { name: input.name.clone(), fields })
+            Some(SampledFields { name: input.name.clone(), fields })
         });
-        Self { sample: Sample { sources: sources.collect() }, ..Self::default() }
+        Self { sources: sources.collect(), ..Self::default() }
     }
 }
 
-/// Samples the sources. One that cannot be read is left to the load, unless it is the only one.
-pub(super) async fn sample(
+/// Samples the sources, so many of them at most. One that cannot be read is left to the load, unless it is the only one.
+///
+/// # Errors
+/// When the only source cannot be read.
+pub async fn sample(
     inputs: &mut [Input],
-    (job, act): (&Job, Act),
-    web: Option<&Web>,
+    reading: &job::Reading,
+    access: &Access,
     mut ahead: Option<&mut Ahead>,
+    sources: usize,
 ) -> Result<Sampled, SourceError> {
     let mut sampled = Sampled::default();
     let only = inputs.len() == 1;
-    // A plan alone is not worth more than one request.
-    let sources = if act == Act::Plan && web.is_some() { 1 } else { SAMPLED_SOURCES };
     for (ordinal, input) in inputs.iter_mut().enumerate().take(sources) {
         if input.whole.get() == Some(&false) {
             continue;
@@ -68,28 +92,27 @@ pub(super) async fn sample(
         };
         let opened = match fetched {
             Some(opened) => opened,
-            None => input.open(&job.reading, web, &Begin::at(input.begin)).await,
+            None => input.open(reading, access, &Begin::at(input.begin)).await,
         };
         let mut opened = match opened {
             Ok(opened) => opened,
             Err(error) if only => return Err(error),
             Err(error) => {
                 tracing::debug!(source = input.name, %error, "source left out of the sample");
-                if input.is_remote() {
+                if input.reach() == Reach::Asked {
                     sampled.kept.insert(ordinal, Err(error));
                 }
                 continue;
             }
         };
-        let location = &input.description.spec.location;
-        // A pipe or a server may be slow: one block tells enough.
-        let blocks = if ordinal == 0 && location.is_file() { SAMPLED_BLOCKS } else { 1 };
-        let fields = sampled.look(&input.name, &mut opened, blocks, &job.reading.decode).await;
-        if input.is_remote() {
+        // What is not at hand may be slow: one block tells enough.
+        let blocks = if ordinal == 0 && input.reach() == Reach::AtHand { SAMPLED_BLOCKS } else { 1 };
+        let fields = sampled.look(&input.name, &mut opened, blocks, &reading.decode).await;
+        if input.reach() == Reach::Asked {
             input.description.sampled = Some(fields.clone());
         }
-        sampled.sample.sources.push(SampledSource { name: input.name.clone(), fields });
-        if location.is_file() {
+        sampled.sources.push(SampledFields { name: input.name.clone(), fields });
+        if input.reach() == Reach::AtHand {
             let failed = opened.take_failure();
             sampled.failed = sampled.failed.take().or(failed);
         } else {
@@ -101,7 +124,7 @@ pub(super) async fn sample(
 
 impl Sampled {
     /// Why there is nothing to plan with, if that is because sources could not be read.
-    pub(super) fn first_failure(&mut self) -> Option<SourceError> {
+    pub fn first_failure(&mut self) -> Option<SourceError> {
         if !self.inference.columns().is_empty() {
             return None;
         }
@@ -117,19 +140,13 @@ impl Sampled {
     }
 
     /// Why there is nothing to make a table from, where there were records.
-    pub(super) fn unreadable(&self) -> Option<Refusal> {
-        let nothing = self.inference.columns().is_empty();
-        let (name, line, reason) = self.unreadable.as_ref().filter(|_| nothing)?;
-        Some(Refusal::new(
-            format!(
-                "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
-            ),
-            "say what it is with --format, and where its records are with --records",
-        ))
+    #[must_use]
+    pub fn unreadable(&self) -> Option<&Unreadable> {
+        self.unreadable.as_ref().filter(|_| self.inference.columns().is_empty())
     }
 
     /// What is worth saying about the sources that were opened.
-    pub(super) fn take_notes(&mut self) -> Vec<String> {
+    pub fn take_notes(&mut self) -> Vec<String> {
         self.kept.values_mut().filter_map(|opened| opened.as_mut().ok()?.take_note()).collect()
     }
 
@@ -161,8 +178,8 @@ impl Sampled {
                     fields.note(&decoded, layout.constants.len());
                 }
                 Err(error) if self.unreadable.is_none() => {
-                    let line = block.line_of(i);
-                    self.unreadable = Some((name.to_owned(), line, error.to_string()));
+                    let (name, line) = (name.to_owned(), block.line_of(i));
+                    self.unreadable = Some(Unreadable { name, line, reason: error.to_string() });
                 }
                 Err(_) => {}
             });

@@ -3,10 +3,11 @@
 use super::blocks::{Blocks, Reading};
 use super::error::SourceError;
 use super::pages::Pages;
+use super::source::Class;
 use crate::record::{Block, Digest};
 
 /// What reads the records of a source.
-pub enum Records {
+pub(super) enum Records {
     /// A file, a pipe, or a body from the network.
     Body(Box<Blocks>),
     /// A paginated endpoint.
@@ -19,7 +20,7 @@ impl Records {
     /// # Errors
     /// When the source cannot be read, its records cannot be found, or it was changed meanwhile. What was
     /// handed out before stands.
-    pub async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+    pub(super) async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
         match self {
             Self::Body(blocks) => {
                 let mut unnumbered = 0;
@@ -32,7 +33,7 @@ impl Records {
 
     /// How it is read.
     #[must_use]
-    pub fn reading(&self) -> &Reading {
+    pub(super) fn reading(&self) -> &Reading {
         match self {
             Self::Body(blocks) => blocks.reading(),
             Self::Pages(pages) => pages.reading(),
@@ -41,25 +42,25 @@ impl Records {
 
     /// Names of the columns, for delimiter-separated values.
     #[must_use]
-    pub fn header(&self) -> &[String] {
+    pub(super) fn header(&self) -> &[String] {
         match self {
             Self::Body(blocks) => blocks.header(),
             Self::Pages(pages) => pages.header(),
         }
     }
 
-    /// Whether it gives the same records when it is read again, however it ended: the guarantee follows from that.
+    /// What may be promised of it, however it ends: the guarantee follows from that.
     #[must_use]
-    pub fn is_exact(&self) -> bool {
+    pub(super) fn class(&self) -> Class {
         match self {
-            Self::Body(blocks) => blocks.stream().is_exact(),
-            Self::Pages(_) => false,
+            Self::Body(blocks) => blocks.stream().class(),
+            Self::Pages(_) => Class::Query,
         }
     }
 
     /// So many bytes in its file, and their digest, as far as they were read.
     #[must_use]
-    pub fn in_file(&self) -> Option<(u64, u64)> {
+    pub(super) fn in_file(&self) -> Option<(u64, u64)> {
         match self {
             Self::Body(blocks) => blocks.stream().in_file(),
             Self::Pages(_) => None,
@@ -68,7 +69,7 @@ impl Records {
 
     /// Memory that its decoder holds.
     #[must_use]
-    pub fn decoder_bytes(&self) -> u64 {
+    pub(super) fn decoder_bytes(&self) -> u64 {
         match self {
             Self::Body(blocks) => blocks.stream().decoder_bytes(),
             Self::Pages(_) => 0,
@@ -77,7 +78,7 @@ impl Records {
 
     /// Why an endpoint that was to have pages has one, if that is rather a mistake.
     #[must_use]
-    pub fn lonely(&self) -> Option<String> {
+    pub(super) fn lonely(&self) -> Option<String> {
         match self {
             Self::Body(_) => None,
             Self::Pages(pages) => pages.lonely(),
@@ -85,7 +86,7 @@ impl Records {
     }
 
     /// What is worth saying about a resume.
-    pub fn take_note(&mut self) -> Option<String> {
+    pub(super) fn take_note(&mut self) -> Option<String> {
         match self {
             Self::Body(_) => None,
             Self::Pages(pages) => pages.take_note(),

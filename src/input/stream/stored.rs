@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -11,8 +11,12 @@ use async_compression::zstd::DParameter;
 use tokio::io::{AsyncRead, BufReader, ReadBuf};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{RawProgress, Reader};
 use crate::format::{Compression, Inflated, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG};
+
+/// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
+pub type RawProgress = Arc<AtomicU64>;
+
+pub(super) type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 /// Bytes of the compressed file that are read at once.
 const COMPRESSED_BYTES: usize = 128 * 1024;
@@ -61,7 +65,7 @@ pub(super) fn too_much_memory(error: &io::Error, window: Option<u64>) -> Option<
 pub(super) struct Stored(Arc<Mutex<Option<Xxh3>>>);
 
 impl Stored {
-    pub(in crate::source) fn of(compression: Compression) -> Self {
+    pub(in crate::input) fn of(compression: Compression) -> Self {
         Self(Arc::new(Mutex::new((compression != Compression::None).then(Xxh3::new))))
     }
 
@@ -70,13 +74,13 @@ impl Stored {
     }
 
     /// So much was read before it was known that it is not the content.
-    pub(in crate::source) fn begin(&self, head: &[u8]) {
+    pub(in crate::input) fn begin(&self, head: &[u8]) {
         let mut digest = Xxh3::new();
         digest.update(head);
         *self.digest() = Some(digest);
     }
 
-    pub(in crate::source) fn begin_anew(&self) {
+    pub(in crate::input) fn begin_anew(&self) {
         let mut digest = self.digest();
         *digest = digest.is_some().then(Xxh3::new);
     }
@@ -87,7 +91,7 @@ impl Stored {
         }
     }
 
-    pub(in crate::source) fn so_far(&self) -> Option<u64> {
+    pub(in crate::input) fn so_far(&self) -> Option<u64> {
         self.digest().as_ref().map(Xxh3::digest)
     }
 }
@@ -116,11 +120,11 @@ pub(super) struct Counted<R> {
 }
 
 impl<R> Counted<R> {
-    pub(in crate::source) const fn new(inner: R, progress: RawProgress, position: u64) -> Self {
+    pub(in crate::input) const fn new(inner: R, progress: RawProgress, position: u64) -> Self {
         Self { inner, progress, position, stored: None }
     }
 
-    pub(in crate::source) fn digested(mut self, stored: &Stored) -> Self {
+    pub(in crate::input) fn digested(mut self, stored: &Stored) -> Self {
         self.stored = Some(stored.clone());
         self
     }

@@ -9,18 +9,20 @@ mod stored;
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
+use super::access::Access;
 use super::content;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint};
-use super::resolve::{Location, SourceSpec};
 use super::seen::{self, Passed, Running, Seen};
+use super::source::Reach;
+use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
 use super::web::{self, BodyChanged, Origin};
 use crate::format::header::after_lines;
@@ -29,7 +31,9 @@ use crate::format::{
 };
 use crate::http::Version;
 use crate::record::{Digest, PageToken};
-use stored::{Counted, Stored, decompress};
+use stored::{Counted, Reader, Stored, decompress};
+
+pub use stored::RawProgress;
 
 /// Bytes before a resume point that are rather asked for by range than read over: a request costs about as much.
 const RANGE_BYTES: u64 = 256 * 1024;
@@ -40,15 +44,23 @@ const SKIPPED_BYTES: usize = 256 * 1024;
 /// A slow body from the network hands on what is there after this long; a fast one fills its blocks.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
-pub type RawProgress = Arc<AtomicU64>;
-
-type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
-
 struct Network {
     origin: Arc<Origin>,
     version: Version,
     content_type: Option<String>,
+}
+
+/// What is known of a source before it is opened, beside its spec.
+#[derive(Default)]
+pub struct Known<'a> {
+    /// How it is compressed; by name, then by its first bytes, if not given.
+    pub compression: Option<Compression>,
+    /// As recorded, if it was; a regular file's is taken now otherwise.
+    pub fingerprint: Option<Fingerprint>,
+    /// What checkpoints in it say.
+    pub recorded: Vec<&'a PageToken>,
+    /// Where it is said how far it was read.
+    pub progress: RawProgress,
 }
 
 /// An open source.
@@ -87,19 +99,24 @@ const HEAD_BYTES: usize = 32;
 const COPIED_BYTES: usize = 64 * 1024;
 
 impl Stream {
-    /// Opens a source at its start. `compression`: by name, then by its first bytes, if not given.
-    /// `fingerprint`: as recorded, if it was; a regular file's is taken now otherwise. `recorded`: what checkpoints in it say.
+    /// Opens a source at its start.
     ///
     /// # Errors
-    /// When it cannot be opened.
-    pub async fn open(
-        spec: SourceSpec,
-        compression: Option<Compression>,
-        fingerprint: Option<Fingerprint>,
-        recorded: &[&PageToken],
-        progress: RawProgress,
-    ) -> Result<Self, SourceError> {
+    /// When it cannot be opened, or is another version than the recorded one.
+    pub async fn open(spec: SourceSpec, access: &Access, known: Known<'_>) -> Result<Self, SourceError> {
+        match (&spec.location, access.client()) {
+            (Location::Http(request), Some(client)) => {
+                let request = request.as_ref().clone();
+                Self::fetch(spec, request, client.clone(), known).await
+            }
+            _ => Self::open_here(spec, access, known).await,
+        }
+    }
+
+    /// Opens what no server is asked for.
+    async fn open_here(spec: SourceSpec, access: &Access, known: Known<'_>) -> Result<Self, SourceError> {
         let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
+        let Known { compression, fingerprint, recorded, progress } = known;
         let fingerprint = match (&spec.location, fingerprint) {
             (Location::File(path), None) => Some(Fingerprint::of(path).await.map_err(open_error)?),
             (_, recorded) => recorded,
@@ -109,18 +126,20 @@ impl Stream {
             Location::File(path) | Location::Pipe(path) => {
                 Box::new(File::open(path).await.map_err(open_error)?)
             }
-            Location::Caller(feed) => Box::new(feed.open().map_err(open_error)?),
+            Location::Caller => {
+                // One that was stored is gone with its process.
+                let feed = access.feed.as_ref().ok_or_else(|| open_error(io::ErrorKind::NotFound.into()))?;
+                Box::new(feed.open().map_err(open_error)?)
+            }
             Location::Http(_) => return Err(open_error(io::ErrorKind::Unsupported.into())),
         };
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
         // A pipe may give no more for now; the first record of a caller may be shorter, and is never compressed.
-        let head = if spec.is_caller() {
-            0
-        } else if spec.location.is_file() {
-            HEAD_BYTES
-        } else {
-            MAGIC_BYTES
+        let head = match (&spec.location, spec.location.reach()) {
+            (Location::Caller, _) => 0,
+            (_, Reach::AtHand) => HEAD_BYTES,
+            (_, Reach::Asked | Reach::Awaited) => MAGIC_BYTES,
         };
         let wanted = size.min(head as u64);
         (&mut raw).take(wanted).read_to_end(&mut magic).await.map_err(open_error)?;
@@ -176,14 +195,14 @@ impl Stream {
     /// # Errors
     /// When it cannot be read.
     pub async fn in_encoding(mut self, said: Option<Encoding>) -> Result<Self, SourceError> {
-        if self.spec.is_caller() {
+        if self.spec.location == Location::Caller {
             return Ok(self);
         }
         while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
         self.encoding = Encoding::of(&self.buffer, said);
         if let Some(encoding) = self.encoding {
             let head = self.buffer.split().freeze();
-            if self.compression == Compression::None && !self.is_remote() {
+            if self.compression == Compression::None && !self.network.is_some() {
                 self.stored.begin(&head);
             }
             let head = io::Cursor::new(head);
@@ -206,7 +225,7 @@ impl Stream {
 
     /// Begins anew at `offset` of the decoded stream.
     pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
-        let seek = if self.is_plain() && self.is_exact() { offset } else { 0 };
+        let seek = if self.is_plain() && self.class().is_exact() { offset } else { 0 };
         self.reader = self.reader_at(seek, offset).await?;
         if let Some(encoding) = self.encoding {
             let bytes = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
@@ -229,7 +248,7 @@ impl Stream {
     /// From byte `seek` on. Of a file it is known what comes; a body is compared on the way to its place.
     fn begin_digest(&mut self, seek: u64) {
         let begun = std::mem::replace(&mut self.running, Running::starting_at(seek));
-        if self.is_remote() {
+        if self.network.is_some() {
             return;
         }
         match self.passed.iter().find(|passed| passed.offset == seek) {
@@ -307,7 +326,7 @@ impl Stream {
     async fn fill_head(&mut self) -> Result<(), SourceError> {
         while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
             // Who writes slowly into a pipe should not wait for its first records: a line has to do.
-            if !self.spec.location.is_file() && memchr::memchr(b'\n', &self.buffer).is_some() {
+            if self.spec.location.reach() != Reach::AtHand && memchr::memchr(b'\n', &self.buffer).is_some() {
                 break;
             }
         }
@@ -330,7 +349,7 @@ impl Stream {
                     }
                     Err(_) => break,
                 }
-            } else if !more.await? || !self.spec.location.is_replayable() {
+            } else if !more.await? || self.spec.location.reach() == Reach::Awaited {
                 break;
             }
         }

@@ -1,193 +1,33 @@
-//! From the words of the command line to the ordered list of sources: files, patterns (expanded here, so
-//! that quoting does not matter), folders, standard input, pipes.
-//!
-//! Order: as named; within a pattern or folder by the bytes of the path. Opens nothing.
+//! Files, pipes, folders and patterns (expanded here, so that quoting does not matter), as sources. Opens nothing.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{Glob, GlobMatcher};
-use serde::{Deserialize, Serialize};
 
-use super::endpoints::{self, Lists, MAX_SOURCES};
 use super::error::SourceError;
-use crate::feed::Feed;
+use super::spec::{Location, MAX_SOURCES, SourceSpec};
 use crate::format::detect;
-use crate::http::{Request, urls};
 
 /// Names that an error suggests.
 const SUGGESTIONS: usize = 3;
 
-/// One source: what the user calls it, and where it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SourceSpec {
-    /// For messages and reports: the path as given, or as found by a pattern.
-    pub name: String,
-    /// Where it is.
-    pub location: Location,
-    /// Fields that each of its records gets: names, and JSON texts. Stored as texts, since a JSON number on its way
-    /// through a parser loses digits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<(String, String)>,
-}
-
-/// Where a source is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "at", content = "path")]
-pub enum Location {
-    /// A regular file, by absolute path: can be read again.
-    File(PathBuf),
-    /// A pipe or device, by absolute path: read once.
-    Pipe(PathBuf),
-    /// Standard input: read once.
-    Stdin,
-    /// A URL; what is stored of its request has no secrets.
-    Http(Box<Request>),
-    /// Records that the caller of the library hands over: read once.
-    Caller(Feed),
-}
-
-impl PartialEq for Location {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
-            (Self::Stdin, Self::Stdin) => true,
-            (Self::Caller(a), Self::Caller(b)) => a == b,
-            (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
-            _ => false,
-        }
-    }
-}
-
-impl Location {
-    /// Whether it can be read again from the start.
-    #[must_use]
-    pub const fn is_replayable(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Http(_))
-    }
-
-    /// Whether it is a regular file: at hand, and the same when it is read again.
-    #[must_use]
-    pub const fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
-    }
-}
-
-impl SourceSpec {
-    pub(super) const fn new(name: String, location: Location) -> Self {
-        Self { name, location, fields: Vec::new() }
-    }
-
-    /// Whether its records are handed over by the caller: text in UTF-8 from the first byte on.
-    pub(super) const fn is_caller(&self) -> bool {
-        matches!(self.location, Location::Caller(_))
-    }
-
-    /// What the caller hands over.
-    #[must_use]
-    pub fn of_caller(feed: Feed) -> Self {
-        Self::new("records".to_owned(), Location::Caller(feed))
-    }
-
-    /// The name of the file: of a URL, the last part of its path.
-    #[must_use]
-    pub fn file_name(&self) -> &str {
-        match &self.location {
-            Location::Http(request) => {
-                request.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default()
-            }
-            _ => &self.name,
-        }
-    }
-
-    /// What a table that gets it would be called: the file's name without its endings; of a URL, the last part of the path
-    /// that is no number.
-    #[must_use]
-    pub fn stem(&self) -> Option<String> {
-        let of = |name: &str| name.split('.').find(|part| !part.is_empty()).map(str::to_owned);
-        match &self.location {
-            Location::File(path) => of(path.file_name()?.to_str()?),
-            Location::Http(request) => {
-                let parts: Vec<&str> = request.url.path_segments()?.collect();
-                let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
-                parts.into_iter().rev().find(|part| starts_name(part)).and_then(of)
-            }
-            Location::Pipe(_) | Location::Stdin | Location::Caller(_) => None,
-        }
-    }
-}
-
-/// Expands the words into sources, in order.
-///
-/// A folder stands for the files in it (not below it) that have a data file's name, without dotfiles.
-/// Neither folders nor patterns yield `*.rejects.jsonl`, unless the pattern says so: those are dbload's own.
-///
-/// # Errors
-/// When a word names nothing, twice the same, or what cannot be read.
-pub async fn resolve<W: AsRef<OsStr>>(words: &[W]) -> Result<Vec<SourceSpec>, SourceError> {
-    resolve_with(words, Lists::default()).await
-}
-
-/// The same, with the sources of these lists behind those of the words.
-///
-/// # Errors
-/// As above, or when a list cannot be used.
-pub async fn resolve_with<W: AsRef<OsStr>>(
-    words: &[W],
-    lists: Lists,
-) -> Result<Vec<SourceSpec>, SourceError> {
-    let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
-    let task = tokio::task::spawn_blocking(move || resolve_now(&words, &lists));
-    task.await
-        .map_err(|error| SourceError::Open { name: "sources".into(), source: io::Error::other(error) })?
-}
-
-fn resolve_now(words: &[std::ffi::OsString], lists: &Lists) -> Result<Vec<SourceSpec>, SourceError> {
+/// The files of these words, in order. `room`: so many sources there may still be.
+pub(super) fn list(words: &[String], room: usize) -> Result<Vec<SourceSpec>, SourceError> {
     let mut sources = Vec::new();
-    let each = endpoints::rows(lists)?;
     for word in words {
-        let word = word
-            .to_str()
-            .ok_or_else(|| SourceError::NameNotUtf8 { shown: word.to_string_lossy().into_owned() })?;
-        if urls::is_http(word) {
-            endpoints::expand(word, lists, each.as_ref(), &mut sources)?;
-        } else {
-            expand(word, &mut sources)?;
-        }
-        if sources.len() > MAX_SOURCES {
-            return Err(SourceError::TooMany { pattern: word.to_owned(), limit: MAX_SOURCES });
-        }
-    }
-    endpoints::listed(lists, &mut sources)?;
-    let mut seen = HashSet::new();
-    for source in &sources {
-        let place = match &source.location {
-            Location::File(path) | Location::Pipe(path) => path.to_string_lossy(),
-            // Named by no word.
-            Location::Stdin | Location::Caller(_) => "-".into(),
-            Location::Http(request) => request.url.as_str().into(),
-        };
-        if !seen.insert(place) {
-            return Err(SourceError::NamedTwice { name: source.name.clone() });
+        expand(word, &mut sources)?;
+        if sources.len() > room {
+            return Err(SourceError::TooMany { pattern: word.clone(), limit: MAX_SOURCES });
         }
     }
     Ok(sources)
 }
 
+/// The files of one word.
 fn expand(word: &str, sources: &mut Vec<SourceSpec>) -> Result<(), SourceError> {
-    if word == "-" {
-        sources.push(SourceSpec::new("stdin".into(), Location::Stdin));
-        return Ok(());
-    }
-    if let Some((scheme, _)) = word.split_once("://")
-        && !scheme.is_empty()
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    {
-        return Err(SourceError::Unsupported { scheme: scheme.to_owned() });
-    }
     let path = Path::new(word);
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => expand_folder(path, sources),

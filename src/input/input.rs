@@ -1,21 +1,27 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Constant, Detected, Format, HeaderLimits, Layout, Limits};
-use crate::http::{Client, Paginate};
-use crate::job::{self, FormatName};
-use crate::ledger::{Checkpoint, Place, StoredSource};
-use crate::record::{PageToken, Position};
-use crate::source::{
-    BLOCK_BYTES, Blocks, Fingerprint, Location, Opening, Pages, Passed, RawProgress, Reading, Records,
-    SourceError, SourceSpec, Stream,
-};
+use crate::format::{Compression, Constant, Detected, Format, HeaderLimits, Layout, Limits};
+use crate::job::{self, FormatName, VerifySource};
+use crate::record::{PageToken, Place, Position};
 
+use super::access::Access;
+use super::begin::Begin;
+use super::blocks::{BLOCK_BYTES, Blocks, Reading};
+use super::error::SourceError;
+use super::fingerprint::{Change, Fingerprint};
 use super::opened::{Opened, Origin};
+use super::pages::{Opening, Pages};
+use super::records::Records;
+use super::seen::Passed;
+use super::source::{Class, Reach};
+use super::spec::{Location, SourceSpec};
+use super::stream::{Known, RawProgress, Stream};
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -54,58 +60,28 @@ pub struct Description {
     pub sampled: Option<Vec<String>>,
 }
 
-/// What sources from the network are read with.
-#[derive(Clone)]
-pub struct Web {
-    /// The client of this process.
-    pub client: Client,
-    /// How pages lead to each other; a body is a whole source otherwise.
-    pub paginate: Option<Paginate>,
-    /// Pages of one endpoint; more are a failure.
-    pub pages_max: u64,
-    /// An endpoint without a second page was spoken of: once is enough for a thousand of them.
-    pub lonely_said: Arc<AtomicBool>,
-}
-
-/// Where the reading of a source begins, and what finds that again in a source from the network.
-#[derive(Debug, Clone)]
-pub struct Begin {
-    /// The place.
-    pub at: Position,
-    /// Checkpoints in this source with what they say.
-    pub pages: Vec<(Position, PageToken)>,
-}
-
-impl Begin {
-    /// As the ledger stores it, for a source that cannot be opened.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        let page = self.pages.iter().rev().find(|(at, _)| *at <= self.at).map(|(_, page)| page.clone());
-        Place::new(self.at, page)
-    }
-
-    /// Where nothing more is needed.
-    #[must_use]
-    pub const fn at(at: Position) -> Self {
-        Self { at, pages: Vec::new() }
-    }
-}
-
 impl Input {
     /// A source as it is now.
     pub async fn new(spec: SourceSpec, ordinal: usize) -> Result<Self, SourceError> {
-        let fingerprint = match &spec.location {
-            Location::File(path) => Some(
+        let fingerprint = match spec.location.file() {
+            Some(path) => Some(
                 Fingerprint::of(path)
                     .await
                     .map_err(|source| SourceError::Open { name: spec.name.clone(), source })?,
             ),
-            _ => None,
+            None => None,
         };
-        Ok(Self {
-            name: spec.name.clone(),
-            description: Description { spec, fingerprint, sampled: None },
-            begin: Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX)),
+        let begin = Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX));
+        Ok(Self::described(spec.name.clone(), Description { spec, fingerprint, sampled: None }, begin))
+    }
+
+    /// A source as it was described.
+    #[must_use]
+    pub fn described(name: String, description: Description, begin: Position) -> Self {
+        Self {
+            name,
+            description,
+            begin,
             begin_page: None,
             set_aside: None,
             moved_to: None,
@@ -113,17 +89,37 @@ impl Input {
             passed: Vec::new(),
             whole: Arc::default(),
             digest: Arc::default(),
-        })
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn location(&self) -> &Location {
+        &self.description.spec.location
+    }
+
+    /// What may be promised of it before it is opened.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.location().class()
+    }
+
+    /// What it takes to open it.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        self.location().reach()
+    }
+
+    /// The path and the recorded fingerprint, of a file.
+    #[must_use]
+    pub fn file(&self) -> Option<(&Path, &Fingerprint)> {
+        self.location().file().zip(self.description.fingerprint.as_ref())
     }
 
     /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not matter what it was; any
     /// other was compared before, and may have grown: a download that was cut off is fetched once more.
     pub async fn record_anew(&mut self) {
-        let (Location::File(path), Some(print)) =
-            (&self.description.spec.location, &self.description.fingerprint)
-        else {
-            return;
-        };
+        let Some((path, print)) = self.file() else { return };
         let unread = self.begin.offset == 0;
         let keeps = match print.compare(path).await {
             Ok(change) => change.keeps_recorded_part(),
@@ -134,38 +130,6 @@ impl Input {
         {
             self.description.fingerprint = Some(now);
         }
-    }
-
-    /// As the ledger stores it.
-    #[must_use]
-    pub fn store(&self) -> StoredSource {
-        let starts = self.begin.offset == 0 && self.begin.record == 0;
-        StoredSource {
-            name: self.name.clone(),
-            description: serde_json::to_value(&self.description).unwrap_or_default(),
-            begin_at: (!starts).then(|| Place::new(self.begin, self.begin_page.clone())),
-            set_aside: self.set_aside.clone(),
-            moved_to: self.moved_to,
-        }
-    }
-
-    /// As the ledger has it; `None`: not in a form that this dbload knows.
-    #[must_use]
-    pub fn read(stored: &StoredSource, ordinal: usize) -> Option<Self> {
-        let source = u32::try_from(ordinal).ok()?;
-        let begin = stored.begin_at.as_ref();
-        Some(Self {
-            name: stored.name.clone(),
-            description: serde_json::from_value(stored.description.clone()).ok()?,
-            begin: begin.map_or(Position::start_of(source), |begin| begin.position(source)),
-            begin_page: begin.and_then(|begin| begin.page.clone()),
-            set_aside: stored.set_aside.clone(),
-            moved_to: stored.moved_to,
-            progress: Arc::new(AtomicU64::new(0)),
-            passed: Vec::new(),
-            whole: Arc::default(),
-            digest: Arc::default(),
-        })
     }
 
     /// It failed before a record of it was read: whatever it is next time, nothing of it is in the table.
@@ -180,21 +144,16 @@ impl Input {
         self.description.fingerprint.as_ref().map(|print| print.size)
     }
 
-    /// It comes from the network.
-    #[must_use]
-    pub const fn is_remote(&self) -> bool {
-        matches!(self.description.spec.location, Location::Http(_))
-    }
-
     /// Where it ends, if its rest is an entry of its own.
     #[must_use]
     pub fn end(&self) -> Option<Position> {
         self.moved_to.and(self.set_aside.as_ref()).map(|place| place.position(self.begin.source))
     }
 
-    /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with.
+    /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with. `tokens`: what the
+    /// checkpoints of the run say, and where they are.
     #[must_use]
-    pub fn begin_from(&self, from: Position, checkpoints: &[Checkpoint]) -> Option<Begin> {
+    pub fn begin_from(&self, from: Position, tokens: &[(Position, PageToken)]) -> Option<Begin> {
         let source = self.begin.source;
         if source < from.source {
             return None;
@@ -203,21 +162,23 @@ impl Input {
         if self.end().is_some_and(|end| end <= at) {
             return None;
         }
-        let here = checkpoints.iter().filter(|c| !c.done && c.at.source == source && c.at > self.begin);
-        let tokens = here.filter_map(|c| Some((c.at, c.page.clone()?)));
+        let here = tokens.iter().filter(|(at, _)| at.source == source && *at > self.begin).cloned();
         let begin = self.begin_page.clone().map(|page| (self.begin, page));
-        Some(Begin { at, pages: begin.into_iter().chain(tokens).collect() })
+        Some(Begin { at, pages: begin.into_iter().chain(here).collect() })
     }
 
     /// Opens it at a resume point.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not what it was.
     pub async fn open(
         &self,
         reading: &job::Reading,
-        web: Option<&Web>,
+        access: &Access,
         begin: &Begin,
     ) -> Result<Opened, SourceError> {
         // Boxed: what it takes to open any kind of source is much, and needed for a moment.
-        let records = Box::pin(self.records(reading, web, begin)).await?;
+        let records = Box::pin(self.records(reading, access, begin)).await?;
         let layout = Layout {
             format: records.reading().format.clone(),
             header: records.header().to_vec(),
@@ -225,12 +186,46 @@ impl Input {
         };
         let lonely = records.lonely();
         let mut opened = Opened::new(Origin::Here(records), layout, begin.at);
-        if let (Some(lonely), Some(web)) = (lonely, web)
-            && !web.lonely_said.swap(true, Ordering::Relaxed)
+        if let Some(lonely) = lonely
+            && access.may_say_lonely()
         {
             opened.note.get_or_insert(lonely);
         }
         Ok(opened)
+    }
+
+    /// It was read to its end: what is stored of it is known whole.
+    pub fn ended(&self, opened: &Opened) {
+        let all = self.file().map(|(_, print)| print.size).filter(|_| self.end().is_none());
+        if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
+            self.digest.get_or_init(|| format!("{digest:016x}"));
+        }
+    }
+
+    /// Looks through a compressed file before the first record of it is stored, where that is wanted: a checksum comes behind
+    /// what it is of, and a decoder has handed out everything by then.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
+        let Some((path, print)) = self.file() else { return Ok(()) };
+        // An earlier start has looked, unless the file was written to since.
+        let is_known = begin.at.offset > 0 && matches!(print.compare(path).await, Ok(Change::Same));
+        if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {
+            return Ok(());
+        }
+        let known =
+            Known { compression: reading.compression, fingerprint: Some(print.clone()), ..Known::default() };
+        let stream = Stream::open(self.description.spec.clone(), &Access::default(), known).await?;
+        let compression = stream.compression();
+        let is_wanted =
+            reading.verify_source == VerifySource::Always || print.size <= compression.cheap_check_bytes();
+        if compression == Compression::None || !is_wanted {
+            return Ok(());
+        }
+        let looked = stream.held_to(reading.inflation).look_through().await;
+        self.whole.get_or_init(|| looked.is_ok());
+        looked
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -241,10 +236,10 @@ impl Input {
     async fn records(
         &self,
         reading: &job::Reading,
-        web: Option<&Web>,
+        access: &Access,
         begin: &Begin,
     ) -> Result<Records, SourceError> {
-        let spec = self.description.spec.clone();
+        let mut spec = self.description.spec.clone();
         let progress = Arc::clone(&self.progress);
         let limits =
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
@@ -256,31 +251,23 @@ impl Input {
         header.bytes = reading.header_bytes.unwrap_or(header.bytes);
         let source = begin.at.source;
         let held_to = |format| Reading { source, format, limits, header, block_bytes: BLOCK_BYTES };
-        let mut location = self.description.spec.location.clone();
-        if let Location::Http(request) = &mut location {
+        if let Location::Http(request) = &mut spec.location {
             request.ordinal = u64::from(begin.at.source);
         }
-        let stream = match (location, web) {
-            (Location::Http(request), Some(Web { client, paginate: Some(paginate), pages_max, .. })) => {
-                let from = (begin.at, begin.pages.as_slice());
-                let web = (client.clone(), paginate, *pages_max);
-                let opening = Opening::fetch((spec, *request), web, from, progress).await?;
-                let format = format_of(reading, async { opening.detect() }).await?;
-                let pages = Pages::new(opening, held_to(format), begin.at).await?;
-                return Ok(Records::Pages(Box::new(pages)));
-            }
-            (Location::Http(request), Some(Web { client, paginate: None, .. })) => {
-                let recorded: Vec<&PageToken> = begin.pages.iter().map(|(_, token)| token).collect();
-                let (client, spec) = (client.clone(), (spec, *request));
-                Stream::fetch(spec, reading.compression, client, &recorded, progress).await?
-            }
-            _ => {
-                let print = self.description.fingerprint.clone();
-                let recorded: Vec<&PageToken> = begin.pages.iter().map(|(_, token)| token).collect();
-                let stream = Stream::open(spec, reading.compression, print, &recorded, progress).await?;
-                stream.behind(self.passed.clone())
-            }
+        if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
+            let request = request.as_ref().clone();
+            let opening = Opening::fetch(spec, &request, paging, begin, progress).await?;
+            let format = format_of(reading, async { opening.detect() }).await?;
+            let pages = Pages::new(opening, held_to(format), begin.at).await?;
+            return Ok(Records::Pages(Box::new(pages)));
+        }
+        let known = Known {
+            compression: reading.compression,
+            fingerprint: self.description.fingerprint.clone(),
+            recorded: begin.tokens().collect(),
+            progress,
         };
+        let stream = Stream::open(spec, access, known).await?.behind(self.passed.clone());
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
         let format = format_of(reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;

@@ -3,18 +3,15 @@
 //! of its middle, and what a decoder has handed out before a checksum may be anything.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::fingerprint::{Change, blocking};
+use super::digest::{Look, blocking, digest_of, hexadecimal};
+use super::fingerprint::Change;
 use crate::record::{Digest, PageToken};
-
-/// Bytes that are read at once where a file is only looked at: much more does not fit a core's cache.
-const LOOK_BYTES: usize = 256 * 1024;
 
 /// So many bytes, and their digest in hexadecimal (xxh3-64).
 pub(super) type Mark = (u64, String);
@@ -142,10 +139,6 @@ impl Running {
     }
 }
 
-pub(super) fn hexadecimal(digest: u64) -> String {
-    format!("{digest:016x}")
-}
-
 /// Compares a file with what checkpoints in it say; the readings up to the places in `until` that could be reached.
 /// Reads as far as the furthest of them all.
 ///
@@ -198,48 +191,5 @@ pub(super) async fn content_differs(path: &Path, (bytes, digest): (u64, u64)) ->
             Ok(Some(Change::Shrunk { recorded: bytes, found: tokio::fs::metadata(path).await?.len() }))
         }
         Err(error) => Err(error),
-    }
-}
-
-/// The digest of the first bytes of a file, so many.
-pub(super) async fn digest_of(path: &Path, bytes: u64) -> io::Result<u64> {
-    let path = path.to_owned();
-    blocking(move || digest_now(&path, bytes)).await
-}
-
-/// The same, at once.
-pub(super) fn digest_now(path: &Path, bytes: u64) -> io::Result<u64> {
-    let mut reader = Look::at(path)?;
-    let (mut digest, mut read) = (Xxh3::new(), 0);
-    while read < bytes {
-        let Some(part) = reader.next(bytes - read)? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-        digest.update(part);
-        read += part.len() as u64;
-    }
-    Ok(digest.digest())
-}
-
-/// A file that is looked through.
-struct Look {
-    file: File,
-    buffer: Vec<u8>,
-}
-
-impl Look {
-    fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, buffer: vec![0; LOOK_BYTES] })
-    }
-
-    /// The next bytes, at most so many; `None`: there are no more.
-    fn next(&mut self, most: u64) -> io::Result<Option<&[u8]>> {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(LOOK_BYTES);
-        loop {
-            match self.file.read(&mut self.buffer[..most]) {
-                Ok(0) => return Ok(None),
-                Ok(count) => return Ok(Some(&self.buffer[..count])),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }

@@ -10,25 +10,24 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::seen::{Running, Seen};
 use super::super::web::{self, BodyChanged, BodyToken, Origin};
-use super::{Counted, Network, RANGE_BYTES, RawProgress, SKIPPED_BYTES, Stored, Stream, decompress};
+use super::stored::{Counted, Stored, decompress};
+use super::{Known, Network, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
 use crate::http::{Client, Request};
+use crate::input::error::SourceError;
+use crate::input::source::Class;
+use crate::input::spec::SourceSpec;
 use crate::record::PageToken;
-use crate::source::error::SourceError;
-use crate::source::resolve::{Location, SourceSpec};
 
 impl Stream {
-    /// Opens a body from the network at its start. `recorded`: what checkpoints in it say, if it was read before.
-    ///
-    /// # Errors
-    /// When it cannot be fetched, or is another version than the recorded one.
-    pub async fn fetch(
-        (spec, request): (SourceSpec, Request),
-        compression: Option<Compression>,
+    /// Opens a body from the network at its start.
+    pub(super) async fn fetch(
+        spec: SourceSpec,
+        request: Request,
         client: Client,
-        recorded: &[&PageToken],
-        progress: RawProgress,
+        known: Known<'_>,
     ) -> Result<Self, SourceError> {
+        let Known { compression, recorded, progress, .. } = known;
         let shows_its_end = Arc::new(AtomicBool::new(false));
         let origin = Arc::new(Origin { client, request, shows_its_end });
         let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
@@ -76,14 +75,10 @@ impl Stream {
         Ok(stream)
     }
 
-    /// It comes from the network.
-    pub(in crate::source) const fn is_remote(&self) -> bool {
-        self.network.is_some()
-    }
-
     /// Goes to a resume point.
-    pub(in crate::source) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
-        let by_range = self.is_plain() && self.is_exact() && offset.saturating_sub(self.offset) > RANGE_BYTES;
+    pub(in crate::input) async fn go_to(&mut self, offset: u64) -> Result<(), SourceError> {
+        let by_range =
+            self.is_plain() && self.class().is_exact() && offset.saturating_sub(self.offset) > RANGE_BYTES;
         if self.network.is_none() || by_range {
             self.reopen_at(offset).await
         } else {
@@ -112,7 +107,7 @@ impl Stream {
     }
 
     /// What was read is what was read then.
-    pub(in crate::source) fn unchanged(&self) -> Result<(), SourceError> {
+    pub(in crate::input) fn unchanged(&self) -> Result<(), SourceError> {
         match self.running.difference() {
             Some(change) => Err(self.changed(&format!("what was loaded of it differs: {change}"))),
             None => Ok(()),
@@ -130,27 +125,26 @@ impl Stream {
         }
     }
 
-    /// Whether it gives the same bytes when it is read again.
+    /// What may be promised of it now that it is open: a body with a strong `ETag` is fixed.
     #[must_use]
-    pub fn is_exact(&self) -> bool {
-        match (&self.spec.location, &self.network) {
-            (Location::File(_), _) => true,
-            (_, Some(network)) => network.version.etag.is_some(),
-            _ => false,
+    pub fn class(&self) -> Class {
+        match &self.network {
+            Some(network) if network.version.etag.is_some() => Class::Fixed,
+            _ => self.spec.location.class(),
         }
     }
 
     /// What checkpoints in it say.
-    pub(in crate::source) fn token(&self) -> Option<PageToken> {
+    pub(in crate::input) fn token(&self) -> Option<PageToken> {
         let Some(network) = &self.network else {
             let stored = self.stored.so_far().map(|digest| {
                 let bytes = self.progress.load(Ordering::Relaxed);
-                (bytes, crate::source::seen::hexadecimal(digest))
+                (bytes, crate::input::digest::hexadecimal(digest))
             });
             // Where nothing is known of its start, a digest says nothing either.
             self.running.since_start()?;
             let seen = Seen { content: self.running.content(), stored };
-            return self.spec.location.is_file().then(|| seen.store());
+            return self.spec.location.file().map(|_| seen.store());
         };
         let content = network.version.etag.is_none().then(|| self.running.content());
         Some(BodyToken { version: network.version.clone(), content }.store())

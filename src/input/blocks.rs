@@ -59,7 +59,7 @@ impl Blocks {
         let mut start = records.max(at);
         if at.offset > records.offset {
             let from_the_start = reading.format.resumes_from_start();
-            if !from_the_start || stream.is_remote() {
+            if !from_the_start || stream.origin().is_some() {
                 // There it is known whether a body is what it was.
                 stream.go_to(at.offset).await?;
             }
@@ -74,7 +74,7 @@ impl Blocks {
             stream.take(bytes);
         }
         let splitter = Splitter::new(&reading.format, reading.limits, start);
-        let around = (reading.format.is_json() && stream.is_remote()).then(Around::default);
+        let around = (reading.format.is_json() && stream.origin().is_some()).then(Around::default);
         Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false, around })
     }
 

@@ -14,14 +14,17 @@ use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::access::Paging;
+use super::begin::Begin;
 use super::blocks::Reading;
 use super::error::SourceError;
-use super::resolve::SourceSpec;
+use super::spec::SourceSpec;
 use super::stream::RawProgress;
 use crate::format::{Detected, detect};
-use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Paginate, Request};
+use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Request};
 use crate::record::{Block, Digest, PageToken, Position, Span, Text};
 
+mod answer;
 mod cut;
 
 /// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count as changed.
@@ -72,7 +75,7 @@ enum Follows {
 }
 
 /// A paginated endpoint whose first page is there.
-pub struct Opening {
+pub(super) struct Opening {
     spec: SourceSpec,
     client: Client,
     pager: Pager,
@@ -83,24 +86,29 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Fetches the first page: of the endpoint, or the earliest one that a resume needs. `resume`: the checkpoints in
-    /// this source with their tokens; `at`: where the reading begins.
+    /// Fetches the first page: of the endpoint, or the earliest one that a resume needs.
     ///
     /// # Errors
     /// When it cannot be fetched.
-    pub async fn fetch(
-        (spec, request): (SourceSpec, Request),
-        (client, paginate, pages_max): (Client, &Paginate, u64),
-        (at, resume): (Position, &[(Position, PageToken)]),
+    pub(super) async fn fetch(
+        spec: SourceSpec,
+        request: &Request,
+        paging: Paging,
+        begin: &Begin,
         progress: RawProgress,
     ) -> Result<Self, SourceError> {
-        let mut tokens: Vec<(Position, Token)> =
-            resume.iter().filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?))).collect();
+        let Paging { client, paginate, pages_max } = paging;
+        let mut tokens: Vec<(Position, Token)> = begin
+            .pages
+            .iter()
+            .filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?)))
+            .collect();
         tokens.sort_by_key(|(at, _)| *at);
-        let begins_here = tokens.first().filter(|(place, _)| *place <= at).map(|(_, token)| token.clone());
+        let begins_here =
+            tokens.first().filter(|(place, _)| *place <= begin.at).map(|(_, token)| token.clone());
         let pager = match begins_here {
-            Some(token) => Pager::at(paginate.clone(), &request, token.pager, pages_max),
-            None => Pager::new(paginate.clone(), &request, pages_max).map_err(failed)?,
+            Some(token) => Pager::at(paginate.clone(), request, token.pager, pages_max),
+            None => Pager::new(paginate.clone(), request, pages_max).map_err(failed)?,
         };
         let page = client.page(pager.request()).await.map_err(failed)?;
         let rules = &paginate.rules;
@@ -112,7 +120,7 @@ impl Opening {
     ///
     /// # Errors
     /// When it is nothing that dbload reads.
-    pub fn detect(&self) -> Result<Detected, SourceError> {
+    pub(super) fn detect(&self) -> Result<Detected, SourceError> {
         let body = &self.page.bytes;
         let head = &body[..body.len().min(detect::HEAD_BYTES)];
         super::content::detect(&self.spec, self.page.content_type(), head, super::content::Body::Page)
@@ -120,7 +128,7 @@ impl Opening {
 }
 
 /// The pages of one endpoint, from a resume point on.
-pub struct Pages {
+pub(super) struct Pages {
     spec: SourceSpec,
     client: Client,
     pager: Pager,
@@ -153,7 +161,7 @@ impl Pages {
     ///
     /// # Errors
     /// When a page cannot be fetched, or its records cannot be found.
-    pub async fn new(opening: Opening, reading: Reading, at: Position) -> Result<Self, SourceError> {
+    pub(super) async fn new(opening: Opening, reading: Reading, at: Position) -> Result<Self, SourceError> {
         let Opening { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
         let first = resume.first().filter(|(place, _)| *place <= at).map(|(_, token)| token);
         let source = reading.source;
@@ -321,7 +329,7 @@ impl Pages {
             Err(error) => match Box::pin(self.instead_of(error, &bytes)).await {
                 // Some spell an empty list so, behind the last record.
                 SourceError::Split { source, .. }
-                    if self.pager.request().page > 0 && cut::is_null(&source) =>
+                    if self.pager.request().page > 0 && answer::is_null(&source) =>
                 {
                     (bytes, Vec::new(), self.at.line)
                 }
@@ -332,7 +340,7 @@ impl Pages {
             Box::pin(self.say(said)).await?;
         }
         let start = self.at;
-        let of_records = cut::digest_of(&bytes, &spans);
+        let of_records = answer::digest_of(&bytes, &spans);
         let (end, digest) = if self.of_records {
             (self.place(&mut spans, line), of_records)
         } else {
@@ -377,7 +385,7 @@ impl Pages {
     ///
     /// # Errors
     /// When a page cannot be fetched, or its records cannot be found.
-    pub async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
+    pub(super) async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
         loop {
             let Some(cut) = self.ready.pop_front() else {
                 if self.fetch().await? {
@@ -400,25 +408,25 @@ impl Pages {
 
     /// How it is read.
     #[must_use]
-    pub const fn reading(&self) -> &Reading {
+    pub(super) const fn reading(&self) -> &Reading {
         &self.reading
     }
 
     /// Names of the columns, for delimiter-separated values.
     #[must_use]
-    pub fn header(&self) -> &[String] {
+    pub(super) fn header(&self) -> &[String] {
         self.header.as_deref().unwrap_or_default()
     }
 
     /// What was looked for in vain where the next page should be named, if all of the endpoint is this one page.
-    pub fn lonely(&self) -> Option<String> {
+    pub(super) fn lonely(&self) -> Option<String> {
         let one = matches!(self.follows, Follows::Nothing) && self.pager.request().page == 0;
         let what = self.pager.never_found().filter(|_| one)?;
         Some(format!("{} has {what}: its first page is taken for the only one (--paginate)", self.spec.name))
     }
 
     /// What is worth saying about a resume.
-    pub const fn take_note(&mut self) -> Option<String> {
+    pub(super) const fn take_note(&mut self) -> Option<String> {
         self.note.take()
     }
 }

@@ -1,14 +1,13 @@
 //! One page: its records, and the places that they have among all of the endpoint.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::Pages;
-use crate::format::{SplitError, SplitErrorKind, Splitter};
+use crate::format::Splitter;
+use crate::input::blocks::{Reading, with_head};
+use crate::input::envelope::{Around, Said, beside, words_of};
+use crate::input::error::SourceError;
 use crate::record::{Position, Span};
-use crate::source::blocks::{Reading, with_head};
-use crate::source::envelope::{Around, Said, beside, words_of};
-use crate::source::error::SourceError;
 
 impl Pages {
     /// Hears what a page says beside its records, or instead of them.
@@ -119,22 +118,4 @@ impl Pages {
             }
         }
     }
-}
-
-/// Whether null stands where the list of records should.
-pub(super) fn is_null(error: &SplitError) -> bool {
-    matches!(
-        &error.kind,
-        SplitErrorKind::PathNotRecords { expected: "an array of records", found: "null", .. }
-    )
-}
-
-/// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
-pub(super) fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
-    let mut digest = Xxh3::new();
-    for span in spans {
-        digest.update(&bytes[span.start as usize..span.end as usize]);
-        digest.update(b"\n");
-    }
-    digest.digest()
 }

@@ -4,21 +4,12 @@
 use std::collections::VecDeque;
 
 use crate::format::Layout;
-use crate::ledger::Place;
-use crate::map::Target;
-use crate::record::{Block, Digest, PageToken, Position};
-use crate::source::{Records, SourceError};
+use crate::record::{Block, Digest, PageToken, Place, Position};
 
-use super::ahead::Fetched;
-
-/// Layout and targets of an opened source: what its records are decoded by.
-#[derive(Debug)]
-pub struct SourceFacts {
-    /// Its format and fields.
-    pub layout: Layout,
-    /// Where they go.
-    pub targets: Vec<Target>,
-}
+use super::error::SourceError;
+use super::fetched::Fetched;
+use super::records::Records;
+use super::source::Class;
 
 /// Where blocks come from.
 pub(super) enum Origin {
@@ -32,7 +23,7 @@ pub(super) enum Origin {
 pub struct Opened {
     origin: Origin,
     layout: Layout,
-    exact: bool,
+    class: Class,
     pub(super) note: Option<String>,
     peeked: VecDeque<(Block, Digest)>,
     /// Records still to be passed over (`--skip-records`).
@@ -48,12 +39,12 @@ pub struct Opened {
 
 impl Opened {
     pub(super) fn new(mut origin: Origin, layout: Layout, position: Position) -> Self {
-        let (exact, note) = match &mut origin {
-            Origin::Here(records) => (records.is_exact(), records.take_note()),
-            Origin::Ahead(fetched) => (fetched.exact, fetched.note.take()),
+        let (class, note) = match &mut origin {
+            Origin::Here(records) => (records.class(), records.take_note()),
+            Origin::Ahead(fetched) => (fetched.class, fetched.note.take()),
         };
         let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
-        Self { origin, layout, exact, note, peeked, skip, until, position, page, failed }
+        Self { origin, layout, class, note, peeked, skip, until, position, page, failed }
     }
 
     /// Passes over so many records at its beginning.
@@ -72,10 +63,10 @@ impl Opened {
         &self.layout
     }
 
-    /// Whether it gives the same records when it is read again.
+    /// What may be promised of it now that it is open.
     #[must_use]
-    pub const fn is_exact(&self) -> bool {
-        self.exact
+    pub const fn class(&self) -> Class {
+        self.class
     }
 
     /// So many bytes in its file, and their digest, as far as they were read.

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::seen::{digest_now, digest_of, hexadecimal};
+use super::digest::{blocking, digest_now, digest_of, hexadecimal};
 
 /// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
 const END_BYTES: u64 = 64 * 1024;
@@ -258,10 +258,4 @@ fn digest_part(file: &mut File, from: u64, bytes: u64) -> io::Result<String> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(hexadecimal(xxh3_64(&part)))
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

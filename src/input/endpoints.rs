@@ -10,16 +10,13 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::error::SourceError;
-use super::resolve::{Location, SourceSpec};
+use super::spec::{Location, MAX_SOURCES, SourceSpec};
 use crate::format::{
     DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect,
 };
 use crate::http::urls::{Endpoint, Template};
 use crate::http::{HttpError, JsonBody, Settings, unsigned};
 use crate::record::{Block, Position, Span, Text};
-
-/// Most sources of a run: the list is stored in the ledger and kept in memory.
-pub(super) const MAX_SOURCES: usize = 100_000;
 
 /// Most bytes of a list: it is whole in memory, and more would be more sources than a run can have.
 const LIST_BYTES_MAX: u64 = 256 << 20;

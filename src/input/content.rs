@@ -2,7 +2,7 @@
 //! first bytes. A login page instead of records, or nothing at all, is an error and never "no records".
 
 use super::error::SourceError;
-use super::resolve::SourceSpec;
+use super::spec::SourceSpec;
 use crate::format::{self, DetectError, Detected};
 
 /// What the first bytes are of.
@@ -90,7 +90,7 @@ fn named_by_type(content_type: Option<&str>, head: &[u8], body: Body) -> &'stati
 mod tests {
     use super::*;
     use crate::format::Format;
-    use crate::source::Location;
+    use crate::input::Location;
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: Body, expected: &str) {
         let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));

@@ -44,7 +44,7 @@ fn csv() -> Format {
 type Read = (Vec<u8>, Position);
 
 async fn open(path: &Path, format: &Format, block_bytes: usize, at: Position) -> Result<Blocks, SourceError> {
-    let stream = Stream::open(spec(path), None, None, &[], Arc::default()).await?;
+    let stream = Stream::open(spec(path), &Access::default(), Known::default()).await?;
     Blocks::new(stream, reading(format, block_bytes), at).await
 }
 
@@ -119,7 +119,7 @@ async fn compression_is_known_by_its_first_bytes_too() {
         let content = compress(compression, b"{\"a\":1}\n").await;
         let folder = folder(&[("data", &content)]);
         let path = folder.path().join("data");
-        let mut stream = Stream::open(spec(&path), None, None, &[], Arc::default()).await.unwrap();
+        let mut stream = Stream::open(spec(&path), &Access::default(), Known::default()).await.unwrap();
         assert_eq!(stream.compression(), compression);
         let detected = stream.detect(0).await.unwrap();
         assert_eq!(detected.format, Format::Jsonl);
@@ -166,7 +166,7 @@ async fn a_bomb_is_read_in_bounded_memory() {
     assert!(bomb.len() < 64 * 1024);
     let folder = folder(&[("a.jsonl.zst", &bomb)]);
     let path = folder.path().join("a.jsonl.zst");
-    let stream = Stream::open(spec(&path), None, None, &[], Arc::default()).await.unwrap();
+    let stream = Stream::open(spec(&path), &Access::default(), Known::default()).await.unwrap();
     let limits = Limits { record_bytes: 1 << 20 };
     let reading = Reading { limits, ..reading(&Format::Jsonl, BLOCK_BYTES) };
     let mut blocks = Blocks::new(stream, reading, Position::start_of(0)).await.unwrap();
@@ -283,8 +283,13 @@ async fn a_resume_reads_a_file_that_grew_to_its_recorded_size() {
         let all = read(&path, &Format::Jsonl, 1000, Position::start_of(0)).await.unwrap();
         std::fs::write(&path, [content.clone(), content].concat()).unwrap();
         for (at, rest) in [(Position::start_of(0), &all[..]), (all[0].1, &all[1..])] {
-            let stream =
-                Stream::open(spec(&path), None, Some(recorded.clone()), &[], Arc::default()).await.unwrap();
+            let stream = Stream::open(
+                spec(&path),
+                &Access::default(),
+                Known { fingerprint: Some(recorded.clone()), ..Known::default() },
+            )
+            .await
+            .unwrap();
             let mut blocks = Blocks::new(stream, reading(&Format::Jsonl, 1000), at).await.unwrap();
             assert_eq!(drain(&mut blocks).await.unwrap(), rest, "{ending}");
         }
@@ -332,7 +337,13 @@ async fn digest_and_progress_cover_what_was_read() {
     let folder = folder(&[("a.jsonl", text.as_bytes())]);
     let path = folder.path().join("a.jsonl");
     let progress: RawProgress = Arc::new(AtomicU64::new(0));
-    let stream = Stream::open(spec(&path), None, None, &[], Arc::clone(&progress)).await.unwrap();
+    let stream = Stream::open(
+        spec(&path),
+        &Access::default(),
+        Known { progress: Arc::clone(&progress), ..Known::default() },
+    )
+    .await
+    .unwrap();
     let mut blocks = Blocks::new(stream, reading(&Format::Jsonl, 512), Position::start_of(0)).await.unwrap();
     let mut seq = 0;
     while let Some(block) = blocks.next(&mut seq).await.unwrap() {
@@ -351,11 +362,11 @@ async fn a_pipe_is_read_once() {
     let path = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
-    let source = resolve(&[path.as_os_str()]).await.unwrap().remove(0);
+    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().remove(0);
     assert_eq!(source.location, Location::Pipe(path.clone()));
     let content = compress(Compression::Gzip, b"{\"a\":1}\n{\"a\":2}").await;
     let writer = tokio::task::spawn_blocking(move || std::fs::write(path, content).unwrap());
-    let mut stream = Stream::open(source, None, None, &[], Arc::default()).await.unwrap();
+    let mut stream = Stream::open(source, &Access::default(), Known::default()).await.unwrap();
     let format = stream.detect(0).await.unwrap().format;
     assert_eq!(format, Format::Jsonl);
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
@@ -372,13 +383,13 @@ async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
     let path = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     let (send, receive) = std::sync::mpsc::channel::<&[u8]>();
-    let source = resolve(&[path.as_os_str()]).await.unwrap().remove(0);
+    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().remove(0);
     let writer = tokio::task::spawn_blocking(move || {
         let mut pipe = std::fs::File::options().write(true).open(path).unwrap();
         receive.iter().for_each(|bytes| pipe.write_all(bytes).unwrap());
     });
     send.send(b"a,b\n1,2\n3,").unwrap();
-    let mut stream = Stream::open(source, None, None, &[], Arc::default()).await.unwrap();
+    let mut stream = Stream::open(source, &Access::default(), Known::default()).await.unwrap();
     let format = stream.detect(0).await.unwrap().format;
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
     let mut seq = 0;
@@ -409,7 +420,7 @@ async fn a_link_that_leads_nowhere_is_not_passed_over() {
 
 async fn names(folder: &TempDir, words: &[&str]) -> Result<Vec<String>, SourceError> {
     let words: Vec<PathBuf> = words.iter().map(|word| folder.path().join(word)).collect();
-    let found = resolve(&words).await?;
+    let found = list(&words, Lists::default()).await?;
     let short = |source: SourceSpec| {
         let Location::File(path) = source.location else { panic!("{source:?}") };
         path.strip_prefix(folder.path()).unwrap().display().to_string()
@@ -454,12 +465,12 @@ async fn words_that_name_nothing_are_refused_with_a_hint() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(error.hint().unwrap().contains(hint), "{:?}", error.hint());
     }
-    let error = resolve(&["ftp://user:secret@host/x?token=t"]).await.unwrap_err();
+    let error = list(&["ftp://user:secret@host/x?token=t"], Lists::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "sources of the kind ftp:// are not supported yet");
-    let stdin = resolve(&["-"]).await.unwrap();
+    let stdin = list(&["-"], Lists::default()).await.unwrap();
     assert_eq!(stdin[0].location, Location::Stdin);
     use std::os::unix::ffi::OsStrExt as _;
-    let error = resolve(&[std::ffi::OsStr::from_bytes(b"a\xff.csv")]).await.unwrap_err();
+    let error = list(&[std::ffi::OsStr::from_bytes(b"a\xff.csv")], Lists::default()).await.unwrap_err();
     assert!(matches!(error, SourceError::NameNotUtf8 { .. }));
 }
 

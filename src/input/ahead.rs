@@ -10,13 +10,16 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::format::Layout;
 use crate::job;
-use crate::record::{Block, Digest, Position};
-use crate::source::SourceError;
+use crate::record::Block;
 
-use super::input::{Begin, Input, Web};
+use super::access::Access;
+use super::begin::Begin;
+use super::error::SourceError;
+use super::fetched::Fetched;
+use super::input::Input;
 use super::opened::{Opened, Origin};
+use super::source::Reach;
 
 /// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup. It
 /// takes none of what waits for a later turn: a single large body would fill all of it, and be no faster.
@@ -24,26 +27,6 @@ const TURN_BYTES: usize = 1 << 20;
 
 /// What a block costs beside its bytes, so that very small ones count too.
 const BLOCK_OVERHEAD_BYTES: usize = 1024;
-
-type Item = (Result<(Block, Digest), SourceError>, Option<OwnedSemaphorePermit>);
-
-/// A source that was opened before its turn.
-pub(super) struct Fetched {
-    pub(super) exact: bool,
-    pub(super) note: Option<String>,
-    layout: Option<Layout>,
-    at: Position,
-    blocks: mpsc::UnboundedReceiver<Item>,
-}
-
-impl Fetched {
-    pub(super) async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {
-        match self.blocks.recv().await {
-            Some((item, _)) => item.map(Some),
-            None => Ok(None),
-        }
-    }
-}
 
 /// Sources that are being fetched.
 pub struct Ahead {
@@ -61,7 +44,7 @@ impl Drop for Ahead {
 
 /// What all fetches share.
 struct Shared {
-    web: Web,
+    access: Access,
     reading: job::Reading,
     memory: Arc<Semaphore>,
     memory_bytes: usize,
@@ -73,27 +56,27 @@ struct Shared {
 
 /// How much is fetched ahead.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Sources at once.
-    pub(super) sources: usize,
+    pub sources: usize,
     /// Bytes of records that wait for their turn.
-    pub(super) memory_bytes: usize,
+    pub memory_bytes: usize,
     /// Sources that are looked into for the sample.
-    pub(super) sampled: usize,
+    pub sampled: usize,
 }
 
 impl Ahead {
-    /// Begins to fetch these sources, in this order.
-    pub(super) fn start(
-        web: Web,
+    /// Begins to fetch those of the sources that are asked for, in this order.
+    pub fn start<'a>(
+        access: Access,
         reading: job::Reading,
-        sources: Vec<(usize, Input, Begin)>,
+        sources: impl Iterator<Item = (&'a Input, Begin)>,
         bounds: Bounds,
     ) -> Self {
         let (turn, turns) = watch::channel(0);
         let memory_bytes = bounds.memory_bytes.min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
-            web,
+            access,
             reading,
             memory: Arc::new(Semaphore::new(memory_bytes)),
             memory_bytes,
@@ -102,20 +85,21 @@ impl Ahead {
             sampled: bounds.sampled,
         });
         let mut opened = HashMap::new();
-        let mut waiting = Vec::with_capacity(sources.len());
-        for (ordinal, input, begin) in sources {
+        let mut waiting = Vec::new();
+        for (input, begin) in sources.filter(|(input, _)| input.reach() == Reach::Asked) {
             let (tell, told) = oneshot::channel();
+            let ordinal = input.begin.source as usize;
             opened.insert(ordinal, told);
-            waiting.push((ordinal, input, begin, tell));
+            waiting.push(Waiting { ordinal, input: input.clone(), begin, tell });
         }
         let driver = tokio::spawn(async move {
             let at_once = Arc::new(Semaphore::new(bounds.sources.max(1)));
             let mut fetches = JoinSet::new();
-            for (ordinal, input, begin, tell) in waiting {
+            for waiting in waiting {
                 let Ok(slot) = Arc::clone(&at_once).acquire_owned().await else { break };
                 let shared = Arc::clone(&shared);
                 fetches.spawn(async move {
-                    fetch(&shared, ordinal, (input, begin), tell).await;
+                    fetch(&shared, waiting).await;
                     drop(slot);
                 });
                 while fetches.try_join_next().is_some() {}
@@ -134,22 +118,24 @@ impl Ahead {
     pub(crate) async fn take(&mut self, ordinal: usize) -> Option<Result<Opened, SourceError>> {
         let opened = self.opened.remove(&ordinal)?.await;
         // A fetch that died without a word is one that was given up.
-        let mut fetched = match opened.ok()? {
-            Ok(fetched) => fetched,
-            Err(error) => return Some(Err(error)),
-        };
-        let (layout, at) = (fetched.layout.take()?, fetched.at);
-        Some(Ok(Opened::new(Origin::Ahead(fetched), layout, at)))
+        Some(opened.ok()?.map(|fetched| {
+            let (layout, at) = (fetched.layout.clone(), fetched.at);
+            Opened::new(Origin::Ahead(fetched), layout, at)
+        }))
     }
 }
 
-async fn fetch(
-    shared: &Shared,
+/// A source that is to be fetched, and who waits for it.
+struct Waiting {
     ordinal: usize,
-    (input, begin): (Input, Begin),
+    input: Input,
+    begin: Begin,
     tell: oneshot::Sender<Result<Fetched, SourceError>>,
-) {
-    let mut opened = match input.open(&shared.reading, Some(&shared.web), &begin).await {
+}
+
+async fn fetch(shared: &Shared, waiting: Waiting) {
+    let Waiting { ordinal, input, begin, tell } = waiting;
+    let mut opened = match input.open(&shared.reading, &shared.access, &begin).await {
         Ok(opened) => opened,
         Err(error) => {
             // Who does not ask any more needs no answer.
@@ -159,9 +145,9 @@ async fn fetch(
     };
     let (blocks, receiver) = mpsc::unbounded_channel();
     let fetched = Fetched {
-        exact: opened.is_exact(),
+        class: opened.class(),
         note: opened.take_note(),
-        layout: Some(opened.layout().clone()),
+        layout: opened.layout().clone(),
         at: begin.at,
         blocks: receiver,
     };

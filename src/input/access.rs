@@ -1,0 +1,134 @@
+//! What the sources of a load are opened with, beside their specs: what is stored nowhere, and lives as long as the load.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::SourceError;
+use super::spec::{Location, SourceSpec};
+use crate::event::Requests;
+use crate::feed::Feed;
+use crate::http::{Client, Counters, Origins, Paginate, Speeds};
+use crate::job;
+
+/// What sources are opened with. The default opens what is at hand.
+#[derive(Clone, Default)]
+pub struct Access {
+    web: Option<Web>,
+    pub(super) feed: Option<Feed>,
+}
+
+/// What sources from the network are read with.
+#[derive(Clone)]
+struct Web {
+    /// The client of this process.
+    client: Client,
+    /// How pages lead to each other; a body is a whole source otherwise.
+    paginate: Option<Paginate>,
+    /// Pages of one endpoint; more are a failure.
+    pages_max: u64,
+    /// An endpoint without a second page was spoken of: once is enough for a thousand of them.
+    lonely_said: Arc<AtomicBool>,
+}
+
+/// What the pages of an endpoint are read with.
+pub(super) struct Paging {
+    /// Who asks.
+    pub(super) client: Client,
+    /// How pages lead to each other.
+    pub(super) paginate: Paginate,
+    /// Pages of one endpoint; more are a failure.
+    pub(super) pages_max: u64,
+}
+
+impl Access {
+    /// What these sources need.
+    ///
+    /// # Errors
+    /// When requests cannot be made as the settings say.
+    pub fn of(specs: &[SourceSpec], job: &job::Job, speeds: &Speeds) -> Result<Self, SourceError> {
+        let urls: Vec<_> = specs
+            .iter()
+            .filter_map(|spec| match &spec.location {
+                Location::Http(request) => Some(&request.url),
+                Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => None,
+            })
+            .collect();
+        let feed = job.feed.clone();
+        if urls.is_empty() {
+            return Ok(Self { web: None, feed });
+        }
+        let client = Client::within(speeds, &job.web.http, Origins::of(urls))
+            .map_err(|source| SourceError::Http { source })?;
+        let web = Web {
+            client,
+            paginate: job.web.paginate.clone(),
+            pages_max: job.web.http.limits.pages,
+            lonely_said: Arc::default(),
+        };
+        Ok(Self { web: Some(web), feed })
+    }
+
+    /// Some of the sources are asked for of a server.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        self.web.is_some()
+    }
+
+    pub(super) fn client(&self) -> Option<&Client> {
+        self.web.as_ref().map(|web| &web.client)
+    }
+
+    /// Where endpoints have pages: what those are read with.
+    pub(super) fn paging(&self) -> Option<Paging> {
+        let Web { client, paginate, pages_max, .. } = self.web.as_ref()?;
+        Some(Paging { client: client.clone(), paginate: paginate.clone()?, pages_max: *pages_max })
+    }
+
+    /// Whether it is still to be said that an endpoint has one page.
+    pub(super) fn may_say_lonely(&self) -> bool {
+        self.web.as_ref().is_some_and(|web| !web.lonely_said.swap(true, Ordering::Relaxed))
+    }
+
+    /// From now on it is the turn of this source: its requests go before those of others.
+    pub fn turn_of(&self, ordinal: usize) {
+        if let Some(client) = self.client() {
+            client.let_pass(ordinal as u64);
+        }
+    }
+
+    /// What servers have said beside the records.
+    #[must_use]
+    pub fn take_notes(&self) -> Vec<String> {
+        self.client().map(Client::take_notes).unwrap_or_default()
+    }
+
+    /// Counts of requests so far, for whoever watches; `None`: none are made.
+    #[must_use]
+    pub fn requests(&self) -> Option<Requests> {
+        let Counters { requests: sent, retried, failed, waited, .. } = self.counters()?;
+        Some(Requests { sent, retried, failed, waited })
+    }
+
+    /// All counts of requests.
+    #[must_use]
+    pub fn counters(&self) -> Option<Counters> {
+        self.client().map(Client::counters)
+    }
+
+    /// Requests for this source that were made once more.
+    #[must_use]
+    pub fn retries_of(&self, ordinal: u64) -> u64 {
+        self.client().map_or(0, |client| client.retries_of(ordinal))
+    }
+
+    /// All was read: what is to be kept of it is.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn finish(&self) -> Result<(), SourceError> {
+        match self.client() {
+            Some(client) => client.finish().await.map_err(|source| SourceError::Http { source }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! From the words of the command line to the ordered list of sources. Each kind of word has a list of its own: what is on disk,
+//! what a server is asked for. Opens no source.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+
+use super::endpoints::{self, Lists};
+use super::error::SourceError;
+use super::files;
+use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
+
+/// Expands the words into sources, in order; those of the lists come behind them.
+///
+/// A folder stands for the files in it (not below it) that have a data file's name, without dotfiles.
+/// Neither folders nor patterns yield `*.rejects.jsonl`, unless the pattern says so: those are dbload's own.
+///
+/// # Errors
+/// When a word names nothing, twice the same, or what cannot be read; when a list cannot be used.
+pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Vec<SourceSpec>, SourceError> {
+    let each = blocking({
+        let lists = lists.clone();
+        move || endpoints::rows(&lists)
+    })
+    .await?;
+    let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
+    let mut sources = Vec::new();
+    // Words that are paths mostly come together, thousands of them where the shell has expanded a pattern.
+    for together in words.chunk_by(|a, b| is_path(a) && is_path(b)) {
+        let together: Vec<String> = together.iter().map(|word| utf8(word)).collect::<Result<_, _>>()?;
+        let Some(last) = together.last().cloned() else { continue };
+        match Word::parse(&last)? {
+            Word::Stdin => sources.push(SourceSpec::new("stdin".into(), Location::Stdin)),
+            Word::Url(template) => endpoints::expand(template, &lists, each.as_ref(), &mut sources)?,
+            Word::Path(_) => {
+                let room = MAX_SOURCES.saturating_sub(sources.len());
+                sources.append(&mut blocking(move || files::list(&together, room)).await?);
+            }
+        }
+        if sources.len() > MAX_SOURCES {
+            return Err(SourceError::TooMany { pattern: last, limit: MAX_SOURCES });
+        }
+    }
+    sources = blocking(move || endpoints::listed(&lists, &mut sources).map(|()| sources)).await?;
+    let mut seen = HashSet::new();
+    match sources.iter().find(|source| !seen.insert(source.key())) {
+        Some(twice) => Err(SourceError::NamedTwice { name: twice.name.clone() }),
+        None => Ok(sources),
+    }
+}
+
+fn is_path(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| matches!(Word::parse(word), Ok(Word::Path(_))))
+}
+
+fn utf8(word: &OsStr) -> Result<String, SourceError> {
+    let text = word.to_str().map(ToOwned::to_owned);
+    text.ok_or_else(|| SourceError::NameNotUtf8 { shown: word.to_string_lossy().into_owned() })
+}
+
+/// Looks at files on a thread that may wait for them.
+async fn blocking<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| SourceError::Open { name: "sources".into(), source: io::Error::other(error) })?
+}

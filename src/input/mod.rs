@@ -1,0 +1,51 @@
+//! Where records come from: from a word to blocks of records. The contract that every source keeps is in `source`.
+//!
+//! `spec` reads words, `list` makes sources of them; `input` is a source of a run, `opened` one that is being read, `ahead` those
+//! that are fetched before their turn, `sample` the first look at them. `access` has what they are opened with. Below that,
+//! `stream` opens and decompresses, `blocks` cuts bytes into blocks of whole records, `pages` reads endpoints page by page;
+//! `fingerprint` tells whether a file is still the one that was recorded, `seen` whether what was read of it is still there.
+//! Reads one source forward, in bounded memory, at most up to the recorded size. Never touches Postgres, never writes.
+
+mod access;
+mod ahead;
+mod begin;
+mod blocks;
+mod content;
+mod digest;
+mod endpoints;
+mod envelope;
+mod error;
+mod fetched;
+mod files;
+mod fingerprint;
+mod input;
+mod list;
+mod opened;
+mod pages;
+mod records;
+mod sample;
+mod seen;
+mod source;
+mod spec;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod transcode;
+mod web;
+
+pub use access::Access;
+pub use ahead::{Ahead, Bounds};
+pub use begin::Begin;
+pub use blocks::{BLOCK_BYTES, Blocks, Reading};
+pub use endpoints::Lists;
+pub use error::SourceError;
+pub use fingerprint::{Change, Fingerprint};
+pub use input::{Description, Input};
+pub use list::list;
+pub use opened::Opened;
+pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, Unreadable, sample};
+pub use seen::{Passed, compare_with};
+pub use source::{Class, Reach};
+pub use spec::{Location, SourceSpec, Word};
+pub use stream::{Known, RawProgress, Stream};
+pub use web::BodyChanged;

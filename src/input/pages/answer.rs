@@ -1,0 +1,24 @@
+//! What an answer is, whoever has sent it: an empty list by another name, and the digest of its records.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::format::{SplitError, SplitErrorKind};
+use crate::record::Span;
+
+/// Whether null stands where the list of records should.
+pub(super) fn is_null(error: &SplitError) -> bool {
+    matches!(
+        &error.kind,
+        SplitErrorKind::PathNotRecords { expected: "an array of records", found: "null", .. }
+    )
+}
+
+/// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
+pub(super) fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
+    let mut digest = Xxh3::new();
+    for span in spans {
+        digest.update(&bytes[span.start as usize..span.end as usize]);
+        digest.update(b"\n");
+    }
+    digest.digest()
+}

@@ -1,0 +1,241 @@
+//! What a source is called and where it is: as the user says it in a word, and as the ledger stores it.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::SourceError;
+use super::source::{Class, Reach};
+use crate::http::{Request, urls};
+
+/// Most sources of a run: the list is stored in the ledger and kept in memory.
+pub(super) const MAX_SOURCES: usize = 100_000;
+
+/// What a word of the command line is. A word is read here alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word<'w> {
+    /// `-`: standard input.
+    Stdin,
+    /// A URL, or a template of URLs.
+    Url(&'w str),
+    /// A file, a pipe, a folder, or a pattern: of any other word.
+    Path(&'w Path),
+}
+
+impl<'w> Word<'w> {
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// When it is of a kind that dbload does not know.
+    pub fn parse(word: &'w str) -> Result<Self, SourceError> {
+        if word == "-" {
+            return Ok(Self::Stdin);
+        }
+        if urls::is_http(word) {
+            return Ok(Self::Url(word));
+        }
+        match word.split_once("://") {
+            Some((scheme, _)) if is_scheme(scheme) => {
+                Err(SourceError::Unsupported { scheme: scheme.to_owned() })
+            }
+            _ => Ok(Self::Path(Path::new(word))),
+        }
+    }
+
+    /// The same from everywhere on this machine: what makes two starts the same load. `of_url`: what of a URL counts.
+    ///
+    /// # Errors
+    /// When nobody knows where a path begins.
+    pub fn identity(&self, of_url: fn(&str) -> String) -> io::Result<String> {
+        Ok(match self {
+            Self::Stdin => "-".to_owned(),
+            Self::Url(url) => of_url(url),
+            Self::Path(path) => std::path::absolute(path)?.to_string_lossy().into_owned(),
+        })
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// One source: what the user calls it, and where it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceSpec {
+    /// For messages and reports: the path as given, or as found by a pattern.
+    pub name: String,
+    /// Where it is.
+    pub location: Location,
+    /// Fields that each of its records gets: names, and JSON texts. Stored as texts, since a JSON number on its way
+    /// through a parser loses digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<(String, String)>,
+}
+
+/// Where a source is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "at", content = "path")]
+pub enum Location {
+    /// A regular file, by absolute path: can be read again.
+    File(PathBuf),
+    /// A pipe or device, by absolute path: read once.
+    Pipe(PathBuf),
+    /// Standard input: read once.
+    Stdin,
+    /// A URL; what is stored of its request has no secrets.
+    Http(Box<Request>),
+    /// Records that the caller of the library hands over: read once.
+    Caller,
+}
+
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
+            (Self::Stdin, Self::Stdin) | (Self::Caller, Self::Caller) => true,
+            (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
+            _ => false,
+        }
+    }
+}
+
+impl Location {
+    /// What may be promised of it before it is opened. An open source may be of a better one: a body proves its version.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::File(_) => Class::Fixed,
+            Self::Http(_) => Class::Query,
+            Self::Pipe(_) | Self::Stdin | Self::Caller => Class::Once,
+        }
+    }
+
+    /// What it takes to open it.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        match self {
+            Self::File(_) => Reach::AtHand,
+            Self::Http(_) => Reach::Asked,
+            Self::Pipe(_) | Self::Stdin | Self::Caller => Reach::Awaited,
+        }
+    }
+
+    /// The path of a regular file, which a fingerprint knows again.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Caller => None,
+        }
+    }
+}
+
+impl SourceSpec {
+    pub(super) const fn new(name: String, location: Location) -> Self {
+        Self { name, location, fields: Vec::new() }
+    }
+
+    /// What the caller hands over.
+    #[must_use]
+    pub fn of_caller() -> Self {
+        Self::new("records".to_owned(), Location::Caller)
+    }
+
+    /// What makes two specs of one list the same source.
+    pub(super) fn key(&self) -> Cow<'_, str> {
+        match &self.location {
+            Location::File(path) | Location::Pipe(path) => path.to_string_lossy(),
+            // Named by no word.
+            Location::Stdin | Location::Caller => "-".into(),
+            Location::Http(request) => request.url.as_str().into(),
+        }
+    }
+
+    /// What makes it the same source in another run, or another process: a URL that is signed anew is the same one.
+    #[must_use]
+    pub fn place(&self) -> Cow<'_, str> {
+        match &self.location {
+            Location::Http(request) => String::from(request.place()).into(),
+            Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => {
+                self.name.as_str().into()
+            }
+        }
+    }
+
+    /// Takes the secrets of the same source, which are not stored.
+    pub fn take_secrets_of(&mut self, named: &Self) {
+        if let (Location::Http(stored), Location::Http(request)) = (&mut self.location, &named.location) {
+            **stored = stored.as_ref().clone().with_secrets(request);
+        }
+    }
+
+    /// The name of the file: of a URL, the last part of its path.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        match &self.location {
+            Location::Http(request) => {
+                request.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default()
+            }
+            _ => &self.name,
+        }
+    }
+
+    /// What a table that gets it would be called: the file's name without its endings; of a URL, the last part of the path
+    /// that is no number.
+    #[must_use]
+    pub fn stem(&self) -> Option<String> {
+        let of = |name: &str| name.split('.').find(|part| !part.is_empty()).map(str::to_owned);
+        match &self.location {
+            Location::File(path) => of(path.file_name()?.to_str()?),
+            Location::Http(request) => {
+                let parts: Vec<&str> = request.url.path_segments()?.collect();
+                let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                parts.into_iter().rev().find(|part| starts_name(part)).and_then(of)
+            }
+            Location::Pipe(_) | Location::Stdin | Location::Caller => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_read_in_one_way() {
+        for (word, expected) in [
+            ("-", Some(Word::Stdin)),
+            ("./-", Some(Word::Path(Path::new("./-")))),
+            ("a.csv", Some(Word::Path(Path::new("a.csv")))),
+            ("https://host/a{1..3}", Some(Word::Url("https://host/a{1..3}"))),
+            ("HTTP://host", Some(Word::Url("HTTP://host"))),
+            ("s3://bucket/key", None),
+            ("postgres://user:secret@host/db", None),
+            ("://x", Some(Word::Path(Path::new("://x")))),
+        ] {
+            assert_eq!(Word::parse(word).ok(), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn specs_that_earlier_builds_stored_are_read() {
+        for (stored, location) in [
+            (r#"{"name":"a","location":{"at":"file","path":"/x/a"}}"#, Location::File("/x/a".into())),
+            (r#"{"name":"a","location":{"at":"pipe","path":"/x/a"}}"#, Location::Pipe("/x/a".into())),
+            (r#"{"name":"a","location":{"at":"stdin"}}"#, Location::Stdin),
+            (r#"{"name":"a","location":{"at":"caller","path":null}}"#, Location::Caller),
+            (r#"{"name":"a","location":{"at":"caller"},"fields":[["f","1.50"]]}"#, Location::Caller),
+        ] {
+            let spec: SourceSpec = serde_json::from_str(stored).unwrap();
+            assert_eq!(spec.location, location, "{stored}");
+            let again: SourceSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+            assert_eq!(again, spec);
+        }
+        let request = r#"{"url":"https://host/a"}"#;
+        let stored = format!(r#"{{"name":"a","location":{{"at":"http","path":{request}}}}}"#);
+        let spec: Result<SourceSpec, _> = serde_json::from_str(&stored);
+        assert!(spec.is_ok_and(|spec| matches!(spec.location, Location::Http(_))), "{stored}");
+    }
+}
