@@ -174,6 +174,9 @@ pub mod internals {
     pub mod fault {
         pub use crate::fault::*;
     }
+    pub mod feed {
+        pub use crate::feed::*;
+    }
     pub mod format {
         pub use crate::format::*;
     }

@@ -23,6 +23,8 @@ mod aside;
 mod bottleneck;
 mod cli;
 mod conformance;
+mod conformance_formats;
+mod conformance_sources;
 mod direct;
 mod engine;
 mod equality;

@@ -1,0 +1,438 @@
+//! What every source keeps, whatever it reads from: the contract of `input/source.rs`, run over all of them. A new source
+//! is a further row of [`SOURCES`].
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dbload::internals::feed::Feed;
+use dbload::internals::http::Speeds;
+use dbload::internals::input::{
+    Access, Begin, Class, Description, Input, Lists, Opened, Reach, SourceError, SourceSpec, list,
+};
+use dbload::internals::job::{FormatName, Job};
+use dbload::internals::pg::Dsn;
+use dbload::internals::record::{PageToken, Position};
+
+use crate::support::Folder;
+use crate::support::api::{Api, Reply};
+use crate::support::compress;
+
+/// Records of each source; and on a page.
+const RECORDS: u64 = 40;
+const ON_A_PAGE: usize = 7;
+
+/// How the bytes come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pace {
+    AtOnce,
+    /// In pieces that end anywhere.
+    InPieces,
+}
+
+/// A source, and what it promises once it is open.
+struct Kind {
+    name: &'static str,
+    class: Class,
+    reach: Reach,
+    make: fn(&[u64], Pace) -> Made,
+    /// What it gives if there is nothing.
+    empty: Empty,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Empty {
+    NoRecords,
+    Refused,
+}
+
+const SOURCES: [Kind; 7] = [
+    Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
+    Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
+    Kind { name: "pipe", class: Class::Once, reach: Reach::Awaited, make: pipe, empty: Empty::NoRecords },
+    Kind { name: "body", class: Class::Fixed, reach: Reach::Asked, make: body, empty: Empty::Refused },
+    Kind {
+        name: "body without a version",
+        class: Class::Query,
+        reach: Reach::Asked,
+        make: unversioned,
+        empty: Empty::Refused,
+    },
+    Kind { name: "pages", class: Class::Query, reach: Reach::Asked, make: pages, empty: Empty::NoRecords },
+    Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
+];
+
+/// A source that is there.
+struct Made {
+    job: Job,
+    /// From now on it has these records.
+    change: Box<dyn Fn(&[u64])>,
+    _keep: Box<dyn Any>,
+}
+
+fn job(word: String, format: FormatName) -> Job {
+    let mut job = Job::new(Dsn::parse("postgres://nobody@127.0.0.1:1/none").unwrap(), vec![word]);
+    job.reading.format = Some(format);
+    job.web.http.patience.retry_for = Duration::from_secs(2);
+    job
+}
+
+/// A record; those with odd numbers are longer.
+fn record(id: u64) -> String {
+    format!("{{\"id\":{id},\"v\":\"{}\"}}", "\u{e9}x".repeat(if id % 2 == 1 { 30 } else { 1 }))
+}
+
+fn lines(ids: &[u64]) -> Vec<u8> {
+    ids.iter().map(|id| record(*id) + "\n").collect::<String>().into_bytes()
+}
+
+fn stored(ids: &[u64], name: &str, write: fn(&[u8]) -> Vec<u8>) -> Made {
+    let folder = Folder::new();
+    let path = folder.file(name, write(&lines(ids)));
+    let job = job(path.display().to_string(), FormatName::Jsonl);
+    let change = Box::new(move |ids: &[u64]| std::fs::write(&path, write(&lines(ids))).unwrap());
+    Made { job, change, _keep: Box::new(folder) }
+}
+
+fn file(ids: &[u64], _pace: Pace) -> Made {
+    stored(ids, "a.jsonl", <[u8]>::to_vec)
+}
+
+fn gzip(ids: &[u64], _pace: Pace) -> Made {
+    stored(ids, "a.jsonl.gz", |bytes| compress::gzip(bytes))
+}
+
+fn pipe(ids: &[u64], pace: Pace) -> Made {
+    let folder = Folder::new();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let job = job(path.display().to_string(), FormatName::Jsonl);
+    let bytes = lines(ids);
+    std::thread::spawn(move || {
+        use std::io::Write as _;
+        let mut pipe = std::fs::File::options().write(true).open(path).unwrap();
+        let piece = if pace == Pace::AtOnce { usize::MAX } else { 100 };
+        for piece in bytes.chunks(piece) {
+            // Who has read enough goes away.
+            if pipe.write_all(piece).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(u64::from(pace == Pace::InPieces)));
+        }
+    });
+    Made { job, change: Box::new(|_| ()), _keep: Box::new(folder) }
+}
+
+/// A server with these records, of the version that their first one names.
+fn served(
+    ids: &[u64],
+    pace: Pace,
+    format: FormatName,
+    answer: fn(&crate::support::api::Ask, &[u64]) -> Reply,
+) -> Made {
+    let now = Arc::new(Mutex::new(ids.to_vec()));
+    let shown = Arc::clone(&now);
+    let api = Api::serve(move |ask| {
+        let reply = answer(ask, &shown.lock().unwrap());
+        match pace {
+            Pace::AtOnce => reply,
+            Pace::InPieces => reply.in_pieces(100, Duration::from_millis(1)),
+        }
+    });
+    let job = job(api.url("/records"), format);
+    let change = Box::new(move |ids: &[u64]| *now.lock().unwrap() = ids.to_vec());
+    Made { job, change, _keep: Box::new(api) }
+}
+
+fn body(ids: &[u64], pace: Pace) -> Made {
+    served(ids, pace, FormatName::Jsonl, |ask, ids| {
+        Reply::file(ask, lines(ids), &format!("\"v{}\"", ids.first().unwrap_or(&0)))
+    })
+}
+
+fn unversioned(ids: &[u64], pace: Pace) -> Made {
+    served(ids, pace, FormatName::Jsonl, |_, ids| Reply::new(200, "application/x-ndjson", lines(ids)))
+}
+
+fn pages(ids: &[u64], pace: Pace) -> Made {
+    let mut made = served(ids, pace, FormatName::Json, |ask, ids| {
+        let page = usize::try_from(ask.number("page").unwrap()).unwrap();
+        let on_page: Vec<String> =
+            ids.iter().skip(page * ON_A_PAGE).take(ON_A_PAGE).map(|id| record(*id)).collect();
+        Reply::json(format!("[{}]", on_page.join(",\n")))
+    });
+    made.job.web.paginate = Some("page:page=0".parse().unwrap());
+    made
+}
+
+fn caller(ids: &[u64], pace: Pace) -> Made {
+    let mut job = job("-".to_owned(), FormatName::Jsonl);
+    let feed = Feed::default();
+    job.feed = Some(feed.clone());
+    let ids = ids.to_vec();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            for id in ids {
+                if feed.push((record(id) + "\n").as_bytes()).await.is_err() {
+                    return;
+                }
+                if pace == Pace::InPieces {
+                    let _ = feed.want_all();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            feed.finish();
+        });
+    });
+    Made { job, change: Box::new(|_| ()), _keep: Box::new(()) }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A record as it was read, and what a checkpoint behind it says.
+#[derive(Debug, Clone, PartialEq)]
+struct Read {
+    id: u64,
+    after: Position,
+    page: Option<PageToken>,
+}
+
+impl Read {
+    fn begin(&self) -> Begin {
+        Begin { at: self.after, pages: self.page.iter().map(|page| (self.after, page.clone())).collect() }
+    }
+}
+
+impl Made {
+    async fn specs(&self, words: &[String]) -> Result<Vec<SourceSpec>, SourceError> {
+        match &self.job.feed {
+            Some(_) => Ok(vec![SourceSpec::of_caller()]),
+            None => list(words, Lists::default()).await,
+        }
+    }
+
+    async fn input(&self) -> (Input, Access) {
+        let specs = self.specs(&self.job.sources).await.unwrap();
+        let access = Access::of(&specs, &self.job, &Speeds::default()).unwrap();
+        let [spec] = <[SourceSpec; 1]>::try_from(specs).unwrap();
+        (Input::new(spec, 0).await.unwrap(), access)
+    }
+
+    /// Opened where a run begins: its class too.
+    async fn open(&self, input: &Input, access: &Access, begin: &Begin) -> Result<Opened, SourceError> {
+        input.open(&self.job.reading, access, begin).await
+    }
+
+    /// All of it from there on.
+    async fn read(&self, input: &Input, access: &Access, begin: &Begin) -> Result<Vec<Read>, SourceError> {
+        let mut opened = self.open(input, access, begin).await?;
+        let (mut all, mut seq) = (Vec::new(), 0);
+        while let Some((block, _)) = opened.next(&mut seq).await? {
+            push(&mut all, &block);
+        }
+        assert_eq!(seq, all.len() as u64, "numbered one by one");
+        Ok(all)
+    }
+}
+
+fn push(all: &mut Vec<Read>, block: &dbload::internals::record::Block) {
+    for i in 0..block.len() {
+        // Where a content has changed, a record may begin anywhere.
+        let id = serde_json::from_slice::<serde_json::Value>(block.raw(i)).ok();
+        let id = id.and_then(|value| value["id"].as_u64()).unwrap_or(u64::MAX);
+        all.push(Read { id, after: block.after(i), page: block.page.clone() });
+    }
+}
+
+fn ids(read: &[Read]) -> Vec<u64> {
+    read.iter().map(|read| read.id).collect()
+}
+
+/// As another process has it: from what the ledger stores, with the secrets of the same word.
+fn stored_anew(input: &Input) -> Input {
+    let text = serde_json::to_string(&input.description).unwrap();
+    let description: Description = serde_json::from_str(&text).unwrap();
+    Input::described(input.name.clone(), description, input.begin)
+}
+
+#[test]
+fn each_record_comes_once_and_in_order_however_its_bytes_come() {
+    let all: Vec<u64> = (0..RECORDS).collect();
+    for kind in SOURCES {
+        for pace in [Pace::AtOnce, Pace::InPieces] {
+            let made = (kind.make)(&all, pace);
+            runtime().block_on(async {
+                let (input, access) = made.input().await;
+                assert_eq!(input.reach(), kind.reach, "{}", kind.name);
+                let read = made.read(&input, &access, &Begin::at(input.begin)).await.unwrap();
+                assert_eq!(ids(&read), all, "{} {pace:?}", kind.name);
+                for (i, read) in read.iter().enumerate() {
+                    assert_eq!(read.after.record, i as u64 + 1, "{} {pace:?}", kind.name);
+                }
+                assert!(read.is_sorted_by_key(|read| read.after.offset), "{}", kind.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn an_open_source_promises_at_least_what_it_did_before() {
+    for kind in SOURCES {
+        let made = (kind.make)(&[1, 2], Pace::AtOnce);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            let opened = made.open(&input, &access, &Begin::at(input.begin)).await.unwrap();
+            assert_eq!(opened.class(), kind.class, "{}", kind.name);
+            assert_eq!(opened.class().reads_again(), input.class().reads_again(), "{}", kind.name);
+            assert!(opened.class().is_exact() || !input.class().is_exact(), "{}", kind.name);
+        });
+    }
+}
+
+#[test]
+fn opened_behind_a_record_it_goes_on_with_the_next_or_says_that_it_cannot() {
+    let all: Vec<u64> = (0..RECORDS).collect();
+    for kind in SOURCES {
+        let made = (kind.make)(&all, Pace::InPieces);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            let read = made.read(&input, &access, &Begin::at(input.begin)).await.unwrap();
+            if !kind.class.reads_again() {
+                let again = (kind.make)(&all, Pace::AtOnce);
+                let (input, access) = again.input().await;
+                let error = again.read(&input, &access, &read[3].begin()).await.unwrap_err();
+                assert!(matches!(error, SourceError::NotReplayable { .. }), "{}: {error}", kind.name);
+                return;
+            }
+            for i in [0, 3, ON_A_PAGE - 1, ON_A_PAGE, 20, all.len() - 2, all.len() - 1] {
+                let input = stored_anew(&input);
+                let rest = made.read(&input, &access, &read[i].begin()).await.unwrap();
+                assert_eq!(ids(&rest), all[i + 1..], "{} behind {i}", kind.name);
+                let places = rest.iter().map(|read| read.after).collect::<Vec<_>>();
+                let before = read[i + 1..].iter().map(|read| read.after).collect::<Vec<_>>();
+                assert_eq!(places, before, "{} behind {i}", kind.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn two_contents_are_never_joined() {
+    let (then, now): (Vec<u64>, Vec<u64>) = ((0..RECORDS).collect(), (100..100 + RECORDS).collect());
+    for kind in SOURCES.iter().filter(|kind| kind.class.reads_again()) {
+        let made = (kind.make)(&then, Pace::AtOnce);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            let read = made.read(&input, &access, &Begin::at(input.begin)).await.unwrap();
+            (made.change)(&now);
+            let input = stored_anew(&input);
+            let begin = read[20].begin();
+            match made.read(&input, &access, &begin).await {
+                Err(error) => assert!(error.is_about_content(), "{}: {error}", kind.name),
+                // Applied again as a whole from the page on: the last word on a key is the last one read.
+                Ok(rest) => {
+                    assert_eq!(kind.class, Class::Query, "{}", kind.name);
+                    let from = 20 / ON_A_PAGE * ON_A_PAGE;
+                    assert_eq!(ids(&rest), now[from..], "{}", kind.name);
+                    let places = rest.iter().map(|read| read.after);
+                    assert!(places.min().unwrap() > begin.at, "{}: behind what was stored", kind.name);
+                    let mut opened = made.open(&input, &access, &begin).await.unwrap();
+                    assert!(opened.take_note().is_some(), "{}: it is said", kind.name);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn nothing_is_no_records_or_a_refusal_and_never_something() {
+    for kind in SOURCES {
+        let made = (kind.make)(&[], Pace::AtOnce);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            match (made.read(&input, &access, &Begin::at(input.begin)).await, kind.empty) {
+                (Ok(read), Empty::NoRecords) => assert_eq!(read, [], "{}", kind.name),
+                (Err(SourceError::EmptyBody { .. }), Empty::Refused) => {}
+                (other, expected) => panic!("{}: {expected:?}, {other:?}", kind.name),
+            }
+        });
+    }
+}
+
+#[test]
+fn words_are_listed_in_order_and_none_twice_and_what_is_stored_is_the_same_source() {
+    for kind in SOURCES {
+        let (first, second) = ((kind.make)(&[1], Pace::AtOnce), (kind.make)(&[2], Pace::AtOnce));
+        runtime().block_on(async {
+            let (input, access) = first.input().await;
+            let text = serde_json::to_string(&input.description.spec).unwrap();
+            let again: SourceSpec = serde_json::from_str(&text).unwrap();
+            assert_eq!(again, input.description.spec, "{}", kind.name);
+            if first.job.feed.is_none() {
+                let [a, b] = [&first, &second].map(|made| made.job.sources[0].clone());
+                let named = first.specs(&[b.clone(), a.clone()]).await.unwrap();
+                let places: Vec<_> = named.iter().map(|spec| spec.place().into_owned()).collect();
+                assert_eq!(places, [b, a.clone()], "{}", kind.name);
+                let twice = first.specs(&[a.clone(), a]).await.unwrap_err();
+                assert!(matches!(twice, SourceError::NamedTwice { .. }), "{}: {twice}", kind.name);
+            }
+            // Pipes and callers wait for who reads them.
+            for made in [&first, &second] {
+                let (input, access) = match std::ptr::eq(made, &first) {
+                    true => (input.clone(), access.clone()),
+                    false => made.input().await,
+                };
+                assert_eq!(made.read(&input, &access, &Begin::at(input.begin)).await.unwrap().len(), 1);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_wait_that_is_given_up_loses_nothing() {
+    let all: Vec<u64> = (0..RECORDS).collect();
+    for kind in SOURCES {
+        let made = (kind.make)(&all, Pace::InPieces);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            let mut opened = made.open(&input, &access, &Begin::at(input.begin)).await.unwrap();
+            let (mut read, mut seq, mut given_up) = (Vec::new(), 0, 0_u32);
+            loop {
+                // What is fetched again from its beginning gets more time with each try.
+                let patience = Duration::from_micros(200) * (1 + given_up.min(500));
+                match tokio::time::timeout(patience, opened.next(&mut seq)).await {
+                    Ok(Ok(Some((block, _)))) => push(&mut read, &block),
+                    Ok(Ok(None)) => break,
+                    Ok(Err(error)) => panic!("{}: {error}", kind.name),
+                    Err(_) => given_up += 1,
+                }
+            }
+            assert_eq!(ids(&read), all, "{} given up {given_up} times", kind.name);
+            assert_eq!(seq, RECORDS, "{}", kind.name);
+        });
+    }
+}
+
+#[test]
+fn who_stops_in_the_middle_can_go_on_later() {
+    let all: Vec<u64> = (0..RECORDS).collect();
+    for kind in SOURCES.iter().filter(|kind| kind.class.reads_again()) {
+        let made = (kind.make)(&all, Pace::InPieces);
+        runtime().block_on(async {
+            let (input, access) = made.input().await;
+            let mut opened = made.open(&input, &access, &Begin::at(input.begin)).await.unwrap();
+            let mut read = Vec::new();
+            let (block, _) = opened.next(&mut 0).await.unwrap().unwrap();
+            push(&mut read, &block);
+            // The place behind all that was handed out, as the ledger stores it.
+            let (at, place) = (opened.position(), opened.place());
+            drop(opened);
+            let begin = Begin { at, pages: place.page.map(|page| (at, page)).into_iter().collect() };
+            let rest = made.read(&stored_anew(&input), &access, &begin).await.unwrap();
+            read.extend(rest);
+            assert_eq!(ids(&read), all, "{}", kind.name);
+        });
+    }
+}
