@@ -617,7 +617,7 @@ fn the_content_of_a_block_is_known_where_it_is_made_and_decoded_alone() {
 }
 
 /// Where the user's word becomes a format: each arm is named there, and the compiler asks for a new one.
-const CHOOSES_FORMAT: &str = "src/input/input.rs";
+const CHOOSES_FORMAT: &str = "src/input/entry.rs";
 
 #[test]
 fn a_format_answers_for_itself() {

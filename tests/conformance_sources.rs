@@ -62,11 +62,14 @@ const SOURCES: [Kind; 7] = [
     Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
 ];
 
+/// Gives a source other records.
+type Change = dyn Fn(&[u64]);
+
 /// A source that is there.
 struct Made {
     job: Job,
     /// From now on it has these records.
-    change: Box<dyn Fn(&[u64])>,
+    change: Box<Change>,
     _keep: Box<dyn Any>,
 }
 
@@ -99,7 +102,7 @@ fn file(ids: &[u64], _pace: Pace) -> Made {
 }
 
 fn gzip(ids: &[u64], _pace: Pace) -> Made {
-    stored(ids, "a.jsonl.gz", |bytes| compress::gzip(bytes))
+    stored(ids, "a.jsonl.gz", compress::gzip)
 }
 
 fn pipe(ids: &[u64], pace: Pace) -> Made {

@@ -15,9 +15,9 @@ use crate::record::Block;
 
 use super::access::Access;
 use super::begin::Begin;
+use super::entry::Input;
 use super::error::SourceError;
 use super::fetched::Fetched;
-use super::input::Input;
 use super::opened::{Opened, Origin};
 use super::source::Reach;
 

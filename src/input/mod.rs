@@ -1,6 +1,6 @@
 //! Where records come from: from a word to blocks of records. The contract that every source keeps is in `source`.
 //!
-//! `spec` reads words, `list` makes sources of them; `input` is a source of a run, `opened` one that is being read, `ahead` those
+//! `spec` reads words, `list` makes sources of them; `entry` is a source of a run, `opened` one that is being read, `ahead` those
 //! that are fetched before their turn, `sample` the first look at them. `access` has what they are opened with. Below that,
 //! `stream` opens and decompresses, `blocks` cuts bytes into blocks of whole records, `pages` reads endpoints page by page;
 //! `fingerprint` tells whether a file is still the one that was recorded, `seen` whether what was read of it is still there.
@@ -13,12 +13,12 @@ mod blocks;
 mod content;
 mod digest;
 mod endpoints;
+mod entry;
 mod envelope;
 mod error;
 mod fetched;
 mod files;
 mod fingerprint;
-mod input;
 mod list;
 mod opened;
 mod pages;
@@ -38,9 +38,9 @@ pub use ahead::{Ahead, Bounds};
 pub use begin::Begin;
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};
 pub use endpoints::Lists;
+pub use entry::{Description, Input};
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint};
-pub use input::{Description, Input};
 pub use list::list;
 pub use opened::Opened;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, Unreadable, sample};

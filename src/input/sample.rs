@@ -12,8 +12,8 @@ use crate::map::Inference;
 use super::access::Access;
 use super::ahead::Ahead;
 use super::begin::Begin;
+use super::entry::Input;
 use super::error::SourceError;
-use super::input::Input;
 use super::opened::Opened;
 use super::source::Reach;
 

@@ -202,7 +202,7 @@ impl Stream {
         self.encoding = Encoding::of(&self.buffer, said);
         if let Some(encoding) = self.encoding {
             let head = self.buffer.split().freeze();
-            if self.compression == Compression::None && !self.network.is_some() {
+            if self.compression == Compression::None && self.network.is_none() {
                 self.stored.begin(&head);
             }
             let head = io::Cursor::new(head);
