@@ -6,7 +6,11 @@
 
 use crate::{
     rows,
-    support::{Database, Dbload, Outcome, Rng, Scene, generate},
+    support::{
+        Database, Dbload, Outcome, Rng, Scene,
+        api::{Api, Ask, Reply},
+        audit, generate,
+    },
 };
 use dbload::internals::local::{Options, TempServer};
 use rustix::process::Signal;
@@ -467,4 +471,96 @@ fn without_a_ledger_it_loads_and_says_what_it_cannot_promise() {
     let report = scene.load("t.jsonl -t log --no-ledger").report();
     assert_eq!((report.rows, report.guarantee.as_str()), (rows!(read: 200, inserted: 200), "at-least-once"));
     assert_eq!(scene.db.one("SELECT count(*) FROM pg_namespace WHERE nspname = '_dbload'"), "0");
+}
+
+/// Tables of the runs in `tests/data/0.1.0.sql`, with the rows that 0.1.0 had committed when it was killed.
+const OF_0_1_0: [&str; 3] = ["plain", "packed", "pages"];
+
+/// A database as 0.1.0 has left it: killed in the middle of a file, of a gz file and of pages. Its ledger is made by
+/// the migrations of then, whose checksums it has stored, and its rows are those that it wrote; only folder, port,
+/// machine, day and the tables' numbers are others.
+fn left_by_0_1_0(api: &Api) -> Scene {
+    let scene = Scene::with(
+        "CREATE TABLE plain (id int, v int); CREATE TABLE packed (id int PRIMARY KEY, v int); \
+         CREATE TABLE pages (id int PRIMARY KEY, v int); CREATE SCHEMA _dbload; \
+         CREATE TABLE _dbload.migration (version bigint PRIMARY KEY, description text NOT NULL, \
+           installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
+           execution_time bigint NOT NULL)",
+    );
+    for migration in [
+        include_str!("../migrations/0001_ledger.sql"),
+        include_str!("../migrations/0002_page.sql"),
+        include_str!("../migrations/0003_reject_bytes.sql"),
+        include_str!("../migrations/0004_epoch.sql"),
+    ] {
+        scene.sql(migration);
+    }
+    let left = include_str!("data/0.1.0.sql").replace("{FOLDER}", scene.cwd().to_str().unwrap());
+    scene.sql(&left.replace("{API}", &api.url("")));
+    scene.sql(
+        "UPDATE _dbload.run SET target_oid = to_regclass(target), \
+           target_file = (SELECT relfilenode FROM pg_class c WHERE c.oid = to_regclass(target))",
+    );
+    let plain = (0..3_000).fold("id,v\n".to_owned(), |text, id| text + &format!("{id},{}\n", id * 7));
+    for file in
+        [scene.file("plain.csv", plain), scene.file("packed.jsonl.gz", include_bytes!("data/0.1.0.jsonl.gz"))]
+    {
+        let then = std::time::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+        std::fs::File::options().append(true).open(file).unwrap().set_modified(then).unwrap();
+    }
+    scene
+}
+
+/// What it has not read yet may be read; of what it has, what its checkpoints cannot prove is taken as it is.
+#[test]
+fn a_run_stored_by_0_1_0_goes_on_where_it_was_killed() {
+    let api = Api::serve(|ask: &Ask| {
+        let from = (ask.number("page").unwrap_or(1) - 1) * 100;
+        let records: Vec<String> =
+            (from..(from + 100).min(1_000)).map(|id| format!("{{\"id\":{id},\"v\":{}}}", id * 7)).collect();
+        Reply::json(format!("[{}]", records.join(",")))
+    });
+    let scene = left_by_0_1_0(&api);
+    let before: Vec<u64> = OF_0_1_0.iter().map(|table| scene.db.count(table)).collect();
+    assert!(
+        before.iter().zip([3_000, 3_000, 1_000]).all(|(rows, all)| 0 < *rows && *rows < all),
+        "{before:?}"
+    );
+    let url = api.url("/page");
+    for (table, line, records) in [
+        ("plain", "plain.csv -t plain --mode append --load-id plain --batch-rows 300 --pool-size 1", 3_000),
+        ("packed", "packed.jsonl.gz -t packed --load-id packed --batch-rows 300 --pool-size 2", 3_000),
+        (
+            "pages",
+            &format!("{url} -t pages --paginate page:page --load-id pages --batch-rows 100 --pool-size 2"),
+            1_000,
+        ),
+    ] {
+        let outcome = scene.load(line);
+        let whole = format!("(SELECT i AS id, i * 7 AS v FROM generate_series(0, {records} - 1) i) x");
+        assert_eq!(scene.db.digest(table), scene.db.digest(&whole), "{outcome}");
+        let (report, rows) = (outcome.report(), outcome.rows());
+        assert_eq!(rows, rows!(read: records, inserted: records), "{outcome}");
+        // Pages are not promised to be what they were.
+        let guarantee = if table == "pages" { "effectively-once" } else { "exactly-once" };
+        assert_eq!(
+            (report.complete, report.guarantee.as_str(), report.attempts),
+            (true, guarantee, 2),
+            "{outcome}"
+        );
+    }
+    audit(&scene.db);
+    assert_eq!(scene.db.one("SELECT count(*) FROM _dbload.run"), "3", "none was begun anew");
+}
+
+/// What its checkpoints do prove is compared: a file that was replaced since is refused.
+#[test]
+fn a_run_stored_by_0_1_0_does_not_go_on_with_another_file() {
+    let api = Api::serve(|_: &Ask| Reply::json("[]"));
+    let scene = left_by_0_1_0(&api);
+    let before = scene.db.count("plain");
+    let other = (0..3_000).fold("id,v\n".to_owned(), |text, id| text + &format!("{id},{}\n", id * 8));
+    scene.file("plain.csv", other);
+    scene.run("plain.csv -t plain --mode append --load-id plain --batch-rows 300 --pool-size 1").exits(8);
+    assert_eq!(scene.db.count("plain"), before);
 }
