@@ -48,6 +48,7 @@ test: $(SETUP_FIRST)
 	scripts/semver
 	cargo check --locked --manifest-path benches/rooms/Cargo.toml --target-dir target
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	scripts/check-features
 	MINUTES=1 $(MAKE) torture
 
 test-all: tools

@@ -64,6 +64,7 @@ impl LoadError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Source(SourceError::Header { .. }) => ErrorKind::Refused,
+            Self::Source(SourceError::Missing(_)) => ErrorKind::Usage,
             Self::Source(_) => ErrorKind::Source,
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,
@@ -95,7 +96,7 @@ impl LoadError {
 
 fn kind_of_connect(error: &PgError) -> ErrorKind {
     match error {
-        PgError::Dsn(_) => ErrorKind::Usage,
+        PgError::Dsn(_) | PgError::Missing(_) => ErrorKind::Usage,
         error if error.lacks_conversion() => ErrorKind::Refused,
         _ => ErrorKind::Database,
     }

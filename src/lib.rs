@@ -115,13 +115,16 @@ mod event;
 mod exit;
 mod face;
 mod fault;
+mod feature;
 mod feed;
 mod format;
+#[cfg_attr(not(feature = "http"), path = "http/absent.rs")]
 mod http;
 mod input;
 mod job;
 mod ledger;
 mod load;
+#[cfg(feature = "local")]
 mod local;
 mod map;
 mod pg;
@@ -174,6 +177,9 @@ pub mod internals {
     pub mod fault {
         pub use crate::fault::*;
     }
+    pub mod feature {
+        pub use crate::feature::*;
+    }
     pub mod feed {
         pub use crate::feed::*;
     }
@@ -192,6 +198,7 @@ pub mod internals {
     pub mod load {
         pub use crate::load::*;
     }
+    #[cfg(feature = "local")]
     pub mod local {
         pub use crate::local::*;
     }

@@ -15,27 +15,28 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// The rooms, from the bottom up, and the rooms that each may name. `cli` is the program and may name all.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 27] = [
     // Empty functions in a release build.
     ("fault", &[]),
+    ("feature", &[]),
     ("account", &[]),
     ("record", &[]),
     ("event", &["account"]),
     ("schema", &[]),
-    ("format", &["record"]),
+    ("format", &["feature", "record"]),
     ("report", &["account"]),
     ("rejects", &["fault"]),
     ("secret", &[]),
     ("exit", &[]),
     ("feed", &[]),
-    ("pg", &["fault", "schema", "secret"]),
+    ("pg", &["fault", "feature", "schema", "secret"]),
     ("http", &["secret"]),
     ("map", &["format", "record", "schema"]),
     ("batch", &["map", "record"]),
     ("plan", &["map", "pg", "schema"]),
     ("job", &["feed", "format", "http", "map", "pg", "schema"]),
-    ("input", &["event", "feed", "format", "http", "job", "map", "record"]),
-    ("ledger", &["account", "pg", "record"]),
+    ("input", &["event", "feature", "feed", "format", "http", "job", "map", "record"]),
+    ("ledger", &["account", "feature", "pg", "record"]),
     ("write", &["account", "batch", "fault", "map", "pg", "record", "schema"]),
     ("local", &[]),
     ("engine", &["http", "job", "ledger", "pg", "record"]),
@@ -58,14 +59,14 @@ const OF_THE_PIPELINE: &[&str] = &[
 ];
 
 const EVERY_STAGE: &[&str] = &[
-    "account", "batch", "engine", "event", "fault", "format", "http", "input", "job", "ledger", "map", "pg",
-    "pipeline", "plan", "record", "rejects", "report", "schema", "write",
+    "account", "batch", "engine", "event", "fault", "feature", "format", "http", "input", "job", "ledger",
+    "map", "pg", "pipeline", "plan", "record", "rejects", "report", "schema", "write",
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.
-const PURE: [&str; 12] = [
-    "account", "record", "event", "exit", "schema", "secret", "format", "report", "map", "batch", "plan",
-    "job",
+const PURE: [&str; 13] = [
+    "feature", "account", "record", "event", "exit", "schema", "secret", "format", "report", "map", "batch",
+    "plan", "job",
 ];
 
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.

@@ -11,7 +11,6 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::format::{Compression, Encoding, OnNul};
-use crate::http::{Paginate, Rate};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 use crate::load::{self, LoadPlan, Verification};
 use crate::map::Extra;
@@ -29,7 +28,7 @@ use crate::schema::{Mode, TableName};
 #[must_use = "a load does nothing until it is run"]
 pub struct Load {
     sources: Vec<String>,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Load {
@@ -134,24 +133,6 @@ impl Load {
     /// The most bytes of content for a byte of a compressed source, judged from 64 MiB on; by default 1,000.
     pub fn max_ratio(mut self, ratio: u64) -> Self {
         self.options.reading.inflation.ratio = ratio;
-        self
-    }
-
-    /// A header of the requests to the servers that are named as sources.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.options.header(name, value);
-        self
-    }
-
-    /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`, `cursor=PATH`, ..
-    pub fn paginate(mut self, rule: &str) -> Self {
-        self.options.web.paginate = self.options.take("paginate", rule.parse::<Paginate>());
-        self
-    }
-
-    /// So many requests in so long a time, for each server: `10/s`, `600/m`.
-    pub fn rate(mut self, rate: &str) -> Self {
-        self.options.web.http.rate = self.options.take("rate", rate.parse::<Rate>());
         self
     }
 

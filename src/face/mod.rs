@@ -3,6 +3,8 @@
 mod load;
 mod loader;
 mod options;
+#[cfg(feature = "http")]
+mod requests;
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::http::Header;
 use crate::job::{Job, Pooler, Reading, RejectBudget, Resources, Runs, Web};
 use crate::map::Extra;
 use crate::pg;
@@ -57,13 +56,6 @@ impl Options {
                 None
             }
         }
-    }
-
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        // A value is text here: nothing is read from the environment.
-        let header = Header::parse(&format!("{name}: {value}"), |_| None);
-        let header = self.take("header", header);
-        self.web.http.headers.extend(header);
     }
 
     /// The job, with these sources, and who listens.

@@ -1,5 +1,7 @@
 //! Compressions, known by the name of a source or by its first bytes.
 
+use crate::feature::{self, Missing};
+
 /// How the bytes of a source are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -172,6 +174,17 @@ impl Compression {
             Self::Gzip | Self::Zstd => 1024 * MIB,
             Self::Xz => 256 * MIB,
             Self::Bzip2 => 16 * MIB,
+        }
+    }
+
+    /// Refuses what this build cannot decompress. `name`: of the source.
+    ///
+    /// # Errors
+    /// When the feature is missing.
+    pub fn decodable(self, name: &str) -> Result<(), Missing> {
+        match self {
+            Self::None => Ok(()),
+            _ => feature::COMPRESSION.needed_for(|| format!("{name}, which is compressed,")),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Dialect;
+use crate::feature::{self, Missing};
 
 /// What kind of records a source holds, and how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -55,6 +56,17 @@ impl Format {
     #[must_use]
     pub const fn resumes_from_start(&self) -> bool {
         self.is_document()
+    }
+
+    /// Refuses what this build cannot decode. `name`: of the source.
+    ///
+    /// # Errors
+    /// When the feature is missing.
+    pub fn decodable(&self, name: &str) -> Result<(), Missing> {
+        match self {
+            Self::Csv(_) => feature::CSV.needed_for(|| format!("{name}, which is delimiter-separated,")),
+            Self::Jsonl | Self::Json { .. } | Self::Rejects => Ok(()),
+        }
     }
 
     /// The text itself shows where it ends: one that was cut off cannot be taken for a whole one.

@@ -9,6 +9,7 @@ pub mod detect;
 mod dialect;
 #[cfg(test)]
 mod dice;
+#[cfg_attr(not(feature = "encodings"), path = "encoding/absent.rs")]
 mod encoding;
 pub mod header;
 pub mod json;

@@ -156,6 +156,7 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
     let head = &bytes[..bytes.len().min(detect::HEAD_BYTES)];
     let detected = detect::detect(name, head);
     let format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
+    format.decodable(name)?;
     let (header, start) = format
         .read_header(0, bytes, true, &HeaderLimits::default())
         .map_err(|source| SourceError::Header { name: name.to_owned(), source })?

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Compression, Constant, Detected, Format, HeaderLimits, Layout, Limits};
+use crate::format::{Compression, Constant, Detected, Format, HeaderLimits, Layout, Limits, detect};
 use crate::job::{self, FormatName, VerifySource};
 use crate::record::{PageToken, Place, Position};
 
@@ -257,7 +257,7 @@ impl Input {
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
             let opening = Opening::fetch(spec, &request, paging, begin, progress).await?;
-            let format = format_of(reading, async { opening.detect() }).await?;
+            let format = format_of(&self.name, reading, async { opening.detect() }).await?;
             let pages = Pages::new(opening, held_to(format), begin.at).await?;
             return Ok(Records::Pages(Box::new(pages)));
         }
@@ -270,7 +270,8 @@ impl Input {
         let stream = Stream::open(spec, access, known).await?.behind(self.passed.clone());
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
-        let format = format_of(reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;
+        let format =
+            format_of(&self.name, reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;
         if format.shows_its_end() {
             stream.end_shows();
         }
@@ -281,16 +282,15 @@ impl Input {
 
 /// The format: as the user said, else as detected, with the user's dialect.
 async fn format_of(
+    name: &str,
     reading: &job::Reading,
     detect: impl Future<Output = Result<Detected, SourceError>>,
 ) -> Result<Format, SourceError> {
-    let mut format = match (reading.format, &reading.records) {
-        (Some(FormatName::Jsonl), _) => Format::Jsonl,
-        (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
-        (Some(FormatName::Csv), _) => Format::Csv(crate::format::Dialect::delimited_by(b',')),
-        (Some(FormatName::Tsv), _) => Format::Csv(crate::format::Dialect::delimited_by(b'\t')),
-        (None, None) => detect.await?.format,
+    let mut format = match chosen(reading) {
+        Some(format) => format,
+        None => detect.await?.format,
     };
+    format.decodable(name)?;
     match &mut format {
         Format::Csv(dialect) => {
             dialect.delimiter = reading.delimiter.unwrap_or(dialect.delimiter);
@@ -303,4 +303,29 @@ async fn format_of(
         Format::Jsonl | Format::Rejects => {}
     }
     Ok(format)
+}
+
+/// The format that the user has said.
+fn chosen(reading: &job::Reading) -> Option<Format> {
+    Some(match (reading.format, &reading.records) {
+        (Some(FormatName::Jsonl), _) => Format::Jsonl,
+        (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
+        (Some(FormatName::Csv), _) => Format::Csv(crate::format::Dialect::delimited_by(b',')),
+        (Some(FormatName::Tsv), _) => Format::Csv(crate::format::Dialect::delimited_by(b'\t')),
+        (None, None) => return None,
+    })
+}
+
+/// Refuses a source whose name says that this build cannot read it, before anything is loaded.
+///
+/// # Errors
+/// When it does.
+pub fn refuse_unreadable(spec: &SourceSpec, reading: &job::Reading) -> Result<(), SourceError> {
+    let name = spec.file_name();
+    let named = Compression::by_name(name).map(|(compression, _)| compression);
+    reading.compression.or(named).unwrap_or(Compression::None).decodable(&spec.name)?;
+    match chosen(reading).or_else(|| detect::by_name(name)) {
+        Some(format) => Ok(format.decodable(&spec.name)?),
+        None => Ok(()),
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::fingerprint::Change;
 use super::web::BodyChanged;
+use crate::feature::Missing;
 use crate::format::{Compression, DetectError, HeaderError, Inflated, SplitError};
 use crate::http::HttpError;
 
@@ -44,6 +45,9 @@ pub enum SourceError {
         /// `https`, `s3`, ..
         scheme: String,
     },
+    /// What this build cannot read.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// A name that the ledger cannot store.
     #[error("the file name {shown:?} is not UTF-8")]
     NameNotUtf8 {
@@ -246,6 +250,7 @@ impl SourceError {
                  name other files by a pattern"
             }
             Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - ...",
+            Self::Missing(missing) => missing.hint(),
             Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - < FILE",
             Self::NamedTwice { .. } => "name each file once; patterns and folders count too",
             Self::SameFile { .. } => "name it once: an append would load it twice",

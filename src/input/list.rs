@@ -9,6 +9,7 @@ use super::endpoints::{self, Lists};
 use super::error::SourceError;
 use super::files;
 use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
+use crate::feature;
 
 /// Expands the words into sources, in order; those of the lists come behind them.
 ///
@@ -31,7 +32,10 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Vec<Sour
         let Some(last) = together.last().cloned() else { continue };
         match Word::parse(&last)? {
             Word::Stdin => sources.push(SourceSpec::new("stdin".into(), Location::Stdin)),
-            Word::Url(template) => endpoints::expand(template, &lists, each.as_ref(), &mut sources)?,
+            Word::Url(template) => {
+                feature::HTTP.needed_for(|| "a source that is a URL".to_owned())?;
+                endpoints::expand(template, &lists, each.as_ref(), &mut sources)?;
+            }
             Word::Path(_) => {
                 let room = MAX_SOURCES.saturating_sub(sources.len());
                 sources.append(&mut blocking(move || files::list(&together, room)).await?);

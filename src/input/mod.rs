@@ -38,7 +38,7 @@ pub use ahead::{Ahead, Bounds};
 pub use begin::Begin;
 pub use blocks::{BLOCK_BYTES, Blocks, Reading};
 pub use endpoints::Lists;
-pub use entry::{Description, Input};
+pub use entry::{Description, Input, refuse_unreadable};
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint};
 pub use list::list;

@@ -3,18 +3,19 @@
 //! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its start, and
 //! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
 
+#[cfg_attr(not(feature = "compression"), path = "stream/decompress/absent.rs")]
+mod decompress;
 mod remote;
 mod stored;
 
-use std::io::{self, SeekFrom};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::io::AsyncReadExt as _;
 
 use super::access::Access;
 use super::content;
@@ -25,13 +26,15 @@ use super::source::Reach;
 use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
 use super::web::{self, BodyChanged, Origin};
+use crate::feature;
 use crate::format::header::after_lines;
 use crate::format::{
     BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window,
 };
 use crate::http::Version;
 use crate::record::{Digest, PageToken};
-use stored::{Counted, Reader, Stored, decompress};
+use decompress::{decompress, too_much_memory};
+use stored::{Counted, Reader, Stored, seek_to};
 
 pub use stored::RawProgress;
 
@@ -146,6 +149,7 @@ impl Stream {
         let compression = compression
             .or_else(|| Compression::by_name(&spec.name).map(|(compression, _)| compression))
             .unwrap_or_else(|| Compression::by_magic(&magic));
+        compression.decodable(&spec.name)?;
         let rest = size - magic.len() as u64;
         let (window, decoder_bytes) = (zstd_window(&magic), decoder_bytes(compression, &magic));
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
@@ -201,6 +205,8 @@ impl Stream {
         while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
         self.encoding = Encoding::of(&self.buffer, said);
         if let Some(encoding) = self.encoding {
+            let what = || format!("{}, which is in {},", self.spec.name, encoding.name());
+            feature::ENCODINGS.needed_for(what)?;
             let head = self.buffer.split().freeze();
             if self.compression == Compression::None && self.network.is_none() {
                 self.stored.begin(&head);
@@ -484,17 +490,9 @@ impl Stream {
         if self.compression == Compression::None || source.raw_os_error().is_some() {
             return SourceError::Read { name, offset, source };
         }
-        if let Some(source) = stored::too_much_memory(&source, self.window) {
+        if let Some(source) = too_much_memory(&source, self.window) {
             return SourceError::Inflated { name, source };
         }
         SourceError::Decompress { name, compression: self.compression, offset, source }
     }
-}
-
-async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
-    let mut file = File::open(path).await?;
-    if offset > 0 {
-        file.seek(SeekFrom::Start(offset)).await?;
-    }
-    Ok(file)
 }

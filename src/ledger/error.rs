@@ -185,10 +185,6 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    pub(super) fn server(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |error| Self::Server { doing, view: ErrorView::from(&error) }
-    }
-
     /// The run cannot go on as it is, but the same command could begin anew.
     pub(super) const fn offers_restart(&self) -> bool {
         matches!(

@@ -7,22 +7,30 @@
 
 mod anew;
 mod appended;
+#[cfg(feature = "ledger")]
+mod earlier;
 mod error;
+#[cfg(feature = "ledger")]
 mod migrate;
+#[cfg_attr(not(feature = "ledger"), path = "absent.rs")]
 mod open;
 mod owner;
+#[cfg(feature = "ledger")]
 mod question;
 mod read;
 mod rebase;
 mod rejects;
 mod run;
+#[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only migrations ask"))]
 mod trust;
+mod unfinished;
 
 pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
+#[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};
-pub use open::{Ledger, Opened, Unfinished};
+pub use open::Ledger;
 pub use owner::{LiveLoad, Owner};
 pub use read::Summary;
 pub use read::{
@@ -34,3 +42,4 @@ pub use rejects::{ReasonCount, RejectRow, each_reject_after, rejects_query, samp
 pub use run::{
     Checkpoint, NewRun, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
 };
+pub use unfinished::{Opened, Unfinished};

@@ -19,6 +19,7 @@ use super::owner::Owner;
 use super::question::simple;
 use super::read::completed_appends;
 use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
+use super::unfinished::{Opened, Unfinished};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
@@ -33,49 +34,6 @@ pub struct Ledger {
     pub(super) limit: Option<Duration>,
     /// It needs no migration.
     is_current: bool,
-}
-
-/// An unfinished run, before it is taken over.
-#[derive(Debug, Clone)]
-pub struct Unfinished {
-    /// Its id.
-    pub run: String,
-    /// Its owner.
-    pub owner: Owner,
-    /// Seconds since the owner's last sign of life.
-    pub heartbeat_seconds: f64,
-    /// The target that it writes to.
-    pub target: StoredTarget,
-    /// No crash of the server has emptied what is unlogged.
-    pub is_alive: bool,
-    /// It has inserted rows.
-    pub has_inserted: bool,
-    /// So many, by its committed books.
-    pub inserted: u64,
-    /// The name of its mode.
-    pub mode: String,
-}
-
-/// What opening came to.
-#[derive(Debug)]
-pub enum Opened {
-    /// No unfinished run.
-    Nothing,
-    /// One that may be taken over.
-    Free(Unfinished),
-    /// One that somebody else is at.
-    Owned(Unfinished),
-}
-
-impl Unfinished {
-    /// The error of a start that finds somebody else at it.
-    #[must_use]
-    pub fn running(&self) -> LedgerError {
-        LedgerError::Running {
-            owner: self.owner.to_string(),
-            heartbeat: format!("last sign of life {:.0} s ago", self.heartbeat_seconds.max(0.0)),
-        }
-    }
 }
 
 impl Ledger {

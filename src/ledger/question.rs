@@ -1,5 +1,16 @@
 //! What is asked of the ledger through sqlx: a message of its own, in which only `pg_catalog` is looked into.
 
+use crate::pg::ErrorView;
+
+use super::error::LedgerError;
+
+impl LedgerError {
+    /// The server refused it.
+    pub(super) fn server(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |error| Self::Server { doing, view: ErrorView::from(&error) }
+    }
+}
+
 /// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler,
 /// unless in a transaction. No names but those of `pg_catalog` are found in it without their schema, and nothing is
 /// compiled for it.

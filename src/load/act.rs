@@ -1,5 +1,6 @@
 //! What is done with a job: said by the function that is called, never by the job, so that the two cannot differ.
 
+use crate::feature;
 use crate::job::Job;
 
 /// What is done with a job.
@@ -17,8 +18,16 @@ impl Act {
     /// Whether the ledger is asked and written. Where nothing is loaded there is nothing to record.
     pub(super) const fn keeps_ledger(self, job: &Job) -> bool {
         match self {
-            Self::Load => !job.runs.no_ledger,
+            Self::Load => feature::LEDGER.is_there() && !job.runs.no_ledger,
             Self::Plan | Self::Verify => false,
         }
+    }
+
+    /// What to say where the ledger was to be kept, by a build that has none.
+    pub(super) fn lacks_ledger(self, job: &Job) -> Option<&'static str> {
+        let lacks = self == Self::Load && !job.runs.no_ledger && !feature::LEDGER.is_there();
+        lacks.then_some(
+            "this build of dbload has no ledger (feature `ledger`): if this load stops, it begins anew",
+        )
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::input::{
     Access, Ahead, Begin, Bounds, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec,
-    Unreadable, sample,
+    Unreadable, refuse_unreadable, sample,
 };
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
@@ -36,6 +36,7 @@ pub(super) async fn look(
     listener: Listener<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
+    specs.iter().try_for_each(|spec| refuse_unreadable(spec, &job.reading))?;
     let access = Access::of(&specs, job, share.speeds())?;
     let mut inputs = Vec::with_capacity(specs.len());
     for (ordinal, spec) in specs.into_iter().enumerate() {

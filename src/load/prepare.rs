@@ -390,6 +390,9 @@ impl Start<'_> {
     }
 
     fn say_notes(&self, plan: &Plan) {
+        if let Some(text) = self.act.lacks_ledger(self.job) {
+            self.tell(&Event::Note { text: text.to_owned() });
+        }
         if let Some(text) = unlogged_words(&plan.table) {
             self.tell(&Event::Note { text });
         }

@@ -6,9 +6,11 @@
 use std::io;
 use std::time::Duration;
 
+use crate::feature::Missing;
+
 use super::dsn::{Dsn, DsnError, Server};
 use super::sqlstate::{self, Action, ErrorView, Stage};
-use super::tls::TlsError;
+use super::tls::{CertificateFault, TlsError};
 use super::wire::DialError;
 
 /// An error of this room.
@@ -17,6 +19,9 @@ pub enum PgError {
     /// Mend the connection string.
     #[error(transparent)]
     Dsn(#[from] DsnError),
+    /// Build with the feature.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// Mend the TLS files that the connection string names.
     #[error(transparent)]
     TlsFiles(#[from] TlsError),
@@ -118,7 +123,7 @@ pub enum TlsFailure {
     /// The server offers none.
     NotOffered,
     /// The certificate is not acceptable.
-    Certificate(Box<rustls::CertificateError>),
+    Certificate(Box<CertificateFault>),
     /// The handshake failed otherwise.
     Handshake(io::Error),
 }
@@ -127,16 +132,7 @@ impl std::fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotOffered => f.write_str("the server does not offer it"),
-            Self::Certificate(error) => {
-                use rustls::CertificateError::{ApplicationVerificationFailure, BadEncoding, UnknownIssuer};
-                f.write_str("the server's certificate ")?;
-                match error.as_ref() {
-                    UnknownIssuer => f.write_str("does not come from a trusted authority"),
-                    BadEncoding => f.write_str("cannot be read"),
-                    ApplicationVerificationFailure => f.write_str("changed between two connections"),
-                    error => write!(f, "is not acceptable: {error}"),
-                }
-            }
+            Self::Certificate(fault) => write!(f, "the server's certificate {fault}"),
             Self::Handshake(error) => write!(f, "{error}"),
         }
     }
@@ -222,6 +218,7 @@ impl PgError {
             Self::Refused { view, .. } | Self::Statement { view, .. } => sqlstate::classify(stage, view),
             Self::Login { .. }
             | Self::Dsn(_)
+            | Self::Missing(_)
             | Self::TlsFiles(_)
             | Self::Tls { .. }
             | Self::PoolBusy { .. }
@@ -240,6 +237,7 @@ impl PgError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Dsn(error) => error.hint(),
+            Self::Missing(missing) => Some(missing.hint()),
             Self::TlsFiles(_) => {
                 Some("see sslrootcert, sslcert and sslkey of the DSN (PGSSLROOTCERT and so on)")
             }
@@ -275,31 +273,16 @@ impl PgError {
 
 impl TlsFailure {
     fn from_io(error: io::Error) -> Self {
-        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match tls {
-            Some(rustls::Error::InvalidCertificate(certificate)) => {
-                Self::Certificate(Box::new(certificate.clone()))
-            }
-            _ => Self::Handshake(error),
+        match CertificateFault::of(&error) {
+            Some(fault) => Self::Certificate(Box::new(fault)),
+            None => Self::Handshake(error),
         }
     }
 
     fn hint(&self) -> &'static str {
-        use rustls::CertificateError::{
-            BadEncoding, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
-        };
         match self {
             Self::NotOffered => "sslmode=prefer connects without TLS where the server has none",
-            Self::Certificate(error) => match error.as_ref() {
-                UnknownIssuer => "name the authority's certificate by sslrootcert=FILE",
-                NotValidForName | NotValidForNameContext { .. } => {
-                    "connect by a name in the certificate's subjectAltName (its common name does not count), or \
-                     settle for sslmode=verify-ca"
-                }
-                Expired | ExpiredContext { .. } => "renew the server's certificate",
-                BadEncoding => "the certificate must be X.509 version 3; many made by hand are version 1",
-                _ => "sslmode=require encrypts without checking the certificate",
-            },
+            Self::Certificate(fault) => fault.hint(),
             Self::Handshake(_) => "TLS 1.2 or 1.3 is needed; the server's log says more",
         }
     }

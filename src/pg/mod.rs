@@ -16,17 +16,22 @@ mod error;
 pub mod facts;
 mod frames;
 mod indexes;
+#[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod lease;
 mod mark;
 mod places;
+#[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod pool;
 mod pooled;
 pub mod probe;
 pub mod sequences;
 mod session;
 mod sqlstate;
+#[cfg(feature = "ledger")]
 mod sqlx_door;
 mod target;
+#[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only sqlx's way in pins"))]
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
 mod tls;
 mod wire;
 
@@ -43,6 +48,7 @@ pub use sqlstate::{
     Action, ErrorView, FENCED, SingleRecord, Stage, TOO_LONG, UNBALANCED, UNCOUNTED, classify, hint,
     is_missing_object, is_passing, may_be_changed_table,
 };
+#[cfg(feature = "ledger")]
 pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
 pub use target::{CHANGED, alive_query, check_target, is_changed, witness_query};
-pub use tls::TlsError;
+pub use tls::{CertificateFault, TlsError};

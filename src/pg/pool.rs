@@ -22,8 +22,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_postgres::CancelToken;
 
+use crate::feature;
+
 use super::connect::{cancel, carried, carry, open};
-use super::dsn::Dsn;
+use super::dsn::{Dsn, Host, SslMode};
 use super::error::PgError;
 use super::lease::Lease;
 use super::places::{Place, Places, Waiting, close_idle};
@@ -81,6 +83,11 @@ impl Pool {
     pub fn new(dsn: &Dsn, size: usize) -> Result<Self, PgError> {
         let size = size.max(1);
         let dsn = Arc::new(dsn.clone());
+        // Sockets are plain whatever is asked for.
+        let is_remote = dsn.servers.iter().any(|server| matches!(server.host, Host::Tcp { .. }));
+        if is_remote && !matches!(dsn.tls.mode, SslMode::Disable | SslMode::Prefer) {
+            feature::TLS.needed_for(|| format!("sslmode={}", dsn.tls.mode))?;
+        }
         let tls = tls::connector(&dsn.tls)?;
         let found = Arc::default();
         let places = Places::new(size);

@@ -114,7 +114,7 @@ impl fmt::Debug for ErrorView {
 }
 
 /// A protocol violation. Poolers report their own troubles as such, and are gone then, whatever severity they give it.
-const BROKEN_OFF: &str = "08P01";
+pub(super) const BROKEN_OFF: &str = "08P01";
 
 /// Decides what to do about an error: the table of docs/how-it-works.md, row by row.
 #[must_use]
@@ -296,34 +296,9 @@ impl From<&tokio_postgres::Error> for ErrorView {
     }
 }
 
-impl From<&sqlx::Error> for ErrorView {
-    fn from(error: &sqlx::Error) -> Self {
-        use sqlx::postgres::{PgDatabaseError, PgSeverity};
-        let db = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
-        let Some(db) = db else {
-            let lost = match error {
-                sqlx::Error::Io(io) => is_lost(io),
-                sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => true,
-                _ => false,
-            };
-            return Self { lost, message: with_sources(error), ..Self::default() };
-        };
-        Self {
-            sqlstate: Some(db.code().to_owned()),
-            lost: matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic) || db.code() == BROKEN_OFF,
-            message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
-            constraint: db.constraint().map(str::to_owned),
-            schema: db.schema().map(str::to_owned),
-            table: db.table().map(str::to_owned),
-            column: db.column().map(str::to_owned),
-        }
-    }
-}
-
 /// Whether an I/O error means that the connection is gone. Only what the driver refused to encode is not: it never
 /// reached the socket.
-fn is_lost(error: &std::io::Error) -> bool {
+pub(super) fn is_lost(error: &std::io::Error) -> bool {
     error.kind() != std::io::ErrorKind::InvalidInput
 }
 

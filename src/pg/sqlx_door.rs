@@ -29,6 +29,7 @@ use super::error::PgError;
 use super::frames::Guarded;
 use super::lease::{Lease, Lent};
 use super::pool::Found;
+use super::sqlstate::{BROKEN_OFF, ErrorView, is_lost, with_sources};
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -175,6 +176,31 @@ fn settings(text: &str) -> Vec<(String, String)> {
         word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
     words.iter().filter_map(setting).collect()
+}
+
+impl From<&sqlx::Error> for ErrorView {
+    fn from(error: &sqlx::Error) -> Self {
+        use sqlx::postgres::{PgDatabaseError, PgSeverity};
+        let db = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+        let Some(db) = db else {
+            let lost = match error {
+                sqlx::Error::Io(io) => is_lost(io),
+                sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => true,
+                _ => false,
+            };
+            return Self { lost, message: with_sources(error), ..Self::default() };
+        };
+        Self {
+            sqlstate: Some(db.code().to_owned()),
+            lost: matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic) || db.code() == BROKEN_OFF,
+            message: db.message().to_owned(),
+            detail: db.detail().map(str::to_owned),
+            constraint: db.constraint().map(str::to_owned),
+            schema: db.schema().map(str::to_owned),
+            table: db.table().map(str::to_owned),
+            column: db.column().map(str::to_owned),
+        }
+    }
 }
 
 /// The directory with the relay's socket; removed on drop. It is kept locked as long, so that a later start

@@ -7,6 +7,7 @@
 
 mod verify;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect as _};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::verify::{Unverified, Verified, Witness, Witnessed};
@@ -58,11 +61,13 @@ pub enum TlsError {
     },
 }
 
+/// What the handshake makes of a connection.
+pub(super) type Encrypted = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
+
 /// Makes TLS connections by one connection's settings.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The handshake, for a stream and a host's name.
-    pub(super) make: MakeRustlsConnect,
+    make: MakeRustlsConnect,
     witnessed: Arc<Witnessed>,
 }
 
@@ -71,6 +76,58 @@ impl Connector {
     /// the very server of the first.
     pub(super) fn pin(&self) {
         self.witnessed.pin();
+    }
+
+    /// The handshake, with the server of this name.
+    pub(super) async fn handshake(&self, name: &str, stream: TcpStream) -> io::Result<Encrypted> {
+        let mut make = self.make.clone();
+        match MakeTlsConnect::<TcpStream>::make_tls_connect(&mut make, name) {
+            Ok(connect) => connect.connect(stream).await,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What is wrong with a server's certificate.
+#[derive(Debug)]
+pub struct CertificateFault(pub CertificateError);
+
+impl CertificateFault {
+    /// The same, where that is why the handshake failed.
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        match error.get_ref()?.downcast_ref()? {
+            rustls::Error::InvalidCertificate(error) => Some(Self(error.clone())),
+            _ => None,
+        }
+    }
+
+    /// What can be done about it.
+    pub(super) fn hint(&self) -> &'static str {
+        use CertificateError::{
+            BadEncoding, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+        };
+        match &self.0 {
+            UnknownIssuer => "name the authority's certificate by sslrootcert=FILE",
+            NotValidForName | NotValidForNameContext { .. } => {
+                "connect by a name in the certificate's subjectAltName (its common name does not count), or \
+                 settle for sslmode=verify-ca"
+            }
+            Expired | ExpiredContext { .. } => "renew the server's certificate",
+            BadEncoding => "the certificate must be X.509 version 3; many made by hand are version 1",
+            _ => "sslmode=require encrypts without checking the certificate",
+        }
+    }
+}
+
+impl std::fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use CertificateError::{ApplicationVerificationFailure, BadEncoding, UnknownIssuer};
+        match &self.0 {
+            UnknownIssuer => f.write_str("does not come from a trusted authority"),
+            BadEncoding => f.write_str("cannot be read"),
+            ApplicationVerificationFailure => f.write_str("changed between two connections"),
+            error => write!(f, "is not acceptable: {error}"),
+        }
     }
 }
 

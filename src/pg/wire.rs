@@ -13,16 +13,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::dsn::{Dsn, Host, Keepalive, Negotiation, Server, SslMode};
-use super::tls::Connector;
+use super::tls::{Connector, Encrypted};
 
 /// The request for TLS: length 8, code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
-type Encrypted = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 
 /// A connected byte stream to a server.
 pub(super) enum Wire {
@@ -76,7 +73,7 @@ pub(super) async fn dial(
                 tcp(name, addr.map(|ip| SocketAddr::new(ip, server.port)), server.port, limit).await?;
             tune(&stream, &dsn.keepalive).map_err(DialError::Connect)?;
             match tls.filter(|_| tls_use == TlsUse::AsAsked) {
-                Some(tls) => within(limit, encrypt(dsn, name, stream, tls.make.clone())).await?,
+                Some(tls) => within(limit, encrypt(dsn, name, stream, tls)).await?,
                 None => Ok(Wire::Tcp(stream)),
             }
         }
@@ -129,12 +126,7 @@ fn tune(stream: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
     Ok(())
 }
 
-async fn encrypt(
-    dsn: &Dsn,
-    name: &str,
-    mut stream: TcpStream,
-    mut tls: MakeRustlsConnect,
-) -> Result<Wire, DialError> {
+async fn encrypt(dsn: &Dsn, name: &str, mut stream: TcpStream, tls: &Connector) -> Result<Wire, DialError> {
     if dsn.tls.negotiation == Negotiation::Postgres {
         stream.write_all(&SSL_REQUEST).await.map_err(DialError::Answer)?;
         // Exactly one byte is read: anything an attacker put behind it in plaintext becomes a broken handshake.
@@ -148,11 +140,8 @@ async fn encrypt(
             }
         }
     }
-    let connect = match MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, name) {
-        Ok(connect) => connect,
-        Err(never) => match never {},
-    };
-    Ok(Wire::Tls(Box::new(connect.connect(stream).await.map_err(DialError::Handshake)?)))
+    let encrypted = tls.handshake(name, stream).await.map_err(DialError::Handshake)?;
+    Ok(Wire::Tls(Box::new(encrypted)))
 }
 
 /// Runs a step within the limit of the connection, if there is one.

@@ -126,7 +126,7 @@ fn tls_does_what_sslmode_says() {
         ] {
             let error = refusal(&cluster.dsn("boss", &rest)).await;
             let PgError::Tls { why: TlsFailure::Certificate(why), .. } = &error else { panic!("{rest}: {error}") };
-            assert!(matches!(**why, rustls::CertificateError::UnknownIssuer), "{error}");
+            assert!(matches!(why.0, rustls::CertificateError::UnknownIssuer), "{error}");
             assert!(error.hint().unwrap().contains("sslrootcert"));
         }
 

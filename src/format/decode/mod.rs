@@ -3,6 +3,7 @@
 //! Strict: what is no proper JSON object, or has not as many values as the header has names, is an error of
 //! that record alone. Never changes a value, never shows one in an error. Pure.
 
+#[cfg_attr(not(feature = "csv"), path = "csv_absent.rs")]
 mod csv;
 mod flat;
 mod object;

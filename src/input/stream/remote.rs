@@ -10,7 +10,8 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::seen::{Running, Seen};
 use super::super::web::{self, BodyChanged, BodyToken, Origin};
-use super::stored::{Counted, Stored, decompress};
+use super::decompress::decompress;
+use super::stored::{Counted, Stored};
 use super::{Known, Network, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
 use crate::http::{Client, Request};

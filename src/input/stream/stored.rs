@@ -1,63 +1,31 @@
-//! The bytes of a source as they are stored: counted, digested where they are not the content, decompressed.
+//! The bytes of a source as they are stored: counted, and digested where they are not the content.
 
-use std::io;
+use std::io::{self, SeekFrom};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
-use tokio::io::{AsyncRead, BufReader, ReadBuf};
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::format::{Compression, Inflated, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG};
+use crate::format::Compression;
 
 /// How far into the (compressed) file a stream is, in bytes, for a progress bar. Of one source.
 pub type RawProgress = Arc<AtomicU64>;
 
+/// The bytes of a source, at some step on the way to its content.
 pub(super) type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
-/// Bytes of the compressed file that are read at once.
-const COMPRESSED_BYTES: usize = 128 * 1024;
-
-/// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
-/// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
-pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
-    let raw = Alone(Mutex::new(raw));
-    if compression == Compression::None {
-        return Box::new(raw);
+/// A file, from this byte on.
+pub(super) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
+    let mut file = File::open(path).await?;
+    if offset > 0 {
+        file.seek(SeekFrom::Start(offset)).await?;
     }
-    let raw = BufReader::with_capacity(COMPRESSED_BYTES, raw);
-    macro_rules! all_members {
-        ($decoder:expr) => {{
-            let mut decoder = $decoder;
-            decoder.multiple_members(true);
-            Box::new(decoder)
-        }};
-    }
-    match compression {
-        Compression::None => Box::new(raw),
-        Compression::Gzip => all_members!(GzipDecoder::new(raw)),
-        Compression::Zstd => {
-            all_members!(ZstdDecoder::with_params(raw, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]))
-        }
-        Compression::Bzip2 => all_members!(BzDecoder::new(raw)),
-        Compression::Xz => all_members!(XzDecoder::with_mem_limit(raw, XZ_MEMORY_BYTES)),
-    }
-}
-
-/// Zstandard's own name of an error that its library hands out as nothing else.
-const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
-
-/// What a decoder was refused for, if that is the memory that it wanted.
-pub(super) fn too_much_memory(error: &io::Error, window: Option<u64>) -> Option<Inflated> {
-    let inner = error.get_ref()?;
-    if matches!(inner.downcast_ref(), Some(liblzma::stream::Error::MemLimit)) {
-        return Some(Inflated::Dictionary(XZ_MEMORY_BYTES >> 20));
-    }
-    let limit = (1 << ZSTD_WINDOW_LOG) >> 20;
-    (inner.to_string() == ZSTD_WINDOW_TOO_LARGE).then_some(Inflated::Window { window, limit })
+    Ok(file)
 }
 
 /// The running digest of the bytes that a decoder has read; of none where they are the content.
@@ -98,7 +66,13 @@ impl Stored {
 
 /// A reader that only its owner reads: others may hold it, though a body from the network cannot be shared. No lock is
 /// taken.
-struct Alone<R>(Mutex<R>);
+pub(super) struct Alone<R>(Mutex<R>);
+
+impl<R> Alone<R> {
+    pub(super) const fn new(reader: R) -> Self {
+        Self(Mutex::new(reader))
+    }
+}
 
 impl<R: AsyncRead + Unpin> AsyncRead for Alone<R> {
     fn poll_read(

@@ -1,0 +1,27 @@
+//! How a load asks servers, for sources that are URLs.
+
+use super::load::Load;
+use crate::http::{Header, Paginate, Rate};
+
+impl Load {
+    /// A header of the requests to the servers that are named as sources.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        // A value is text here: nothing is read from the environment.
+        let header = Header::parse(&format!("{name}: {value}"), |_| None);
+        let header = self.options.take("header", header);
+        self.options.web.http.headers.extend(header);
+        self
+    }
+
+    /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`, `cursor=PATH`, ..
+    pub fn paginate(mut self, rule: &str) -> Self {
+        self.options.web.paginate = self.options.take("paginate", rule.parse::<Paginate>());
+        self
+    }
+
+    /// So many requests in so long a time, for each server: `10/s`, `600/m`.
+    pub fn rate(mut self, rate: &str) -> Self {
+        self.options.web.http.rate = self.options.take("rate", rate.parse::<Rate>());
+        self
+    }
+}

@@ -1,0 +1,25 @@
+//! HTTP, in a build without the feature `http`: the names of the room, as far as other rooms use them. What says how to ask
+//! is as it is; what would be asked has no value ([`Nobody`](request::Nobody)), so nothing here is ever run. A URL is refused
+//! in `source`.
+
+#[path = "absent/client.rs"]
+mod client;
+#[path = "absent/error.rs"]
+mod error;
+#[path = "absent/pager.rs"]
+mod pager;
+mod paginate;
+#[path = "absent/request.rs"]
+mod request;
+#[path = "absent/settings.rs"]
+mod settings;
+#[path = "absent/urls.rs"]
+pub mod urls;
+
+pub use client::{Body, Client, Counters, Origins, Speeds};
+pub use error::{Cut, HttpError};
+pub use pager::{Page, PageSeen, Pager, PagerState};
+pub use paginate::Paginate;
+pub use request::{JsonBody, Request, Resume, Version};
+pub use settings::Settings;
+pub use urls::unsigned;

@@ -1,0 +1,150 @@
+//! The client: there is none, nor a body.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::error::HttpError;
+use super::pager::Page;
+use super::request::{Nobody, Request, Resume, Url, Version};
+use super::settings::Settings;
+
+/// The speeds of no server.
+#[derive(Clone, Default)]
+pub struct Speeds(());
+
+/// No origins.
+#[derive(Debug, Clone)]
+pub struct Origins(());
+
+impl Origins {
+    /// Those of no URL.
+    #[must_use]
+    pub fn of<'a>(_urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self(())
+    }
+}
+
+/// Asks nobody.
+#[derive(Debug, Clone)]
+pub struct Client(Nobody);
+
+impl Client {
+    /// None.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn within(_speeds: &Speeds, _settings: &Settings, _origins: Origins) -> Result<Self, HttpError> {
+        Err(HttpError::Absent)
+    }
+
+    /// Streams a body.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub async fn open(&self, _request: &Request, _from: Option<Resume>) -> Result<Body, HttpError> {
+        match self.0 {}
+    }
+
+    /// Fetches a page.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub async fn page(&self, _request: &Request) -> Result<Page, HttpError> {
+        match self.0 {}
+    }
+
+    /// Lets a source pass.
+    pub fn let_pass(&self, _ordinal: u64) {
+        match self.0 {}
+    }
+
+    /// What the requests came to.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        match self.0 {}
+    }
+
+    /// A body is asked for again.
+    pub fn begun_again(&self, _request: &Request) {
+        match self.0 {}
+    }
+
+    /// Tries beyond the first.
+    #[must_use]
+    pub fn retries_of(&self, _ordinal: u64) -> u64 {
+        match self.0 {}
+    }
+
+    /// A server's words.
+    pub async fn redacted(&self, _words: &str, _request: &Request) -> String {
+        match self.0 {}
+    }
+
+    /// Something worth saying.
+    pub fn note(&self, _text: String) {
+        match self.0 {}
+    }
+
+    /// What was worth saying.
+    #[must_use]
+    pub fn take_notes(&self) -> Vec<String> {
+        match self.0 {}
+    }
+
+    /// The end.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub async fn finish(&self) -> Result<(), HttpError> {
+        match self.0 {}
+    }
+}
+
+/// What requests came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Sent.
+    pub requests: u64,
+    /// Tries after the first.
+    pub retried: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Redirects.
+    pub redirected: u64,
+    /// Told: not now.
+    pub refused: u64,
+    /// Bodies that broke and were continued.
+    pub mended: u64,
+    /// Time that they waited.
+    pub waited: Duration,
+    /// Bytes of bodies.
+    pub bytes: u64,
+}
+
+/// A body.
+#[derive(Debug)]
+pub struct Body(Nobody);
+
+impl Body {
+    /// Which version it is.
+    #[must_use]
+    pub const fn identity(&self) -> &Version {
+        match self.0 {}
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        match self.0 {}
+    }
+}
+
+impl AsyncRead for Body {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,118 @@
+//! Pages: there is none.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::error::HttpError;
+use super::paginate::Paginate;
+use super::request::{Nobody, Request, Url};
+
+/// A page.
+#[derive(Debug)]
+pub struct Page {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Where it came from.
+    pub url: Url,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+/// Headers of an answer.
+#[derive(Debug)]
+pub struct Headers(Nobody);
+
+impl Page {
+    /// What it is called.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        match self.headers.0 {}
+    }
+
+    /// Refuses a page whose end was not proven.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub fn must_be_proven(&self) -> Result<(), HttpError> {
+        match self.headers.0 {}
+    }
+}
+
+/// A page, as it is asked what follows it.
+#[derive(Debug)]
+pub struct PageSeen<'a> {
+    /// Where it came from.
+    pub url: &'a Url,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Its text.
+    pub text: &'a str,
+    /// Its records.
+    pub records: u64,
+    /// Their digest.
+    pub digest: u64,
+}
+
+/// Where the pages stand.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PagerState(Nobody);
+
+/// Which page comes next.
+#[derive(Debug)]
+pub struct Pager(Nobody);
+
+impl Pager {
+    /// From the first page.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new(_paginate: Paginate, _first: &Request, _pages_max: u64) -> Result<Self, HttpError> {
+        Err(HttpError::Absent)
+    }
+
+    /// From a stored page.
+    #[must_use]
+    pub fn at(_paginate: Paginate, _first: &Request, state: PagerState, _pages_max: u64) -> Self {
+        Self(state.0)
+    }
+
+    /// The page where it stands.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        match self.0 {}
+    }
+
+    /// Whether an error is the end.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub fn ends_with(&self, _error: HttpError) -> Result<(), HttpError> {
+        match self.0 {}
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> PagerState {
+        match self.0 {}
+    }
+
+    /// A page behind it.
+    #[must_use]
+    pub fn ahead(&self, _pages: u64) -> Option<Request> {
+        match self.0 {}
+    }
+
+    /// The next page.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub fn next(&mut self, _seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        match self.0 {}
+    }
+
+    /// What was looked for in vain.
+    #[must_use]
+    pub fn never_found(&self) -> Option<String> {
+        match self.0 {}
+    }
+}

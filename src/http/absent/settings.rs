@@ -1,0 +1,17 @@
+//! How servers would be spoken to.
+
+/// How to speak to servers: there is nobody to speak to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// Bounds on what is fetched.
+    pub limits: Limits,
+}
+
+/// Bounds on what is fetched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Pages of one endpoint.
+    pub pages: u64,
+}

@@ -1,0 +1,70 @@
+//! Asks what earlier appends have put into a table, and whether it is still there.
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use crate::pg::{TableName, literal};
+
+use super::appended::{Appended, AppendedState};
+use super::error::LedgerError;
+use super::open::{Ledger, answered, json};
+use super::question::simple;
+
+impl Ledger {
+    /// Sources of earlier appends into a table, the latest first; of runs that were given up those that were begun.
+    pub async fn appended(&mut self, target_oid: u32) -> Result<Vec<Appended>, LedgerError> {
+        answered(self.limit, async {
+            let failed = LedgerError::server("look for earlier appends");
+            let rows = simple(format!(
+                "SELECT * FROM (SELECT s.run, r.state, s.source, s.name, s.description::text, \
+                 pg_catalog.jsonb_extract_path_text(r.settings, 'records'), r.target_file::bigint, \
+                 (SELECT coalesce(pg_catalog.sum(c.read), 0)::bigint FROM _dbload.source_count c \
+                  WHERE c.run = s.run AND c.source = s.source) AS read, r.started_at \
+                 FROM _dbload.source s JOIN _dbload.run r USING (run) \
+                 WHERE r.target_oid = {target_oid} AND r.mode = 'append') a \
+                 WHERE state <> 'abandoned' OR read > 0 ORDER BY started_at DESC, source"
+            ))
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(&failed)?;
+            rows.iter().map(appended).collect::<Result<_, sqlx::Error>>().map_err(&failed)
+        })
+        .await
+    }
+
+    /// Whether rows of a source are still in the table, by a proof: the transaction that stored its last records has left its
+    /// number on them. A rewrite (VACUUM FULL, CLUSTER) keeps that, TRUNCATE does not. False where it cannot be told.
+    pub async fn still_holds(&mut self, table: &TableName, appended: &Appended) -> Result<bool, LedgerError> {
+        answered(self.limit, async {
+            simple(format!(
+                "SELECT EXISTS (SELECT FROM {table} t WHERE t.xmin IN (SELECT c.xmin FROM _dbload.source_count c \
+                 WHERE c.run = {} AND c.source = {}))",
+                literal(&appended.run),
+                appended.source
+            ))
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look whether what was appended is still there"))
+        })
+        .await
+    }
+}
+
+fn appended(row: &PgRow) -> Result<Appended, sqlx::Error> {
+    let state: String = row.try_get(1)?;
+    Ok(Appended {
+        run: row.try_get(0)?,
+        state: match state.as_str() {
+            "complete" => AppendedState::Complete,
+            "abandoned" => AppendedState::GivenUp,
+            _ => AppendedState::Unfinished,
+        },
+        source: u32::try_from(row.try_get::<i32, _>(2)?).unwrap_or(0),
+        name: row.try_get(3)?,
+        description: json(row, 4)?,
+        records: row.try_get(5)?,
+        target_file: u32::try_from(row.try_get::<i64, _>(6)?).unwrap_or(0),
+        read: u64::try_from(row.try_get::<i64, _>(7)?).unwrap_or(0),
+    })
+}
