@@ -1,6 +1,5 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +13,7 @@ use super::access::Access;
 use super::begin::Begin;
 use super::blocks::{BLOCK_BYTES, Blocks, Reading};
 use super::error::SourceError;
-use super::fingerprint::{Change, Fingerprint};
+use super::fingerprint::{Change, Fingerprint, Recorded};
 use super::opened::{Opened, Origin};
 use super::pages::{Opening, Pages};
 use super::records::Records;
@@ -58,6 +57,14 @@ pub struct Description {
     /// Names of the fields of the sample, if it is from the network: a resume plans with them and fetches nothing for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled: Option<Vec<String>>,
+}
+
+impl Description {
+    /// The file that it is, as it was recorded.
+    #[must_use]
+    pub fn file(&self) -> Option<Recorded<'_>> {
+        Some(Recorded { path: self.spec.location.file()?, print: self.fingerprint.as_ref()? })
+    }
 }
 
 impl Input {
@@ -110,16 +117,16 @@ impl Input {
         self.location().reach()
     }
 
-    /// The path and the recorded fingerprint, of a file.
+    /// The file that it is, as it was recorded.
     #[must_use]
-    pub fn file(&self) -> Option<(&Path, &Fingerprint)> {
-        self.location().file().zip(self.description.fingerprint.as_ref())
+    pub fn file(&self) -> Option<Recorded<'_>> {
+        self.description.file()
     }
 
     /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not matter what it was; any
     /// other was compared before, and may have grown: a download that was cut off is fetched once more.
     pub async fn record_anew(&mut self) {
-        let Some((path, print)) = self.file() else { return };
+        let Some(Recorded { path, print }) = self.file() else { return };
         let unread = self.begin.offset == 0;
         let keeps = match print.compare(path).await {
             Ok(change) => change.keeps_recorded_part(),
@@ -196,7 +203,7 @@ impl Input {
 
     /// It was read to its end: what is stored of it is known whole.
     pub fn ended(&self, opened: &Opened) {
-        let all = self.file().map(|(_, print)| print.size).filter(|_| self.end().is_none());
+        let all = self.file().map(|file| file.print.size).filter(|_| self.end().is_none());
         if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
             self.digest.get_or_init(|| format!("{digest:016x}"));
         }
@@ -208,7 +215,7 @@ impl Input {
     /// # Errors
     /// When it is damaged.
     pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
-        let Some((path, print)) = self.file() else { return Ok(()) };
+        let Some(Recorded { path, print }) = self.file() else { return Ok(()) };
         // An earlier start has looked, unless the file was written to since.
         let is_known = begin.at.offset > 0 && matches!(print.compare(path).await, Ok(Change::Same));
         if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {

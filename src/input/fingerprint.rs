@@ -131,6 +131,49 @@ impl Change {
     }
 }
 
+/// A file where it lies, and what it was like when it was recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'f> {
+    /// Where it lies.
+    pub path: &'f Path,
+    /// What it was like.
+    pub print: &'f Fingerprint,
+}
+
+impl Recorded<'_> {
+    /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another name since.
+    pub async fn is_same_file(self, other: Recorded<'_>) -> bool {
+        let [recorded, now] = [self.print, other.print].map(|print| (print.device, print.inode));
+        if self.path == other.path || (recorded != (0, 0) && recorded == now) {
+            return true;
+        }
+        // What was recorded without device and inode is asked for by its path.
+        let path = self.path.to_owned();
+        let looked = blocking(move || std::fs::metadata(&path).map(|found| (found.dev(), found.ino()))).await;
+        looked.is_ok_and(|found| found == now)
+    }
+
+    /// Whether both have the same content, as far as can be told: files of which the ends say nothing about the middle are
+    /// read whole, where both are there.
+    pub async fn has_content_of(self, other: Recorded<'_>) -> bool {
+        let (recorded, now) = (self.print, other.print);
+        if (recorded.size, &recorded.head, &recorded.tail) != (now.size, &now.head, &now.tail) {
+            return false;
+        }
+        if let Some(whole) = &recorded.whole {
+            let found = digest_of(other.path, recorded.size).await;
+            return found.is_ok_and(|found| hexadecimal(found) == *whole);
+        }
+        if recorded.is_told_by_its_ends()
+            || !matches!(recorded.compare(self.path).await, Ok(Change::Same | Change::Touched { .. }))
+        {
+            return true;
+        }
+        let digest = async |path: &Path| digest_of(path, recorded.size).await.ok();
+        digest(self.path).await == digest(other.path).await
+    }
+}
+
 impl Fingerprint {
     /// Records a file.
     ///
@@ -148,36 +191,6 @@ impl Fingerprint {
     pub async fn compare(&self, path: &Path) -> io::Result<Change> {
         let (recorded, path): (Self, PathBuf) = (self.clone(), path.to_owned());
         blocking(move || recorded.compare_now(&path)).await
-    }
-
-    /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another name since.
-    pub async fn is_same_file(&self, path: &Path, other: (&Self, &Path)) -> bool {
-        let (recorded, now) = ((self.device, self.inode), (other.0.device, other.0.inode));
-        if path == other.1 || (recorded != (0, 0) && recorded == now) {
-            return true;
-        }
-        // What was recorded without device and inode is asked for by its path.
-        let path = path.to_owned();
-        let looked = blocking(move || std::fs::metadata(&path).map(|found| (found.dev(), found.ino()))).await;
-        looked.is_ok_and(|found| found == now)
-    }
-
-    /// Whether both have the same content, as far as can be told: files of which the ends say nothing about the middle are
-    /// read whole, where both are there.
-    pub async fn has_content_of(&self, path: &Path, other: (&Self, &Path)) -> bool {
-        if (self.size, &self.head, &self.tail) != (other.0.size, &other.0.head, &other.0.tail) {
-            return false;
-        }
-        if let Some(whole) = &self.whole {
-            return digest_of(other.1, self.size).await.is_ok_and(|found| hexadecimal(found) == *whole);
-        }
-        if self.is_told_by_its_ends()
-            || !matches!(self.compare(path).await, Ok(Change::Same | Change::Touched { .. }))
-        {
-            return true;
-        }
-        let digest = async |path: &Path| digest_of(path, self.size).await.ok();
-        digest(path).await == digest(other.1).await
     }
 
     /// How a file that was written to since, and is as long and has the same ends, differs between them, where that is known.

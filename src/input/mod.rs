@@ -40,7 +40,7 @@ pub use blocks::{BLOCK_BYTES, Blocks, Reading};
 pub use endpoints::Lists;
 pub use entry::{Description, Input, refuse_unreadable};
 pub use error::SourceError;
-pub use fingerprint::{Change, Fingerprint};
+pub use fingerprint::{Change, Fingerprint, Recorded};
 pub use list::list;
 pub use opened::Opened;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, Unreadable, sample};

@@ -184,7 +184,7 @@ pub async fn compare_with(
 }
 
 /// How the first bytes of a file differ from those that were read, so many with this digest; `None`: not at all.
-pub(super) async fn content_differs(path: &Path, (bytes, digest): (u64, u64)) -> io::Result<Option<Change>> {
+pub(super) async fn content_differs(path: &Path, bytes: u64, digest: u64) -> io::Result<Option<Change>> {
     match digest_of(path, bytes).await {
         Ok(found) => Ok((found != digest).then(|| Change::content(bytes, digest, found))),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

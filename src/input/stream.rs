@@ -418,12 +418,12 @@ impl Stream {
             change => return Err(changed(change)),
         }
         // Written to since, or only touched: what was read is compared with what is there now.
-        let read = match (self.in_file(), change) {
+        let (bytes, digest) = match (self.in_file(), change) {
             (Some(read), _) => read,
             (None, Change::Grew { .. }) => return Ok(()),
             (None, change) => return Err(changed(change)),
         };
-        let differs = seen::content_differs(path, read).await;
+        let differs = seen::content_differs(path, bytes, digest).await;
         match differs.map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })? {
             None => Ok(()),
             Some(change) => Err(changed(change)),

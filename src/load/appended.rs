@@ -1,9 +1,7 @@
 //! What was appended before is known by what a file is, and not by the text of its path: it is left out, and said. What
 //! cannot be known is refused until the user says that it is to be appended.
 
-use std::path::Path;
-
-use crate::input::{Change, Description, Fingerprint, Input, SourceError};
+use crate::input::{Change, Description, Input, Recorded, SourceError};
 use crate::job::Runs;
 use crate::ledger::{Appended, AppendedState, Ledger, LedgerError};
 use crate::schema::Table;
@@ -16,11 +14,6 @@ enum Before {
     Nothing,
     /// All of it is in the table.
     AllOfIt,
-}
-
-/// A file: its fingerprint and its path.
-fn file(description: &Description) -> Option<(&Fingerprint, &Path)> {
-    description.fingerprint.as_ref().zip(description.spec.location.file())
 }
 
 /// Leaves out what earlier appends have put into the table.
@@ -63,7 +56,7 @@ pub(super) async fn skip_appended(
 async fn refuse_same_files(inputs: &[Input]) -> Result<(), LoadError> {
     let mut seen = std::collections::HashMap::new();
     for input in inputs {
-        let Some((print, _)) = file(&input.description) else { continue };
+        let Some(Recorded { print, .. }) = input.file() else { continue };
         if let Some(other) = seen.insert((print.device, print.inode), &input.name) {
             let (name, other) = (input.name.clone(), other.clone());
             return Err(SourceError::SameFile { name, other }.into());
@@ -84,14 +77,11 @@ async fn judge(
     let Ok(description) = serde_json::from_value::<Description>(earlier.description.clone()) else {
         return Ok(Before::Nothing);
     };
-    let (Some((then, then_path)), Some((now, now_path))) = (file(&description), file(&input.description))
-    else {
-        return Ok(Before::Nothing);
-    };
+    let (Some(then), Some(now)) = (description.file(), input.file()) else { return Ok(Before::Nothing) };
     let name = || input.name.clone();
-    if !then.is_same_file(then_path, (now, now_path)).await {
+    if !then.is_same_file(now).await {
         // Without records there is nothing that could be stored twice.
-        let same = earlier.read > 0 && then.has_content_of(then_path, (now, now_path)).await;
+        let same = earlier.read > 0 && then.has_content_of(now).await;
         return match same && is_there(earlier, ledger, table).await? != Some(false) {
             true => {
                 Err(LedgerError::AppendedElsewhere { name: name(), earlier: earlier.name.clone() }.into())
@@ -107,11 +97,11 @@ async fn judge(
         sources.dedup();
         return Err(LedgerError::AppendedInPart { name: name(), run, sources, read, given_up }.into());
     }
-    let change = then.compare(now_path).await.unwrap_or(Change::Gone);
+    let change = then.print.compare(now.path).await.unwrap_or(Change::Gone);
     match change {
         Change::Same | Change::Touched { .. } => {}
         // A number of a file is given again when that is gone.
-        _ if then_path != now_path && !matches!(change, Change::Grew { .. }) => return Ok(Before::Nothing),
+        _ if then.path != now.path && !matches!(change, Change::Grew { .. }) => return Ok(Before::Nothing),
         change => {
             let change = change.to_string();
             return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, SourceError, compare_with};
+use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, Recorded, SourceError, compare_with};
 use crate::job::Job;
 use crate::ledger::{Checkpoint, LedgerError, StoredRun, rebase};
 use crate::pg::Lease;
@@ -73,7 +73,7 @@ fn is_called(input: &Input, name: &str) -> bool {
 
 /// Reads as much of a file as was read before.
 async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> Result<Vec<Passed>, Change> {
-    let Some((path, print)) = input.file() else { return Ok(Vec::new()) };
+    let Some(Recorded { path, print }) = input.file() else { return Ok(Vec::new()) };
     // Of one whose rest is another entry, that has the younger fingerprint.
     if input.moved_to.is_none() {
         let change = print.compare(path).await.unwrap_or(Change::Gone);

@@ -28,6 +28,12 @@ pub(super) struct Begun {
     pub(super) ahead: Option<Ahead>,
 }
 
+/// Where blocks go, and what is heard of them.
+struct Out {
+    blocks: mpsc::Sender<Read>,
+    heard: mpsc::Sender<Heard>,
+}
+
 /// How far reading has come.
 struct Course {
     /// The number of the next record in this process.
@@ -44,6 +50,8 @@ pub(super) async fn read(
     blocks: mpsc::Sender<Read>,
     heard: mpsc::Sender<Heard>,
 ) -> Result<(), LoadError> {
+    let out = Out { blocks, heard };
+    let heard = &out.heard;
     let checkpoints = &shared.prepared.checkpoints;
     let from = checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min().unwrap_or_else(|| shared.end());
     let tokens = Checkpoint::tokens(checkpoints);
@@ -75,7 +83,7 @@ pub(super) async fn read(
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(source, Arc::clone(&facts));
-                let sent = send_blocks(shared, &mut opened, &facts, &mut course, (&blocks, &heard)).await;
+                let sent = send_blocks(shared, &mut opened, &facts, &mut course, &out).await;
                 match sent {
                     Ok(()) => {
                         if !shared.stop.is_cancelled() {
@@ -92,9 +100,9 @@ pub(super) async fn read(
             }
             Err(error) => Err((refused_change(shared, error)?, begin.place())),
         };
-        say_notes(shared, &heard).await;
+        say_notes(shared, heard).await;
         if let Err((error, place)) = outcome {
-            give_up(shared, input, (error, place), &heard).await?;
+            give_up(shared, input, Failure { error, place }, heard).await?;
         } else if !shared.stop.is_cancelled() {
             let (records, elapsed) = (course.seq - first, since.elapsed());
             let _ = heard.send(Heard::Ended { source, records, elapsed }).await;
@@ -139,11 +147,17 @@ async fn say_notes(shared: &Shared<'_>, heard: &mpsc::Sender<Heard>) {
     }
 }
 
+/// A source that failed for good, and where.
+struct Failure {
+    error: SourceError,
+    place: Place,
+}
+
 /// A source failed for good: its rest becomes the end of the order, at the next start.
 async fn give_up(
     shared: &Shared<'_>,
     input: &Input,
-    (error, place): (SourceError, Place),
+    Failure { error, place }: Failure,
     heard: &mpsc::Sender<Heard>,
 ) -> Result<(), LoadError> {
     let source = input.begin.source;
@@ -205,7 +219,7 @@ async fn send_blocks(
     opened: &mut Opened,
     facts: &Arc<SourceFacts>,
     course: &mut Course,
-    (blocks, heard): (&mpsc::Sender<Read>, &mpsc::Sender<Heard>),
+    out: &Out,
 ) -> Result<(), SourceError> {
     let mut last_bytes = 0;
     loop {
@@ -220,7 +234,7 @@ async fn send_blocks(
         };
         let Some((mut block, digest)) = next else { return Ok(()) };
         if shared.prepared.act == Act::Verify {
-            let _ = heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
+            let _ = out.heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
         }
         let held = tokio::select! {
             held = shared.memory.hold(&mut block) => held,
@@ -229,7 +243,7 @@ async fn send_blocks(
         last_bytes = held.bytes();
         let read = Read { block, digest, facts: Arc::clone(facts), held, reading };
         tokio::select! {
-            sent = blocks.send(read) => if sent.is_err() { return Ok(()) },
+            sent = out.blocks.send(read) => if sent.is_err() { return Ok(()) },
             () = shared.stop.cancelled() => return Ok(()),
         }
         course.since = Instant::now();
