@@ -138,3 +138,42 @@ fn each_code_that_the_table_names_is_walked() {
     let left: Vec<&str> = named.into_iter().filter(|code| !walked(code)).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// The other exits: what each says about the same command is true when it is followed.
+#[test]
+fn each_other_exit_says_truly_what_the_same_command_does() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, v int)");
+    let text = (0..RECORDS).fold("id,v,w\n".to_owned(), |text, i| text + &format!("{i},{},1\n", i * 7));
+    scene.file("t.csv", text.replace("\n7,", "\nseven,"));
+    let line = "t.csv -t t --batch-rows 50 --pool-size 1 --mode append";
+    // 2 and 6: nothing was begun, and nothing goes on; 6 says what would do.
+    let usage = scene.plain("t.csv -t t --batch-rows no").run().exits(2);
+    let refused = scene.plain(line).run().exits(6).says("--extra ignore");
+    for outcome in [usage, refused] {
+        assert!(!outcome.stderr.contains("the same command"), "{outcome}");
+    }
+    assert_eq!(scene.db.count("t"), 0);
+    // 9: the rest with a larger budget.
+    let line = format!("{line} --extra ignore");
+    let over = scene.plain(&format!("{line} --max-rejects 0")).run().exits(9).says("--max-rejects");
+    assert!(scene.db.count("t") < RECORDS, "{over}");
+    // 8: with other settings it is refused, and the hint says which.
+    scene.plain(&format!("{line} --null-as x")).run().exits(8).says("use the same settings");
+    let outcome = scene.dbload(&line).run().exits(3);
+    assert_eq!((outcome.rows().inserted, outcome.rows().rejected), (RECORDS - 1, 1), "{outcome}");
+    assert_eq!(outcome.report().attempts, 2, "it went on with its run: {outcome}");
+    // 8 again: an append that is complete, and what its hint says.
+    scene.plain(&line).run().exits(8).says("--again");
+    // 4: what failed is fetched once more, and nothing else.
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, v int)");
+    scene.file("a.csv", "id,v\n1,7\n");
+    scene.file("b.csv.gz", b"\x1f\x8b\x08\x00 no gzip");
+    let line = "a.csv b.csv.gz -t t --mode append";
+    let failed = scene.plain(line).run().exits(4).says("b.csv.gz").says("the same command");
+    assert_eq!(scene.db.count("t"), 1, "{failed}");
+    let packed = crate::support::compress::gzip(b"id,v\n2,14\n");
+    scene.file("b.csv.gz", packed);
+    let outcome = scene.load(line);
+    assert_eq!((outcome.rows().inserted, scene.db.count("t")), (2, 2), "{failed}{outcome}");
+    assert_eq!(outcome.report().attempts, 2, "{outcome}");
+}
