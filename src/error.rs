@@ -11,8 +11,9 @@ use crate::exit::ExitClass;
 use crate::input::SourceError;
 use crate::ledger::LedgerError;
 use crate::load::{Ended, LoadError, Outcome};
-use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
+use crate::pg::sqlstate::is_refusal;
+use crate::pg::{DbError, PgError};
 use crate::report::{Report, SourceState};
 use crate::write::WriteError;
 
@@ -69,11 +70,11 @@ impl LoadError {
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,
             Self::Catalog(error) => match error {
-                CatalogError::Server(view) => kind_of_sqlstate(view.sqlstate.as_deref()),
+                CatalogError::Server(error) => kind_of_db(error),
                 CatalogError::NotATable { .. } | CatalogError::Name(_) => ErrorKind::Refused,
                 CatalogError::Answer => ErrorKind::Unexpected,
             },
-            Self::Prepare { view, .. } => kind_of_sqlstate(view.sqlstate.as_deref()),
+            Self::Prepare { source, .. } => kind_of_db(source),
             Self::Ledger(error) => kind_of_ledger(error),
             Self::Write(error) => match error {
                 WriteError::Database(_) | WriteError::Changed(_) => ErrorKind::Database,
@@ -103,16 +104,13 @@ fn kind_of_connect(error: &PgError) -> ErrorKind {
 }
 
 /// Missing rights and objects are the schema's; anything else is the database's.
-fn kind_of_sqlstate(sqlstate: Option<&str>) -> ErrorKind {
-    match sqlstate {
-        Some(code) if code.starts_with("42") || code == "3F000" => ErrorKind::Refused,
-        _ => ErrorKind::Database,
-    }
+fn kind_of_db(error: &DbError) -> ErrorKind {
+    if is_refusal(error) { ErrorKind::Refused } else { ErrorKind::Database }
 }
 
 fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
     match error {
-        LedgerError::Server { view, .. } => kind_of_sqlstate(view.sqlstate.as_deref()),
+        LedgerError::Server { source, .. } => kind_of_db(source),
         LedgerError::Connect(error) => kind_of_connect(error),
         LedgerError::NoRights { .. } | LedgerError::TooNew { .. } | LedgerError::Untrusted { .. } => {
             ErrorKind::Refused

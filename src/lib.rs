@@ -109,6 +109,7 @@
 
 mod account;
 mod batch;
+mod causes;
 mod engine;
 mod error;
 mod event;
@@ -130,7 +131,10 @@ mod map;
 mod pg;
 mod pipeline;
 mod plan;
+mod process;
 mod record;
+mod reject;
+mod reject_codes;
 mod rejects;
 mod report;
 mod schema;
@@ -164,6 +168,9 @@ pub mod internals {
     }
     pub mod batch {
         pub use crate::batch::*;
+    }
+    pub mod causes {
+        pub use crate::causes::*;
     }
     pub mod error {
         pub use crate::error::*;
@@ -216,6 +223,9 @@ pub mod internals {
     }
     pub mod record {
         pub use crate::record::*;
+    }
+    pub mod reject {
+        pub use crate::reject::*;
     }
     pub mod rejects {
         pub use crate::rejects::*;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let Some(word) = strange_word().filter(|_| error.use_stderr()) else { error.exit() };
-            cli::say(&load::error_words(&format!("{}: {word}", error.kind()), None));
+            cli::say(&cli::terminal::error_words(&format!("{}: {word}", error.kind()), None));
             return ExitCode::from(exit::USAGE);
         }
     };
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             LedgerCommand::Sql { role } => match dbload::internals::ledger::administrator_sql(&role) {
                 Ok(sql) => print_all(sql.as_bytes()),
                 Err(error) => {
-                    cli::say(&load::error_words(&format!("--role: {error}"), None));
+                    cli::say(&cli::terminal::error_words(&format!("--role: {error}"), None));
                     exit::USAGE
                 }
             },
@@ -79,7 +79,7 @@ fn run_load(args: cli::args::LoadArgs) -> u8 {
     if let Some(word) = args.sources.first().filter(|word| RESERVED.contains(&word.as_str())) {
         let words = format!("`{word}` is kept for a command that this version does not have");
         let hint = format!("a file or folder of that name is ./{word}");
-        cli::say(&load::error_words(&words, Some(&hint)));
+        cli::say(&cli::terminal::error_words(&words, Some(&hint)));
         return exit::USAGE;
     }
     cli::tracing::init(&args.output);
@@ -96,7 +96,7 @@ fn run(command: impl Future<Output = u8>) -> u8 {
             code
         }
         Err(error) => {
-            cli::say(&load::error_words(&format!("start the runtime: {error}"), None));
+            cli::say(&cli::terminal::error_words(&format!("start the runtime: {error}"), None));
             exit::UNEXPECTED
         }
     }

@@ -12,11 +12,11 @@ mod account;
 mod commits;
 mod facts;
 mod read;
+mod shared;
 mod waits;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
@@ -26,21 +26,23 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Batcher, KeyHashes, Limits};
-use crate::engine::{Held, Memory, Share, Workers};
+use crate::engine::{Share, Workers};
 use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
 use crate::load::{Act, LoadError, Prepared};
-use crate::map::{EncodedBlock, Kept, Original, PartRows, encode_block, original};
+use crate::map::{EncodedBlock, PartRows, encode_block, original};
 use crate::pg::Session;
-use crate::record::{Block, Digest, Position};
+use crate::record::{Digest, Position};
+use crate::reject::{Kept, Original};
 use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
 
 use account::{Heard, account};
 use commits::Commits;
 use facts::SourceFacts;
 use read::{Begun, read};
+use shared::{Read, Shared};
 use waits::{Reading, Waits, thread_cpu};
 
 pub use account::{End, Ran};
@@ -60,36 +62,6 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(8);
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Asking the server to cancel what was in flight may take this long.
 const CANCEL_LIMIT: Duration = Duration::from_millis(500);
-
-/// What the stages share.
-struct Shared<'a> {
-    job: &'a Job,
-    prepared: &'a Prepared,
-    listener: Listener<'a>,
-    /// Stops reading; what is in flight is finished.
-    stop: CancellationToken,
-    /// Stops writing too: what is in flight is rolled back.
-    abort: CancellationToken,
-    /// A source was set aside: the run stays open.
-    failed: Arc<AtomicBool>,
-    /// Formats and headers by source, for the originals of rejects.
-    facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
-    /// Writers that do not know what became of their batch.
-    in_doubt: Arc<AtomicUsize>,
-    /// What blocks and all that is made of them take.
-    memory: Arc<Memory>,
-    workers: Workers,
-    batch_bytes: usize,
-}
-
-/// A block with what is needed to decode it.
-struct Read {
-    block: Block,
-    digest: Digest,
-    facts: Arc<SourceFacts>,
-    held: Arc<Held>,
-    reading: Reading,
-}
 
 /// Runs the pipeline to its end.
 pub async fn run(
@@ -187,11 +159,6 @@ impl Shared<'_> {
 
     fn verifier(&self, events: mpsc::Sender<WriterEvent>) -> Verifier {
         Verifier { plan: Arc::clone(&self.prepared.write), pool: self.prepared.pool.clone(), events }
-    }
-
-    /// The place behind all sources.
-    fn end(&self) -> Position {
-        Position::start_of(u32::try_from(self.prepared.inputs.len()).unwrap_or(u32::MAX))
     }
 }
 
@@ -350,8 +317,8 @@ async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>
         while let Some(joined) = writers.join_next().await {
             joined.map_err(|error| LoadError::Worker(error.to_string()))?.map_err(|error| match error {
                 // The gravest wins: another writer does not know what became of its batch.
-                WriteError::Database(view) if shared.in_doubt.load(Ordering::Relaxed) > 0 => {
-                    WriteError::Unknown(view)
+                WriteError::Database(error) if shared.in_doubt.load(Ordering::Relaxed) > 0 => {
+                    WriteError::Unknown(error)
                 }
                 error => error,
             })?;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::fault::{self, Point};
+use crate::reject::Reject;
 
 pub use rights::Rights;
 
@@ -68,23 +69,18 @@ impl<'a> Line<'a> {
     /// In `values`: the source was delimited text.
     pub const TEXT: Option<&'static str> = Some("text");
 
-    /// A reject at this place, for this reason, without its record.
+    /// A reject of the source of this name, without its record.
     #[must_use]
-    pub const fn new(
-        source: &'a str,
-        (line, offset): (u64, u64),
-        sqlstate: &'a str,
-        reason: &'a str,
-    ) -> Self {
+    pub fn of<O>(source: &'a str, reject: &'a Reject<O>) -> Self {
         Self {
             dbload_reject: 1,
             source,
-            line,
-            offset,
-            column: None,
-            sqlstate,
-            constraint: None,
-            reason,
+            line: reject.place.line,
+            offset: reject.place.offset,
+            column: reject.column.as_deref(),
+            sqlstate: &reject.sqlstate,
+            constraint: reject.constraint.as_deref(),
+            reason: &reject.reason,
             values: None,
             record: None,
             raw: None,
@@ -299,6 +295,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Position;
 
     #[test]
     fn a_taken_name_gets_a_number() {
@@ -312,7 +309,15 @@ mod tests {
     fn a_file_that_is_given_up_keeps_whole_lines() {
         let folder = tempfile::tempdir().unwrap();
         let begin = |name: &str| RejectFile::begin(folder.path().join(name), &Rights::of([])).unwrap();
-        let line = Line::new("a.csv", (1, 0), "22P02", "because");
+        let reject = Reject {
+            place: Position { source: 0, offset: 0, record: 1, line: 1 },
+            column: None,
+            sqlstate: "22P02".to_owned(),
+            constraint: None,
+            reason: "because".to_owned(),
+            original: (),
+        };
+        let line = Line::of("a.csv", &reject);
         let mut file = begin("left.jsonl");
         file.push(&line).unwrap();
         file.settle().unwrap();

@@ -6,8 +6,9 @@ use dbload::internals::format::{
     DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, HeaderLimits, Layout, Limits, MendedValue,
     Splitter,
 };
-use dbload::internals::map::{Kept, original};
+use dbload::internals::map::original;
 use dbload::internals::record::{Block, Operation, Position, SpanKind, Text};
+use dbload::internals::reject::Kept;
 use serde_json::{Map, Value};
 
 use crate::support::Rng;

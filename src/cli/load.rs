@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use dbload::internals::causes::with_causes;
 use dbload::internals::format::{DecodeLimits, Inflation};
 use dbload::internals::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
 use dbload::internals::load::{Ended, LoadError, LoadPlan, Outcome, load, plan};
@@ -14,6 +15,7 @@ use super::args::{LoadArgs, PoolerArg};
 use super::progress::Progress;
 use super::reload::reload;
 use super::stdout::print;
+use super::terminal::error_words;
 use super::{exit, render, target, terminal};
 
 /// The job that the flags describe.
@@ -252,15 +254,5 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
 }
 
 fn load_error_words(error: &LoadError) -> String {
-    error_words(&super::with_causes(error), error.hint().as_deref())
-}
-
-/// `error:` and `hint:` lines.
-pub(crate) fn error_words(error: &str, hint: Option<&str>) -> String {
-    let error = terminal::line(error);
-    match hint {
-        // SQL of several lines, perhaps with a name that has a line end.
-        Some(hint) => format!("error: {error}\nhint: {}", hint.replace('\n', "\n      ")),
-        None => format!("error: {error}"),
-    }
+    error_words(&with_causes(error), error.hint().as_deref())
 }

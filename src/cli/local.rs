@@ -4,6 +4,7 @@
 //! blocking thread. Never decides where a server lives: that is `dbload::internals::local`.
 
 use clap::{Args, Subcommand};
+use dbload::internals::causes::with_causes;
 use dbload::internals::local::{
     LocalError, LocalServer, Options, TempServer,
     server::{self, Listen, Status},
@@ -75,7 +76,7 @@ pub(crate) async fn run_and_say(args: LocalArgs) -> u8 {
     match run(args).await {
         Ok(code) => code,
         Err(error) => {
-            say(&super::load::error_words(&super::with_causes(&error), error.hint().as_deref()));
+            say(&super::terminal::error_words(&with_causes(&error), error.hint().as_deref()));
             super::exit::DATABASE
         }
     }

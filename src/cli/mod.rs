@@ -24,18 +24,3 @@ use std::io::Write as _;
 pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
 }
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if !words.contains(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
-        }
-        cause = source.source();
-    }
-    words
-}

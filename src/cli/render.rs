@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use dbload::internals::pg::sqlstate::is_bad_date;
 use dbload::internals::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
 
@@ -204,7 +205,7 @@ pub(crate) fn doubtful(report: &Report) -> Option<String> {
 /// A value that is no date as PostgreSQL was told to read dates.
 fn is_date(reason: &Reason) -> bool {
     let of_dates = |name: &String| name.starts_with("date") || name.starts_with("timestamp");
-    matches!(reason.sqlstate.as_str(), "22007" | "22008") && reason.type_name.as_ref().is_some_and(of_dates)
+    is_bad_date(&reason.sqlstate) && reason.type_name.as_ref().is_some_and(of_dates)
 }
 
 /// Text of records must not fill the screen either.

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::load::error_words;
+use super::terminal::error_words;
 
 /// The process was started without a stdout (`>&-`).
 static WAS_CLOSED: AtomicBool = AtomicBool::new(false);

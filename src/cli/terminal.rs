@@ -83,6 +83,16 @@ pub(crate) fn shell_value(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// `error:` and `hint:` lines.
+pub(crate) fn error_words(error: &str, hint: Option<&str>) -> String {
+    let error = line(error);
+    match hint {
+        // SQL of several lines, perhaps with a name that has a line end.
+        Some(hint) => format!("error: {error}\nhint: {}", hint.replace('\n', "\n      ")),
+        None => format!("error: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,14 +1,16 @@
 //! `dbload verify SOURCE..`: do the sources and the table agree, record by record.
 
+use dbload::internals::causes::with_causes;
 use dbload::internals::load::{Verification, verify};
 use indicatif::HumanCount;
 use tokio_util::sync::CancellationToken;
 
 use super::args::LoadArgs;
-use super::load::{error_words, job};
+use super::load::job;
 use super::progress::Progress;
 use super::stdout::print;
-use super::{exit, target, terminal, with_causes};
+use super::terminal::error_words;
+use super::{exit, target, terminal};
 
 /// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not, 4 if a source could not be read.
 pub(crate) async fn run(args: LoadArgs) -> u8 {

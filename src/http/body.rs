@@ -13,10 +13,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::StreamReader;
 use url::Url;
 
-use super::client::Shared;
 use super::counters::Counting;
 use super::framing::Ending;
 use super::request::Version;
+use super::shared::Shared;
 use super::transfer::{Head, Transfer};
 
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;

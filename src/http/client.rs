@@ -15,6 +15,7 @@ use super::request::{Request, Resume};
 use super::retry::{Failure, Tries};
 use super::send::Encodings;
 use super::settings::Settings;
+use super::shared::Shared;
 use super::tls::Engines;
 use super::token::Tokens;
 use super::transfer::Transfer;
@@ -22,26 +23,6 @@ use super::transfer::Transfer;
 /// Fetches. Cheap to clone.
 #[derive(Clone)]
 pub struct Client(Arc<Shared>);
-
-/// What all requests of a client share.
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) credentials: Credentials,
-    pub(super) tokens: Tokens,
-    pub(super) engines: Engines,
-    pub(super) gates: Gatehouse,
-    pub(super) counting: Counting,
-    pub(super) landing: Option<Landing>,
-    /// What is worth saying about answers, until somebody takes it.
-    notes: Mutex<Notes>,
-}
-
-/// Notes that wait, and how many there have been.
-#[derive(Default)]
-struct Notes {
-    waiting: Vec<String>,
-    so_far: usize,
-}
 
 /// More notes about answers are not made: a thousand endpoints that say the same are not a thousand notes.
 const NOTES_MAX: usize = 10;

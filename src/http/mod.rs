@@ -8,6 +8,7 @@
 //! Knows nothing of records and formats. No secret ever leaves towards an origin that was not named, nor enters a message.
 
 mod admission;
+mod bearer;
 mod body;
 mod client;
 mod counters;
@@ -33,6 +34,7 @@ mod retry;
 mod retry_after;
 mod send;
 mod settings;
+mod shared;
 mod shown;
 mod tls;
 mod token;

@@ -8,11 +8,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
+use super::bearer::Token;
 use super::credentials::{basic, sensitive};
 use super::error::HttpError;
 use super::shown::shown;
 use super::tls::Engines;
-use super::token::Token;
+use crate::causes::innermost;
 use crate::secret::Secret;
 
 /// How long the issuer may take, and how often it is asked: a load should not fail for one hiccup of it.
@@ -136,7 +137,7 @@ async fn ask(
             "it did not answer within {}",
             humantime::format_duration(ISSUED_WITHIN)
         ))),
-        Ok(Err(error)) => Err(Trouble::Passing(super::send::innermost(&error.without_url()))),
+        Ok(Err(error)) => Err(Trouble::Passing(innermost(&error.without_url()))),
         Ok(Ok((status, answer))) => judge(status, &answer, sent),
     })
 }

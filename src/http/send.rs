@@ -12,8 +12,10 @@ use http::{Method as Verb, StatusCode};
 use reqwest::Response;
 use url::Url;
 
+use crate::causes::innermost;
+
 use super::admission::{Slot, pause};
-use super::client::Shared;
+use super::bearer::Token;
 use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
@@ -22,8 +24,8 @@ use super::proxy::has_credentials;
 use super::request::{Method, Request};
 use super::retry::{Failure, Tries};
 use super::retry_after;
+use super::shared::Shared;
 use super::tls;
-use super::token::Token;
 
 /// Redirects of one request: more are a circle.
 const REDIRECTS_MAX: u32 = 10;
@@ -371,15 +373,6 @@ fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
         };
     }
     None
-}
-
-/// The cause behind all causes: what happened.
-pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
 }
 
 /// The beginning of what a server says, in one line.

@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use super::bearer::Token;
 use super::error::HttpError;
 use super::oauth;
 use super::settings::Auth;
@@ -21,20 +22,6 @@ use crate::secret::Secret;
 const COMMAND_MAX: Duration = Duration::from_secs(60);
 /// Longest output of a command.
 const OUTPUT_BYTES_MAX: u64 = 64 * 1024;
-
-/// A token, and which one it is.
-#[derive(Clone)]
-pub(super) struct Token {
-    pub(super) secret: Secret,
-    generation: u64,
-    expires: Option<Instant>,
-}
-
-impl Token {
-    pub(super) const fn new(secret: Secret, expires: Option<Instant>) -> Self {
-        Self { secret, generation: 0, expires }
-    }
-}
 
 /// Where tokens come from, and the last one.
 #[derive(Default)]

@@ -12,16 +12,18 @@ use http::StatusCode;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use url::Url;
 
+use crate::causes::innermost;
+
 use super::admission::pause;
-use super::client::Shared;
 use super::error::{Cut, HttpError};
 use super::framing::Ending;
 use super::judge;
 use super::landing::Copy;
 use super::request::{Request, Resume, Version, content_range, length_behind};
 use super::retry::{Failure, Tries};
-use super::send::{Answer, Ask, Encodings, innermost};
+use super::send::{Answer, Ask, Encodings};
 use super::settings::SLOWEST_BYTES_PER_SECOND;
+use super::shared::Shared;
 
 /// So many bytes without a break, and its tries begin anew.
 const PROGRESS_BYTES: u64 = 64 * 1024;

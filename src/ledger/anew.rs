@@ -1,7 +1,5 @@
 //! What it would mean to give an unfinished run up and begin anew: by what it did with records, and what of it is stored.
 
-use super::error::LedgerError;
-
 /// An unfinished run, as somebody must know it who would begin anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anew {
@@ -20,18 +18,6 @@ impl Anew {
     #[must_use]
     pub fn doubles(&self) -> bool {
         self.mode == "append" && self.rows > 0
-    }
-
-    /// The error of a start that would double them.
-    #[must_use]
-    pub fn refused(self) -> LedgerError {
-        LedgerError::RowsStay { anew: self }
-    }
-
-    /// An error that keeps the run from going on, with what beginning anew takes.
-    #[must_use]
-    pub fn advise(self, why: LedgerError) -> LedgerError {
-        if why.offers_restart() { LedgerError::NotResumed { why: Box::new(why), anew: self } } else { why }
     }
 
     /// What becomes of its rows when it is given up.

@@ -1,6 +1,6 @@
 //! What can be wrong with the ledger, sorted by what the caller can do.
 
-use crate::pg::{ErrorView, PgError};
+use crate::pg::{DbError, PgError};
 
 use super::anew::{Anew, counted};
 
@@ -8,12 +8,12 @@ use super::anew::{Anew, counted};
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The server failed.
-    #[error("{doing}: {}", .view.message)]
+    #[error("{doing}")]
     Server {
         /// What was being done.
         doing: &'static str,
-        /// What the server said.
-        view: ErrorView,
+        /// Why.
+        source: DbError,
     },
     /// No connection.
     #[error(transparent)]
@@ -211,7 +211,7 @@ impl LedgerError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Server { view, .. } => return view.hint().map(ToOwned::to_owned),
+            Self::Server { source, .. } => return source.hint().map(ToOwned::to_owned),
             Self::Connect(error) => return error.hint().map(ToOwned::to_owned),
             Self::NoRights { role, .. } => {
                 let simple = role.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -271,6 +271,20 @@ impl LedgerError {
             ),
             Self::AnotherVersion | Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
+    }
+}
+
+impl Anew {
+    /// The error of a start that would double them.
+    #[must_use]
+    pub fn refused(self) -> LedgerError {
+        LedgerError::RowsStay { anew: self }
+    }
+
+    /// An error that keeps the run from going on, with what beginning anew takes.
+    #[must_use]
+    pub fn advise(self, why: LedgerError) -> LedgerError {
+        if why.offers_restart() { LedgerError::NotResumed { why: Box::new(why), anew: self } } else { why }
     }
 }
 

@@ -8,7 +8,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 use sqlx::{Acquire as _, Row as _};
 
-use crate::pg::ErrorView;
+use crate::pg::DbError;
+use crate::pg::sqlstate::is_missing_right;
 
 use super::error::LedgerError;
 use super::question::simple;
@@ -92,10 +93,7 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
         migrator.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => create(error),
-            other => LedgerError::Server {
-                doing: "migrate the ledger",
-                view: ErrorView { message: other.to_string(), ..ErrorView::default() },
-            },
+            other => LedgerError::Server { doing: "migrate the ledger", source: DbError::other(other) },
         })?;
     }
     transaction.commit().await.map_err(create)
@@ -121,11 +119,11 @@ async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
 }
 
 fn refused(error: sqlx::Error, role: &str, what: &'static str) -> LedgerError {
-    let view = ErrorView::from(&error);
-    if view.sqlstate.as_deref() == Some("42501") {
+    let source = DbError::from(error);
+    if is_missing_right(&source) {
         return LedgerError::NoRights { role: role.to_owned(), what };
     }
-    LedgerError::Server { doing: "prepare the ledger", view }
+    LedgerError::Server { doing: "prepare the ledger", source }
 }
 
 /// What an administrator runs once for a role that may not create the ledger itself.

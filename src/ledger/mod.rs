@@ -10,6 +10,7 @@ mod appended;
 #[cfg(feature = "ledger")]
 mod earlier;
 mod error;
+mod fence;
 #[cfg(feature = "ledger")]
 mod migrate;
 #[cfg_attr(not(feature = "ledger"), path = "absent.rs")]
@@ -19,8 +20,10 @@ mod owner;
 mod question;
 mod read;
 mod rebase;
+mod reject_rows;
 mod rejects;
 mod run;
+mod target;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only migrations ask"))]
 mod trust;
 mod unfinished;
@@ -28,6 +31,7 @@ mod unfinished;
 pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
+pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
 #[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};
 pub use open::Ledger;
@@ -38,8 +42,10 @@ pub use read::{
     record_run, record_target, set_aside, source_books, standing, summary, unfinished_sources,
 };
 pub use rebase::rebase;
-pub use rejects::{ReasonCount, RejectRow, each_reject_after, rejects_query, sample_rejects};
+pub use reject_rows::{in_ascii, store_rejects};
+pub use rejects::{ReasonCount, StoredOriginal, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
     Checkpoint, NewRun, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
 };
+pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};

@@ -8,9 +8,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
-use crate::pg::{
-    ErrorView, Lease, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal, witness_query,
-};
+use crate::pg::sqlstate::is_fenced;
+use crate::pg::{DbError, Lease, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal};
 use crate::record::{PageToken, Place, Position};
 
 use super::error::LedgerError;
@@ -135,9 +134,7 @@ impl Ledger {
                 .await
                 .and_then(|row| row.try_get(0))
                 .map_err(|error| match LedgerError::server("take over the unfinished run")(error) {
-                    LedgerError::Server { view, .. } if view.sqlstate.as_deref() == Some("DL001") => {
-                        LedgerError::Raced
-                    }
+                    LedgerError::Server { source, .. } if is_fenced(&source) => LedgerError::Raced,
                     other => other,
                 })?;
             let stored =
@@ -192,7 +189,7 @@ impl Ledger {
     /// Whether a table, perhaps rewritten since, holds a row that a run has put there.
     pub async fn holds_rows_of(&mut self, member: &str, run: &str) -> Result<bool, LedgerError> {
         answered(self.limit, async {
-            simple(witness_query(member, run))
+            simple(super::target::witness_query(member, run))
                 .fetch_one(&mut self.connection)
                 .await
                 .and_then(|row| row.try_get(0))
@@ -222,9 +219,8 @@ pub(super) async fn answered<T>(
 ) -> Result<T, LedgerError> {
     let Some(limit) = limit else { return asking.await };
     tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| {
-        let message = format!("no answer within {} s", limit.as_secs());
-        let view = ErrorView { message, ..ErrorView::lost() };
-        Err(LedgerError::Server { doing: "ask the ledger", view })
+        let source = DbError::TimedOut { limit, place: None };
+        Err(LedgerError::Server { doing: "ask the ledger", source })
     })
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::{Process, started, this_process};
+
 /// A process, as the ledger names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -62,18 +64,8 @@ impl Owner {
     /// This process, and no load of it.
     #[must_use]
     fn this_process() -> Self {
-        let read =
-            |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-        let pid = std::process::id();
-        Self {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            machine: read("/etc/machine-id"),
-            boot: read("/proc/sys/kernel/random/boot_id"),
-            namespace: namespace(),
-            pid,
-            started: started(pid).unwrap_or(0),
-            load: String::new(),
-        }
+        let Process { host, machine, boot, namespace, pid, started } = this_process();
+        Self { host, machine, boot, namespace, pid, started, load: String::new() }
     }
 
     /// A load of this process that has not ended. However long it has been silent, it is not gone: it may be
@@ -111,24 +103,6 @@ impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} on {}", self.pid, self.host)
     }
-}
-
-fn namespace() -> String {
-    std::fs::read_link("/proc/self/ns/pid")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-/// Field 22 of `/proc/PID/stat`; a zombie is no process that could still commit.
-fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the name in parentheses, and may hold anything.
-    let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 #[cfg(test)]

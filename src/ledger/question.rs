@@ -1,13 +1,11 @@
 //! What is asked of the ledger through sqlx: a message of its own, in which only `pg_catalog` is looked into.
 
-use crate::pg::ErrorView;
-
 use super::error::LedgerError;
 
 impl LedgerError {
     /// The server refused it.
     pub(super) fn server(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |error| Self::Server { doing, view: ErrorView::from(&error) }
+        move |error| Self::Server { doing, source: error.into() }
     }
 }
 

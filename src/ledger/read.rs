@@ -1,7 +1,8 @@
 //! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
 
 use crate::account::{Books, SourceBooks};
-use crate::pg::{CHANGED, ErrorView, FENCED, Outcome, Session, UNBALANCED, is_missing_object, literal};
+use crate::pg::sqlstate::{is_changed, is_fenced, is_missing_object, is_missing_reference, is_unbalanced};
+use crate::pg::{DbError, Outcome, Session, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
@@ -146,13 +147,12 @@ fn source_row(run: &str, ordinal: usize, source: &StoredSource) -> String {
     )
 }
 
-pub(super) fn failed(doing: &'static str) -> impl Fn(ErrorView) -> LedgerError {
-    move |view| match view.sqlstate.as_deref() {
-        Some(FENCED) => LedgerError::Fenced,
+pub(super) fn failed(doing: &'static str) -> impl Fn(DbError) -> LedgerError {
+    move |source| match source {
+        source if is_fenced(&source) => LedgerError::Fenced,
         // A row that belongs to a run which is not there; or no ledger.
-        Some("23503") => LedgerError::Forgotten,
-        Some(code) if is_missing_object(code) => LedgerError::Forgotten,
-        _ => LedgerError::Server { doing, view },
+        source if is_missing_reference(&source) || is_missing_object(&source) => LedgerError::Forgotten,
+        source => LedgerError::Server { doing, source },
     }
 }
 
@@ -228,10 +228,10 @@ pub async fn complete(
         }
         Err(error) => {
             session.roll_back().await;
-            if error.sqlstate.as_deref() == Some(CHANGED) {
+            if is_changed(&error) {
                 return Err(LedgerError::AnotherVersion);
             }
-            if error.sqlstate.as_deref() == Some(UNBALANCED) {
+            if is_unbalanced(&error) {
                 return Err(LedgerError::Unbalanced { run: run.to_owned() });
             }
             Err(failed("complete the run")(error))

@@ -1,5 +1,6 @@
 //! Another content for a source of an unfinished run: its places are stored anew, all of them or none.
 
+use crate::pg::sqlstate::is_division_by_zero;
 use crate::pg::{Session, literal};
 
 use super::error::LedgerError;
@@ -45,13 +46,13 @@ pub async fn rebase(
             session.transaction_ended();
             Ok(())
         }
-        Err(view) => {
+        Err(error) => {
             session.roll_back().await;
             // Divided by the number of runs that are ours.
-            if view.sqlstate.as_deref() == Some("22012") {
+            if is_division_by_zero(&error) {
                 return Err(LedgerError::Fenced);
             }
-            Err(failed("go on with another content")(view))
+            Err(failed("go on with another content")(error))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The rejects of a run, read: grouped by what was wrong for the report, page by page for the reject file.
 
 use crate::pg::{Session, literal};
+use crate::record::Position;
+use crate::reject::Reject;
 
 use super::error::LedgerError;
 use super::read::{failed, rows_of};
@@ -30,27 +32,11 @@ pub struct ReasonCount {
     pub constraint: Option<String>,
 }
 
-/// A reject as stored.
+/// The original of a reject as it is stored, and as the reject file has it.
 #[derive(Debug, Clone)]
-pub struct RejectRow {
-    /// Ordinal of its source.
-    pub source: u32,
-    /// Ordinal in its source.
-    pub record: u64,
-    /// Line.
-    pub line: u64,
-    /// Offset.
-    pub offset: u64,
-    /// Column.
-    pub column: Option<String>,
-    /// SQLSTATE.
-    pub sqlstate: String,
-    /// Constraint.
-    pub constraint: Option<String>,
-    /// Reason.
-    pub reason: String,
+pub struct StoredOriginal {
     /// The record as a JSON object.
-    pub original: Option<String>,
+    pub record: Option<String>,
     /// Its text, where it could not be split.
     pub raw: Option<String>,
     /// Its bytes in base64, where they are no text.
@@ -102,9 +88,9 @@ pub fn rejects_query(run: &str) -> String {
 pub async fn each_reject_after(
     session: &Session,
     run: &str,
-    after: (u32, u64),
-    each: &mut (dyn FnMut(RejectRow) + Send),
-) -> Result<Option<(u32, u64)>, LedgerError> {
+    after: Position,
+    each: &mut (dyn FnMut(Reject<StoredOriginal>) + Send),
+) -> Result<Option<Position>, LedgerError> {
     // In the order of the index: the planner knows nothing of a table that was just filled, and would sort all that is left of it
     // for each page.
     let sql = format!(
@@ -118,13 +104,13 @@ pub async fn each_reject_after(
                      ORDER BY source, record LIMIT {REJECTS_PAGE}) r) page \
          WHERE before < {LONG_BYTES_PAGE} ORDER BY source, record;\nCOMMIT",
         literal(run),
-        after.0,
-        after.1
+        after.source,
+        after.record
     );
     let mut last = None;
     let mut page = |row: Vec<Option<String>>| {
         if let Some(reject) = reject_of(row) {
-            last = Some((reject.source, reject.record));
+            last = Some(reject.place);
             each(reject);
         }
     };
@@ -132,21 +118,22 @@ pub async fn each_reject_after(
     Ok(last)
 }
 
-fn reject_of(row: Vec<Option<String>>) -> Option<RejectRow> {
+fn reject_of(row: Vec<Option<String>>) -> Option<Reject<StoredOriginal>> {
     let mut row = row.into_iter();
     let mut next = || row.next().flatten();
-    Some(RejectRow {
-        source: next()?.parse().ok()?,
-        record: next()?.parse().ok()?,
-        line: next()?.parse().ok()?,
-        offset: next()?.parse().ok()?,
+    let (source, record) = (next()?.parse().ok()?, next()?.parse().ok()?);
+    let (line, offset) = (next()?.parse().ok()?, next()?.parse().ok()?);
+    Some(Reject {
+        place: Position { source, offset, record, line },
         column: next(),
         sqlstate: next().unwrap_or_default(),
         constraint: next(),
         reason: next().unwrap_or_default(),
-        original: next(),
-        raw: next(),
-        raw_base64: next(),
-        is_text: next().as_deref() == Some("t"),
+        original: StoredOriginal {
+            record: next(),
+            raw: next(),
+            raw_base64: next(),
+            is_text: next().as_deref() == Some("t"),
+        },
     })
 }

@@ -1,5 +1,6 @@
 //! What is done with a job: said by the function that is called, never by the job, so that the two cannot differ.
 
+use crate::engine::{Engine, Share};
 use crate::feature;
 use crate::job::Job;
 
@@ -30,4 +31,9 @@ impl Act {
             "this build of dbload has no ledger (feature `ledger`): if this load stops, it begins anew",
         )
     }
+}
+
+/// A load's share of an engine: of its own, if nobody gives it one.
+pub(super) fn enter(engine: Option<&Engine>, job: &Job) -> Share {
+    engine.map_or_else(|| Engine::of(&job.resources).enter(), Engine::enter)
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::input::SourceError;
 use crate::ledger::LedgerError;
-use crate::pg::PgError;
 use crate::pg::catalog::CatalogError;
+use crate::pg::sqlstate::known_as;
+use crate::pg::{DbError, PgError};
 use crate::plan::Refusal;
 use crate::rejects::RejectFileError;
 use crate::schema::Mode;
@@ -33,12 +34,12 @@ pub enum LoadError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The server refused to create the table or record the run.
-    #[error("{doing}: {}", .view.message)]
+    #[error("{doing}")]
     Prepare {
         /// What was being done.
         doing: &'static str,
-        /// What the server said.
-        view: crate::pg::ErrorView,
+        /// Why.
+        source: DbError,
     },
     /// Two names of one source go to one column, found after the sample.
     #[error("{source_name}: {error}")]
@@ -65,16 +66,17 @@ pub enum LoadError {
     #[error("stopped before the end")]
     Stopped,
     /// The table was changed while it was loaded, and does not fit any more.
-    #[error("{change}; now: {error}")]
+    #[error("{change}; now")]
     ChangedMeanwhile {
         /// What was found in mid-load.
         change: String,
         /// What a new plan is refused for.
+        #[source]
         error: Box<LoadError>,
     },
     /// Writing failed where an earlier start of the same load did, and for the same reason.
-    #[error("write to the database: {}", .0.message)]
-    FailedAgain(crate::pg::ErrorView),
+    #[error("write to the database")]
+    FailedAgain(#[source] DbError),
     /// A worker thread of ours died: a defect of dbload.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
@@ -135,16 +137,16 @@ impl LoadError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Connect(error) => error.hint().map(ToOwned::to_owned),
-            Self::Write(WriteError::Database(view)) => {
-                let hint = view.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+            Self::Write(WriteError::Database(error)) => {
+                let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}; "));
                 Some(format!("{hint}the same command goes on where this one stopped"))
             }
-            Self::FailedAgain(view) => {
-                let hint = view.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+            Self::FailedAgain(error) => {
+                let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}; "));
                 Some(format!(
                     "{hint}an earlier start failed at the same place for the same reason{}: until that is changed the same command fails \
                      here each time, and then it goes on where this one stopped",
-                    view.sqlstate.as_deref().map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
+                    known_as(error).map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
                 ))
             }
             Self::Write(WriteError::Changed(_)) => Some(
@@ -158,8 +160,8 @@ impl LoadError {
             Self::Write(WriteError::Unknown(_)) => {
                 Some("the same command asks the ledger, and goes on from there".to_owned())
             }
-            Self::Catalog(CatalogError::Server(view)) | Self::Prepare { view, .. } => {
-                view.hint().map(ToOwned::to_owned)
+            Self::Catalog(CatalogError::Server(source)) | Self::Prepare { source, .. } => {
+                source.hint().map(ToOwned::to_owned)
             }
             Self::Refused(refusal) => refusal.hint.clone(),
             Self::Ledger(error) => error.hint(),

@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
-use crate::pg::{ErrorView, Ident, Lease, Session, TableName};
+use crate::pg::{DbError, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::schema::Table;
 
@@ -180,8 +180,7 @@ fn understood(error: CatalogError, pool: &Lease) -> LoadError {
     match error {
         CatalogError::Answer => {
             let message = format!("what {} answers is no answer of PostgreSQL", pool.place());
-            let view = ErrorView { message, ..ErrorView::default() };
-            LoadError::Prepare { doing: "read the catalog", view }
+            LoadError::Prepare { doing: "read the catalog", source: DbError::Answer(message) }
         }
         error => error.into(),
     }

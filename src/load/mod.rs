@@ -12,6 +12,8 @@ mod describe;
 mod error;
 mod look;
 mod once;
+mod outcome;
+mod patience;
 mod prepare;
 mod race;
 mod record;
@@ -20,6 +22,7 @@ mod resume;
 mod sequences;
 mod settings;
 mod stored;
+mod summary;
 mod unfinished;
 mod unledgered;
 mod verify;
@@ -29,64 +32,24 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, Share};
+use crate::engine::Engine;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline;
-use crate::report::Report;
 use crate::write::WriteError;
 
+use act::enter;
 use once::Earlier;
+use outcome::Watch;
 use race::prepare;
 
 pub(crate) use act::Act;
 pub use describe::LoadPlan;
 pub use error::LoadError;
+pub use outcome::{Ended, Outcome};
 pub use prepare::{Prepared, RunInHand};
 pub(crate) use unledgered::{Told, Unledgered};
 pub use verify::{Example, FailedSource, Verification, verify};
-
-/// How a load ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// All sources read, everything committed or rejected.
-    Complete,
-    /// Sources failed for good; the rest is committed.
-    SourceFailed,
-    /// More rejects than allowed; resumable.
-    OverBudget,
-    /// Stopped from outside; resumable.
-    Interrupted,
-    /// Something else failed; resumable where the error says nothing else.
-    Failed(LoadError),
-}
-
-/// What a load came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub ended: Ended,
-    /// The report, as far as the ledger could be asked.
-    pub report: Option<Report>,
-    /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
-    pub pipe_rest: Option<(String, u64)>,
-    /// What was begun of it can be gone on with: the ledger has it, and its sources can be read again.
-    pub may_resume: bool,
-}
-
-impl Outcome {
-    /// It ended before anything of it was begun: the same load begins then.
-    pub(crate) const fn before(ended: Ended) -> Self {
-        Self { ended, report: None, pipe_rest: None, may_resume: true }
-    }
-}
-
-/// Who watches a load: is told of waiting, may stop it, and asks how long it took.
-struct Watch<'a> {
-    listener: Listener<'a>,
-    stop: &'a CancellationToken,
-    began: Instant,
-}
 
 /// Attempts in one process after the server lost acknowledged commits, or the table was changed.
 const ATTEMPTS_MAX: u32 = 8;
@@ -108,11 +71,6 @@ pub async fn plan(
         prepared = Box::pin(prepare(&share, job, (Act::Plan, &earlier), listener)) => Ok(prepared?.load_plan(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
-}
-
-/// A load's share of an engine: of its own, if nobody gives it one.
-fn enter(engine: Option<&Engine>, job: &Job) -> Share {
-    engine.map_or_else(|| Engine::of(&job.resources).enter(), Engine::enter)
 }
 
 /// Loads: writes what the sources hold.
@@ -154,8 +112,8 @@ pub async fn load(
         };
         let failure = ran.as_ref().err().or(completed.as_ref().err());
         let begins_anew = failure.is_some_and(|error| begins_anew(error, &prepared));
-        if let Some(LoadError::Write(WriteError::Changed(view))) = failure {
-            change = Some(view.message.clone());
+        if let Some(LoadError::Write(WriteError::Changed(error))) = failure {
+            change = Some(error.to_string());
         }
         // A pipe cannot be read again: what it has lost stays lost, and the error says so.
         if !begins_anew || attempt >= ATTEMPTS_MAX || !prepared.is_replayable() {

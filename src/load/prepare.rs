@@ -8,11 +8,14 @@ use crate::event::{Event, Listener, Totals};
 use crate::fault::{self, Point};
 use crate::input::{Access, Ahead, Input, Opened, SampledFields, SourceError};
 use crate::job::Job;
-use crate::ledger::{BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, Owner, StoredRun, record_target};
+use crate::ledger::{
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
+};
 use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
 use crate::pg::facts::ServerFacts;
 use crate::pg::probe::{greater_operator, holds};
+use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Ident, Lease, Session, TableName};
 use crate::plan::{
     Plan, Refusal, Sample, SampledSource, Wishes, make_plan, new_table, no_order, refuse_reading,
@@ -21,7 +24,7 @@ use crate::plan::{
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::write::{Encoding, LedgerRef, Watched, WritePlan};
+use crate::write::{Encoding, Watched, WritePlan};
 
 use super::act::Act;
 use super::appended::skip_appended;
@@ -257,7 +260,7 @@ impl Start<'_> {
         session: Session,
         new: ToCreate,
     ) -> Result<Prepared, LoadError> {
-        let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
+        let failed = |doing: &'static str| move |source| LoadError::Prepare { doing, source };
         if self.act == Act::Plan {
             // Created, described, and rolled back: the plan is the real one.
             session
@@ -310,14 +313,12 @@ impl Start<'_> {
         new: ToCreate,
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
-        let failed = |doing: &'static str| move |view| LoadError::Prepare { doing, view };
-        session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|view| {
-            // Somebody created it at the same moment: the server says that it is there, or trips over its catalog.
-            let catalog = view.schema.as_deref() == Some("pg_catalog");
-            match view.sqlstate.as_deref() {
-                Some("42P07" | "42710" | "55P03") => LedgerError::Raced.into(),
-                Some("23505") if catalog => LedgerError::Raced.into(),
-                _ => failed("create the table")(view),
+        let failed = |doing: &'static str| move |source| LoadError::Prepare { doing, source };
+        session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|error| {
+            if is_taken_name(&error) || is_lock_timeout(&error) {
+                LedgerError::Raced.into()
+            } else {
+                failed("create the table")(error)
             }
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;

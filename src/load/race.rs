@@ -8,6 +8,7 @@ use crate::event::Listener;
 use crate::input::{Lists, SourceSpec, list};
 use crate::job::Job;
 use crate::ledger::LedgerError;
+use crate::pg::sqlstate::is_out_of_connections;
 use crate::pg::{Lease, Session};
 
 use super::act::Act;
@@ -75,10 +76,10 @@ pub(super) async fn open(pool: &Lease) -> Result<Session, LoadError> {
     loop {
         match Session::open(pool).await {
             Ok(session) => return Ok(session),
-            Err(view) if view.sqlstate.as_deref() == Some("53300") && since.elapsed() < SLOT_PATIENCE => {
+            Err(error) if is_out_of_connections(&error) && since.elapsed() < SLOT_PATIENCE => {
                 tokio::time::sleep(SLOT_PAUSE).await;
             }
-            Err(view) => return Err(LoadError::Prepare { doing: "open a session", view }),
+            Err(source) => return Err(LoadError::Prepare { doing: "open a session", source }),
         }
     }
 }

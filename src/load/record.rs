@@ -1,10 +1,10 @@
 //! Recording a run: what makes this start its owner.
 
 use crate::fault::{self, Point};
-use crate::ledger::{BEGIN_RECORDING, LedgerError, NewRun, Owner, completed_appends, record_run};
+use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, completed_appends, record_run};
+use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Outcome, Session};
 use crate::plan::Plan;
-use crate::write::LedgerRef;
 
 use super::error::LoadError;
 use super::prepare::{RunInHand, Start, are_exact, guarantee};
@@ -60,16 +60,15 @@ impl Start<'_> {
                 fault::point(Point::Recording);
                 session.run("COMMIT").await
             }
-            Err(view) => Err(view),
+            Err(error) => Err(error),
         };
-        if let Err(view) = recorded {
+        if let Err(source) = recorded {
             session.roll_back().await;
             // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
-            let is_held = view.sqlstate.as_deref() == Some("55P03");
-            if is_held || view.constraint.as_deref() == Some("run_one_unfinished") {
+            if is_lock_timeout(&source) || source.constraint() == Some("run_one_unfinished") {
                 return Err(LedgerError::Raced.into());
             }
-            return Err(LoadError::Prepare { doing: "record the run", view });
+            return Err(LoadError::Prepare { doing: "record the run", source });
         }
         session.transaction_ended();
         fault::point(Point::Recorded);

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, RejectRow, each_reject_after};
+use crate::ledger::{LedgerError, StoredOriginal, each_reject_after};
 use crate::pg::Session;
+use crate::record::Position;
+use crate::reject::Reject;
 use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
 
 use super::prepare::Prepared;
@@ -51,12 +53,12 @@ pub(super) async fn from_ledger(
     names: &(dyn Fn(u32) -> String + Sync),
 ) -> Result<Written, NoRejectFile> {
     let mut file = RejectFile::begin(wanted(job, prepared), &rights(prepared))?;
-    let mut next = Some((0, 0));
+    let mut next = Some(Position::default());
     while let Some(after) = next {
         let mut pushed = Ok(());
-        let mut push = |row: RejectRow| {
+        let mut push = |row: Reject<StoredOriginal>| {
             if pushed.is_ok() {
-                pushed = file.push(&line_of_row(&row, &names(row.source)));
+                pushed = file.push(&line_of_row(&row, &names(row.place.source)));
             }
         };
         next = each_reject_after(session, run, after, &mut push).await?;
@@ -65,14 +67,13 @@ pub(super) async fn from_ledger(
     Ok(file.finish()?)
 }
 
-fn line_of_row<'a>(row: &'a RejectRow, source: &'a str) -> Line<'a> {
+fn line_of_row<'a>(row: &'a Reject<StoredOriginal>, source: &'a str) -> Line<'a> {
+    let StoredOriginal { record, raw, raw_base64, is_text } = &row.original;
     Line {
-        column: row.column.as_deref(),
-        constraint: row.constraint.as_deref(),
-        values: if row.is_text { Line::TEXT } else { None },
-        record: row.original.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-        raw: row.raw.as_deref(),
-        raw_base64: row.raw_base64.as_deref(),
-        ..Line::new(source, (row.line, row.offset), &row.sqlstate, &row.reason)
+        values: if *is_text { Line::TEXT } else { None },
+        record: record.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        raw: raw.as_deref(),
+        raw_base64: raw_base64.as_deref(),
+        ..Line::of(source, row)
     }
 }

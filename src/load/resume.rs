@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use crate::input::{Input, SourceSpec};
-use crate::ledger::{Anew, Ledger, LedgerError, StoredRun, StoredTarget, Unfinished, append_rest};
+use crate::ledger::{Anew, Ledger, LedgerError, LedgerRef, StoredRun, StoredTarget, Unfinished, append_rest};
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::schema::{Member, Table};
-use crate::write::LedgerRef;
 
 use super::error::LoadError;
 use super::race::open;

@@ -30,15 +30,15 @@ pub(super) async fn look_after(
     if written.is_empty() {
         return Ok(());
     }
-    let failed = |view| LoadError::Prepare { doing: "set the sequences of the table", view };
+    let failed = |source| LoadError::Prepare { doing: "set the sequences of the table", source };
     let session = match Session::open(&prepared.pool).await {
         Ok(session) => session,
-        Err(view) if job.fix_sequences => return Err(failed(view)),
+        Err(error) if job.fix_sequences => return Err(failed(error)),
         Err(_) => return Ok(()),
     };
     let sequences = match sequences_of(&session, table, &written).await {
         Ok(sequences) => sequences,
-        Err(view) if job.fix_sequences => return Err(failed(view)),
+        Err(error) if job.fix_sequences => return Err(failed(error)),
         Err(_) => return Ok(()),
     };
     let note = |text: String| listener(&Event::Note { text }, &Totals::default());

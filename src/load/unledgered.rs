@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::map::Kept;
+use crate::reject::{Kept, Reject};
 use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
 use crate::report::Reason;
-use crate::write::StoredReject;
 
 /// Kinds of rejects that the report names: as many as with a ledger.
 const REASONS_MAX: usize = 20;
@@ -41,7 +40,7 @@ pub(crate) struct Lost {
 /// A reject with what the wiring knows of it.
 pub(crate) struct Told<'a> {
     /// The reject.
-    pub(crate) reject: &'a StoredReject,
+    pub(crate) reject: &'a Reject,
     /// Name of its source.
     pub(crate) source: &'a str,
     /// Type of its column.
@@ -97,12 +96,9 @@ impl Unledgered {
 
 fn push(file: &mut RejectFile, told: &Told<'_>) -> Result<(), RejectFileError> {
     let reject = told.reject;
-    let place = (reject.line, reject.offset);
     let mut line = Line {
-        column: reject.column.as_deref(),
-        constraint: reject.constraint.as_deref(),
         values: if reject.original.is_text() { Line::TEXT } else { None },
-        ..Line::new(told.source, place, &reject.sqlstate, &reject.reason)
+        ..Line::of(told.source, reject)
     };
     let base64;
     match &reject.original.kept {
@@ -135,7 +131,7 @@ fn note(reasons: &mut Vec<Reason>, told: &Told<'_>) {
             constraint: reject.constraint.clone(),
             count: 1,
             type_name: told.type_name.clone(),
-            first: format!("{}:{}", told.source, reject.line),
+            first: format!("{}:{}", told.source, reject.place.line),
             example: reject.reason.clone(),
         }),
     }

@@ -12,8 +12,7 @@ use crate::plan::Refusal;
 use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
-use super::act::Act;
-use super::enter;
+use super::act::{Act, enter};
 use super::error::LoadError;
 use super::once::Earlier;
 use super::prepare::Prepared;

@@ -3,18 +3,16 @@
 //! `DBLOAD_PG_BIN` wins outright. Else every place is looked at (PATH, `pg_config`, the usual folders of Debian, Fedora,
 //! Arch and Homebrew) and the newest version wins: Debian, for one, keeps them off PATH. Nothing is ever downloaded.
 
-use super::{LocalError, Result};
+use super::error::{LocalError, Result};
+pub use super::programs::{Binaries, OLDEST_MAJOR, Version};
 use std::{
-    env, fmt, fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 /// The programs that a cluster needs. psql is not among them: some packages of servers have none.
 const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
-
-/// The oldest major version that works: CREATE DATABASE has no STRATEGY before.
-pub const OLDEST_MAJOR: u32 = 15;
 
 /// Folders of the distributions; `*` stands for one folder's name or its rest.
 const USUAL: [&str; 8] = [
@@ -27,30 +25,6 @@ const USUAL: [&str; 8] = [
     "/usr/local/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
-
-/// A server's version. Ordered: the newest is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    /// What data folders depend on.
-    pub major: u32,
-    /// The rest; 0 for a beta.
-    pub minor: u32,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
-
-/// A folder with a server's programs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binaries {
-    /// The folder.
-    pub dir: PathBuf,
-    /// What `postgres --version` says.
-    pub version: Version,
-}
 
 impl Binaries {
     /// The programs to use on this machine.

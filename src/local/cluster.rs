@@ -9,6 +9,7 @@ use super::{
     LocalError, Postmaster, Result,
     account::{Account, NO_LINK, Write},
     binaries::Binaries,
+    postmaster::POLL,
 };
 use std::{
     fs,
@@ -23,8 +24,6 @@ use std::{
 pub const SUPERUSER: &str = "postgres";
 /// Our settings, included by postgresql.conf; written anew at each start.
 const CONF: &str = "dbload.conf";
-/// How often a condition is looked at: a start takes about 35 ms, so a finer grain gains nothing.
-pub(super) const POLL: Duration = Duration::from_millis(3);
 /// The longest socket path that every system takes: macOS has 104 bytes with the NUL, Linux 108.
 pub const SOCKET_PATH_MAX_BYTES: usize = 103;
 /// Lines of a log that an error shows: enough for the reason, short enough to read.

@@ -2,8 +2,11 @@
 //!
 //! Causes are sources. `hint()` is what to do next, where there is something to do.
 
-use super::binaries::{Binaries, OLDEST_MAJOR, Version};
+use super::programs::{Binaries, OLDEST_MAJOR, Version};
 use std::{io, path::PathBuf};
+
+/// What everything in this room returns.
+pub type Result<T> = std::result::Result<T, LocalError>;
 
 /// Why a local server could not be made, started, reached or removed.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +130,7 @@ pub enum LocalError {
         doing: String,
         /// Why not.
         #[source]
-        source: tokio_postgres::Error,
+        source: crate::pg::DbError,
     },
 }
 

@@ -21,6 +21,9 @@ use std::{
 /// `/.s.PGSQL.65535.lock`: what PostgreSQL puts into the socket's folder.
 const SOCKET_NAME_BYTES: usize = 20;
 
+/// In the server's folder: the version of the programs that started it.
+pub(super) const VERSION_FILE: &str = "version";
+
 /// The folders of the default local server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {

@@ -6,9 +6,8 @@ use super::{
     LocalError, Postmaster, Result,
     account::Write,
     cluster::{Cluster, tail, tail_of},
-    home::Home,
+    home::{Home, VERSION_FILE},
     postmaster::lives,
-    server::VERSION_FILE,
 };
 use rustix::process::{Pid, Signal};
 use std::{

@@ -20,6 +20,7 @@ mod error;
 pub mod home;
 mod launch;
 mod postmaster;
+mod programs;
 pub mod server;
 pub mod shared;
 mod sql;
@@ -28,11 +29,8 @@ mod sweep;
 pub mod temp;
 mod watchdog;
 
-pub use error::LocalError;
+pub use error::{LocalError, Result};
 pub use postmaster::Postmaster;
 pub use server::{LocalServer, ensure_running};
 pub use shared::{FreshDatabase, SharedServer};
 pub use temp::{Options, TempServer};
-
-/// What everything in this room returns.
-pub type Result<T> = std::result::Result<T, LocalError>;

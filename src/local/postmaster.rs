@@ -3,7 +3,6 @@
 //! A pid alone is never trusted: the file outlives a killed server, and its pid may belong to another process by then.
 //! Only `kill_all` reaches for processes that the file does not name: the server's children. Starts nothing.
 
-use super::cluster::POLL;
 use rustix::process::{Pid, Signal};
 use std::{
     fs,
@@ -13,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How often a condition is looked at: a start takes about 35 ms, so a finer grain gains nothing.
+pub(super) const POLL: Duration = Duration::from_millis(3);
 /// A killed process goes at once, unless the kernel waits for a disk in its name.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 

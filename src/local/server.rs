@@ -9,7 +9,7 @@ use super::{
     account::Account,
     binaries::{Binaries, Version},
     cluster::{Cluster, Durability, tail_of},
-    home::Home,
+    home::{Home, VERSION_FILE},
     launch::{end, launch},
     sql,
 };
@@ -22,8 +22,6 @@ use std::{
 
 /// The database of a load that names none: it is there in every cluster.
 pub const DATABASE: &str = "postgres";
-/// In the server's folder: the version of the programs that started it.
-pub(super) const VERSION_FILE: &str = "version";
 /// A cluster that is being made, or removed.
 const HALF_MADE: &str = "data.new";
 

@@ -1,6 +1,7 @@
 //! One value of a record: what a field holds, and how it becomes COPY text.
 
 use crate::format::json::StringError;
+use crate::reject_codes;
 use crate::schema::PgType;
 
 use super::copy_text::{self, is_verbatim, push_escaped, push_integer, push_uuid};
@@ -52,11 +53,11 @@ pub(super) type ValueError = (&'static str, String);
 
 fn value_error(error: &NestedError) -> ValueError {
     let sqlstate = match error {
-        NestedError::String(StringError::Nul) => "22021",
-        NestedError::String(StringError::LoneSurrogate) => "22P05",
-        NestedError::String(StringError::Malformed) => "22P02",
-        NestedError::UnknownAttribute(_) => "42703",
-        NestedError::TooManyDimensions => "54000",
+        NestedError::String(StringError::Nul) => reject_codes::NOT_TEXT,
+        NestedError::String(StringError::LoneSurrogate) => reject_codes::NO_CHARACTER,
+        NestedError::String(StringError::Malformed) => reject_codes::NO_VALUE,
+        NestedError::UnknownAttribute(_) => reject_codes::NO_COLUMN,
+        NestedError::TooManyDimensions => reject_codes::BEYOND_LIMITS,
     };
     (sqlstate, error.to_string())
 }
@@ -113,7 +114,7 @@ fn push_text(out: &mut Vec<u8>, text: &str, ty: &PgType, canonical: bool) -> Res
     }
     if canonical {
         let what = if matches!(ty, PgType::Uuid) { "a uuid" } else { "an integer" };
-        return Err(("22P02", format!("the value of this key column is not {what}")));
+        return Err((reject_codes::NO_VALUE, format!("the value of this key column is not {what}")));
     }
     // Not for us to judge: the server may read it (0x1F), or says why not.
     push_escaped(out, text.as_bytes());

@@ -4,8 +4,8 @@ use crate::format::{OnNul, clean_json};
 use crate::schema::PgType;
 
 use super::cell::{Cell, passes, push_cell};
-use super::encode::Refusal;
 use super::mapping::{Mapping, Slot};
+use super::refusal::Refusal;
 
 /// A column of the block's rows.
 pub(super) struct Column<'m> {

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use crate::format::{Fields, Layout, MendedValue};
 use crate::record::{Block, Operation};
+use crate::reject_codes;
 
 use super::cell::Cell;
 use super::column::Column;
 use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
+use super::refusal::Refusal;
 use super::rows::{EncodedBlock, PartRows, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 
@@ -58,19 +60,6 @@ fn slots_of(mapping: &Mapping, targets: &[Target]) -> Arc<[Slot]> {
     slots.sort_unstable();
     slots.dedup();
     slots.into()
-}
-
-/// Why a record was refused here.
-pub(super) struct Refusal {
-    pub(super) column: Option<Slot>,
-    pub(super) sqlstate: &'static str,
-    pub(super) reason: String,
-}
-
-impl Refusal {
-    pub(super) fn at(column: Slot, sqlstate: &'static str, reason: impl Into<String>) -> Self {
-        Self { column: Some(column), sqlstate, reason: reason.into() }
-    }
 }
 
 struct Encoder<'m, 'b> {
@@ -260,7 +249,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
         match self.target_of(position, name) {
             Target::Slot(slot) => {
                 if !matches!(cells[slot], Cell::Absent) {
-                    return Err(Refusal::at(slot, "42701", "two fields go to this column"));
+                    return Err(Refusal::at(
+                        slot,
+                        reject_codes::DUPLICATE_COLUMN,
+                        "two fields go to this column",
+                    ));
                 }
                 cells[slot] = cell;
             }
@@ -297,7 +290,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 let name = name.map_or_else(|| format!("number {}", position + 1), |n| format!("{n:?}"));
                 Err(Refusal {
                     column: None,
-                    sqlstate: "42703",
+                    sqlstate: reject_codes::NO_COLUMN,
                     reason: format!("the table has no column for field {name}"),
                 })
             }
@@ -333,7 +326,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 self.extra = extra;
                 return Err(Refusal::at(
                     slot,
-                    "42701",
+                    reject_codes::DUPLICATE_COLUMN,
                     "the record has a value of its own for the column of extra fields",
                 ));
             }

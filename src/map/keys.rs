@@ -3,12 +3,13 @@
 //! Of keys that are numbers a block says whether they come in order: one that is higher than all before it repeats none of
 //! them, and nobody need look.
 
+use crate::reject_codes;
 use crate::schema::PgType;
 
 use super::cell::{Cell, push_cell};
-use super::encode::Refusal;
 use super::mapping::Mapping;
 use super::partition;
+use super::refusal::Refusal;
 
 /// The numbers of a key: of one column, or of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,10 +105,14 @@ impl KeyHasher {
         for &slot in &mapping.key {
             match cells[slot] {
                 Cell::Absent => {
-                    return Err(Refusal::at(slot, "23502", "the record has no value for this key column"));
+                    return Err(Refusal::at(
+                        slot,
+                        reject_codes::NO_KEY,
+                        "the record has no value for this key column",
+                    ));
                 }
                 Cell::Null if !mapping.null_keys => {
-                    return Err(Refusal::at(slot, "23502", "null in a key column"));
+                    return Err(Refusal::at(slot, reject_codes::NO_KEY, "null in a key column"));
                 }
                 _ => {}
             }

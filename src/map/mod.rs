@@ -14,6 +14,7 @@ mod names;
 mod nested;
 mod original;
 mod partition;
+mod refusal;
 mod rows;
 mod runs;
 #[cfg(test)]
@@ -24,6 +25,6 @@ pub use infer::{Inference, InferredColumn};
 pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
 pub use names::{Match, listed};
-pub use original::{Kept, Original, original};
+pub use original::original;
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
 pub use rows::{EncodedBlock, PartRows, RejectNote, RowMeta};

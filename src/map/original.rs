@@ -1,34 +1,13 @@
 //! The original of a rejected record: as a JSON object where it could be split into fields, else its text, and where it
 //! is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
 
-use crate::format::{DecodeLimits, Fields, Layout, MendedValue, OnNul, RejectOriginal, Values};
+use crate::format::{DecodeLimits, Fields, Layout, MendedValue, OnNul, RejectOriginal};
 use crate::record::{Block, SpanKind};
+use crate::reject::{Kept, Original};
 
 /// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
 /// 1 GB, and on it the original has up to twice its length.
 const KEPT_BYTES_MAX: usize = 256 << 20;
-
-/// A rejected record as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Original {
-    /// What is kept of it.
-    pub kept: Kept,
-    /// What its values were written as, wherever it has any.
-    pub values: Values,
-}
-
-/// What is kept of a rejected record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// A JSON object by field name.
-    Record(String),
-    /// Text that could not be split into fields.
-    Raw(String),
-    /// Bytes that are no UTF-8, or hold NUL.
-    Bytes(Vec<u8>),
-    /// Longer than the limit on records: only its beginning was ever in memory.
-    NotKept,
-}
 
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
 #[must_use]
@@ -44,7 +23,7 @@ pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize)
         RejectOriginal::Bytes(bytes) => text_or_bytes(&bytes),
     });
     let kept = decoded.or(inner).unwrap_or_else(|| raw(block, i));
-    let kept = if kept.len() > KEPT_BYTES_MAX { Kept::NotKept } else { kept };
+    let kept = if kept.bytes_len() > KEPT_BYTES_MAX { Kept::NotKept } else { kept };
     Original { kept, values }
 }
 
@@ -61,24 +40,6 @@ fn decoded(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> O
         };
     });
     found
-}
-
-impl Original {
-    /// Its source was delimited text.
-    #[must_use]
-    pub fn is_text(&self) -> bool {
-        self.values == Values::Text
-    }
-}
-
-impl Kept {
-    fn len(&self) -> usize {
-        match self {
-            Self::Record(text) | Self::Raw(text) => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
-            Self::NotKept => 0,
-        }
-    }
 }
 
 fn named(members: &[(std::borrow::Cow<'_, str>, &str)]) -> String {

@@ -8,41 +8,16 @@ use std::fmt;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table};
 
-use super::session::{Outcome, Session, TARGET};
-use super::sqlstate::ErrorView;
+use super::answer::Row;
+use super::outcome::Outcome;
+use super::session::{Session, TARGET};
 use super::{constraints, indexes, target};
-use crate::schema::{Ident, IdentError, TableName};
+use crate::schema::{Ident, TableName};
+
+pub use super::answer::CatalogError;
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
-
-/// Why a target cannot be described.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    /// The server failed.
-    #[error("read the catalog: {}", .0.message)]
-    Server(ErrorView),
-    /// The target is no table that can be written.
-    #[error("{name} is {what}")]
-    NotATable {
-        /// The name.
-        name: String,
-        /// What it is.
-        what: &'static str,
-    },
-    /// The catalog has a name that we cannot write.
-    #[error(transparent)]
-    Name(#[from] IdentError),
-    /// The catalog's answer has a shape that is not known.
-    #[error("the catalog's answer could not be read")]
-    Answer,
-}
-
-impl From<ErrorView> for CatalogError {
-    fn from(error: ErrorView) -> Self {
-        Self::Server(error)
-    }
-}
 
 /// Describes a table; `None`: there is none of this name.
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
@@ -259,7 +234,7 @@ fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, 
         .rows
         .iter()
         .map(|row| {
-            let mut row = Row(row.iter());
+            let mut row = Row::of(row);
             let number: i32 = row.number()?;
             let name = Ident::new(row.text()?)?;
             let type_oid: u32 = row.number()?;
@@ -320,39 +295,6 @@ const fn equal_is_alike(type_oid: u32, typmod: i32, deterministic: bool) -> bool
     }
 }
 
-pub(super) fn ordinal(columns: &[(i32, Column)], number: i32) -> Option<usize> {
-    columns.iter().position(|(n, _)| *n == number)
-}
-
-/// A row of the answer, read from left to right.
-pub(super) struct Row<'a>(std::slice::Iter<'a, Option<String>>);
-
-impl<'a> Row<'a> {
-    pub(super) fn of(row: &'a [Option<String>]) -> Self {
-        Self(row.iter())
-    }
-
-    pub(super) fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
-        Some(Self(outcome?.rows.first()?.iter()))
-    }
-
-    pub(super) fn next(&mut self) -> Option<String> {
-        self.0.next().cloned().flatten()
-    }
-
-    pub(super) fn text(&mut self) -> Result<String, CatalogError> {
-        self.next().ok_or(CatalogError::Answer)
-    }
-
-    pub(super) fn number<N: std::str::FromStr>(&mut self) -> Result<N, CatalogError> {
-        self.text()?.parse().map_err(|_| CatalogError::Answer)
-    }
-
-    pub(super) fn flag(&mut self) -> bool {
-        self.next().as_deref() == Some("t")
-    }
-}
-
 /// The types that the columns reach, by oid.
 struct Types {
     types: HashMap<u32, TypeRow>,
@@ -372,7 +314,7 @@ impl Types {
     fn read(types: &Outcome) -> Result<Self, CatalogError> {
         let mut read = Self { types: HashMap::new(), attributes: HashMap::new() };
         for row in &types.rows {
-            let mut row = Row(row.iter());
+            let mut row = Row::of(row);
             let oid = row.number()?;
             let entry = TypeRow {
                 name: row.text()?,
@@ -393,7 +335,7 @@ impl Types {
 
     fn read_attributes(&mut self, attributes: Option<&Outcome>) -> Result<(), CatalogError> {
         for row in attributes.map(|outcome| outcome.rows.as_slice()).unwrap_or_default() {
-            let mut row = Row(row.iter());
+            let mut row = Row::of(row);
             let oid = row.number()?;
             self.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
         }

@@ -18,6 +18,7 @@ use super::ending::Ending;
 use super::error::PgError;
 use super::frames::Guarded;
 use super::places::Place;
+use super::sqlstate::{is_denied_by_host, is_starting_up};
 use super::tls::Connector;
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -60,7 +61,7 @@ fn order(dsn: &Dsn) -> impl Iterator<Item = usize> + use<> {
 fn tries_next(error: &PgError) -> bool {
     match error {
         PgError::Unreachable { .. } | PgError::ReadOnly { .. } => true,
-        PgError::Refused { view, .. } => view.sqlstate.as_deref() == Some("57P03"),
+        PgError::Refused { source, .. } => is_starting_up(source),
         _ => false,
     }
 }
@@ -76,8 +77,7 @@ async fn open_on(
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
         Err(failed) => failed,
     };
-    let denied = matches!(&error, PgError::Login { .. })
-        && error.view().and_then(|view| view.sqlstate.as_deref()) == Some("28000");
+    let denied = matches!(&error, PgError::Login { .. }) && error.server().is_some_and(is_denied_by_host);
     let handshake = matches!(&error, PgError::Tls { .. });
     if dsn.tls.mode == SslMode::Prefer && (handshake || (encrypted && denied)) {
         let second = attempt(dsn, server, (tls, TlsUse::Never), place).await;
@@ -101,7 +101,7 @@ async fn attempt(
         let (client, connection) = config
             .connect_raw(Guarded::new(Ending::new(wire, Place::clone(place))), Dialled)
             .await
-            .map_err(|error| PgError::from_startup(dsn, server, &error))?;
+            .map_err(|error| PgError::from_startup(dsn, server, error))?;
         let driver = tokio::spawn(drive(connection));
         if dsn.target == SessionTarget::ReadWrite && is_read_only(dsn, server, &client).await? {
             driver.abort();
@@ -117,7 +117,7 @@ async fn attempt(
 
 async fn is_read_only(dsn: &Dsn, server: &Server, client: &Client) -> Result<bool, PgError> {
     let answer = client.simple_query("SHOW transaction_read_only").await;
-    let messages = answer.map_err(|error| PgError::from_startup(dsn, server, &error))?;
+    let messages = answer.map_err(|error| PgError::from_startup(dsn, server, error))?;
     Ok(messages.iter().any(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
         _ => false,

@@ -2,8 +2,8 @@
 
 use crate::schema::{Check, Column, ForeignKey};
 
-use super::catalog::{CatalogError, Row, ordinal};
-use super::session::Outcome;
+use super::answer::{CatalogError, Row, ordinal};
+use super::outcome::Outcome;
 
 /// CHECK constraints of a table: the numbers of the columns that they read, and the expression.
 pub(super) fn checks_query(oid: u32) -> String {

@@ -17,52 +17,32 @@ use tokio_postgres::CopyInSink;
 
 use crate::fault::{self, Defect};
 
-use super::session::{Outcome, Session, outcomes};
-use super::sqlstate::ErrorView;
+use super::db_error::DbError;
+use super::opening::{Opened, Opening, Openings};
+use super::outcome::{Outcome, outcomes};
+use super::session::Session;
 
 /// Judges what the statements that began a transaction gave.
-pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), ErrorView> + Sync + 'a;
+pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), DbError> + Sync + 'a;
 
 /// Which of them failed.
 #[derive(Debug)]
 pub enum BeginOrCopy {
     /// The transaction was not begun.
-    Begin(ErrorView),
+    Begin(DbError),
     /// It was, and the COPY was refused as such: the table is not what it was.
-    Start(ErrorView),
+    Start(DbError),
     /// It was begun too, and failed.
-    Copy(ErrorView),
+    Copy(DbError),
 }
 
 /// Which of them failed, and how many of the statements before it went well.
 #[derive(Debug)]
 pub enum CopyOrStatement {
     /// The COPY.
-    Copy(ErrorView),
+    Copy(DbError),
     /// A statement behind it.
-    Statement(usize, ErrorView),
-}
-
-/// How a transaction with a COPY begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Opening {
-    begin: String,
-    copy: String,
-}
-
-/// A transaction that has begun, and its COPY, which waits for rows.
-struct Opened {
-    opening: Opening,
-    /// What the statements that began it gave.
-    begun: Vec<Outcome>,
-    sink: CopyInSink<Bytes>,
-}
-
-/// How this transaction of a session began, and one that was begun ahead of its rows.
-#[derive(Default)]
-pub(super) struct Openings {
-    last: Option<Opening>,
-    ahead: Option<Opened>,
+    Statement(usize, DbError),
 }
 
 /// A COPY whose rows were sent. Left alone, it is called off.
@@ -77,7 +57,7 @@ const SENT_BYTES: usize = 64 * 1024;
 
 impl Session {
     /// COPY .. FROM STDIN; returns the number in the command tag.
-    pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, ErrorView> {
+    pub async fn copy_in(&self, sql: &str, chunks: impl Iterator<Item = Bytes>) -> Result<u64, DbError> {
         let client = self.client()?;
         let copy = async {
             let sink = self.started(client.copy_in(sql).await)?;
@@ -124,7 +104,7 @@ impl Session {
     }
 
     /// Ends a COPY; returns the number in the command tag.
-    pub async fn finish(&self, sent: Sent) -> Result<u64, ErrorView> {
+    pub async fn finish(&self, sent: Sent) -> Result<u64, DbError> {
         self.answered("", sent.finish()).await
     }
 
@@ -142,7 +122,7 @@ impl Session {
         Ok((copied, at, outcomes.map_err(|error| CopyOrStatement::Statement(0, error))?))
     }
 
-    async fn end(&self, sent: Option<Sent>) -> Option<(Result<u64, ErrorView>, Instant)> {
+    async fn end(&self, sent: Option<Sent>) -> Option<(Result<u64, DbError>, Instant)> {
         Some((self.finish(sent?).await, Instant::now()))
     }
 
@@ -182,7 +162,7 @@ impl Session {
     }
 
     /// Calls off the transaction that was begun ahead; whether there was one.
-    pub(super) async fn call_off(&self) -> Result<bool, ErrorView> {
+    pub(super) async fn call_off(&self) -> Result<bool, DbError> {
         let ahead = self.openings().ahead.take();
         let Some(Opened { sink, .. }) = ahead else { return Ok(false) };
         drop(sink);
@@ -197,13 +177,13 @@ impl Session {
 
     /// What another client has prepared in this session may have the names that ours will get. The answer is not
     /// waited for: what is sent behind it is done behind it.
-    async fn forget_statements(&self) -> Result<(), ErrorView> {
+    async fn forget_statements(&self) -> Result<(), DbError> {
         let client = self.client()?;
         client.statement_cache.clear();
         let mut asked = std::pin::pin!(client.simple_query_raw("DEALLOCATE ALL"));
         // Polled once, it is sent.
         match futures::poll!(asked.as_mut()) {
-            Poll::Ready(Err(error)) => Err(self.placed(ErrorView::from(&error))),
+            Poll::Ready(Err(error)) => Err(self.placed(DbError::from(error))),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
     }
@@ -212,7 +192,7 @@ impl Session {
     async fn open_copy(&self, opening: Opening) -> Result<Opened, BeginOrCopy> {
         let client = self.client().map_err(BeginOrCopy::Begin)?;
         let begun_and_asked = async {
-            let statement = client.prepare_cached(&opening.copy).await.map_err(|e| ErrorView::from(&e))?;
+            let statement = client.prepare_cached(&opening.copy).await.map_err(DbError::from)?;
             // In this order on the wire, as above.
             let (begun, sink) =
                 futures::join!(client.simple_query(&opening.begin), client.copy_in(&statement));
@@ -228,14 +208,14 @@ impl Session {
 }
 
 impl Sent {
-    async fn finish(mut self) -> Result<u64, ErrorView> {
+    async fn finish(mut self) -> Result<u64, DbError> {
         let dropped = self.dropped;
-        self.sink.as_mut().finish().await.map(|copied| copied + dropped).map_err(|e| ErrorView::from(&e))
+        self.sink.as_mut().finish().await.map(|copied| copied + dropped).map_err(DbError::from)
     }
 }
 
 /// Sends the chunks of a COPY that the server has agreed to.
-async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<Sent, ErrorView> {
+async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> Result<Sent, DbError> {
     let mut sent = Sent { sink: Box::pin(sink), dropped: 0 };
     for mut chunk in chunks {
         if fault::defect(Defect::DropRecord) && sent.dropped == 0 {
@@ -246,8 +226,8 @@ async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> R
             if let Err(error) = sent.sink.send(part).await {
                 // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
                 return Err(match sent.sink.as_mut().finish().await {
-                    Err(reason) => ErrorView::from(&reason),
-                    Ok(_) => ErrorView::from(&error),
+                    Err(reason) => DbError::from(reason),
+                    Ok(_) => DbError::from(error),
                 });
             }
         }

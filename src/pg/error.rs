@@ -4,12 +4,15 @@
 //! they are built from the [`Dsn`]'s redacted description, the drivers' own words and the server's primary message.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::causes::with_causes;
 use crate::feature::Missing;
 
+use super::db_error::{DbError, ServerError};
 use super::dsn::{Dsn, DsnError, Server};
-use super::sqlstate::{self, Action, ErrorView, Stage};
+use super::sqlstate::{self, Action, Stage};
 use super::tls::{CertificateFault, TlsError};
 use super::wire::DialError;
 
@@ -52,14 +55,14 @@ pub enum PgError {
         why: LoginFailure,
     },
     /// The server answers but takes no session now, or has no such database: its SQLSTATE says which.
-    #[error("cannot open a session on {place} as {user}: {} ({})", .view.message, .view.sqlstate.as_deref().unwrap_or("no SQLSTATE"))]
+    #[error("cannot open a session on {place} as {user}")]
     Refused {
         /// `host:port/dbname`.
         place: String,
         /// The role.
         user: String,
         /// The server's answer.
-        view: Box<ErrorView>,
+        source: Box<ServerError>,
     },
     /// None of the servers takes writes: wait for a promotion, or name the primary.
     #[error("cannot find a server that takes writes at {place}")]
@@ -76,12 +79,12 @@ pub enum PgError {
         waited: Duration,
     },
     /// A statement failed.
-    #[error("cannot {doing}: {}{}", .view.message, .view.sqlstate.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    #[error("cannot {doing}")]
     Statement {
         /// What was being done, as a verb phrase.
         doing: &'static str,
-        /// The server's answer.
-        view: Box<ErrorView>,
+        /// Why.
+        source: DbError,
     },
     /// This machine does not let dbload do what it needs.
     #[error("cannot {doing}")]
@@ -144,7 +147,7 @@ pub enum LoginFailure {
     /// The server wants a password and none was given.
     NoPassword,
     /// The server said no (SQLSTATE class 28).
-    Denied(Box<ErrorView>),
+    Denied(Box<ServerError>),
     /// The two sides cannot agree on a method, or the server could not prove itself.
     Method(String),
 }
@@ -153,7 +156,7 @@ impl std::fmt::Display for LoginFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoPassword => f.write_str("the server asks for a password and none was given"),
-            Self::Denied(view) => f.write_str(&view.message),
+            Self::Denied(said) => f.write_str(&said.message),
             Self::Method(what) => f.write_str(what),
         }
     }
@@ -161,11 +164,8 @@ impl std::fmt::Display for LoginFailure {
 
 impl PgError {
     /// A statement's error, with what was being done (a verb phrase after "cannot").
-    pub fn statement<'e, E>(doing: &'static str, error: &'e E) -> Self
-    where
-        ErrorView: From<&'e E>,
-    {
-        Self::Statement { doing, view: Box::new(ErrorView::from(error)) }
+    pub fn statement(doing: &'static str, error: impl Into<DbError>) -> Self {
+        Self::Statement { doing, source: error.into() }
     }
 
     pub(super) fn from_dial(dsn: &Dsn, server: &Server, error: DialError) -> Self {
@@ -183,29 +183,49 @@ impl PgError {
     }
 
     /// An error of the start-up or login on a wire that stands.
-    pub(super) fn from_startup(dsn: &Dsn, server: &Server, error: &tokio_postgres::Error) -> Self {
+    pub(super) fn from_startup(dsn: &Dsn, server: &Server, error: tokio_postgres::Error) -> Self {
         let (place, user) = (place(dsn, server), dsn.user.clone());
-        let view = ErrorView::from(error);
-        match view.sqlstate.as_deref() {
-            Some(code) if code.starts_with("28") => {
-                Self::Login { place, user, why: LoginFailure::Denied(Box::new(view)) }
+        let words = with_causes(&error);
+        match DbError::from(error) {
+            DbError::Server(said) if sqlstate::is_denied_login(&said) => {
+                Self::Login { place, user, why: LoginFailure::Denied(said) }
             }
-            Some(_) => Self::Refused { place, user, view: Box::new(view) },
-            None if view.lost => Self::Unreachable { place, why: Unreachable::BrokenOff(view.message) },
+            DbError::Server(source) => Self::Refused { place, user, source },
+            error if error.is_lost() => Self::Unreachable { place, why: Unreachable::BrokenOff(words) },
             // The driver's own refusals: it looks for the password only when the server asks for one.
-            None if server.password.is_none() => Self::Login { place, user, why: LoginFailure::NoPassword },
-            None => Self::Login { place, user, why: LoginFailure::Method(view.message) },
+            _ if server.password.is_none() => Self::Login { place, user, why: LoginFailure::NoPassword },
+            _ => Self::Login { place, user, why: LoginFailure::Method(words) },
         }
     }
 
     /// The server's answer, if it gave one.
     #[must_use]
-    pub fn view(&self) -> Option<&ErrorView> {
+    pub fn server(&self) -> Option<&ServerError> {
         match self {
-            Self::Refused { view, .. }
-            | Self::Statement { view, .. }
-            | Self::Login { why: LoginFailure::Denied(view), .. } => Some(view),
+            Self::Refused { source: said, .. } | Self::Login { why: LoginFailure::Denied(said), .. } => {
+                Some(said)
+            }
+            Self::Statement { source, .. } => source.server(),
             _ => None,
+        }
+    }
+
+    /// The server has no connection left.
+    pub(super) fn is_out_of_connections(&self) -> bool {
+        self.server().is_some_and(sqlstate::has_no_connection)
+    }
+
+    /// What it means to whoever wanted a session for a statement.
+    pub(super) fn into_db(self) -> DbError {
+        match self {
+            Self::Refused { source: said, .. } | Self::Login { why: LoginFailure::Denied(said), .. } => {
+                DbError::Server(said)
+            }
+            Self::Statement { source, .. } => source,
+            Self::ReadOnly { .. } => DbError::ReadOnly(Arc::new(self)),
+            // Nobody answered: as good as a lost connection.
+            Self::Unreachable { .. } | Self::PoolBusy { .. } => DbError::Unreachable(Arc::new(self)),
+            error => DbError::other(error),
         }
     }
 
@@ -213,9 +233,10 @@ impl PgError {
     #[must_use]
     pub fn action(&self, stage: Stage<'_>) -> Action {
         match self {
-            Self::Unreachable { .. } => sqlstate::classify(stage, &ErrorView::lost()),
+            Self::Unreachable { .. } => sqlstate::classify(stage, &DbError::lost()),
             Self::ReadOnly { .. } => Action::FindPrimary,
-            Self::Refused { view, .. } | Self::Statement { view, .. } => sqlstate::classify(stage, view),
+            Self::Refused { source, .. } => sqlstate::of_server(stage, source),
+            Self::Statement { source, .. } => sqlstate::classify(stage, source),
             Self::Login { .. }
             | Self::Dsn(_)
             | Self::Missing(_)
@@ -229,7 +250,7 @@ impl PgError {
     /// The server cannot do what every session asks of it: UTF-8 in its database's encoding. Waiting does not help.
     #[must_use]
     pub fn lacks_conversion(&self) -> bool {
-        matches!(self, Self::Refused { view, .. } if view.sqlstate.as_deref() == Some("0A000"))
+        matches!(self, Self::Refused { source, .. } if sqlstate::lacks_conversion(source))
     }
 
     /// What an operator can do about it.
@@ -262,10 +283,11 @@ impl PgError {
                 "most likely the database's encoding (MULE_INTERNAL) has no conversion to UTF-8, which dbload speaks: load \
                  into a database with ENCODING 'UTF8'",
             ),
-            Self::Login { why: LoginFailure::Denied(view), .. }
-            | Self::Refused { view, .. }
-            | Self::Statement { view, .. } => view.hint(),
-            Self::ReadOnly { .. } => sqlstate::hint("25006"),
+            Self::Login { why: LoginFailure::Denied(said), .. } | Self::Refused { source: said, .. } => {
+                sqlstate::hint(&said.sqlstate)
+            }
+            Self::Statement { source, .. } => source.hint(),
+            Self::ReadOnly { .. } => sqlstate::hint(sqlstate::READ_ONLY),
             Self::PoolBusy { .. } | Self::Local { .. } => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Facts about server and session, asked once.
 
-use super::catalog::{CatalogError, Row};
+use super::answer::{CatalogError, Row};
 use super::session::Session;
 use crate::schema::{TableName, literal};
 

@@ -3,8 +3,8 @@
 
 use crate::schema::{Column, Equality, UniqueIndex, Unusable};
 
-use super::catalog::{CatalogError, Row, ordinal};
-use super::session::Outcome;
+use super::answer::{CatalogError, Row, ordinal};
+use super::outcome::Outcome;
 
 /// The table and all that inherits from it, partitions and children alike, as `tree(oid)`: for behind `WITH
 /// RECURSIVE`.

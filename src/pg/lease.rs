@@ -20,6 +20,26 @@ use super::error::PgError;
 use super::places::{Place, Waiting};
 use super::pool::{Pool, WAIT_LIMIT};
 
+/// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is
+/// said now.
+///
+/// # Errors
+/// If no server of the connection string lets us in.
+pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Lease, PgError> {
+    let lease = Pool::new(dsn, size)?.lease(size);
+    drop(lease.get().await?);
+    Ok(lease)
+}
+
+impl Pool {
+    /// A load's share: up to `wanted` sessions at the same time, as many as there are at least one. Which of
+    /// them are free shows when they are asked for: nobody keeps what he does not use.
+    #[must_use]
+    pub fn lease(&self, wanted: usize) -> Lease {
+        Lease::new(self.clone(), self.lease_begun(wanted))
+    }
+}
+
 /// What one load has of a pool. Clones are the same lease.
 #[derive(Clone)]
 pub struct Lease {

@@ -6,10 +6,15 @@
 //!
 //! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
 
+#[cfg(feature = "local")]
+mod administer;
+mod answer;
 pub mod catalog;
 mod connect;
 mod constraints;
 mod copy;
+mod db_error;
+mod driver_error;
 pub mod dsn;
 mod ending;
 mod error;
@@ -19,6 +24,8 @@ mod indexes;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod lease;
 mod mark;
+mod opening;
+mod outcome;
 mod places;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod pool;
@@ -26,7 +33,7 @@ mod pooled;
 pub mod probe;
 pub mod sequences;
 mod session;
-mod sqlstate;
+pub mod sqlstate;
 #[cfg(feature = "ledger")]
 mod sqlx_door;
 mod target;
@@ -37,18 +44,19 @@ mod wire;
 
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use crate::secret::Secret;
+#[cfg(feature = "local")]
+pub use administer::administer;
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
+pub use db_error::{Cause, DbError, ServerError};
 pub use dsn::{Dsn, DsnError, Target};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
-pub use lease::{Client, Lease};
+pub use lease::{Client, Lease, connect_pool};
 pub use mark::{end_marked, end_marked_writer, mark};
-pub use pool::{Pool, connect_pool};
-pub use session::{Outcome, Session};
-pub use sqlstate::{
-    Action, ErrorView, FENCED, SingleRecord, Stage, TOO_LONG, UNBALANCED, UNCOUNTED, classify, hint,
-    is_missing_object, is_passing, may_be_changed_table,
-};
+pub use outcome::{Outcome, number};
+pub use pool::Pool;
+pub use session::Session;
+pub use sqlstate::{Action, Raised, SingleRecord, Stage, classify};
 #[cfg(feature = "ledger")]
 pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
-pub use target::{CHANGED, alive_query, check_target, is_changed, witness_query};
+pub use target::check_target;
 pub use tls::{CertificateFault, TlsError};

@@ -27,7 +27,6 @@ use crate::feature;
 use super::connect::{cancel, carried, carry, open};
 use super::dsn::{Dsn, Host, SslMode};
 use super::error::PgError;
-use super::lease::Lease;
 use super::places::{Place, Places, Waiting, close_idle};
 use super::tls::{self, Connector};
 use super::wire::TlsUse;
@@ -62,17 +61,6 @@ type Made = Vec<(Weak<StatementCache>, u64)>;
 pub(super) struct Found {
     pub(super) server: usize,
     pub(super) tls_use: TlsUse,
-}
-
-/// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is
-/// said now.
-///
-/// # Errors
-/// If no server of the connection string lets us in.
-pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Lease, PgError> {
-    let lease = Pool::new(dsn, size)?.lease(size);
-    drop(lease.get().await?);
-    Ok(lease)
 }
 
 impl Pool {
@@ -124,12 +112,10 @@ impl Pool {
         })))
     }
 
-    /// A load's share: up to `wanted` sessions at the same time, as many as there are at least one. Which of
-    /// them are free shows when they are asked for: nobody keeps what he does not use.
-    #[must_use]
-    pub fn lease(&self, wanted: usize) -> Lease {
+    /// A lease has begun: so many sessions of `wanted` it may use, at least one.
+    pub(super) fn lease_begun(&self, wanted: usize) -> usize {
         self.0.leases.fetch_add(1, Ordering::SeqCst);
-        Lease::new(self.clone(), wanted.clamp(1, self.0.size))
+        wanted.clamp(1, self.0.size)
     }
 
     /// A lease has ended. What nobody uses is not kept open.

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use crate::schema::literal;
 
-use super::catalog::CatalogError;
-use super::session::{Outcome, Session};
+use super::answer::CatalogError;
+use super::outcome::Outcome;
+use super::session::Session;
+use super::sqlstate::is_of_encoding;
 
 /// Whether the database's encoding has all characters of a text. (Asked as bytes, which it can hold whatever
 /// they are.)
@@ -20,8 +22,8 @@ pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> 
     );
     match session.run(&sql).await {
         Ok(_) => Ok(true),
-        Err(view) if matches!(view.sqlstate.as_deref(), Some("22P05" | "22021")) => Ok(false),
-        Err(view) => Err(view.into()),
+        Err(error) if is_of_encoding(&error) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,8 +6,8 @@
 
 use crate::schema::{Table, literal};
 
+use super::db_error::DbError;
 use super::session::Session;
-use super::sqlstate::ErrorView;
 
 /// Setting a sequence waits this long for those who write to the table.
 const LOCK_TIMEOUT: &str = "10s";
@@ -28,7 +28,7 @@ pub async fn sequences_of(
     session: &Session,
     table: &Table,
     columns: &[&str],
-) -> Result<Vec<Sequence>, ErrorView> {
+) -> Result<Vec<Sequence>, DbError> {
     let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
     let sql = format!(
         "SELECT a.attname, pg_catalog.format('%I.%I', n.nspname, s.relname), q.seqincrement > 0
@@ -79,7 +79,7 @@ pub async fn is_behind(
     session: &Session,
     table: &Table,
     sequence: &Sequence,
-) -> Result<Option<String>, ErrorView> {
+) -> Result<Option<String>, DbError> {
     let outcomes = session.ask(&format!("SELECT t.last FROM {}", behind(table, sequence))).await?;
     Ok(outcomes.first().and_then(|outcome| outcome.value()).map(ToOwned::to_owned))
 }
@@ -89,7 +89,7 @@ pub async fn catch_up(
     session: &Session,
     table: &Table,
     sequence: &Sequence,
-) -> Result<Option<String>, ErrorView> {
+) -> Result<Option<String>, DbError> {
     // Who may only insert cannot lock the table: a sequence that is behind is then as good as unused by others.
     let may_lock =
         format!("SELECT pg_catalog.has_table_privilege({}::oid, 'UPDATE, DELETE, TRUNCATE')", table.oid);

@@ -6,17 +6,19 @@
 //! never gets one back with a transaction open.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::SimpleQueryMessage;
 
-use super::copy::Openings;
+use super::db_error::DbError;
 use super::error::PgError;
 use super::lease::{Client, Lease};
+use super::opening::Openings;
+use super::outcome::{Outcome, outcomes, values};
 use super::pooled::announced;
-use super::sqlstate::ErrorView;
+use super::sqlstate::{is_read_only, is_unknown_statement};
 use crate::schema::{TableName, literal};
 
 /// One message is one transaction, unless it stands in one. The planner thinks that questions with recursion are dear,
@@ -30,23 +32,6 @@ const PATH_THEIRS: &str =
 /// The setting that holds the relation that is asked about.
 pub(super) const TARGET: &str = "dbload.target";
 
-/// What one statement gave.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its rows, as text.
-    pub rows: Vec<Vec<Option<String>>>,
-    /// The number in its command tag.
-    pub affected: u64,
-}
-
-impl Outcome {
-    /// The first value of the first row.
-    #[must_use]
-    pub fn value(&self) -> Option<&str> {
-        self.rows.first()?.first()?.as_deref()
-    }
-}
-
 /// A pooled connection.
 pub struct Session {
     client: Option<Client>,
@@ -59,35 +44,27 @@ pub struct Session {
     /// What this transaction makes on the connection, once it is committed.
     making: Mutex<Option<u64>>,
     /// `host:port/dbname`, for errors that the server did not word.
-    place: String,
+    place: Arc<str>,
 }
 
 impl Session {
     /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not
     /// answer within the pool's limit counts as a lost connection: the operating system notices a peer that is
     /// gone; this notices something in between that holds the connection open.
-    pub async fn open(pool: &Lease) -> Result<Self, ErrorView> {
+    pub async fn open(pool: &Lease) -> Result<Self, DbError> {
         Self::open_within(pool, pool.answer_limit()).await
     }
 
     /// As [`Session::open`], but rather waits for another session to end than opens a further connection: for
     /// what can wait and is done soon. A new connection costs more than that.
-    pub async fn open_spare(pool: &Lease) -> Result<Self, ErrorView> {
+    pub async fn open_spare(pool: &Lease) -> Result<Self, DbError> {
         pool.spare().await;
         Self::open(pool).await
     }
 
     /// As [`Session::open`], with another limit.
-    pub async fn open_within(pool: &Lease, answer_limit: Option<Duration>) -> Result<Self, ErrorView> {
-        let client = pool.get().await.map_err(|error| match error.view() {
-            Some(view) => view.clone(),
-            None if matches!(error, PgError::ReadOnly { .. }) => ErrorView::read_only(error.to_string()),
-            // Nobody answered: as good as a lost connection.
-            None => {
-                let lost = matches!(error, PgError::Unreachable { .. } | PgError::PoolBusy { .. });
-                ErrorView { lost, message: error.to_string(), ..ErrorView::default() }
-            }
-        })?;
+    pub async fn open_within(pool: &Lease, answer_limit: Option<Duration>) -> Result<Self, DbError> {
+        let client = pool.get().await.map_err(PgError::into_db)?;
         Ok(Self {
             client: Some(client),
             in_transaction: AtomicBool::new(false),
@@ -96,7 +73,7 @@ impl Session {
             answer_limit,
             pool: pool.clone(),
             making: Mutex::default(),
-            place: pool.place(),
+            place: pool.place().into(),
         })
     }
 
@@ -108,36 +85,28 @@ impl Session {
         announced.is_some_and(|announced| announced != pid)
     }
 
-    pub(super) fn client(&self) -> Result<&Client, ErrorView> {
-        self.client.as_ref().ok_or_else(ErrorView::lost)
+    pub(super) fn client(&self) -> Result<&Client, DbError> {
+        self.client.as_ref().ok_or_else(DbError::lost)
     }
 
     /// Sends statements and waits for an answer as long as we may.
     pub(super) async fn answered<T>(
         &self,
         sql: &str,
-        step: impl Future<Output = Result<T, ErrorView>>,
-    ) -> Result<T, ErrorView> {
+        step: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
         if sql.contains('\0') {
             // The protocol has no word for it; it never reaches the server.
-            let message = "a statement with a NUL character cannot be sent".to_owned();
-            return Err(ErrorView { message, ..ErrorView::default() });
+            return Err(DbError::Nul);
         }
         let answer = match self.answer_limit {
             None => step.await,
-            Some(limit) => tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
-                let message = format!("no answer within {} s", limit.as_secs());
-                Err(ErrorView { message, ..ErrorView::lost() })
-            }),
+            Some(limit) => tokio::time::timeout(limit, step)
+                .await
+                .unwrap_or(Err(DbError::TimedOut { limit, place: None })),
         };
         let answer = answer.map_err(|error| self.placed(error));
-        let is_over = |error: &ErrorView| {
-            // A pooler has given us another backend than the one that knows our statements; or the server takes no
-            // writes.
-            let is_useless =
-                matches!(error.sqlstate.as_deref(), Some("26000" | "42P05")) || error.is_read_only();
-            error.lost || is_useless
-        };
+        let is_over = |error: &DbError| error.is_lost() || is_unknown_statement(error) || is_read_only(error);
         if answer.as_ref().is_err_and(is_over) {
             self.broken.store(true, Ordering::Relaxed);
         }
@@ -145,18 +114,17 @@ impl Session {
     }
 
     /// Runs statements in one round trip; one outcome a statement, up to the first that fails.
-    pub async fn run(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+    pub async fn run(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
         let client = self.client()?;
-        let messages = self
-            .answered(sql, async { client.simple_query(sql).await.map_err(|e| ErrorView::from(&e)) })
-            .await?;
+        let messages =
+            self.answered(sql, async { client.simple_query(sql).await.map_err(DbError::from) }).await?;
         Ok(outcomes(messages))
     }
 
     /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean
     /// what they mean there, whatever others have put in schemas that this role looks into first. Inside a
     /// transaction `search_path` is then what it was.
-    pub async fn ask(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+    pub async fn ask(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
         let outcomes = self.run(&format!("{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
         let answers = outcomes.len().saturating_sub(2);
         Ok(outcomes.into_iter().skip(1).take(answers).collect())
@@ -164,7 +132,7 @@ impl Session {
 
     /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid,
     /// or 0.
-    pub(super) async fn ask_about(&self, name: &TableName, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+    pub(super) async fn ask_about(&self, name: &TableName, sql: &str) -> Result<Vec<Outcome>, DbError> {
         let find = format!(
             "SELECT pg_catalog.set_config('{TARGET}', \
              coalesce(pg_catalog.to_regclass({})::pg_catalog.oid, 0::pg_catalog.oid)::pg_catalog.text, true)",
@@ -181,12 +149,12 @@ impl Session {
         &self,
         sql: &str,
         each: &mut (dyn FnMut(Vec<Option<String>>) + Send),
-    ) -> Result<(), ErrorView> {
+    ) -> Result<(), DbError> {
         let client = self.client()?;
         let all = async {
-            let messages = client.simple_query_raw(sql).await.map_err(|e| ErrorView::from(&e))?;
+            let messages = client.simple_query_raw(sql).await.map_err(DbError::from)?;
             let mut messages = std::pin::pin!(messages);
-            while let Some(message) = messages.try_next().await.map_err(|e| ErrorView::from(&e))? {
+            while let Some(message) = messages.try_next().await.map_err(DbError::from)? {
                 if let SimpleQueryMessage::Row(row) = message {
                     each(values(&row));
                 }
@@ -201,7 +169,7 @@ impl Session {
 
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is
     /// closed.
-    pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, ErrorView> {
+    pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
         self.call_off().await?;
         self.in_transaction.store(true, Ordering::Relaxed);
         self.run(sql).await
@@ -245,31 +213,27 @@ impl Session {
 
     /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver
     /// with one answer more than it has questions: the connection is not used again.
-    pub(super) fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, ErrorView> {
+    pub(super) fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, DbError> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
-            ErrorView::from(&error)
+            DbError::from(error)
         })
     }
 
     /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of
     /// PostgreSQL, and nobody knows what the next one would be an answer to.
-    pub(super) fn placed(&self, mut error: ErrorView) -> ErrorView {
-        if error.sqlstate.is_none() {
-            error.lost = true;
-            error.message = format!("{} (server {})", error.message, self.place);
-        }
-        error
+    pub(super) fn placed(&self, error: DbError) -> DbError {
+        error.at(&self.place)
     }
 
     /// As [`Session::run`], and tells which statement failed: how many before it went well.
-    pub async fn run_counting(&self, sql: &str) -> Result<(), (usize, ErrorView)> {
+    pub async fn run_counting(&self, sql: &str) -> Result<(), (usize, DbError)> {
         let client = self.client().map_err(|error| (0, error))?;
         let done = AtomicUsize::new(0);
         let all = async {
-            let messages = client.simple_query_raw(sql).await.map_err(|e| ErrorView::from(&e))?;
+            let messages = client.simple_query_raw(sql).await.map_err(DbError::from)?;
             let mut messages = std::pin::pin!(messages);
-            while let Some(message) = messages.try_next().await.map_err(|e| ErrorView::from(&e))? {
+            while let Some(message) = messages.try_next().await.map_err(DbError::from)? {
                 if matches!(message, SimpleQueryMessage::CommandComplete(_)) {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -278,28 +242,6 @@ impl Session {
         };
         self.answered(sql, all).await.map_err(|error| (done.load(Ordering::Relaxed), error))
     }
-}
-
-fn values(row: &SimpleQueryRow) -> Vec<Option<String>> {
-    (0..row.len()).map(|i| row.get(i).map(ToOwned::to_owned)).collect()
-}
-
-pub(super) fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
-    let mut current = Outcome::default();
-    for message in messages {
-        match message {
-            SimpleQueryMessage::Row(row) => {
-                current.rows.push(values(&row));
-            }
-            SimpleQueryMessage::CommandComplete(affected) => {
-                current.affected = affected;
-                outcomes.push(std::mem::take(&mut current));
-            }
-            _ => {}
-        }
-    }
-    outcomes
 }
 
 impl Drop for Session {

@@ -1,25 +1,30 @@
 //! What a database error means: the one table of SQLSTATEs, and what an operator can do about them.
 //!
 //! [`classify`] decides by SQLSTATE and by where the error arose, never by message text, which is localised. Every
-//! retry in dbload asks here. [`ErrorView`] is what both drivers' errors look like from outside this room.
+//! retry in dbload asks here. Who asks about a code
+//! asks here too, by the name of what it means: no other file compares codes.
 
-use std::fmt;
-
-use super::target::CHANGED;
+use super::db_error::{DbError, ServerError};
 
 /// SQLSTATE that the ledger's `advance` raises unless it moved exactly one checkpoint.
-pub const FENCED: &str = "DL001";
+const FENCED: &str = "DL001";
 
-/// What a MERGE did cannot be told from the table's counters: something else writes to the table within this very transaction.
-pub const UNCOUNTED: &str = "DL009";
+/// What [`DbError::Uncounted`] is noted as.
+const UNCOUNTED: &str = "DL009";
+/// SQLSTATE that the ledger's `target_version` raises where the version is another one than expected.
+pub(super) const CHANGED: &str = "DL003";
+/// The same without a ledger: a division by zero, the one error that plain SQL can raise on purpose.
+const DIVISION_BY_ZERO: &str = "22012";
+/// What [`DbError::Stale`] is noted as: the server says so of a cached plan.
+const STALE: &str = "0A000";
 /// The ledger: a batch's books do not balance.
-pub const UNBALANCED: &str = "DL002";
+const UNBALANCED: &str = "DL002";
 
 /// `transaction_timeout`: the server ends the session along with the transaction.
-pub const TOO_LONG: &str = "25P04";
+const TOO_LONG: &str = "25P04";
 
 /// The server is a standby, or was told to take no writes.
-const READ_ONLY: &str = "25006";
+pub(super) const READ_ONLY: &str = "25006";
 
 /// Where an error arose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,47 +85,31 @@ pub enum SingleRecord {
     Stop,
 }
 
-/// An error as the server or the connection reported it. `Debug` leaves out the texts that may quote a record.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct ErrorView {
-    /// The SQLSTATE, if the server reported the error.
-    pub sqlstate: Option<String>,
-    /// The session is over: the connection broke, or the server ended it (FATAL, PANIC).
-    pub lost: bool,
-    /// The primary message; may quote values of the record.
-    pub message: String,
-    /// The detail; may quote values of the record.
-    pub detail: Option<String>,
-    /// The constraint.
-    pub constraint: Option<String>,
-    /// The schema.
-    pub schema: Option<String>,
-    /// The table.
-    pub table: Option<String>,
-    /// The column.
-    pub column: Option<String>,
-}
-
-impl fmt::Debug for ErrorView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorView")
-            .field("sqlstate", &self.sqlstate)
-            .field("lost", &self.lost)
-            .field("constraint", &self.constraint)
-            .field("table", &self.table)
-            .field("column", &self.column)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A protocol violation. Poolers report their own troubles as such, and are gone then, whatever severity they give it.
 pub(super) const BROKEN_OFF: &str = "08P01";
 
 /// Decides what to do about an error: the table of docs/how-it-works.md, row by row.
 #[must_use]
-pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
-    let code = error.sqlstate.as_deref().unwrap_or("");
-    match (stage, code) {
+pub fn classify(stage: Stage<'_>, error: &DbError) -> Action {
+    match (error, stage) {
+        (DbError::Server(said), _) => of_server(stage, said),
+        (DbError::TableChanged { .. }, _) => Action::PlanAnew,
+        (_, Stage::AfterCommitSent) => Action::ResolveByCheckpoint,
+        (DbError::ReadOnly(_), _) => Action::FindPrimary,
+        (DbError::Lost { .. } | DbError::TimedOut { .. } | DbError::Unreachable(_), _) => Action::Reconnect,
+        (_, Stage::Connect) => Action::Fatal,
+        (DbError::Stale { .. }, _) => Action::PrepareAnew,
+        (DbError::Uncounted, Stage::Merge { cheap_key: Some(_) }) => Action::ReplayWithJitter,
+        (DbError::Uncounted, Stage::Merge { cheap_key: None }) => Action::CarefulPath,
+        (DbError::Uncounted, _) => Action::Fatal,
+        // A driver's own, or an answer that nobody expects.
+        (DbError::Answer(_) | DbError::Nul | DbError::Other(_), _) => Action::Fatal,
+    }
+}
+
+/// The server's word.
+pub(super) fn of_server(stage: Stage<'_>, said: &ServerError) -> Action {
+    match (stage, said.sqlstate.as_str()) {
         (_, FENCED) => Action::Fenced,
         (_, CHANGED) => Action::PlanAnew,
         (_, "XX001" | "XX002") => Action::Fatal,
@@ -139,16 +128,15 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (Stage::Ledger, "23505") => Action::Fenced,
         // A reject belongs to a run, and this server has no such run; or no ledger.
         (Stage::Ledger, "23503") => Action::Fenced,
-        (Stage::Ledger, code) if is_missing_object(code) => Action::Fenced,
-        (Stage::Merge { cheap_key: Some(key) }, "23505") if error.constraint.as_deref() == Some(key) => {
+        (Stage::Ledger, code) if MISSING_OBJECT.contains(&code) => Action::Fenced,
+        (Stage::Merge { cheap_key: Some(key) }, "23505") if said.constraint.as_deref() == Some(key) => {
             Action::ReplayWithJitter
         }
-        (Stage::Merge { cheap_key: Some(_) }, UNCOUNTED) => Action::ReplayWithJitter,
         (_, "25006") => Action::FindPrimary,
         (_, "53100") => Action::PauseForSpace,
         (_, "53300") => Action::ShrinkPool,
         // A pooler reports its own troubles as protocol violations, a login's too: the server behind it is away.
-        (Stage::Connect, "" | BROKEN_OFF) if error.lost => Action::Reconnect,
+        (Stage::Connect, BROKEN_OFF) if said.ended_session => Action::Reconnect,
         (Stage::Connect, _) => Action::Fatal,
         (_, "57P04") => Action::Fatal, // the database was dropped: connecting again finds nothing
         // Time, memory, room for temporary files: half a batch takes less of each.
@@ -156,8 +144,7 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
         (_, code) if code.starts_with("54") => Action::HalveBatch(SingleRecord::Reject),
         (_, "26000" | "42P05" | "0A000") => Action::PrepareAnew,
         // The server (or a pooler) ended the session without one of the codes above: nothing was committed.
-        (_, _) if error.lost => Action::Reconnect,
-        (_, "") => Action::Fatal, // not the server's: a driver's own error
+        (_, _) if said.ended_session => Action::Reconnect,
         (Stage::Merge { .. }, _) => Action::CarefulPath,
         (Stage::BeforeCommit | Stage::Ledger | Stage::Elsewhere, _) => Action::Fatal,
     }
@@ -165,7 +152,7 @@ pub fn classify(stage: Stage<'_>, error: &ErrorView) -> Action {
 
 /// Whether a step that is safe to repeat may succeed when it is tried again.
 #[must_use]
-pub fn is_passing(error: &ErrorView) -> bool {
+pub fn is_passing(error: &DbError) -> bool {
     match classify(Stage::Elsewhere, error) {
         Action::Reconnect
         | Action::ResolveByCheckpoint
@@ -182,10 +169,206 @@ pub fn is_passing(error: &ErrorView) -> bool {
     }
 }
 
+/// What an error is noted as in the ledger, and known as in hints: its SQLSTATE, or that of the condition.
+#[must_use]
+pub fn known_as(error: &DbError) -> Option<&str> {
+    match error {
+        DbError::Server(said) => Some(&said.sqlstate),
+        DbError::ReadOnly(_) => Some(READ_ONLY),
+        DbError::TableChanged { .. } => Some(CHANGED),
+        DbError::Stale { .. } => Some(STALE),
+        DbError::Uncounted => Some(UNCOUNTED),
+        _ => None,
+    }
+}
+
+impl DbError {
+    /// What an operator can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        hint(known_as(self)?)
+    }
+}
+
+fn is(error: &DbError, codes: &[&str]) -> bool {
+    error.sqlstate().is_some_and(|code| codes.contains(&code))
+}
+
+/// The ledger: the run has another owner, or this batch is not the next one.
+#[must_use]
+pub fn is_fenced(error: &DbError) -> bool {
+    is(error, &[FENCED])
+}
+
+/// The ledger: a batch's books do not balance.
+#[must_use]
+pub fn is_unbalanced(error: &DbError) -> bool {
+    is(error, &[UNBALANCED])
+}
+
+/// The target has another version than was expected, by the ledger or without one.
+#[must_use]
+pub fn is_changed(error: &DbError) -> bool {
+    is(error, &[CHANGED, DIVISION_BY_ZERO])
+}
+
+/// A statement has divided by zero: on purpose, where plain SQL has no other way to raise.
+#[must_use]
+pub fn is_division_by_zero(error: &DbError) -> bool {
+    is(error, &[DIVISION_BY_ZERO])
+}
+
+/// `transaction_timeout`: the server ended the session along with the transaction.
+#[must_use]
+pub fn is_too_long(error: &DbError) -> bool {
+    is(error, &[TOO_LONG])
+}
+
+/// The COMMIT that failed may have committed all the same.
+#[must_use]
+pub fn may_be_committed(error: &DbError) -> bool {
+    error.is_lost() || is(error, &["08007", "40003"])
+}
+
+/// A key that was taken for new is stored; or nobody can tell what a merge did that took keys for new.
+#[must_use]
+pub fn was_not_new(error: &DbError) -> bool {
+    matches!(error, DbError::Uncounted) || is(error, &["23505"])
+}
+
+/// The server has found its own data damaged.
+#[must_use]
+pub fn is_damage(error: &DbError) -> bool {
+    is(error, &DAMAGE)
+}
+
 /// The server does not have a table, schema or function that the statement names.
 #[must_use]
-pub fn is_missing_object(sqlstate: &str) -> bool {
-    matches!(sqlstate, "42P01" | "3F000" | "42883")
+pub fn is_missing_object(error: &DbError) -> bool {
+    is(error, &MISSING_OBJECT)
+}
+
+/// A row belongs to one that is not there.
+#[must_use]
+pub fn is_missing_reference(error: &DbError) -> bool {
+    is(error, &["23503"])
+}
+
+/// The role lacks a right.
+#[must_use]
+pub fn is_missing_right(error: &DbError) -> bool {
+    is(error, &["42501"])
+}
+
+/// Somebody created an object of that name at the same moment: the server says that it is there, or trips over its catalog.
+#[must_use]
+pub fn is_taken_name(error: &DbError) -> bool {
+    let in_catalog = error.server().is_some_and(|said| said.schema.as_deref() == Some("pg_catalog"));
+    is(error, &["42P07", "42710"]) || in_catalog && is(error, &["23505"])
+}
+
+/// A lock was held for longer than we wait.
+#[must_use]
+pub fn is_lock_timeout(error: &DbError) -> bool {
+    is(error, &["55P03"])
+}
+
+/// The server has no connection left.
+#[must_use]
+pub fn is_out_of_connections(error: &DbError) -> bool {
+    error.server().is_some_and(has_no_connection)
+}
+
+pub(super) fn has_no_connection(said: &ServerError) -> bool {
+    said.sqlstate == "53300"
+}
+
+/// A character has no counterpart in the database's encoding, or is none.
+#[must_use]
+pub fn is_of_encoding(error: &DbError) -> bool {
+    is(error, &["22P05", "22021"])
+}
+
+/// A value cannot be what it is to be, whatever is done about it.
+#[must_use]
+pub fn is_data_exception(error: &DbError) -> bool {
+    error.sqlstate().is_some_and(|code| code.starts_with("22"))
+}
+
+/// Schema, mapping or rights are to be mended, not the server: something does not exist, or is not allowed.
+#[must_use]
+pub fn is_refusal(error: &DbError) -> bool {
+    error.sqlstate().is_some_and(|code| code.starts_with("42") || code == "3F000")
+}
+
+/// A pooler has given us another backend than the one that knows our statements.
+pub(super) fn is_unknown_statement(error: &DbError) -> bool {
+    is(error, &["26000", "42P05"])
+}
+
+/// The server takes no writes: its sessions are of no more use, even if it says so on an open one.
+pub(super) fn is_read_only(error: &DbError) -> bool {
+    matches!(error, DbError::ReadOnly(_)) || is(error, &[READ_ONLY])
+}
+
+/// The server lets nobody in yet.
+pub(super) fn is_starting_up(said: &ServerError) -> bool {
+    said.sqlstate == "57P03"
+}
+
+/// The server does not let this role in from here, or not in this way.
+pub(super) fn is_denied_by_host(said: &ServerError) -> bool {
+    said.sqlstate == "28000"
+}
+
+/// The server cannot do what every session asks of it.
+pub(super) fn lacks_conversion(said: &ServerError) -> bool {
+    said.sqlstate == STALE
+}
+
+/// The server does not let this role in, whatever the way.
+pub(super) fn is_denied_login(said: &ServerError) -> bool {
+    said.sqlstate.starts_with("28")
+}
+
+/// A reject's value is no date, time or timestamp as the server was told to read them.
+#[must_use]
+pub fn is_bad_date(sqlstate: &str) -> bool {
+    matches!(sqlstate, "22007" | "22008")
+}
+
+const DAMAGE: [&str; 2] = ["XX001", "XX002"];
+const MISSING_OBJECT: [&str; 3] = ["42P01", "3F000", "42883"];
+
+/// Classes of errors that are not the record's fault, of whatever statement: the batch is replayed, or the load ends.
+const NOT_THE_RECORDS: [&str; 5] = ["40", "53", "55", "57", "58"];
+
+/// In a block of PL/pgSQL: whether a state is none that a record can be rejected for. A conversion may raise an internal error
+/// (class XX) for a value, but none of damage; a merge that does is not to be trusted.
+#[must_use]
+pub fn is_raised_again(state: &str, at: Raised) -> String {
+    let list = |codes: &[&str]| codes.iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ");
+    let class = format!("pg_catalog.left({state}, 2) OPERATOR(pg_catalog.=) ANY");
+    match at {
+        Raised::Merge => format!("{class} (ARRAY[{}, 'XX'])", list(&NOT_THE_RECORDS)),
+        Raised::Conversion => format!(
+            "{class} (ARRAY[{}])\n                OR {state} OPERATOR(pg_catalog.=) ANY (ARRAY[{}])",
+            list(&NOT_THE_RECORDS),
+            list(&DAMAGE)
+        ),
+    }
+}
+
+/// What a statement of ours raises to have its batch replayed.
+pub const REPLAYED: &str = "40001";
+
+/// Where a block catches what a record raises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raised {
+    /// In the conversion of a value.
+    Conversion,
+    /// In the merge of a row.
+    Merge,
 }
 
 /// A statement that fails, or a record that is refused, with one of these may do so because the table was changed under
@@ -247,83 +430,23 @@ pub fn hint(sqlstate: &str) -> Option<&'static str> {
     })
 }
 
-impl ErrorView {
-    /// A lost connection, without a word from the server.
-    #[must_use]
-    pub fn lost() -> Self {
-        Self { lost: true, message: "the connection was lost".to_owned(), ..Self::default() }
-    }
-
-    /// No server takes writes, as far as the connection string names any.
-    pub(super) fn read_only(message: String) -> Self {
-        Self { sqlstate: Some(READ_ONLY.to_owned()), message, ..Self::default() }
-    }
-
-    /// The server takes no writes: its sessions are of no more use, even if it says so on an open one.
-    pub(super) fn is_read_only(&self) -> bool {
-        self.sqlstate.as_deref() == Some(READ_ONLY)
-    }
-
-    /// What an operator can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        self.sqlstate.as_deref().and_then(hint)
-    }
-}
-
-impl From<&tokio_postgres::Error> for ErrorView {
-    fn from(error: &tokio_postgres::Error) -> Self {
-        use tokio_postgres::error::Severity;
-        let Some(db) = error.as_db_error() else {
-            let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
-            let lost = error.is_closed() || io.is_some_and(is_lost);
-            return Self { lost, message: with_sources(error), ..Self::default() };
-        };
-        Self {
-            sqlstate: Some(db.code().code().to_owned()),
-            lost: match db.parsed_severity() {
-                Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-                // Poolers leave that field out, but do not translate the other one.
-                None => matches!(db.severity(), "FATAL" | "PANIC"),
-            } || db.code().code() == BROKEN_OFF,
-            message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
-            constraint: db.constraint().map(str::to_owned),
-            schema: db.schema().map(str::to_owned),
-            table: db.table().map(str::to_owned),
-            column: db.column().map(str::to_owned),
-        }
-    }
-}
-
-/// Whether an I/O error means that the connection is gone. Only what the driver refused to encode is not: it never
-/// reached the socket.
-pub(super) fn is_lost(error: &std::io::Error) -> bool {
-    error.kind() != std::io::ErrorKind::InvalidInput
-}
-
-/// A driver's error with its causes; these are the driver's words, no record's.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn said(code: &str) -> DbError {
+        ServerError { sqlstate: code.to_owned(), ..ServerError::default() }.into()
+    }
+
+    fn ending(code: &str) -> DbError {
+        ServerError { sqlstate: code.to_owned(), ended_session: true, ..ServerError::default() }.into()
+    }
 
     const MERGE: Stage<'static> = Stage::Merge { cheap_key: None };
 
     fn check(stage: Stage<'_>, codes: &[&str], expected: Action) {
         for code in codes {
-            let view = ErrorView { sqlstate: Some((*code).to_owned()), ..ErrorView::default() };
-            assert_eq!(classify(stage, &view), expected, "{code} in {stage:?}");
+            assert_eq!(classify(stage, &said(code)), expected, "{code} in {stage:?}");
         }
     }
 
@@ -332,11 +455,11 @@ mod tests {
         let lost = ["08000", "08003", "08006", "57P01", "57P02", "57P03", "25P03", "57P05"];
         for stage in [Stage::Connect, Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
             check(stage, &lost, Action::Reconnect);
-            assert_eq!(classify(stage, &ErrorView::lost()), Action::Reconnect);
+            assert_eq!(classify(stage, &DbError::lost()), Action::Reconnect);
         }
         check(Stage::AfterCommitSent, &lost, Action::ResolveByCheckpoint);
         check(Stage::AfterCommitSent, &["40001", "23505", "53100", "P0001"], Action::ResolveByCheckpoint);
-        assert_eq!(classify(Stage::AfterCommitSent, &ErrorView::lost()), Action::ResolveByCheckpoint);
+        assert_eq!(classify(Stage::AfterCommitSent, &DbError::lost()), Action::ResolveByCheckpoint);
         for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
             check(stage, &["08007", "40003"], Action::ResolveByCheckpoint);
             check(
@@ -373,8 +496,7 @@ mod tests {
         check(Stage::Connect, &["28P01", "28000", "3D000", "42501", "0A000"], Action::Fatal);
         // The transaction ended with its session: an error that ends one is no lost connection.
         for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere] {
-            let view = ErrorView { sqlstate: Some(TOO_LONG.to_owned()), lost: true, ..ErrorView::default() };
-            assert_eq!(classify(stage, &view), Action::HalveBatch(SingleRecord::Stop));
+            assert_eq!(classify(stage, &ending(TOO_LONG)), Action::HalveBatch(SingleRecord::Stop));
         }
         check(Stage::AfterCommitSent, &[TOO_LONG], Action::ResolveByCheckpoint);
         check(Stage::Connect, &["53300"], Action::ShrinkPool);
@@ -383,37 +505,51 @@ mod tests {
 
     #[test]
     fn a_duplicate_of_the_key_is_replayed_only_in_a_cheap_path() {
-        let view = |constraint: &str| ErrorView {
-            sqlstate: Some("23505".to_owned()),
-            constraint: Some(constraint.to_owned()),
-            ..ErrorView::default()
+        let duplicate = |constraint: &str| {
+            let constraint = Some(constraint.to_owned());
+            DbError::from(ServerError { sqlstate: "23505".to_owned(), constraint, ..ServerError::default() })
         };
         let cheap = Stage::Merge { cheap_key: Some("t_pkey") };
-        assert_eq!(classify(cheap, &view("t_pkey")), Action::ReplayWithJitter);
-        assert_eq!(classify(cheap, &view("t_email_key")), Action::CarefulPath);
-        assert_eq!(classify(MERGE, &view("t_pkey")), Action::CarefulPath);
-        let uncounted = ErrorView { sqlstate: Some(UNCOUNTED.to_owned()), ..ErrorView::default() };
-        assert_eq!(classify(cheap, &uncounted), Action::ReplayWithJitter);
+        assert_eq!(classify(cheap, &duplicate("t_pkey")), Action::ReplayWithJitter);
+        assert_eq!(classify(cheap, &duplicate("t_email_key")), Action::CarefulPath);
+        assert_eq!(classify(MERGE, &duplicate("t_pkey")), Action::CarefulPath);
+        assert_eq!(classify(cheap, &DbError::Uncounted), Action::ReplayWithJitter);
+        assert_eq!(classify(MERGE, &DbError::Uncounted), Action::CarefulPath);
     }
 
     #[test]
     fn a_session_ended_by_the_server_is_a_lost_connection_but_a_refused_login_is_not() {
-        let fatal =
-            |code: &str| ErrorView { sqlstate: Some(code.to_owned()), lost: true, ..ErrorView::default() };
-        assert_eq!(classify(Stage::BeforeCommit, &fatal("08P01")), Action::Reconnect);
-        assert_eq!(classify(MERGE, &fatal("P0001")), Action::Reconnect);
-        assert_eq!(classify(MERGE, &fatal("57P04")), Action::Fatal);
-        assert_eq!(classify(Stage::Connect, &fatal("28P01")), Action::Fatal);
-        assert_eq!(classify(Stage::Connect, &fatal("08P01")), Action::Reconnect);
+        assert_eq!(classify(Stage::BeforeCommit, &ending("08P01")), Action::Reconnect);
+        assert_eq!(classify(MERGE, &ending("P0001")), Action::Reconnect);
+        assert_eq!(classify(MERGE, &ending("57P04")), Action::Fatal);
+        assert_eq!(classify(Stage::Connect, &ending("28P01")), Action::Fatal);
+        assert_eq!(classify(Stage::Connect, &ending("08P01")), Action::Reconnect);
     }
 
     #[test]
-    fn debug_shows_no_texts_that_may_quote_a_record() {
-        let view = ErrorView {
-            message: "invalid input syntax: \"canary\"".to_owned(),
-            detail: Some("Key (a)=(canary) exists".to_owned()),
-            ..ErrorView::default()
-        };
-        assert!(!format!("{view:?}").contains("canary"));
+    fn conditions_of_our_own_have_their_actions_without_a_code() {
+        let table = || "t".to_owned();
+        let changed = DbError::TableChanged { table: table(), change: String::new() };
+        let stale = DbError::Stale { table: table() };
+        let none = DbError::ReadOnly(std::sync::Arc::new(std::fmt::Error));
+        for stage in [Stage::BeforeCommit, MERGE, Stage::Elsewhere, Stage::Ledger] {
+            assert_eq!(classify(stage, &changed), Action::PlanAnew);
+            assert_eq!(classify(stage, &stale), Action::PrepareAnew);
+            assert_eq!(classify(stage, &none), Action::FindPrimary);
+            assert_eq!(classify(stage, &DbError::Nul), Action::Fatal);
+        }
+        assert_eq!(classify(Stage::Connect, &none), Action::FindPrimary);
+        assert_eq!(classify(Stage::AfterCommitSent, &stale), Action::ResolveByCheckpoint);
+        assert_eq!(classify(Stage::AfterCommitSent, &DbError::Uncounted), Action::ResolveByCheckpoint);
+    }
+
+    #[test]
+    fn what_is_raised_again_of_a_block_is_never_what_a_record_can_be_rejected_for() {
+        let merge = is_raised_again("state", Raised::Merge);
+        let conversion = is_raised_again("state", Raised::Conversion);
+        for class in NOT_THE_RECORDS {
+            assert!(merge.contains(&format!("'{class}'")) && conversion.contains(&format!("'{class}'")));
+        }
+        assert!(merge.contains("'XX'") && !conversion.contains("'XX'") && conversion.contains("'XX001'"));
     }
 }

@@ -23,13 +23,15 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::connect::open;
+use super::db_error::{DbError, ServerError};
+use super::driver_error::{is_lost, of_driver};
 use super::dsn::{ChannelBinding, Dsn, Server};
 use super::ending::{Ending, FAREWELL};
 use super::error::PgError;
 use super::frames::Guarded;
 use super::lease::{Lease, Lent};
 use super::pool::Found;
-use super::sqlstate::{BROKEN_OFF, ErrorView, is_lost, with_sources};
+use super::sqlstate::BROKEN_OFF;
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -37,7 +39,6 @@ use super::wire::{TlsUse, Wire, dial, within};
 const RELAY_PORT: u16 = 5432;
 /// How long the relay waits for sqlx, which comes at once.
 const ACCEPTING: Duration = Duration::from_secs(10);
-const TOO_MANY_CONNECTIONS: &str = "53300";
 /// A session that was closed counts against the limit of connections until the server has noticed.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 const SLOT_PAUSE: Duration = Duration::from_millis(20);
@@ -108,9 +109,7 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
     let since = Instant::now();
     loop {
         let outcome = login().await;
-        let full = outcome.as_ref().is_err_and(|error| {
-            error.view().is_some_and(|view| view.sqlstate.as_deref() == Some(TOO_MANY_CONNECTIONS))
-        });
+        let full = outcome.as_ref().is_err_and(PgError::is_out_of_connections);
         if !full || since.elapsed() >= SLOT_PATIENCE {
             return outcome;
         }
@@ -133,7 +132,7 @@ async fn connect(
     let connected = within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await;
     match connected {
         Ok(connected) => {
-            connected.map_err(|error| PgError::statement("open a connection for the ledger", &error))
+            connected.map_err(|error| PgError::statement("open a connection for the ledger", error))
         }
         Err(timeout) => Err(PgError::from_dial(dsn, server, timeout)),
     }
@@ -178,28 +177,29 @@ fn settings(text: &str) -> Vec<(String, String)> {
     words.iter().filter_map(setting).collect()
 }
 
-impl From<&sqlx::Error> for ErrorView {
-    fn from(error: &sqlx::Error) -> Self {
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
         use sqlx::postgres::{PgDatabaseError, PgSeverity};
         let db = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
         let Some(db) = db else {
-            let lost = match error {
+            let is_lost = match &error {
                 sqlx::Error::Io(io) => is_lost(io),
                 sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => true,
                 _ => false,
             };
-            return Self { lost, message: with_sources(error), ..Self::default() };
+            return of_driver(is_lost, Arc::new(error));
         };
-        Self {
-            sqlstate: Some(db.code().to_owned()),
-            lost: matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic) || db.code() == BROKEN_OFF,
+        let ended_session = matches!(db.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+        Self::from(ServerError {
+            sqlstate: db.code().to_owned(),
+            ended_session: ended_session || db.code() == BROKEN_OFF,
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             constraint: db.constraint().map(str::to_owned),
             schema: db.schema().map(str::to_owned),
             table: db.table().map(str::to_owned),
             column: db.column().map(str::to_owned),
-        }
+        })
     }
 }
 

@@ -8,13 +8,9 @@ use std::sync::LazyLock;
 
 use crate::schema::{Member, TableName, Tree, literal};
 
-use super::catalog::{CatalogError, Row};
-use super::session::{Outcome, TARGET};
-
-/// SQLSTATE that the ledger's `target_version` raises where the version is another one than expected.
-pub const CHANGED: &str = "DL003";
-/// The same without a ledger: a division by zero, the one error that plain SQL can raise on purpose.
-const CHANGED_UNLEDGERED: &str = "22012";
+use super::answer::{CatalogError, Row};
+use super::outcome::Outcome;
+use super::session::TARGET;
 
 const MIGRATION: &str = include_str!("../../migrations/0006_target.sql");
 
@@ -58,19 +54,11 @@ pub(super) fn read_tree(outcomes: &[Outcome]) -> Result<Tree, CatalogError> {
     })
 }
 
-/// A statement that raises unless the table is what it was: by the ledger's function, or, without a run, by
-/// the query itself.
+/// A statement that raises unless the table is what it was, without a ledger, whose function says the same.
 #[must_use]
-pub fn check_target(name: &TableName, tree: &Tree, run: Option<&str>) -> String {
+pub fn check_target(name: &TableName, tree: &Tree) -> String {
     let schema = literal(name.schema.as_ref().map_or("", |schema| schema.raw()));
     let table = literal(name.name.raw());
-    if let Some(run) = run {
-        let alive = if tree.unlogged().is_some() { literal(run) } else { "NULL".to_owned() };
-        return format!(
-            "SELECT _dbload.target_version({schema}, {table}, {alive}, {})",
-            literal(&tree.version)
-        );
-    }
     let found = format!(
         "({} WHERE n.nspname OPERATOR(pg_catalog.=) {schema} AND c.relname OPERATOR(pg_catalog.=) {table})",
         *VERSION
@@ -86,32 +74,9 @@ pub fn check_target(name: &TableName, tree: &Tree, run: Option<&str>) -> String 
     )
 }
 
-/// Whether an error of [`check_target`]'s statement is its answer.
-#[must_use]
-pub fn is_changed(sqlstate: Option<&str>) -> bool {
-    matches!(sqlstate, Some(CHANGED | CHANGED_UNLEDGERED))
-}
-
-/// Whether a table holds a row that a run has put there, by the transactions that its counts were last moved
-/// by: then it was not emptied since, though it may have been rewritten (VACUUM FULL, CLUSTER), which keeps a
-/// row's transaction.
-#[must_use]
-pub fn witness_query(member: &str, run: &str) -> String {
-    format!(
-        "SELECT EXISTS (SELECT FROM ONLY {member} t WHERE t.xmin OPERATOR(pg_catalog.=) ANY (ARRAY( \
-           SELECT s.xmin FROM _dbload.source_count s WHERE s.run OPERATOR(pg_catalog.=) {})))",
-        literal(run)
-    )
-}
-
-/// Whether a run of an unlogged target has outlived no crash of the server.
-#[must_use]
-pub fn alive_query(run: &str) -> String {
-    format!("SELECT EXISTS (SELECT FROM _dbload.alive l WHERE l.run OPERATOR(pg_catalog.=) {})", literal(run))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sqlstate::CHANGED;
     use super::*;
     use crate::schema::Ident;
 
@@ -126,8 +91,8 @@ mod tests {
     fn names_are_literals_in_the_check() {
         let name = TableName { schema: Some(Ident::new("a'b").unwrap()), name: Ident::new("T x").unwrap() };
         let tree = Tree { version: "7".to_owned(), ..Tree::default() };
-        let check = check_target(&name, &tree, Some("run"));
-        assert_eq!(check, "SELECT _dbload.target_version('a''b', 'T x', NULL, '7')");
-        assert!(check_target(&name, &tree, None).contains("c.relname OPERATOR(pg_catalog.=) 'T x'"));
+        let check = check_target(&name, &tree);
+        assert!(check.contains("n.nspname OPERATOR(pg_catalog.=) 'a''b'"), "{check}");
+        assert!(check.contains("c.relname OPERATOR(pg_catalog.=) 'T x'"), "{check}");
     }
 }

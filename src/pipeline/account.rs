@@ -8,14 +8,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
+use crate::causes::with_causes;
 use crate::event::{Event, Totals};
 use crate::input::{Class, Input, SourceError};
 use crate::load::{LoadError, Told};
 use crate::record::Position;
 use crate::report::Seconds;
-use crate::write::{Direct, StoredReject, Verdict, WriterEvent};
+use crate::write::{Direct, Rejected, Verdict, WriterEvent};
 
-use super::Shared;
+use super::shared::Shared;
 
 /// How the pipeline ended, if nothing failed outright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,21 +116,6 @@ pub(super) async fn account(
     Ok(ran)
 }
 
-/// An error with what lies behind it: who reads the report sees no chain of causes.
-fn with_causes(error: &SourceError) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !words.contains(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
-        }
-        cause = inner.source();
-    }
-    words
-}
-
 impl Shared<'_> {
     fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
         match event {
@@ -162,7 +148,7 @@ impl Shared<'_> {
             }
             WriterEvent::Waiting { partition, error } => {
                 ran.tally.retries += 1;
-                Event::Waiting { partition: Some(partition), reason: error.message }
+                Event::Waiting { partition: Some(partition), reason: with_causes(&error) }
             }
             WriterEvent::Verified { verdict } => {
                 ran.verdict.add(*verdict);
@@ -173,14 +159,14 @@ impl Shared<'_> {
     }
 
     /// Rejects that no ledger keeps. False if nobody else can either.
-    fn keep(&self, rejects: &[StoredReject]) -> bool {
+    fn keep(&self, rejects: &[Rejected]) -> bool {
         let Some(unledgered) = &self.prepared.unledgered else { return true };
-        let tell = |reject| Told {
+        let told = rejects.iter().map(|Rejected { reject, .. }| Told {
             reject,
-            source: self.prepared.inputs.get(reject.source as usize).map_or("", |input| &input.name),
+            source: self.prepared.inputs.get(reject.place.source as usize).map_or("", |input| &input.name),
             type_name: reject.column.as_deref().and_then(|column| self.prepared.type_name(column)),
-        };
-        let told: Vec<Told<'_>> = rejects.iter().map(tell).collect();
+        });
+        let told: Vec<Told<'_>> = told.collect();
         unledgered.lock().unwrap_or_else(PoisonError::into_inner).keep(&told)
     }
 

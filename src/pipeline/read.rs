@@ -8,17 +8,16 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::input::{Ahead, Begin, Input, Opened, SourceError};
-use crate::ledger::{Checkpoint, LedgerError, set_aside};
+use crate::ledger::{Checkpoint, LedgerError, LedgerRef, set_aside};
 use crate::load::{Act, LoadError};
 use crate::pg::Session;
 use crate::record::Place;
 use crate::schema::Mode;
-use crate::write::LedgerRef;
 
 use super::account::Heard;
 use super::facts::SourceFacts;
+use super::shared::{Read, Shared};
 use super::waits::Reading;
-use super::{Read, Shared};
 
 /// Sources that were begun before the pipeline.
 pub(super) struct Begun {
@@ -200,7 +199,7 @@ async fn set_source_aside(
 ) -> Result<(), LoadError> {
     let session = Session::open(&shared.prepared.pool)
         .await
-        .map_err(|view| LedgerError::Server { doing: "set a source aside", view })?;
+        .map_err(|source| LedgerError::Server { doing: "set a source aside", source })?;
     Ok(set_aside(&session, &ledger.run, ledger.epoch, source, at).await?)
 }
 

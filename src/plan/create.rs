@@ -3,7 +3,7 @@
 use crate::map::{InferredColumn, listed};
 use crate::pg::{Ident, TableName};
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// A table to be created.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 use crate::map::Mapping;
 use crate::schema::{Mode, Table, UniqueIndex, Unusable};
 
-use super::{Refusal, Wishes};
+use super::refusal::Refusal;
+use super::wishes::Wishes;
 
 /// The conflict target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,7 +6,10 @@
 
 mod create;
 mod key;
+mod refusal;
 mod refuse;
+mod sample;
+mod wishes;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,69 +19,10 @@ use crate::schema::{Mode, Paths, Table, UniqueIndex};
 
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
+pub use refusal::Refusal;
 pub use refuse::{refuse_loops, refuse_reading, refuse_staging};
-
-/// What a sample of the sources has shown.
-#[derive(Debug, Clone, Default)]
-pub struct Sample {
-    /// Field names of each sampled source: header, or names in the order in which they were first seen.
-    pub sources: Vec<SampledSource>,
-}
-
-/// The fields of one sampled source.
-#[derive(Debug, Clone)]
-pub struct SampledSource {
-    /// Its name.
-    pub name: String,
-    /// Its fields.
-    pub fields: Vec<String>,
-}
-
-impl Sample {
-    /// All field names, each once, in order.
-    #[must_use]
-    pub fn fields(&self) -> Vec<&str> {
-        let mut seen = HashSet::new();
-        self.sources
-            .iter()
-            .flat_map(|source| source.fields.iter().map(String::as_str))
-            .filter(|field| seen.insert(*field))
-            .collect()
-    }
-}
-
-/// What cannot be done, found before the first row.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// What.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl Refusal {
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
-    }
-}
-
-/// What the user asked for, as far as the plan decides it.
-#[derive(Debug, Clone)]
-pub struct Wishes<'a> {
-    /// Names of the key columns.
-    pub key: Option<&'a [String]>,
-    /// Mode.
-    pub mode: Option<Mode>,
-    /// Fields without a column.
-    pub extra: &'a Extra,
-    /// `--newer-by`.
-    pub newer_by: Option<&'a str>,
-    /// Connections, and so partitions.
-    pub pool_size: usize,
-    /// A source cannot be read twice.
-    pub has_pipe: bool,
-}
+pub use sample::{Sample, SampledSource};
+pub use wishes::Wishes;
 
 /// The decisions.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use crate::map::{Extra, Mapping, Target, listed};
 use crate::schema::{Ident, Identity, Mode, PgType, Table};
 
 use super::key::Key;
-use super::{Refusal, Sample};
+use super::refusal::Refusal;
+use super::sample::Sample;
 
 /// Staging needs temporary tables.
 #[must_use]

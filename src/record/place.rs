@@ -25,6 +25,12 @@ impl Position {
     pub const fn start_of(source: u32) -> Self {
         Self { source, offset: 0, record: 0, line: 1 }
     }
+
+    /// To be compared where lines are not known: the place itself is told by the others.
+    #[must_use]
+    pub const fn without_line(self) -> Self {
+        Self { line: 0, ..self }
+    }
 }
 
 /// What a resume needs beside a position: the request of a page (without secrets), the version of a body, a digest; or, of

@@ -6,7 +6,8 @@
 
 use crate::batch::Batch;
 use crate::map::Slot;
-use crate::pg::{catalog, literal};
+use crate::pg::sqlstate::{REPLAYED, is_raised_again};
+use crate::pg::{Raised, catalog, literal};
 use crate::schema::{Identity, Mode};
 
 use super::merge::{insert_lists, on_conflict, overriding};
@@ -28,6 +29,7 @@ pub(super) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expect: Expect)
         Mode::Upsert => keyed(plan, batch, update(plan, batch), true, expect),
     };
     let column = blamed_column(plan);
+    let raised = is_raised_again("dbload_state", Raised::Merge);
     let text = format!(
         "#variable_conflict use_column
 DECLARE
@@ -49,7 +51,7 @@ BEGIN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_column = COLUMN_NAME, dbload_type = PG_DATATYPE_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
             -- Not the record's fault: the batch is replayed, or the load ends.
-            IF pg_catalog.left(dbload_state, 2) OPERATOR(pg_catalog.=) ANY (ARRAY['40', '53', '55', '57', '58', 'XX']) THEN
+            IF {raised} THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, sqlstate, constraint_name, column_name, reason)
@@ -133,7 +135,7 @@ fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool,
                 IF dbload_n OPERATOR(pg_catalog.>) 0 THEN dbload_inserted := dbload_inserted OPERATOR(pg_catalog.+) 1; EXIT; END IF;
 {swallowed}                dbload_try := dbload_try OPERATOR(pg_catalog.+) 1;
                 IF dbload_try OPERATOR(pg_catalog.>=) {TRIES} THEN
-                    RAISE EXCEPTION 'a row is neither stored nor inserted' USING ERRCODE = '40001';
+                    RAISE EXCEPTION 'a row is neither stored nor inserted' USING ERRCODE = '{REPLAYED}';
                 END IF;",
             counted_insert(plan, batch)
         )

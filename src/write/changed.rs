@@ -5,12 +5,12 @@
 //! record was refused for a reason that a changed table gives too (a missing column, say: such a refusal would
 //! go on to the last record), the table is looked at again, and [`Look`] says what that means.
 
+use crate::ledger::{LedgerRef, alive_query, witness_query};
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::{CHANGED, ErrorView, Outcome, Session, alive_query, witness_query};
+use crate::pg::{DbError, Outcome, Session};
 use crate::schema::{Member, Table, Tree};
 
 use super::plan::WritePlan;
-use super::writer::LedgerRef;
 
 /// What has become of the target.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ pub enum Look {
 
 impl WritePlan {
     /// Looks at the target again.
-    pub async fn look_again(&self, session: &Session, ledger: Option<&LedgerRef>) -> Result<Look, ErrorView> {
+    pub async fn look_again(&self, session: &Session, ledger: Option<&LedgerRef>) -> Result<Look, DbError> {
         let now = match read_table(session, &self.table().name).await {
             Ok(Some(now)) => now,
             Ok(None) => return Ok(Look::Lost("it is gone".to_owned())),
-            Err(CatalogError::Server(view)) => return Err(view),
+            Err(CatalogError::Server(error)) => return Err(error),
             Err(other) => return Ok(Look::Differs(other.to_string())),
         };
         if now.oid != self.table().oid {
@@ -55,17 +55,16 @@ impl WritePlan {
 }
 
 /// The error of a load whose target was changed.
-pub(super) fn changed(plan: &WritePlan, change: &str) -> ErrorView {
-    let message = format!("table {} was changed while it was loaded: {change}", plan.table().name);
-    ErrorView { message, sqlstate: Some(CHANGED.to_owned()), ..ErrorView::default() }
+pub(super) fn changed(plan: &WritePlan, change: &str) -> DbError {
+    DbError::TableChanged { table: plan.table().name.to_string(), change: change.to_owned() }
 }
 
 /// An error that ends the load, if the table was changed in what the load uses.
-pub(super) async fn refuse_changed_table(plan: &WritePlan, session: &Session) -> Result<(), ErrorView> {
+pub(super) async fn refuse_changed_table(plan: &WritePlan, session: &Session) -> Result<(), DbError> {
     let now = match read_table(session, &plan.table().name).await {
         Ok(now) => now,
-        Err(CatalogError::Server(view)) => return Err(view),
-        Err(other) => return Err(ErrorView { message: other.to_string(), ..ErrorView::default() }),
+        Err(CatalogError::Server(error)) => return Err(error),
+        Err(other) => return Err(DbError::other(other)),
     };
     match change(plan, now.as_ref()) {
         None => Ok(()),
@@ -97,7 +96,7 @@ async fn lost_rows(
     ledger: Option<&LedgerRef>,
     before: &Tree,
     now: &Tree,
-) -> Result<Option<String>, ErrorView> {
+) -> Result<Option<String>, DbError> {
     if let Some(unlogged) = before.unlogged() {
         let emptied = match ledger {
             Some(ledger) => !is_so(session.run(&alive_query(&ledger.run)).await?.first()),
@@ -122,15 +121,11 @@ async fn lost_rows(
 }
 
 /// A table with another file still holds rows of this load. Where nobody can tell: no.
-async fn holds_rows(
-    session: &Session,
-    ledger: Option<&LedgerRef>,
-    member: &Member,
-) -> Result<bool, ErrorView> {
+async fn holds_rows(session: &Session, ledger: Option<&LedgerRef>, member: &Member) -> Result<bool, DbError> {
     let Some(ledger) = ledger else { return Ok(false) };
     match session.run(&witness_query(&member.name, &ledger.run)).await {
         Ok(outcomes) => Ok(is_so(outcomes.first())),
-        Err(error) if error.lost => Err(error),
+        Err(error) if error.is_lost() => Err(error),
         Err(_) => Ok(false),
     }
 }

@@ -12,14 +12,15 @@ use tokio::sync::mpsc;
 use crate::account::Books;
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
-use crate::pg::ErrorView;
+use crate::pg::DbError;
 
+use super::event::{WriteError, WriterEvent};
+use super::outcome::Committed;
 use super::outlook::{Direct, Outlook};
-use super::protocol::{Happened, Protocol, Step, Stop, Terms, place_of};
+use super::protocol::{Happened, Protocol, Step, Stop, Terms};
 use super::retry::{Patience, Retry};
 use super::server::Server;
-use super::transaction::{Committed, Way};
-use super::writer::{WriteError, WriterEvent};
+use super::way::Way;
 
 /// What a writer is while it runs.
 pub(super) struct Committer<S> {
@@ -36,16 +37,16 @@ pub(super) struct Committer<S> {
 struct Tries {
     retry: Retry,
     /// The last failure of a try.
-    failure: ErrorView,
+    failure: DbError,
     /// Why the checkpoint could not be read, since it is asked.
-    silence: Option<ErrorView>,
+    silence: Option<DbError>,
     /// What the batch came to, once that is known.
     committed: Committed,
 }
 
 impl Tries {
     /// What stands in the way.
-    fn obstacle(&self) -> &ErrorView {
+    fn obstacle(&self) -> &DbError {
         self.silence.as_ref().unwrap_or(&self.failure)
     }
 }
@@ -88,7 +89,7 @@ impl<S: Server> Committer<S> {
         let (mut protocol, mut step) = Protocol::new(self.terms(batch));
         let mut tries = Tries {
             retry: Retry::new(self.patience),
-            failure: ErrorView::default(),
+            failure: DbError::lost(),
             silence: None,
             committed: Committed::default(),
         };
@@ -138,8 +139,8 @@ impl<S: Server> Committer<S> {
 
     fn terms(&self, batch: &Batch) -> Terms {
         Terms {
-            before: place_of(&batch.before),
-            after: place_of(&batch.after),
+            before: batch.before.without_line(),
+            after: batch.after.without_line(),
             done: batch.done,
             records: batch.read(),
             proof: self.server.proof(),

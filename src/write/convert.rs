@@ -8,7 +8,8 @@
 use std::fmt::Write as _;
 
 use crate::batch::Batch;
-use crate::pg::literal;
+use crate::pg::sqlstate::is_raised_again;
+use crate::pg::{Raised, literal};
 
 use super::names::{REFUSED, STAGE, TEXT, written};
 use super::plan::WritePlan;
@@ -46,6 +47,7 @@ pub(super) fn block(plan: &WritePlan, batch: &Batch) -> String {
             "\n            dbload_at := {slot}; dbload_typed.c{slot} := dbload_text.c{slot};"
         );
     }
+    let raised = is_raised_again("dbload_state", Raised::Conversion);
     let text = format!(
         "DECLARE
     dbload_text record;
@@ -62,8 +64,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;
-            IF pg_catalog.left(dbload_state, 2) OPERATOR(pg_catalog.=) ANY (ARRAY['40', '53', '55', '57', '58'])
-                OR dbload_state OPERATOR(pg_catalog.=) ANY (ARRAY['XX001', 'XX002']) THEN
+            IF {raised} THEN
                 RAISE;
             END IF;
             INSERT INTO {REFUSED} (s0, slot, sqlstate, constraint_name, reason)

@@ -11,13 +11,15 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{Action, ErrorView, Outcome, Sent, Session, Stage, catalog, classify};
+use crate::pg::{Action, DbError, Outcome, Sent, Session, Stage, catalog, classify};
 use crate::schema::{Identity, Mode};
 
+use super::context::Context;
 use super::names;
+use super::outcome::{Failed, FailedAt};
 use super::plan::WritePlan;
 use super::stage::{Copying, Form, begin_and_copy, stage};
-use super::transaction::{Context, Failed, FailedAt, Path};
+use super::way::Path;
 
 /// Of so many rows one may be a repeat: where they are many, staging all rows at once costs less.
 const REPEATS_ONE_OF: u64 = 2;
@@ -75,8 +77,7 @@ pub(super) async fn copy(
         if now == Some(&plan.target.columns_version()) {
             return Ok(());
         }
-        let message = format!("table {} was changed while it was loaded", table.name);
-        Err(ErrorView { message, sqlstate: Some("0A000".to_owned()), ..ErrorView::default() })
+        Err(DbError::Stale { table: table.name.to_string() })
     };
     let form = Form { statement: &|chunk| statement(plan, chunk), text: rows_alone, accept: &accept };
     let repeats = batch.of_repeats();
@@ -112,7 +113,7 @@ fn lock(plan: &WritePlan) -> String {
 }
 
 /// What an error says of the rows: the table refuses one of them. Else it is something else that failed.
-pub(super) fn refuses(batch: &Batch, error: ErrorView) -> Result<(), Failed> {
+pub(super) fn refuses(batch: &Batch, error: DbError) -> Result<(), Failed> {
     tracing::debug!(partition = batch.partition, ?error, "rows refused by the table itself");
     match classify(Stage::Merge { cheap_key: None }, &error) {
         Action::CarefulPath | Action::PrepareAnew => Ok(()),
@@ -146,7 +147,7 @@ pub(super) fn rows_noted(plan: &WritePlan) -> String {
     format!("{rows} OPERATOR(pg_catalog.-) pg_catalog.current_setting('{ROWS_BEFORE}')::pg_catalog.int8")
 }
 
-async fn stage_repeats(plan: &WritePlan, session: &Session, repeats: &Batch) -> Result<u64, ErrorView> {
+async fn stage_repeats(plan: &WritePlan, session: &Session, repeats: &Batch) -> Result<u64, DbError> {
     if repeats.rows == 0 {
         return Ok(0);
     }

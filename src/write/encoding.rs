@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{ErrorView, Outcome, Session, literal};
+use crate::pg::{DbError, Outcome, Session, literal};
 
 use super::names::REFUSED;
 
@@ -21,7 +21,7 @@ use super::names::REFUSED;
 const FIELDS: &str = "pg_temp.dbload_fields";
 
 /// Which rows hold a character that the database cannot: they are among the refused then.
-pub(super) async fn refuse(session: &Session, batch: &Batch) -> Result<HashSet<u64>, ErrorView> {
+pub(super) async fn refuse(session: &Session, batch: &Batch) -> Result<HashSet<u64>, DbError> {
     session
         .run(&format!(
             "DROP TABLE IF EXISTS {FIELDS};\n\
@@ -79,9 +79,4 @@ BEGIN
 END"
     );
     format!("DO LANGUAGE plpgsql {}", literal(&text))
-}
-
-/// Whether an error of a COPY says that a character has no counterpart, or is none.
-pub(super) fn is_of_encoding(error: &ErrorView) -> bool {
-    matches!(error.sqlstate.as_deref(), Some("22P05" | "22021"))
 }

@@ -2,14 +2,14 @@
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
-use crate::pg::{Action, ErrorView, Outcome, Session, Stage, UNCOUNTED, classify};
+use crate::pg::{Action, DbError, Outcome, Session, Stage, classify, number};
 use crate::schema::Mode;
 
 use super::merge::Stored;
 use super::names::{ASIDE, STAGE};
 use super::outlook::Expect;
 use super::plan::WritePlan;
-use super::transaction::{Way, number};
+use super::way::Way;
 use super::{aside, careful, fold, merge, names, ties};
 
 /// What staged rows came to.
@@ -49,7 +49,7 @@ pub(super) async fn merge(
     batch: &Batch,
     way: Way,
     (staged, first): (u64, Option<Vec<Outcome>>),
-) -> Result<Verdict, ErrorView> {
+) -> Result<Verdict, DbError> {
     if first.is_some() {
         let books = run_fast(plan, session, batch, (staged, way), first).await?;
         return Ok(Verdict { books, careful: false });
@@ -101,7 +101,7 @@ async fn merge_apart(
     batch: &Batch,
     way: Way,
     staged: u64,
-) -> Result<Verdict, ErrorView> {
+) -> Result<Verdict, DbError> {
     if let Some(set_aside) = aside::set_aside(plan, batch) {
         let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
         // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
@@ -144,7 +144,7 @@ async fn run_apart(
     session: &Session,
     batch: &Batch,
     rest: (u64, Way),
-) -> Result<Books, ErrorView> {
+) -> Result<Books, DbError> {
     let mut books = run_fast(plan, session, batch, rest, None).await?;
     books.add(&run_careful(plan, session, batch, ASIDE, rest.1).await?);
     Ok(books)
@@ -156,7 +156,7 @@ async fn run_careful(
     batch: &Batch,
     rows: &str,
     way: Way,
-) -> Result<Books, ErrorView> {
+) -> Result<Books, DbError> {
     let sql = format!(
         "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
         names::refused_table(plan),
@@ -187,7 +187,7 @@ async fn run_fast(
     batch: &Batch,
     (rows, way): (u64, Way),
     mut first: Option<Vec<Outcome>>,
-) -> Result<Books, ErrorView> {
+) -> Result<Books, DbError> {
     let mut alike = 0;
     if let Some(sql) = look(plan, batch, way) {
         let outcomes = unless_asked(session, &sql, first.take()).await?;
@@ -204,7 +204,7 @@ async fn run_fast(
         None => insert_and_update(plan, session, batch, (rows, way)).await?,
     };
     // More than there are: a key is stored more than once, in child tables.
-    let rest = rows.checked_sub(books.inserted + books.updated).ok_or_else(uncounted)?;
+    let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
     if rest > 0 {
         // One MERGE writes each row, or finds its stored row alike. Between two statements another program may
         // delete what the first has met.
@@ -222,12 +222,12 @@ async fn account_for(
     (rows, books): (u64, &mut Books),
     batch: &Batch,
     (way, is_found): (Way, bool),
-) -> Result<(), ErrorView> {
+) -> Result<(), DbError> {
     let rest = rows - books.inserted - books.updated;
     match plan.mode {
         // A trigger or policy has swallowed them, or nothing has.
         Mode::Append if plan.paths.may_swallow => books.skipped = rest,
-        Mode::Append => return Err(uncounted()),
+        Mode::Append => return Err(DbError::Uncounted),
         // They are stored already, or swallowed.
         Mode::Ignore => books.skipped = rest,
         Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => {
@@ -239,7 +239,7 @@ async fn account_for(
             // have deleted meanwhile, nothing need be there.
             let outcomes = session.run(&merge::count_met(plan, batch, way.apart)).await?;
             if number(outcomes.last(), 0)? < rows {
-                return Err(uncounted());
+                return Err(DbError::Uncounted);
             }
             books.unchanged = rest;
         }
@@ -256,7 +256,7 @@ async fn unless_asked(
     session: &Session,
     sql: &str,
     outcomes: Option<Vec<Outcome>>,
-) -> Result<Vec<Outcome>, ErrorView> {
+) -> Result<Vec<Outcome>, DbError> {
     match outcomes {
         Some(outcomes) => Ok(outcomes),
         None => session.run(sql).await,
@@ -265,22 +265,14 @@ async fn unless_asked(
 
 /// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says:
 /// else something besides it has written to the table, a statement trigger, say.
-fn merged(outcomes: &[Outcome]) -> Result<Books, ErrorView> {
-    let [.., before, merge, after] = outcomes else { return Err(uncounted()) };
+fn merged(outcomes: &[Outcome]) -> Result<Books, DbError> {
+    let [.., before, merge, after] = outcomes else { return Err(DbError::Uncounted) };
     let grown = |column| {
         let (before, after) = (number(Some(before), column)?, number(Some(after), column)?);
-        Ok::<u64, ErrorView>(after.saturating_sub(before))
+        Ok::<u64, DbError>(after.saturating_sub(before))
     };
     let books = Books { inserted: grown(0)?, updated: grown(1)?, ..Books::default() };
-    if books.inserted + books.updated == merge.affected { Ok(books) } else { Err(uncounted()) }
-}
-
-fn uncounted() -> ErrorView {
-    ErrorView {
-        message: "what was written does not come to what was merged".to_owned(),
-        sqlstate: Some(UNCOUNTED.to_owned()),
-        ..ErrorView::default()
-    }
+    if books.inserted + books.updated == merge.affected { Ok(books) } else { Err(DbError::Uncounted) }
 }
 
 /// Inserts and updates one after the other, in the order that costs the least.
@@ -289,7 +281,7 @@ async fn insert_and_update(
     session: &Session,
     batch: &Batch,
     (rows, way): (u64, Way),
-) -> Result<Books, ErrorView> {
+) -> Result<Books, DbError> {
     let mut books = Books::default();
     let stored = if way.all_new(plan) { Stored::NotExpected } else { Stored::LookedUp };
     let update = merge::update(plan, batch, way.apart);
@@ -314,6 +306,6 @@ async fn insert_and_update(
     Ok(books)
 }
 
-async fn affected(session: &Session, sql: &str) -> Result<u64, ErrorView> {
+async fn affected(session: &Session, sql: &str) -> Result<u64, DbError> {
     Ok(session.run(sql).await?.last().map_or(0, |outcome| outcome.affected))
 }

@@ -13,7 +13,7 @@ use crate::schema::{Ident, Identity, Mode};
 use super::names::{ASIDE, STAGE, differs, newer, presence, rows_inserted, sets, written};
 use super::plan::WritePlan;
 use super::range::{self, key_matches};
-use super::transaction::Way;
+use super::way::{Conflicts, Way};
 
 /// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of
 /// that.
@@ -23,17 +23,6 @@ fn not_ours(apart: bool) -> String {
     } else {
         "t.xmin OPERATOR(pg_catalog.<>) (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.xid)".to_owned()
     }
-}
-
-/// Whether an insert may do without `ON CONFLICT`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Conflicts {
-    /// None is expected: keys are looked up first, and a partition has one writer. Half the cost of the other
-    /// way; should another program insert such a key at this very moment, the server refuses (23505 on the
-    /// key) and the batch is replayed.
-    NotExpected,
-    /// What another program inserts meanwhile is left to the update.
-    LeftAlone,
 }
 
 /// Whether keys are looked up before an insert.

@@ -7,13 +7,13 @@
 use std::fmt::Write as _;
 
 use crate::batch::Batch;
+use crate::ledger::{EPOCH_SETTING, LedgerRef};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::mark;
 use crate::schema::{Column, Equality, Identity};
 
 use super::plan::{Staging, WritePlan};
 use super::settings;
-use super::writer::{EPOCH_SETTING, LedgerRef};
 
 /// The typed staging table.
 pub(super) const STAGE: &str = "pg_temp.dbload_stage";

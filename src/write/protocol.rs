@@ -6,27 +6,20 @@
 //! is replayed, its boundaries unchanged, and the fence decides. This never sees a record, a session or a statement.
 
 use crate::account::Books;
-use crate::pg::{Action, ErrorView, SingleRecord, Stage, TOO_LONG, UNCOUNTED, classify};
+use crate::pg::sqlstate::{is_damage, is_too_long, may_be_committed, was_not_new};
+use crate::pg::{Action, DbError, SingleRecord, Stage, classify};
 use crate::record::Position;
 
-use super::merge::Conflicts;
-use super::transaction::{FailedAt, Path};
-
-/// A place as the checkpoint has it: source, byte offset, record.
-pub(super) type Place = (u64, u64, u64);
-
-/// The place of a position.
-pub(super) fn place_of(at: &Position) -> Place {
-    (u64::from(at.source), at.offset, at.record)
-}
+use super::outcome::FailedAt;
+use super::way::{Conflicts, Path};
 
 /// A checkpoint, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Checkpoint {
     /// Whose it is.
     pub(super) epoch: u64,
-    /// Everything before it is dealt with.
-    pub(super) at: Place,
+    /// Everything before it is dealt with; without its line.
+    pub(super) at: Position,
     /// The partition is at its end.
     pub(super) done: bool,
     /// What was committed up to it.
@@ -37,9 +30,9 @@ pub(super) struct Checkpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Terms {
     /// Where it begins.
-    pub(super) before: Place,
+    pub(super) before: Position,
     /// Where it ends.
-    pub(super) after: Place,
+    pub(super) after: Position,
     /// It is the last one of its partition.
     pub(super) done: bool,
     /// Its records.
@@ -72,7 +65,7 @@ pub(super) enum Happened<'a> {
         /// Where.
         at: FailedAt,
         /// How.
-        error: &'a ErrorView,
+        error: &'a DbError,
         /// The unique index of the key.
         key: Option<&'a str>,
     },
@@ -210,7 +203,7 @@ impl Protocol {
         self.attempt()
     }
 
-    fn failed(&mut self, at: FailedAt, error: &ErrorView, key: Option<&str>) -> Step {
+    fn failed(&mut self, at: FailedAt, error: &DbError, key: Option<&str>) -> Step {
         let action = match classify(self.stage_of(at, key), error) {
             Action::PrepareAnew if self.prepared_anew && at == FailedAt::Merge => Action::CarefulPath,
             Action::PrepareAnew if self.prepared_anew => Action::Fatal,
@@ -218,7 +211,7 @@ impl Protocol {
         };
         let careful = self.path.careful();
         match action {
-            Action::ReplayWithJitter if matches!(error.sqlstate.as_deref(), Some("23505" | UNCOUNTED)) => {
+            Action::ReplayWithJitter if was_not_new(error) => {
                 self.conflicts = Conflicts::LeftAlone;
                 self.attempt()
             }
@@ -244,8 +237,7 @@ impl Protocol {
             Action::ShrinkPool => Step::Pause(Relief::FewerConnections),
             Action::CarefulPath | Action::Fatal => {
                 // A value that COPY refuses in staging is not fatal: it converts one by one.
-                let refused_value = at == FailedAt::Staging
-                    && error.sqlstate.as_deref().is_some_and(|code| !matches!(code, "XX001" | "XX002"));
+                let refused_value = at == FailedAt::Staging && error.server().is_some() && !is_damage(error);
                 let converting = self.path.converting();
                 if refused_value && self.path < converting {
                     self.by(converting)
@@ -270,10 +262,10 @@ impl Protocol {
     }
 
     /// The outcome is unknown.
-    fn doubt(&mut self, error: &ErrorView) -> Step {
+    fn doubt(&mut self, error: &DbError) -> Step {
         // An error that the server lived to tell ended the transaction.
-        let may_be_committed = error.lost || matches!(error.sqlstate.as_deref(), Some("08007" | "40003"));
-        self.took_too_long = error.sqlstate.as_deref() == Some(TOO_LONG);
+        let may_be_committed = may_be_committed(error);
+        self.took_too_long = is_too_long(error);
         match self.terms.proof {
             Proof::Checkpoint { .. } => {
                 // Its session has said its last word, and the checkpoint is read behind it.

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 
 use crate::account::Books;
 use crate::batch::Batch;
-use crate::pg::{
-    ErrorView, Lease, Session, end_marked_writer, is_missing_object, literal, may_be_changed_table,
-};
+use crate::ledger::LedgerRef;
+use crate::pg::sqlstate::{is_missing_object, known_as, may_be_changed_table};
+use crate::pg::{DbError, Lease, Session, end_marked_writer};
+use crate::record::Position;
 
 use super::changed::{Look, changed};
+use super::context::Context;
+use super::outcome::{Committed, Failed, FailedAt, Written};
 use super::plan::WritePlan;
 use super::protocol::{Checkpoint, Proof, Relief};
-use super::rejects::Originals;
-use super::transaction::{self, Committed, Context, Failed, FailedAt, Way, Written};
-use super::writer::LedgerRef;
+use super::reject::Originals;
+use super::transaction;
+use super::way::Way;
 
 /// What a writer asks of the world.
 pub(super) trait Server: Send + Sync {
@@ -37,7 +40,7 @@ pub(super) trait Server: Send + Sync {
     ) -> impl Future<Output = Result<Committed, Failed>> + Send;
 
     /// The checkpoint of the partition, once nobody holds it; `None`: it is gone.
-    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, ErrorView>> + Send;
+    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, DbError>> + Send;
 
     /// What is done about a failure before waiting.
     fn relieve(&self, relief: Relief);
@@ -73,7 +76,7 @@ pub(super) struct Postgres {
 impl Postgres {
     /// A session; of the one before, if it was lost, nothing is left: while the server waits for the rest of a COPY it keeps what it has
     /// locked for as long as it likes, and the batch would wait for itself.
-    async fn session(&self, urgency: Urgency) -> Result<Session, ErrorView> {
+    async fn session(&self, urgency: Urgency) -> Result<Session, DbError> {
         let session = match urgency {
             Urgency::Now => Session::open(&self.pool).await?,
             Urgency::WhenThereIsOne => Session::open_spare(&self.pool).await?,
@@ -83,7 +86,7 @@ impl Postgres {
             && let Err(error) = session.ask(&end_marked_writer(&ledger.run, self.partition)).await
         {
             tracing::debug!(partition = self.partition, ?error, "the lost session was not ended");
-            if error.lost {
+            if error.is_lost() {
                 self.has_lost.store(true, Ordering::Relaxed);
                 return Err(error);
             }
@@ -98,8 +101,8 @@ impl Postgres {
     /// What a failure means that a changed table gives too, a missing column, say: `Ok` if the table was
     /// changed, but in nothing that matters, and the batch is to be tried again.
     async fn explain(&self, failed: Failed, known: &str, looks: &mut u32) -> Result<(), Failed> {
-        let may_be_changed = failed.error.sqlstate.as_deref().is_some_and(may_be_changed_table);
-        if failed.error.lost || !failed.at.is_before_ledger() || !may_be_changed {
+        let may_be_changed = known_as(&failed.error).is_some_and(may_be_changed_table);
+        if failed.error.is_lost() || !failed.at.is_before_ledger() || !may_be_changed {
             return Err(failed);
         }
         self.look_again(looks).await?;
@@ -118,7 +121,7 @@ impl Postgres {
             Ok(Look::Same) => Err(failed(changed(&self.plan, "again and again"))),
             Ok(Look::Differs(change) | Look::Lost(change)) => Err(failed(changed(&self.plan, &change))),
             Err(error) => {
-                if error.lost {
+                if error.is_lost() {
                     self.lost();
                 }
                 Err(Failed { at: FailedAt::Begin, error })
@@ -184,7 +187,7 @@ impl Server for Postgres {
                     way = next;
                 }
                 Err(failed) => {
-                    if failed.error.lost {
+                    if failed.error.is_lost() {
                         self.lost();
                     } else {
                         session.roll_back().await;
@@ -199,32 +202,27 @@ impl Server for Postgres {
         }
     }
 
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, DbError> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
         let session = self.session(Urgency::Now).await?;
         let sql = format!(
             "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{}', true), \
              pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n\
-             SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
-             FROM _dbload.checkpoint WHERE run = {} AND partition = {} FOR UPDATE;\nCOMMIT",
+             {};\nCOMMIT",
             self.plan.lock_timeout_ms,
-            literal(&ledger.run),
-            self.partition
+            ledger.checkpoint_query(self.partition)
         );
         let outcomes = match session.begin(&sql).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                if error.lost {
+                if error.is_lost() {
                     self.lost();
                 } else {
                     session.roll_back().await;
                 }
                 // No ledger, no checkpoint.
-                return match error.sqlstate.as_deref() {
-                    Some(code) if is_missing_object(code) => Ok(None),
-                    _ => Err(error),
-                };
+                return if is_missing_object(&error) { Ok(None) } else { Err(error) };
             }
         };
         session.transaction_ended();
@@ -260,5 +258,7 @@ fn read(row: &[Option<String>]) -> Checkpoint {
         rejected: n(10),
     };
     let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
-    Checkpoint { epoch: n(0), at: (n(1), n(2), n(3)), done, books }
+    let source = u32::try_from(n(1)).unwrap_or(u32::MAX);
+    let at = Position { source, offset: n(2), record: n(3), line: 0 };
+    Checkpoint { epoch: n(0), at, done, books }
 }

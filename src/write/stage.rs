@@ -8,11 +8,15 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
-use crate::pg::{Accept, BeginOrCopy, CopyOrStatement, ErrorView, Outcome, Sent, Session, catalog, literal};
+use crate::pg::sqlstate::is_data_exception;
+use crate::pg::{
+    Accept, BeginOrCopy, CopyOrStatement, DbError, Outcome, Sent, Session, catalog, literal, number,
+};
 
 use super::changed::refuse_changed_table;
+use super::outcome::{Failed, FailedAt};
 use super::plan::{Encoding, Staging, WritePlan};
-use super::transaction::{Failed, FailedAt, Path, Way, number};
+use super::way::{Path, Way};
 use super::{convert, encoding, judge, names};
 
 /// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY
@@ -89,7 +93,7 @@ pub(super) async fn begin_and_stage(
         None => Staged::now(copying.finish(session).await?),
         Some(sql) => match session.finish_and_run(copying.sent, &sql).await {
             Ok((copied, at, outcomes)) => Staged { rows: copying.copied + copied, at, first: Some(outcomes) },
-            Err(CopyOrStatement::Copy(error)) if plan.copy_skips_errors() && !error.lost => {
+            Err(CopyOrStatement::Copy(error)) if plan.copy_skips_errors() && !error.is_lost() => {
                 tracing::debug!(partition = batch.partition, ?error, "staging refused");
                 return Ok(None);
             }
@@ -112,7 +116,7 @@ pub(super) async fn stage(
     session: &Session,
     batch: &Batch,
     path: Path,
-) -> Result<u64, ErrorView> {
+) -> Result<u64, DbError> {
     if path.converts() {
         return convert_all(plan, session, batch).await;
     }
@@ -193,7 +197,7 @@ pub(super) async fn begin_and_copy(
 /// All rows are converted one by one, from text; but for those with a character that the database cannot
 /// hold, which are refused beforehand: if these were all that the COPY has tripped over, the others need no
 /// loop.
-async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, DbError> {
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
     let mut refused = HashSet::new();
     if plan.encoding == Encoding::Some {
@@ -218,7 +222,7 @@ async fn stage_others(
     session: &Session,
     batch: &Batch,
     refused: &HashSet<u64>,
-) -> Result<Option<u64>, ErrorView> {
+) -> Result<Option<u64>, DbError> {
     session.run("SAVEPOINT dbload_others").await?;
     let mut copied = 0;
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
@@ -226,7 +230,7 @@ async fn stage_others(
         let rows = run.iter().flat_map(rows_of).filter(|row| !refused.contains(&row.seq)).map(|row| row.text);
         match session.copy_in(&sql, rows).await {
             Ok(rows) => copied += rows,
-            Err(error) if error.lost => return Err(error),
+            Err(error) if error.is_lost() => return Err(error),
             Err(_) => {
                 session.run("ROLLBACK TO SAVEPOINT dbload_others").await?;
                 return Ok(None);
@@ -253,7 +257,7 @@ fn rows_of(chunk: &Chunk) -> impl Iterator<Item = Row> + '_ {
 
 /// COPY of rows into the text staging. What fails it is an error of the data, and of one row: it is found by
 /// halving, and refused.
-async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<(), ErrorView> {
+async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<(), DbError> {
     let mut open = vec![rows];
     while let Some(rows) = open.pop() {
         session.run("SAVEPOINT dbload_copy").await?;
@@ -265,16 +269,16 @@ async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<()
             Err(error) => error,
         };
         // The limits of the server (54) halve the batch itself.
-        let state = error.sqlstate.as_deref().filter(|state| state.starts_with("22") && !error.lost);
-        let Some(state) = state else { return Err(error) };
+        let said = error.server().filter(|said| is_data_exception(&error) && !said.ended_session);
+        let Some(said) = said else { return Err(error) };
         session.run("ROLLBACK TO SAVEPOINT dbload_copy").await?;
         if let [row] = rows {
             let refused = format!(
                 "INSERT INTO {} (s0, sqlstate, reason) VALUES ({}, {}, {})",
                 names::REFUSED,
                 row.seq,
-                literal(state),
-                literal(&error.message)
+                literal(&said.sqlstate),
+                literal(&said.message)
             );
             session.run(&refused).await?;
         } else {
@@ -287,7 +291,7 @@ async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<()
 
 /// COPY left rows out: the server is asked for the reason and the column of each, and where it has none to
 /// tell the row is converted by itself.
-async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, DbError> {
     let sql = format!("SELECT pg_catalog.string_agg(s0::pg_catalog.text, ' ') FROM {}", names::STAGE);
     let present = session.run(&sql).await?;
     let present = present.first().and_then(Outcome::value).unwrap_or_default();
@@ -304,7 +308,7 @@ async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> 
     }
     let explained = match explain(plan, session, batch).await {
         Ok(explained) => explained,
-        Err(error) if error.lost => return Err(error),
+        Err(error) if error.is_lost() => return Err(error),
         Err(error) => {
             tracing::debug!(partition = batch.partition, ?error, "values are converted one by one");
             session.run("ROLLBACK TO SAVEPOINT dbload_explain").await?;
@@ -320,7 +324,7 @@ async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> 
 
 /// How many of the rows in the text staging the server could explain. An input function may still raise,
 /// hstore's for one.
-async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, ErrorView> {
+async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, DbError> {
     let sql = format!(
         "SAVEPOINT dbload_explain;\n{};\nRELEASE SAVEPOINT dbload_explain",
         convert::explain(plan, batch)
@@ -328,7 +332,7 @@ async fn explain(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u
     Ok(session.run(&sql).await?.get(1).map_or(0, |outcome| outcome.affected))
 }
 
-async fn count_staged(session: &Session) -> Result<u64, ErrorView> {
+async fn count_staged(session: &Session) -> Result<u64, DbError> {
     let outcomes = session.run(&format!("SELECT pg_catalog.count(*) FROM {}", names::STAGE)).await?;
     number(outcomes.first(), 0)
 }

@@ -6,10 +6,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::pg::check_target;
+use crate::ledger::{self, LedgerRef};
+use crate::pg;
 use crate::schema::{Table, Tree};
-
-use super::writer::LedgerRef;
 
 /// What is known of the target, the same for all writers of a run.
 #[derive(Debug)]
@@ -53,8 +52,11 @@ impl Watched {
 
     /// The statement that raises unless the table is what it was.
     pub(super) fn check(&self, table: &Table, ledger: Option<&LedgerRef>) -> String {
-        let run = ledger.map(|ledger| ledger.run.as_str());
-        check_target(&table.name, &self.known.lock().unwrap_or_else(PoisonError::into_inner).tree, run)
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match ledger {
+            Some(ledger) => ledger::check_target(&table.name, &known.tree, &ledger.run),
+            None => pg::check_target(&table.name, &known.tree),
+        }
     }
 
     fn known(&self) -> Known {

@@ -2,164 +2,21 @@
 
 use std::time::Instant;
 
-use crate::account::{Books, SourceBooks};
+use crate::account::SourceBooks;
 use crate::batch::Batch;
 use crate::fault::{self, Defect, Point};
-use crate::pg::{
-    CopyOrStatement, ErrorView, Outcome, Sent, Session, UNBALANCED, is_changed, may_be_changed_table,
-};
-use crate::schema::{Mode, Relation};
+use crate::ledger::Advance;
+use crate::pg::sqlstate::{is_changed, is_unbalanced, may_be_changed_table};
+use crate::pg::{CopyOrStatement, DbError, Sent, Session};
 
 use super::changed::refuse_changed_table;
-use super::merge::Conflicts;
-use super::outlook::{Direct, Expect, Outlook};
-use super::plan::WritePlan;
-use super::rejects::{Originals, StoredReject};
+use super::context::Context;
+use super::outcome::{Committed, Failed, FailedAt, Written};
+use super::outlook::Direct;
+use super::reject::Rejected;
 use super::stage::Staged;
-use super::writer::LedgerRef;
+use super::way::{Path, Way};
 use super::{direct, judge, names, rejects, stage};
-
-/// How a batch is to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Path {
-    /// Typed staging, set-based merge.
-    Fast,
-    /// Text staging and conversion in a loop, then the merge: COPY refused a value.
-    Converting,
-    /// As above, but record by record: the merge was refused.
-    Careful,
-    /// Conversion in a loop, and record by record.
-    ConvertingCareful,
-}
-
-impl Path {
-    pub(super) const fn converts(self) -> bool {
-        matches!(self, Self::Converting | Self::ConvertingCareful)
-    }
-    pub(super) const fn is_careful(self) -> bool {
-        matches!(self, Self::Careful | Self::ConvertingCareful)
-    }
-    /// The path to take when conversion was refused.
-    pub(super) const fn converting(self) -> Self {
-        if self.is_careful() { Self::ConvertingCareful } else { Self::Converting }
-    }
-    /// The path to take when the merge was refused.
-    pub(super) const fn careful(self) -> Self {
-        if self.converts() { Self::ConvertingCareful } else { Self::Careful }
-    }
-}
-
-/// A path, what is expected of other programs, and of the rows. The result depends on none of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    pub(super) path: Path,
-    pub(super) conflicts: Conflicts,
-    pub(super) outlook: Outlook,
-    /// Whether its rows have been tried straight into the table.
-    pub(super) direct: Direct,
-    /// The merge may begin before it is known whether all rows are staged.
-    pub(super) at_once: bool,
-    /// These are the rows that are left of a batch of which others were set aside.
-    pub(super) apart: bool,
-}
-
-impl Way {
-    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
-    /// partitioned table it is a partition's that the server names.)
-    pub(super) fn all_new(self, plan: &WritePlan) -> bool {
-        self.outlook.expect == Expect::AllNew
-            && self.conflicts == Conflicts::NotExpected
-            && plan.mode == Mode::Upsert
-            && plan.key_index.is_some()
-            && plan.table().relation == Relation::Table
-            && !plan.table().has_children
-            && !plan.paths.may_swallow
-    }
-
-    /// The unique index of the key, where a stored key is not expected and would mean another program.
-    pub(super) fn cheap_key(self, plan: &WritePlan) -> Option<&str> {
-        let key = plan.key_index.filter(|_| self.conflicts == Conflicts::NotExpected)?;
-        Some(&plan.table().unique[key].name)
-    }
-}
-
-/// Where a transaction failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FailedAt {
-    /// No connection could be had.
-    Connect,
-    /// Before any value was looked at.
-    Begin,
-    /// In the COPY into staging, or the conversion.
-    Staging,
-    /// In the merge, or in the constraints at its end.
-    Merge,
-    /// The table is not the one that the plan was made for.
-    Table,
-    /// The table has another version than was known.
-    Target,
-    /// In writing the ledger.
-    Ledger,
-    /// COMMIT was sent.
-    Commit,
-}
-
-impl FailedAt {
-    /// At the table or in what is staged for it: its own statements have failed.
-    pub(super) const fn is_before_ledger(self) -> bool {
-        match self {
-            Self::Begin | Self::Staging | Self::Merge | Self::Table => true,
-            Self::Connect | Self::Target | Self::Ledger | Self::Commit => false,
-        }
-    }
-}
-
-/// A transaction that did not commit, as far as is known.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) at: FailedAt,
-    pub(super) error: ErrorView,
-}
-
-impl Failed {
-    pub(super) const fn at(at: FailedAt) -> impl Fn(ErrorView) -> Self {
-        move |error| Self { at, error }
-    }
-}
-
-/// What a batch came to.
-#[derive(Debug, Clone, Default)]
-pub struct Committed {
-    /// Its books.
-    pub books: Books,
-    /// Its books by source.
-    pub sources: Vec<(u32, SourceBooks)>,
-    /// Rejects, where no ledger keeps them.
-    pub rejects: Vec<StoredReject>,
-    /// It took the careful path.
-    pub careful: bool,
-    /// Whether its rows went straight into the table.
-    pub direct: Direct,
-    /// Seconds in COPY, in the merge, and in the commit.
-    pub seconds: [f64; 3],
-}
-
-/// What every transaction of a writer needs.
-pub(super) struct Context<'a> {
-    pub(super) plan: &'a WritePlan,
-    pub(super) ledger: Option<&'a LedgerRef>,
-    pub(super) originals: &'a Originals,
-    /// Whether another batch is waiting for its turn.
-    pub(super) more: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// What has become of a batch.
-pub(super) enum Written {
-    /// It is committed.
-    Committed(Committed),
-    /// Nothing is done, and this way is the next to try.
-    Not(Way),
-}
 
 /// Writes a batch and commits it.
 pub(super) async fn write(
@@ -208,11 +65,11 @@ pub(super) async fn write(
         let of_server = rejects::of_server(session, plan, batch, context.originals)
             .await
             .map_err(Failed::at(FailedAt::Merge))?;
-        if of_server.iter().any(|reject| may_be_changed_table(&reject.sqlstate)) {
+        if of_server.iter().any(|found| may_be_changed_table(&found.reject.sqlstate)) {
             refuse_changed_table(plan, session).await.map_err(Failed::at(FailedAt::Table))?;
         }
         rejected.extend(of_server);
-        rejected.sort_by_key(|r| (r.source, r.record));
+        rejected.sort_by_key(|r| (r.reject.place.source, r.reject.place.record));
     }
     committed.rejects = rejected;
     let committed = finish(context, session, batch, committed, sent, [began, copied]).await?;
@@ -260,9 +117,9 @@ async fn finish(
     Ok(Some(committed))
 }
 
-fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)> {
+fn by_source(batch: &Batch, rejected: &[Rejected]) -> Vec<(u32, SourceBooks)> {
     let books = |source: u32, read: u64| {
-        let rejected = rejected.iter().filter(|reject| reject.source == source).count() as u64;
+        let rejected = rejected.iter().filter(|r| r.reject.place.source == source).count() as u64;
         (source, SourceBooks { read, rejected })
     };
     batch.sources.iter().map(|s| books(s.source, s.read)).collect()
@@ -271,7 +128,7 @@ fn by_source(batch: &Batch, rejected: &[StoredReject]) -> Vec<(u32, SourceBooks)
 /// Why a batch was not committed.
 enum NotCommitted {
     /// The COPY straight into the table was refused.
-    Refused(ErrorView),
+    Refused(DbError),
     /// The server has counted other rows than were sent straight into the table: something besides the COPY has written to it.
     Uncounted,
     /// Something failed.
@@ -309,9 +166,9 @@ async fn commit(
             if fault::defect(Defect::SkipCheckpoint) && batch.after.record.is_multiple_of(3) {
                 "SELECT 1".to_owned()
             } else if counted_later {
-                ledger.advance(batch, committed, &direct::rows_noted(context.plan))
+                ledger.advance(&advance(batch, committed, &direct::rows_noted(context.plan)))
             } else {
-                ledger.advance(batch, committed, &committed.books.inserted.to_string())
+                ledger.advance(&advance(batch, committed, &committed.books.inserted.to_string()))
             }
         }
     });
@@ -323,18 +180,16 @@ async fn commit(
             Ok(copied)
         }
         // The server's word on the COPY: then nothing behind it was done. Else nobody knows how far it came.
-        Err(CopyOrStatement::Copy(error)) if error.sqlstate.is_some() => Err(NotCommitted::Refused(error)),
+        Err(CopyOrStatement::Copy(error)) if error.server().is_some() => Err(NotCommitted::Refused(error)),
         // The server was still judging: nothing behind it was done.
-        Err(CopyOrStatement::Statement(0, error)) if error.sqlstate.is_some() && !error.lost => {
+        Err(CopyOrStatement::Statement(0, error)) if error.server().is_some() && !error.is_lost() => {
             Err(NotCommitted::Failed(Failed { at: FailedAt::Merge, error }))
         }
-        Err(CopyOrStatement::Statement(1, error)) if error.sqlstate.is_some() && !error.lost => {
-            let at = if is_changed(error.sqlstate.as_deref()) { FailedAt::Target } else { FailedAt::Ledger };
+        Err(CopyOrStatement::Statement(1, error)) if error.server().is_some() && !error.is_lost() => {
+            let at = if is_changed(&error) { FailedAt::Target } else { FailedAt::Ledger };
             Err(NotCommitted::Failed(Failed { at, error }))
         }
-        Err(CopyOrStatement::Statement(_, error))
-            if counted_later && error.sqlstate.as_deref() == Some(UNBALANCED) =>
-        {
+        Err(CopyOrStatement::Statement(_, error)) if counted_later && is_unbalanced(&error) => {
             Err(NotCommitted::Uncounted)
         }
         Err(CopyOrStatement::Copy(error) | CopyOrStatement::Statement(_, error)) => {
@@ -343,9 +198,18 @@ async fn commit(
     }
 }
 
-pub(super) fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, ErrorView> {
-    outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok()).ok_or_else(|| ErrorView {
-        message: "the server's answer is not a number".to_owned(),
-        ..ErrorView::default()
-    })
+/// The step of the checkpoint over a batch.
+fn advance<'a>(batch: &'a Batch, committed: &'a Committed, inserted: &'a str) -> Advance<'a> {
+    Advance {
+        partition: batch.partition,
+        before: &batch.before,
+        after: &batch.after,
+        done: batch.done,
+        books: &committed.books,
+        inserted,
+        careful: committed.careful,
+        sources: &committed.sources,
+        digest: batch.digest,
+        page: batch.page.as_deref(),
+    }
 }

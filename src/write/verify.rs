@@ -11,54 +11,17 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Keys};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
-use crate::pg::{ErrorView, Lease, Outcome, Session};
+use crate::pg::{DbError, Lease, Outcome, Session, number};
 use crate::schema::Mode;
 
+use super::event::{EXAMPLES, Verdict, WriteError, WriterEvent};
 use super::names::{STAGE, key_equals, key_grouped, presence, same_key};
 use super::plan::WritePlan;
 use super::stage::stage;
-use super::transaction::{Path, number};
-use super::writer::{WriteError, WriterEvent};
+use super::way::Path;
 use super::{fold, names};
 
 const EXPECTED: &str = "pg_temp.dbload_expected";
-
-/// Examples that are kept of what differs.
-const EXAMPLES: u32 = 10;
-
-/// What a comparison found, in records.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// Records found in the sources.
-    pub read: u64,
-    /// The table holds what they say.
-    pub equal: u64,
-    /// The table holds something else under their key.
-    pub different: u64,
-    /// The table has no row for them.
-    pub missing: u64,
-    /// A later record of the same key has the last word.
-    pub superseded: u64,
-    /// They cannot be decoded, mapped or converted.
-    pub rejected: u64,
-    /// Sequence numbers of the first records that differ or are missing, and the columns that differ.
-    pub examples: Vec<(u64, String)>,
-}
-
-impl Verdict {
-    /// Adds another partition's.
-    pub fn add(&mut self, other: Self) {
-        self.read += other.read;
-        self.equal += other.equal;
-        self.different += other.different;
-        self.missing += other.missing;
-        self.superseded += other.superseded;
-        self.rejected += other.rejected;
-        self.examples.extend(other.examples);
-        self.examples.sort();
-        self.examples.truncate(EXAMPLES as usize);
-    }
-}
 
 /// Compares the records of one partition with the table.
 pub struct Verifier {
@@ -94,7 +57,7 @@ impl Verifier {
         self.events.send(event).await.map_err(|_| WriteError::Stopped)
     }
 
-    async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), ErrorView> {
+    async fn begin(&self, session: &Session, batch: &Batch) -> Result<(), DbError> {
         let begin = format!(
             "{};\n{};\n{}",
             names::begin(&self.plan, batch.partition, None),
@@ -120,7 +83,7 @@ impl Verifier {
     }
 
     /// Stages a batch and lays it over what is expected so far.
-    async fn take(&self, session: &Session, batch: &Batch, verdict: &mut Verdict) -> Result<(), ErrorView> {
+    async fn take(&self, session: &Session, batch: &Batch, verdict: &mut Verdict) -> Result<(), DbError> {
         verdict.read += batch.read();
         verdict.rejected += batch.rejects.len() as u64;
         if batch.rows == 0 {
@@ -130,7 +93,7 @@ impl Verifier {
         session.run(&format!("{clear};\nSAVEPOINT dbload_staged")).await?;
         let staged = match stage(&self.plan, session, batch, Path::Fast).await {
             Ok(staged) => staged,
-            Err(error) if error.lost => return Err(error),
+            Err(error) if error.is_lost() => return Err(error),
             Err(_) => {
                 session.run("ROLLBACK TO SAVEPOINT dbload_staged").await?;
                 stage(&self.plan, session, batch, Path::Converting).await?
@@ -184,7 +147,7 @@ impl Verifier {
         session: &Session,
         present: &[u64],
         verdict: &mut Verdict,
-    ) -> Result<(), ErrorView> {
+    ) -> Result<(), DbError> {
         session.run(&format!("ANALYZE {EXPECTED};\nRESET enable_hashjoin;\nRESET enable_mergejoin")).await?;
         if self.plan.mapping.key.is_empty() {
             return self.compare_bags(session, present, verdict).await;
@@ -244,7 +207,7 @@ impl Verifier {
         session: &Session,
         present: &[u64],
         verdict: &mut Verdict,
-    ) -> Result<(), ErrorView> {
+    ) -> Result<(), DbError> {
         let plan = &self.plan;
         let slots: Vec<Slot> = (0..plan.mapping.slots.len())
             .filter(|slot| {

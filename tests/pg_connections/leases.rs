@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dbload::internals::pg::{ErrorView, Lease, Pool, Session, connect_sqlx};
+use dbload::internals::pg::{DbError, Lease, Pool, Session, connect_sqlx};
 
 use super::cluster::{Cluster, WithTls};
 use super::runtime;
@@ -33,7 +33,7 @@ fn a_lease_cancels_its_own_sessions_and_no_others() {
         };
         let (cancelled, finished, ()) =
             tokio::join!(ours.run("SELECT pg_sleep(20)"), theirs.run("SELECT pg_sleep(1)"), ending);
-        assert_eq!(cancelled.unwrap_err().sqlstate.as_deref(), Some("57014"));
+        assert_eq!(cancelled.unwrap_err().sqlstate(), Some("57014"));
         finished.unwrap();
 
         // A request to cancel that comes late meets nobody: what was given up is not given back.
@@ -151,7 +151,7 @@ fn the_server_never_counts_more_connections_than_the_pool_may_have() {
                 let count = watch
                     .run("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counted'")
                     .await
-                    .map_err(|error: ErrorView| error.message)
+                    .map_err(|error: DbError| error.to_string())
                     .unwrap();
                 most = most.max(count[0].value().unwrap().parse::<usize>().unwrap());
             }

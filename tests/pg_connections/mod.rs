@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dbload::internals::pg::{
-    Action, Dsn, ErrorView, Ident, LoginFailure, PgError, Stage, TableName, TlsFailure, Unreachable,
+    Action, DbError, Dsn, Ident, LoginFailure, PgError, Stage, TableName, TlsFailure, Unreachable,
     connect_pool, connect_sqlx, quote_literal,
 };
 use sqlx::Row;
@@ -66,7 +66,7 @@ fn every_kind_of_login_works_and_a_refused_one_says_why() {
                 check(&dsn, &format!("{user} db {tls} dbload")).await;
                 let error = refusal(&cluster.dsn(&format!("{user}:no{SECRET}"), &format!("db?sslmode={mode}"))).await;
                 assert!(
-                    matches!(&error, PgError::Login { why: LoginFailure::Denied(view), .. } if view.sqlstate.as_deref() == Some("28P01")),
+                    matches!(&error, PgError::Login { why: LoginFailure::Denied(said), .. } if said.sqlstate == "28P01"),
                     "{error}"
                 );
                 assert!(error.to_string().contains(&format!("127.0.0.1:{}/db as {user}", cluster.port)), "{error}");
@@ -81,10 +81,10 @@ fn every_kind_of_login_works_and_a_refused_one_says_why() {
         check(&Dsn::parse(&socket).unwrap(), "nobody db plain dbload").await;
 
         let error = refusal(&cluster.dsn("boss", "nowhere")).await;
-        assert!(matches!(&error, PgError::Refused { view, .. } if view.sqlstate.as_deref() == Some("3D000")), "{error}");
+        assert!(matches!(&error, PgError::Refused { source, .. } if source.sqlstate == "3D000"), "{error}");
         assert_eq!(error.hint(), Some("no such database; create it, or mend dbname"));
         let error = refusal(&cluster.dsn("nobody", "db")).await;
-        assert_eq!(error.view().unwrap().sqlstate.as_deref(), Some("28000"), "{error}");
+        assert_eq!(error.server().unwrap().sqlstate, "28000", "{error}");
         let error = refusal(&cluster.dsn(&format!("ghost:{SECRET}"), "db")).await;
         assert!(matches!(error, PgError::Login { .. }), "{error}");
     });
@@ -308,7 +308,7 @@ fn the_first_server_that_takes_writes_is_used() {
         assert!(matches!(error, PgError::ReadOnly { .. }), "{error}");
         assert_eq!(error.action(Stage::Connect), Action::FindPrimary);
         let written = pool.get().await.unwrap().batch_execute("CREATE TABLE t ()").await.unwrap_err();
-        assert_eq!(PgError::statement("write", &written).action(Stage::BeforeCommit), Action::FindPrimary);
+        assert_eq!(PgError::statement("write", written).action(Stage::BeforeCommit), Action::FindPrimary);
     });
 }
 
@@ -330,8 +330,8 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
             two.execute("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
         };
         let (result, ()) = tokio::join!(one.batch_execute("SELECT pg_sleep(20)"), killed);
-        let view = ErrorView::from(&result.unwrap_err());
-        assert!(view.lost, "{view:?}");
+        let view = DbError::from(result.unwrap_err());
+        assert!(view.is_lost(), "{view:?}");
         assert_eq!(dbload::internals::pg::classify(Stage::BeforeCommit, &view), Action::Reconnect);
         one.discard();
         let one = pool.get().await.unwrap();
@@ -345,7 +345,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
             pool.cancel(&token).await;
         };
         let (result, ()) = tokio::join!(one.batch_execute("SELECT pg_sleep(20)"), cancelled);
-        assert_eq!(ErrorView::from(&result.unwrap_err()).sqlstate.as_deref(), Some("57014"));
+        assert_eq!(DbError::from(result.unwrap_err()).sqlstate(), Some("57014"));
 
         drop((one, two));
         pool.shrink();
@@ -359,7 +359,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
         let few = connect_pool(&Dsn::parse(&socket).unwrap(), 2).await.unwrap();
         let _first = few.get().await.unwrap();
         let error = few.get().await.err().unwrap();
-        assert_eq!(error.view().unwrap().sqlstate.as_deref(), Some("53300"), "{error}");
+        assert_eq!(error.server().unwrap().sqlstate, "53300", "{error}");
         assert_eq!(error.action(Stage::Connect), Action::ShrinkPool);
     });
 }
@@ -371,7 +371,7 @@ fn a_server_that_restarts_is_a_lost_connection_and_then_there_again() {
         let pool = connect_pool(&cluster.dsn("boss", "db"), 1).await.unwrap();
         let client = pool.get().await.unwrap();
         cluster.stop();
-        let view = ErrorView::from(&client.batch_execute("SELECT 1").await.unwrap_err());
+        let view = DbError::from(client.batch_execute("SELECT 1").await.unwrap_err());
         assert_eq!(
             dbload::internals::pg::classify(Stage::BeforeCommit, &view),
             Action::Reconnect,
@@ -419,7 +419,7 @@ fn neither_notices_nor_passwords_reach_the_log() {
             .await
             .unwrap();
         let refused = client.batch_execute("SELECT 'c4n4ry'::int").await.unwrap_err();
-        let view = ErrorView::from(&refused);
+        let view = DbError::from(refused);
         assert_eq!(
             dbload::internals::pg::classify(Stage::Merge { cheap_key: None }, &view),
             Action::CarefulPath
@@ -429,7 +429,7 @@ fn neither_notices_nor_passwords_reach_the_log() {
         let mut sqlx = connect_sqlx(&pool).await.unwrap();
         sqlx::query("SELECT 'c4n4ry', pg_sleep(1.5)").execute(&mut sqlx).await.unwrap();
         let error = sqlx::query("SELECT 1/0").execute(&mut sqlx).await.unwrap_err();
-        assert_eq!(ErrorView::from(&error).sqlstate.as_deref(), Some("22012"));
+        assert_eq!(DbError::from(error).sqlstate(), Some("22012"));
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("the server sent a notice"), "{text}");

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use super::nul::clean_json;
 use super::{Fields, Format, OnNul, shorten};
 use crate::record::{Block, Content, SpanKind, Text};
+use crate::reject_codes;
 
 pub(super) use csv::{field_count, header_names};
 pub(super) use rejects::is_reject;
@@ -131,15 +132,17 @@ impl DecodeErrorKind {
     #[must_use]
     pub fn sqlstate(&self) -> &'static str {
         match self {
-            Self::InvalidUtf8 | Self::Nul => "22021",
-            Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => "54000",
-            Self::Json(_) | Self::NotAnObject(_) => "22032",
-            Self::DuplicateName(_) => "22030",
+            Self::InvalidUtf8 | Self::Nul => reject_codes::NOT_TEXT,
+            Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => {
+                reject_codes::BEYOND_LIMITS
+            }
+            Self::Json(_) | Self::NotAnObject(_) => reject_codes::NO_JSON,
+            Self::DuplicateName(_) => reject_codes::DUPLICATE_MEMBER,
             Self::Truncated { .. }
             | Self::Ragged { .. }
             | Self::NotOneRecord
             | Self::RawReject
-            | Self::EmptyReject => "22P04",
+            | Self::EmptyReject => reject_codes::NO_RECORD,
         }
     }
 

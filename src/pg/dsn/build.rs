@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::DsnError;
-use super::passfile::{Login, PassFile};
-use super::surroundings::{Lookup, home};
-use super::words::Words;
-use super::{
+use super::description::{
     ChannelBinding, Dsn, Host, Identity, Keepalive, Negotiation, Roots, Server, SessionTarget, SslMode, Tls,
 };
+use super::env::{Lookup, home};
+use super::error::DsnError;
+use super::passfile::{Login, PassFile};
+use super::words::Words;
 use crate::secret::Secret;
 
 /// PostgreSQL's port.

@@ -7,18 +7,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::build;
+use super::description::{Dsn, Target};
+use super::env::{Lookup, home, var};
 use super::error::DsnError;
 use super::keyword;
 use super::params::{OTHER_VARIABLES, WORDS, meaning};
 use super::url;
 use super::words::{Echo, Words};
-use super::{Dsn, Target};
-
-/// Reads an environment variable; injected, so that tests need none.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The longest connection string or service file that is read: far beyond any real one.
 const TEXT_LIMIT_BYTES: u64 = 64 * 1024;
+
+impl Dsn {
+    /// Reads a URL or `key=value` text by itself: no environment, no files.
+    ///
+    /// # Errors
+    /// If the text cannot be read, or asks for what is not supported.
+    pub fn parse(text: &str) -> Result<Self, DsnError> {
+        from_text(text, &|_| None)
+    }
+}
 
 /// Finds out where to connect: the value of `--dsn` if given, else the environment, else the local server.
 ///
@@ -131,16 +139,6 @@ fn fill_from_service(service: &str, words: &mut Words, env: Lookup<'_>) -> Resul
     words.schema = words.schema.take().or(section.schema);
     words.notes.append(&mut section.notes);
     Ok(())
-}
-
-/// A variable that is set and not empty.
-pub(super) fn var(env: Lookup<'_>, name: &str) -> Option<String> {
-    env(name).filter(|text| !text.is_empty())
-}
-
-/// The user's home directory.
-pub(super) fn home(env: Lookup<'_>) -> Option<PathBuf> {
-    var(env, "HOME").map(PathBuf::from)
 }
 
 fn read(role: &'static str, path: &Path) -> Result<String, DsnError> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::secret::Secret;
 
 /// A stand-in for a password that must never be seen again.
 const CANARY: &str = "c4n4ry";

@@ -1,23 +1,28 @@
 //! What the protocol answers, step by step.
 
 use super::*;
+use crate::pg::ServerError;
 
-const BEFORE: Place = (0, 100, 5);
-const AFTER: Place = (0, 200, 9);
+const fn place(offset: u64, record: u64) -> Position {
+    Position { source: 0, offset, record, line: 0 }
+}
+
+const BEFORE: Position = place(100, 5);
+const AFTER: Position = place(200, 9);
 const TERMS: Terms =
     Terms { before: BEFORE, after: AFTER, done: false, records: 4, proof: Proof::Checkpoint { epoch: 3 } };
 const FAST: Step = Step::Attempt { path: Path::Fast, conflicts: Conflicts::NotExpected };
 const CAREFUL: Step = Step::Attempt { path: Path::Careful, conflicts: Conflicts::NotExpected };
 
-fn code(code: &str) -> ErrorView {
-    ErrorView {
-        sqlstate: Some(code.to_owned()),
-        constraint: Some("t_pkey".to_owned()),
-        ..ErrorView::default()
-    }
+fn said(code: &str) -> ServerError {
+    ServerError { sqlstate: code.to_owned(), constraint: Some("t_pkey".to_owned()), ..ServerError::default() }
 }
 
-fn failed(at: FailedAt, error: &ErrorView) -> Happened<'_> {
+fn code(code: &str) -> DbError {
+    said(code).into()
+}
+
+fn failed(at: FailedAt, error: &DbError) -> Happened<'_> {
     Happened::Failed { at, error, key: Some("t_pkey") }
 }
 
@@ -31,7 +36,7 @@ fn check(terms: Terms, story: &[(Happened<'_>, Step)]) -> Protocol {
 }
 
 fn after_lost_commit(found: Option<Checkpoint>, expected: Step) {
-    let lost = ErrorView::lost();
+    let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
         (Happened::Found(found.as_ref()), expected),
@@ -46,7 +51,7 @@ fn a_confirmed_commit_is_the_end() {
 
 #[test]
 fn a_connection_lost_before_commit_is_replayed_after_a_pause() {
-    let lost = ErrorView::lost();
+    let lost = DbError::lost();
     for at in [FailedAt::Connect, FailedAt::Begin, FailedAt::Staging, FailedAt::Merge, FailedAt::Ledger] {
         check(TERMS, &[(failed(at, &lost), Step::Pause(Relief::None)), (Happened::Rested, FAST)]);
     }
@@ -60,8 +65,8 @@ fn the_checkpoint_says_what_became_of_a_batch() {
     after_lost_commit(at(4, AFTER, false), Step::Stop(Stop::Fenced));
     after_lost_commit(at(4, BEFORE, false), Step::Stop(Stop::Fenced));
     after_lost_commit(at(2, BEFORE, false), Step::Stop(Stop::LostCommits));
-    after_lost_commit(at(3, (0, 50, 2), false), Step::Stop(Stop::LostCommits));
-    after_lost_commit(at(3, (0, 300, 12), false), Step::Stop(Stop::LostCommits));
+    after_lost_commit(at(3, place(50, 2), false), Step::Stop(Stop::LostCommits));
+    after_lost_commit(at(3, place(300, 12), false), Step::Stop(Stop::LostCommits));
     after_lost_commit(at(3, AFTER, true), Step::Stop(Stop::LostCommits));
     after_lost_commit(at(3, BEFORE, true), Step::Stop(Stop::LostCommits));
     after_lost_commit(None, Step::Stop(Stop::Forgotten));
@@ -69,7 +74,7 @@ fn the_checkpoint_says_what_became_of_a_batch() {
 
 #[test]
 fn doubt_lasts_until_the_checkpoint_is_read_and_ends_as_unknown_with_patience() {
-    let lost = ErrorView::lost();
+    let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
         (Happened::NoAnswer, Step::Pause(Relief::None)),
@@ -101,7 +106,7 @@ fn a_fence_that_raises_asks_the_checkpoint_wherever_it_shows() {
 
 #[test]
 fn without_a_ledger_only_an_append_can_be_in_doubt() {
-    let lost = ErrorView::lost();
+    let lost = DbError::lost();
     let told = code("23514");
     let append = Terms { proof: Proof::None, ..TERMS };
     check(append, &[(failed(FailedAt::Commit, &lost), Step::Stop(Stop::Unknown))]);
@@ -112,7 +117,7 @@ fn without_a_ledger_only_an_append_can_be_in_doubt() {
 
 #[test]
 fn a_refused_merge_takes_the_careful_path_and_stays_there() {
-    let (refused, lost) = (code("23514"), ErrorView::lost());
+    let (refused, lost) = (code("23514"), DbError::lost());
     let story = [
         (failed(FailedAt::Merge, &refused), CAREFUL),
         (failed(FailedAt::Merge, &lost), Step::Pause(Relief::None)),
@@ -162,7 +167,7 @@ fn what_is_too_much_is_halved_until_one_record_is_left() {
 
 #[test]
 fn what_may_still_commit_is_never_halved() {
-    let (lost, time, told) = (ErrorView::lost(), code("57014"), code("40001"));
+    let (lost, time, told) = (DbError::lost(), code("57014"), code("40001"));
     let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
     let pause = Step::Pause(Relief::None);
     check(
@@ -219,7 +224,7 @@ fn the_pool_gives_way_before_the_next_try() {
 
 #[test]
 fn a_transaction_that_took_too_long_is_halved_also_where_its_commit_was_sent() {
-    let too_long = ErrorView { lost: true, ..code("25P04") };
+    let too_long = ServerError { ended_session: true, ..said("25P04") }.into();
     check(TERMS, &[(failed(FailedAt::Merge, &too_long), Step::Halve)]);
     let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
     let story = [
@@ -235,7 +240,7 @@ fn a_transaction_that_took_too_long_is_halved_also_where_its_commit_was_sent() {
     ];
     check(TERMS, &story);
     // An earlier try may still be committing the whole.
-    let lost = ErrorView::lost();
+    let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
         (Happened::Found(Some(&before)), Step::Pause(Relief::None)),

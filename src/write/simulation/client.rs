@@ -10,10 +10,11 @@ use super::database::{Defect, Work};
 use super::load::records_of;
 use super::server::{Event, Pending, Server as World, Try};
 use crate::batch::Batch;
-use crate::pg::ErrorView;
+use crate::pg::DbError;
+use crate::write::outcome::{Committed, Failed, FailedAt};
 use crate::write::protocol::{Checkpoint, Proof, Relief};
 use crate::write::server::Server;
-use crate::write::transaction::{Committed, Failed, FailedAt, Way};
+use crate::write::way::Way;
 
 /// The name of the key's index.
 pub(super) const KEY: &str = "t_pkey";
@@ -83,14 +84,14 @@ impl Server for Client {
         }
         let outcome = Answer(slot).await;
         let unknown =
-            outcome.as_ref().is_err_and(|failed| failed.at == FailedAt::Commit && failed.error.lost);
+            outcome.as_ref().is_err_and(|failed| failed.at == FailedAt::Commit && failed.error.is_lost());
         if unknown && self.world().defect == Defect::UnknownIsCommitted {
             return Ok(Committed::default());
         }
         outcome
     }
 
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, ErrorView> {
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, DbError> {
         let slot = Slot::default();
         self.world().ask(Pending {
             process: self.process,

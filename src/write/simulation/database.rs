@@ -6,7 +6,6 @@ use super::chance::Micros;
 use super::load::{END, Fate, Kind, Load};
 use crate::account::Books;
 use crate::record::Position;
-use crate::write::protocol::place_of;
 
 /// A switchable defect of the server or of the connection: the simulation must find what it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +95,7 @@ impl Database {
     pub(super) fn admits(&self, work: &Work, defect: Defect) -> bool {
         let row = &self.rows[work.partition];
         let owner = row.epoch == work.epoch || defect == Defect::EpochIgnored;
-        owner && !row.done && place_of(&row.at) == place_of(&work.before)
+        owner && !row.done && row.at.without_line() == work.before.without_line()
     }
 
     /// What the work comes to, in the table as it is.

@@ -17,10 +17,9 @@ use super::load::{END, Fate, Load};
 use super::server::{Event, Numbered, Seen, Server};
 use crate::account::Books;
 use crate::write::committer::Committer;
+use crate::write::event::{WriteError, WriterEvent};
 use crate::write::outlook::Outlook;
-use crate::write::protocol::place_of;
 use crate::write::retry::Patience;
-use crate::write::writer::{WriteError, WriterEvent};
 
 /// A load that takes more steps hangs.
 const STEPS_MAX: u64 = 100_000;
@@ -294,7 +293,7 @@ impl Scene {
             process.tally.add(&committed.books);
             let world = self.world();
             let at = world.db.rows[partition as usize].at;
-            if !world.seen.lost_commits && place_of(&at) < place_of(&after) {
+            if !world.seen.lost_commits && at.without_line() < after.without_line() {
                 return Err(format!("acknowledged up to {after:?}, and the checkpoint is at {at:?}"));
             }
         }

@@ -10,9 +10,10 @@ use super::client::{KEY, Slot};
 use super::database::{Database, Defect, Work};
 use super::load::{Fate, Load};
 use crate::account::Books;
-use crate::pg::{CHANGED, ErrorView};
-use crate::write::protocol::{Checkpoint, place_of};
-use crate::write::transaction::{Committed, Failed, FailedAt, Path};
+use crate::pg::{DbError, ServerError};
+use crate::write::outcome::{Committed, Failed, FailedAt};
+use crate::write::protocol::Checkpoint;
+use crate::write::way::Path;
 
 /// Longest wait for a lock.
 const LOCK_TIMEOUT: Micros = 10 * SECOND;
@@ -112,7 +113,7 @@ impl Try {
 
     fn lost(&mut self) {
         let at = if self.reached == Reached::Begun { FailedAt::Merge } else { FailedAt::Commit };
-        self.answer(Err(Failed { at, error: ErrorView::lost() }));
+        self.answer(Err(Failed { at, error: DbError::lost() }));
     }
 }
 
@@ -121,7 +122,7 @@ pub(super) struct Pending {
     pub(super) process: usize,
     pub(super) partition: usize,
     pub(super) waited: Micros,
-    pub(super) slot: Slot<Result<Option<Checkpoint>, ErrorView>>,
+    pub(super) slot: Slot<Result<Option<Checkpoint>, DbError>>,
 }
 
 /// What was seen happening.
@@ -163,12 +164,12 @@ pub(super) struct Server {
     pub(super) seen: Seen,
 }
 
-fn code(sqlstate: &str) -> ErrorView {
-    ErrorView {
-        sqlstate: Some(sqlstate.to_owned()),
-        constraint: Some(KEY.to_owned()),
-        ..ErrorView::default()
-    }
+fn said(sqlstate: &str) -> ServerError {
+    ServerError { sqlstate: sqlstate.to_owned(), constraint: Some(KEY.to_owned()), ..ServerError::default() }
+}
+
+fn code(sqlstate: &str) -> DbError {
+    said(sqlstate).into()
 }
 
 impl Server {
@@ -205,7 +206,7 @@ impl Server {
         self.soon(Event::Read(id));
     }
 
-    fn fail(&mut self, id: u64, at: FailedAt, error: ErrorView) {
+    fn fail(&mut self, id: u64, at: FailedAt, error: DbError) {
         if let Some(mut one) = self.tries.all.remove(&id) {
             one.answer(Err(Failed { at, error }));
         }
@@ -214,7 +215,7 @@ impl Server {
     /// The end of the merge: the client sends `advance; COMMIT`, or hears what went wrong.
     pub(super) fn merged(&mut self, id: u64) {
         if self.away {
-            return self.fail(id, FailedAt::Connect, ErrorView::lost());
+            return self.fail(id, FailedAt::Connect, DbError::lost());
         }
         let Some(one) = self.tries.all.get(&id) else { return };
         let (records, path) = (one.work.records(), one.path);
@@ -239,7 +240,7 @@ impl Server {
     }
 
     /// One of the errors that pass, or that another path is the answer to.
-    fn passing_error(&mut self, records: usize) -> (FailedAt, ErrorView) {
+    fn passing_error(&mut self, records: usize) -> (FailedAt, DbError) {
         const ERRORS: [(FailedAt, &str); 13] = [
             (FailedAt::Connect, "53300"),
             (FailedAt::Connect, "57P03"),
@@ -262,7 +263,8 @@ impl Server {
             "22P02" | "23505" | "26000" if self.rng.bool() => "40P01",
             other => other,
         };
-        (at, ErrorView { lost: sqlstate == "57P01" || sqlstate == "08006", ..code(sqlstate) })
+        let ended_session = sqlstate == "57P01" || sqlstate == "08006";
+        (at, ServerError { ended_session, ..said(sqlstate) }.into())
     }
 
     fn is_locked(&self, partition: usize, but: u64) -> bool {
@@ -295,7 +297,8 @@ impl Server {
         // Asked behind the batch's own statements, directly before the fence.
         if one.work.version != self.db.version && self.defect != Defect::TargetUnchecked {
             self.seen.changed += 1;
-            return self.fail(id, FailedAt::Table, code(CHANGED));
+            let changed = DbError::TableChanged { table: "t".to_owned(), change: String::new() };
+            return self.fail(id, FailedAt::Table, changed);
         }
         let passes = self.db.admits(&one.work, self.defect)
             || matches!(self.defect, Defect::SilentFence | Defect::CheckpointSkipped);
@@ -359,7 +362,7 @@ impl Server {
         let Some(mut read) = self.reads.all.remove(&id) else { return };
         let broken = self.chance(self.faults.breaks / 2.0);
         let answer = if self.away || broken {
-            Err(ErrorView::lost())
+            Err(DbError::lost())
         } else if self.is_locked(read.partition, 0) {
             read.waited += LOCK_LOOK;
             if read.waited <= LOCK_TIMEOUT {
@@ -369,7 +372,7 @@ impl Server {
             Err(code("55P03"))
         } else {
             let row = &self.db.rows[read.partition];
-            let (at, done, books) = (place_of(&row.at), row.done, row.books);
+            let (at, done, books) = (row.at.without_line(), row.done, row.books);
             Ok(Some(Checkpoint { epoch: row.epoch, at, done, books }))
         };
         *read.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);

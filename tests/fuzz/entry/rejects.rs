@@ -3,8 +3,9 @@
 use dbload::internals::format::{
     DecodeLimits, Dialect, Fields, Format, Layout, MendedValue, Values, decode_block,
 };
-use dbload::internals::map::{Kept, original};
+use dbload::internals::map::original;
 use dbload::internals::record::Block;
+use dbload::internals::reject::Kept;
 
 use super::{Dials, csv, split};
 

@@ -4,9 +4,10 @@ use super::World;
 use super::scope::{Defect, Scope};
 use super::server::{Backend, Database, Span, Stage};
 use crate::account::Books;
-use crate::pg::ErrorView;
-use crate::write::protocol::{Checkpoint, Happened, Place, Proof, Protocol, Step, Stop, Terms};
-use crate::write::transaction::FailedAt;
+use crate::pg::{DbError, ServerError};
+use crate::record::Position;
+use crate::write::outcome::FailedAt;
+use crate::write::protocol::{Checkpoint, Happened, Proof, Protocol, Step, Stop, Terms};
 
 /// A process that runs the load, or might.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,17 +89,17 @@ impl Process {
     }
 }
 
-fn place(at: u8) -> Place {
-    (0, u64::from(at), u64::from(at))
+fn place(at: u8) -> Position {
+    Position { source: 0, offset: u64::from(at), record: u64::from(at), line: 0 }
 }
 
-fn error(code: &str) -> ErrorView {
-    ErrorView { sqlstate: Some(code.to_owned()), ..ErrorView::default() }
+fn error(code: &str) -> DbError {
+    ServerError { sqlstate: code.to_owned(), ..ServerError::default() }.into()
 }
 
 /// A statement was cancelled.
 fn is_cancelled(happened: Happened<'_>) -> bool {
-    matches!(happened, Happened::Failed { error, .. } if error.sqlstate.as_deref() == Some("57014"))
+    matches!(happened, Happened::Failed { error, .. } if error.sqlstate() == Some("57014"))
 }
 
 impl Active {
@@ -212,13 +213,14 @@ impl World {
                 self.happened(scope, to, Happened::Committed);
             }
             Told::Lost => {
-                self.happened(scope, to, Happened::Failed { at, error: &ErrorView::lost(), key: None });
+                self.happened(scope, to, Happened::Failed { at, error: &DbError::lost(), key: None });
             }
             Told::Fenced => {
                 self.happened(scope, to, Happened::Failed { at, error: &error("DL001"), key: None });
             }
             Told::TooLong => {
-                let error = ErrorView { lost: true, ..error("25P04") };
+                let (sqlstate, ended_session) = ("25P04".to_owned(), true);
+                let error = ServerError { sqlstate, ended_session, ..ServerError::default() }.into();
                 self.happened(scope, to, Happened::Failed { at, error: &error, key: None });
             }
             Told::Aborted => {
@@ -229,7 +231,7 @@ impl World {
 
     /// A try fails before its COMMIT is sent: nothing of it is left at the server.
     pub(super) fn fail_early(&mut self, scope: &Scope, to: (usize, usize), code: Option<&str>) {
-        let error = code.map_or_else(ErrorView::lost, error);
+        let error = code.map_or_else(DbError::lost, error);
         let at = if code == Some("DL003") { FailedAt::Table } else { FailedAt::Merge };
         self.happened(scope, to, Happened::Failed { at, error: &error, key: None });
     }

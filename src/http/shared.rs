@@ -1,0 +1,31 @@
+//! What all requests of a client share.
+
+use std::sync::Mutex;
+
+use super::admission::Gatehouse;
+use super::counters::Counting;
+use super::credentials::Credentials;
+use super::landing::Landing;
+use super::settings::Settings;
+use super::tls::Engines;
+use super::token::Tokens;
+
+/// What all requests of a client share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) credentials: Credentials,
+    pub(super) tokens: Tokens,
+    pub(super) engines: Engines,
+    pub(super) gates: Gatehouse,
+    pub(super) counting: Counting,
+    pub(super) landing: Option<Landing>,
+    /// What is worth saying about answers, until somebody takes it.
+    pub(super) notes: Mutex<Notes>,
+}
+
+/// Notes that wait, and how many there have been.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) waiting: Vec<String>,
+    pub(super) so_far: usize,
+}

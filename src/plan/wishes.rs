@@ -1,0 +1,21 @@
+//! What the user asked for, as far as the plan decides it.
+
+use crate::map::Extra;
+use crate::schema::Mode;
+
+/// What the user asked for, as far as the plan decides it.
+#[derive(Debug, Clone)]
+pub struct Wishes<'a> {
+    /// Names of the key columns.
+    pub key: Option<&'a [String]>,
+    /// Mode.
+    pub mode: Option<Mode>,
+    /// Fields without a column.
+    pub extra: &'a Extra,
+    /// `--newer-by`.
+    pub newer_by: Option<&'a str>,
+    /// Connections, and so partitions.
+    pub pool_size: usize,
+    /// A source cannot be read twice.
+    pub has_pipe: bool,
+}

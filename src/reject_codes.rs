@@ -1,0 +1,23 @@
+//! SQLSTATEs that dbload itself gives a record that it refuses: those that the server would give for the same. What codes of
+//! the server mean is `pg::sqlstate`'s to say.
+
+/// `character_not_in_repertoire`: no UTF-8, or NUL.
+pub(crate) const NOT_TEXT: &str = "22021";
+/// `untranslatable_character`: half of a surrogate pair.
+pub(crate) const NO_CHARACTER: &str = "22P05";
+/// `invalid_text_representation`: no value of its type.
+pub(crate) const NO_VALUE: &str = "22P02";
+/// `bad_copy_file_format`: no record of its format.
+pub(crate) const NO_RECORD: &str = "22P04";
+/// `invalid_json_text`: no JSON object.
+pub(crate) const NO_JSON: &str = "22032";
+/// `duplicate_json_object_key_value`: two members of one name.
+pub(crate) const DUPLICATE_MEMBER: &str = "22030";
+/// `program_limit_exceeded`: longer, wider or deeper than is allowed.
+pub(crate) const BEYOND_LIMITS: &str = "54000";
+/// `undefined_column`: a field without a column.
+pub(crate) const NO_COLUMN: &str = "42703";
+/// `duplicate_column`: two fields for one column.
+pub(crate) const DUPLICATE_COLUMN: &str = "42701";
+/// `not_null_violation`: a key without a value.
+pub(crate) const NO_KEY: &str = "23502";
