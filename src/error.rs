@@ -10,10 +10,11 @@ use std::sync::Arc;
 use crate::exit::ExitClass;
 use crate::input::SourceError;
 use crate::ledger::LedgerError;
-use crate::load::{Ended, LoadError, Outcome};
+use crate::load::{Ended, Outcome};
 use crate::pg::catalog::CatalogError;
 use crate::pg::sqlstate::is_refusal;
 use crate::pg::{DbError, PgError};
+use crate::prepared::LoadError;
 use crate::report::{Report, SourceState};
 use crate::write::WriteError;
 

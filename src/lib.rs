@@ -131,6 +131,7 @@ mod map;
 mod pg;
 mod pipeline;
 mod plan;
+mod prepared;
 mod process;
 mod record;
 mod reject;
@@ -220,6 +221,9 @@ pub mod internals {
     }
     pub mod plan {
         pub use crate::plan::*;
+    }
+    pub mod prepared {
+        pub use crate::prepared::*;
     }
     pub mod record {
         pub use crate::record::*;

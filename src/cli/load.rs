@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use dbload::internals::causes::with_causes;
 use dbload::internals::format::{DecodeLimits, Inflation};
 use dbload::internals::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
-use dbload::internals::load::{Ended, LoadError, LoadPlan, Outcome, load, plan};
+use dbload::internals::load::{Ended, LoadPlan, Outcome, load, plan};
 use dbload::internals::pg::Dsn;
 use dbload::internals::pg::dsn::Host;
+use dbload::internals::prepared::LoadError;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

@@ -25,8 +25,9 @@ use crate::event::{Event, Totals};
 use crate::feed::Feed;
 use crate::format::{Compression, OnNul};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget};
-use crate::load::{Ended, LoadError, Outcome, load};
+use crate::load::{Ended, Outcome, load};
 use crate::map::Extra;
+use crate::prepared::LoadError;
 use crate::report::Report;
 use crate::schema::{Mode, TableName};
 

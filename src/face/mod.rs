@@ -31,7 +31,7 @@ impl Dsn {
     /// When it cannot be read. The error does not quote it: the part that cannot be read may be the password.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let parsed = pg::Dsn::parse(text).map_err(pg::PgError::from);
-        parsed.map(Self).map_err(|error| crate::load::LoadError::from(error).into())
+        parsed.map(Self).map_err(|error| crate::prepared::LoadError::from(error).into())
     }
 }
 

@@ -4,9 +4,8 @@
 use crate::input::{Change, Description, Input, Recorded, SourceError};
 use crate::job::Runs;
 use crate::ledger::{Appended, AppendedState, Ledger, LedgerError};
+use crate::prepared::LoadError;
 use crate::schema::Table;
-
-use super::error::LoadError;
 
 /// What an earlier append means for a file that is to be appended.
 enum Before {

@@ -11,13 +11,11 @@ use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, Recorded, 
 use crate::job::Job;
 use crate::ledger::{Checkpoint, LedgerError, StoredRun, rebase};
 use crate::pg::Lease;
+use crate::prepared::LoadError;
 use crate::record::{PageToken, Place, Position};
-use crate::schema::Mode;
 
-use super::error::LoadError;
-use super::prepare::Prepared;
-use super::race::open;
 use super::resume::stored_inputs;
+use super::slots::open;
 use super::stored;
 
 /// What a resume has found its files to be.
@@ -169,17 +167,4 @@ async fn rebase_input(
         *place = Place::new(*at, page.clone());
     }
     Ok(found)
-}
-
-impl Prepared {
-    /// Digests of the files that this process has read whole, where a later load asks for them: an append does.
-    pub(super) fn digests(&self) -> Vec<(u32, String)> {
-        if self.plan.mode != Mode::Append {
-            return Vec::new();
-        }
-        self.inputs
-            .iter()
-            .filter_map(|input| Some((input.begin.source, input.digest.get()?.clone())))
-            .collect()
-    }
 }

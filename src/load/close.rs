@@ -12,18 +12,16 @@ use crate::ledger::{LedgerError, Standing, abandon, complete, keep_digests, note
 use crate::pg::sqlstate::{is_passing, known_as};
 use crate::pg::{DbError, Session};
 use crate::pipeline::{End, Ran};
+use crate::prepared::{LoadError, Lost, Prepared, RunInHand};
 use crate::report::{Rejects, Report};
 use crate::schema::Mode;
 use crate::write::{Look, WriteError};
 
-use super::error::LoadError;
 use super::outcome::{Ended, Outcome, Watch};
 use super::patience::{patiently, session};
-use super::prepare::{Prepared, RunInHand};
 use super::sequences;
 use super::summary::{in_file, report};
 use super::unfinished::advised;
-use super::unledgered::Lost;
 
 /// A load that did not end well says what was committed if the ledger answers this soon.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);

@@ -6,9 +6,10 @@ use crate::job::Job;
 use crate::map::Extra;
 use crate::schema::Mode;
 
+use crate::prepared::Prepared;
 use crate::report::Guarantee;
 
-use super::prepare::{Prepared, are_exact, are_replayable, guarantee, unlogged_words};
+use super::start::unlogged_words;
 
 /// What a load would do.
 ///
@@ -44,35 +45,6 @@ impl fmt::Display for LoadPlan {
 }
 
 impl Prepared {
-    /// Every source can be read again.
-    #[must_use]
-    pub fn is_replayable(&self) -> bool {
-        are_replayable(&self.inputs)
-    }
-
-    /// Every source gives the same records when it is read again, as far as is known.
-    #[must_use]
-    pub(super) fn is_exact(&self) -> bool {
-        are_exact(&self.inputs, &self.kept)
-    }
-
-    /// How often a record may have been applied, if all that was read is exact.
-    #[must_use]
-    pub(super) fn guarantee_if(&self, exact: bool) -> Guarantee {
-        guarantee(exact && !self.inexact_before && self.is_logged(), self.run.is_some(), self.plan.mode)
-    }
-
-    /// No crash of the server empties the target, or a part of it.
-    fn is_logged(&self) -> bool {
-        self.plan.table.tree.unlogged().is_none()
-    }
-
-    /// The same, now that the sources were read.
-    #[must_use]
-    pub(super) fn guarantee_after(&self, read: Option<bool>) -> Guarantee {
-        if !self.access.asks() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
-    }
-
     /// The plan.
     #[must_use]
     pub(super) fn load_plan(&self, job: &Job) -> LoadPlan {
@@ -170,24 +142,5 @@ impl Prepared {
             _ => "record by record where the server refuses something".to_owned(),
         };
         format!("{new}{sets}; {rest}")
-    }
-
-    /// The server, in words for a hint with SQL to read the rejects.
-    #[must_use]
-    pub fn rejects_query(&self) -> Option<String> {
-        let run = self.run.as_ref()?;
-        Some(crate::ledger::rejects_query(&run.ledger.run))
-    }
-
-    /// Name of a source, for people.
-    pub(crate) fn source_name(&self, source: u32) -> String {
-        let input = usize::try_from(source).ok().and_then(|ordinal| self.inputs.get(ordinal));
-        input.map_or_else(|| format!("source {source}"), |input| input.name.clone())
-    }
-
-    /// Type of a column of the target.
-    pub(crate) fn type_name(&self, column: &str) -> Option<String> {
-        let table = &self.plan.table;
-        Some(table.columns[table.column(column)?].type_name.clone())
     }
 }

@@ -9,8 +9,8 @@ use futures::future::{Either, select};
 use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::input::{
-    Access, Ahead, Begin, Bounds, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec,
-    Unreadable, refuse_unreadable, sample,
+    Access, Begin, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec, Unreadable,
+    refuse_unreadable, sample,
 };
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
@@ -18,14 +18,13 @@ use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::facts::{ServerFacts, server_facts};
 use crate::pg::{DbError, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
+use crate::prepared::{Act, LoadError, Prepared};
 use crate::schema::Table;
 
-use super::act::Act;
-use super::error::LoadError;
 use super::once::Earlier;
-use super::prepare::{Prepared, Start, missing};
-use super::race::open;
 use super::settings::identities;
+use super::slots::open;
+use super::start::{Begun, Start, fetch_ahead, missing};
 use super::stored;
 
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
@@ -186,14 +185,6 @@ fn understood(error: CatalogError, pool: &Lease) -> LoadError {
     }
 }
 
-/// What was begun of the sources.
-pub(super) struct Begun {
-    pub(super) sampled: Sampled,
-    pub(super) ahead: Option<Ahead>,
-    /// The sample is an earlier start's: there must be an unfinished run.
-    pub(super) resumes: bool,
-}
-
 /// Begins to fetch, unless an earlier start has: then its sample does for the plan. Nobody waits for a server of the network
 /// with a session in his hands.
 async fn begin(
@@ -236,20 +227,6 @@ async fn unfinished(session: &Session, identities: &[String]) -> Option<Vec<Stor
         }
     }
     None
-}
-
-/// Begins to fetch those of the sources that are asked for.
-pub(super) fn fetch_ahead<'a>(
-    (share, job): (&Share, &Job),
-    access: &Access,
-    sources: impl Iterator<Item = (&'a Input, Begin)>,
-) -> Ahead {
-    let bounds = Bounds {
-        sources: job.web.http.concurrency,
-        memory_bytes: share.bytes_ahead(&job.resources),
-        sampled: SAMPLED_SOURCES,
-    };
-    Ahead::start(access.clone(), job.reading.clone(), sources, bounds)
 }
 
 /// `--table`, else the first source's stem.

@@ -4,12 +4,10 @@
 //! lost acknowledged commits, or that the table is not what was planned for, begins anew from the
 //! checkpoints, as a new start of the same command would.
 
-mod act;
 mod appended;
 mod changed;
 mod close;
 mod describe;
-mod error;
 mod look;
 mod once;
 mod outcome;
@@ -21,10 +19,12 @@ mod reject_file;
 mod resume;
 mod sequences;
 mod settings;
+mod share;
+mod slots;
+mod start;
 mod stored;
 mod summary;
 mod unfinished;
-mod unledgered;
 mod verify;
 
 use std::sync::Mutex;
@@ -36,19 +36,16 @@ use crate::engine::Engine;
 use crate::event::Listener;
 use crate::job::Job;
 use crate::pipeline;
+use crate::prepared::{Act, LoadError, Prepared, Unledgered};
 use crate::write::WriteError;
 
-use act::enter;
 use once::Earlier;
 use outcome::Watch;
 use race::prepare;
+use share::enter;
 
-pub(crate) use act::Act;
 pub use describe::LoadPlan;
-pub use error::LoadError;
 pub use outcome::{Ended, Outcome};
-pub use prepare::{Prepared, RunInHand};
-pub(crate) use unledgered::{Told, Unledgered};
 pub use verify::{Example, FailedSource, Verification, verify};
 
 /// Attempts in one process after the server lost acknowledged commits, or the table was changed.

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use crate::job::Runs;
 use crate::ledger::{LedgerError, Opened, Unfinished};
+use crate::prepared::{LoadError, Prepared};
 use crate::schema::Mode;
-
-use super::error::LoadError;
-use super::prepare::Prepared;
 
 /// What a try does about earlier starts.
 #[derive(Debug, Clone)]

@@ -5,9 +5,8 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::Listener;
+use crate::prepared::LoadError;
 use crate::report::Report;
-
-use super::error::LoadError;
 
 /// How a load ended.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use crate::event::{Event, Totals};
 use crate::ledger::LedgerError;
 use crate::pg::Session;
 use crate::pg::sqlstate::is_passing;
+use crate::prepared::Prepared;
 use crate::write::{Patience, Retry};
 
 use super::outcome::Watch;
-use super::prepare::Prepared;
 
 /// A session for a step.
 pub(super) async fn session(prepared: &Prepared, doing: &'static str) -> Result<Session, LedgerError> {

@@ -1,174 +1,33 @@
 //! Everything before the first row: sources, catalog, plan, ledger, and the transaction that records the run.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::engine::Share;
-use crate::event::{Event, Listener, Totals};
+use crate::event::Event;
 use crate::fault::{self, Point};
-use crate::input::{Access, Ahead, Input, Opened, SampledFields, SourceError};
-use crate::job::Job;
 use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
 };
-use crate::map::{Extra, Mapping};
 use crate::pg::catalog::read_table;
-use crate::pg::facts::ServerFacts;
 use crate::pg::probe::{greater_operator, holds};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
-use crate::pg::{Ident, Lease, Session, TableName};
-use crate::plan::{
-    Plan, Refusal, Sample, SampledSource, Wishes, make_plan, new_table, no_order, refuse_reading,
-    unknown_character,
-};
+use crate::pg::{Lease, Session};
+use crate::plan::{Plan, make_plan, no_order, refuse_reading, unknown_character};
+use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
 use crate::write::{Encoding, Watched, WritePlan};
 
-use super::act::Act;
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
-use super::error::LoadError;
-use super::look::{Begun, fetch_ahead};
-use super::once::Earlier;
-use super::race::{leave_one, open};
 use super::record::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, refuse_wide, settings, staging};
-use super::unledgered::Unledgered;
-
-/// A run that is ours.
-#[derive(Debug, Clone)]
-pub struct RunInHand {
-    /// Its id and our epoch.
-    pub ledger: LedgerRef,
-    /// Starts so far.
-    pub attempts: u32,
-}
-
-/// A load, ready to run.
-pub struct Prepared {
-    /// Connections.
-    pub pool: Lease,
-    /// The decisions.
-    pub plan: Plan,
-    /// Fields to columns.
-    pub mapping: Arc<Mapping>,
-    /// How to write.
-    pub write: Arc<WritePlan>,
-    /// The run, unless there is no ledger.
-    pub run: Option<RunInHand>,
-    /// Sources in order.
-    pub inputs: Vec<Input>,
-    /// Sources that the sample has opened and that are not opened again, or why they could not be.
-    pub kept: HashMap<usize, Result<Opened, SourceError>>,
-    /// What the sources are opened with.
-    pub access: Access,
-    /// Sources that are being fetched.
-    pub ahead: Option<Ahead>,
-    /// An earlier start has read what may be different when it is read again.
-    pub inexact_before: bool,
-    /// One a partition.
-    pub checkpoints: Vec<Checkpoint>,
-    /// How often a record may be applied.
-    pub guarantee: Guarantee,
-    /// Sources that earlier appends have put into the table.
-    pub skipped: Vec<String>,
-    /// The statement that creates the table, if it does not exist yet.
-    pub ddl: Option<String>,
-    /// Rejects that no ledger keeps.
-    pub(crate) unledgered: Option<Mutex<Unledgered>>,
-    /// What it is prepared for.
-    pub(crate) act: Act,
-    pub(super) facts: ServerFacts,
-}
-
-pub(super) fn missing(name: &TableName) -> Refusal {
-    Refusal { message: format!("table {} does not exist", name.plain()), hint: None }
-}
-
-/// A table that is to be created.
-pub(super) struct ToCreate {
-    name: TableName,
-    ddl: String,
-}
-
-/// What is known at the start.
-pub(super) struct Start<'a> {
-    pub(super) share: &'a Share,
-    pub(super) job: &'a Job,
-    pub(super) act: Act,
-    pub(super) earlier: &'a Earlier<'a>,
-    pub(super) listener: Listener<'a>,
-    pub(super) facts: ServerFacts,
-    pub(super) inputs: Vec<Input>,
-    pub(super) access: Access,
-    pub(super) begun: Begun,
-    /// Opened beside the first look at the table, if that could be.
-    pub(super) ledger: Option<Ledger>,
-}
+use super::slots::{leave_one, open};
+use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
 
 impl Start<'_> {
-    pub(super) fn tell(&self, event: &Event) {
-        (self.listener)(event, &Totals::default());
-    }
-
-    fn wishes(&self) -> Wishes<'_> {
-        Wishes {
-            key: self.job.key.as_deref(),
-            mode: self.job.mode,
-            extra: &self.job.extra,
-            newer_by: self.job.newer_by.as_deref(),
-            // Without a key, equal records must be counted in one place.
-            pool_size: match self.act {
-                Act::Verify if self.job.key.is_none() => 1,
-                // Each keeps its session to the end.
-                Act::Verify => self.share.sessions(self.job.resources.pool_size),
-                Act::Load | Act::Plan => self.job.resources.pool_size,
-            },
-            has_pipe: self.has_pipe(),
-        }
-    }
-
-    /// What the sample has shown, for the plan.
-    fn sample(&self) -> Sample {
-        let fields = |source: &SampledFields| SampledSource {
-            name: source.name.clone(),
-            fields: source.fields.clone(),
-        };
-        Sample { sources: self.begun.sampled.sources.iter().map(fields).collect() }
-    }
-
-    pub(super) fn has_pipe(&self) -> bool {
-        !are_replayable(&self.inputs)
-    }
-
-    pub(super) fn new_table(&self, name: &TableName) -> Result<ToCreate, LoadError> {
-        let schema = match (&name.schema, &self.facts.schema) {
-            (Some(schema), _) => schema.clone(),
-            (None, Some(schema)) => {
-                Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?
-            }
-            (None, None) => {
-                return Err(
-                    Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into()
-                );
-            }
-        };
-        let name = TableName { schema: Some(schema), name: name.name.clone() };
-        if matches!(self.job.mode, Some(Mode::Update)) {
-            return Err(missing(&name).into());
-        }
-        let extra = match &self.job.extra {
-            Extra::Jsonb(column) => Some(column.as_str()),
-            Extra::Refuse | Extra::Ignore => None,
-        };
-        let columns = self.begun.sampled.inference.columns();
-        let new = new_table(name, &columns, self.job.key.as_deref(), extra)?;
-        Ok(ToCreate { name: new.name, ddl: new.ddl })
-    }
-
     /// The plan, with what only the server can say of it.
     async fn planned(&self, session: &Session, table: Table) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
@@ -469,32 +328,5 @@ impl Start<'_> {
             act: self.act,
             facts: self.facts,
         })
-    }
-}
-
-/// What is said of a table that a crash of the server empties.
-pub(super) fn unlogged_words(table: &Table) -> Option<String> {
-    let name = &table.tree.unlogged()?.name;
-    Some(format!(
-        "{name} is unlogged: a crash of the server empties it, and a load that meets one ends there"
-    ))
-}
-
-pub(super) fn are_replayable(inputs: &[Input]) -> bool {
-    inputs.iter().all(|input| input.class().reads_again())
-}
-
-/// Every source gives the same records when it is read again, as far as is known.
-pub(super) fn are_exact(inputs: &[Input], kept: &HashMap<usize, Result<Opened, SourceError>>) -> bool {
-    let opened = |ordinal| matches!(kept.get(&ordinal), Some(Ok(opened)) if opened.class().is_exact());
-    let mut inputs = inputs.iter().enumerate();
-    inputs.all(|(ordinal, input)| input.class().is_exact() || opened(ordinal))
-}
-
-pub(super) const fn guarantee(replayable: bool, ledger: bool, mode: Mode) -> Guarantee {
-    match (replayable && ledger, mode) {
-        (true, _) => Guarantee::ExactlyOnce,
-        (false, Mode::Append) => Guarantee::AtLeastOnce,
-        (false, _) => Guarantee::EffectivelyOnce,
     }
 }

@@ -1,30 +1,22 @@
 //! Other sessions in the same moment: a start that finds the ledger changed between two looks looks again, and then finds
 //! the other start recorded; and our own session that was just closed still counts for the server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::engine::Share;
 use crate::event::Listener;
 use crate::input::{Lists, SourceSpec, list};
 use crate::job::Job;
 use crate::ledger::LedgerError;
-use crate::pg::sqlstate::is_out_of_connections;
-use crate::pg::{Lease, Session};
+use crate::prepared::{Act, LoadError, Prepared};
 
-use super::act::Act;
-use super::error::LoadError;
 use super::look::look;
 use super::once::Earlier;
-use super::prepare::Prepared;
 
 /// Looks beyond the first; by then the other one is recorded.
 const RACES_MAX: u32 = 20;
 /// Between two looks.
 const RACE_PAUSE: Duration = Duration::from_millis(50);
-
-/// A session that was closed counts against the limit of connections until the server has noticed.
-const SLOT_PATIENCE: Duration = Duration::from_secs(5);
-const SLOT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
 pub(super) async fn prepare(
@@ -61,25 +53,4 @@ async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
         body: job.web.body.clone(),
     };
     Ok(list(&job.sources, lists).await?)
-}
-
-/// Makes room for the ledger's connection: there are never more than the pool may have.
-pub(super) fn leave_one(pool: &Lease) {
-    if pool.max_size() == 1 {
-        pool.make_room();
-    }
-}
-
-/// A session.
-pub(super) async fn open(pool: &Lease) -> Result<Session, LoadError> {
-    let since = Instant::now();
-    loop {
-        match Session::open(pool).await {
-            Ok(session) => return Ok(session),
-            Err(error) if is_out_of_connections(&error) && since.elapsed() < SLOT_PATIENCE => {
-                tokio::time::sleep(SLOT_PAUSE).await;
-            }
-            Err(source) => return Err(LoadError::Prepare { doing: "open a session", source }),
-        }
-    }
 }

@@ -5,11 +5,11 @@ use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, comp
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Outcome, Session};
 use crate::plan::Plan;
+use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
-use super::error::LoadError;
-use super::prepare::{RunInHand, Start, are_exact, guarantee};
 use super::resume::stored_target;
 use super::settings::settings;
+use super::start::Start;
 use super::stored::store;
 
 /// The transaction that a run is recorded in.

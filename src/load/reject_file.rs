@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use crate::job::Job;
 use crate::ledger::{LedgerError, StoredOriginal, each_reject_after};
 use crate::pg::Session;
+use crate::prepared::Prepared;
 use crate::record::Position;
 use crate::reject::Reject;
 use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
-
-use super::prepare::Prepared;
 
 /// Why there is no reject file.
 #[derive(Debug, thiserror::Error)]

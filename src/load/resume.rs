@@ -6,10 +6,10 @@ use crate::input::{Input, SourceSpec};
 use crate::ledger::{Anew, Ledger, LedgerError, LedgerRef, StoredRun, StoredTarget, Unfinished, append_rest};
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
+use crate::prepared::LoadError;
 use crate::schema::{Member, Table};
 
-use super::error::LoadError;
-use super::race::open;
+use super::slots::open;
 use super::stored;
 
 /// The sources of a stored run.

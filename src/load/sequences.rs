@@ -7,10 +7,8 @@ use crate::event::{Event, Listener, Totals};
 use crate::job::Job;
 use crate::pg::Session;
 use crate::pg::sequences::{Sequence, catch_up, is_behind, sequences_of};
+use crate::prepared::{LoadError, Prepared};
 use crate::schema::{Column, Identity};
-
-use super::error::LoadError;
-use super::prepare::Prepared;
 
 /// Sets the sequences that are behind, or says which are.
 pub(super) async fn look_after(

@@ -9,10 +9,9 @@ use crate::map::neighbour_bits;
 use crate::pg::TableName;
 use crate::pg::facts::ServerFacts;
 use crate::plan::{Plan, Refusal};
+use crate::prepared::LoadError;
 use crate::schema::Mode;
 use crate::write::{Staging, staging_fits};
-
-use super::error::LoadError;
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the

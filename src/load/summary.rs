@@ -9,6 +9,7 @@ use crate::job::Job;
 use crate::ledger::{LedgerError, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::Ran;
+use crate::prepared::Prepared;
 use crate::rejects::Written;
 use crate::report::{
     HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
@@ -16,7 +17,6 @@ use crate::report::{
 
 use super::outcome::Ended;
 use super::patience::session;
-use super::prepare::Prepared;
 use super::reject_file;
 
 /// Kinds of rejects that the report names.

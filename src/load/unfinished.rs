@@ -3,14 +3,14 @@
 use crate::event::Event;
 use crate::ledger::{Anew, Ledger, LedgerError, Owner, Unfinished};
 use crate::plan::Plan;
+use crate::prepared::{LoadError, Prepared};
 use crate::report::Report;
 use crate::schema::Table;
 
 use super::changed::{Checked, check_sources};
-use super::error::LoadError;
-use super::prepare::{Prepared, Start};
 use super::resume::{anew, check_target};
 use super::settings::{as_stored_now, settings};
+use super::start::Start;
 
 /// An error with what it takes to begin anew, where the run cannot go on.
 pub(super) fn advised(why: LedgerError, prepared: &Prepared, report: Option<&Report>) -> LedgerError {

@@ -9,14 +9,13 @@ use crate::input::{Access, Begin, Reach};
 use crate::job::Job;
 use crate::pipeline::{self, End, Ran};
 use crate::plan::Refusal;
+use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
-use super::act::{Act, enter};
-use super::error::LoadError;
 use super::once::Earlier;
-use super::prepare::Prepared;
 use super::race::prepare;
+use super::share::enter;
 
 /// What a comparison found. Fields are added, never changed.
 #[derive(Debug, Clone, Serialize)]

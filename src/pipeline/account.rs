@@ -11,7 +11,7 @@ use crate::account::SourceBooks;
 use crate::causes::with_causes;
 use crate::event::{Event, Totals};
 use crate::input::{Class, Input, SourceError};
-use crate::load::{LoadError, Told};
+use crate::prepared::{LoadError, Told};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::write::{Direct, Rejected, Verdict, WriterEvent};

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::input::{Ahead, Begin, Input, Opened, SourceError};
 use crate::ledger::{Checkpoint, LedgerError, LedgerRef, set_aside};
-use crate::load::{Act, LoadError};
 use crate::pg::Session;
+use crate::prepared::{Act, LoadError};
 use crate::record::Place;
 use crate::schema::Mode;
 

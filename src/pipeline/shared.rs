@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Held, Memory, Workers};
 use crate::event::Listener;
 use crate::job::Job;
-use crate::load::Prepared;
+use crate::prepared::Prepared;
 use crate::record::{Block, Digest, Position};
 
 use super::facts::SourceFacts;

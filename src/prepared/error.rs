@@ -114,7 +114,7 @@ fn lost_words(rejects: u64, left: Option<&Path>) -> String {
 impl LoadError {
     /// What refuses a new plan, or the run, is the table's change, where there was one: what was loaded before
     /// is kept, and the load goes on once the table fits, unless the ledger says what it takes.
-    pub(super) fn because_of(self, change: Option<String>) -> Self {
+    pub(crate) fn because_of(self, change: Option<String>) -> Self {
         match (self, change) {
             (error @ (Self::Refused(_) | Self::Catalog(_)), Some(change)) => {
                 Self::ChangedMeanwhile { change, error: Box::new(error) }
@@ -127,7 +127,7 @@ impl LoadError {
     }
 
     /// The server knows nothing of the run, wherever that showed.
-    pub(super) const fn is_forgotten(&self) -> bool {
+    pub(crate) const fn is_forgotten(&self) -> bool {
         matches!(self, Self::Write(WriteError::Forgotten) | Self::Ledger(LedgerError::Forgotten))
     }
 

@@ -1,6 +1,5 @@
 //! What is done with a job: said by the function that is called, never by the job, so that the two cannot differ.
 
-use crate::engine::{Engine, Share};
 use crate::feature;
 use crate::job::Job;
 
@@ -17,7 +16,7 @@ pub(crate) enum Act {
 
 impl Act {
     /// Whether the ledger is asked and written. Where nothing is loaded there is nothing to record.
-    pub(super) const fn keeps_ledger(self, job: &Job) -> bool {
+    pub(crate) const fn keeps_ledger(self, job: &Job) -> bool {
         match self {
             Self::Load => feature::LEDGER.is_there() && !job.runs.no_ledger,
             Self::Plan | Self::Verify => false,
@@ -25,15 +24,10 @@ impl Act {
     }
 
     /// What to say where the ledger was to be kept, by a build that has none.
-    pub(super) fn lacks_ledger(self, job: &Job) -> Option<&'static str> {
+    pub(crate) fn lacks_ledger(self, job: &Job) -> Option<&'static str> {
         let lacks = self == Self::Load && !job.runs.no_ledger && !feature::LEDGER.is_there();
         lacks.then_some(
             "this build of dbload has no ledger (feature `ledger`): if this load stops, it begins anew",
         )
     }
-}
-
-/// A load's share of an engine: of its own, if nobody gives it one.
-pub(super) fn enter(engine: Option<&Engine>, job: &Job) -> Share {
-    engine.map_or_else(|| Engine::of(&job.resources).enter(), Engine::enter)
 }

@@ -1,0 +1,131 @@
+//! What is known at the start of a load, before there is a plan.
+
+use crate::engine::Share;
+use crate::event::{Event, Listener, Totals};
+use crate::input::{Access, Ahead, Begin, Bounds, Input, SAMPLED_SOURCES, Sampled, SampledFields};
+use crate::job::Job;
+use crate::ledger::Ledger;
+use crate::map::Extra;
+use crate::pg::facts::ServerFacts;
+use crate::pg::{Ident, TableName};
+use crate::plan::{Refusal, Sample, SampledSource, Wishes, new_table};
+use crate::prepared::{Act, LoadError, are_replayable};
+use crate::schema::{Mode, Table};
+
+use super::once::Earlier;
+
+/// A table that is to be created.
+pub(super) struct ToCreate {
+    pub(super) name: TableName,
+    pub(super) ddl: String,
+}
+
+/// What is known at the start.
+pub(super) struct Start<'a> {
+    pub(super) share: &'a Share,
+    pub(super) job: &'a Job,
+    pub(super) act: Act,
+    pub(super) earlier: &'a Earlier<'a>,
+    pub(super) listener: Listener<'a>,
+    pub(super) facts: ServerFacts,
+    pub(super) inputs: Vec<Input>,
+    pub(super) access: Access,
+    pub(super) begun: Begun,
+    /// Opened beside the first look at the table, if that could be.
+    pub(super) ledger: Option<Ledger>,
+}
+
+/// What was begun of the sources.
+pub(super) struct Begun {
+    pub(super) sampled: Sampled,
+    pub(super) ahead: Option<Ahead>,
+    /// The sample is an earlier start's: there must be an unfinished run.
+    pub(super) resumes: bool,
+}
+
+impl Start<'_> {
+    pub(super) fn tell(&self, event: &Event) {
+        (self.listener)(event, &Totals::default());
+    }
+
+    pub(super) fn wishes(&self) -> Wishes<'_> {
+        Wishes {
+            key: self.job.key.as_deref(),
+            mode: self.job.mode,
+            extra: &self.job.extra,
+            newer_by: self.job.newer_by.as_deref(),
+            // Without a key, equal records must be counted in one place.
+            pool_size: match self.act {
+                Act::Verify if self.job.key.is_none() => 1,
+                // Each keeps its session to the end.
+                Act::Verify => self.share.sessions(self.job.resources.pool_size),
+                Act::Load | Act::Plan => self.job.resources.pool_size,
+            },
+            has_pipe: self.has_pipe(),
+        }
+    }
+
+    /// What the sample has shown, for the plan.
+    pub(super) fn sample(&self) -> Sample {
+        let fields = |source: &SampledFields| SampledSource {
+            name: source.name.clone(),
+            fields: source.fields.clone(),
+        };
+        Sample { sources: self.begun.sampled.sources.iter().map(fields).collect() }
+    }
+
+    pub(super) fn has_pipe(&self) -> bool {
+        !are_replayable(&self.inputs)
+    }
+
+    pub(super) fn new_table(&self, name: &TableName) -> Result<ToCreate, LoadError> {
+        let schema = match (&name.schema, &self.facts.schema) {
+            (Some(schema), _) => schema.clone(),
+            (None, Some(schema)) => {
+                Ident::new(schema.as_str()).map_err(|e| Refusal { message: e.to_string(), hint: None })?
+            }
+            (None, None) => {
+                return Err(
+                    Refusal::new("no schema to create the table in", "say --table SCHEMA.NAME").into()
+                );
+            }
+        };
+        let name = TableName { schema: Some(schema), name: name.name.clone() };
+        if matches!(self.job.mode, Some(Mode::Update)) {
+            return Err(missing(&name).into());
+        }
+        let extra = match &self.job.extra {
+            Extra::Jsonb(column) => Some(column.as_str()),
+            Extra::Refuse | Extra::Ignore => None,
+        };
+        let columns = self.begun.sampled.inference.columns();
+        let new = new_table(name, &columns, self.job.key.as_deref(), extra)?;
+        Ok(ToCreate { name: new.name, ddl: new.ddl })
+    }
+}
+
+pub(super) fn missing(name: &TableName) -> Refusal {
+    Refusal { message: format!("table {} does not exist", name.plain()), hint: None }
+}
+
+/// What is said of a table that a crash of the server empties.
+pub(super) fn unlogged_words(table: &Table) -> Option<String> {
+    let name = &table.tree.unlogged()?.name;
+    Some(format!(
+        "{name} is unlogged: a crash of the server empties it, and a load that meets one ends there"
+    ))
+}
+
+/// Begins to fetch those of the sources that are asked for.
+pub(super) fn fetch_ahead<'a>(
+    (share, job): (&Share, &Job),
+    access: &Access,
+    sources: impl Iterator<Item = (&'a Input, Begin)>,
+) -> Ahead {
+    let bounds = Bounds {
+        sources: job.web.http.concurrency,
+        memory_bytes: share.bytes_ahead(&job.resources),
+        sampled: SAMPLED_SOURCES,
+    };
+    Ahead::start(access.clone(), job.reading.clone(), sources, bounds)
+}
