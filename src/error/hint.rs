@@ -95,7 +95,12 @@ mod tests {
 
     #[test]
     fn every_option_that_a_hint_can_name_is_a_method_of_a_builder() {
-        let methods = [include_str!("../face/load.rs"), include_str!("../face/options.rs")].concat();
+        let methods = [
+            include_str!("../face/load.rs"),
+            include_str!("../face/options.rs"),
+            include_str!("../face/requests.rs"),
+        ]
+        .concat();
         let flags = RENAMED.iter().map(|(flag, _)| *flag).chain(SAME).chain(SAME_TOO);
         for option in flags.filter_map(option) {
             let is_there = [format!("pub fn {option}("), format!("pub fn {option}<")];
