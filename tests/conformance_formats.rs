@@ -96,6 +96,21 @@ impl Kind {
         (layout, header.end)
     }
 
+    /// Reads on behind a record, as the format says that it is to be done.
+    fn read_from(&self, text: &str, start: Position, after: Position) -> Result<Vec<Block>, String> {
+        if !self.format.resumes_from_start() {
+            return self.read(text, &[], after, Limits::default());
+        }
+        let mut blocks = self.read(text, &[], start, Limits::default())?;
+        let mut passed = usize::try_from(after.record).unwrap();
+        for block in &mut blocks {
+            let here = passed.min(block.len());
+            block.pass_over(here);
+            passed -= here;
+        }
+        Ok(blocks)
+    }
+
     /// Reads a text that comes in pieces which end at these places, from `at` on.
     fn read(&self, text: &str, cuts: &[usize], at: Position, limits: Limits) -> Result<Vec<Block>, String> {
         let mut splitter = Splitter::new(&self.format, limits, at);
@@ -206,18 +221,7 @@ fn a_record_is_a_place_to_go_on_from() {
         let (layout, start, read) = whole(&kind, &text);
         for (i, record) in read.iter().enumerate() {
             assert_eq!((record.after.source, record.after.record), (3, i as u64 + 1), "{}", kind.name);
-            let rest = if kind.format.resumes_from_start() {
-                let mut blocks = kind.read(&text, &[], start, Limits::default()).unwrap();
-                let mut passed = i + 1;
-                for block in &mut blocks {
-                    let here = passed.min(block.len());
-                    block.pass_over(here);
-                    passed -= here;
-                }
-                blocks
-            } else {
-                kind.read(&text, &[], record.after, Limits::default()).unwrap()
-            };
+            let rest = kind.read_from(&text, start, record.after).unwrap();
             assert_eq!(decoded(&layout, &rest), read[i + 1..], "{} behind {:?}", kind.name, record.after);
         }
         let blocks = kind.read(&text, &[], start, Limits::default()).unwrap();
@@ -227,6 +231,22 @@ fn a_record_is_a_place_to_go_on_from() {
                 assert_eq!(&text.as_bytes()[from..from + raw.len()], raw, "{}", kind.name);
                 let line = 1 + text[..from].matches('\n').count() as u64;
                 assert_eq!(block.line_of(i), line, "{}: {:?}", kind.name, text.get(from..from + raw.len()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_broken_is_broken_from_each_place() {
+    for kind in formats().iter().filter(|kind| kind.format.shows_its_end()) {
+        let text = (kind.write)(&records(5));
+        let (_, start, read) = whole(kind, &text);
+        let end = text.trim_end().len();
+        for broken in [format!("{}]]{}", &text[..end], &text[end..]), text[..end - 1].to_owned()] {
+            let error = kind.read(&broken, &[], start, Limits::default()).unwrap_err();
+            for record in read.iter().filter(|read| read.after.offset < end as u64 - 1) {
+                let again = kind.read_from(&broken, start, record.after).unwrap_err();
+                assert_eq!(again, error, "{} behind {:?}", kind.name, record.after);
             }
         }
     }
