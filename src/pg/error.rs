@@ -210,11 +210,6 @@ impl PgError {
         }
     }
 
-    /// The server has no connection left.
-    pub(super) fn is_out_of_connections(&self) -> bool {
-        self.server().is_some_and(sqlstate::has_no_connection)
-    }
-
     /// What it means to whoever wanted a session for a statement.
     pub(super) fn into_db(self) -> DbError {
         match self {

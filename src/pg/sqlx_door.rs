@@ -31,7 +31,7 @@ use super::error::PgError;
 use super::frames::Guarded;
 use super::lease::{Lease, Lent};
 use super::pool::Found;
-use super::sqlstate::BROKEN_OFF;
+use super::sqlstate::{BROKEN_OFF, has_no_connection};
 use super::tls::{self, Connector};
 use super::wire::{TlsUse, Wire, dial, within};
 
@@ -109,7 +109,7 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
     let since = Instant::now();
     loop {
         let outcome = login().await;
-        let full = outcome.as_ref().is_err_and(PgError::is_out_of_connections);
+        let full = outcome.as_ref().is_err_and(|error| error.server().is_some_and(has_no_connection));
         if !full || since.elapsed() >= SLOT_PATIENCE {
             return outcome;
         }
