@@ -244,6 +244,21 @@ fn a_damaged_file_commits_nothing_and_the_mended_one_is_loaded_by_the_same_comma
 }
 
 #[test]
+fn names_that_a_damaged_file_has_made_up_are_not_what_is_refused() {
+    let scene = Scene::with(KEYED);
+    let text = records(&mut Rng::new(), 0..2500);
+    // Its first line has a field that the table has not; what tells is the checksum, at its end.
+    let mut bytes = compress::gzip(text.replacen("\"id\"", "\"ie\"", 1).as_bytes());
+    let end = bytes.len() - 6;
+    bytes[end] ^= 1;
+    scene.file("a.jsonl.gz", &bytes);
+    scene.run("a.jsonl.gz -t t").exits(4).says("a.jsonl.gz");
+    scene.file("b.jsonl", &text);
+    scene.run("a.jsonl.gz b.jsonl -t t").exits(4).says("a.jsonl.gz");
+    assert_eq!(table(&scene), content(&text));
+}
+
+#[test]
 fn no_table_is_made_from_a_damaged_file() {
     let scene = Scene::new();
     let text = records(&mut Rng::new(), 0..2500);

@@ -87,10 +87,14 @@ pub(super) async fn look(
 }
 
 impl Start<'_> {
-    /// No column is made from what a damaged file may give.
-    async fn leave_out_damaged(&mut self) -> Result<(), LoadError> {
+    /// Nothing is concluded from what a damaged file may give: it is left out of the sample. Whether there was
+    /// one.
+    ///
+    /// # Errors
+    /// What is wrong with it, if there is no other.
+    pub(super) async fn leave_out_damaged(&mut self) -> Result<bool, LoadError> {
         if !are_at_hand(&self.inputs) {
-            return Ok(());
+            return Ok(false);
         }
         let mut first = None;
         for input in self.inputs.iter().take(SAMPLED_SOURCES) {
@@ -98,10 +102,10 @@ impl Start<'_> {
                 first.get_or_insert(error);
             }
         }
-        let Some(error) = first else { return Ok(()) };
+        let Some(error) = first else { return Ok(false) };
         let reading = &self.job.reading;
         self.begun.sampled = sample(&mut self.inputs, reading, &self.access, None, SAMPLED_SOURCES).await?;
-        if self.begun.sampled.inference.columns().is_empty() { Err(error.into()) } else { Ok(()) }
+        if self.begun.sampled.inference.columns().is_empty() { Err(error.into()) } else { Ok(true) }
     }
 }
 

@@ -66,7 +66,14 @@ impl Start<'_> {
         session: Session,
         table: Table,
     ) -> Result<Prepared, LoadError> {
-        let plan = Box::pin(self.planned(&session, table)).await?;
+        let plan = match Box::pin(self.planned(&session, table.clone())).await {
+            Err(LoadError::Refused(_))
+                if !self.begun.resumes && Box::pin(self.leave_out_damaged()).await? =>
+            {
+                Box::pin(self.planned(&session, table)).await?
+            }
+            planned => planned?,
+        };
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
             return self.without_ledger(pool, plan, None);
