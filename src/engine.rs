@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::Speeds;
+use crate::http::RateLimiters;
 use crate::job::{MAX_MEMORY_BYTES, POOL_SIZE, Resources};
 use crate::ledger::{LiveLoad, Owner};
 use crate::pg::{Dsn, Lease, PgError, Pool};
@@ -48,15 +48,15 @@ impl Default for EngineOptions {
 /// load can always have something in memory. None touches another: one that fails or is stopped cancels its
 /// own statements alone.
 #[derive(Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine(Arc<EngineState>);
 
-struct Shared {
+struct EngineState {
     connections: usize,
     max_memory_bytes: u64,
     pools: Mutex<Vec<Pool>>,
     budget: Arc<Budget>,
     workers: Arc<Semaphore>,
-    speeds: Speeds,
+    speeds: RateLimiters,
     loads: AtomicU64,
 }
 
@@ -86,13 +86,13 @@ impl Engine {
     /// heap. In any case what the batches may have together.
     fn with(connections: usize, max_memory_bytes: u64, batches: usize) -> Self {
         let share = usize::try_from(max_memory_bytes / 32 * 15).unwrap_or(usize::MAX);
-        Self(Arc::new(Shared {
+        Self(Arc::new(EngineState {
             connections,
             max_memory_bytes,
             pools: Mutex::default(),
             budget: Budget::new(share.max(batches)),
             workers: Arc::new(Semaphore::new(Workers::count())),
-            speeds: Speeds::default(),
+            speeds: RateLimiters::default(),
             loads: AtomicU64::new(0),
         }))
     }
@@ -160,7 +160,7 @@ impl Share {
 
     /// How fast servers may be asked, by all loads together.
     #[must_use]
-    pub fn speeds(&self) -> &Speeds {
+    pub fn speeds(&self) -> &RateLimiters {
         &self.engine.0.speeds
     }
 

@@ -27,10 +27,10 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Both ends of the pipe; clones are the same pipe.
 #[derive(Clone)]
-pub struct Feed(Arc<Shared>);
+pub struct Feed(Arc<FeedState>);
 
-struct Shared {
-    state: Mutex<State>,
+struct FeedState {
+    state: Mutex<FeedProgress>,
     /// There is room again, or nobody reads any more.
     room: Notify,
     /// So many records are to be committed.
@@ -38,7 +38,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct FeedProgress {
     bytes: BytesMut,
     records: u64,
     /// What is there is to be handed on at once.
@@ -47,10 +47,10 @@ struct State {
     is_opened: bool,
     /// Nobody reads any more.
     is_closed: bool,
-    end: Option<End>,
+    end: Option<FeedEnd>,
 }
 
-enum End {
+enum FeedEnd {
     Finished,
     Failed(Arc<dyn StdError + Send + Sync>),
     Gone,
@@ -62,7 +62,11 @@ pub struct Closed;
 
 impl Default for Feed {
     fn default() -> Self {
-        Self(Arc::new(Shared { state: Mutex::default(), room: Notify::new(), wanted: watch::Sender::new(0) }))
+        Self(Arc::new(FeedState {
+            state: Mutex::default(),
+            room: Notify::new(),
+            wanted: watch::Sender::new(0),
+        }))
     }
 }
 
@@ -73,7 +77,7 @@ impl fmt::Debug for Feed {
 }
 
 impl Feed {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FeedProgress> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,20 +129,20 @@ impl Feed {
 
     /// That was all.
     pub fn finish(&self) {
-        self.end(End::Finished);
+        self.end(FeedEnd::Finished);
     }
 
     /// There would have been more, but for this.
     pub fn fail(&self, error: Arc<dyn StdError + Send + Sync>) {
-        self.end(End::Failed(error));
+        self.end(FeedEnd::Failed(error));
     }
 
     /// The caller has gone away.
     pub fn leave(&self) {
-        self.end(End::Gone);
+        self.end(FeedEnd::Gone);
     }
 
-    fn end(&self, end: End) {
+    fn end(&self, end: FeedEnd) {
         let mut state = self.state();
         if state.end.is_none() {
             state.end = Some(end);
@@ -169,7 +173,7 @@ impl Feed {
     }
 }
 
-impl State {
+impl FeedProgress {
     fn wake(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -194,11 +198,11 @@ impl AsyncRead for Reader {
         let mut state = feed.state();
         if state.bytes.is_empty() {
             return match &state.end {
-                Some(End::Finished) => Poll::Ready(Ok(())),
-                Some(End::Failed(error)) => {
+                Some(FeedEnd::Finished) => Poll::Ready(Ok(())),
+                Some(FeedEnd::Failed(error)) => {
                     Poll::Ready(Err(io::Error::other(CallerError(Arc::clone(error)))))
                 }
-                Some(End::Gone) => {
+                Some(FeedEnd::Gone) => {
                     let words = "the caller has gone away without saying that it was all";
                     Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, words)))
                 }
@@ -269,8 +273,8 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_comes_out_in_its_order_and_an_end_is_told_from_a_failure() {
-        type End = fn(&Feed);
-        let cases: [(End, Option<&str>); 3] = [
+        type FeedEnd = fn(&Feed);
+        let cases: [(FeedEnd, Option<&str>); 3] = [
             (Feed::finish, None),
             (|feed| feed.fail(Arc::new(io::Error::other("queue is gone"))), Some("queue is gone")),
             (Feed::leave, Some("gone away")),

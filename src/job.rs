@@ -107,7 +107,7 @@ pub struct Reading {
 
 /// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
 #[derive(Debug, Clone, Default)]
-pub struct Web {
+pub struct HttpSources {
     /// How to speak to servers.
     pub http: http::Settings,
     /// How pages lead to each other; each URL is one body otherwise.
@@ -156,7 +156,7 @@ impl RejectBudget {
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line, independent of the others"
 )]
-pub struct Runs {
+pub struct EarlierRuns {
     /// Give an unfinished run up and begin anew.
     pub restart: bool,
     /// Append files again that were appended before.
@@ -177,7 +177,7 @@ pub struct Runs {
     pub accept_changed: Vec<String>,
 }
 
-impl Runs {
+impl EarlierRuns {
     /// Whether a file is to be appended whatever was appended before.
     #[must_use]
     pub fn appends_again(&self, name: &str) -> bool {
@@ -265,7 +265,7 @@ pub struct Job {
     /// How sources are written.
     pub reading: Reading,
     /// Sources from the network.
-    pub web: Web,
+    pub web: HttpSources,
     /// Rule for fields without a column.
     pub extra: Extra,
     /// Only newer records replace stored ones.
@@ -283,7 +283,7 @@ pub struct Job {
     /// The reject file.
     pub rejects_file: Option<PathBuf>,
     /// Earlier starts.
-    pub runs: Runs,
+    pub runs: EarlierRuns,
     /// What is between here and the server.
     pub pooler: Pooler,
 }
@@ -313,7 +313,7 @@ impl Job {
             key: None,
             mode: None,
             reading: Reading::default(),
-            web: Web::default(),
+            web: HttpSources::default(),
             extra: Extra::Refuse,
             newer_by: None,
             fix_sequences: false,
@@ -322,7 +322,7 @@ impl Job {
             resources: Resources::default(),
             max_rejects: RejectBudget::Unlimited,
             rejects_file: None,
-            runs: Runs::default(),
+            runs: EarlierRuns::default(),
             pooler: Pooler::Detect,
         }
     }

@@ -10,7 +10,7 @@ use cli::args::{Cli, Command, LedgerCommand, RESERVED};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
-    cli::heap::tune();
+    cli::allocator::tune();
     #[cfg(debug_assertions)]
     if let Err(words) = cli::faults::arm() {
         cli::say(&words);
@@ -90,7 +90,7 @@ fn run_load(args: cli::args::LoadArgs) -> u8 {
 fn run(command: impl Future<Output = u8>) -> u8 {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            runtime.spawn(cli::heap::keep_small());
+            runtime.spawn(cli::allocator::keep_small());
             let code = runtime.block_on(command);
             runtime.shutdown_background();
             code

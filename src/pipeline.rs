@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Batch, Batcher, KeyHashes, Limits};
+use crate::batch::{Batch, BatchLimits, Batcher, KeyHashes};
 use crate::engine::{Share, Workers};
 use crate::event::Listener;
 use crate::format::Values;
@@ -36,16 +36,16 @@ use crate::pg::Session;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::{Digest, Position};
 use crate::reject::{Kept, Original};
-use crate::write::{Originals, Outlook, Patience, Verifier, WriteError, Writer, WriterEvent};
+use crate::write::{Originals, Predictor, RetryPolicy, Verifier, WriteError, Writer, WriterEvent};
 
-use account::{Heard, account};
+use account::{ReaderEvent, account};
 use commits::Commits;
 use facts::SourceFacts;
-use read::{Begun, read};
-use shared::{Read, Shared};
-use waits::{Reading, Waits, thread_cpu};
+use read::{StartedSources, read};
+use shared::{PipelineContext, Read};
+use waits::{BlockTiming, Waits, thread_cpu};
 
-pub use account::{End, Ran};
+pub use account::{PipelineEnd, Ran};
 
 /// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for another's
 /// hiccup.
@@ -72,8 +72,8 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Ran, LoadError> {
     let began = Instant::now();
-    let mut begun = Begun { kept: std::mem::take(&mut prepared.kept), ahead: prepared.ahead.take() };
-    let shared = Shared {
+    let mut begun = StartedSources { kept: std::mem::take(&mut prepared.kept), ahead: prepared.ahead.take() };
+    let shared = PipelineContext {
         job,
         prepared,
         listener,
@@ -132,7 +132,7 @@ pub async fn run(
     }
 }
 
-impl Shared<'_> {
+impl PipelineContext<'_> {
     fn writer(&self, partition: usize, events: mpsc::Sender<WriterEvent>) -> Writer {
         let facts = Arc::clone(&self.facts);
         let limits = self.job.reading.decode;
@@ -149,10 +149,10 @@ impl Shared<'_> {
             pool: self.prepared.pool.clone(),
             ledger: self.prepared.run.as_ref().map(|run| run.ledger.clone()),
             originals,
-            patience: Patience { retry_for: self.job.resources.retry_for },
+            retry_policy: RetryPolicy { retry_for: self.job.resources.retry_for },
             events,
             books: self.prepared.checkpoints[partition].books,
-            outlook: Outlook::new(self.prepared.plan.nothing_stored()),
+            predictor: Predictor::new(self.prepared.plan.nothing_stored()),
             in_doubt: Arc::clone(&self.in_doubt),
         }
     }
@@ -164,7 +164,7 @@ impl Shared<'_> {
 
 /// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a session while
 /// this load has one: then commits are on their way.
-async fn beat(shared: &Shared<'_>) {
+async fn beat(shared: &PipelineContext<'_>) {
     loop {
         tokio::time::sleep(HEARTBEAT_EVERY).await;
         let Some(run) = &shared.prepared.run else { continue };
@@ -183,15 +183,15 @@ async fn beat(shared: &Shared<'_>) {
 struct Encoded {
     block: EncodedBlock,
     digest: Digest,
-    reading: Reading,
+    reading: BlockTiming,
     cpu: Duration,
 }
 
 /// Decodes and maps blocks on worker threads; they come out in the order in which they went in.
 fn encode(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     blocks: mpsc::Receiver<Read>,
-    heard: mpsc::Sender<Heard>,
+    heard: mpsc::Sender<ReaderEvent>,
 ) -> impl Stream<Item = Result<Encoded, LoadError>> + use<> {
     let mapping = Arc::clone(&shared.prepared.mapping);
     let workers = shared.workers.clone();
@@ -217,7 +217,7 @@ fn encode(
                 .map_err(|error| LoadError::Worker(error.to_string()))?;
                 let fields = encoded.block.ignored_fields;
                 if fields > 0 {
-                    let _ = heard.send(Heard::Ignored { fields }).await;
+                    let _ = heard.send(ReaderEvent::Ignored { fields }).await;
                 }
                 Ok(encoded)
             }
@@ -228,7 +228,7 @@ fn encode(
 /// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end. Returns what it
 /// waited for, and when all were handed out.
 async fn batch(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     encoded: impl Stream<Item = Result<Encoded, LoadError>>,
     writers: Vec<mpsc::Sender<Batch>>,
 ) -> Result<(Waits, Instant), LoadError> {
@@ -238,7 +238,7 @@ async fn batch(
         (false, true) => KeyHashes::Silent,
         (false, false) => KeyHashes::Telling,
     };
-    let limits = Limits { rows: shared.job.resources.batch_rows.max(1), bytes: shared.batch_bytes };
+    let limits = BatchLimits { rows: shared.job.resources.batch_rows.max(1), bytes: shared.batch_bytes };
     let places: Vec<Position> = prepared.checkpoints.iter().map(|c| c.at).collect();
     let mut batcher = Batcher::new(limits, hashes, &places);
     let mut encoded = std::pin::pin!(encoded);
@@ -294,7 +294,7 @@ async fn batch(
 }
 
 async fn hand_out(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     batches: Vec<Batch>,
     writers: &[mpsc::Sender<Batch>],
     waits: &mut Waits,
@@ -312,7 +312,10 @@ async fn hand_out(
 
 /// Waits for the writers. After a stop they may finish what is in flight, for a while. None is left behind: what the
 /// others are doing when one fails is cancelled.
-async fn write(shared: &Shared<'_>, mut writers: JoinSet<Result<(), WriteError>>) -> Result<(), LoadError> {
+async fn write(
+    shared: &PipelineContext<'_>,
+    mut writers: JoinSet<Result<(), WriteError>>,
+) -> Result<(), LoadError> {
     let all = async {
         while let Some(joined) = writers.join_next().await {
             joined.map_err(|error| LoadError::Worker(error.to_string()))?.map_err(|error| match error {

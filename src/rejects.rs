@@ -114,7 +114,7 @@ impl io::Write for Output {
 
 /// What became of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenFile {
     /// Where they are.
     pub path: PathBuf,
     /// It is a file of their own, which can be mended and loaded.
@@ -225,9 +225,9 @@ impl RejectFile {
     ///
     /// # Errors
     /// When it cannot be written to its end, or no name is free.
-    pub fn finish(&mut self) -> Result<Written, RejectFileError> {
+    pub fn finish(&mut self) -> Result<WrittenFile, RejectFileError> {
         self.settle()?;
-        let written = |path: &Path, is_file| Written {
+        let written = |path: &Path, is_file| WrittenFile {
             path: path.to_owned(),
             is_file,
             longest_bytes: self.longest_bytes,

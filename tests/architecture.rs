@@ -6,7 +6,7 @@
 
 mod imports;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -597,6 +597,54 @@ fn no_room_is_called_after_nothing() {
             parts.iter().find(|part| ["utils", "util", "common", "helpers", "misc", "types"].contains(part));
         assert!(empty.is_none(), "{}: name it by what it is about", source.path);
     }
+}
+
+/// Types of one name in two files: the name, and why.
+const SHARE_A_NAME: &[(&str, &str)] = &[
+    ("Dsn", "that of the face has that of `pg` inside, and shows nothing of it"),
+    ("Column", "a column of a block's rows, to be named apart from the target's"),
+    ("Refusal", "of a record, to be named apart from that of a plan"),
+];
+
+#[test]
+fn a_type_is_found_by_its_name() {
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // Stand-ins for what a build leaves out have the names of what they stand for.
+    for source in sources().iter().filter(|source| !source.path.contains("absent")) {
+        for name in types_of(&source.code) {
+            homes.entry(name).or_default().push(source.path.clone());
+        }
+    }
+    assert!(homes.len() > 400, "the types are not where they are looked for");
+    let shared: BTreeMap<String, Vec<String>> =
+        homes.into_iter().filter(|(_, paths)| paths.len() > 1).collect();
+    let may = |name: &str| SHARE_A_NAME.iter().any(|(shares, _)| *shares == name);
+    let broken: Vec<_> = shared.iter().filter(|(name, _)| !may(name)).collect();
+    assert!(broken.is_empty(), "one name, several types: {broken:#?}");
+    for (name, _) in SHARE_A_NAME {
+        assert!(shared.contains_key(*name), "{name} is no longer shared: take it off SHARE_A_NAME");
+    }
+}
+
+/// The types that a file defines outside functions and traits.
+fn types_of(code: &str) -> Vec<String> {
+    let outside = code.lines().filter(|line| !line.starts_with(' '));
+    let words =
+        outside.map(|line| line.split([' ', '<', '(', ';', ':', '{']).filter(|word| !word.is_empty()));
+    words
+        .filter_map(|words| {
+            let mut words = words.skip_while(|word| !["struct", "enum", "trait", "type"].contains(word));
+            words.next()?;
+            words.next().map(str::to_owned)
+        })
+        .collect()
+}
+
+#[test]
+fn the_types_of_a_file_are_seen() {
+    let code = "pub(super) struct A<'a>(&'a str);\nenum B {\n    C,\n}\ntype D = u8;\nimpl T for A {\n    type E = u8;\n}\n\
+                pub trait F: Send {\nstruct G;\n";
+    assert_eq!(types_of(code), ["A", "B", "D", "F", "G"]);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dbload::internals::feed::Feed;
-use dbload::internals::http::Speeds;
+use dbload::internals::http::RateLimiters;
 use dbload::internals::input::{
-    Access, Begin, Class, Description, Input, Lists, Opened, Reach, SourceError, SourceSpec, list,
+    Access, Begin, Class, Description, Input, Lists, OpenSource, Reach, SourceError, SourceSpec, list,
 };
 use dbload::internals::job::{FormatName, Job};
 use dbload::internals::pg::Dsn;
@@ -76,7 +76,7 @@ struct Made {
 fn job(word: String, format: FormatName) -> Job {
     let mut job = Job::new(Dsn::parse("postgres://nobody@127.0.0.1:1/none").unwrap(), vec![word]);
     job.reading.format = Some(format);
-    job.web.http.patience.retry_for = Duration::from_secs(2);
+    job.web.http.retry_limits.retry_for = Duration::from_secs(2);
     job
 }
 
@@ -218,13 +218,13 @@ impl Made {
 
     async fn input(&self) -> (Input, Access) {
         let specs = self.specs(&self.job.sources).await.unwrap();
-        let access = Access::of(&specs, &self.job, &Speeds::default()).unwrap();
+        let access = Access::of(&specs, &self.job, &RateLimiters::default()).unwrap();
         let [spec] = <[SourceSpec; 1]>::try_from(specs).unwrap();
         (Input::new(spec, 0).await.unwrap(), access)
     }
 
-    /// Opened where a run begins: its class too.
-    async fn open(&self, input: &Input, access: &Access, begin: &Begin) -> Result<Opened, SourceError> {
+    /// OpenSource where a run begins: its class too.
+    async fn open(&self, input: &Input, access: &Access, begin: &Begin) -> Result<OpenSource, SourceError> {
         input.open(&self.job.reading, access, begin).await
     }
 
@@ -408,8 +408,8 @@ fn a_wait_that_is_given_up_loses_nothing() {
             let (mut read, mut seq, mut given_up) = (Vec::new(), 0, 0_u32);
             loop {
                 // What is fetched again from its beginning gets more time with each try.
-                let patience = Duration::from_micros(200) * (1 + given_up.min(500));
-                match tokio::time::timeout(patience, opened.next(&mut seq)).await {
+                let retry_limits = Duration::from_micros(200) * (1 + given_up.min(500));
+                match tokio::time::timeout(retry_limits, opened.next(&mut seq)).await {
                     Ok(Ok(Some((block, _)))) => push(&mut read, &block),
                     Ok(Ok(None)) => break,
                     Ok(Err(error)) => panic!("{}: {error}", kind.name),

@@ -190,7 +190,7 @@ fn start(stable: &str, doomed: &str, folder: &Path) -> Child {
         .env("TEST_STABLE", stable)
         .env("TEST_DOOMED", doomed)
         .env("TEST_FOLDER", folder)
-        // As the program itself tells the C library (`cli/heap.rs`): without it each thread keeps a heap.
+        // As the program itself tells the C library (`cli/allocator.rs`): without it each thread keeps a heap.
         .env("MALLOC_ARENA_MAX", "2")
         .env("MALLOC_MMAP_THRESHOLD_", "1048576")
         .env("MALLOC_TRIM_THRESHOLD_", "4194304")

@@ -4,7 +4,7 @@
 //! Each catalog here is one that was read wrongly once. The oracle is the reference program, over the same
 //! records; random catalogs of these kinds are drawn by `equivalence`.
 
-use crate::reference::{self, Mode, Record, Refused, Target};
+use crate::reference::{self, ConnectTarget, Mode, Record, Refused};
 use crate::rows;
 use crate::support::{Outcome, Scene};
 use std::fmt::Write as _;
@@ -78,7 +78,7 @@ impl Case {
         for (load, lines) in self.loads.iter().enumerate() {
             let file = format!("{load}.jsonl");
             scene.file(&file, lines);
-            let target = Target {
+            let target = ConnectTarget {
                 table: "b.t".to_owned(),
                 key: self.key.iter().map(ToString::to_string).collect(),
                 mode: self.mode,

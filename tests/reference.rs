@@ -49,7 +49,7 @@ pub struct Record {
 
 /// Where and how records are applied.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct ConnectTarget {
     /// Qualified and quoted as needed.
     pub table: String,
     /// Columns of the key; none for `Append`.
@@ -88,7 +88,7 @@ enum Applied {
 }
 
 /// Applies the records in turn, in one transaction.
-pub fn apply(db: &Database, target: &Target, records: &[Record]) -> Books {
+pub fn apply(db: &Database, target: &ConnectTarget, records: &[Record]) -> Books {
     // One savepoint, moved on from record to record.
     db.sql(
         "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET client_min_messages = error; \
@@ -160,7 +160,7 @@ impl Probes {
         fields.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    fn make(&mut self, db: &Database, target: &Target, fields: &[(String, Option<String>)]) {
+    fn make(&mut self, db: &Database, target: &ConnectTarget, fields: &[(String, Option<String>)]) {
         let names = Self::names(fields);
         if !self.made.contains_key(&names) {
             let probe = format!("pg_temp.probe_{}", self.made.len());
@@ -189,7 +189,7 @@ const NEXT: &str = "RELEASE SAVEPOINT record; SAVEPOINT record";
 
 fn one(
     db: &Database,
-    target: &Target,
+    target: &ConnectTarget,
     probes: &Probes,
     fields: &[(String, Option<String>)],
 ) -> Result<Applied, tokio_postgres::Error> {
@@ -269,7 +269,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         Record { fields: Err(()), ..record(11, &[]) },
         record(12, &[("id", Some("1"))]), // nothing but the key
     ];
-    let target = Target {
+    let target = ConnectTarget {
         table: "t".to_owned(),
         key: vec!["id".to_owned()],
         mode: Mode::Upsert,
@@ -298,7 +298,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
     assert_eq!((books.read, books.inserted, books.updated, books.unchanged, books.skipped), (12, 1, 2, 2, 0));
 
     let again = |mode, records: &[Record]| {
-        let books = apply(&db, &Target { mode, ..target.clone() }, records);
+        let books = apply(&db, &ConnectTarget { mode, ..target.clone() }, records);
         (books.inserted, books.updated, books.unchanged, books.skipped, books.refused.len())
     };
     let two = [

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use crate::map::{EncodedBlock, KeyRange, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position};
 
-use super::known::Known;
-use super::met::Meeting;
+use super::partition_keys::PartitionKeys;
+use super::seen_keys::KeySighting;
 use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
@@ -22,7 +22,7 @@ const ROW_BYTES: usize = Block::PLACE_BYTES + size_of::<RowMeta>() + 2 * size_of
 
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct BatchLimits {
     /// Rows.
     pub rows: u64,
     /// Bytes of COPY text, of the input that it came from and of what is known of its rows: all are held until the batch has
@@ -30,7 +30,7 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-impl Limits {
+impl BatchLimits {
     /// Those of the first batch of a partition among others: each is smaller, by another share. So writers begin early, and while
     /// one merges another sends.
     const fn of_first(self, partition: usize, partitions: usize) -> Self {
@@ -51,9 +51,9 @@ pub enum KeyHashes {
 
 /// The hashes are good hashes already.
 #[derive(Default)]
-struct Identity(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for Identity {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -65,14 +65,14 @@ impl Hasher for Identity {
     }
 }
 
-type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
+type Hashes = HashSet<u64, BuildHasherDefault<IdentityHasher>>;
 
 struct Open {
     batch: Batch,
     /// Of the open batch.
-    limits: Limits,
+    limits: BatchLimits,
     /// The keys, where hashes tell them apart.
-    known: Option<Known>,
+    known: Option<PartitionKeys>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
     repeated: Hashes,
     /// Records up to here are committed already.
@@ -82,7 +82,7 @@ struct Open {
 
 /// Collects encoded blocks into batches.
 pub struct Batcher {
-    limits: Limits,
+    limits: BatchLimits,
     hashes: KeyHashes,
     open: Vec<Open>,
 }
@@ -90,7 +90,7 @@ pub struct Batcher {
 impl Batcher {
     /// A batcher whose partitions begin at these checkpoints.
     #[must_use]
-    pub fn new(limits: Limits, hashes: KeyHashes, checkpoints: &[Position]) -> Self {
+    pub fn new(limits: BatchLimits, hashes: KeyHashes, checkpoints: &[Position]) -> Self {
         let rows_max = usize::try_from(limits.rows).unwrap_or(usize::MAX).min(limits.bytes / ROW_BYTES + 1);
         let open = checkpoints
             .iter()
@@ -98,7 +98,8 @@ impl Batcher {
             .map(|(p, &at)| Open {
                 batch: Batch::new(u32::try_from(p).unwrap_or(u32::MAX), at),
                 limits: limits.of_first(p, checkpoints.len()),
-                known: (hashes == KeyHashes::Telling).then(|| Known::among(checkpoints.len(), rows_max)),
+                known: (hashes == KeyHashes::Telling)
+                    .then(|| PartitionKeys::among(checkpoints.len(), rows_max)),
                 repeated: Hashes::default(),
                 resume: at,
                 idle_bytes: 0,
@@ -199,7 +200,7 @@ impl Open {
     fn take(
         &mut self,
         (source, rejects): (Part<'_>, Vec<RejectNote>),
-        limits: Limits,
+        limits: BatchLimits,
         hashes: KeyHashes,
         full: &mut Vec<Batch>,
     ) {
@@ -277,13 +278,13 @@ impl Open {
         let row = part.rows[n];
         let meeting = match &mut self.known {
             Some(known) => known.meet(row.hash),
-            None if hashes == KeyHashes::Silent && self.batch.rows > 0 => Meeting::Now,
-            None => Meeting::First,
+            None if hashes == KeyHashes::Silent && self.batch.rows > 0 => KeySighting::Now,
+            None => KeySighting::First,
         };
-        if meeting == Meeting::Now {
+        if meeting == KeySighting::Now {
             self.batch.keys = Keys::MayRepeat;
         }
-        if meeting != Meeting::First {
+        if meeting != KeySighting::First {
             self.repeated.insert(row.hash);
         }
         let bytes = (row.end - part.start_of(n)) as usize + part.block.record_bytes(row.i as usize);

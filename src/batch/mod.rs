@@ -6,10 +6,10 @@
 
 mod batcher;
 mod chunk;
-mod known;
-mod met;
+mod partition_keys;
+mod seen_keys;
 #[cfg(test)]
 mod tests;
 
-pub use batcher::{Batcher, KeyHashes, Limits};
+pub use batcher::{BatchLimits, Batcher, KeyHashes};
 pub use chunk::{Batch, Chunk, ChunkReject, Keys, SourceCount};

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::map::{EncodedBlock, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
-use super::{Batch, Batcher, KeyHashes, Keys, Limits};
+use super::{Batch, BatchLimits, Batcher, KeyHashes, Keys};
 
 /// What becomes of a record: a row of a partition with a key, or a reject of a partition.
 type Fate = (usize, bool, u64);
@@ -84,7 +84,7 @@ proptest! {
     ) {
         let resume = Position { source: 0, offset: resumed.saturating_sub(1) * 10 + 9, record: resumed, line: resumed };
         let resume = if resumed == 0 { Position::start_of(0) } else { resume };
-        let mut batcher = Batcher::new(Limits { rows, bytes }, KeyHashes::Telling, &vec![resume; partitions]);
+        let mut batcher = Batcher::new(BatchLimits { rows, bytes }, KeyHashes::Telling, &vec![resume; partitions]);
         let (mut batches, mut first) = (Vec::new(), 0);
         for fates in &blocks {
             let digest = Digest { from: 0, to: 0, hash: 0 };
@@ -122,7 +122,7 @@ proptest! {
         are_numbers in any::<bool>(),
         sorted in prop::collection::vec(any::<bool>(), 6),
     ) {
-        let limits = Limits { rows, bytes: 1 << 20 };
+        let limits = BatchLimits { rows, bytes: 1 << 20 };
         let mut batcher = Batcher::new(limits, KeyHashes::Telling, &[Position::start_of(0); 2]);
         let (mut batches, mut first) = (Vec::new(), 0);
         for (n, fates) in blocks.iter_mut().enumerate() {
@@ -189,7 +189,7 @@ proptest! {
     #[test]
     fn halves_are_the_whole(fates in prop::collection::vec((0..1_usize, any::<bool>(), 0..9_u64), 1..40)) {
         let mut batcher =
-            Batcher::new(Limits { rows: 1_000, bytes: 1 << 20 }, KeyHashes::Telling, &[Position::start_of(0)]);
+            Batcher::new(BatchLimits { rows: 1_000, bytes: 1 << 20 }, KeyHashes::Telling, &[Position::start_of(0)]);
         batcher.push(encoded(1, 0, &fates), Digest { from: 0, to: 0, hash: 0 });
         let whole = batcher.flush().remove(0);
         let Some((a, b)) = whole.halve() else {
@@ -210,7 +210,7 @@ proptest! {
 #[test]
 fn a_key_that_repeats_is_noticed() {
     let batch_of = |hashes: KeyHashes, fates: &[Fate]| {
-        let limits = Limits { rows: 1_000, bytes: 1 << 20 };
+        let limits = BatchLimits { rows: 1_000, bytes: 1 << 20 };
         let mut batcher = Batcher::new(limits, hashes, &[Position::start_of(0)]);
         batcher.push(encoded(1, 0, fates), Digest { from: 0, to: 0, hash: 0 });
         batcher.flush().remove(0).keys
@@ -224,7 +224,7 @@ fn a_key_that_repeats_is_noticed() {
 #[test]
 fn rejects_fill_a_batch_by_their_bytes() {
     let start = Position::start_of(0);
-    let limits = Limits { rows: 1_000, bytes: 2_000 };
+    let limits = BatchLimits { rows: 1_000, bytes: 2_000 };
     let mut batcher = Batcher::new(limits, KeyHashes::None, &[start]);
     let fates: Vec<Fate> = (0..200).map(|_| (0, false, 0)).collect();
     let digest = Digest { from: 0, to: 0, hash: 0 };
@@ -236,7 +236,7 @@ fn rejects_fill_a_batch_by_their_bytes() {
 
 #[test]
 fn the_first_batch_of_each_partition_is_smaller_by_another_share() {
-    let limits = Limits { rows: 1_000, bytes: 9_000 };
+    let limits = BatchLimits { rows: 1_000, bytes: 9_000 };
     let mut batcher = Batcher::new(limits, KeyHashes::None, &[Position::start_of(0); 2]);
     let fates: Vec<Fate> = (0..1_000).map(|i| (i % 2, true, 0)).collect();
     let full = batcher.push(encoded(2, 0, &fates), Digest { from: 0, to: 0, hash: 0 });

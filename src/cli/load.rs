@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use dbload::internals::causes::with_causes;
 use dbload::internals::format::{DecodeLimits, Inflation};
-use dbload::internals::job::{Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources, Runs};
+use dbload::internals::job::{EarlierRuns, Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources};
 use dbload::internals::load::{Ended, LoadPlan, Outcome, load, plan};
 use dbload::internals::pg::Dsn;
 use dbload::internals::pg::dsn::Host;
@@ -72,7 +72,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     };
     job.max_rejects = args.rejects.max_rejects.unwrap_or(RejectBudget::Unlimited);
     job.rejects_file.clone_from(&args.rejects.rejects);
-    job.runs = Runs {
+    job.runs = EarlierRuns {
         restart: args.runs.restart,
         again: args.runs.again.iter().any(|word| is_yes(word)),
         again_files: args.runs.again.iter().filter(|word| !is_yes(word) && !is_no(word)).cloned().collect(),

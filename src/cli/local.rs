@@ -28,11 +28,11 @@ const NOT_RUNNING: u8 = 3;
 #[derive(Debug, Args)]
 pub(crate) struct LocalArgs {
     #[command(subcommand)]
-    command: Command,
+    command: LocalCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum LocalCommand {
     /// Start it; the first time, make it
     Start {
         /// Listen on 127.0.0.1 too, with a password; without PORT on a free one
@@ -88,35 +88,35 @@ pub(crate) async fn run_and_say(args: LocalArgs) -> u8 {
 /// The server cannot be made, started, reached or removed.
 async fn run(args: LocalArgs) -> Result<u8, LocalError> {
     match args.command {
-        Command::Start { tcp } => {
+        LocalCommand::Start { tcp } => {
             let listen = tcp.map_or(Listen::Socket, Listen::Loopback);
             let server = blocking(move || server::start(listen)).await?;
             say(&started_words(&server));
         }
-        Command::Stop => match blocking(server::stop).await? {
+        LocalCommand::Stop => match blocking(server::stop).await? {
             true => say("local PostgreSQL stopped; its data stays (start it again: dbload local start)"),
             false => say("local PostgreSQL was not running"),
         },
-        Command::Status => return Ok(status(&blocking(server::status).await?)),
-        Command::Url => {
+        LocalCommand::Status => return Ok(status(&blocking(server::status).await?)),
+        LocalCommand::Url => {
             let server = blocking(server::ensure_running).await?;
             if server.started_now {
                 say(&started_words(&server));
             }
             print(&server.url);
         }
-        Command::Psql { args } => return psql(args).await,
-        Command::Reset { yes: false } => {
+        LocalCommand::Psql { args } => return psql(args).await,
+        LocalCommand::Reset { yes: false } => {
             say(
                 "error: this removes the local PostgreSQL with all data in it\nhint: dbload local reset --yes",
             );
             return Ok(super::exit::USAGE);
         }
-        Command::Reset { yes: true } => match blocking(server::reset).await? {
+        LocalCommand::Reset { yes: true } => match blocking(server::reset).await? {
             Some(data) => say(&format!("local PostgreSQL removed: {}", data.display())),
             None => say("there is no local PostgreSQL"),
         },
-        Command::Run { tcp, conf, command } => return run_command(tcp, conf, command).await,
+        LocalCommand::Run { tcp, conf, command } => return run_command(tcp, conf, command).await,
     }
     Ok(0)
 }

@@ -1,10 +1,10 @@
 //! The command line: parsing, words for people, exit codes. Never decodes a record, never writes SQL.
 
+pub(crate) mod allocator;
 pub(crate) mod args;
 pub(crate) mod exit;
 #[cfg(debug_assertions)]
 pub(crate) mod faults;
-pub(crate) mod heap;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;

@@ -2,7 +2,7 @@
 
 use dbload::internals::local::{LocalError, server};
 use dbload::internals::pg::dsn::from_env;
-use dbload::internals::pg::{Dsn, DsnError, Target};
+use dbload::internals::pg::{ConnectTarget, Dsn, DsnError};
 
 use super::local::started_words;
 
@@ -48,11 +48,11 @@ pub(crate) struct Resolved {
 pub(crate) async fn resolve(flag: Option<&str>, say: &dyn Fn(&str)) -> Result<Resolved, TargetError> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     match from_env(flag, &env)? {
-        Target::Server(dsn) => {
+        ConnectTarget::Server(dsn) => {
             dsn.notes.iter().for_each(|note| say(&format!("note: {note}")));
             Ok(Resolved { dsn: *dsn, is_local: false })
         }
-        Target::Local => {
+        ConnectTarget::Local => {
             let server = tokio::task::spawn_blocking(server::ensure_running)
                 .await
                 .map_err(|error| TargetError::Worker(error.to_string()))??;

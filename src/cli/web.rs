@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use dbload::internals::http::{
-    Auth, Header, JsonBody, Limits, Paginate, Parameter, Patience, Rate, Settings, Timeouts, Value,
+    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, Rate, RetryLimits, Settings, Timeouts,
+    Value,
 };
 use dbload::internals::input::Word;
-use dbload::internals::job::Web;
+use dbload::internals::job::HttpSources;
 
 use super::parse;
 
@@ -166,14 +167,14 @@ impl WebArgs {
     }
 
     /// What the flags say. `sources`: the words.
-    pub(crate) fn web(&self, sources: &[String]) -> Result<Web, String> {
+    pub(crate) fn web(&self, sources: &[String]) -> Result<HttpSources, String> {
         if self.urls.is_empty()
             && !sources.iter().any(|word| matches!(Word::parse(word), Ok(Word::Url(_))))
             && let Some(flag) = self.speaks_of_http()
         {
             return Err(format!("{flag} is about HTTP sources, and there is none"));
         }
-        Ok(Web {
+        Ok(HttpSources {
             http: self.settings()?,
             paginate: self.paginate.clone(),
             urls: self.urls.clone(),
@@ -190,13 +191,15 @@ impl WebArgs {
     }
 
     fn settings(&self) -> Result<Settings, String> {
-        let header = |text: &String| Header::parse(text, env).map_err(|error| format!("--header: {error}"));
+        let header =
+            |text: &String| CustomHeader::parse(text, env).map_err(|error| format!("--header: {error}"));
         let parameter = |text: &String| {
             let (name, text) = text.split_once('=').ok_or("--secret-param: write it as NAME=VALUE")?;
             Ok::<_, String>(Parameter { name: name.to_owned(), value: value("--secret-param", text)? })
         };
         let defaults = Settings::default();
-        let (times, patience, limits) = (Timeouts::default(), Patience::default(), Limits::default());
+        let (times, retry_limits, limits) =
+            (Timeouts::default(), RetryLimits::default(), FetchLimits::default());
         Ok(Settings {
             headers: self.header.iter().map(header).collect::<Result<_, _>>()?,
             parameters: self.secret_param.iter().map(parameter).collect::<Result<_, _>>()?,
@@ -209,14 +212,14 @@ impl WebArgs {
                 idle: self.http_idle_timeout.unwrap_or(times.idle),
                 whole: self.http_timeout.or(times.whole),
             },
-            patience: Patience {
-                retry_for: self.http_retry_for.unwrap_or(patience.retry_for),
-                tries: self.http_tries.unwrap_or(patience.tries),
+            retry_limits: RetryLimits {
+                retry_for: self.http_retry_for.unwrap_or(retry_limits.retry_for),
+                tries: self.http_tries.unwrap_or(retry_limits.tries),
                 counts_unavailable: self.http_tries.is_some(),
                 // Who is patient with a server is so too where it says how long.
-                longest_wait: self.http_retry_for.unwrap_or_default().max(patience.longest_wait),
+                longest_wait: self.http_retry_for.unwrap_or_default().max(retry_limits.longest_wait),
             },
-            limits: Limits {
+            limits: FetchLimits {
                 page_bytes: self.max_page_bytes.unwrap_or(limits.page_bytes),
                 pages: self.max_pages.unwrap_or(limits.pages),
             },

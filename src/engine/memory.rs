@@ -26,12 +26,12 @@ const COPIES_OF_LONG: usize = 2;
 /// What the loads of an engine may have under way together, and what is.
 pub(super) struct Budget {
     limit_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
     released: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct BudgetState {
     used_bytes: usize,
     loads: Vec<Weak<Memory>>,
     next: u64,
@@ -60,19 +60,19 @@ impl Budget {
         memory
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What decoders hold. Half of it all is left to the records in any case: a batch is to fill, whatever
     /// files were compressed with.
-    fn apart(&self, state: &State) -> usize {
+    fn apart(&self, state: &BudgetState) -> usize {
         let loads = state.loads.iter().filter_map(Weak::upgrade);
         let apart = loads.map(|load| load.apart_bytes.load(Ordering::SeqCst));
         apart.fold(0, usize::saturating_add).min(self.limit_bytes / 2)
     }
 
-    fn fair_share(&self, state: &State) -> usize {
+    fn fair_share(&self, state: &BudgetState) -> usize {
         self.limit_bytes / state.loads.iter().filter(|load| load.strong_count() > 0).count().max(1)
     }
 }
@@ -89,9 +89,9 @@ pub struct Memory {
 }
 
 /// Reading waits until this is dropped.
-struct Waiting<'a>(&'a Memory);
+struct MemoryWait<'a>(&'a Memory);
 
-impl Drop for Waiting<'_> {
+impl Drop for MemoryWait<'_> {
     fn drop(&mut self) {
         self.0.budget.state().waiting.retain(|load| *load != self.0.id);
     }
@@ -126,7 +126,7 @@ impl Memory {
             return;
         }
         self.budget.state().waiting.push(self.id);
-        let _waiting = Waiting(self);
+        let _waiting = MemoryWait(self);
         loop {
             let mut released = std::pin::pin!(self.budget.released.notified());
             // What is released from here on is heard.

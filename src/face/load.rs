@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Dsn;
-use super::options::{Options, common_options};
+use super::options::{LoadOptions, common_options};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
@@ -28,13 +28,13 @@ use crate::schema::{Mode, TableName};
 #[must_use = "a load does nothing until it is run"]
 pub struct Load {
     sources: Vec<String>,
-    pub(super) options: Options,
+    pub(super) options: LoadOptions,
 }
 
 impl Load {
     /// From these sources, read in this order: files, 'patterns', folders, `http(s)://` URLs, or `-` for standard input.
     pub fn from<S: Into<String>>(sources: impl IntoIterator<Item = S>) -> Self {
-        Self { sources: sources.into_iter().map(Into::into).collect(), options: Options::default() }
+        Self { sources: sources.into_iter().map(Into::into).collect(), options: LoadOptions::default() }
     }
 
     /// The table, as `name` or `schema.name`; by default it is named after the first source.

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Dsn;
-use super::options::{Options, common_options};
+use super::options::{LoadOptions, common_options};
 use crate::account::Books;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -35,7 +35,7 @@ use crate::schema::{Mode, TableName};
 #[derive(Debug)]
 #[must_use = "a loader takes no records until it is started"]
 pub struct OpenLoader {
-    options: Options,
+    options: LoadOptions,
 }
 
 impl OpenLoader {
@@ -114,7 +114,7 @@ impl fmt::Debug for Loader {
 impl Loader {
     /// Opens a load into this table, `name` or `schema.name`; a table that does not exist is made from the first records.
     pub fn open(table: &str) -> OpenLoader {
-        let mut options = Options::default();
+        let mut options = LoadOptions::default();
         options.table = options.take("table", TableName::parse(table));
         OpenLoader { options }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::job::{Job, Pooler, Reading, RejectBudget, Resources, Runs, Web};
+use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
 use crate::map::Extra;
 use crate::pg;
 use crate::schema::{Mode, TableName};
@@ -16,12 +16,12 @@ pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
 
 /// Everything that can be said about a load but where from and where to.
 #[derive(Default)]
-pub(super) struct Options {
+pub(super) struct LoadOptions {
     pub(super) table: Option<TableName>,
     pub(super) key: Option<Vec<String>>,
     pub(super) mode: Option<Mode>,
     pub(super) reading: Reading,
-    pub(super) web: Web,
+    pub(super) web: HttpSources,
     pub(super) extra: Option<Extra>,
     pub(super) newer_by: Option<String>,
     pub(super) fix_sequences: bool,
@@ -30,7 +30,7 @@ pub(super) struct Options {
     pub(super) resources: Resources,
     pub(super) max_rejects: Option<RejectBudget>,
     pub(super) reject_file: Option<PathBuf>,
-    pub(super) runs: Runs,
+    pub(super) runs: EarlierRuns,
     pub(super) pooler: Option<Pooler>,
     pub(super) stop: tokio_util::sync::CancellationToken,
     pub(super) on_event: Option<OnEvent>,
@@ -39,14 +39,14 @@ pub(super) struct Options {
     wrong: Option<String>,
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for LoadOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers and parameters of requests may be secrets.
         f.debug_struct("Options").field("table", &self.table).field("key", &self.key).finish_non_exhaustive()
     }
 }
 
-impl Options {
+impl LoadOptions {
     /// Remembers what is wrong with an option.
     pub(super) fn take<T>(&mut self, option: &str, value: Result<T, impl fmt::Display>) -> Option<T> {
         match value {

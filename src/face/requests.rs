@@ -1,13 +1,13 @@
 //! How a load asks servers, for sources that are URLs.
 
 use super::load::Load;
-use crate::http::{Header, Paginate, Rate};
+use crate::http::{CustomHeader, Paginate, Rate};
 
 impl Load {
     /// A header of the requests to the servers that are named as sources.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         // A value is text here: nothing is read from the environment.
-        let header = Header::parse(&format!("{name}: {value}"), |_| None);
+        let header = CustomHeader::parse(&format!("{name}: {value}"), |_| None);
         let header = self.options.take("header", header);
         self.options.web.http.headers.extend(header);
         self

@@ -7,8 +7,6 @@ mod compression;
 pub mod decode;
 pub mod detect;
 mod dialect;
-#[cfg(test)]
-mod dice;
 #[cfg_attr(not(feature = "encodings"), path = "encoding/absent.rs")]
 mod encoding;
 pub mod header;
@@ -16,6 +14,8 @@ pub mod json;
 mod kind;
 mod layout;
 mod nul;
+#[cfg(test)]
+mod rng;
 pub mod split;
 
 pub use compression::{

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_text_for_any_string_of_json() {
-        crate::format::dice::for_a_while(|dice| {
+        crate::format::rng::for_a_while(|dice| {
             let tokens =
                 ["\\u0000", "\\ud800", "\\udc00", "\\\\", "\\n", "u0000", "x", "\\uD83D", "\0", "\\u0041"];
             let inner: String = (0..dice.below(12)).map(|_| dice.pick(&tokens)).collect();

@@ -16,8 +16,8 @@ mod settings;
 #[path = "absent/urls.rs"]
 pub mod urls;
 
-pub use client::{Body, Client, Counters, Origins, Speeds};
-pub use error::{Cut, HttpError};
+pub use client::{Body, Client, Counters, Origins, RateLimiters};
+pub use error::{HttpError, Truncation};
 pub use pager::{Page, PageSeen, Pager, PagerState};
 pub use paginate::Paginate;
 pub use request::{JsonBody, Request, Resume, Version};

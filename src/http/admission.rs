@@ -12,56 +12,56 @@ use url::Url;
 
 use super::counters::Counting;
 use super::origin::Origin;
-use super::pace::Pace;
-use super::retry::Budget;
+use super::rate_limiter::RateLimiter;
+use super::retry::RetryBudget;
 use super::settings::{Rate, Settings};
 
 /// The states of the origins, and the slots.
-pub(super) struct Gatehouse {
+pub(super) struct ConcurrencyLimiter {
     settings: Settings,
-    speeds: Speeds,
-    origins: Mutex<HashMap<Origin, Arc<Gate>>>,
+    speeds: RateLimiters,
+    origins: Mutex<HashMap<Origin, Arc<OriginState>>>,
     slots: Arc<Semaphore>,
     first_slot: Arc<Semaphore>,
     first: watch::Sender<u64>,
 }
 
 /// A slot: given back when it is dropped.
-pub(super) type Slot = OwnedSemaphorePermit;
+pub(super) type RequestPermit = OwnedSemaphorePermit;
 
 /// One origin, for one load.
-pub(super) struct Gate {
+pub(super) struct OriginState {
     queue: tokio::sync::Mutex<()>,
-    speed: Arc<Speed>,
-    budget: Mutex<Budget>,
+    speed: Arc<OriginRate>,
+    budget: Mutex<RetryBudget>,
 }
 
 /// How fast origins may be asked, by all the loads of a process together. What is shared is when, never what: no request, no
 /// credential. Clones are the same speeds.
 #[derive(Clone, Default)]
-pub struct Speeds(Arc<Mutex<HashMap<Origin, Arc<Speed>>>>);
+pub struct RateLimiters(Arc<Mutex<HashMap<Origin, Arc<OriginRate>>>>);
 
 /// The speed of one origin.
-struct Speed {
-    pace: Mutex<Pace>,
+struct OriginRate {
+    rate_limiter: Mutex<RateLimiter>,
     /// It asked to be left alone until then, which is longer than we wait.
     away: Mutex<Option<(Instant, http::StatusCode)>>,
 }
 
-impl Speeds {
+impl RateLimiters {
     /// The speed of an origin: of the rates that loads were given, the slowest holds.
-    fn of(&self, origin: &Origin, rate: Option<Rate>) -> Arc<Speed> {
+    fn of(&self, origin: &Origin, rate: Option<Rate>) -> Arc<OriginRate> {
         let mut speeds = lock(&self.0);
-        let speed = speeds
-            .entry(origin.clone())
-            .or_insert_with(|| Arc::new(Speed { pace: Mutex::new(Pace::new(rate)), away: Mutex::default() }));
-        lock(&speed.pace).hold_to(rate);
+        let speed = speeds.entry(origin.clone()).or_insert_with(|| {
+            Arc::new(OriginRate { rate_limiter: Mutex::new(RateLimiter::new(rate)), away: Mutex::default() })
+        });
+        lock(&speed.rate_limiter).hold_to(rate);
         Arc::clone(speed)
     }
 }
 
-impl Gatehouse {
-    pub(super) fn new(settings: &Settings, speeds: Speeds) -> Self {
+impl ConcurrencyLimiter {
+    pub(super) fn new(settings: &Settings, speeds: RateLimiters) -> Self {
         Self {
             settings: settings.clone(),
             speeds,
@@ -73,21 +73,21 @@ impl Gatehouse {
     }
 
     /// The state of a URL's origin.
-    pub(super) fn origin(&self, url: &Url) -> Arc<Gate> {
+    pub(super) fn origin(&self, url: &Url) -> Arc<OriginState> {
         let mut origins = lock(&self.origins);
         let origin = Origin::of(url);
         let new = || {
-            Arc::new(Gate {
+            Arc::new(OriginState {
                 queue: tokio::sync::Mutex::default(),
                 speed: self.speeds.of(&origin, self.settings.rate),
-                budget: Mutex::new(Budget::new(self.settings.patience, self.settings.concurrency)),
+                budget: Mutex::new(RetryBudget::new(self.settings.retry_limits, self.settings.concurrency)),
             })
         };
         Arc::clone(origins.entry(origin.clone()).or_insert_with(new))
     }
 
     /// Requests up to this ordinal need no slot of the others.
-    pub(super) fn let_pass(&self, ordinal: u64) {
+    pub(super) fn prioritize(&self, ordinal: u64) {
         self.first.send_if_modified(|first| {
             let later = ordinal > *first;
             *first = ordinal.max(*first);
@@ -96,10 +96,15 @@ impl Gatehouse {
     }
 
     /// Waits for a slot and a turn.
-    pub(super) async fn admit(&self, gate: &Gate, ordinal: u64, counting: &Counting) -> Slot {
+    pub(super) async fn admit(
+        &self,
+        origin_state: &OriginState,
+        ordinal: u64,
+        counting: &Counting,
+    ) -> RequestPermit {
         let queued = async {
-            let _turn = gate.queue.lock().await;
-            gate.turn_with(&self.slots, counting).await
+            let _turn = origin_state.queue.lock().await;
+            origin_state.turn_with(&self.slots, counting).await
         };
         let mut first = self.first.subscribe();
         let as_first = async {
@@ -107,7 +112,7 @@ impl Gatehouse {
             if first.wait_for(|first| ordinal <= *first).await.is_err() {
                 std::future::pending::<()>().await;
             }
-            gate.turn_with(&self.first_slot, counting).await
+            origin_state.turn_with(&self.first_slot, counting).await
         };
         tokio::select! {
             biased;
@@ -117,14 +122,14 @@ impl Gatehouse {
     }
 }
 
-impl Gate {
-    async fn turn_with(&self, slots: &Arc<Semaphore>, counting: &Counting) -> Slot {
+impl OriginState {
+    async fn turn_with(&self, slots: &Arc<Semaphore>, counting: &Counting) -> RequestPermit {
         loop {
             let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
                 // Never closed.
                 std::future::pending().await
             };
-            let Err(wait) = self.pace().take(Instant::now()) else { return slot };
+            let Err(wait) = self.rate_limiter().take(Instant::now()) else { return slot };
             drop(slot);
             pause(wait, counting).await;
         }
@@ -133,17 +138,17 @@ impl Gate {
     /// Waits for a turn alone: of a request that holds a slot, as behind a redirect.
     pub(super) async fn turn(&self, counting: &Counting) {
         loop {
-            let taken = self.pace().take(Instant::now());
+            let taken = self.rate_limiter().take(Instant::now());
             let Err(wait) = taken else { return };
             pause(wait, counting).await;
         }
     }
 
-    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
-        lock(&self.speed.pace)
+    pub(super) fn rate_limiter(&self) -> MutexGuard<'_, RateLimiter> {
+        lock(&self.speed.rate_limiter)
     }
 
-    pub(super) fn budget(&self) -> MutexGuard<'_, Budget> {
+    pub(super) fn budget(&self) -> MutexGuard<'_, RetryBudget> {
         lock(&self.budget)
     }
 

@@ -6,13 +6,13 @@ use crate::secret::Secret;
 
 /// A token, and which one it is.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct BearerToken {
     pub(super) secret: Secret,
     pub(super) generation: u64,
     pub(super) expires: Option<Instant>,
 }
 
-impl Token {
+impl BearerToken {
     pub(super) const fn new(secret: Secret, expires: Option<Instant>) -> Self {
         Self { secret, generation: 0, expires }
     }

@@ -14,17 +14,17 @@ use tokio_util::io::StreamReader;
 use url::Url;
 
 use super::counters::Counting;
-use super::framing::Ending;
+use super::framing::BodyEnd;
 use super::request::Version;
-use super::shared::Shared;
-use super::transfer::{Head, Transfer};
+use super::shared::ClientState;
+use super::transfer::{FirstAnswer, Transfer};
 
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// The bytes of a representation as they are sent, as a reader. Where the connection breaks it is mended by a range of the very same
 /// version, or the reader fails; [`HttpError::from_io`](super::HttpError::from_io) says why. Its end is the end.
 pub struct Body {
-    head: Head,
+    head: FirstAnswer,
     end_in_content: Arc<AtomicBool>,
     reader: StreamReader<Pieces, Bytes>,
     /// Behind an error the stream is at its end, which must not look like the body's.
@@ -32,7 +32,7 @@ pub struct Body {
 }
 
 impl Body {
-    pub(super) fn new(transfer: Transfer, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(transfer: Transfer, shared: Arc<ClientState>) -> Self {
         let (head, end_in_content) = (transfer.head().clone(), transfer.end_in_content());
         let pieces = stream::try_unfold(transfer, move |mut transfer| {
             let shared = Arc::clone(&shared);
@@ -83,7 +83,7 @@ impl Body {
 
     /// How its end is known.
     #[must_use]
-    pub const fn ending(&self) -> Ending {
+    pub const fn ending(&self) -> BodyEnd {
         self.head.ending
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::admission::{Gatehouse, Speeds, pause};
+use super::admission::{ConcurrencyLimiter, RateLimiters, pause};
 use super::body::Body;
 use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
@@ -12,17 +12,17 @@ use super::landing::Landing;
 use super::origin::Origins;
 use super::page::{self, Page};
 use super::request::{Request, Resume};
-use super::retry::{Failure, Tries};
+use super::retry::{FailureKind, RetryState};
 use super::send::Encodings;
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::ClientState;
 use super::tls::Engines;
-use super::token::Tokens;
+use super::token::TokenCache;
 use super::transfer::Transfer;
 
 /// Fetches. Cheap to clone.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<ClientState>);
 
 /// More notes about answers are not made: a thousand endpoints that say the same are not a thousand notes.
 const NOTES_MAX: usize = 10;
@@ -33,20 +33,20 @@ impl Client {
     /// # Errors
     /// When a setting cannot be used, or a file cannot be read.
     pub fn new(settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
-        Self::within(&Speeds::default(), settings, origins)
+        Self::within(&RateLimiters::default(), settings, origins)
     }
 
     /// As [`Client::new`], with the speeds that other loads keep to as well. Nothing else is shared with them.
     ///
     /// # Errors
     /// As [`Client::new`].
-    pub fn within(speeds: &Speeds, settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
-        Ok(Self(Arc::new(Shared {
+    pub fn within(speeds: &RateLimiters, settings: &Settings, origins: Origins) -> Result<Self, HttpError> {
+        Ok(Self(Arc::new(ClientState {
             settings: settings.clone(),
             credentials: Credentials::new(settings, origins)?,
-            tokens: Tokens::default(),
+            tokens: TokenCache::default(),
             engines: Engines::new(settings),
-            gates: Gatehouse::new(settings, speeds.clone()),
+            limiter: ConcurrencyLimiter::new(settings, speeds.clone()),
             counting: Counting::default(),
             landing: settings.save_raw.as_deref().map(Landing::new).transpose()?,
             notes: Mutex::default(),
@@ -69,17 +69,17 @@ impl Client {
     /// # Errors
     /// As [`Client::open`], and when it is too large.
     pub async fn page(&self, request: &Request) -> Result<Page, HttpError> {
-        let mut tries = Tries::new(self.0.settings.patience);
+        let mut tries = RetryState::new(self.0.settings.retry_limits);
         loop {
             let error = match self.whole(request).await {
                 Ok(page) => return Ok(page),
                 Err(error) => error,
             };
             // Nothing of it was handed out: it may begin again from the start.
-            let gate = self.0.gates.origin(&request.url);
+            let origin_state = self.0.limiter.origin(&request.url);
             let is_broken = matches!(error, HttpError::Cut { .. }) && error.is_restartable();
             let wait = if is_broken {
-                tries.pause(Failure::Server, &mut gate.budget(), Instant::now())
+                tries.pause(FailureKind::Server, &mut origin_state.budget(), Instant::now())
             } else {
                 None
             };
@@ -99,8 +99,8 @@ impl Client {
 
     /// Requests of sources up to this ordinal wait for no slot of the others: the first unfinished source must come through, also where
     /// bodies further on hold all slots and wait for their turn.
-    pub fn let_pass(&self, ordinal: u64) {
-        self.0.gates.let_pass(ordinal);
+    pub fn prioritize(&self, ordinal: u64) {
+        self.0.limiter.prioritize(ordinal);
     }
 
     /// What the requests so far came to.

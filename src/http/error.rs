@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::ValueError;
+use super::value::SecretValueError;
 
 /// Why a request, a body or a page failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum HttpError {
     },
     /// A secret cannot be had.
     #[error(transparent)]
-    Value(#[from] ValueError),
+    Value(#[from] SecretValueError),
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {reason}")]
     Tls {
@@ -157,7 +157,7 @@ pub enum HttpError {
         /// Bytes that came.
         at: u64,
         /// In which way.
-        how: Cut,
+        how: Truncation,
     },
     /// Another version than the one that was begun.
     #[error("{url} was changed while it was read: {how}")]
@@ -210,7 +210,7 @@ pub enum TlsFault {
 
 /// In which way a body broke off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Cut {
+pub enum Truncation {
     /// The connection broke: length or chunks say that more was to come.
     #[error("the connection broke, and {0}")]
     Broken(String),
@@ -225,7 +225,10 @@ impl HttpError {
     /// Whether fetching the source again from its start may help: nothing is wrong but this transfer.
     #[must_use]
     pub const fn is_restartable(&self) -> bool {
-        matches!(self, Self::Cut { how: Cut::Broken(_), .. } | Self::Timeout { .. } | Self::Connection { .. })
+        matches!(
+            self,
+            Self::Cut { how: Truncation::Broken(_), .. } | Self::Timeout { .. } | Self::Connection { .. }
+        )
     }
 
     /// What the user can do about it.
@@ -245,10 +248,10 @@ impl HttpError {
             Self::GaveUp { last, .. } => {
                 return last.hint().or_else(|| Some("the same command fetches it again".to_owned()));
             }
-            Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Cut::Broken(_), .. } => {
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Cut { how: Truncation::Broken(_), .. } => {
                 "the same command goes on where the last batch was committed"
             }
-            Self::Cut { how: Cut::Unproven, .. } => {
+            Self::Cut { how: Truncation::Unproven, .. } => {
                 "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
             }
             Self::Changed { .. } => {

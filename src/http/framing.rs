@@ -5,14 +5,14 @@ use http::header::{HeaderMap, TRANSFER_ENCODING};
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum BodyEnd {
     /// By its length, its last chunk, the end of its HTTP/2 stream, or TLS's farewell.
     Proven,
     /// The connection closes, which a broken one does too. Only content with an end of its own (one JSON text) is known to be whole.
     Unproven,
 }
 
-impl Ending {
+impl BodyEnd {
     /// What the head of an answer promises.
     pub(super) fn of(version: Version, headers: &HeaderMap, length: Option<u64>, scheme: &str) -> Self {
         let framed =

@@ -56,7 +56,8 @@ impl Landing {
         let path = self.folder.join(name(request, headers));
         let (pieces, waiting) = mpsc::channel(WAITING_MAX);
         let (failed, target) = (Arc::clone(&self.failed), path.clone());
-        let archive = self.archive.clone().map(|archive| (archive, archive::Head::of(request, headers)));
+        let archive =
+            self.archive.clone().map(|archive| (archive, archive::ResponseHead::of(request, headers)));
         self.writers.spawn(async move {
             let written = async {
                 let whole = write(&target, waiting).await?;
@@ -99,24 +100,24 @@ impl Landing {
 #[must_use]
 pub(super) struct Copy {
     path: PathBuf,
-    pieces: mpsc::Sender<Piece>,
+    pieces: mpsc::Sender<LandingPiece>,
 }
 
-enum Piece {
+enum LandingPiece {
     Bytes(Bytes),
     End,
 }
 
 impl Copy {
     pub(super) async fn feed(&mut self, bytes: &Bytes) -> Result<(), HttpError> {
-        self.send(Piece::Bytes(bytes.clone())).await
+        self.send(LandingPiece::Bytes(bytes.clone())).await
     }
 
     pub(super) async fn complete(self) -> Result<(), HttpError> {
-        self.send(Piece::End).await
+        self.send(LandingPiece::End).await
     }
 
-    async fn send(&self, piece: Piece) -> Result<(), HttpError> {
+    async fn send(&self, piece: LandingPiece) -> Result<(), HttpError> {
         let gone = |_| HttpError::Landing {
             path: self.path.clone(),
             source: io::Error::other("the disk refused it (full?)"),
@@ -126,14 +127,14 @@ impl Copy {
 }
 
 /// Writes what comes, under a temporary name. True: it came to its end, and is there under its own.
-async fn write(path: &Path, mut pieces: mpsc::Receiver<Piece>) -> io::Result<bool> {
+async fn write(path: &Path, mut pieces: mpsc::Receiver<LandingPiece>) -> io::Result<bool> {
     let temporary = temporary(path);
     let whole = async {
         let mut file = File::create(&temporary).await?;
         loop {
             match pieces.recv().await {
-                Some(Piece::Bytes(bytes)) => file.write_all(&bytes).await?,
-                Some(Piece::End) => break,
+                Some(LandingPiece::Bytes(bytes)) => file.write_all(&bytes).await?,
+                Some(LandingPiece::End) => break,
                 None => return Ok(false),
             }
         }

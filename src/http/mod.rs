@@ -20,7 +20,6 @@ mod landing;
 mod links;
 mod oauth;
 mod origin;
-mod pace;
 mod page;
 mod pager;
 mod paginate;
@@ -29,6 +28,7 @@ mod post;
 mod presigned;
 mod proxy;
 mod query;
+mod rate_limiter;
 mod request;
 mod retry;
 mod retry_after;
@@ -42,22 +42,22 @@ mod transfer;
 pub mod urls;
 mod value;
 
-pub use admission::Speeds;
+pub use admission::RateLimiters;
 pub use body::Body;
 pub use client::Client;
 pub use counters::Counters;
-pub use error::{Cut, HttpError, TlsFault};
-pub use framing::Ending;
+pub use error::{HttpError, TlsFault, Truncation};
+pub use framing::BodyEnd;
 pub use origin::{Origin, Origins};
 pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
-pub use paginate::{By, End, Paginate, Param, Rules};
+pub use paginate::{By, LastPage, Paginate, Param, Rules};
 pub use post::{BodyError, JsonBody};
 pub use presigned::unsigned;
 pub use request::{Method, Request, Resume, Version};
 pub use settings::{
-    Auth, CONCURRENCY, Header, Limits, Parameter, Patience, Rate, SLOWEST_BYTES_PER_SECOND, Settings,
-    Timeouts,
+    Auth, CONCURRENCY, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits, SLOWEST_BYTES_PER_SECOND,
+    Settings, Timeouts,
 };
 pub use shown::shown;
-pub use value::{Value, ValueError};
+pub use value::{SecretValueError, Value};

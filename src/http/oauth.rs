@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
-use super::bearer::Token;
+use super::bearer::BearerToken;
 use super::credentials::{basic, sensitive};
 use super::error::HttpError;
 use super::shown::shown;
@@ -27,7 +27,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 const RENEWED_BEFORE: Duration = Duration::from_secs(30);
 
 /// Who asks, and for what.
-pub(super) struct Client<'a> {
+pub(super) struct TokenClient<'a> {
     pub(super) id: Secret,
     pub(super) secret: Secret,
     pub(super) scope: Option<&'a str>,
@@ -54,20 +54,24 @@ enum Style {
 }
 
 /// Fetches a token.
-pub(super) async fn fetch(engines: &Engines, url: &Url, client: &Client<'_>) -> Result<Token, HttpError> {
+pub(super) async fn fetch(
+    engines: &Engines,
+    url: &Url,
+    client: &TokenClient<'_>,
+) -> Result<BearerToken, HttpError> {
     let mut style = Style::Header;
     let mut pause = PAUSE;
     let mut failed = String::new();
     for _ in 0..TRIES {
         match ask(engines, url, client, style).await? {
             Ok(token) => return Ok(token),
-            Err(Trouble::Passing(reason)) => {
+            Err(GrantFailure::Passing(reason)) => {
                 failed = reason;
                 tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
                 pause *= 2;
             }
-            Err(Trouble::Final(_)) if style == Style::Header => style = Style::Body,
-            Err(Trouble::Final(reason)) => {
+            Err(GrantFailure::Final(_)) if style == Style::Header => style = Style::Body,
+            Err(GrantFailure::Final(reason)) => {
                 failed = reason;
                 break;
             }
@@ -76,12 +80,12 @@ pub(super) async fn fetch(engines: &Engines, url: &Url, client: &Client<'_>) -> 
     Err(HttpError::Token { from: shown(url), reason: failed })
 }
 
-enum Trouble {
+enum GrantFailure {
     Passing(String),
     Final(String),
 }
 
-fn request(url: &Url, client: &Client<'_>, style: Style) -> reqwest::Request {
+fn request(url: &Url, client: &TokenClient<'_>, style: Style) -> reqwest::Request {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials");
     if let Some(scope) = client.scope {
@@ -112,9 +116,9 @@ fn request(url: &Url, client: &Client<'_>, style: Style) -> reqwest::Request {
 async fn ask(
     engines: &Engines,
     url: &Url,
-    client: &Client<'_>,
+    client: &TokenClient<'_>,
     style: Style,
-) -> Result<Result<Token, Trouble>, HttpError> {
+) -> Result<Result<BearerToken, GrantFailure>, HttpError> {
     let request = request(url, client, style);
     if let Some(proxy) = engines.proxies.would_read(url) {
         return Err(HttpError::OpenProxy { url: shown(url), proxy });
@@ -133,27 +137,27 @@ async fn ask(
         Ok::<_, reqwest::Error>((response.status(), answer))
     };
     Ok(match tokio::time::timeout(ISSUED_WITHIN, exchange).await {
-        Err(_) => Err(Trouble::Passing(format!(
+        Err(_) => Err(GrantFailure::Passing(format!(
             "it did not answer within {}",
             humantime::format_duration(ISSUED_WITHIN)
         ))),
-        Ok(Err(error)) => Err(Trouble::Passing(innermost(&error.without_url()))),
+        Ok(Err(error)) => Err(GrantFailure::Passing(innermost(&error.without_url()))),
         Ok(Ok((status, answer))) => judge(status, &answer, sent),
     })
 }
 
-fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<Token, Trouble> {
+fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<BearerToken, GrantFailure> {
     if !status.is_success() {
         let word = serde_json::from_slice::<Refused>(answer).map(|refused| refused.error).unwrap_or_default();
         let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect();
         let reason = format!("it answered {status} {word}").trim_end().to_owned();
         let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
-        return Err(if passing { Trouble::Passing(reason) } else { Trouble::Final(reason) });
+        return Err(if passing { GrantFailure::Passing(reason) } else { GrantFailure::Final(reason) });
     }
     let issued: Issued = serde_json::from_slice(answer)
-        .map_err(|_| Trouble::Final("its answer is no JSON with an access_token".to_owned()))?;
+        .map_err(|_| GrantFailure::Final("its answer is no JSON with an access_token".to_owned()))?;
     if issued.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        return Err(Trouble::Final("it issues another kind of tokens than bearer".to_owned()));
+        return Err(GrantFailure::Final("it issues another kind of tokens than bearer".to_owned()));
     }
     // Seconds, and some servers write them as a text.
     let seconds = issued.expires_in.and_then(|value| match value {
@@ -162,5 +166,5 @@ fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<Token
     });
     let life = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
     let expires = life.map(|life| sent + life.saturating_sub(RENEWED_BEFORE).max(life / 2));
-    Ok(Token::new(Secret::new(issued.access_token), expires))
+    Ok(BearerToken::new(Secret::new(issued.access_token), expires))
 }

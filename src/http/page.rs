@@ -8,11 +8,11 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use url::Url;
 
-use super::error::{Cut, HttpError};
-use super::framing::Ending;
+use super::error::{HttpError, Truncation};
+use super::framing::BodyEnd;
 use super::judge;
 use super::request::{Request, Version};
-use super::transfer::{Head, Transfer};
+use super::transfer::{FirstAnswer, Transfer};
 
 /// A whole answer.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Page {
     /// Which version it was.
     pub version: Version,
     /// How its end is known.
-    pub ending: Ending,
+    pub ending: BodyEnd,
 }
 
 impl Page {
@@ -42,11 +42,11 @@ impl Page {
     /// When the end is not proven.
     pub fn must_be_proven(&self) -> Result<(), HttpError> {
         match self.ending {
-            Ending::Proven => Ok(()),
-            Ending::Unproven => Err(HttpError::Cut {
+            BodyEnd::Proven => Ok(()),
+            BodyEnd::Unproven => Err(HttpError::Cut {
                 url: super::shown(&self.url),
                 at: self.bytes.len() as u64,
-                how: Cut::Unproven,
+                how: Truncation::Unproven,
             }),
         }
     }
@@ -64,7 +64,7 @@ pub(super) async fn read(transfer: &mut Transfer, request: &Request, limit: u64)
         }
         bytes.extend_from_slice(&more);
     }
-    let Head { url, headers, version, ending } = transfer.head().clone();
+    let FirstAnswer { url, headers, version, ending } = transfer.head().clone();
     let encoding = headers
         .get(CONTENT_ENCODING)
         .and_then(|value| value.to_str().ok())

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::error::HttpError;
 use super::links;
 use super::origin::Origin;
-use super::paginate::{By, End, Paginate, Param};
+use super::paginate::{By, LastPage, Paginate, Param};
 use super::pointer;
 use super::query;
 use super::request::Request;
@@ -94,10 +94,10 @@ impl Pager {
     pub fn new(paginate: Paginate, first: &Request, pages_max: u64) -> Result<Self, HttpError> {
         let mut current = first.clone();
         match &paginate.by {
-            By::Page { param, start } => set(&mut current, param, &Token::Number(*start))?,
+            By::Page { param, start } => set(&mut current, param, &PageCursor::Number(*start))?,
             By::Offset { param, start, limit_param, limit } => {
-                set(&mut current, param, &Token::Number(start.unwrap_or_default()))?;
-                set(&mut current, limit_param, &Token::Number(limit.get()))?;
+                set(&mut current, param, &PageCursor::Number(start.unwrap_or_default()))?;
+                set(&mut current, limit_param, &PageCursor::Number(limit.get()))?;
             }
             By::Link | By::Next(_) | By::Cursor { .. } => {}
         }
@@ -183,7 +183,7 @@ impl Pager {
             }
             By::Offset { .. } | By::Link | By::Next(_) | By::Cursor { .. } => return None,
         };
-        set(&mut request, param, &Token::Number(value)).ok()?;
+        set(&mut request, param, &PageCursor::Number(value)).ok()?;
         request.page += pages;
         Some(request)
     }
@@ -298,13 +298,13 @@ impl Pager {
                 if self.ends_here(seen)? {
                     return Ok(None);
                 }
-                set(&mut next, param, &Token::Number(start + self.current.page + 1))?;
+                set(&mut next, param, &PageCursor::Number(start + self.current.page + 1))?;
             }
             By::Offset { param, .. } => {
                 if self.ends_here(seen)? {
                     return Ok(None);
                 }
-                set(&mut next, param, &Token::Number(self.first() + self.records))?;
+                set(&mut next, param, &PageCursor::Number(self.first() + self.records))?;
             }
         }
         Ok(Some(next))
@@ -345,13 +345,18 @@ impl Pager {
     }
 
     /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or not at all.
-    fn cursor(&self, seen: &PageSeen<'_>, pointer: &str, param: &Param) -> Result<Option<Token>, HttpError> {
+    fn cursor(
+        &self,
+        seen: &PageSeen<'_>,
+        pointer: &str,
+        param: &Param,
+    ) -> Result<Option<PageCursor>, HttpError> {
         if seen.records == 0 && pointer.contains("/-1") {
             // The place is in the last record, and there is none.
             return Ok(None);
         }
         if matches!(param, Param::Query(_)) {
-            let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(Token::Text);
+            let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(PageCursor::Text);
             return Ok(token.filter(|token| !self.is_zero(token, param)));
         }
         let found =
@@ -359,14 +364,14 @@ impl Pager {
         let token = found.map(|raw| raw.get().to_owned());
         Ok(token
             .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "\"\"" | "[]" | "{}"))
-            .map(Token::Json)
+            .map(PageCursor::Json)
             .filter(|token| !self.is_zero(token, param)))
     }
 
     /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before, it is a circle, and
     /// on the first page it may be one.
-    fn is_zero(&self, token: &Token, param: &Param) -> bool {
-        let is_zero = matches!(token, Token::Text(text) | Token::Json(text) if text == "0");
+    fn is_zero(&self, token: &PageCursor, param: &Param) -> bool {
+        let is_zero = matches!(token, PageCursor::Text(text) | PageCursor::Json(text) if text == "0");
         let mut next = self.current.clone();
         is_zero
             && self.current.page > 0
@@ -391,7 +396,7 @@ fn identity(request: &Request) -> u64 {
 }
 
 /// What names a page.
-enum Token {
+enum PageCursor {
     Number(u64),
     /// A text for a query.
     Text(String),
@@ -399,11 +404,11 @@ enum Token {
     Json(String),
 }
 
-fn set(request: &mut Request, param: &Param, value: &Token) -> Result<(), HttpError> {
+fn set(request: &mut Request, param: &Param, value: &PageCursor) -> Result<(), HttpError> {
     let (text, json) = match value {
-        Token::Number(number) => (number.to_string(), number.to_string()),
-        Token::Text(text) => (text.clone(), serde_json::Value::from(text.as_str()).to_string()),
-        Token::Json(json) => (json.clone(), json.clone()),
+        PageCursor::Number(number) => (number.to_string(), number.to_string()),
+        PageCursor::Text(text) => (text.clone(), serde_json::Value::from(text.as_str()).to_string()),
+        PageCursor::Json(json) => (json.clone(), json.clone()),
     };
     match param {
         Param::Query(name) => query::set(&mut request.url, name, &text),

@@ -83,12 +83,12 @@ pub struct Rules {
     /// Records of a full page.
     pub size: Option<NonZeroU64>,
     /// What ends pages that name a next one all the same.
-    pub end: Option<End>,
+    pub end: Option<LastPage>,
 }
 
 /// What a page is like that is the last one although it names a next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum LastPage {
     /// It has no records.
     Empty,
     /// It has fewer than a full one.
@@ -125,7 +125,7 @@ impl FromStr for Paginate {
         if let By::Offset { limit, .. } = &by {
             rules.size.get_or_insert(*limit);
         }
-        if rules.end == Some(End::Short) && rules.size.is_none() {
+        if rules.end == Some(LastPage::Short) && rules.size.is_none() {
             return Err("end=short needs ;size=N: the records of a full page".to_owned());
         }
         Ok(Self { by, rules })
@@ -175,7 +175,7 @@ impl fmt::Display for Paginate {
             write!(out, ", or an empty one")?;
         }
         match (size, end) {
-            (Some(size), Some(End::Short)) => write!(out, ", or one of fewer than {size} records"),
+            (Some(size), Some(LastPage::Short)) => write!(out, ", or one of fewer than {size} records"),
             (Some(size), _) if counts => {
                 write!(out, ", or one of fewer than {size} records behind a full one")
             }
@@ -210,7 +210,7 @@ impl Paginate {
             places.iter().filter_map(|(name, place)| Some(format!(";{name}={}", (*place).as_ref()?)));
         let implied = matches!(&self.by, By::Offset { limit, .. } if Some(*limit) == *size);
         let size = size.filter(|_| !implied).map(|size| format!(";size={size}"));
-        let end = end.map(|end| format!(";end={}", if end == End::Empty { "empty" } else { "short" }));
+        let end = end.map(|end| format!(";end={}", if end == LastPage::Empty { "empty" } else { "short" }));
         places.chain(size).chain(end).fold(by, |flag, rule| flag + &rule)
     }
 
@@ -297,10 +297,10 @@ fn param(text: &str) -> Result<Param, String> {
     if text.starts_with('/') { pointer(text).map(Param::Body) } else { Ok(Param::Query(text.to_owned())) }
 }
 
-fn end(text: &str) -> Result<End, String> {
+fn end(text: &str) -> Result<LastPage, String> {
     match text.trim() {
-        "empty" => Ok(End::Empty),
-        "short" => Ok(End::Short),
+        "empty" => Ok(LastPage::Empty),
+        "short" => Ok(LastPage::Short),
         other => Err(format!("{other:?} is no end; there are empty and short")),
     }
 }

@@ -19,8 +19,8 @@ pub fn find<'a>(text: &'a str, pointer: &str) -> Result<Option<&'a RawValue>, se
         let step = step.replace("~1", "/").replace("~0", "~");
         let mut deserializer = serde_json::Deserializer::from_str(at.get());
         let found = match at.get().as_bytes().first() {
-            Some(b'{') => deserializer.deserialize_map(Member(&step))?,
-            Some(b'[') => deserializer.deserialize_seq(Element::named(&step))?,
+            Some(b'{') => deserializer.deserialize_map(MemberValue(&step))?,
+            Some(b'[') => deserializer.deserialize_seq(ArrayElement::named(&step))?,
             _ => None,
         };
         match found {
@@ -52,9 +52,9 @@ pub fn scalar(text: &str, pointer: &str) -> Result<Option<String>, String> {
 }
 
 /// The value of a member; the last of equal names, as parsers have it.
-struct Member<'s>(&'s str);
+struct MemberValue<'s>(&'s str);
 
-impl<'de> Visitor<'de> for Member<'_> {
+impl<'de> Visitor<'de> for MemberValue<'_> {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,19 +75,19 @@ impl<'de> Visitor<'de> for Member<'_> {
 }
 
 /// The element of an array.
-enum Element {
+enum ArrayElement {
     At(usize),
     Last,
     None,
 }
 
-impl Element {
+impl ArrayElement {
     fn named(step: &str) -> Self {
         if step == "-1" { Self::Last } else { step.parse().map_or(Self::None, Self::At) }
     }
 }
 
-impl<'de> Visitor<'de> for Element {
+impl<'de> Visitor<'de> for ArrayElement {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +124,7 @@ pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, String> {
         if !at.get().starts_with('{') {
             return Err(format!("the body of the request has no object on the way to {pointer}"));
         }
-        let member = serde_json::Deserializer::from_str(at.get()).deserialize_map(Member(&step));
+        let member = serde_json::Deserializer::from_str(at.get()).deserialize_map(MemberValue(&step));
         if let Some(found) = member.map_err(not_json)? {
             at = found;
             continue;

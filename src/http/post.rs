@@ -1,7 +1,7 @@
 //! A body of JSON for POST, and the secrets in it: what is stored and shown has asterisks in their places.
 
 use super::pointer;
-use super::value::{Value, ValueError};
+use super::value::{SecretValueError, Value};
 use crate::secret::Secret;
 
 /// What stands in the place of a secret.
@@ -31,7 +31,7 @@ pub enum BodyError {
         /// Where.
         at: String,
         /// Why.
-        source: ValueError,
+        source: SecretValueError,
     },
 }
 
@@ -118,7 +118,7 @@ fn texts_of<'v>(value: &'v serde_json::Value, at: String, out: &mut Vec<(String,
 
 /// The secret that a text stands for. Bodies hold other texts that look like it: a name in small letters that is not set, a search for
 /// `file:name`, a URL.
-fn secret(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, ValueError> {
+fn secret(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SecretValueError> {
     let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
     let stands = if let Some(name) = last.strip_prefix("env:") {
         let is_name =

@@ -14,17 +14,17 @@ use url::Url;
 
 use crate::causes::innermost;
 
-use super::admission::{Slot, pause};
-use super::bearer::Token;
+use super::admission::{RequestPermit, pause};
+use super::bearer::BearerToken;
 use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::pace::Refusal;
 use super::proxy::has_credentials;
+use super::rate_limiter::Throttled;
 use super::request::{Method, Request};
-use super::retry::{Failure, Tries};
+use super::retry::{FailureKind, RetryState};
 use super::retry_after;
-use super::shared::Shared;
+use super::shared::ClientState;
 use super::tls;
 
 /// Redirects of one request: more are a circle.
@@ -59,11 +59,11 @@ pub(super) struct Answer {
     /// Where it came from at last.
     pub(super) url: Url,
     /// The request's slot, held as long as the body comes.
-    pub(super) _slot: Slot,
+    pub(super) _slot: RequestPermit,
 }
 
-struct Failed {
-    failure: Failure,
+struct FailedTry {
+    failure: FailureKind,
     url: Url,
     error: HttpError,
 }
@@ -75,20 +75,20 @@ struct Hop {
     body: Option<String>,
 }
 
-impl Shared {
+impl ClientState {
     /// Sends until there is an answer, or patience runs out.
-    pub(super) async fn send(&self, ask: &Ask<'_>, tries: &mut Tries) -> Result<Answer, HttpError> {
+    pub(super) async fn send(&self, ask: &Ask<'_>, tries: &mut RetryState) -> Result<Answer, HttpError> {
         loop {
             let failed = match self.attempt(ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            let gate = self.gates.origin(&failed.url);
-            let again = tries.pause(failed.failure, &mut gate.budget(), Instant::now());
+            let origin_state = self.limiter.origin(&failed.url);
+            let again = tries.pause(failed.failure, &mut origin_state.budget(), Instant::now());
             let Some(wait) = again else {
                 let within = tries.within(Instant::now());
                 let (tries, last) = (tries.count, failed.error);
-                let tried = failed.failure != Failure::Final && tries > 1;
+                let tried = failed.failure != FailureKind::Final && tries > 1;
                 return Err(if tried {
                     HttpError::GaveUp { tries, within: rounded(within), last: Box::new(last) }
                 } else {
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     /// One try, with its redirects and a renewed token.
-    async fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
+    async fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, FailedTry> {
         let request = ask.request;
         let named = self.credentials.are_for(&request.url);
         let mut hop = Hop {
@@ -110,11 +110,11 @@ impl Shared {
             verb: if request.method == Method::Post { Verb::POST } else { Verb::GET },
             body: request.body_with_secrets(),
         };
-        let last = |url: &Url, error| Failed { failure: Failure::Final, url: url.clone(), error };
-        let mut gate = self.gates.origin(&hop.url);
-        self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
-        let slot = self.gates.admit(&gate, request.ordinal, &self.counting).await;
-        self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
+        let last = |url: &Url, error| FailedTry { failure: FailureKind::Final, url: url.clone(), error };
+        let mut origin_state = self.limiter.origin(&hop.url);
+        self.not_away(&origin_state, request).map_err(|error| last(&hop.url, error))?;
+        let slot = self.limiter.admit(&origin_state, request.ordinal, &self.counting).await;
+        self.not_away(&origin_state, request).map_err(|error| last(&hop.url, error))?;
         let mut renewed = false;
         for hops in 0.. {
             let token = self.token(&hop.url).await.map_err(|error| last(&hop.url, error))?;
@@ -122,14 +122,14 @@ impl Shared {
             let response = self.exchange(ask, &hop, token.as_ref()).await?;
             let status = response.status();
             if status.is_redirection() && response.headers().contains_key(LOCATION) {
-                gate.pace().accepted(Instant::now());
+                origin_state.rate_limiter().accepted(Instant::now());
                 let next = redirect(&hop, response.headers(), status, hops)
                     .map_err(|reason| last(&hop.url, HttpError::Redirect { url: request.shown(), reason }))?;
                 Counting::one(&self.counting.redirected);
                 hop = next;
-                gate = self.gates.origin(&hop.url);
-                self.not_away(&gate, request).map_err(|error| last(&hop.url, error))?;
-                gate.turn(&self.counting).await;
+                origin_state = self.limiter.origin(&hop.url);
+                self.not_away(&origin_state, request).map_err(|error| last(&hop.url, error))?;
+                origin_state.turn(&self.counting).await;
                 continue;
             }
             if status == StatusCode::UNAUTHORIZED
@@ -139,7 +139,7 @@ impl Shared {
                 renewed = true;
                 let newer = self.tokens.renew(&self.settings.auth, &self.engines, refused).await;
                 if newer.map_err(|error| last(&hop.url, error))?.is_some() {
-                    gate.turn(&self.counting).await;
+                    origin_state.turn(&self.counting).await;
                     continue;
                 }
             }
@@ -157,16 +157,20 @@ impl Shared {
         Err(last(&hop.url, HttpError::Redirect { url: request.shown(), reason: "without end".to_owned() }))
     }
 
-    async fn token(&self, url: &Url) -> Result<Option<Token>, HttpError> {
+    async fn token(&self, url: &Url) -> Result<Option<BearerToken>, HttpError> {
         if !self.credentials.are_for(url) {
             return Ok(None);
         }
         self.tokens.current(&self.settings.auth, &self.engines).await
     }
 
-    fn not_away(&self, gate: &super::admission::Gate, request: &Request) -> Result<(), HttpError> {
-        let limit = self.settings.patience.longest_wait;
-        match gate.away(limit) {
+    fn not_away(
+        &self,
+        origin_state: &super::admission::OriginState,
+        request: &Request,
+    ) -> Result<(), HttpError> {
+        let limit = self.settings.retry_limits.longest_wait;
+        match origin_state.away(limit) {
             None => Ok(()),
             Some((asked, status)) => {
                 Err(HttpError::LongWait { url: request.shown(), status, asked: whole_seconds(asked), limit })
@@ -175,9 +179,14 @@ impl Shared {
     }
 
     /// Sends one hop and waits for the head of its answer.
-    async fn exchange(&self, ask: &Ask<'_>, hop: &Hop, token: Option<&Token>) -> Result<Response, Failed> {
-        let failed = |failure, error| Failed { failure, url: hop.url.clone(), error };
-        let last = |error| failed(Failure::Final, error);
+    async fn exchange(
+        &self,
+        ask: &Ask<'_>,
+        hop: &Hop,
+        token: Option<&BearerToken>,
+    ) -> Result<Response, FailedTry> {
+        let failed = |failure, error| FailedTry { failure, url: hop.url.clone(), error };
+        let last = |error| failed(FailureKind::Final, error);
         let named = self.credentials.are_for(&hop.url);
         let mut request = reqwest::Request::new(hop.verb.clone(), hop.url.clone());
         let headers = request.headers_mut();
@@ -220,7 +229,7 @@ impl Shared {
                 Err(failed(failure, error))
             }
             Err(_) => Err(failed(
-                Failure::Connection,
+                FailureKind::Connection,
                 HttpError::Timeout { url: ask.request.shown(), what: "answer", after: timeouts.first_byte },
             )),
         }
@@ -232,9 +241,9 @@ impl Shared {
         request: &Request,
         hop: &Hop,
         mut response: Response,
-        slot: Slot,
-    ) -> Result<Answer, Failed> {
-        let failed = |error| Failed { failure: Failure::Connection, url: hop.url.clone(), error };
+        slot: RequestPermit,
+    ) -> Result<Answer, FailedTry> {
+        let failed = |error| FailedTry { failure: FailureKind::Connection, url: hop.url.clone(), error };
         let idle = self.settings.timeouts.idle;
         let first = match tokio::time::timeout(idle, response.chunk()).await {
             Ok(Ok(first)) => first,
@@ -246,9 +255,9 @@ impl Shared {
                 return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: idle }));
             }
         };
-        let gate = self.gates.origin(&hop.url);
-        gate.pace().accepted(Instant::now());
-        gate.budget().succeeded();
+        let origin_state = self.limiter.origin(&hop.url);
+        origin_state.rate_limiter().accepted(Instant::now());
+        origin_state.budget().succeeded();
         Ok(Answer { response, first, url: hop.url.clone(), _slot: slot })
     }
 
@@ -259,31 +268,32 @@ impl Shared {
         hop: &Hop,
         response: Response,
         sent: Instant,
-        token: Option<&Token>,
-    ) -> Failed {
+        token: Option<&BearerToken>,
+    ) -> FailedTry {
         let (status, url) = (response.status(), request.shown());
-        let gate = self.gates.origin(&hop.url);
+        let origin_state = self.limiter.origin(&hop.url);
         let is_limit =
             status == StatusCode::FORBIDDEN && retry_after::is_limit(response.headers(), SystemTime::now());
-        let failure = if is_limit { Failure::Refused(Refusal::TooFast) } else { Failure::of(status) };
-        if let Failure::Refused(refusal) = failure {
+        let failure =
+            if is_limit { FailureKind::Refused(Throttled::TooFast) } else { FailureKind::of(status) };
+        if let FailureKind::Refused(refusal) = failure {
             Counting::one(&self.counting.refused);
             let asked = retry_after::asked(response.headers(), SystemTime::now());
-            let limit = self.settings.patience.longest_wait;
+            let limit = self.settings.retry_limits.longest_wait;
             if let Some(asked) = asked.filter(|asked| *asked > limit) {
                 let asked = whole_seconds(asked);
-                gate.leave_alone(asked, status);
+                origin_state.leave_alone(asked, status);
                 let error = HttpError::LongWait { url, status, asked, limit };
-                return Failed { failure: Failure::Final, url: hop.url.clone(), error };
+                return FailedTry { failure: FailureKind::Final, url: hop.url.clone(), error };
             }
-            gate.pace().refused(refusal, sent, Instant::now(), asked);
+            origin_state.rate_limiter().refused(refusal, sent, Instant::now(), asked);
         } else {
-            gate.pace().accepted(Instant::now());
+            origin_state.rate_limiter().accepted(Instant::now());
         }
         let said = said(response).await;
         let said = self.credentials.strike_out(&said, request, token.map(|token| &token.secret));
         let said = said.chars().take(SAID_CHARS_MAX).collect();
-        Failed { failure, url: hop.url.clone(), error: HttpError::Status { url, status, said } }
+        FailedTry { failure, url: hop.url.clone(), error: HttpError::Status { url, status, said } }
     }
 }
 
@@ -343,20 +353,20 @@ fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Re
 }
 
 /// What an error of the engine means.
-fn broken(request: &Request, error: reqwest::Error) -> (Failure, HttpError) {
+fn broken(request: &Request, error: reqwest::Error) -> (FailureKind, HttpError) {
     let error = error.without_url();
     if let Some(why) = find::<rustls::Error>(&error) {
-        return (Failure::Final, tls::untrusted(&Origin::of(&request.url), why));
+        return (FailureKind::Final, tls::untrusted(&Origin::of(&request.url), why));
     }
     if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
         let reason = innermost(&error);
-        return (Failure::Final, HttpError::NotHttp { url: request.shown(), reason });
+        return (FailureKind::Final, HttpError::NotHttp { url: request.shown(), reason });
     }
     if error.is_builder() {
         let reason = innermost(&error);
-        return (Failure::Final, HttpError::BadUrl { word: request.shown(), reason });
+        return (FailureKind::Final, HttpError::BadUrl { word: request.shown(), reason });
     }
-    (Failure::Connection, HttpError::Connection { url: request.shown(), reason: innermost(&error) })
+    (FailureKind::Connection, HttpError::Connection { url: request.shown(), reason: innermost(&error) })
 }
 
 /// A cause of this kind, also inside of I/O errors.

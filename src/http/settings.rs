@@ -14,14 +14,14 @@ pub const CONCURRENCY: usize = 16;
 
 /// A header that is sent to the named origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct CustomHeader {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: Value,
 }
 
-impl Header {
+impl CustomHeader {
     /// Reads `Name: value`.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Default for Timeouts {
 
 /// How much trouble is borne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryLimits {
     /// How long a request, and an origin without any success, may fail before it is given up.
     pub retry_for: Duration,
     /// Tries of a request that is answered by a failure of the server (408, 425, 5xx).
@@ -142,7 +142,7 @@ pub struct Patience {
     pub longest_wait: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryLimits {
     fn default() -> Self {
         Self {
             retry_for: Duration::from_secs(300),
@@ -156,14 +156,14 @@ impl Default for Patience {
 
 /// Bounds on what is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct FetchLimits {
     /// Bytes of one page, decompressed: pages are whole in memory.
     pub page_bytes: u64,
     /// Pages of one endpoint: reaching it is a failure.
     pub pages: u64,
 }
 
-impl Default for Limits {
+impl Default for FetchLimits {
     fn default() -> Self {
         Self { page_bytes: 16 << 20, pages: 100_000 }
     }
@@ -173,7 +173,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Headers for the named origins.
-    pub headers: Vec<Header>,
+    pub headers: Vec<CustomHeader>,
     /// Secret query parameters for the named origins.
     pub parameters: Vec<Parameter>,
     /// Who is asking.
@@ -185,9 +185,9 @@ pub struct Settings {
     /// How long each step may take.
     pub timeouts: Timeouts,
     /// How much trouble is borne.
-    pub patience: Patience,
+    pub retry_limits: RetryLimits,
     /// Bounds on what is fetched.
-    pub limits: Limits,
+    pub limits: FetchLimits,
     /// Authorities to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
     /// A proxy for all requests but those to `NO_PROXY`; else as the environment says.
@@ -207,8 +207,8 @@ impl Default for Settings {
             concurrency: CONCURRENCY,
             rate: None,
             timeouts: Timeouts::default(),
-            patience: Patience::default(),
-            limits: Limits::default(),
+            retry_limits: RetryLimits::default(),
+            limits: FetchLimits::default(),
             ca_file: None,
             proxy: None,
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -235,11 +235,11 @@ mod tests {
 
     #[test]
     fn headers_are_read_and_never_show_their_values() {
-        let header = Header::parse("X-Api-Key: env:KEY", |_| Some("CANARY".to_owned())).unwrap();
+        let header = CustomHeader::parse("X-Api-Key: env:KEY", |_| Some("CANARY".to_owned())).unwrap();
         assert_eq!((header.name.as_str(), header.value.resolve().unwrap().reveal()), ("X-Api-Key", "CANARY"));
         assert!(!format!("{header:?}").contains("CANARY"));
         for wrong in ["X-Api-Key CANARY", "X Api: CANARY", ": CANARY"] {
-            let error = Header::parse(wrong, |_| None).unwrap_err();
+            let error = CustomHeader::parse(wrong, |_| None).unwrap_err();
             assert!(!error.contains("CANARY"), "{error}");
         }
     }

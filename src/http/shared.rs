@@ -2,21 +2,21 @@
 
 use std::sync::Mutex;
 
-use super::admission::Gatehouse;
+use super::admission::ConcurrencyLimiter;
 use super::counters::Counting;
 use super::credentials::Credentials;
 use super::landing::Landing;
 use super::settings::Settings;
 use super::tls::Engines;
-use super::token::Tokens;
+use super::token::TokenCache;
 
 /// What all requests of a client share.
-pub(super) struct Shared {
+pub(super) struct ClientState {
     pub(super) settings: Settings,
     pub(super) credentials: Credentials,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: TokenCache,
     pub(super) engines: Engines,
-    pub(super) gates: Gatehouse,
+    pub(super) limiter: ConcurrencyLimiter,
     pub(super) counting: Counting,
     pub(super) landing: Option<Landing>,
     /// What is worth saying about answers, until somebody takes it.

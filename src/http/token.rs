@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::bearer::Token;
+use super::bearer::BearerToken;
 use super::error::HttpError;
 use super::oauth;
 use super::settings::Auth;
@@ -25,11 +25,15 @@ const OUTPUT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where tokens come from, and the last one.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<Option<Token>>);
+pub(super) struct TokenCache(Mutex<Option<BearerToken>>);
 
-impl Tokens {
+impl TokenCache {
     /// The token to send; none where the settings have none to renew.
-    pub(super) async fn current(&self, auth: &Auth, engines: &Engines) -> Result<Option<Token>, HttpError> {
+    pub(super) async fn current(
+        &self,
+        auth: &Auth,
+        engines: &Engines,
+    ) -> Result<Option<BearerToken>, HttpError> {
         self.get(auth, engines, None).await
     }
 
@@ -38,8 +42,8 @@ impl Tokens {
         &self,
         auth: &Auth,
         engines: &Engines,
-        refused: &Token,
-    ) -> Result<Option<Token>, HttpError> {
+        refused: &BearerToken,
+    ) -> Result<Option<BearerToken>, HttpError> {
         let newer = self.get(auth, engines, Some(refused)).await?;
         Ok(newer.filter(|newer| newer.secret != refused.secret))
     }
@@ -48,32 +52,32 @@ impl Tokens {
         &self,
         auth: &Auth,
         engines: &Engines,
-        refused: Option<&Token>,
-    ) -> Result<Option<Token>, HttpError> {
+        refused: Option<&BearerToken>,
+    ) -> Result<Option<BearerToken>, HttpError> {
         if matches!(auth, Auth::None | Auth::Basic { .. }) {
             return Ok(None);
         }
         let mut last = self.0.lock().await;
         let generation = last.as_ref().map_or(0, |token| token.generation);
-        let is_good = |token: &Token| {
+        let is_good = |token: &BearerToken| {
             token.expires.is_none_or(|at| Instant::now() < at)
                 && refused.is_none_or(|refused| token.generation > refused.generation)
         };
         if let Some(token) = last.as_ref().filter(|token| is_good(token)) {
             return Ok(Some(token.clone()));
         }
-        let token = Token { generation: generation + 1, ..fetch(auth, engines).await? };
+        let token = BearerToken { generation: generation + 1, ..fetch(auth, engines).await? };
         *last = Some(token.clone());
         Ok(Some(token))
     }
 }
 
-async fn fetch(auth: &Auth, engines: &Engines) -> Result<Token, HttpError> {
+async fn fetch(auth: &Auth, engines: &Engines) -> Result<BearerToken, HttpError> {
     match auth {
         Auth::BearerFile(path) => from_file(path),
         Auth::BearerCommand(command) => from_command(command).await,
         Auth::ClientCredentials { token_url, client_id, client_secret, scope } => {
-            let client = oauth::Client {
+            let client = oauth::TokenClient {
                 id: client_id.resolve()?,
                 secret: client_secret.resolve()?,
                 scope: scope.as_deref(),
@@ -86,11 +90,11 @@ async fn fetch(auth: &Auth, engines: &Engines) -> Result<Token, HttpError> {
     }
 }
 
-fn from_file(path: &Path) -> Result<Token, HttpError> {
-    Ok(Token::new(read_secret(path)?, None))
+fn from_file(path: &Path) -> Result<BearerToken, HttpError> {
+    Ok(BearerToken::new(read_secret(path)?, None))
 }
 
-async fn from_command(command: &str) -> Result<Token, HttpError> {
+async fn from_command(command: &str) -> Result<BearerToken, HttpError> {
     // The command's words and its output may hold secrets: neither is shown.
     let failed =
         |reason: String| HttpError::Token { from: "the command of --bearer-command".to_owned(), reason };
@@ -120,5 +124,5 @@ async fn from_command(command: &str) -> Result<Token, HttpError> {
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err(failed("its output is not one word".to_owned()));
     }
-    Ok(Token::new(Secret::new(text.to_owned()), None))
+    Ok(BearerToken::new(Secret::new(text.to_owned()), None))
 }

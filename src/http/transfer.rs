@@ -15,31 +15,31 @@ use url::Url;
 use crate::causes::innermost;
 
 use super::admission::pause;
-use super::error::{Cut, HttpError};
-use super::framing::Ending;
+use super::error::{HttpError, Truncation};
+use super::framing::BodyEnd;
 use super::judge;
 use super::landing::Copy;
 use super::request::{Request, Resume, Version, content_range, length_behind};
-use super::retry::{Failure, Tries};
+use super::retry::{FailureKind, RetryState};
 use super::send::{Answer, Ask, Encodings};
 use super::settings::SLOWEST_BYTES_PER_SECOND;
-use super::shared::Shared;
+use super::shared::ClientState;
 
 /// So many bytes without a break, and its tries begin anew.
 const PROGRESS_BYTES: u64 = 64 * 1024;
 
 /// A body that is being fetched.
 pub(super) struct Transfer {
-    shared: Arc<Shared>,
+    shared: Arc<ClientState>,
     request: Request,
     encodings: Encodings,
     answer: Option<Answer>,
-    head: Head,
+    head: FirstAnswer,
     /// Bytes of the representation that are behind us.
     at: u64,
     /// Bytes of this answer that come before `at`, and are passed over.
     skip: u64,
-    tries: Tries,
+    tries: RetryState,
     since_break: u64,
     clock: Clock,
     copy: Option<Copy>,
@@ -48,11 +48,11 @@ pub(super) struct Transfer {
 
 /// What the first answer said.
 #[derive(Debug, Clone)]
-pub(super) struct Head {
+pub(super) struct FirstAnswer {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) version: Version,
-    pub(super) ending: Ending,
+    pub(super) ending: BodyEnd,
 }
 
 /// Time that was spent waiting for the server: what the reader needs is not its fault.
@@ -64,7 +64,7 @@ struct Clock {
 }
 
 /// Why a read failed.
-enum Trouble {
+enum ReadFailure {
     /// The connection: another may do better.
     Broken(String),
     Final(HttpError),
@@ -73,12 +73,12 @@ enum Trouble {
 impl Transfer {
     /// Sends the request and waits for the first bytes.
     pub(super) async fn begin(
-        shared: &Arc<Shared>,
+        shared: &Arc<ClientState>,
         request: &Request,
         from: Option<Resume>,
         encodings: Encodings,
     ) -> Result<Self, HttpError> {
-        let mut tries = Tries::new(shared.settings.patience);
+        let mut tries = RetryState::new(shared.settings.retry_limits);
         let from = from.filter(|from| from.offset > 0);
         let range = from.as_ref().map(|from| from.version.etag.as_deref().map(|etag| (from.offset, etag)));
         let range = match range {
@@ -91,11 +91,11 @@ impl Transfer {
             Some(landing) if from.is_none() => Some(landing.begin(request, answer.response.headers())?),
             _ => None,
         };
-        let head = Head {
+        let head = FirstAnswer {
             url: answer.url.clone(),
             headers: answer.response.headers().clone(),
             version: from.as_ref().map_or_else(|| version(&answer), |from| from.version.clone()),
-            ending: Ending::Proven,
+            ending: BodyEnd::Proven,
         };
         let mut transfer = Self {
             shared: Arc::clone(shared),
@@ -115,7 +115,7 @@ impl Transfer {
         Ok(transfer)
     }
 
-    pub(super) const fn head(&self) -> &Head {
+    pub(super) const fn head(&self) -> &FirstAnswer {
         &self.head
     }
 
@@ -147,8 +147,8 @@ impl Transfer {
                     None => return self.end().await.map(|()| None),
                     Some(reason) => self.mend(reason).await?,
                 },
-                Err(Trouble::Broken(reason)) => self.mend(reason).await?,
-                Err(Trouble::Final(error)) => return Err(error),
+                Err(ReadFailure::Broken(reason)) => self.mend(reason).await?,
+                Err(ReadFailure::Final(error)) => return Err(error),
             }
         }
     }
@@ -178,8 +178,8 @@ impl Transfer {
     }
 
     async fn end(&mut self) -> Result<(), HttpError> {
-        if self.head.ending == Ending::Unproven && !self.end_in_content.load(Ordering::Relaxed) {
-            return Err(HttpError::Cut { url: self.request.shown(), at: self.at, how: Cut::Unproven });
+        if self.head.ending == BodyEnd::Unproven && !self.end_in_content.load(Ordering::Relaxed) {
+            return Err(HttpError::Cut { url: self.request.shown(), at: self.at, how: Truncation::Unproven });
         }
         self.answer = None;
         match self.copy.take() {
@@ -188,7 +188,7 @@ impl Transfer {
         }
     }
 
-    async fn read(&mut self) -> Result<Option<Bytes>, Trouble> {
+    async fn read(&mut self) -> Result<Option<Bytes>, ReadFailure> {
         let Some(answer) = &mut self.answer else { return Ok(None) };
         let timeouts = self.shared.settings.timeouts;
         let left = timeouts.whole.map_or(Duration::MAX, |whole| whole.saturating_sub(self.clock.whole));
@@ -199,13 +199,13 @@ impl Transfer {
         self.clock.whole += waited;
         self.clock.lately += waited;
         let slow =
-            |what, after| Trouble::Final(HttpError::Timeout { url: self.request.shown(), what, after });
+            |what, after| ReadFailure::Final(HttpError::Timeout { url: self.request.shown(), what, after });
         let bytes = match read {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return Err(Trouble::Broken(innermost(&error.without_url()))),
+            Ok(Err(error)) => return Err(ReadFailure::Broken(innermost(&error.without_url()))),
             Err(_) if left <= timeouts.idle => return Err(slow("end", timeouts.whole.unwrap_or_default())),
             Err(_) => {
-                return Err(Trouble::Broken(format!(
+                return Err(ReadFailure::Broken(format!(
                     "nothing came for {}",
                     humantime::format_duration(timeouts.idle)
                 )));
@@ -236,11 +236,11 @@ impl Transfer {
             ));
         }
         if self.since_break >= PROGRESS_BYTES {
-            self.tries = Tries::new(self.shared.settings.patience);
+            self.tries = RetryState::new(self.shared.settings.retry_limits);
         }
         self.since_break = 0;
-        let gate = self.shared.gates.origin(&self.head.url);
-        let wait = self.tries.pause(Failure::Server, &mut gate.budget(), Instant::now());
+        let origin_state = self.shared.limiter.origin(&self.head.url);
+        let wait = self.tries.pause(FailureKind::Server, &mut origin_state.budget(), Instant::now());
         let Some(wait) = wait else { return Err(cut(&self.request, self.at, &reason)) };
         pause(wait, &self.shared.counting).await;
         let range = etag.as_deref().filter(|_| self.at > 0).map(|etag| (self.at, etag));
@@ -263,7 +263,7 @@ impl Transfer {
             if length_behind(headers) == Some(self.at) && (now.is_none() || now == self.head.version.etag) {
                 // It broke behind its last byte, before it said that it was the last: now it has said so.
                 self.head.version.length = Some(self.at);
-                self.head.ending = Ending::Proven;
+                self.head.ending = BodyEnd::Proven;
                 return Ok(());
             }
             return Err(odd(format!("it no longer has a byte {}", self.at)));
@@ -301,7 +301,7 @@ impl Transfer {
             self.skip = self.at;
         }
         let known = length(headers).or(self.head.version.length);
-        self.head.ending = Ending::of(answer.response.version(), headers, known, answer.url.scheme());
+        self.head.ending = BodyEnd::of(answer.response.version(), headers, known, answer.url.scheme());
         self.answer = Some(answer);
         Ok(())
     }
@@ -321,7 +321,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn cut(request: &Request, at: u64, reason: &str) -> HttpError {
-    HttpError::Cut { url: request.shown(), at, how: Cut::Broken(reason.to_owned()) }
+    HttpError::Cut { url: request.shown(), at, how: Truncation::Broken(reason.to_owned()) }
 }
 
 fn changed(request: &Request, how: String) -> HttpError {

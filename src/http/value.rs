@@ -25,7 +25,7 @@ enum From {
 
 /// A secret that cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ValueError {
+pub enum SecretValueError {
     /// No such variable.
     #[error("the environment variable {name} is not set")]
     NotSet {
@@ -50,7 +50,7 @@ pub enum ValueError {
     },
 }
 
-impl ValueError {
+impl SecretValueError {
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -66,13 +66,13 @@ impl Value {
     ///
     /// # Errors
     /// When the variable is not set.
-    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ValueError> {
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, SecretValueError> {
         let at = text
             .rfind(char::is_whitespace)
             .map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
         let (before, last) = text.split_at(at);
         if let Some(name) = last.strip_prefix("env:") {
-            let secret = env(name).ok_or_else(|| ValueError::NotSet { name: name.to_owned() })?;
+            let secret = env(name).ok_or_else(|| SecretValueError::NotSet { name: name.to_owned() })?;
             return Ok(Self {
                 before: before.to_owned(),
                 from: From::Text(Secret::new(secret.trim_end_matches(['\r', '\n']).to_owned())),
@@ -94,13 +94,13 @@ impl Value {
     ///
     /// # Errors
     /// When there is no such file or no secret in it.
-    pub fn resolve(&self) -> Result<Secret, ValueError> {
+    pub fn resolve(&self) -> Result<Secret, SecretValueError> {
         let secret = self.bare()?;
         Ok(Secret::new(format!("{}{}", self.before, secret.reveal())))
     }
 
     /// The secret alone, without what stands before it: that is what must not be shown.
-    pub(super) fn bare(&self) -> Result<Secret, ValueError> {
+    pub(super) fn bare(&self) -> Result<Secret, SecretValueError> {
         match &self.from {
             From::Text(secret) => Ok(secret.clone()),
             From::File(path) => read_secret(path),
@@ -109,10 +109,10 @@ impl Value {
 }
 
 /// The text of a file, without line ends behind it.
-pub(super) fn read_secret(path: &std::path::Path) -> Result<Secret, ValueError> {
+pub(super) fn read_secret(path: &std::path::Path) -> Result<Secret, SecretValueError> {
     use std::io::Read as _;
-    let failed = |source| ValueError::File { path: path.to_owned(), source };
-    let not = |what| ValueError::NotASecret { path: path.to_owned(), what };
+    let failed = |source| SecretValueError::File { path: path.to_owned(), source };
+    let not = |what| SecretValueError::NotASecret { path: path.to_owned(), what };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(sent(&format!("Bearer file:{}", file.display())), "Bearer abc");
         assert_eq!(sent("http://env:8080/"), "http://env:8080/");
         assert!(
-            matches!(Value::parse("env:MISSING", env), Err(ValueError::NotSet { name }) if name == "MISSING")
+            matches!(Value::parse("env:MISSING", env), Err(SecretValueError::NotSet { name }) if name == "MISSING")
         );
         assert!(Value::parse("file:/nowhere", env).unwrap().resolve().is_err());
         assert!(!format!("{:?}", Value::parse("env:TOKEN", env).unwrap()).contains("t0k"));

@@ -7,19 +7,19 @@ use super::error::SourceError;
 use super::spec::{Location, SourceSpec};
 use crate::event::Requests;
 use crate::feed::Feed;
-use crate::http::{Client, Counters, Origins, Paginate, Speeds};
+use crate::http::{Client, Counters, Origins, Paginate, RateLimiters};
 use crate::job;
 
 /// What sources are opened with. The default opens what is at hand.
 #[derive(Clone, Default)]
 pub struct Access {
-    web: Option<Web>,
+    web: Option<HttpAccess>,
     pub(super) feed: Option<Feed>,
 }
 
 /// What sources from the network are read with.
 #[derive(Clone)]
-struct Web {
+struct HttpAccess {
     /// The client of this process.
     client: Client,
     /// How pages lead to each other; a body is a whole source otherwise.
@@ -45,7 +45,7 @@ impl Access {
     ///
     /// # Errors
     /// When requests cannot be made as the settings say.
-    pub fn of(specs: &[SourceSpec], job: &job::Job, speeds: &Speeds) -> Result<Self, SourceError> {
+    pub fn of(specs: &[SourceSpec], job: &job::Job, speeds: &RateLimiters) -> Result<Self, SourceError> {
         let urls: Vec<_> = specs
             .iter()
             .filter_map(|spec| match &spec.location {
@@ -59,7 +59,7 @@ impl Access {
         }
         let client = Client::within(speeds, &job.web.http, Origins::of(urls))
             .map_err(|source| SourceError::Http { source })?;
-        let web = Web {
+        let web = HttpAccess {
             client,
             paginate: job.web.paginate.clone(),
             pages_max: job.web.http.limits.pages,
@@ -80,7 +80,7 @@ impl Access {
 
     /// Where endpoints have pages: what those are read with.
     pub(super) fn paging(&self) -> Option<Paging> {
-        let Web { client, paginate, pages_max, .. } = self.web.as_ref()?;
+        let HttpAccess { client, paginate, pages_max, .. } = self.web.as_ref()?;
         Some(Paging { client: client.clone(), paginate: paginate.clone()?, pages_max: *pages_max })
     }
 
@@ -92,7 +92,7 @@ impl Access {
     /// From now on it is the turn of this source: its requests go before those of others.
     pub fn turn_of(&self, ordinal: usize) {
         if let Some(client) = self.client() {
-            client.let_pass(ordinal as u64);
+            client.prioritize(ordinal as u64);
         }
     }
 

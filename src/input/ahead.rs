@@ -18,7 +18,7 @@ use super::begin::Begin;
 use super::entry::Input;
 use super::error::SourceError;
 use super::fetched::Fetched;
-use super::opened::{Opened, Origin};
+use super::opened::{BlockSource, OpenSource};
 use super::source::Reach;
 
 /// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup. It
@@ -43,7 +43,7 @@ impl Drop for Ahead {
 }
 
 /// What all fetches share.
-struct Shared {
+struct PrefetchState {
     access: Access,
     reading: job::Reading,
     memory: Arc<Semaphore>,
@@ -75,7 +75,7 @@ impl Ahead {
     ) -> Self {
         let (turn, turns) = watch::channel(0);
         let memory_bytes = bounds.memory_bytes.min(Semaphore::MAX_PERMITS);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PrefetchState {
             access,
             reading,
             memory: Arc::new(Semaphore::new(memory_bytes)),
@@ -90,7 +90,7 @@ impl Ahead {
             let (tell, told) = oneshot::channel();
             let ordinal = input.begin.source as usize;
             opened.insert(ordinal, told);
-            waiting.push(Waiting { ordinal, input: input.clone(), begin, tell });
+            waiting.push(PendingFetch { ordinal, input: input.clone(), begin, tell });
         }
         let driver = tokio::spawn(async move {
             let at_once = Arc::new(Semaphore::new(bounds.sources.max(1)));
@@ -115,26 +115,26 @@ impl Ahead {
     }
 
     /// A source as soon as it is open; `None`: it is not among these, or was taken before.
-    pub(crate) async fn take(&mut self, ordinal: usize) -> Option<Result<Opened, SourceError>> {
+    pub(crate) async fn take(&mut self, ordinal: usize) -> Option<Result<OpenSource, SourceError>> {
         let opened = self.opened.remove(&ordinal)?.await;
         // A fetch that died without a word is one that was given up.
         Some(opened.ok()?.map(|fetched| {
             let (layout, at) = (fetched.layout.clone(), fetched.at);
-            Opened::new(Origin::Ahead(fetched), layout, at)
+            OpenSource::new(BlockSource::Ahead(fetched), layout, at)
         }))
     }
 }
 
 /// A source that is to be fetched, and who waits for it.
-struct Waiting {
+struct PendingFetch {
     ordinal: usize,
     input: Input,
     begin: Begin,
     tell: oneshot::Sender<Result<Fetched, SourceError>>,
 }
 
-async fn fetch(shared: &Shared, waiting: Waiting) {
-    let Waiting { ordinal, input, begin, tell } = waiting;
+async fn fetch(shared: &PrefetchState, waiting: PendingFetch) {
+    let PendingFetch { ordinal, input, begin, tell } = waiting;
     let mut opened = match input.open(&shared.reading, &shared.access, &begin).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -173,7 +173,7 @@ async fn fetch(shared: &Shared, waiting: Waiting) {
     }
 }
 
-impl Shared {
+impl PrefetchState {
     /// Waits for memory, or for the source's turn and its own.
     async fn place(&self, ordinal: usize, block: &Block) -> Option<OwnedSemaphorePermit> {
         let bytes = block.memory_bytes() + BLOCK_OVERHEAD_BYTES;

@@ -21,7 +21,7 @@ const GROWTH_BYTES: usize = 4 * 1024 * 1024;
 
 /// How a source is read.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct ReaderOptions {
     /// Ordinal of the source in the run's list.
     pub source: u32,
     /// Its format.
@@ -37,7 +37,7 @@ pub struct Reading {
 /// The blocks of one source from a resume point on.
 pub struct Blocks {
     stream: Stream,
-    reading: Reading,
+    reading: ReaderOptions,
     splitter: Splitter,
     header: Vec<String>,
     /// Records up to this one were dealt with before and are passed over.
@@ -53,7 +53,7 @@ impl Blocks {
     ///
     /// # Errors
     /// When it cannot be read, has no usable header, or is a pipe and `at` not its start.
-    pub async fn new(mut stream: Stream, reading: Reading, at: Position) -> Result<Self, SourceError> {
+    pub async fn new(mut stream: Stream, reading: ReaderOptions, at: Position) -> Result<Self, SourceError> {
         let at = Position { source: reading.source, ..at };
         let (header, records) = read_names(&mut stream, &reading).await?;
         let mut start = records.max(at);
@@ -194,7 +194,7 @@ impl Blocks {
 
     /// How it is read.
     #[must_use]
-    pub const fn reading(&self) -> &Reading {
+    pub const fn reading(&self) -> &ReaderOptions {
         &self.reading
     }
 
@@ -213,7 +213,10 @@ impl Blocks {
 }
 
 /// The header, if the format has one, and where the records begin.
-async fn read_names(stream: &mut Stream, reading: &Reading) -> Result<(Vec<String>, Position), SourceError> {
+async fn read_names(
+    stream: &mut Stream,
+    reading: &ReaderOptions,
+) -> Result<(Vec<String>, Position), SourceError> {
     loop {
         let bytes = &stream.buffer;
         let header = reading

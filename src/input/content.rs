@@ -7,7 +7,7 @@ use crate::format::{self, DetectError, Detected};
 
 /// What the first bytes are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum ContentOf {
     /// A file over HTTP.
     File,
     /// A page of an API, or one of many answers: a JSON text is a document, also where it stands on one line.
@@ -22,7 +22,7 @@ pub(super) fn detect(
     spec: &SourceSpec,
     content_type: Option<&str>,
     head: &[u8],
-    body: Body,
+    body: ContentOf,
 ) -> Result<Detected, SourceError> {
     refuse(spec, head)?;
     let name = spec.file_name();
@@ -43,7 +43,7 @@ pub(super) fn detect(
     }
     // A line that is an object is a document too, unless the name calls it a line.
     let says_lines = format::detect::by_name(name).is_some_and(|named| named == detected.format);
-    if body == Body::Page
+    if body == ContentOf::Page
         && named == "body.json"
         && !says_lines
         && let Some(format) = detected.format.as_document()
@@ -68,7 +68,7 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
 }
 
 /// A file name with an ending that says what the content type does.
-fn named_by_type(content_type: Option<&str>, head: &[u8], body: Body) -> &'static str {
+fn named_by_type(content_type: Option<&str>, head: &[u8], body: ContentOf) -> &'static str {
     let essence =
         content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
@@ -79,7 +79,7 @@ fn named_by_type(content_type: Option<&str>, head: &[u8], body: Body) -> &'stati
         "text/tab-separated-values" => "body.tsv",
         "application/json" | "text/json" => "body.json",
         other if other.ends_with("+json") => "body.json",
-        _ if body == Body::Page && matches!(head.trim_ascii_start().first(), Some(b'{' | b'[')) => {
+        _ if body == ContentOf::Page && matches!(head.trim_ascii_start().first(), Some(b'{' | b'[')) => {
             "body.json"
         }
         _ => "body",
@@ -92,7 +92,7 @@ mod tests {
     use crate::format::Format;
     use crate::input::Location;
 
-    fn check(name: &str, content_type: Option<&str>, head: &str, body: Body, expected: &str) {
+    fn check(name: &str, content_type: Option<&str>, head: &str, body: ContentOf, expected: &str) {
         let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));
         let found = match detect(&spec, content_type, head.as_bytes(), body) {
             Ok(Detected { format: Format::Csv(_), .. }) => "csv".to_owned(),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn bodies_are_what_name_type_and_first_bytes_say() {
-        use Body::{File, Page};
+        use ContentOf::{File, Page};
         for (name, content_type, head, body, expected) in [
             ("a.jsonl", Some("text/plain"), "{\"a\":1}\n", File, "jsonl"),
             ("items", Some("application/json; charset=utf-8"), "{\"a\":1}\n", Page, "json"),

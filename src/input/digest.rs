@@ -21,7 +21,7 @@ pub(super) async fn digest_of(path: &Path, bytes: u64) -> io::Result<u64> {
 
 /// The same, at once.
 pub(super) fn digest_now(path: &Path, bytes: u64) -> io::Result<u64> {
-    let mut reader = Look::at(path)?;
+    let mut reader = FileScan::at(path)?;
     let (mut digest, mut read) = (Xxh3::new(), 0);
     while read < bytes {
         let Some(part) = reader.next(bytes - read)? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
@@ -32,12 +32,12 @@ pub(super) fn digest_now(path: &Path, bytes: u64) -> io::Result<u64> {
 }
 
 /// A file that is looked through.
-pub(super) struct Look {
+pub(super) struct FileScan {
     file: File,
     buffer: Vec<u8>,
 }
 
-impl Look {
+impl FileScan {
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         Ok(Self { file: File::open(path)?, buffer: vec![0; LOOK_BYTES] })
     }

@@ -37,12 +37,12 @@ pub struct Lists {
 }
 
 /// One row: values by column, as JSON texts, so that numbers keep their digits.
-type Row = HashMap<String, String>;
+type EndpointRow = HashMap<String, String>;
 
 /// The rows of `--each`, with the name of their file.
 pub(super) struct Rows {
     name: String,
-    rows: Vec<Row>,
+    rows: Vec<EndpointRow>,
 }
 
 /// Reads the rows of `--each`, if there are any.
@@ -77,7 +77,7 @@ pub(super) fn expand(
     let bad = |source| SourceError::Url { source };
     let template = Template::parse(word).map_err(bad)?;
     let named = template.names().next().is_some();
-    let none = Row::new();
+    let none = EndpointRow::new();
     let rows = match each {
         Some(each) if named => each.rows.iter().collect(),
         _ => vec![&none],
@@ -152,7 +152,7 @@ fn text_of(json: &str) -> Option<String> {
 }
 
 /// The rows of a CSV or JSON file, whole in memory.
-fn decode(name: &str, bytes: &Bytes) -> Result<Vec<Row>, SourceError> {
+fn decode(name: &str, bytes: &Bytes) -> Result<Vec<EndpointRow>, SourceError> {
     let head = &bytes[..bytes.len().min(detect::HEAD_BYTES)];
     let detected = detect::detect(name, head);
     let format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;

@@ -11,16 +11,16 @@ use crate::record::{PageToken, Place, Position};
 
 use super::access::Access;
 use super::begin::Begin;
-use super::blocks::{BLOCK_BYTES, Blocks, Reading};
+use super::blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
-use super::opened::{Opened, Origin};
-use super::pages::{Opening, Pages};
+use super::opened::{BlockSource, OpenSource};
+use super::pages::{OpenedPages, Pages};
 use super::records::Records;
 use super::seen::Passed;
 use super::source::{Class, Reach};
 use super::spec::{Location, SourceSpec};
-use super::stream::{Known, RawProgress, Stream};
+use super::stream::{OpenHints, RawProgress, Stream};
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -183,7 +183,7 @@ impl Input {
         reading: &job::Reading,
         access: &Access,
         begin: &Begin,
-    ) -> Result<Opened, SourceError> {
+    ) -> Result<OpenSource, SourceError> {
         // Boxed: what it takes to open any kind of source is much, and needed for a moment.
         let records = Box::pin(self.records(reading, access, begin)).await?;
         let layout = Layout {
@@ -192,7 +192,7 @@ impl Input {
             constants: self.constants(),
         };
         let lonely = records.lonely();
-        let mut opened = Opened::new(Origin::Here(records), layout, begin.at);
+        let mut opened = OpenSource::new(BlockSource::Here(records), layout, begin.at);
         if let Some(lonely) = lonely
             && access.may_say_lonely()
         {
@@ -202,7 +202,7 @@ impl Input {
     }
 
     /// It was read to its end: what is stored of it is known whole.
-    pub fn ended(&self, opened: &Opened) {
+    pub fn ended(&self, opened: &OpenSource) {
         let all = self.file().map(|file| file.print.size).filter(|_| self.end().is_none());
         if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
             self.digest.get_or_init(|| format!("{digest:016x}"));
@@ -221,8 +221,11 @@ impl Input {
         if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {
             return Ok(());
         }
-        let known =
-            Known { compression: reading.compression, fingerprint: Some(print.clone()), ..Known::default() };
+        let known = OpenHints {
+            compression: reading.compression,
+            fingerprint: Some(print.clone()),
+            ..OpenHints::default()
+        };
         let stream = Stream::open(self.description.spec.clone(), &Access::default(), known).await?;
         let compression = stream.compression();
         let is_wanted =
@@ -257,18 +260,18 @@ impl Input {
         };
         header.bytes = reading.header_bytes.unwrap_or(header.bytes);
         let source = begin.at.source;
-        let held_to = |format| Reading { source, format, limits, header, block_bytes: BLOCK_BYTES };
+        let held_to = |format| ReaderOptions { source, format, limits, header, block_bytes: BLOCK_BYTES };
         if let Location::Http(request) = &mut spec.location {
             request.ordinal = u64::from(begin.at.source);
         }
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
-            let opening = Opening::fetch(spec, &request, paging, begin, progress).await?;
+            let opening = OpenedPages::fetch(spec, &request, paging, begin, progress).await?;
             let format = format_of(&self.name, reading, async { opening.detect() }).await?;
             let pages = Pages::new(opening, held_to(format), begin.at).await?;
             return Ok(Records::Pages(Box::new(pages)));
         }
-        let known = Known {
+        let known = OpenHints {
             compression: reading.compression,
             fingerprint: self.description.fingerprint.clone(),
             recorded: begin.tokens().collect(),

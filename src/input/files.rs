@@ -113,7 +113,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, std::ffi::OsString)>, SourceEr
 }
 
 /// One part of a pattern between slashes.
-enum Part {
+enum PatternPart {
     /// `..`, the root, or a plain name.
     Plain(PathBuf),
     Match {
@@ -154,24 +154,24 @@ fn expand_pattern(pattern: &str, sources: &mut Vec<SourceSpec>) -> Result<(), So
     push_sorted(reached, sources)
 }
 
-fn part_of(pattern: &str, component: Component<'_>) -> Result<Part, SourceError> {
+fn part_of(pattern: &str, component: Component<'_>) -> Result<PatternPart, SourceError> {
     let text = component.as_os_str().to_str().unwrap_or_default();
     if text == "**" {
-        return Ok(Part::AnyFolders);
+        return Ok(PatternPart::AnyFolders);
     }
     if !text.contains(['*', '?', '[', '{']) {
-        return Ok(Part::Plain(PathBuf::from(component.as_os_str())));
+        return Ok(PatternPart::Plain(PathBuf::from(component.as_os_str())));
     }
     let glob =
         Glob::new(text).map_err(|source| SourceError::BadPattern { pattern: pattern.to_owned(), source })?;
-    Ok(Part::Match { matcher: glob.compile_matcher(), hidden: text.starts_with('.') })
+    Ok(PatternPart::Match { matcher: glob.compile_matcher(), hidden: text.starts_with('.') })
 }
 
 /// Where one part leads from `path`.
-fn follow(path: &Path, part: &Part, next: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+fn follow(path: &Path, part: &PatternPart, next: &mut Vec<PathBuf>) -> Result<(), SourceError> {
     match part {
-        Part::Plain(name) => next.push(path.join(name)),
-        Part::Match { matcher, hidden } => {
+        PatternPart::Plain(name) => next.push(path.join(name)),
+        PatternPart::Match { matcher, hidden } => {
             if path.as_os_str().is_empty() || path.is_dir() {
                 for (entry, name) in entries(path)? {
                     if matcher.is_match(&name) && (*hidden || !name.to_string_lossy().starts_with('.')) {
@@ -180,7 +180,7 @@ fn follow(path: &Path, part: &Part, next: &mut Vec<PathBuf>) -> Result<(), Sourc
                 }
             }
         }
-        Part::AnyFolders => {
+        PatternPart::AnyFolders => {
             let mut folders = vec![path.to_owned()];
             while let Some(folder) = folders.pop() {
                 for (entry, name) in entries(&folder)? {

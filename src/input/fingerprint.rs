@@ -67,7 +67,7 @@ pub enum Change {
     /// Another content.
     Replaced {
         /// Which end differs.
-        end: End,
+        end: FileEnd,
         /// Digest.
         recorded: String,
         /// Digest.
@@ -88,7 +88,7 @@ pub enum Change {
 
 /// An end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum FileEnd {
     /// The first bytes.
     First,
     /// The last bytes of the recorded size.
@@ -105,7 +105,7 @@ impl fmt::Display for Change {
             Self::Grew { recorded, found } => write!(f, "it had {recorded} bytes, now {found}: it grew"),
             Self::Shrunk { recorded, found } => write!(f, "it had {recorded} bytes, now {found}: it shrank"),
             Self::Replaced { end, recorded, found } => {
-                let end = if *end == End::First { "first" } else { "last" };
+                let end = if *end == FileEnd::First { "first" } else { "last" };
                 write!(f, "the digest of its {end} bytes was {recorded}, now {found}: it was replaced")
             }
             Self::Content { bytes, recorded, found } => {
@@ -225,7 +225,7 @@ impl Fingerprint {
             }
             other => other?,
         };
-        let ends = [(End::First, &self.head, found.head), (End::Last, &self.tail, found.tail)];
+        let ends = [(FileEnd::First, &self.head, found.head), (FileEnd::Last, &self.tail, found.tail)];
         for (end, recorded, found) in ends {
             if *recorded != found {
                 return Ok(Change::Replaced { end, recorded: recorded.clone(), found });

@@ -12,7 +12,7 @@ use super::records::Records;
 use super::source::Class;
 
 /// Where blocks come from.
-pub(super) enum Origin {
+pub(super) enum BlockSource {
     /// Read here and now.
     Here(Records),
     /// Fetched before their turn.
@@ -20,8 +20,8 @@ pub(super) enum Origin {
 }
 
 /// A source that is being read.
-pub struct Opened {
-    origin: Origin,
+pub struct OpenSource {
+    origin: BlockSource,
     layout: Layout,
     class: Class,
     pub(super) note: Option<String>,
@@ -37,11 +37,11 @@ pub struct Opened {
     failed: Option<SourceError>,
 }
 
-impl Opened {
-    pub(super) fn new(mut origin: Origin, layout: Layout, position: Position) -> Self {
+impl OpenSource {
+    pub(super) fn new(mut origin: BlockSource, layout: Layout, position: Position) -> Self {
         let (class, note) = match &mut origin {
-            Origin::Here(records) => (records.class(), records.take_note()),
-            Origin::Ahead(fetched) => (fetched.class, fetched.note.take()),
+            BlockSource::Here(records) => (records.class(), records.take_note()),
+            BlockSource::Ahead(fetched) => (fetched.class, fetched.note.take()),
         };
         let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
         Self { origin, layout, class, note, peeked, skip, until, position, page, failed }
@@ -73,8 +73,8 @@ impl Opened {
     #[must_use]
     pub fn in_file(&self) -> Option<(u64, u64)> {
         match &self.origin {
-            Origin::Here(records) => records.in_file(),
-            Origin::Ahead(_) => None,
+            BlockSource::Here(records) => records.in_file(),
+            BlockSource::Ahead(_) => None,
         }
     }
 
@@ -82,8 +82,8 @@ impl Opened {
     #[must_use]
     pub fn decoder_bytes(&self) -> u64 {
         match &self.origin {
-            Origin::Here(records) => records.decoder_bytes(),
-            Origin::Ahead(_) => 0,
+            BlockSource::Here(records) => records.decoder_bytes(),
+            BlockSource::Ahead(_) => 0,
         }
     }
 
@@ -97,8 +97,8 @@ impl Opened {
             return Err(failed);
         }
         match &mut self.origin {
-            Origin::Here(records) => records.next().await,
-            Origin::Ahead(fetched) => fetched.next().await,
+            BlockSource::Here(records) => records.next().await,
+            BlockSource::Ahead(fetched) => fetched.next().await,
         }
     }
 

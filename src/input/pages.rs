@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::access::Paging;
 use super::begin::Begin;
-use super::blocks::Reading;
+use super::blocks::ReaderOptions;
 use super::error::SourceError;
 use super::spec::SourceSpec;
 use super::stream::RawProgress;
@@ -36,7 +36,7 @@ const AHEAD_PAGES: usize = 4;
 
 /// What a checkpoint on a page says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Token {
+struct PlaceToken {
     /// Its request, and what the pages before it came to; without secrets.
     pager: PagerState,
     /// Where it begins: offset, record, line.
@@ -51,7 +51,7 @@ struct Token {
 }
 
 /// A page with its records.
-struct Cut {
+struct PageCut {
     bytes: Bytes,
     spans: Vec<Span>,
     start: Position,
@@ -61,7 +61,7 @@ struct Cut {
 }
 
 /// A page that is on its way.
-struct Asked {
+struct PageInFlight {
     request: Request,
     page: AbortOnDropHandle<Result<Page, HttpError>>,
 }
@@ -75,17 +75,17 @@ enum Follows {
 }
 
 /// A paginated endpoint whose first page is there.
-pub(super) struct Opening {
+pub(super) struct OpenedPages {
     spec: SourceSpec,
     client: Client,
     pager: Pager,
     page: Page,
-    resume: Vec<(Position, Token)>,
+    resume: Vec<(Position, PlaceToken)>,
     progress: RawProgress,
     may_ask_ahead: bool,
 }
 
-impl Opening {
+impl OpenedPages {
     /// Fetches the first page: of the endpoint, or the earliest one that a resume needs.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Opening {
         progress: RawProgress,
     ) -> Result<Self, SourceError> {
         let Paging { client, paginate, pages_max } = paging;
-        let mut tokens: Vec<(Position, Token)> = begin
+        let mut tokens: Vec<(Position, PlaceToken)> = begin
             .pages
             .iter()
             .filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?)))
@@ -123,7 +123,7 @@ impl Opening {
     pub(super) fn detect(&self) -> Result<Detected, SourceError> {
         let body = &self.page.bytes;
         let head = &body[..body.len().min(detect::HEAD_BYTES)];
-        super::content::detect(&self.spec, self.page.content_type(), head, super::content::Body::Page)
+        super::content::detect(&self.spec, self.page.content_type(), head, super::content::ContentOf::Page)
     }
 }
 
@@ -132,14 +132,14 @@ pub(super) struct Pages {
     spec: SourceSpec,
     client: Client,
     pager: Pager,
-    reading: Reading,
+    reading: ReaderOptions,
     header: Option<Vec<String>>,
     progress: RawProgress,
     /// Fetched and not handed out.
-    ready: VecDeque<Cut>,
+    ready: VecDeque<PageCut>,
     follows: Follows,
     /// Pages that were asked for already, in order.
-    asked: VecDeque<Asked>,
+    asked: VecDeque<PageInFlight>,
     /// The end of the pages can be told before it: few are asked for in vain.
     may_ask_ahead: bool,
     /// So many are asked for at once: more with each page that was there in time.
@@ -147,7 +147,7 @@ pub(super) struct Pages {
     /// Where the next page begins.
     at: Position,
     before: u64,
-    /// Places and digests are of records, see [`Token`].
+    /// Places and digests are of records, see [`PlaceToken`].
     of_records: bool,
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
@@ -161,12 +161,16 @@ impl Pages {
     ///
     /// # Errors
     /// When a page cannot be fetched, or its records cannot be found.
-    pub(super) async fn new(opening: Opening, reading: Reading, at: Position) -> Result<Self, SourceError> {
-        let Opening { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
+    pub(super) async fn new(
+        opening: OpenedPages,
+        reading: ReaderOptions,
+        at: Position,
+    ) -> Result<Self, SourceError> {
+        let OpenedPages { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
         let first = resume.first().filter(|(place, _)| *place <= at).map(|(_, token)| token);
         let source = reading.source;
         let (start, before) = match first {
-            Some(Token { start: (offset, record, line), before, .. }) => (
+            Some(PlaceToken { start: (offset, record, line), before, .. }) => (
                 Position { source, offset: *offset, record: *record, line: *line },
                 u64::from_str_radix(before, 16).unwrap_or(0),
             ),
@@ -201,11 +205,11 @@ impl Pages {
     /// Fetches all pages up to the latest checkpoint's and looks whether they are what they were.
     async fn compare(
         &mut self,
-        last: &Token,
+        last: &PlaceToken,
         behind: Position,
-        resume: &[(Position, Token)],
+        resume: &[(Position, PlaceToken)],
     ) -> Result<(), SourceError> {
-        let known = |cut: &Cut| {
+        let known = |cut: &PageCut| {
             let mut tokens = resume.iter().map(|(_, token)| token);
             tokens.all(|token| token.start.0 != cut.start.offset || token.digest == hex(cut.digest))
         };
@@ -238,7 +242,7 @@ impl Pages {
 
     /// The pages were changed: what was fetched counts as new, at places behind all that was committed.
     fn apply_again(&mut self, behind: Position) {
-        let cuts: Vec<Cut> = self.ready.drain(..).collect();
+        let cuts: Vec<PageCut> = self.ready.drain(..).collect();
         let Some(first) = cuts.first().map(|cut| cut.start) else { return };
         let shift = |at: Position| Position {
             source: at.source,
@@ -253,7 +257,7 @@ impl Pages {
                 span.end_line = span.end_line - first.line + behind.line;
             }
             (cut.start, cut.end) = (shift(cut.start), shift(cut.end));
-            if let Ok(mut token) = serde_json::from_str::<Token>(&cut.token) {
+            if let Ok(mut token) = serde_json::from_str::<PlaceToken>(&cut.token) {
                 token.start = (cut.start.offset, cut.start.record, cut.start.line);
                 cut.token = serde_json::to_string(&token).unwrap_or_default().into();
             }
@@ -293,7 +297,7 @@ impl Pages {
             let Some(request) = self.pager.ahead(number as u64) else { break };
             let (client, asked) = (self.client.clone(), request.clone());
             let page = AbortOnDropHandle::new(tokio::spawn(async move { client.page(&asked).await }));
-            self.asked.push_back(Asked { request, page });
+            self.asked.push_back(PageInFlight { request, page });
         }
         let wanted = self.pager.request();
         let same = |asked: &Request| asked.url == wanted.url && asked.body == wanted.body;
@@ -348,7 +352,7 @@ impl Pages {
                 (start.offset + page.bytes.len() as u64, start.record + spans.len() as u64);
             (Position { offset, record, line: line + 1, ..start }, xxh3_64(&page.bytes))
         };
-        let token = Token {
+        let token = PlaceToken {
             pager: self.pager.state(),
             start: (start.offset, start.record, start.line),
             before: hex(self.before),
@@ -368,7 +372,7 @@ impl Pages {
             chain.update(&digest.to_le_bytes());
             self.before = chain.digest();
         }
-        self.ready.push_back(Cut { bytes, spans, start, end, digest, token });
+        self.ready.push_back(PageCut { bytes, spans, start, end, digest, token });
         self.at = end;
         Ok(())
     }
@@ -393,7 +397,7 @@ impl Pages {
                 }
                 return Ok(None);
             };
-            let Cut { bytes, spans, start, end, digest, token } = cut;
+            let PageCut { bytes, spans, start, end, digest, token } = cut;
             let digest = Digest { from: start.offset, to: end.offset, hash: digest };
             let again = self.resumed_record.saturating_sub(start.record);
             let mut block = Block::of_text(start, end, Text { bytes, spans });
@@ -408,7 +412,7 @@ impl Pages {
 
     /// How it is read.
     #[must_use]
-    pub(super) const fn reading(&self) -> &Reading {
+    pub(super) const fn reading(&self) -> &ReaderOptions {
         &self.reading
     }
 
@@ -432,7 +436,7 @@ impl Pages {
 }
 
 fn before_of(token: &PageToken) -> String {
-    serde_json::from_str::<Token>(token).map(|token| token.before).unwrap_or_default()
+    serde_json::from_str::<PlaceToken>(token).map(|token| token.before).unwrap_or_default()
 }
 
 fn hex(digest: u64) -> String {

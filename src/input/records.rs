@@ -1,6 +1,6 @@
 //! The records of one source, in one body or page by page: a closed set with one reader each.
 
-use super::blocks::{Blocks, Reading};
+use super::blocks::{Blocks, ReaderOptions};
 use super::error::SourceError;
 use super::pages::Pages;
 use super::source::Class;
@@ -33,7 +33,7 @@ impl Records {
 
     /// How it is read.
     #[must_use]
-    pub(super) fn reading(&self) -> &Reading {
+    pub(super) fn reading(&self) -> &ReaderOptions {
         match self {
             Self::Body(blocks) => blocks.reading(),
             Self::Pages(pages) => pages.reading(),

@@ -14,7 +14,7 @@ use super::ahead::Ahead;
 use super::begin::Begin;
 use super::entry::Input;
 use super::error::SourceError;
-use super::opened::Opened;
+use super::opened::OpenSource;
 use super::source::Reach;
 
 /// Sources that are sampled: enough to meet files of different shapes, few enough to start at once.
@@ -32,7 +32,7 @@ pub struct Sampled {
     /// The columns that they make.
     pub inference: Inference,
     /// Sources that are not opened again, with what was read of them, or why they could not be.
-    pub kept: HashMap<usize, Result<Opened, SourceError>>,
+    pub kept: HashMap<usize, Result<OpenSource, SourceError>>,
     /// Why the first file that has no records has none.
     failed: Option<SourceError>,
     /// The first record that cannot be read.
@@ -154,7 +154,7 @@ impl Sampled {
     async fn look(
         &mut self,
         name: &str,
-        opened: &mut Opened,
+        opened: &mut OpenSource,
         blocks: usize,
         limits: &DecodeLimits,
     ) -> Vec<String> {

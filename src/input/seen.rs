@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::digest::{Look, blocking, digest_of, hexadecimal};
+use super::digest::{FileScan, blocking, digest_of, hexadecimal};
 use super::fingerprint::Change;
 use crate::record::{Digest, PageToken};
 
@@ -18,7 +18,7 @@ pub(super) type Mark = (u64, String);
 
 /// What a checkpoint in a file says of what was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct ReadSoFar {
     /// Of the decoded content.
     pub(super) content: Mark,
     /// Of the bytes in the file, where they are not the content's: as far as the decoder had read.
@@ -26,7 +26,7 @@ pub(super) struct Seen {
     pub(super) stored: Option<Mark>,
 }
 
-impl Seen {
+impl ReadSoFar {
     pub(super) fn read(token: &PageToken) -> Option<Self> {
         serde_json::from_str(token).ok()
     }
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Passed {
 }
 
 /// The digest of what was read, compared with what earlier readings saw.
-pub(super) struct Running {
+pub(super) struct RollingDigest {
     digest: Xxh3,
     /// Where it begins: at 0, but for a body that a range was asked of.
     from: u64,
@@ -65,7 +65,7 @@ pub(super) struct Running {
     difference: Option<Change>,
 }
 
-impl Running {
+impl RollingDigest {
     /// Of a source from its start. `recorded`: what checkpoints say of its content.
     pub(super) fn new<'a>(recorded: impl IntoIterator<Item = &'a Mark>) -> Self {
         let known = recorded.into_iter();
@@ -150,15 +150,15 @@ pub async fn compare_with(
     until: &[u64],
 ) -> io::Result<Result<Vec<Passed>, Change>> {
     let path = path.to_owned();
-    let seen: Vec<Seen> = tokens.iter().filter_map(Seen::read).collect();
+    let seen: Vec<ReadSoFar> = tokens.iter().filter_map(ReadSoFar::read).collect();
     let mut until = until.to_vec();
     until.sort_unstable();
     blocking(move || {
-        let mut running = Running::new(seen.iter().map(Seen::in_file));
+        let mut running = RollingDigest::new(seen.iter().map(ReadSoFar::in_file));
         let furthest = running.expected.back().map_or(0, |(bytes, _)| *bytes);
         let mut until = until.into_iter().peekable();
         let mut passed = Vec::new();
-        let mut reader = Look::at(&path)?;
+        let mut reader = FileScan::at(&path)?;
         loop {
             while let Some(offset) = until.next_if(|offset| *offset <= running.bytes) {
                 passed.push(Passed { offset, digest: running.digest.clone() });

@@ -21,11 +21,11 @@ use super::access::Access;
 use super::content;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint};
-use super::seen::{self, Passed, Running, Seen};
+use super::seen::{self, Passed, ReadSoFar, RollingDigest};
 use super::source::Reach;
 use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
-use super::web::{self, BodyChanged, Origin};
+use super::web::{self, BodyChanged, BodySource};
 use crate::feature;
 use crate::format::header::after_lines;
 use crate::format::{
@@ -34,7 +34,7 @@ use crate::format::{
 use crate::http::Version;
 use crate::record::{Digest, PageToken};
 use decompress::{decompress, too_much_memory};
-use stored::{Counted, Reader, Stored, seek_to};
+use stored::{ByteReader, Counted, RawDigest, seek_to};
 
 pub use stored::RawProgress;
 
@@ -48,14 +48,14 @@ const SKIPPED_BYTES: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 struct Network {
-    origin: Arc<Origin>,
+    origin: Arc<BodySource>,
     version: Version,
     content_type: Option<String>,
 }
 
 /// What is known of a source before it is opened, beside its spec.
 #[derive(Default)]
-pub struct Known<'a> {
+pub struct OpenHints<'a> {
     /// How it is compressed; by name, then by its first bytes, if not given.
     pub compression: Option<Compression>,
     /// As recorded, if it was; a regular file's is taken now otherwise.
@@ -74,16 +74,16 @@ pub struct Stream {
     progress: RawProgress,
     /// Of a body from the network: where it comes from, and which version of it this is.
     network: Option<Network>,
-    reader: Reader,
+    reader: ByteReader,
     /// Bytes of the decoded stream before the buffer.
     offset: u64,
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
     /// What was taken, compared with what was read before.
-    running: Running,
+    running: RollingDigest,
     /// The same of the bytes as they are stored, where those are not the content.
-    stored: Stored,
+    stored: RawDigest,
     /// What was read of it before it was opened.
     passed: Vec<Passed>,
     /// The encoding of its text, if that is not UTF-8.
@@ -106,7 +106,7 @@ impl Stream {
     ///
     /// # Errors
     /// When it cannot be opened, or is another version than the recorded one.
-    pub async fn open(spec: SourceSpec, access: &Access, known: Known<'_>) -> Result<Self, SourceError> {
+    pub async fn open(spec: SourceSpec, access: &Access, known: OpenHints<'_>) -> Result<Self, SourceError> {
         match (&spec.location, access.client()) {
             (Location::Http(request), Some(client)) => {
                 let request = request.as_ref().clone();
@@ -117,14 +117,14 @@ impl Stream {
     }
 
     /// Opens what no server is asked for.
-    async fn open_here(spec: SourceSpec, access: &Access, known: Known<'_>) -> Result<Self, SourceError> {
+    async fn open_here(spec: SourceSpec, access: &Access, known: OpenHints<'_>) -> Result<Self, SourceError> {
         let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
-        let Known { compression, fingerprint, recorded, progress } = known;
+        let OpenHints { compression, fingerprint, recorded, progress } = known;
         let fingerprint = match (&spec.location, fingerprint) {
             (Location::File(path), None) => Some(Fingerprint::of(path).await.map_err(open_error)?),
             (_, recorded) => recorded,
         };
-        let mut raw: Reader = match &spec.location {
+        let mut raw: ByteReader = match &spec.location {
             Location::Stdin => Box::new(tokio::io::stdin()),
             Location::File(path) | Location::Pipe(path) => {
                 Box::new(File::open(path).await.map_err(open_error)?)
@@ -153,13 +153,13 @@ impl Stream {
         let rest = size - magic.len() as u64;
         let (window, decoder_bytes) = (zstd_window(&magic), decoder_bytes(compression, &magic));
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
-        let stored = Stored::of(compression);
+        let stored = RawDigest::of(compression);
         let counted = Counted::new(raw, Arc::clone(&progress), 0).digested(&stored);
         let reader = decompress(compression, counted);
         let buffer = BytesMut::new();
         let (encoding, inflation) = (None, Inflation::default());
-        let recorded: Vec<Seen> = recorded.iter().filter_map(|token| Seen::read(token)).collect();
-        let running = Running::new(recorded.iter().map(|seen| &seen.content));
+        let recorded: Vec<ReadSoFar> = recorded.iter().filter_map(|token| ReadSoFar::read(token)).collect();
+        let running = RollingDigest::new(recorded.iter().map(|seen| &seen.content));
         Ok(Self {
             spec,
             compression,
@@ -225,7 +225,7 @@ impl Stream {
     }
 
     /// Of a body from the network, where it comes from.
-    pub(super) fn origin(&self) -> Option<&Origin> {
+    pub(super) fn origin(&self) -> Option<&BodySource> {
         self.network.as_ref().map(|network| network.origin.as_ref())
     }
 
@@ -253,7 +253,7 @@ impl Stream {
 
     /// From byte `seek` on. Of a file it is known what comes; a body is compared on the way to its place.
     fn begin_digest(&mut self, seek: u64) {
-        let begun = std::mem::replace(&mut self.running, Running::starting_at(seek));
+        let begun = std::mem::replace(&mut self.running, RollingDigest::starting_at(seek));
         if self.network.is_some() {
             return;
         }
@@ -265,7 +265,7 @@ impl Stream {
     }
 
     /// The decoded bytes from byte `seek` of what is stored, on the way to `offset`.
-    async fn reader_at(&mut self, seek: u64, offset: u64) -> Result<Reader, SourceError> {
+    async fn reader_at(&mut self, seek: u64, offset: u64) -> Result<ByteReader, SourceError> {
         let name = || self.spec.name.clone();
         let progress = Arc::clone(&self.progress);
         if let Some(Network { origin, version, .. }) = &self.network {
@@ -311,7 +311,7 @@ impl Stream {
         let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
         if let Some(network) = &self.network {
             let content_type = network.content_type.as_deref();
-            return content::detect(&self.spec, content_type, head, content::Body::File);
+            return content::detect(&self.spec, content_type, head, content::ContentOf::File);
         }
         detect::detect(&self.spec.name, head)
             .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
@@ -482,9 +482,9 @@ impl Stream {
     fn read_error(&self, source: io::Error) -> SourceError {
         let name = self.spec.name.clone();
         let source = match web::cause(source) {
-            web::Cause::Http(source) => return SourceError::Http { source },
-            web::Cause::Changed(source) => return SourceError::BodyChanged { name, source },
-            web::Cause::Other(source) => source,
+            web::ReadCause::Http(source) => return SourceError::Http { source },
+            web::ReadCause::Changed(source) => return SourceError::BodyChanged { name, source },
+            web::ReadCause::Other(source) => source,
         };
         let offset = self.offset + self.buffer.len() as u64;
         if self.compression == Compression::None || source.raw_os_error().is_some() {

@@ -26,8 +26,8 @@ fn spec(path: &Path) -> SourceSpec {
     SourceSpec::new(path.display().to_string(), Location::File(path.to_owned()))
 }
 
-fn reading(format: &Format, block_bytes: usize) -> Reading {
-    Reading {
+fn reading(format: &Format, block_bytes: usize) -> ReaderOptions {
+    ReaderOptions {
         source: 0,
         format: format.clone(),
         limits: Limits::default(),
@@ -44,7 +44,7 @@ fn csv() -> Format {
 type Read = (Vec<u8>, Position);
 
 async fn open(path: &Path, format: &Format, block_bytes: usize, at: Position) -> Result<Blocks, SourceError> {
-    let stream = Stream::open(spec(path), &Access::default(), Known::default()).await?;
+    let stream = Stream::open(spec(path), &Access::default(), OpenHints::default()).await?;
     Blocks::new(stream, reading(format, block_bytes), at).await
 }
 
@@ -119,7 +119,7 @@ async fn compression_is_known_by_its_first_bytes_too() {
         let content = compress(compression, b"{\"a\":1}\n").await;
         let folder = folder(&[("data", &content)]);
         let path = folder.path().join("data");
-        let mut stream = Stream::open(spec(&path), &Access::default(), Known::default()).await.unwrap();
+        let mut stream = Stream::open(spec(&path), &Access::default(), OpenHints::default()).await.unwrap();
         assert_eq!(stream.compression(), compression);
         let detected = stream.detect(0).await.unwrap();
         assert_eq!(detected.format, Format::Jsonl);
@@ -166,9 +166,9 @@ async fn a_bomb_is_read_in_bounded_memory() {
     assert!(bomb.len() < 64 * 1024);
     let folder = folder(&[("a.jsonl.zst", &bomb)]);
     let path = folder.path().join("a.jsonl.zst");
-    let stream = Stream::open(spec(&path), &Access::default(), Known::default()).await.unwrap();
+    let stream = Stream::open(spec(&path), &Access::default(), OpenHints::default()).await.unwrap();
     let limits = Limits { record_bytes: 1 << 20 };
-    let reading = Reading { limits, ..reading(&Format::Jsonl, BLOCK_BYTES) };
+    let reading = ReaderOptions { limits, ..reading(&Format::Jsonl, BLOCK_BYTES) };
     let mut blocks = Blocks::new(stream, reading, Position::start_of(0)).await.unwrap();
     let block = blocks.next(&mut 0).await.unwrap().unwrap();
     assert_eq!(block.kind(0), SpanKind::TooLong { record_bytes: line.len() as u64 });
@@ -286,7 +286,7 @@ async fn a_resume_reads_a_file_that_grew_to_its_recorded_size() {
             let stream = Stream::open(
                 spec(&path),
                 &Access::default(),
-                Known { fingerprint: Some(recorded.clone()), ..Known::default() },
+                OpenHints { fingerprint: Some(recorded.clone()), ..OpenHints::default() },
             )
             .await
             .unwrap();
@@ -340,7 +340,7 @@ async fn digest_and_progress_cover_what_was_read() {
     let stream = Stream::open(
         spec(&path),
         &Access::default(),
-        Known { progress: Arc::clone(&progress), ..Known::default() },
+        OpenHints { progress: Arc::clone(&progress), ..OpenHints::default() },
     )
     .await
     .unwrap();
@@ -366,7 +366,7 @@ async fn a_pipe_is_read_once() {
     assert_eq!(source.location, Location::Pipe(path.clone()));
     let content = compress(Compression::Gzip, b"{\"a\":1}\n{\"a\":2}").await;
     let writer = tokio::task::spawn_blocking(move || std::fs::write(path, content).unwrap());
-    let mut stream = Stream::open(source, &Access::default(), Known::default()).await.unwrap();
+    let mut stream = Stream::open(source, &Access::default(), OpenHints::default()).await.unwrap();
     let format = stream.detect(0).await.unwrap().format;
     assert_eq!(format, Format::Jsonl);
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
@@ -389,7 +389,7 @@ async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
         receive.iter().for_each(|bytes| pipe.write_all(bytes).unwrap());
     });
     send.send(b"a,b\n1,2\n3,").unwrap();
-    let mut stream = Stream::open(source, &Access::default(), Known::default()).await.unwrap();
+    let mut stream = Stream::open(source, &Access::default(), OpenHints::default()).await.unwrap();
     let format = stream.detect(0).await.unwrap().format;
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
     let mut seq = 0;

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::io::StreamReader;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::http::{Body, Client, Cut, HttpError, Request, Resume, Version};
+use crate::http::{Body, Client, HttpError, Request, Resume, Truncation, Version};
 use crate::record::PageToken;
 
 /// Bytes that are asked of a body at once.
@@ -69,14 +69,14 @@ pub(super) fn difference(then: &Version, now: &Version) -> Option<String> {
 
 /// Where a body comes from.
 #[derive(Clone)]
-pub(super) struct Origin {
+pub(super) struct BodySource {
     pub(super) client: Client,
     pub(super) request: Request,
     /// The content shows its end itself, as a JSON text does: a connection that is closed may end it.
     pub(super) shows_its_end: Arc<AtomicBool>,
 }
 
-impl Origin {
+impl BodySource {
     /// Opens the body at `offset`; other than at 0 only a version with a strong ETag can be.
     pub(super) async fn open(&self, offset: u64, version: Option<&Version>) -> Result<Body, HttpError> {
         let resume = match version {
@@ -87,8 +87,8 @@ impl Origin {
     }
 }
 
-struct Reading {
-    origin: Arc<Origin>,
+struct BodyReading {
+    origin: Arc<BodySource>,
     body: Body,
     version: Version,
     /// Where the reading began.
@@ -101,10 +101,10 @@ struct Reading {
 }
 
 /// The bytes of an opened body from `from` on.
-pub(super) fn reader(origin: Arc<Origin>, body: Body, from: u64) -> BodyReader {
+pub(super) fn reader(origin: Arc<BodySource>, body: Body, from: u64) -> BodyReader {
     let version = body.identity().clone();
     let (position, digest) = (from, Xxh3::new());
-    let reading = Reading { origin, body, version, from, position, digest, restarts: 0, furthest: from };
+    let reading = BodyReading { origin, body, version, from, position, digest, restarts: 0, furthest: from };
     let chunks = stream::try_unfold(reading, |mut reading| async move {
         let chunk = reading.next().await?;
         Ok(chunk.map(|chunk| (chunk, reading)))
@@ -112,7 +112,7 @@ pub(super) fn reader(origin: Arc<Origin>, body: Body, from: u64) -> BodyReader {
     StreamReader::new(Box::pin(chunks))
 }
 
-impl Reading {
+impl BodyReading {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
@@ -130,7 +130,7 @@ impl Reading {
     }
 
     fn is_end(&self, error: &io::Error) -> bool {
-        let unproven = matches!(http_error(error), Some(HttpError::Cut { how: Cut::Unproven, .. }));
+        let unproven = matches!(http_error(error), Some(HttpError::Cut { how: Truncation::Unproven, .. }));
         unproven && self.origin.shows_its_end.load(Ordering::Relaxed)
     }
 
@@ -180,23 +180,23 @@ impl Reading {
 }
 
 /// What lies behind an error of reading.
-pub(super) enum Cause {
+pub(super) enum ReadCause {
     Http(HttpError),
     Changed(BodyChanged),
     Other(io::Error),
 }
 
-pub(super) fn cause(error: io::Error) -> Cause {
+pub(super) fn cause(error: io::Error) -> ReadCause {
     if http_error(&error).is_none() && error.get_ref().is_none_or(|inner| !inner.is::<BodyChanged>()) {
-        return Cause::Other(error);
+        return ReadCause::Other(error);
     }
     let kind = error.kind();
     match error.into_inner().map(|inner| inner.downcast::<HttpError>()) {
-        None => Cause::Other(kind.into()),
-        Some(Ok(http)) => Cause::Http(*http),
+        None => ReadCause::Other(kind.into()),
+        Some(Ok(http)) => ReadCause::Http(*http),
         Some(Err(other)) => match other.downcast::<BodyChanged>() {
-            Ok(changed) => Cause::Changed(*changed),
-            Err(other) => Cause::Other(io::Error::new(kind, other)),
+            Ok(changed) => ReadCause::Changed(*changed),
+            Err(other) => ReadCause::Other(io::Error::new(kind, other)),
         },
     }
 }

@@ -45,7 +45,7 @@ pub use rebase::rebase;
 pub use reject_rows::{in_ascii, store_rejects};
 pub use rejects::{ReasonCount, StoredOriginal, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
-    Checkpoint, NewRun, Settings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
+    Checkpoint, NewRun, RunSettings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
 };
 pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::account::Books;
 use crate::pg::sqlstate::is_fenced;
-use crate::pg::{DbError, Lease, TableName, connect_sqlx, connect_sqlx_beside, end_marked, literal};
+use crate::pg::{DbError, Lease, TableName, connect_sqlx, connect_sqlx_beside, literal, terminate_tagged};
 use crate::record::{PageToken, Place, Position};
 
 use super::error::LedgerError;
@@ -149,7 +149,7 @@ impl Ledger {
     /// Ends the sessions that a former owner may have left in a transaction. They could commit nothing any more, but hold locks; a
     /// role that may not end them waits for them.
     async fn put_out(&mut self, run: &str) {
-        if let Err(error) = simple(end_marked(run)).execute(&mut self.connection).await {
+        if let Err(error) = simple(terminate_tagged(run)).execute(&mut self.connection).await {
             tracing::debug!(%error, "the former owner's sessions were not ended");
         }
     }

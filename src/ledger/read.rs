@@ -2,7 +2,7 @@
 
 use crate::account::{Books, SourceBooks};
 use crate::pg::sqlstate::{is_changed, is_fenced, is_missing_object, is_missing_reference, is_unbalanced};
-use crate::pg::{DbError, Outcome, Session, literal};
+use crate::pg::{DbError, Session, StatementResult, literal};
 
 use super::error::LedgerError;
 use super::owner::Owner;
@@ -120,7 +120,7 @@ pub async fn note_failure(
         literal(sqlstate),
     );
     let outcomes = session.ask(&sql).await.map_err(failed("keep the failure"))?;
-    Ok(outcomes.first().and_then(Outcome::value) == Some("t"))
+    Ok(outcomes.first().and_then(StatementResult::value) == Some("t"))
 }
 
 /// As [`super::Ledger::completed_appends`], in the transaction that records a run. Behind the INSERT: an
@@ -357,6 +357,6 @@ pub async fn source_books(session: &Session, run: &str) -> Result<Vec<(u32, Sour
         .collect())
 }
 
-pub(super) fn rows_of(outcomes: Vec<Outcome>) -> Vec<Vec<Option<String>>> {
+pub(super) fn rows_of(outcomes: Vec<StatementResult>) -> Vec<Vec<Option<String>>> {
     outcomes.into_iter().next().map(|outcome| outcome.rows).unwrap_or_default()
 }

@@ -21,11 +21,11 @@ pub async fn store_rejects<'r>(
                         constraint_name, reason, is_text, original, raw, raw_bytes) FROM STDIN";
     let chunks = rejects.flat_map(|reject| {
         let (before, mut original, after) = match &reject.original.kept {
-            Kept::Record(record) => ("", Part::Text(record), "\t\\N\t\\N\n"),
-            Kept::Raw(raw) => ("\\N\t", Part::Text(raw), "\t\\N\n"),
+            Kept::Record(record) => ("", OriginalPart::Text(record), "\t\\N\t\\N\n"),
+            Kept::Raw(raw) => ("\\N\t", OriginalPart::Text(raw), "\t\\N\n"),
             // The hex form of bytea, its backslash escaped.
-            Kept::Bytes(bytes) => ("\\N\t\\N\t\\\\x", Part::Bytes(bytes), "\n"),
-            Kept::NotKept => ("\\N\t\\N\t\\N", Part::Text(""), "\n"),
+            Kept::Bytes(bytes) => ("\\N\t\\N\t\\\\x", OriginalPart::Bytes(bytes), "\n"),
+            Kept::NotKept => ("\\N\t\\N\t\\N", OriginalPart::Text(""), "\n"),
         };
         let mut row = head_of_row(run, reject) + before;
         original.push_piece(&mut row);
@@ -57,12 +57,12 @@ fn head_of_row(run: &str, reject: &Reject) -> String {
 }
 
 /// What is left to send of an original.
-enum Part<'a> {
+enum OriginalPart<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
 }
 
-impl Part<'_> {
+impl OriginalPart<'_> {
     /// Takes the next piece, if there is one.
     fn push_piece(&mut self, out: &mut String) -> bool {
         match self {

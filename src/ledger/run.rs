@@ -8,7 +8,7 @@ use crate::account::Books;
 use crate::record::{PageToken, Place, Position};
 
 /// Settings that a resume must share: parser and mapping, by name. Everything else may change.
-pub type Settings = BTreeMap<String, serde_json::Value>;
+pub type RunSettings = BTreeMap<String, serde_json::Value>;
 
 /// A run to be recorded.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct NewRun {
     /// Number of partitions, for the run's whole life.
     pub partitions: u32,
     /// Settings that a resume must share.
-    pub settings: Settings,
+    pub settings: RunSettings,
     /// `exactly-once`, ..
     pub guarantee: String,
     /// Sources in order.
@@ -108,7 +108,7 @@ pub struct StoredRun {
     /// Number of partitions.
     pub partitions: u32,
     /// Settings that it was started with.
-    pub settings: Settings,
+    pub settings: RunSettings,
     /// Guarantee that it was started with.
     pub guarantee: String,
     /// Sources in order.
@@ -120,7 +120,7 @@ pub struct StoredRun {
 impl StoredRun {
     /// Settings that differ, each with both values.
     #[must_use]
-    pub fn differences(&self, now: &Settings) -> Vec<String> {
+    pub fn differences(&self, now: &RunSettings) -> Vec<String> {
         let mut names: Vec<&String> = self.settings.keys().chain(now.keys()).collect();
         names.sort();
         names.dedup();

@@ -2,7 +2,7 @@
 //! cannot be known is refused until the user says that it is to be appended.
 
 use crate::input::{Change, Description, Input, Recorded, SourceError};
-use crate::job::Runs;
+use crate::job::EarlierRuns;
 use crate::ledger::{Appended, AppendedState, Ledger, LedgerError};
 use crate::prepared::LoadError;
 use crate::schema::Table;
@@ -20,7 +20,7 @@ pub(super) async fn skip_appended(
     inputs: &mut Vec<Input>,
     ledger: &mut Ledger,
     table: &Table,
-    (runs, records): (&Runs, Option<&str>),
+    (runs, records): (&EarlierRuns, Option<&str>),
 ) -> Result<Vec<String>, LoadError> {
     refuse_same_files(inputs).await?;
     let before = ledger.appended(table.oid).await?;

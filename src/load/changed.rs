@@ -120,14 +120,14 @@ pub(super) async fn accept(
 }
 
 /// Where so many records of a content end, by their number.
-type Found = HashMap<u64, (Position, Option<PageToken>)>;
+type RecordEnds = HashMap<u64, (Position, Option<PageToken>)>;
 
 async fn rebase_input(
     job: &Job,
     input: &mut Input,
     path: &Path,
     stored: &StoredRun,
-) -> Result<Found, LoadError> {
+) -> Result<RecordEnds, LoadError> {
     let source = input.begin.source;
     let opened = |source| SourceError::Open { name: input.name.clone(), source };
     input.description.fingerprint = Some(Fingerprint::of(path).await.map_err(opened)?);
@@ -138,7 +138,7 @@ async fn rebase_input(
     wanted.sort_unstable();
     wanted.dedup();
     let start = Position::start_of(source);
-    let mut found = Found::from([(0, (start, None))]);
+    let mut found = RecordEnds::from([(0, (start, None))]);
     wanted.retain(|record| *record > 0);
     let whole = Input { begin: start, begin_page: None, set_aside: None, moved_to: None, ..input.clone() };
     whole.check_whole(&job.reading, &Begin::at(start)).await?;

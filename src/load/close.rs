@@ -9,16 +9,16 @@ use futures::FutureExt as _;
 use crate::fault::{self, Point};
 use crate::job::Job;
 use crate::ledger::{LedgerError, Standing, abandon, complete, keep_digests, note_failure, standing};
-use crate::pg::sqlstate::{is_passing, known_as};
+use crate::pg::sqlstate::{is_transient, known_as};
 use crate::pg::{DbError, Session};
-use crate::pipeline::{End, Ran};
+use crate::pipeline::{PipelineEnd, Ran};
 use crate::prepared::{LoadError, Lost, Prepared, RunInHand};
 use crate::report::{Rejects, Report};
 use crate::schema::Mode;
-use crate::write::{Look, WriteError};
+use crate::write::{TargetState, WriteError};
 
 use super::outcome::{Ended, Outcome, Watch};
-use super::patience::{patiently, session};
+use super::retry::{session, with_retries};
 use super::sequences;
 use super::summary::{in_file, report};
 use super::unfinished::advised;
@@ -40,10 +40,10 @@ pub(super) async fn close(
     let (ran, mut ended) = match ran {
         Ok(ran) => {
             let ended = match ran.end {
-                End::OverBudget => Ended::OverBudget,
-                End::Stopped => Ended::Interrupted,
-                End::Finished if !ran.failed.is_empty() => Ended::SourceFailed,
-                End::Finished => Ended::Complete,
+                PipelineEnd::OverBudget => Ended::OverBudget,
+                PipelineEnd::Stopped => Ended::Interrupted,
+                PipelineEnd::Finished if !ran.failed.is_empty() => Ended::SourceFailed,
+                PipelineEnd::Finished => Ended::Complete,
             };
             (Some(ran), ended)
         }
@@ -82,7 +82,8 @@ pub(super) async fn close(
         _ => (REPORT_LIMIT, None),
     };
     let ending = (&ended, &unledgered);
-    let report = patiently(limit, told, || report(job, &prepared, ran.as_ref(), ending, watch.began).boxed());
+    let report =
+        with_retries(limit, told, || report(job, &prepared, ran.as_ref(), ending, watch.began).boxed());
     let report = tokio::select! {
         report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
         () = stopped(watch), if told.is_some() => None,
@@ -123,7 +124,7 @@ async fn look_back(prepared: &Prepared, ended: Ended) -> Ended {
     else {
         return ended;
     };
-    let Some(sqlstate) = known_as(error).filter(|_| !is_passing(error)) else { return ended };
+    let Some(sqlstate) = known_as(error).filter(|_| !is_transient(error)) else { return ended };
     let asked = async {
         let session = Session::open(&prepared.pool).await.ok()?;
         let run = (run.ledger.run.as_str(), run.ledger.epoch);
@@ -177,11 +178,11 @@ pub(super) async fn complete_run(
     watch: &Watch<'_>,
 ) -> Result<(), LoadError> {
     let Some(run) = &prepared.run else { return Ok(()) };
-    if ran.end != End::Finished || !ran.failed.is_empty() {
+    if ran.end != PipelineEnd::Finished || !ran.failed.is_empty() {
         return Ok(());
     }
     fault::point(Point::Completing);
-    let standing = patiently(job.resources.retry_for, Some(watch), || {
+    let standing = with_retries(job.resources.retry_for, Some(watch), || {
         async {
             let session = Session::open(&prepared.pool)
                 .await
@@ -193,7 +194,7 @@ pub(super) async fn complete_run(
     let standing = tokio::select! {
         standing = standing => standing?,
         () = stopped(watch) => {
-            ran.end = End::Stopped;
+            ran.end = PipelineEnd::Stopped;
             return Ok(());
         }
     };
@@ -223,8 +224,10 @@ async fn complete_there(
         Err(LedgerError::AnotherVersion) => {
             let failed = |source| LedgerError::Server { doing: "look at the target", source };
             match prepared.write.look_again(session, Some(&run.ledger)).await.map_err(failed)? {
-                Look::Same | Look::Differs(_) => complete(session, id, epoch, None, &keep).await,
-                Look::Lost(change) => {
+                TargetState::Same | TargetState::Differs(_) => {
+                    complete(session, id, epoch, None, &keep).await
+                }
+                TargetState::Lost(change) => {
                     let what = format!("was changed ({change})");
                     Err(LedgerError::TargetChanged { run: id.clone(), what })
                 }

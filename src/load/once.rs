@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::job::Runs;
+use crate::job::EarlierRuns;
 use crate::ledger::{LedgerError, Opened, Unfinished};
 use crate::prepared::{LoadError, Prepared};
 use crate::schema::Mode;
@@ -15,7 +15,7 @@ use crate::schema::Mode;
 #[derive(Debug, Clone)]
 pub(super) enum Earlier<'j> {
     /// As its flags say: it is the first one that gets as far as a run.
-    AsTold(&'j Runs),
+    AsTold(&'j EarlierRuns),
     /// It goes on with the run that this process has recorded or taken over.
     GoOn {
         /// The run.
@@ -52,12 +52,12 @@ impl Earlier<'_> {
 
     /// An unfinished run is given up.
     pub(super) const fn restarts(&self) -> bool {
-        matches!(self, Self::AsTold(Runs { restart: true, .. }))
+        matches!(self, Self::AsTold(EarlierRuns { restart: true, .. }))
     }
 
     /// What is in the table already is appended once more.
     pub(super) const fn is_again(&self) -> bool {
-        matches!(self, Self::AsTold(Runs { again: true, .. }))
+        matches!(self, Self::AsTold(EarlierRuns { again: true, .. }))
     }
 
     /// Files whose new content counts.
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn flags_are_obeyed_until_there_is_a_run_and_never_against_it() {
-        let runs = Runs { restart: true, again: true, take_over: true, ..Runs::default() };
+        let runs = EarlierRuns { restart: true, again: true, take_over: true, ..EarlierRuns::default() };
         let told = Earlier::AsTold(&runs);
         assert!(told.restarts() && told.is_again());
         let found = |earlier: &Earlier<'_>, opened| earlier.judge(opened, Duration::ZERO);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_owner_is_waited_for_as_long_as_was_said() {
-        let runs = Runs { wait: Duration::from_secs(5), ..Runs::default() };
+        let runs = EarlierRuns { wait: Duration::from_secs(5), ..EarlierRuns::default() };
         let told = Earlier::AsTold(&runs);
         let owned = || Opened::Owned(unfinished("a"));
         assert!(told.judge(owned(), Duration::from_secs(4)).is_none());

@@ -17,11 +17,11 @@ use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee}
 use crate::record::Position;
 use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
-use crate::write::{Encoding, Watched, WritePlan};
+use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
-use super::record::Recording;
+use super::record_run::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
@@ -297,7 +297,11 @@ impl Start<'_> {
             newer_by,
             greater: plan.greater.clone(),
             may_select: self.facts.may_select,
-            encoding: if self.facts.holds_all_characters { Encoding::All } else { Encoding::Some },
+            encoding: if self.facts.holds_all_characters {
+                DatabaseEncoding::All
+            } else {
+                DatabaseEncoding::Some
+            },
             asynchronous_commit: self.facts.asynchronous_commit && self.act.keeps_ledger(self.job),
             time_zone: self.job.time_zone.clone(),
             date_style: self.job.date_style.clone(),

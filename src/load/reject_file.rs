@@ -8,7 +8,7 @@ use crate::pg::Session;
 use crate::prepared::Prepared;
 use crate::record::Position;
 use crate::reject::Reject;
-use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
+use crate::rejects::{Line, RejectFile, RejectFileError, Rights, WrittenFile};
 
 /// Why there is no reject file.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub(super) async fn from_ledger(
     session: &Session,
     run: &str,
     names: &(dyn Fn(u32) -> String + Sync),
-) -> Result<Written, NoRejectFile> {
+) -> Result<WrittenFile, NoRejectFile> {
     let mut file = RejectFile::begin(wanted(job, prepared), &rights(prepared))?;
     let mut next = Some(Position::default());
     while let Some(after) = next {

@@ -3,11 +3,11 @@
 use crate::format::DecodeLimits;
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
-use crate::job::{Job, Pooler, Reading, Runs, Web};
-use crate::ledger::{Settings, StoredRun, identity_of};
+use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
+use crate::ledger::{RunSettings, StoredRun, identity_of};
 use crate::map::neighbour_bits;
 use crate::pg::TableName;
-use crate::pg::facts::ServerFacts;
+use crate::pg::server_info::ServerInfo;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
 use crate::schema::Mode;
@@ -40,7 +40,7 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
 ///
 /// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
 /// are, or where they go. Those that do are set below; the reason for the others stands beside them.
-pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
+pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     let Job {
         // The identity of the load, or of the place that its ledger is in.
         dsn: _,
@@ -66,8 +66,8 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         max_rejects: _,
         rejects_file: _,
     } = job;
-    let Web { paginate, each_fields, http: _, urls: _, each: _, body: _ } = web;
-    let Runs {
+    let HttpSources { paginate, each_fields, http: _, urls: _, each: _, body: _ } = web;
+    let EarlierRuns {
         skip_records,
         restart: _,
         again: _,
@@ -86,7 +86,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> Settings {
         .map(|&c| plan.table.columns[c].name.raw())
         .collect();
     let value = |text: String| serde_json::Value::from(text);
-    let mut settings = Settings::new();
+    let mut settings = RunSettings::new();
     let mut set = |name: &str, v: serde_json::Value| _ = settings.insert(name.to_owned(), v);
     set("mode", value(plan.mode.name().to_owned()));
     set("key", plan.key_names().into());
@@ -180,7 +180,7 @@ pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job) -> StoredRun {
 }
 
 /// How batches are staged: behind a pooler the next transaction has another backend.
-pub(super) fn staging(job: &Job, facts: &ServerFacts) -> Staging {
+pub(super) fn staging(job: &Job, facts: &ServerInfo) -> Staging {
     match (job.pooler, facts.is_pooled) {
         (Pooler::Transaction, _) | (Pooler::Detect, true) => Staging::Transaction,
         (Pooler::None, _) | (Pooler::Detect, false) => Staging::Session,

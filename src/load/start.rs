@@ -6,7 +6,7 @@ use crate::input::{Access, Ahead, Begin, Bounds, Input, SAMPLED_SOURCES, Sampled
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::map::Extra;
-use crate::pg::facts::ServerFacts;
+use crate::pg::server_info::ServerInfo;
 use crate::pg::{Ident, TableName};
 use crate::plan::{Refusal, Sample, SampledSource, Wishes, new_table};
 use crate::prepared::{Act, LoadError, are_replayable};
@@ -27,7 +27,7 @@ pub(super) struct Start<'a> {
     pub(super) act: Act,
     pub(super) earlier: &'a Earlier<'a>,
     pub(super) listener: Listener<'a>,
-    pub(super) facts: ServerFacts,
+    pub(super) facts: ServerInfo,
     pub(super) inputs: Vec<Input>,
     pub(super) access: Access,
     pub(super) begun: Begun,

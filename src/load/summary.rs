@@ -10,14 +10,14 @@ use crate::ledger::{LedgerError, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::Ran;
 use crate::prepared::Prepared;
-use crate::rejects::Written;
+use crate::rejects::WrittenFile;
 use crate::report::{
     HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
 };
 
 use super::outcome::Ended;
-use super::patience::session;
 use super::reject_file;
+use super::retry::session;
 
 /// Kinds of rejects that the report names.
 const REASONS_MAX: u32 = 20;
@@ -188,7 +188,7 @@ async fn ledger_rejects(
     })
 }
 
-fn written(file: Result<Written, reject_file::NoRejectFile>, prepared: &Prepared) -> Rejects {
+fn written(file: Result<WrittenFile, reject_file::NoRejectFile>, prepared: &Prepared) -> Rejects {
     match file {
         Ok(file) => in_file(Some(&file)),
         Err(error) => {
@@ -199,7 +199,7 @@ fn written(file: Result<Written, reject_file::NoRejectFile>, prepared: &Prepared
     }
 }
 
-pub(super) fn in_file(file: Option<&Written>) -> Rejects {
+pub(super) fn in_file(file: Option<&WrittenFile>) -> Rejects {
     Rejects {
         file: file.map(|file| file.path.display().to_string()),
         is_file: file.is_some_and(|file| file.is_file),

@@ -7,15 +7,15 @@ use crate::engine::Engine;
 use crate::event::Listener;
 use crate::input::{Access, Begin, Reach};
 use crate::job::Job;
-use crate::pipeline::{self, End, Ran};
+use crate::pipeline::{self, PipelineEnd, Ran};
 use crate::plan::Refusal;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::once::Earlier;
-use super::race::prepare;
 use super::share::enter;
+use super::start_retry::prepare;
 
 /// What a comparison found. Fields are added, never changed.
 #[derive(Debug, Clone, Serialize)]
@@ -127,7 +127,7 @@ pub async fn verify(
         .into());
     }
     let ran = Box::pin(pipeline::run(&share, job, &mut prepared, listener, stop)).await?;
-    if ran.end != End::Finished {
+    if ran.end != PipelineEnd::Finished {
         return Err(LoadError::Stopped);
     }
     let mut examples = Vec::new();

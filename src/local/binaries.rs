@@ -4,7 +4,7 @@
 //! Arch and Homebrew) and the newest version wins: Debian, for one, keeps them off PATH. Nothing is ever downloaded.
 
 use super::error::{LocalError, Result};
-pub use super::programs::{Binaries, OLDEST_MAJOR, Version};
+pub use super::programs::{Binaries, OLDEST_MAJOR, PgVersion};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -121,12 +121,12 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
 }
 
 /// From `postgres (PostgreSQL) 15.17 (Debian 15.17-0+deb12u1)`, also `18beta1` and `18rc1`.
-fn parse_version(text: &str) -> Option<Version> {
+fn parse_version(text: &str) -> Option<PgVersion> {
     let word = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let mut numbers = word.split(|c: char| !c.is_ascii_digit());
     let major = numbers.next()?.parse().ok()?;
     let minor = if word.contains('.') { numbers.next().and_then(|n| n.parse().ok()).unwrap_or(0) } else { 0 };
-    Some(Version { major, minor })
+    Some(PgVersion { major, minor })
 }
 
 fn install_words() -> String {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn versions_are_read_as_servers_print_them() {
         let check = |text: &str, major, minor| {
-            assert_eq!(parse_version(text), Some(Version { major, minor }), "{text}");
+            assert_eq!(parse_version(text), Some(PgVersion { major, minor }), "{text}");
         };
         check("postgres (PostgreSQL) 15.17 (Debian 15.17-0+deb12u1)", 15, 17);
         check("postgres (PostgreSQL) 18.4", 18, 4);

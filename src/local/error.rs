@@ -2,7 +2,7 @@
 //!
 //! Causes are sources. `hint()` is what to do next, where there is something to do.
 
-use super::programs::{Binaries, OLDEST_MAJOR, Version};
+use super::programs::{Binaries, OLDEST_MAJOR, PgVersion};
 use std::{io, path::PathBuf};
 
 /// What everything in this room returns.
@@ -102,7 +102,7 @@ pub enum LocalError {
         /// The major version that made it.
         made_by: u32,
         /// What there is.
-        installed: Vec<Version>,
+        installed: Vec<PgVersion>,
     },
     /// psql is not installed.
     #[error("find psql: it is not installed")]
@@ -179,13 +179,13 @@ impl LocalError {
     }
 }
 
-fn versions(installed: &[Version]) -> String {
+fn versions(installed: &[PgVersion]) -> String {
     let words: Vec<String> = installed.iter().map(ToString::to_string).collect();
     if words.is_empty() { "is none".to_owned() } else { format!("is {}", words.join(", ")) }
 }
 
 /// The two ways to move data to another major version, as lines to copy.
-fn move_hint(data: &std::path::Path, made_by: u32, newest: Option<&Version>) -> String {
+fn move_hint(data: &std::path::Path, made_by: u32, newest: Option<&PgVersion>) -> String {
     let (data, new) = (data.display(), newest.map_or(made_by + 1, |version| version.major));
     format!(
         "install version {made_by} beside it (Debian: sudo apt-get install postgresql-{made_by}), and the server starts again.\n\

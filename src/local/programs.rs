@@ -7,14 +7,14 @@ pub const OLDEST_MAJOR: u32 = 15;
 
 /// A server's version. Ordered: the newest is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
+pub struct PgVersion {
     /// What data folders depend on.
     pub major: u32,
     /// The rest; 0 for a beta.
     pub minor: u32,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for PgVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
     }
@@ -26,5 +26,5 @@ pub struct Binaries {
     /// The folder.
     pub dir: PathBuf,
     /// What `postgres --version` says.
-    pub version: Version,
+    pub version: PgVersion,
 }

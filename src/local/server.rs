@@ -7,7 +7,7 @@
 use super::{
     LocalError, Postmaster, Result,
     account::Account,
-    binaries::{Binaries, Version},
+    binaries::{Binaries, PgVersion},
     cluster::{Cluster, Durability, tail_of},
     home::{Home, VERSION_FILE},
     launch::{end, launch},
@@ -250,7 +250,7 @@ fn matching(major: u32, home: &Home) -> Result<Binaries> {
         Ok(_) => Binaries::all(),
         Err(e) => return Err(e),
     };
-    let installed: Vec<Version> = found.iter().map(|b| b.version).collect();
+    let installed: Vec<PgVersion> = found.iter().map(|b| b.version).collect();
     let other = LocalError::OtherVersion { data: home.data.clone(), made_by: major, installed };
     found.into_iter().find(|b| b.version.major == major).ok_or(other)
 }

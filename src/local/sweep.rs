@@ -30,7 +30,7 @@ const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a throwaway server's folder is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Place {
+pub(super) enum TempRoot {
     /// The temporary folder.
     #[default]
     Disk,
@@ -48,11 +48,11 @@ pub(super) struct Nest {
 
 impl Nest {
     /// Removes what dead owners left, then makes a folder.
-    pub(super) fn make(account: &Account, place: Place) -> Result<Self> {
+    pub(super) fn make(account: &Account, place: TempRoot) -> Result<Self> {
         let disk = root(account)?;
         let memory = memory_root();
         let root = match (place, &memory) {
-            (Place::Memory, Some(memory)) => own_root(memory)?,
+            (TempRoot::Memory, Some(memory)) => own_root(memory)?,
             _ => own_root(&disk)?,
         };
         // The other place too: nobody may ever come back to it.

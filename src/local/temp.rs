@@ -10,7 +10,7 @@ use super::{
     binaries::Binaries,
     cluster::{Cluster, Durability, tail_of},
     sql,
-    sweep::{Nest, Place},
+    sweep::{Nest, TempRoot},
     watchdog::Watchdog,
 };
 use rustix::process::Signal;
@@ -44,7 +44,7 @@ pub struct Options {
     conf: Vec<String>,
     pub(super) bin_dir: Option<PathBuf>,
     tcp: Option<u16>,
-    place: Place,
+    place: TempRoot,
 }
 
 impl Options {
@@ -66,7 +66,7 @@ impl Options {
     /// of the time on a busy disk. Not for measurements.
     #[must_use]
     pub fn in_memory(mut self) -> Self {
-        self.place = Place::Memory;
+        self.place = TempRoot::Memory;
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::schema::{Column, IdentError};
 
 use super::db_error::DbError;
-use super::outcome::Outcome;
+use super::outcome::StatementResult;
 
 /// Why a target cannot be described.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +34,14 @@ impl From<DbError> for CatalogError {
 }
 
 /// A row of the answer, read from left to right.
-pub(super) struct Row<'a>(std::slice::Iter<'a, Option<String>>);
+pub(super) struct AnswerRow<'a>(std::slice::Iter<'a, Option<String>>);
 
-impl<'a> Row<'a> {
+impl<'a> AnswerRow<'a> {
     pub(super) fn of(row: &'a [Option<String>]) -> Self {
         Self(row.iter())
     }
 
-    pub(super) fn first(outcome: Option<&'a Outcome>) -> Option<Self> {
+    pub(super) fn first(outcome: Option<&'a StatementResult>) -> Option<Self> {
         Some(Self(outcome?.rows.first()?.iter()))
     }
 

@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::schema::{Column, Identity, PgType, Relation, Table};
 
-use super::answer::Row;
-use super::outcome::Outcome;
+use super::answer::AnswerRow;
+use super::outcome::StatementResult;
 use super::session::{Session, TARGET};
 use super::{constraints, indexes, target};
 use crate::schema::{Ident, TableName};
@@ -23,7 +23,7 @@ const TYPE_DEPTH_MAX: u32 = 16;
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
     let head = session.ask_about(name, &format!("{};\n{}", target::tree_queries(), head_query())).await?;
     let Some((head, tree)) = head.split_last() else { return Err(CatalogError::Answer) };
-    let Some(mut row) = Row::first(Some(head)) else { return Ok(None) };
+    let Some(mut row) = AnswerRow::first(Some(head)) else { return Ok(None) };
     let tree = target::read_tree(tree)?;
     let oid: u32 = row.number()?;
     let (schema, table) = (row.text()?, row.text()?);
@@ -57,7 +57,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let [columns, types, uniques, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
     };
-    let none = Outcome::default();
+    let none = StatementResult::default();
     let mut judges = judges.iter();
     let mut asked = |was: bool| if was { judges.next().unwrap_or(&none) } else { &none };
     let (judged, referring) = (asked(checks), asked(fks));
@@ -229,12 +229,12 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     sql
 }
 
-fn read_columns(outcome: &Outcome, types: &Types) -> Result<Vec<(i32, Column)>, CatalogError> {
+fn read_columns(outcome: &StatementResult, types: &Types) -> Result<Vec<(i32, Column)>, CatalogError> {
     outcome
         .rows
         .iter()
         .map(|row| {
-            let mut row = Row::of(row);
+            let mut row = AnswerRow::of(row);
             let number: i32 = row.number()?;
             let name = Ident::new(row.text()?)?;
             let type_oid: u32 = row.number()?;
@@ -311,10 +311,10 @@ struct TypeRow {
 }
 
 impl Types {
-    fn read(types: &Outcome) -> Result<Self, CatalogError> {
+    fn read(types: &StatementResult) -> Result<Self, CatalogError> {
         let mut read = Self { types: HashMap::new(), attributes: HashMap::new() };
         for row in &types.rows {
-            let mut row = Row::of(row);
+            let mut row = AnswerRow::of(row);
             let oid = row.number()?;
             let entry = TypeRow {
                 name: row.text()?,
@@ -333,9 +333,9 @@ impl Types {
         self.types.values().any(|row| row.kind == "c")
     }
 
-    fn read_attributes(&mut self, attributes: Option<&Outcome>) -> Result<(), CatalogError> {
+    fn read_attributes(&mut self, attributes: Option<&StatementResult>) -> Result<(), CatalogError> {
         for row in attributes.map(|outcome| outcome.rows.as_slice()).unwrap_or_default() {
-            let mut row = Row::of(row);
+            let mut row = AnswerRow::of(row);
             let oid = row.number()?;
             self.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
         }

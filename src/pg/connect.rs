@@ -13,17 +13,17 @@ use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use tokio_postgres::tls::{TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 
+use super::counted_transport::CountedTransport;
 use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
-use super::ending::Ending;
 use super::error::PgError;
-use super::frames::Guarded;
-use super::places::Place;
+use super::frame_limit::FrameLimited;
+use super::places::ConnectionPermit;
 use super::sqlstate::{is_denied_by_host, is_starting_up};
 use super::tls::Connector;
-use super::wire::{TlsUse, Wire, dial, within};
+use super::transport::{TlsUse, Transport, dial, within};
 
 /// A session, the task that drives it, and which of the servers it is on.
-pub(super) struct Session {
+pub(super) struct DialledSession {
     pub(super) client: Client,
     pub(super) driver: JoinHandle<()>,
     pub(super) server: usize,
@@ -34,11 +34,17 @@ pub(super) struct Session {
 type Driven = (Client, JoinHandle<()>);
 
 /// Opens a session on the first server that will do. It takes the place until the server has closed it.
-pub(super) async fn open(dsn: &Dsn, tls: Option<&Connector>, place: &Place) -> Result<Session, PgError> {
+pub(super) async fn open(
+    dsn: &Dsn,
+    tls: Option<&Connector>,
+    place: &ConnectionPermit,
+) -> Result<DialledSession, PgError> {
     let mut last = None;
     for at in order(dsn) {
         match open_on(dsn, &dsn.servers[at], tls, place).await {
-            Ok(((client, driver), tls_use)) => return Ok(Session { client, driver, server: at, tls_use }),
+            Ok(((client, driver), tls_use)) => {
+                return Ok(DialledSession { client, driver, server: at, tls_use });
+            }
             // A server that answered and takes no writes says more than another one's silence.
             Err(error) if tries_next(&error) => {
                 last = last.filter(|last| matches!(last, PgError::ReadOnly { .. })).or(Some(error));
@@ -71,7 +77,7 @@ async fn open_on(
     dsn: &Dsn,
     server: &Server,
     tls: Option<&Connector>,
-    place: &Place,
+    place: &ConnectionPermit,
 ) -> Result<(Driven, TlsUse), PgError> {
     let (encrypted, error) = match attempt(dsn, server, (tls, TlsUse::AsAsked), place).await {
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
@@ -91,15 +97,18 @@ async fn attempt(
     dsn: &Dsn,
     server: &Server,
     (tls, tls_use): (Option<&Connector>, TlsUse),
-    place: &Place,
+    place: &ConnectionPermit,
 ) -> Result<Driven, (bool, PgError)> {
     let dialled = dial(dsn, server, tls, tls_use).await;
-    let wire = dialled.map_err(|error| (false, PgError::from_dial(dsn, server, error)))?;
-    let encrypted = wire.is_encrypted();
+    let transport = dialled.map_err(|error| (false, PgError::from_dial(dsn, server, error)))?;
+    let encrypted = transport.is_encrypted();
     let login = async {
         let config = startup_config(dsn, server);
         let (client, connection) = config
-            .connect_raw(Guarded::new(Ending::new(wire, Place::clone(place))), Dialled)
+            .connect_raw(
+                FrameLimited::new(CountedTransport::new(transport, ConnectionPermit::clone(place))),
+                Dialled,
+            )
             .await
             .map_err(|error| PgError::from_startup(dsn, server, error))?;
         let driver = tokio::spawn(drive(connection));
@@ -157,13 +166,18 @@ impl<W: TlsStream + Unpin> TlsConnect<W> for Dialled {
     type Error = Infallible;
     type Future = Ready<Result<W, Infallible>>;
 
-    fn connect(self, wire: W) -> Self::Future {
-        ready(Ok(wire))
+    fn connect(self, transport: W) -> Self::Future {
+        ready(Ok(transport))
     }
 }
 
 /// Drives a session to its end.
-async fn drive(mut connection: Connection<Guarded<Ending<Wire>>, Guarded<Ending<Wire>>>) {
+async fn drive(
+    mut connection: Connection<
+        FrameLimited<CountedTransport<Transport>>,
+        FrameLimited<CountedTransport<Transport>>,
+    >,
+) {
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => {
@@ -180,8 +194,8 @@ async fn drive(mut connection: Connection<Guarded<Ending<Wire>>, Guarded<Ending<
 /// Sends a request to cancel to one server. It is best effort by nature: the server does not answer it.
 pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, session: &CancelToken) {
     match dial(dsn, server, tls, TlsUse::AsAsked).await {
-        Ok(wire) => {
-            if let Err(error) = session.cancel_query_raw(wire, Dialled).await {
+        Ok(transport) => {
+            if let Err(error) = session.cancel_query_raw(transport, Dialled).await {
                 tracing::debug!(%error, "a request to cancel broke");
             }
         }
@@ -194,9 +208,9 @@ pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, 
 pub(super) async fn carry(error: PgError) -> tokio_postgres::Error {
     struct Fails(PgError);
     impl<S: AsyncRead + AsyncWrite> TlsConnect<S> for Fails {
-        type Stream = Wire;
+        type Stream = Transport;
         type Error = PgError;
-        type Future = Ready<Result<Wire, PgError>>;
+        type Future = Ready<Result<Transport, PgError>>;
 
         fn connect(self, _: S) -> Self::Future {
             ready(Err(self.0))

@@ -2,8 +2,8 @@
 
 use crate::schema::{Check, Column, ForeignKey};
 
-use super::answer::{CatalogError, Row, ordinal};
-use super::outcome::Outcome;
+use super::answer::{AnswerRow, CatalogError, ordinal};
+use super::outcome::StatementResult;
 
 /// CHECK constraints of a table: the numbers of the columns that they read, and the expression.
 pub(super) fn checks_query(oid: u32) -> String {
@@ -35,10 +35,13 @@ pub(super) fn foreign_keys_query(oid: u32) -> String {
 }
 
 /// The constraints that name none but columns of the table: 0 is the whole row, less than 0 a system column.
-pub(super) fn read_checks(outcome: &Outcome, columns: &[(i32, Column)]) -> Result<Vec<Check>, CatalogError> {
+pub(super) fn read_checks(
+    outcome: &StatementResult,
+    columns: &[(i32, Column)],
+) -> Result<Vec<Check>, CatalogError> {
     let mut checks = Vec::with_capacity(outcome.rows.len());
     for row in &outcome.rows {
-        let mut row = Row::of(row);
+        let mut row = AnswerRow::of(row);
         let Some(numbers) = row.next() else { continue };
         let ordinals = numbers.split(' ').map(|n| ordinal(columns, n.parse().ok()?));
         if let Some(columns) = ordinals.collect() {
@@ -50,12 +53,12 @@ pub(super) fn read_checks(outcome: &Outcome, columns: &[(i32, Column)]) -> Resul
 
 /// A row a column; the rows of a constraint follow each other.
 pub(super) fn read_foreign_keys(
-    outcome: &Outcome,
+    outcome: &StatementResult,
     columns: &[(i32, Column)],
 ) -> Result<Vec<ForeignKey>, CatalogError> {
     let mut keys: Vec<(u32, ForeignKey)> = Vec::new();
     for row in &outcome.rows {
-        let mut row = Row::of(row);
+        let mut row = AnswerRow::of(row);
         let (constraint, parent) = (row.number()?, row.text()?);
         let own = ordinal(columns, row.number()?).ok_or(CatalogError::Answer)?;
         let column = (own, row.text()?, row.text()?);

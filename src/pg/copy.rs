@@ -18,12 +18,12 @@ use tokio_postgres::CopyInSink;
 use crate::fault::{self, Defect};
 
 use super::db_error::DbError;
-use super::opening::{Opened, Opening, Openings};
-use super::outcome::{Outcome, outcomes};
+use super::opening::{OpenCopy, Opening, Openings};
+use super::outcome::{StatementResult, outcomes};
 use super::session::Session;
 
 /// Judges what the statements that began a transaction gave.
-pub type Accept<'a> = dyn Fn(&[Outcome]) -> Result<(), DbError> + Sync + 'a;
+pub type Accept<'a> = dyn Fn(&[StatementResult]) -> Result<(), DbError> + Sync + 'a;
 
 /// Which of them failed.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Session {
         &self,
         sent: Option<Sent>,
         sql: &str,
-    ) -> Result<(u64, Instant, Vec<Outcome>), CopyOrStatement> {
+    ) -> Result<(u64, Instant, Vec<StatementResult>), CopyOrStatement> {
         let began = Instant::now();
         let (ended, outcomes) = futures::join!(self.end(sent), self.run(sql));
         let (copied, at) = ended.unwrap_or((Ok(0), began));
@@ -164,7 +164,7 @@ impl Session {
     /// Calls off the transaction that was begun ahead; whether there was one.
     pub(super) async fn call_off(&self) -> Result<bool, DbError> {
         let ahead = self.openings().ahead.take();
-        let Some(Opened { sink, .. }) = ahead else { return Ok(false) };
+        let Some(OpenCopy { sink, .. }) = ahead else { return Ok(false) };
         drop(sink);
         self.run("ROLLBACK").await?;
         self.transaction_ended();
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// Begins a transaction and its COPY.
-    async fn open_copy(&self, opening: Opening) -> Result<Opened, BeginOrCopy> {
+    async fn open_copy(&self, opening: Opening) -> Result<OpenCopy, BeginOrCopy> {
         let client = self.client().map_err(BeginOrCopy::Begin)?;
         let begun_and_asked = async {
             let statement = client.prepare_cached(&opening.copy).await.map_err(DbError::from)?;
@@ -203,7 +203,7 @@ impl Session {
         let (begun, sink) =
             self.answered(&opening.begin, begun_and_asked).await.map_err(BeginOrCopy::Begin)?;
         let sink = self.started(sink).map_err(|error| BeginOrCopy::Start(self.placed(error)))?;
-        Ok(Opened { opening, begun, sink })
+        Ok(OpenCopy { opening, begun, sink })
     }
 }
 

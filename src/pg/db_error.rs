@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What lies behind an error. Shared: the failure of a batch is told more than once.
-pub type Cause = Arc<dyn Error + Send + Sync>;
+pub type SharedCause = Arc<dyn Error + Send + Sync>;
 
 /// Why a statement came to nothing. `Debug` leaves out the texts that may quote a record.
 #[derive(Clone, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum DbError {
         place: Option<Arc<str>>,
         /// What the driver says.
         #[source]
-        cause: Option<Cause>,
+        cause: Option<SharedCause>,
     },
     /// The server has not answered for so long that it counts as gone.
     #[error("no answer within {} s{}", .limit.as_secs(), of(.place.as_deref()))]
@@ -36,10 +36,10 @@ pub enum DbError {
     },
     /// Nobody gives us a session: as good as a connection that was lost.
     #[error(transparent)]
-    Unreachable(Cause),
+    Unreachable(SharedCause),
     /// No server takes writes, as far as the connection string names any.
     #[error(transparent)]
-    ReadOnly(Cause),
+    ReadOnly(SharedCause),
     /// The table is another one than the plan was made for.
     #[error("table {table} was changed while it was loaded: {change}")]
     TableChanged {
@@ -66,7 +66,7 @@ pub enum DbError {
     Nul,
     /// Anything else that a driver or a question to the catalog gives.
     #[error(transparent)]
-    Other(Cause),
+    Other(SharedCause),
 }
 
 /// An error as the server reported it. `Debug` leaves out the texts that may quote a record.

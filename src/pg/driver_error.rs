@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use super::db_error::{Cause, DbError, ServerError};
+use super::db_error::{DbError, ServerError, SharedCause};
 use super::sqlstate::BROKEN_OFF;
 
 impl From<tokio_postgres::Error> for DbError {
@@ -33,7 +33,7 @@ impl From<tokio_postgres::Error> for DbError {
 }
 
 /// A driver's own error.
-pub(super) fn of_driver(is_lost: bool, cause: Cause) -> DbError {
+pub(super) fn of_driver(is_lost: bool, cause: SharedCause) -> DbError {
     if is_lost { DbError::Lost { place: None, cause: Some(cause) } } else { DbError::Other(cause) }
 }
 

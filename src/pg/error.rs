@@ -14,7 +14,7 @@ use super::db_error::{DbError, ServerError};
 use super::dsn::{Dsn, DsnError, Server};
 use super::sqlstate::{self, Action, Stage};
 use super::tls::{CertificateFault, TlsError};
-use super::wire::DialError;
+use super::transport::DialError;
 
 /// An error of this room.
 #[derive(Debug, thiserror::Error)]

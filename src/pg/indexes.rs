@@ -3,8 +3,8 @@
 
 use crate::schema::{Column, Equality, UniqueIndex, Unusable};
 
-use super::answer::{CatalogError, Row, ordinal};
-use super::outcome::Outcome;
+use super::answer::{AnswerRow, CatalogError, ordinal};
+use super::outcome::StatementResult;
 
 /// The table and all that inherits from it, partitions and children alike, as `tree(oid)`: for behind `WITH
 /// RECURSIVE`.
@@ -61,13 +61,13 @@ pub(super) fn indexes_query(oid: u32) -> String {
 type Compared = (Option<i32>, Option<String>, Option<String>, bool, Option<bool>, String);
 
 pub(super) fn read_indexes(
-    outcome: &Outcome,
+    outcome: &StatementResult,
     columns: &[(i32, Column)],
 ) -> Result<Vec<UniqueIndex>, CatalogError> {
-    outcome.rows.iter().map(|row| read_index(Row::of(row), columns)).collect()
+    outcome.rows.iter().map(|row| read_index(AnswerRow::of(row), columns)).collect()
 }
 
-fn read_index(mut row: Row<'_>, columns: &[(i32, Column)]) -> Result<UniqueIndex, CatalogError> {
+fn read_index(mut row: AnswerRow<'_>, columns: &[(i32, Column)]) -> Result<UniqueIndex, CatalogError> {
     let name = row.text()?;
     let of_part = row.flag();
     let constraint = row.next();

@@ -17,7 +17,7 @@ use tokio_postgres::CancelToken;
 
 use super::dsn::Dsn;
 use super::error::PgError;
-use super::places::{Place, Waiting};
+use super::places::{ConnectionPermit, Waiting};
 use super::pool::{Pool, WAIT_LIMIT};
 
 /// Opens a pool of at most `size` connections for one load; one is opened at once, so that what is wrong is
@@ -91,7 +91,7 @@ impl Drop for Own {
 }
 
 /// The right to use a connection.
-struct Slot {
+struct LeasePermit {
     own: Arc<Own>,
     of_load: Option<OwnedSemaphorePermit>,
     of_pool: Option<OwnedSemaphorePermit>,
@@ -99,7 +99,7 @@ struct Slot {
     is_reserved: bool,
 }
 
-impl Drop for Slot {
+impl Drop for LeasePermit {
     fn drop(&mut self) {
         if let Some(slot) = self.of_pool.take() {
             if self.is_reserved {
@@ -120,13 +120,13 @@ impl Drop for Slot {
 }
 
 /// A connection in use; given back on drop.
-pub struct Client {
+pub struct PooledClient {
     inner: Option<deadpool_postgres::Client>,
     id: u64,
-    slot: Slot,
+    slot: LeasePermit,
 }
 
-impl Client {
+impl PooledClient {
     /// Gives the connection up, in place of returning it: after any error that says the session is lost. Its
     /// end may not have been noticed yet, and the next one to ask would be handed a dead connection.
     pub fn discard(mut self) {
@@ -140,7 +140,7 @@ impl Client {
     }
 }
 
-impl Deref for Client {
+impl Deref for PooledClient {
     type Target = deadpool_postgres::Client;
 
     fn deref(&self) -> &Self::Target {
@@ -151,7 +151,7 @@ impl Deref for Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for PooledClient {
     fn drop(&mut self) {
         // Taken off the list before it is given back: what is cancelled is either on it, and closed here, or
         // is not cancelled.
@@ -168,8 +168,8 @@ impl Drop for Client {
 
 /// The slot and the place of a connection that is not the pool's.
 pub(super) struct Lent {
-    pub(super) place: Place,
-    _slot: Slot,
+    pub(super) place: ConnectionPermit,
+    _slot: LeasePermit,
 }
 
 impl Lease {
@@ -208,7 +208,7 @@ impl Lease {
     /// # Errors
     /// If none can be opened, or all of this load stayed in use. It waits for other loads as long as they
     /// take.
-    pub async fn get(&self) -> Result<Client, PgError> {
+    pub async fn get(&self) -> Result<PooledClient, PgError> {
         let slot = self.slot().await?;
         loop {
             let inner = self.own.pool.connection().await?;
@@ -221,14 +221,14 @@ impl Lease {
             let id = self.own.next.fetch_add(1, Ordering::Relaxed);
             let busy = Busy { token: inner.cancel_token(), is_doomed: false };
             self.own.busy().insert(id, busy);
-            return Ok(Client { inner: Some(inner), id, slot });
+            return Ok(PooledClient { inner: Some(inner), id, slot });
         }
     }
 
-    async fn slot(&self) -> Result<Slot, PgError> {
+    async fn slot(&self) -> Result<LeasePermit, PgError> {
         let own = Arc::clone(&self.own);
         let of_load = self.slot_of_load().await?;
-        let mut slot = Slot { own, of_load: Some(of_load), of_pool: None, is_reserved: false };
+        let mut slot = LeasePermit { own, of_load: Some(of_load), of_pool: None, is_reserved: false };
         let reserved = self.own.reserved().pop();
         slot.is_reserved = reserved.is_some();
         slot.of_pool = match reserved {
@@ -285,7 +285,7 @@ impl Lease {
         let of_load = Arc::clone(&self.own.slots).try_acquire_owned().ok()?;
         let of_pool = self.own.pool.try_slot()?;
         let own = Arc::clone(&self.own);
-        let slot = Slot { own, of_load: Some(of_load), of_pool: Some(of_pool), is_reserved: false };
+        let slot = LeasePermit { own, of_load: Some(of_load), of_pool: Some(of_pool), is_reserved: false };
         Some(Lent { place: self.own.pool.place_outside().await, _slot: slot })
     }
 

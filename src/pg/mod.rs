@@ -13,17 +13,15 @@ pub mod catalog;
 mod connect;
 mod constraints;
 mod copy;
+mod counted_transport;
 mod db_error;
 mod driver_error;
 pub mod dsn;
-mod ending;
 mod error;
-pub mod facts;
-mod frames;
+mod frame_limit;
 mod indexes;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod lease;
-mod mark;
 mod opening;
 mod outcome;
 mod places;
@@ -32,31 +30,33 @@ mod pool;
 mod pooled;
 pub mod probe;
 pub mod sequences;
+pub mod server_info;
 mod session;
+mod session_tag;
 pub mod sqlstate;
 #[cfg(feature = "ledger")]
-mod sqlx_door;
+mod sqlx_relay;
 mod target;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only sqlx's way in pins"))]
 #[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
 mod tls;
-mod wire;
+mod transport;
 
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use crate::secret::Secret;
 #[cfg(feature = "local")]
 pub use administer::administer;
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
-pub use db_error::{Cause, DbError, ServerError};
-pub use dsn::{Dsn, DsnError, Target};
+pub use db_error::{DbError, ServerError, SharedCause};
+pub use dsn::{ConnectTarget, Dsn, DsnError};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
-pub use lease::{Client, Lease, connect_pool};
-pub use mark::{end_marked, end_marked_writer, mark};
-pub use outcome::{Outcome, number};
+pub use lease::{Lease, PooledClient, connect_pool};
+pub use outcome::{StatementResult, number};
 pub use pool::Pool;
 pub use session::Session;
+pub use session_tag::{mark, terminate_tagged, terminate_tagged_writer};
 pub use sqlstate::{Action, Raised, SingleRecord, Stage, classify};
 #[cfg(feature = "ledger")]
-pub use sqlx_door::{connect_sqlx, connect_sqlx_beside};
+pub use sqlx_relay::{connect_sqlx, connect_sqlx_beside};
 pub use target::check_target;
 pub use tls::{CertificateFault, TlsError};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::outcome::Outcome;
+use super::outcome::StatementResult;
 
 /// How a transaction with a COPY begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +13,10 @@ pub(super) struct Opening {
 }
 
 /// A transaction that has begun, and its COPY, which waits for rows.
-pub(super) struct Opened {
+pub(super) struct OpenCopy {
     pub(super) opening: Opening,
     /// What the statements that began it gave.
-    pub(super) begun: Vec<Outcome>,
+    pub(super) begun: Vec<StatementResult>,
     pub(super) sink: CopyInSink<Bytes>,
 }
 
@@ -24,5 +24,5 @@ pub(super) struct Opened {
 #[derive(Default)]
 pub(super) struct Openings {
     pub(super) last: Option<Opening>,
-    pub(super) ahead: Option<Opened>,
+    pub(super) ahead: Option<OpenCopy>,
 }

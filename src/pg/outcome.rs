@@ -6,14 +6,14 @@ use super::db_error::DbError;
 
 /// What one statement gave.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct StatementResult {
     /// Its rows, as text.
     pub rows: Vec<Vec<Option<String>>>,
     /// The number in its command tag.
     pub affected: u64,
 }
 
-impl Outcome {
+impl StatementResult {
     /// The first value of the first row.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
@@ -22,7 +22,7 @@ impl Outcome {
 }
 
 /// A number that a statement was asked for.
-pub fn number(outcome: Option<&Outcome>, column: usize) -> Result<u64, DbError> {
+pub fn number(outcome: Option<&StatementResult>, column: usize) -> Result<u64, DbError> {
     let number = outcome.and_then(|o| o.rows.first()?.get(column)?.as_deref()?.parse().ok());
     number.ok_or_else(|| DbError::Answer("the server's answer is not a number".to_owned()))
 }
@@ -33,9 +33,9 @@ pub(super) fn values(row: &SimpleQueryRow) -> Vec<Option<String>> {
 }
 
 /// One outcome a statement.
-pub(super) fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
+pub(super) fn outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<StatementResult> {
     let mut outcomes = Vec::new();
-    let mut current = Outcome::default();
+    let mut current = StatementResult::default();
     for message in messages {
         match message {
             SimpleQueryMessage::Row(row) => {

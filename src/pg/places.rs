@@ -12,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 type CloseIdle = Box<dyn Fn(usize) + Send + Sync>;
 
 /// What an open connection holds until the server has closed it.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
+pub(super) type ConnectionPermit = Arc<OwnedSemaphorePermit>;
 
 /// As many as there may be connections.
-pub(super) struct Places {
+pub(super) struct ConnectionPermits {
     free: Arc<Semaphore>,
     /// Who waits for one.
     wanted: AtomicUsize,
@@ -23,7 +23,7 @@ pub(super) struct Places {
     close_idle: OnceLock<CloseIdle>,
 }
 
-impl Places {
+impl ConnectionPermits {
     pub(super) fn new(number: usize) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(number)),
@@ -48,7 +48,7 @@ impl Places {
     }
 
     /// A place, as soon as there is one.
-    pub(super) async fn take(&self) -> Place {
+    pub(super) async fn take(&self) -> ConnectionPermit {
         let free = Arc::clone(&self.free);
         if let Ok(place) = Arc::clone(&free).try_acquire_owned() {
             return Arc::new(place);

@@ -27,25 +27,25 @@ use crate::feature;
 use super::connect::{cancel, carried, carry, open};
 use super::dsn::{Dsn, Host, SslMode};
 use super::error::PgError;
-use super::places::{Place, Places, Waiting, close_idle};
+use super::places::{ConnectionPermit, ConnectionPermits, Waiting, close_idle};
 use super::tls::{self, Connector};
-use super::wire::TlsUse;
+use super::transport::TlsUse;
 
 /// How long a caller waits for a connection while none comes back: better an error than a hang.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connections to one database, as one user.
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(Arc<PoolState>);
 
-struct Shared {
+struct PoolState {
     inner: deadpool_postgres::Pool,
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
-    found: Arc<Mutex<Option<Found>>>,
+    found: Arc<Mutex<Option<LoggedIn>>>,
     size: usize,
     slots: Arc<Semaphore>,
-    places: Arc<Places>,
+    places: Arc<ConnectionPermits>,
     /// Who waits for a slot.
     waiting: AtomicUsize,
     leases: AtomicUsize,
@@ -58,7 +58,7 @@ type Made = Vec<(Weak<StatementCache>, u64)>;
 
 /// Where a login succeeded, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct LoggedIn {
     pub(super) server: usize,
     pub(super) tls_use: TlsUse,
 }
@@ -78,7 +78,7 @@ impl Pool {
         }
         let tls = tls::connector(&dsn.tls)?;
         let found = Arc::default();
-        let places = Places::new(size);
+        let places = ConnectionPermits::new(size);
         let opener = Opener {
             dsn: Arc::clone(&dsn),
             tls: tls.clone(),
@@ -98,7 +98,7 @@ impl Pool {
                 source: std::io::Error::other(error),
             })?;
         places.are_of(&inner);
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(PoolState {
             inner,
             dsn,
             tls,
@@ -203,7 +203,7 @@ impl Pool {
     }
 
     /// A place for a connection beside deadpool's, for whoever holds a slot.
-    pub(super) async fn place_outside(&self) -> Place {
+    pub(super) async fn place_outside(&self) -> ConnectionPermit {
         self.0.places.take().await
     }
 
@@ -216,7 +216,7 @@ impl Pool {
     }
 
     /// Where the last login succeeded.
-    pub(super) fn found(&self) -> Option<Found> {
+    pub(super) fn found(&self) -> Option<LoggedIn> {
         *self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -229,8 +229,8 @@ impl Pool {
 struct Opener {
     dsn: Arc<Dsn>,
     tls: Option<Connector>,
-    found: Arc<Mutex<Option<Found>>>,
-    places: Arc<Places>,
+    found: Arc<Mutex<Option<LoggedIn>>>,
+    places: Arc<ConnectionPermits>,
 }
 
 impl Connect for Opener {
@@ -242,7 +242,7 @@ impl Connect for Opener {
             let place = self.places.take().await;
             match open(&self.dsn, self.tls.as_ref(), &place).await {
                 Ok(session) => {
-                    let found = Found { server: session.server, tls_use: session.tls_use };
+                    let found = LoggedIn { server: session.server, tls_use: session.tls_use };
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
                     Ok((session.client, session.driver))
                 }

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio_postgres::CancelToken;
 
 use super::connect::Dialled;
-use super::wire::Wire;
+use super::transport::Transport;
 
 /// Length, request code, process id; a secret follows.
 const HEAD_BYTES: usize = 12;
@@ -18,7 +18,7 @@ const HEAD_BYTES: usize = 12;
 pub(super) async fn announced(token: &CancelToken) -> Option<i32> {
     let (ours, mut other) = UnixStream::pair().ok()?;
     // The driver waits for nothing: what it writes fits into the pipe.
-    token.cancel_query_raw(Wire::Unix(ours), Dialled).await.ok()?;
+    token.cancel_query_raw(Transport::Unix(ours), Dialled).await.ok()?;
     let mut head = [0; HEAD_BYTES];
     other.read_exact(&mut head).await.ok()?;
     let [.., a, b, c, d] = head;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::schema::literal;
 
 use super::answer::CatalogError;
-use super::outcome::Outcome;
+use super::outcome::StatementResult;
 use super::session::Session;
 use super::sqlstate::is_of_encoding;
 
@@ -59,5 +59,5 @@ pub async fn greater_operator(
         literal(column)
     );
     let outcomes = session.ask(&sql).await?;
-    Ok(outcomes.first().and_then(Outcome::value).map(ToOwned::to_owned))
+    Ok(outcomes.first().and_then(StatementResult::value).map(ToOwned::to_owned))
 }

@@ -14,9 +14,9 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::db_error::DbError;
 use super::error::PgError;
-use super::lease::{Client, Lease};
+use super::lease::{Lease, PooledClient};
 use super::opening::Openings;
-use super::outcome::{Outcome, outcomes, values};
+use super::outcome::{StatementResult, outcomes, values};
 use super::pooled::announced;
 use super::sqlstate::{is_read_only, is_unknown_statement};
 use crate::schema::{TableName, literal};
@@ -34,7 +34,7 @@ pub(super) const TARGET: &str = "dbload.target";
 
 /// A pooled connection.
 pub struct Session {
-    client: Option<Client>,
+    client: Option<PooledClient>,
     pub(super) in_transaction: AtomicBool,
     /// An error said that the connection is gone.
     pub(super) broken: AtomicBool,
@@ -85,7 +85,7 @@ impl Session {
         announced.is_some_and(|announced| announced != pid)
     }
 
-    pub(super) fn client(&self) -> Result<&Client, DbError> {
+    pub(super) fn client(&self) -> Result<&PooledClient, DbError> {
         self.client.as_ref().ok_or_else(DbError::lost)
     }
 
@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// Runs statements in one round trip; one outcome a statement, up to the first that fails.
-    pub async fn run(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
+    pub async fn run(&self, sql: &str) -> Result<Vec<StatementResult>, DbError> {
         let client = self.client()?;
         let messages =
             self.answered(sql, async { client.simple_query(sql).await.map_err(DbError::from) }).await?;
@@ -124,7 +124,7 @@ impl Session {
     /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean
     /// what they mean there, whatever others have put in schemas that this role looks into first. Inside a
     /// transaction `search_path` is then what it was.
-    pub async fn ask(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
+    pub async fn ask(&self, sql: &str) -> Result<Vec<StatementResult>, DbError> {
         let outcomes = self.run(&format!("{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
         let answers = outcomes.len().saturating_sub(2);
         Ok(outcomes.into_iter().skip(1).take(answers).collect())
@@ -132,7 +132,11 @@ impl Session {
 
     /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid,
     /// or 0.
-    pub(super) async fn ask_about(&self, name: &TableName, sql: &str) -> Result<Vec<Outcome>, DbError> {
+    pub(super) async fn ask_about(
+        &self,
+        name: &TableName,
+        sql: &str,
+    ) -> Result<Vec<StatementResult>, DbError> {
         let find = format!(
             "SELECT pg_catalog.set_config('{TARGET}', \
              coalesce(pg_catalog.to_regclass({})::pg_catalog.oid, 0::pg_catalog.oid)::pg_catalog.text, true)",
@@ -169,7 +173,7 @@ impl Session {
 
     /// As `run`, and opens a transaction: dropped before [`Session::transaction_ended`], the connection is
     /// closed.
-    pub async fn begin(&self, sql: &str) -> Result<Vec<Outcome>, DbError> {
+    pub async fn begin(&self, sql: &str) -> Result<Vec<StatementResult>, DbError> {
         self.call_off().await?;
         self.in_transaction.store(true, Ordering::Relaxed);
         self.run(sql).await

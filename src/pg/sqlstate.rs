@@ -152,7 +152,7 @@ pub(super) fn of_server(stage: Stage<'_>, said: &ServerError) -> Action {
 
 /// Whether a step that is safe to repeat may succeed when it is tried again.
 #[must_use]
-pub fn is_passing(error: &DbError) -> bool {
+pub fn is_transient(error: &DbError) -> bool {
     match classify(Stage::Elsewhere, error) {
         Action::Reconnect
         | Action::ResolveByCheckpoint

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use crate::schema::{Member, TableName, Tree, literal};
 
-use super::answer::{CatalogError, Row};
-use super::outcome::Outcome;
+use super::answer::{AnswerRow, CatalogError};
+use super::outcome::StatementResult;
 use super::session::TARGET;
 
 const MIGRATION: &str = include_str!("../../migrations/0006_target.sql");
@@ -41,10 +41,10 @@ pub(super) fn tree_queries() -> String {
 }
 
 /// Reads the answers to [`tree_queries`].
-pub(super) fn read_tree(outcomes: &[Outcome]) -> Result<Tree, CatalogError> {
+pub(super) fn read_tree(outcomes: &[StatementResult]) -> Result<Tree, CatalogError> {
     let [version, counting, members] = outcomes else { return Err(CatalogError::Answer) };
     let member = |row: &Vec<Option<String>>| {
-        let mut row = Row::of(row);
+        let mut row = AnswerRow::of(row);
         Ok(Member { oid: row.number()?, name: row.text()?, file: row.number()?, unlogged: row.flag() })
     };
     Ok(Tree {

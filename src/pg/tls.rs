@@ -22,7 +22,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect as _};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::verify::{Unverified, Verified, Witness, Witnessed};
-use super::dsn::{Identity, Negotiation, Roots, SslMode, Tls};
+use super::dsn::{ClientCertificate, Negotiation, Roots, SslMode, Tls};
 
 /// The protocol's name in ALPN: servers insist on it where the handshake starts at once.
 const ALPN: &[u8] = b"postgresql";
@@ -147,7 +147,7 @@ pub(super) fn connector(tls: &Tls) -> Result<Option<Connector>, TlsError> {
         .with_custom_certificate_verifier(verifier);
     let mut config = match &tls.identity {
         None => config.with_no_client_auth(),
-        Some(Identity { cert, key }) => {
+        Some(ClientCertificate { cert, key }) => {
             let chain = certificates("client certificate", cert)?;
             let key = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::File {
                 role: "private key",

@@ -11,16 +11,16 @@ use crate::account::SourceBooks;
 use crate::causes::with_causes;
 use crate::event::{Event, Totals};
 use crate::input::{Class, Input, SourceError};
-use crate::prepared::{LoadError, Told};
+use crate::prepared::{LoadError, NamedReject};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::write::{Direct, Rejected, Verdict, WriterEvent};
 
-use super::shared::Shared;
+use super::shared::PipelineContext;
 
 /// How the pipeline ended, if nothing failed outright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum PipelineEnd {
     /// Everything was read and committed, but for sources that were set aside.
     Finished,
     /// Stopped from outside.
@@ -33,7 +33,7 @@ pub enum End {
 #[derive(Debug)]
 pub struct Ran {
     /// How it ended.
-    pub end: End,
+    pub end: PipelineEnd,
     /// Counts, from the run's first start.
     pub tally: Totals,
     /// Books of each source, of this process.
@@ -55,7 +55,7 @@ pub struct Ran {
 }
 
 /// What the accountant hears besides the writers.
-pub(super) enum Heard {
+pub(super) enum ReaderEvent {
     Failed { source: u32, error: SourceError },
     Started { source: u32 },
     Ended { source: u32, records: u64, elapsed: Duration },
@@ -67,13 +67,13 @@ pub(super) enum Heard {
 
 /// Keeps the counts, judges the budget of rejects, and tells the listener.
 pub(super) async fn account(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     mut events: mpsc::Receiver<WriterEvent>,
-    mut heard: mpsc::Receiver<Heard>,
+    mut heard: mpsc::Receiver<ReaderEvent>,
 ) -> Result<Ran, LoadError> {
     let prepared = shared.prepared;
     let mut ran = Ran {
-        end: End::Finished,
+        end: PipelineEnd::Finished,
         tally: Totals { bytes_total: prepared.inputs.iter().map(Input::size).sum(), ..Totals::default() },
         source_books: Vec::new(),
         block_starts: Vec::new(),
@@ -109,14 +109,14 @@ pub(super) async fn account(
     }
     let budget = shared.job.max_rejects;
     if budget.is_exceeded(ran.tally.books.rejected, ran.tally.books.read) {
-        ran.end = End::OverBudget;
+        ran.end = PipelineEnd::OverBudget;
     } else if shared.stop.is_cancelled() {
-        ran.end = End::Stopped;
+        ran.end = PipelineEnd::Stopped;
     }
     Ok(ran)
 }
 
-impl Shared<'_> {
+impl PipelineContext<'_> {
     fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
         match event {
             WriterEvent::Committed { partition, committed, .. } => {
@@ -131,7 +131,7 @@ impl Shared<'_> {
                 tally.batches += 1;
                 tally.direct += u64::from(committed.direct == Direct::Done);
                 tally.direct_refused += u64::from(committed.direct == Direct::Refused);
-                tally.careful += u64::from(committed.careful);
+                tally.careful += u64::from(committed.row_by_row);
                 let [copying, merging, committing] = committed.seconds;
                 ran.seconds.copying += copying;
                 ran.seconds.merging += merging;
@@ -161,31 +161,31 @@ impl Shared<'_> {
     /// Rejects that no ledger keeps. False if nobody else can either.
     fn keep(&self, rejects: &[Rejected]) -> bool {
         let Some(unledgered) = &self.prepared.unledgered else { return true };
-        let told = rejects.iter().map(|Rejected { reject, .. }| Told {
+        let told = rejects.iter().map(|Rejected { reject, .. }| NamedReject {
             reject,
             source: self.prepared.inputs.get(reject.place.source as usize).map_or("", |input| &input.name),
             type_name: reject.column.as_deref().and_then(|column| self.prepared.type_name(column)),
         });
-        let told: Vec<Told<'_>> = told.collect();
+        let told: Vec<NamedReject<'_>> = told.collect();
         unledgered.lock().unwrap_or_else(PoisonError::into_inner).keep(&told)
     }
 
-    fn heard(&self, message: Heard, ran: &mut Ran) -> Event {
+    fn heard(&self, message: ReaderEvent, ran: &mut Ran) -> Event {
         let name = |source: u32| self.prepared.source_name(source);
         match message {
-            Heard::Started { source } => Event::SourceStarted { name: name(source) },
-            Heard::Ended { source, records, elapsed } => {
+            ReaderEvent::Started { source } => Event::SourceStarted { name: name(source) },
+            ReaderEvent::Ended { source, records, elapsed } => {
                 Event::SourceRead { name: name(source), records, elapsed }
             }
-            Heard::Opened { class, note } => {
+            ReaderEvent::Opened { class, note } => {
                 ran.exact &= class.is_exact();
                 note.map_or(Event::Read, |text| Event::Note { text })
             }
-            Heard::Block { start, first_seq } => {
+            ReaderEvent::Block { start, first_seq } => {
                 ran.block_starts.push((start, first_seq));
                 Event::Read
             }
-            Heard::Failed { source, error } => {
+            ReaderEvent::Failed { source, error } => {
                 let reason = with_causes(&error);
                 ran.failed.insert(source, reason.clone());
                 if error.is_about_content() {
@@ -193,8 +193,8 @@ impl Shared<'_> {
                 }
                 Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
-            Heard::Note { text } => Event::Note { text },
-            Heard::Ignored { fields } => {
+            ReaderEvent::Note { text } => Event::Note { text },
+            ReaderEvent::Ignored { fields } => {
                 ran.ignored_fields += fields;
                 Event::Read
             }

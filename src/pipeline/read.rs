@@ -7,22 +7,22 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::input::{Ahead, Begin, Input, Opened, SourceError};
+use crate::input::{Ahead, Begin, Input, OpenSource, SourceError};
 use crate::ledger::{Checkpoint, LedgerError, LedgerRef, set_aside};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError};
 use crate::record::Place;
 use crate::schema::Mode;
 
-use super::account::Heard;
+use super::account::ReaderEvent;
 use super::facts::SourceFacts;
-use super::shared::{Read, Shared};
-use super::waits::Reading;
+use super::shared::{PipelineContext, Read};
+use super::waits::BlockTiming;
 
 /// Sources that were begun before the pipeline.
-pub(super) struct Begun {
+pub(super) struct StartedSources {
     /// Opened for the sample, or failed there.
-    pub(super) kept: HashMap<usize, Result<Opened, SourceError>>,
+    pub(super) kept: HashMap<usize, Result<OpenSource, SourceError>>,
     /// Being fetched.
     pub(super) ahead: Option<Ahead>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Begun {
 /// Where blocks go, and what is heard of them.
 struct Out {
     blocks: mpsc::Sender<Read>,
-    heard: mpsc::Sender<Heard>,
+    heard: mpsc::Sender<ReaderEvent>,
 }
 
 /// How far reading has come.
@@ -44,10 +44,10 @@ struct Course {
 /// Reads the sources in order, from the earliest checkpoint on. One that fails for good is set aside before
 /// anything behind it goes on.
 pub(super) async fn read(
-    shared: &Shared<'_>,
-    begun: &mut Begun,
+    shared: &PipelineContext<'_>,
+    begun: &mut StartedSources,
     blocks: mpsc::Sender<Read>,
-    heard: mpsc::Sender<Heard>,
+    heard: mpsc::Sender<ReaderEvent>,
 ) -> Result<(), LoadError> {
     let out = Out { blocks, heard };
     let heard = &out.heard;
@@ -59,7 +59,7 @@ pub(super) async fn read(
         let source = input.begin.source;
         let Some(begin) = input.begin_from(from, &tokens) else { continue };
         let (since, first) = (Instant::now(), course.seq);
-        let _ = heard.send(Heard::Started { source }).await;
+        let _ = heard.send(ReaderEvent::Started { source }).await;
         let opened = tokio::select! {
             opened = begun.open(shared, ordinal, &begin) => opened,
             () = shared.stop.cancelled() => break,
@@ -75,7 +75,7 @@ pub(super) async fn read(
                 }
                 shared.memory.set_apart(opened.decoder_bytes());
                 let (class, note) = (opened.class(), opened.take_note());
-                let _ = heard.send(Heard::Opened { class, note }).await;
+                let _ = heard.send(ReaderEvent::Opened { class, note }).await;
                 let facts = source_facts(shared, &input.name, &opened)?;
                 shared
                     .facts
@@ -101,10 +101,10 @@ pub(super) async fn read(
         };
         say_notes(shared, heard).await;
         if let Err((error, place)) = outcome {
-            give_up(shared, input, Failure { error, place }, heard).await?;
+            give_up(shared, input, SourceFailure { error, place }, heard).await?;
         } else if !shared.stop.is_cancelled() {
             let (records, elapsed) = (course.seq - first, since.elapsed());
-            let _ = heard.send(Heard::Ended { source, records, elapsed }).await;
+            let _ = heard.send(ReaderEvent::Ended { source, records, elapsed }).await;
         }
         if shared.stop.is_cancelled() {
             break;
@@ -113,14 +113,14 @@ pub(super) async fn read(
     Ok(())
 }
 
-impl Begun {
+impl StartedSources {
     /// A source, whoever has opened it.
     async fn open(
         &mut self,
-        shared: &Shared<'_>,
+        shared: &PipelineContext<'_>,
         ordinal: usize,
         begin: &Begin,
-    ) -> Result<Opened, SourceError> {
+    ) -> Result<OpenSource, SourceError> {
         if let Some(ahead) = &self.ahead {
             ahead.turn_of(ordinal);
         }
@@ -140,24 +140,24 @@ impl Begun {
 }
 
 /// Says what answers have said beside their records.
-async fn say_notes(shared: &Shared<'_>, heard: &mpsc::Sender<Heard>) {
+async fn say_notes(shared: &PipelineContext<'_>, heard: &mpsc::Sender<ReaderEvent>) {
     for text in shared.prepared.access.take_notes() {
-        let _ = heard.send(Heard::Note { text }).await;
+        let _ = heard.send(ReaderEvent::Note { text }).await;
     }
 }
 
 /// A source that failed for good, and where.
-struct Failure {
+struct SourceFailure {
     error: SourceError,
     place: Place,
 }
 
 /// A source failed for good: its rest becomes the end of the order, at the next start.
 async fn give_up(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     input: &Input,
-    Failure { error, place }: Failure,
-    heard: &mpsc::Sender<Heard>,
+    SourceFailure { error, place }: SourceFailure,
+    heard: &mpsc::Sender<ReaderEvent>,
 ) -> Result<(), LoadError> {
     let source = input.begin.source;
     let further = |c: &Checkpoint| !c.done && c.at.source == source && c.at > place.position(source);
@@ -175,13 +175,13 @@ async fn give_up(
     if let Some(run) = &shared.prepared.run {
         set_source_aside(shared, &run.ledger, source, &place).await?;
     }
-    let _ = heard.send(Heard::Failed { source, error }).await;
+    let _ = heard.send(ReaderEvent::Failed { source, error }).await;
     Ok(())
 }
 
 /// A body that is another version at its resume point is refused like a file that was replaced: set aside, it would fail
 /// at every start.
-fn refused_change(shared: &Shared<'_>, error: SourceError) -> Result<SourceError, LoadError> {
+fn refused_change(shared: &PipelineContext<'_>, error: SourceError) -> Result<SourceError, LoadError> {
     match (error, &shared.prepared.run) {
         (SourceError::BodyChanged { name, source }, Some(run)) => {
             let (run, change) = (run.ledger.run.clone(), source.to_string());
@@ -192,7 +192,7 @@ fn refused_change(shared: &Shared<'_>, error: SourceError) -> Result<SourceError
 }
 
 async fn set_source_aside(
-    shared: &Shared<'_>,
+    shared: &PipelineContext<'_>,
     ledger: &LedgerRef,
     source: u32,
     at: &Place,
@@ -203,7 +203,11 @@ async fn set_source_aside(
     Ok(set_aside(&session, &ledger.run, ledger.epoch, source, at).await?)
 }
 
-fn source_facts(shared: &Shared<'_>, name: &str, opened: &Opened) -> Result<Arc<SourceFacts>, LoadError> {
+fn source_facts(
+    shared: &PipelineContext<'_>,
+    name: &str,
+    opened: &OpenSource,
+) -> Result<Arc<SourceFacts>, LoadError> {
     let layout = opened.layout();
     let (targets, _) = shared
         .prepared
@@ -214,8 +218,8 @@ fn source_facts(shared: &Shared<'_>, name: &str, opened: &Opened) -> Result<Arc<
 }
 
 async fn send_blocks(
-    shared: &Shared<'_>,
-    opened: &mut Opened,
+    shared: &PipelineContext<'_>,
+    opened: &mut OpenSource,
     facts: &Arc<SourceFacts>,
     course: &mut Course,
     out: &Out,
@@ -228,12 +232,13 @@ async fn send_blocks(
             () = shared.stop.cancelled() => return Ok(()),
         }
         let (next, reading) = tokio::select! {
-            (next, reading) = Reading::of(course.since, opened.next(&mut course.seq)) => (next?, reading),
+            (next, reading) = BlockTiming::of(course.since, opened.next(&mut course.seq)) => (next?, reading),
             () = shared.stop.cancelled() => return Ok(()),
         };
         let Some((mut block, digest)) = next else { return Ok(()) };
         if shared.prepared.act == Act::Verify {
-            let _ = out.heard.send(Heard::Block { start: block.start, first_seq: block.first_seq }).await;
+            let _ =
+                out.heard.send(ReaderEvent::Block { start: block.start, first_seq: block.first_seq }).await;
         }
         let held = tokio::select! {
             held = shared.memory.hold(&mut block) => held,

@@ -13,10 +13,10 @@ use crate::prepared::Prepared;
 use crate::record::{Block, Digest, Position};
 
 use super::facts::SourceFacts;
-use super::waits::Reading;
+use super::waits::BlockTiming;
 
 /// What the stages share.
-pub(super) struct Shared<'a> {
+pub(super) struct PipelineContext<'a> {
     pub(super) job: &'a Job,
     pub(super) prepared: &'a Prepared,
     pub(super) listener: Listener<'a>,
@@ -42,10 +42,10 @@ pub(super) struct Read {
     pub(super) digest: Digest,
     pub(super) facts: Arc<SourceFacts>,
     pub(super) held: Arc<Held>,
-    pub(super) reading: Reading,
+    pub(super) reading: BlockTiming,
 }
 
-impl Shared<'_> {
+impl PipelineContext<'_> {
     /// The place behind all sources.
     pub(super) fn end(&self) -> Position {
         Position::start_of(u32::try_from(self.prepared.inputs.len()).unwrap_or(u32::MAX))

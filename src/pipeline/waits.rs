@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 
 /// How a block came to be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub(super) struct BlockTiming {
     /// When the read loop began to look for it.
     began: Instant,
     /// When it had it.
@@ -21,7 +21,7 @@ pub(super) struct Reading {
     at_work: Duration,
 }
 
-impl Reading {
+impl BlockTiming {
     /// Awaits a block, or whatever `read` comes to.
     pub(super) async fn of<T>(began: Instant, read: impl Future<Output = T>) -> (T, Self) {
         let mut at_work = Duration::ZERO;
@@ -73,7 +73,7 @@ impl Waits {
     }
 
     /// It has waited for a block from `since` until now.
-    pub(super) fn fed(&mut self, since: Instant, read: &Reading) {
+    pub(super) fn fed(&mut self, since: Instant, read: &BlockTiming) {
         self.reading += read.at_work;
         let (first, before) = self.hungry.take().unwrap_or((since, Duration::ZERO));
         // Of its waiting, what was before the block had been read.
@@ -101,7 +101,7 @@ mod tests {
     /// times in milliseconds from a moment that is long past.
     fn source(hungry_from: u64, (began, ended, at_work): (u64, u64, u64)) -> f64 {
         let past = Instant::now().checked_sub(ms(10_000)).unwrap();
-        let reading = Reading { began: past + ms(began), ended: past + ms(ended), at_work: ms(at_work) };
+        let reading = BlockTiming { began: past + ms(began), ended: past + ms(ended), at_work: ms(at_work) };
         let mut waits = Waits::default();
         waits.fed(past + ms(hungry_from), &reading);
         waits.source
@@ -129,7 +129,7 @@ mod tests {
         let past = Instant::now().checked_sub(ms(10_000)).unwrap();
         // Starved for 6 s, a flush that took 1 s, and 2 s until the block was there; it was decoded for another second.
         let mut waits = Waits { hungry: Some((past, ms(6_000))), ..Waits::default() };
-        let reading = Reading { began: past, ended: past + ms(9_000), at_work: ms(0) };
+        let reading = BlockTiming { began: past, ended: past + ms(9_000), at_work: ms(0) };
         waits.fed(past + ms(7_000), &reading);
         assert!((waits.source - 8.0).abs() < 1e-9, "{}", waits.source);
     }
@@ -140,7 +140,7 @@ mod tests {
             tokio::time::sleep(ms(60)).await;
             std::thread::sleep(ms(20));
         };
-        let ((), reading) = Reading::of(Instant::now(), read).await;
+        let ((), reading) = BlockTiming::of(Instant::now(), read).await;
         assert!(reading.at_work >= ms(20), "{reading:?}");
         let share = reading.waiting_share();
         assert!(share > 0.0 && share < 0.8, "{share} of {reading:?}");

@@ -9,4 +9,4 @@ pub(crate) use act::Act;
 pub use error::LoadError;
 pub use ready::{Prepared, RunInHand};
 pub(crate) use ready::{are_exact, are_replayable, guarantee};
-pub(crate) use unledgered::{Lost, Told, Unledgered};
+pub(crate) use unledgered::{Lost, NamedReject, Unledgered};

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::input::{Access, Ahead, Input, Opened, SourceError};
+use crate::input::{Access, Ahead, Input, OpenSource, SourceError};
 use crate::ledger::{Checkpoint, LedgerRef, rejects_query};
 use crate::map::Mapping;
 use crate::pg::Lease;
-use crate::pg::facts::ServerFacts;
+use crate::pg::server_info::ServerInfo;
 use crate::plan::Plan;
 use crate::report::Guarantee;
 use crate::schema::Mode;
@@ -40,7 +40,7 @@ pub struct Prepared {
     /// Sources in order.
     pub inputs: Vec<Input>,
     /// Sources that the sample has opened and that are not opened again, or why they could not be.
-    pub kept: HashMap<usize, Result<Opened, SourceError>>,
+    pub kept: HashMap<usize, Result<OpenSource, SourceError>>,
     /// What the sources are opened with.
     pub access: Access,
     /// Sources that are being fetched.
@@ -59,7 +59,7 @@ pub struct Prepared {
     pub(crate) unledgered: Option<Mutex<Unledgered>>,
     /// What it is prepared for.
     pub(crate) act: Act,
-    pub(crate) facts: ServerFacts,
+    pub(crate) facts: ServerInfo,
 }
 
 impl Prepared {
@@ -128,7 +128,7 @@ pub(crate) fn are_replayable(inputs: &[Input]) -> bool {
 }
 
 /// Every source gives the same records when it is read again, as far as is known.
-pub(crate) fn are_exact(inputs: &[Input], kept: &HashMap<usize, Result<Opened, SourceError>>) -> bool {
+pub(crate) fn are_exact(inputs: &[Input], kept: &HashMap<usize, Result<OpenSource, SourceError>>) -> bool {
     let opened = |ordinal| matches!(kept.get(&ordinal), Some(Ok(opened)) if opened.class().is_exact());
     let mut inputs = inputs.iter().enumerate();
     inputs.all(|(ordinal, input)| input.class().is_exact() || opened(ordinal))

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::reject::{Kept, Reject};
-use crate::rejects::{Line, RejectFile, RejectFileError, Rights, Written};
+use crate::rejects::{Line, RejectFile, RejectFileError, Rights, WrittenFile};
 use crate::report::Reason;
 
 /// Kinds of rejects that the report names: as many as with a ledger.
@@ -38,7 +38,7 @@ pub(crate) struct Lost {
 }
 
 /// A reject with what the wiring knows of it.
-pub(crate) struct Told<'a> {
+pub(crate) struct NamedReject<'a> {
     /// The reject.
     pub(crate) reject: &'a Reject,
     /// Name of its source.
@@ -54,7 +54,7 @@ impl Unledgered {
     }
 
     /// Keeps the rejects of a batch. False once that does not work: the load should end.
-    pub(crate) fn keep(&mut self, rejects: &[Told<'_>]) -> bool {
+    pub(crate) fn keep(&mut self, rejects: &[NamedReject<'_>]) -> bool {
         if rejects.is_empty() {
             return self.failure.is_none();
         }
@@ -71,7 +71,7 @@ impl Unledgered {
         self.failure.is_none()
     }
 
-    fn write(&mut self, rejects: &[Told<'_>]) -> Result<(), RejectFileError> {
+    fn write(&mut self, rejects: &[NamedReject<'_>]) -> Result<(), RejectFileError> {
         if self.file.is_none() {
             self.file = Some(RejectFile::begin(self.wanted.clone(), &self.rights)?);
         }
@@ -81,7 +81,7 @@ impl Unledgered {
     }
 
     /// The file under its name, if there is one, and the kinds of rejects.
-    pub(crate) fn finish(self) -> (Result<Option<Written>, Lost>, Vec<Reason>) {
+    pub(crate) fn finish(self) -> (Result<Option<WrittenFile>, Lost>, Vec<Reason>) {
         let file = match (self.failure, self.file) {
             (Some(lost), _) => Err(lost),
             (None, None) => Ok(None),
@@ -94,7 +94,7 @@ impl Unledgered {
     }
 }
 
-fn push(file: &mut RejectFile, told: &Told<'_>) -> Result<(), RejectFileError> {
+fn push(file: &mut RejectFile, told: &NamedReject<'_>) -> Result<(), RejectFileError> {
     let reject = told.reject;
     let mut line = Line {
         values: if reject.original.is_text() { Line::TEXT } else { None },
@@ -113,7 +113,7 @@ fn push(file: &mut RejectFile, told: &Told<'_>) -> Result<(), RejectFileError> {
     file.push(&line)
 }
 
-fn note(reasons: &mut Vec<Reason>, told: &Told<'_>) {
+fn note(reasons: &mut Vec<Reason>, told: &NamedReject<'_>) {
     let reject = told.reject;
     let same = |reason: &&mut Reason| {
         reason.sqlstate == reject.sqlstate

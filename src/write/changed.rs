@@ -3,18 +3,18 @@
 //! Every batch asks, behind its own statements and directly before the checkpoint, whether the table has
 //! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a statement failed or a
 //! record was refused for a reason that a changed table gives too (a missing column, say: such a refusal would
-//! go on to the last record), the table is looked at again, and [`Look`] says what that means.
+//! go on to the last record), the table is looked at again, and [`TargetState`] says what that means.
 
 use crate::ledger::{LedgerRef, alive_query, witness_query};
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::{DbError, Outcome, Session};
+use crate::pg::{DbError, Session, StatementResult};
 use crate::schema::{Member, Table, Tree};
 
 use super::plan::WritePlan;
 
 /// What has become of the target.
 #[derive(Debug)]
-pub enum Look {
+pub enum TargetState {
     /// Nothing that the load relies on has changed: it is known as it is now.
     Same,
     /// The rows are there, but they would be written in another way now.
@@ -25,26 +25,30 @@ pub enum Look {
 
 impl WritePlan {
     /// Looks at the target again.
-    pub async fn look_again(&self, session: &Session, ledger: Option<&LedgerRef>) -> Result<Look, DbError> {
+    pub async fn look_again(
+        &self,
+        session: &Session,
+        ledger: Option<&LedgerRef>,
+    ) -> Result<TargetState, DbError> {
         let now = match read_table(session, &self.table().name).await {
             Ok(Some(now)) => now,
-            Ok(None) => return Ok(Look::Lost("it is gone".to_owned())),
+            Ok(None) => return Ok(TargetState::Lost("it is gone".to_owned())),
             Err(CatalogError::Server(error)) => return Err(error),
-            Err(other) => return Ok(Look::Differs(other.to_string())),
+            Err(other) => return Ok(TargetState::Differs(other.to_string())),
         };
         if now.oid != self.table().oid {
-            return Ok(Look::Lost("another table has its name".to_owned()));
+            return Ok(TargetState::Lost("another table has its name".to_owned()));
         }
         let before = self.target.tree();
         if let Some(lost) = lost_rows(session, ledger, &before, &now.tree).await? {
-            return Ok(Look::Lost(lost));
+            return Ok(TargetState::Lost(lost));
         }
         if let Some(change) = difference(self, &now) {
-            return Ok(Look::Differs(change));
+            return Ok(TargetState::Differs(change));
         }
         tracing::debug!(table = %self.table().name, "changed, but in nothing that matters");
         self.target.adopt(&now);
-        Ok(Look::Same)
+        Ok(TargetState::Same)
     }
 
     /// The statement that raises unless the target is what it was.
@@ -130,8 +134,8 @@ async fn holds_rows(session: &Session, ledger: Option<&LedgerRef>, member: &Memb
     }
 }
 
-fn is_so(outcome: Option<&Outcome>) -> bool {
-    outcome.and_then(Outcome::value) == Some("t")
+fn is_so(outcome: Option<&StatementResult>) -> bool {
+    outcome.and_then(StatementResult::value) == Some("t")
 }
 
 /// What is different in a table, if rows would be written to it in another way.

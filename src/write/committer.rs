@@ -16,25 +16,25 @@ use crate::pg::DbError;
 
 use super::event::{WriteError, WriterEvent};
 use super::outcome::Committed;
-use super::outlook::{Direct, Outlook};
+use super::predictor::{Direct, Predictor};
 use super::protocol::{Happened, Protocol, Step, Stop, Terms};
-use super::retry::{Patience, Retry};
-use super::server::Server;
-use super::way::Way;
+use super::retry::{Retry, RetryPolicy};
+use super::server::Store;
+use super::strategy::Strategy;
 
 /// What a writer is while it runs.
 pub(super) struct Committer<S> {
     pub(super) partition: u32,
     pub(super) server: S,
-    pub(super) patience: Patience,
+    pub(super) retry_policy: RetryPolicy,
     pub(super) events: mpsc::Sender<WriterEvent>,
     pub(super) books: Books,
-    pub(super) outlook: Outlook,
+    pub(super) predictor: Predictor,
     pub(super) in_doubt: Arc<AtomicUsize>,
 }
 
 /// What the tries of a batch have come to so far.
-struct Tries {
+struct BatchTries {
     retry: Retry,
     /// The last failure of a try.
     failure: DbError,
@@ -44,14 +44,14 @@ struct Tries {
     committed: Committed,
 }
 
-impl Tries {
+impl BatchTries {
     /// What stands in the way.
     fn obstacle(&self) -> &DbError {
         self.silence.as_ref().unwrap_or(&self.failure)
     }
 }
 
-impl<S: Server> Committer<S> {
+impl<S: Store> Committer<S> {
     /// Commits batches until there are no more.
     pub(super) async fn run(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), WriteError> {
         while let Some(batch) = batches.recv().await {
@@ -62,7 +62,12 @@ impl<S: Server> Committer<S> {
                 let more = || !batches.is_empty();
                 if let Some(committed) = self.commit(&batch, &mut queue, &more).await? {
                     self.books.add(&committed.books);
-                    self.outlook.learn(&committed.books, batch.repeats, committed.direct, committed.careful);
+                    self.predictor.learn(
+                        &committed.books,
+                        batch.repeats,
+                        committed.direct,
+                        committed.row_by_row,
+                    );
                     let event = WriterEvent::Committed {
                         partition: self.partition,
                         after: batch.after,
@@ -87,8 +92,8 @@ impl<S: Server> Committer<S> {
         more: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Committed>, WriteError> {
         let (mut protocol, mut step) = Protocol::new(self.terms(batch));
-        let mut tries = Tries {
-            retry: Retry::new(self.patience),
+        let mut tries = BatchTries {
+            retry: Retry::new(self.retry_policy),
             failure: DbError::lost(),
             silence: None,
             committed: Committed::default(),
@@ -97,19 +102,19 @@ impl<S: Server> Committer<S> {
             let doubted = protocol.in_doubt();
             step = match step {
                 Step::Attempt { path, conflicts } => {
-                    let way = Way {
+                    let strategy = Strategy {
                         path,
                         conflicts,
-                        outlook: self.outlook,
+                        predictor: self.predictor,
                         direct: Direct::NotTried,
                         at_once: true,
-                        apart: false,
+                        remainder: false,
                     };
-                    self.attempt(batch, (way, more), &mut protocol, &mut tries).await
+                    self.attempt(batch, (strategy, more), &mut protocol, &mut tries).await
                 }
                 Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,
-                Step::Pause(relief) => {
-                    self.server.relieve(relief);
+                Step::Pause(mitigation) => {
+                    self.server.relieve(mitigation);
                     protocol.next(self.wait(&mut tries).await?)
                 }
                 Step::Halve => {
@@ -150,17 +155,17 @@ impl<S: Server> Committer<S> {
     async fn attempt(
         &self,
         batch: &Batch,
-        (way, more): (Way, &(dyn Fn() -> bool + Sync)),
+        (strategy, more): (Strategy, &(dyn Fn() -> bool + Sync)),
         protocol: &mut Protocol,
-        tries: &mut Tries,
+        tries: &mut BatchTries,
     ) -> Step {
-        match self.server.attempt(batch, way, more).await {
+        match self.server.attempt(batch, strategy, more).await {
             Ok(committed) => {
                 tries.committed = committed;
                 protocol.next(Happened::Committed)
             }
             Err(failed) => {
-                let (path, at, error) = (way.path, failed.at, failed.error);
+                let (path, at, error) = (strategy.path, failed.at, failed.error);
                 tracing::debug!(partition = self.partition, ?path, ?at, ?error, "batch failed");
                 let step = protocol.next(Happened::Failed { at, error: &error, key: self.server.key() });
                 tries.failure = error;
@@ -170,7 +175,7 @@ impl<S: Server> Committer<S> {
     }
 
     /// Asks the checkpoint what became of a batch. Waits for an old backend that is still busy with it.
-    async fn ask(&self, protocol: &mut Protocol, tries: &mut Tries) -> Step {
+    async fn ask(&self, protocol: &mut Protocol, tries: &mut BatchTries) -> Step {
         fault::point(Point::Resolving);
         if fault::defect(Defect::UnknownIsCommitted) {
             return Step::Done;
@@ -189,14 +194,14 @@ impl<S: Server> Committer<S> {
         }
     }
 
-    async fn wait(&self, tries: &mut Tries) -> Result<Happened<'static>, WriteError> {
+    async fn wait(&self, tries: &mut BatchTries) -> Result<Happened<'static>, WriteError> {
         let Some(pause) = tries.retry.pause_at(self.server.now()) else {
             return Ok(Happened::PatienceEnded);
         };
         let error = tries.obstacle().clone();
         self.tell(WriterEvent::Waiting { partition: self.partition, error }).await?;
         self.server.pause(pause).await;
-        Ok(Happened::Rested)
+        Ok(Happened::BackoffElapsed)
     }
 }
 
@@ -211,7 +216,7 @@ async fn out_of_order(queue: &mut VecDeque<Batch>, batches: &mut mpsc::Receiver<
     }
 }
 
-fn because(stop: Stop, tries: Tries) -> WriteError {
+fn because(stop: Stop, tries: BatchTries) -> WriteError {
     match stop {
         Stop::Failed => WriteError::Database(tries.failure),
         Stop::Fenced => WriteError::Fenced,

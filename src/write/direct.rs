@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{Action, DbError, Outcome, Sent, Session, Stage, catalog, classify};
+use crate::pg::{Action, DbError, Sent, Session, Stage, StatementResult, catalog, classify};
 use crate::schema::{Identity, Mode};
 
 use super::context::Context;
@@ -19,7 +19,7 @@ use super::names;
 use super::outcome::{Failed, FailedAt};
 use super::plan::WritePlan;
 use super::stage::{Copying, Form, begin_and_copy, stage};
-use super::way::Path;
+use super::strategy::WritePath;
 
 /// Of so many rows one may be a repeat: where they are many, staging all rows at once costs less.
 const REPEATS_ONE_OF: u64 = 2;
@@ -72,8 +72,8 @@ pub(super) async fn copy(
         if counts(context) { note_rows(plan) } else { String::new() },
         catalog::columns_version(table.oid)
     );
-    let accept = |begun: &[Outcome]| {
-        let now = begun.last().and_then(Outcome::value);
+    let accept = |begun: &[StatementResult]| {
+        let now = begun.last().and_then(StatementResult::value);
         if now == Some(&plan.target.columns_version()) {
             return Ok(());
         }
@@ -152,7 +152,7 @@ async fn stage_repeats(plan: &WritePlan, session: &Session, repeats: &Batch) -> 
         return Ok(0);
     }
     session.run(&names::staging(plan)).await?;
-    stage(plan, session, repeats, Path::Fast).await
+    stage(plan, session, repeats, WritePath::SetBased).await
 }
 
 fn statement(plan: &WritePlan, chunk: &Chunk) -> String {

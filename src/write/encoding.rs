@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
-use crate::pg::{DbError, Outcome, Session, literal};
+use crate::pg::{DbError, Session, StatementResult, literal};
 
 use super::names::REFUSED;
 
@@ -37,7 +37,7 @@ pub(super) async fn refuse(session: &Session, batch: &Batch) -> Result<HashSet<u
             judge()
         ))
         .await?;
-    let refused = outcomes.last().and_then(Outcome::value).unwrap_or_default();
+    let refused = outcomes.last().and_then(StatementResult::value).unwrap_or_default();
     Ok(refused.split(' ').filter_map(|seq| seq.parse().ok()).collect())
 }
 

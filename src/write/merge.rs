@@ -13,12 +13,12 @@ use crate::schema::{Ident, Identity, Mode};
 use super::names::{ASIDE, STAGE, differs, newer, presence, rows_inserted, sets, written};
 use super::plan::WritePlan;
 use super::range::{self, key_matches};
-use super::way::{Conflicts, Way};
+use super::strategy::{Conflicts, Strategy};
 
 /// The stored row is not of this transaction; or, within the savepoint of rows that are set aside, not of
 /// that.
-fn not_ours(apart: bool) -> String {
-    if apart {
+fn not_ours(remainder: bool) -> String {
+    if remainder {
         format!("t.xmin OPERATOR(pg_catalog.<>) (SELECT a.xmin FROM {ASIDE} a LIMIT 1)")
     } else {
         "t.xmin OPERATOR(pg_catalog.<>) (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.xid)".to_owned()
@@ -27,7 +27,7 @@ fn not_ours(apart: bool) -> String {
 
 /// Whether keys are looked up before an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
+pub(super) enum KeyLookup {
     /// Those that are stored are left to the update.
     LookedUp,
     /// None is expected to be: should one be, the server refuses, and the batch is replayed.
@@ -39,7 +39,7 @@ pub(super) fn insert(
     plan: &WritePlan,
     batch: &Batch,
     conflicts: Conflicts,
-    stored: Stored,
+    stored: KeyLookup,
 ) -> Option<String> {
     if plan.mode == Mode::Update {
         return None;
@@ -54,7 +54,7 @@ pub(super) fn insert(
     } else {
         format!("INSERT INTO {table} AS t ({columns}){overriding} SELECT {values} FROM {STAGE} s")
     };
-    if plan.mode != Mode::Append && stored == Stored::LookedUp {
+    if plan.mode != Mode::Append && stored == KeyLookup::LookedUp {
         sql.push_str(&format!(
             " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {})",
             key_matches(plan, batch)
@@ -142,8 +142,8 @@ fn identity_value(plan: &WritePlan, slot: Slot) -> String {
 }
 
 /// Inserts and updates at once, between two looks at the counters of the table. `None`: one after the other.
-pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
-    if way.conflicts != Conflicts::NotExpected || way.all_new(plan) || !plan.merges_at_once() {
+pub(super) fn at_once(plan: &WritePlan, batch: &Batch, strategy: Strategy) -> Option<String> {
+    if strategy.conflicts != Conflicts::NotExpected || strategy.all_new(plan) || !plan.merges_at_once() {
         return None;
     }
     let differs = differs(plan, batch, "s")?;
@@ -168,7 +168,7 @@ pub(super) fn at_once(plan: &WritePlan, batch: &Batch, way: Way) -> Option<Strin
 }
 
 /// Updates the stored rows that differ. `None`: there is nothing that could change.
-pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<String> {
+pub(super) fn update(plan: &WritePlan, batch: &Batch, remainder: bool) -> Option<String> {
     if !matches!(plan.mode, Mode::Upsert | Mode::Update) {
         return None;
     }
@@ -180,27 +180,27 @@ pub(super) fn update(plan: &WritePlan, batch: &Batch, apart: bool) -> Option<Str
         plan.table().name,
         sets(plan, batch, "s"),
         key_matches(plan, batch),
-        not_ours(apart),
+        not_ours(remainder),
     ))
 }
 
 /// Counts the staged rows whose stored row, not of this transaction, is as it should be.
-pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
+pub(super) fn count_unchanged(plan: &WritePlan, batch: &Batch, remainder: bool) -> String {
     let same = differs(plan, batch, "s").map_or(String::new(), |d| format!(" AND NOT ({d})"));
     format!(
         "{}SELECT pg_catalog.count(*) FROM {STAGE} s JOIN {} t ON {} WHERE {}{same}",
         range::allow(plan, batch),
         plan.table().name,
         key_matches(plan, batch),
-        not_ours(apart),
+        not_ours(remainder),
     )
 }
 
 /// Counts the staged rows whose stored row is as it should be, or was written by this transaction: all of
 /// them, if each has met its row.
-pub(super) fn count_met(plan: &WritePlan, batch: &Batch, apart: bool) -> String {
+pub(super) fn count_met(plan: &WritePlan, batch: &Batch, remainder: bool) -> String {
     let same = differs(plan, batch, "s")
-        .map_or(String::new(), |d| format!(" AND (NOT ({d}) OR NOT ({}))", not_ours(apart)));
+        .map_or(String::new(), |d| format!(" AND (NOT ({d}) OR NOT ({}))", not_ours(remainder)));
     format!(
         "{}SELECT count(*) FROM {STAGE} s WHERE EXISTS (SELECT FROM {} t WHERE {}{same})",
         range::allow(plan, batch),

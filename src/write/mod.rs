@@ -4,46 +4,46 @@
 //! record after the other in a loop on the server. The fast path is taken where it cannot be told from the careful
 //! one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or the terminal.
 
-mod aside;
-mod careful;
 mod changed;
 mod committer;
 mod context;
 mod convert;
+mod dedup;
 mod direct;
 mod encoding;
 mod event;
-mod fold;
-mod judge;
 mod merge;
+mod merge_executor;
 mod names;
 mod outcome;
-mod outlook;
 mod plan;
+mod predictor;
 mod protocol;
+mod quarantine;
 mod range;
 mod reject;
 mod rejects;
 mod retry;
+mod row_by_row;
 mod server;
 mod settings;
 #[cfg(test)]
 mod simulation;
 mod stage;
+mod strategy;
 mod target;
-mod ties;
 mod transaction;
+mod unique_constraints;
 mod verify;
-mod way;
 mod writer;
 
-pub use changed::Look;
+pub use changed::TargetState;
 pub use event::{Verdict, WriteError, WriterEvent};
 pub use outcome::Committed;
-pub use outlook::{Direct, Outlook};
-pub use plan::{Encoding, Staging, WritePlan, staging_fits};
+pub use plan::{DatabaseEncoding, Staging, WritePlan, staging_fits};
+pub use predictor::{Direct, Predictor};
 pub use reject::{Originals, Rejected};
-pub use retry::{Patience, Retry};
+pub use retry::{Retry, RetryPolicy};
 pub use target::Watched;
 pub use verify::Verifier;
 pub use writer::Writer;

@@ -3,9 +3,9 @@
 use crate::account::{Books, SourceBooks};
 use crate::pg::DbError;
 
-use super::outlook::Direct;
+use super::predictor::Direct;
 use super::reject::Rejected;
-use super::way::Way;
+use super::strategy::Strategy;
 
 /// Where a transaction failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Committed {
     /// Rejects, where no ledger keeps them.
     pub rejects: Vec<Rejected>,
     /// It took the careful path.
-    pub careful: bool,
+    pub row_by_row: bool,
     /// Whether its rows went straight into the table.
     pub direct: Direct,
     /// Seconds in COPY, in the merge, and in the commit.
@@ -73,5 +73,5 @@ pub(super) enum Written {
     /// It is committed.
     Committed(Committed),
     /// Nothing is done, and this way is the next to try.
-    Not(Way),
+    Not(Strategy),
 }

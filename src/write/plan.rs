@@ -18,7 +18,7 @@ pub enum Staging {
 
 /// What characters the database can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub enum DatabaseEncoding {
     /// All of them.
     All,
     /// Those of its encoding: a record may have others.
@@ -49,7 +49,7 @@ pub struct WritePlan {
     /// The role may read some column of the target.
     pub may_select: bool,
     /// The database can hold every character; or its encoding holds some, or any bytes.
-    pub encoding: Encoding,
+    pub encoding: DatabaseEncoding,
     /// Batches may commit asynchronously; the run's completion is synchronous.
     pub asynchronous_commit: bool,
     /// Session time zone of every batch.

@@ -11,11 +11,11 @@ use crate::pg::{Action, DbError, SingleRecord, Stage, classify};
 use crate::record::Position;
 
 use super::outcome::FailedAt;
-use super::way::{Conflicts, Path};
+use super::strategy::{Conflicts, WritePath};
 
 /// A checkpoint, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Checkpoint {
+pub(super) struct StoredCheckpoint {
     /// Whose it is.
     pub(super) epoch: u64,
     /// Everything before it is dealt with; without its line.
@@ -70,11 +70,11 @@ pub(super) enum Happened<'a> {
         key: Option<&'a str>,
     },
     /// The checkpoint was read; `None`: it is gone, and the run with it.
-    Found(Option<&'a Checkpoint>),
+    Found(Option<&'a StoredCheckpoint>),
     /// The checkpoint could not be read.
     NoAnswer,
     /// The pause is over.
-    Rested,
+    BackoffElapsed,
     /// Instead of a pause: patience has run out.
     PatienceEnded,
 }
@@ -85,14 +85,14 @@ pub(super) enum Step {
     /// Try the batch, as it is.
     Attempt {
         /// By this path.
-        path: Path,
+        path: WritePath,
         /// Expecting this of other programs.
         conflicts: Conflicts,
     },
     /// Read the checkpoint of the partition, waiting for whoever holds it.
     ReadCheckpoint,
     /// Wait, if patience lasts; but first this.
-    Pause(Relief),
+    Pause(Mitigation),
     /// Cut the batch in two: each half has a protocol of its own.
     Halve,
     /// The batch is committed.
@@ -103,7 +103,7 @@ pub(super) enum Step {
 
 /// What is done about a failure before waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Relief {
+pub(super) enum Mitigation {
     /// Nothing.
     None,
     /// Idle connections are closed: what they have prepared is stale.
@@ -140,7 +140,7 @@ enum Phase {
 
 /// What may have become of the tries so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Earlier {
+enum EarlierTries {
     /// None of them can commit any more.
     Ended,
     /// One of them was given up with its COMMIT sent, and a backend may still be at it.
@@ -151,10 +151,10 @@ enum Earlier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Protocol {
     terms: Terms,
-    path: Path,
+    path: WritePath,
     conflicts: Conflicts,
     prepared_anew: bool,
-    earlier: Earlier,
+    earlier: EarlierTries,
     phase: Phase,
     /// The last doubt came of a limit on a transaction's time: as it is, the batch would meet it again.
     took_too_long: bool,
@@ -165,10 +165,10 @@ impl Protocol {
     pub(super) const fn new(terms: Terms) -> (Self, Step) {
         let new = Self {
             terms,
-            path: Path::Fast,
+            path: WritePath::SetBased,
             conflicts: Conflicts::NotExpected,
             prepared_anew: false,
-            earlier: Earlier::Ended,
+            earlier: EarlierTries::Ended,
             phase: Phase::Trying,
             took_too_long: false,
         };
@@ -186,9 +186,9 @@ impl Protocol {
             Happened::Committed => Step::Done,
             Happened::Failed { at, error, key } => self.failed(at, error, key),
             Happened::Found(found) => self.found(found),
-            Happened::NoAnswer => Step::Pause(Relief::None),
-            Happened::Rested if self.in_doubt() => Step::ReadCheckpoint,
-            Happened::Rested => self.attempt(),
+            Happened::NoAnswer => Step::Pause(Mitigation::None),
+            Happened::BackoffElapsed if self.in_doubt() => Step::ReadCheckpoint,
+            Happened::BackoffElapsed => self.attempt(),
             Happened::PatienceEnded if self.in_doubt() => Step::Stop(Stop::Unknown),
             Happened::PatienceEnded => Step::Stop(Stop::Failed),
         }
@@ -198,7 +198,7 @@ impl Protocol {
         Step::Attempt { path: self.path, conflicts: self.conflicts }
     }
 
-    fn by(&mut self, path: Path) -> Step {
+    fn by(&mut self, path: WritePath) -> Step {
         self.path = path;
         self.attempt()
     }
@@ -209,32 +209,32 @@ impl Protocol {
             Action::PrepareAnew if self.prepared_anew => Action::Fatal,
             action => action,
         };
-        let careful = self.path.careful();
+        let row_by_row = self.path.row_by_row();
         match action {
             Action::ReplayWithJitter if was_not_new(error) => {
                 self.conflicts = Conflicts::LeftAlone;
                 self.attempt()
             }
-            Action::CarefulPath if self.path < careful => self.by(careful),
+            Action::CarefulPath if self.path < row_by_row => self.by(row_by_row),
             // The whole may still be committed behind our back, and then the halves fit nowhere.
-            Action::HalveBatch(_) if self.terms.records > 1 && self.earlier == Earlier::MayCommit => {
-                Step::Pause(Relief::None)
+            Action::HalveBatch(_) if self.terms.records > 1 && self.earlier == EarlierTries::MayCommit => {
+                Step::Pause(Mitigation::None)
             }
             Action::HalveBatch(_) if self.terms.records > 1 => Step::Halve,
-            Action::HalveBatch(SingleRecord::Reject) if self.path < careful => self.by(careful),
+            Action::HalveBatch(SingleRecord::Reject) if self.path < row_by_row => self.by(row_by_row),
             Action::HalveBatch(_) => Step::Stop(Stop::Failed),
             // Said before COMMIT was sent; but an earlier try may still be committing, and the next plan
             // reads the checkpoints.
             Action::PlanAnew => Step::Stop(Stop::Changed),
             Action::ResolveByCheckpoint | Action::Fenced => self.doubt(error),
             Action::Reconnect | Action::ReplayWithJitter | Action::FindPrimary | Action::PauseForSpace => {
-                Step::Pause(Relief::None)
+                Step::Pause(Mitigation::None)
             }
             Action::PrepareAnew => {
                 self.prepared_anew = true;
-                Step::Pause(Relief::FreshConnections)
+                Step::Pause(Mitigation::FreshConnections)
             }
-            Action::ShrinkPool => Step::Pause(Relief::FewerConnections),
+            Action::ShrinkPool => Step::Pause(Mitigation::FewerConnections),
             Action::CarefulPath | Action::Fatal => {
                 // A value that COPY refuses in staging is not fatal: it converts one by one.
                 let refused_value = at == FailedAt::Staging && error.server().is_some() && !is_damage(error);
@@ -270,18 +270,18 @@ impl Protocol {
             Proof::Checkpoint { .. } => {
                 // Its session has said its last word, and the checkpoint is read behind it.
                 if may_be_committed && !self.took_too_long {
-                    self.earlier = Earlier::MayCommit;
+                    self.earlier = EarlierTries::MayCommit;
                 }
                 self.phase = Phase::InDoubt;
                 Step::ReadCheckpoint
             }
             Proof::None if may_be_committed => Step::Stop(Stop::Unknown),
-            Proof::None | Proof::NotNeeded => Step::Pause(Relief::None),
+            Proof::None | Proof::NotNeeded => Step::Pause(Mitigation::None),
         }
     }
 
     /// What the checkpoint says about a batch whose outcome is unknown.
-    fn found(&mut self, found: Option<&Checkpoint>) -> Step {
+    fn found(&mut self, found: Option<&StoredCheckpoint>) -> Step {
         self.phase = Phase::Trying;
         let Proof::Checkpoint { epoch } = self.terms.proof else { return Step::Stop(Stop::Failed) };
         let Some(found) = found else { return Step::Stop(Stop::Forgotten) };
@@ -293,11 +293,11 @@ impl Protocol {
         } else if found.at == self.terms.after && found.done == self.terms.done {
             Step::Done
         } else if found.at == self.terms.before && !found.done {
-            if self.took_too_long && self.terms.records > 1 && self.earlier == Earlier::Ended {
+            if self.took_too_long && self.terms.records > 1 && self.earlier == EarlierTries::Ended {
                 return Step::Halve;
             }
             // What fails in the checkpoint's own statement may fail every time: not for ever.
-            Step::Pause(Relief::None)
+            Step::Pause(Mitigation::None)
         } else {
             Step::Stop(Stop::LostCommits)
         }

@@ -3,12 +3,12 @@
 use crate::batch::{Batch, ChunkReject};
 use crate::ledger::{in_ascii, store_rejects};
 use crate::pg::sqlstate::is_of_encoding;
-use crate::pg::{DbError, Outcome, Session};
+use crate::pg::{DbError, Session, StatementResult};
 use crate::record::{Block, Position};
 use crate::reject::{Kept, Reject};
 
 use super::names::REFUSED;
-use super::plan::{Encoding, WritePlan};
+use super::plan::{DatabaseEncoding, WritePlan};
 use super::reject::{Originals, Rejected};
 
 fn rejected(block: &Block, i: usize, originals: &Originals) -> Rejected {
@@ -56,7 +56,7 @@ pub(super) async fn of_server(
     Ok(from_rows(rows, plan, batch, originals))
 }
 
-fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Originals) -> Vec<Rejected> {
+fn from_rows(rows: StatementResult, plan: &WritePlan, batch: &Batch, originals: &Originals) -> Vec<Rejected> {
     rows.rows
         .into_iter()
         .filter_map(|row| {
@@ -83,12 +83,12 @@ fn from_rows(rows: Outcome, plan: &WritePlan, batch: &Batch, originals: &Origina
 /// written in ASCII.
 pub(super) async fn store(
     session: &Session,
-    encoding: Encoding,
+    encoding: DatabaseEncoding,
     run: &str,
     rejects: &[Rejected],
 ) -> Result<(), DbError> {
     let originals = || rejects.iter().map(|rejected| &rejected.reject);
-    if encoding == Encoding::All {
+    if encoding == DatabaseEncoding::All {
         return store_rejects(session, run, originals()).await;
     }
     session.run("SAVEPOINT dbload_rejects").await?;

@@ -13,14 +13,14 @@ const TRIES_MAX: u32 = 10_000;
 
 /// How long to wait for a server that is away or busy.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// From the first failure of a batch to giving up.
     pub retry_for: Duration,
 }
 
 /// Tries of one batch, or of another step that may be repeated.
 pub struct Retry {
-    patience: Patience,
+    retry_policy: RetryPolicy,
     since: Option<Instant>,
     pauses: ExponentialBackoff,
     tries: u32,
@@ -29,14 +29,14 @@ pub struct Retry {
 impl Retry {
     /// No try so far.
     #[must_use]
-    pub fn new(patience: Patience) -> Self {
+    pub fn new(retry_policy: RetryPolicy) -> Self {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(PAUSE_MIN)
             .with_max_delay(PAUSE_MAX)
             .with_jitter()
             .without_max_times()
             .build();
-        Self { patience, since: None, pauses, tries: 0 }
+        Self { retry_policy, since: None, pauses, tries: 0 }
     }
 
     /// Tries so far.
@@ -54,7 +54,7 @@ impl Retry {
     pub(super) fn pause_at(&mut self, now: Instant) -> Option<Duration> {
         let since = *self.since.get_or_insert(now);
         self.tries += 1;
-        if now.saturating_duration_since(since) >= self.patience.retry_for || self.tries > TRIES_MAX {
+        if now.saturating_duration_since(since) >= self.retry_policy.retry_for || self.tries > TRIES_MAX {
             return None;
         }
         Some(self.pauses.next().unwrap_or(PAUSE_MAX))

@@ -11,20 +11,20 @@ use crate::account::Books;
 use crate::batch::Batch;
 use crate::ledger::LedgerRef;
 use crate::pg::sqlstate::{is_missing_object, known_as, may_be_changed_table};
-use crate::pg::{DbError, Lease, Session, end_marked_writer};
+use crate::pg::{DbError, Lease, Session, terminate_tagged_writer};
 use crate::record::Position;
 
-use super::changed::{Look, changed};
+use super::changed::{TargetState, changed};
 use super::context::Context;
 use super::outcome::{Committed, Failed, FailedAt, Written};
 use super::plan::WritePlan;
-use super::protocol::{Checkpoint, Proof, Relief};
+use super::protocol::{Mitigation, Proof, StoredCheckpoint};
 use super::reject::Originals;
+use super::strategy::Strategy;
 use super::transaction;
-use super::way::Way;
 
 /// What a writer asks of the world.
-pub(super) trait Server: Send + Sync {
+pub(super) trait Store: Send + Sync {
     /// What can tell whether a batch was committed.
     fn proof(&self) -> Proof;
 
@@ -35,15 +35,15 @@ pub(super) trait Server: Send + Sync {
     fn attempt(
         &self,
         batch: &Batch,
-        way: Way,
+        strategy: Strategy,
         more: &(dyn Fn() -> bool + Sync),
     ) -> impl Future<Output = Result<Committed, Failed>> + Send;
 
     /// The checkpoint of the partition, once nobody holds it; `None`: it is gone.
-    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, DbError>> + Send;
+    fn checkpoint(&self) -> impl Future<Output = Result<Option<StoredCheckpoint>, DbError>> + Send;
 
     /// What is done about a failure before waiting.
-    fn relieve(&self, relief: Relief);
+    fn relieve(&self, mitigation: Mitigation);
 
     /// The time, for patience.
     fn now(&self) -> Instant;
@@ -83,7 +83,7 @@ impl Postgres {
         };
         if self.has_lost.swap(false, Ordering::Relaxed)
             && let Some(ledger) = &self.ledger
-            && let Err(error) = session.ask(&end_marked_writer(&ledger.run, self.partition)).await
+            && let Err(error) = session.ask(&terminate_tagged_writer(&ledger.run, self.partition)).await
         {
             tracing::debug!(partition = self.partition, ?error, "the lost session was not ended");
             if error.is_lost() {
@@ -117,9 +117,11 @@ impl Postgres {
         let failed = Failed::at(FailedAt::Table);
         let session = self.session(Urgency::Now).await.map_err(Failed::at(FailedAt::Connect))?;
         match self.plan.look_again(&session, self.ledger.as_ref()).await {
-            Ok(Look::Same) if *looks < LOOKS_MAX => Ok(()),
-            Ok(Look::Same) => Err(failed(changed(&self.plan, "again and again"))),
-            Ok(Look::Differs(change) | Look::Lost(change)) => Err(failed(changed(&self.plan, &change))),
+            Ok(TargetState::Same) if *looks < LOOKS_MAX => Ok(()),
+            Ok(TargetState::Same) => Err(failed(changed(&self.plan, "again and again"))),
+            Ok(TargetState::Differs(change) | TargetState::Lost(change)) => {
+                Err(failed(changed(&self.plan, &change)))
+            }
             Err(error) => {
                 if error.is_lost() {
                     self.lost();
@@ -133,7 +135,7 @@ impl Postgres {
 /// Looks at a table for one batch: who changes it more often than that has not come to rest.
 const LOOKS_MAX: u32 = 100;
 
-impl Server for Postgres {
+impl Store for Postgres {
     fn proof(&self) -> Proof {
         match &self.ledger {
             Some(ledger) => Proof::Checkpoint { epoch: ledger.epoch },
@@ -150,7 +152,7 @@ impl Server for Postgres {
     async fn attempt(
         &self,
         batch: &Batch,
-        mut way: Way,
+        mut strategy: Strategy,
         more: &(dyn Fn() -> bool + Sync),
     ) -> Result<Committed, Failed> {
         let context = Context {
@@ -170,7 +172,7 @@ impl Server for Postgres {
                 Some(session) => session,
                 None => self.session(urgency).await.map_err(Failed::at(FailedAt::Connect))?,
             };
-            match transaction::write(&context, &session, batch, way).await {
+            match transaction::write(&context, &session, batch, strategy).await {
                 Ok(Written::Committed(committed)) => {
                     if session.is_broken() {
                         self.lost();
@@ -184,7 +186,7 @@ impl Server for Postgres {
                     if session.is_broken() {
                         self.lost();
                     }
-                    way = next;
+                    strategy = next;
                 }
                 Err(failed) => {
                     if failed.error.is_lost() {
@@ -202,7 +204,7 @@ impl Server for Postgres {
         }
     }
 
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, DbError> {
+    async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, DbError> {
         // Without a ledger nobody asks.
         let Some(ledger) = &self.ledger else { return Ok(None) };
         let session = self.session(Urgency::Now).await?;
@@ -229,11 +231,11 @@ impl Server for Postgres {
         Ok(outcomes.get(2).and_then(|outcome| outcome.rows.first()).map(|row| read(row)))
     }
 
-    fn relieve(&self, relief: Relief) {
-        match relief {
-            Relief::None => {}
-            Relief::FreshConnections => self.pool.refresh(),
-            Relief::FewerConnections => self.pool.shrink(),
+    fn relieve(&self, mitigation: Mitigation) {
+        match mitigation {
+            Mitigation::None => {}
+            Mitigation::FreshConnections => self.pool.refresh(),
+            Mitigation::FewerConnections => self.pool.shrink(),
         }
     }
 
@@ -246,7 +248,7 @@ impl Server for Postgres {
     }
 }
 
-fn read(row: &[Option<String>]) -> Checkpoint {
+fn read(row: &[Option<String>]) -> StoredCheckpoint {
     let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
     let books = Books {
         read: n(4),
@@ -260,5 +262,5 @@ fn read(row: &[Option<String>]) -> Checkpoint {
     let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
     let source = u32::try_from(n(1)).unwrap_or(u32::MAX);
     let at = Position { source, offset: n(2), record: n(3), line: 0 };
-    Checkpoint { epoch: n(0), at, done, books }
+    StoredCheckpoint { epoch: n(0), at, done, books }
 }

@@ -75,7 +75,9 @@ pub(super) fn calls(plan: &WritePlan) -> Vec<String> {
     // has made it grow. Where a batch is as large as the table, the look-ups cost a few milliseconds more.
     // Child tables need not have an index on the key.
     if !plan.table().has_children {
-        calls.extend(["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|way| call(way, "off")));
+        calls.extend(
+            ["enable_hashjoin", "enable_mergejoin", "enable_seqscan"].map(|strategy| call(strategy, "off")),
+        );
     }
     if plan.asynchronous_commit {
         calls.push(call("synchronous_commit", "off"));

@@ -10,14 +10,14 @@ use crate::batch::{Batch, Chunk};
 use crate::fault::{self, Point};
 use crate::pg::sqlstate::is_data_exception;
 use crate::pg::{
-    Accept, BeginOrCopy, CopyOrStatement, DbError, Outcome, Sent, Session, catalog, literal, number,
+    Accept, BeginOrCopy, CopyOrStatement, DbError, Sent, Session, StatementResult, catalog, literal, number,
 };
 
 use super::changed::refuse_changed_table;
 use super::outcome::{Failed, FailedAt};
-use super::plan::{Encoding, Staging, WritePlan};
-use super::way::{Path, Way};
-use super::{convert, encoding, judge, names};
+use super::plan::{DatabaseEncoding, Staging, WritePlan};
+use super::strategy::{Strategy, WritePath};
+use super::{convert, encoding, merge_executor, names};
 
 /// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY
 /// text.
@@ -35,7 +35,7 @@ pub(super) struct Staged {
     /// When they were there.
     pub(super) at: Instant,
     /// What was asked of them first.
-    pub(super) first: Option<Vec<Outcome>>,
+    pub(super) first: Option<Vec<StatementResult>>,
 }
 
 impl Staged {
@@ -52,16 +52,17 @@ pub(super) async fn begin_and_stage(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    way: Way,
+    strategy: Strategy,
     begin: &str,
 ) -> Result<Option<Staged>, Failed> {
     let version = catalog::columns_version(plan.table().oid);
     let begin = format!("{begin};\n{};\n{version}", names::staging(plan));
     // Staged values have the types that the columns had; the merge would cast them in silence.
-    let may_be_changed =
-        |begun: &[Outcome]| begun.last().and_then(Outcome::value) != Some(&plan.target.columns_version());
+    let may_be_changed = |begun: &[StatementResult]| {
+        begun.last().and_then(StatementResult::value) != Some(&plan.target.columns_version())
+    };
     let staging = Failed::at(FailedAt::Staging);
-    if way.path.converts() || batch.rows == 0 {
+    if strategy.path.converts() || batch.rows == 0 {
         let begin = match begin.split_once(';') {
             Some((begin, rest)) if clears(plan, session) => format!("{begin};\n{};{rest}", names::CLEAR),
             _ => begin,
@@ -76,13 +77,13 @@ pub(super) async fn begin_and_stage(
         }
         return Ok(Some(Staged::now(convert_all(plan, session, batch).await.map_err(staging)?)));
     }
-    let may_be_first = way.at_once && (way.outlook.is_clean() || !plan.copy_skips_errors());
-    let first = judge::first_of(plan, batch, way).filter(|_| may_be_first);
+    let may_be_first = strategy.at_once && (strategy.predictor.is_clean() || !plan.copy_skips_errors());
+    let first = merge_executor::first_of(plan, batch, strategy).filter(|_| may_be_first);
     // What is merged at once must be all of the batch.
     let skips_errors = plan.copy_skips_errors() && first.is_none();
     let statement = |chunk: &Chunk| names::copy(names::STAGE, &chunk.columns, skips_errors);
     let is_suspicious = AtomicBool::new(false);
-    let accept = |begun: &[Outcome]| {
+    let accept = |begun: &[StatementResult]| {
         is_suspicious.store(may_be_changed(begun), Ordering::Relaxed);
         Ok(())
     };
@@ -115,7 +116,7 @@ pub(super) async fn stage(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    path: Path,
+    path: WritePath,
 ) -> Result<u64, DbError> {
     if path.converts() {
         return convert_all(plan, session, batch).await;
@@ -161,7 +162,7 @@ pub(super) async fn begin_and_copy(
     begin: &str,
     form: &Form<'_>,
 ) -> Result<Copying, Failed> {
-    let accept = |begun: &[Outcome]| {
+    let accept = |begun: &[StatementResult]| {
         fault::point(Point::Begun);
         (form.accept)(begun)
     };
@@ -200,7 +201,7 @@ pub(super) async fn begin_and_copy(
 async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, DbError> {
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
     let mut refused = HashSet::new();
-    if plan.encoding == Encoding::Some {
+    if plan.encoding == DatabaseEncoding::Some {
         refused = encoding::refuse(session, batch).await?;
     }
     if !refused.is_empty()
@@ -210,7 +211,8 @@ async fn convert_all(plan: &WritePlan, session: &Session, batch: &Batch) -> Resu
     }
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
         let sql = names::copy(names::TEXT, &run[0].columns, false);
-        let rows: Vec<Row> = run.iter().flat_map(rows_of).filter(|row| !refused.contains(&row.seq)).collect();
+        let rows: Vec<StagedRow> =
+            run.iter().flat_map(rows_of).filter(|row| !refused.contains(&row.seq)).collect();
         copy_isolating(session, &sql, &rows).await?;
     }
     session.run(&convert::block(plan, batch)).await?;
@@ -242,14 +244,14 @@ async fn stage_others(
 }
 
 /// A row of a chunk.
-struct Row {
+struct StagedRow {
     seq: u64,
     /// Its COPY text.
     text: Bytes,
 }
 
-fn rows_of(chunk: &Chunk) -> impl Iterator<Item = Row> + '_ {
-    (0..chunk.rows.len()).map(|n| Row {
+fn rows_of(chunk: &Chunk) -> impl Iterator<Item = StagedRow> + '_ {
+    (0..chunk.rows.len()).map(|n| StagedRow {
         seq: chunk.block.first_seq + u64::from(chunk.rows[n].i),
         text: chunk.bytes.slice_ref(chunk.row(n)),
     })
@@ -257,7 +259,7 @@ fn rows_of(chunk: &Chunk) -> impl Iterator<Item = Row> + '_ {
 
 /// COPY of rows into the text staging. What fails it is an error of the data, and of one row: it is found by
 /// halving, and refused.
-async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<(), DbError> {
+async fn copy_isolating(session: &Session, sql: &str, rows: &[StagedRow]) -> Result<(), DbError> {
     let mut open = vec![rows];
     while let Some(rows) = open.pop() {
         session.run("SAVEPOINT dbload_copy").await?;
@@ -294,12 +296,13 @@ async fn copy_isolating(session: &Session, sql: &str, rows: &[Row]) -> Result<()
 async fn convert_missing(plan: &WritePlan, session: &Session, batch: &Batch) -> Result<u64, DbError> {
     let sql = format!("SELECT pg_catalog.string_agg(s0::pg_catalog.text, ' ') FROM {}", names::STAGE);
     let present = session.run(&sql).await?;
-    let present = present.first().and_then(Outcome::value).unwrap_or_default();
+    let present = present.first().and_then(StatementResult::value).unwrap_or_default();
     let present: HashSet<u64> = present.split(' ').filter_map(|seq| seq.parse().ok()).collect();
     session.run(&format!("{};\n{}", names::text_staging(plan), names::refused_table(plan))).await?;
     let mut missing = 0;
     for run in batch.chunks.chunk_by(|a, b| a.columns == b.columns) {
-        let rows: Vec<Row> = run.iter().flat_map(rows_of).filter(|row| !present.contains(&row.seq)).collect();
+        let rows: Vec<StagedRow> =
+            run.iter().flat_map(rows_of).filter(|row| !present.contains(&row.seq)).collect();
         if !rows.is_empty() {
             missing += rows.len() as u64;
             let sql = names::copy(names::TEXT, &run[0].columns, false);

@@ -13,11 +13,11 @@ use crate::schema::{Table, Tree};
 /// What is known of the target, the same for all writers of a run.
 #[derive(Debug)]
 pub struct Watched {
-    known: Mutex<Known>,
+    known: Mutex<KnownTarget>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownTarget {
     tree: Tree,
     columns_version: String,
 }
@@ -26,7 +26,7 @@ impl Watched {
     /// As the plan was made.
     #[must_use]
     pub fn new(table: &Table) -> Self {
-        Self { known: Mutex::new(Known::of(table)) }
+        Self { known: Mutex::new(KnownTarget::of(table)) }
     }
 
     /// The version and the files as last seen.
@@ -47,7 +47,7 @@ impl Watched {
 
     /// It is as good as it was, as found now.
     pub(super) fn adopt(&self, table: &Table) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::of(table);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = KnownTarget::of(table);
     }
 
     /// The statement that raises unless the table is what it was.
@@ -59,12 +59,12 @@ impl Watched {
         }
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> KnownTarget {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Known {
+impl KnownTarget {
     fn of(table: &Table) -> Self {
         Self { tree: table.tree.clone(), columns_version: table.columns_version.clone() }
     }

@@ -12,31 +12,31 @@ use crate::pg::{CopyOrStatement, DbError, Sent, Session};
 use super::changed::refuse_changed_table;
 use super::context::Context;
 use super::outcome::{Committed, Failed, FailedAt, Written};
-use super::outlook::Direct;
+use super::predictor::Direct;
 use super::reject::Rejected;
 use super::stage::Staged;
-use super::way::{Path, Way};
-use super::{direct, judge, names, rejects, stage};
+use super::strategy::{Strategy, WritePath};
+use super::{direct, merge_executor, names, rejects, stage};
 
 /// Writes a batch and commits it.
 pub(super) async fn write(
     context: &Context<'_>,
     session: &Session,
     batch: &Batch,
-    way: Way,
+    strategy: Strategy,
 ) -> Result<Written, Failed> {
     let plan = context.plan;
     let began = Instant::now();
-    let mut committed = Committed { direct: way.direct, ..Committed::default() };
-    let straight = way.path == Path::Fast
-        && way.direct == Direct::NotTried
-        && way.outlook.all_new()
+    let mut committed = Committed { direct: strategy.direct, ..Committed::default() };
+    let straight = strategy.path == WritePath::SetBased
+        && strategy.direct == Direct::NotTried
+        && strategy.predictor.all_new()
         && direct::suits(plan, batch);
     let mut sent = None;
     let repeats;
     let (rest, Staged { rows: staged, at: copied, first }) = if straight {
         let Some(copied) = direct::copy(context, session, batch).await? else {
-            return Ok(Written::Not(Way { direct: Direct::Refused, ..way }));
+            return Ok(Written::Not(Strategy { direct: Direct::Refused, ..strategy }));
         };
         committed.direct = Direct::Done;
         committed.books.inserted = copied.inserted;
@@ -45,8 +45,8 @@ pub(super) async fn write(
         (&repeats, Staged::now(copied.staged))
     } else {
         let begin = names::begin(plan, batch.partition, context.ledger);
-        let Some(staged) = stage::begin_and_stage(plan, session, batch, way, &begin).await? else {
-            return Ok(Written::Not(Way { at_once: false, ..way }));
+        let Some(staged) = stage::begin_and_stage(plan, session, batch, strategy, &begin).await? else {
+            return Ok(Written::Not(Strategy { at_once: false, ..strategy }));
         };
         (batch, staged)
     };
@@ -54,11 +54,11 @@ pub(super) async fn write(
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     if staged > 0 {
-        let verdict = judge::merge(plan, session, rest, way, (staged, first))
+        let verdict = merge_executor::merge(plan, session, rest, strategy, (staged, first))
             .await
             .map_err(Failed::at(FailedAt::Merge))?;
-        refused |= verdict.careful;
-        committed.careful = verdict.careful;
+        refused |= verdict.row_by_row;
+        committed.row_by_row = verdict.row_by_row;
         committed.books.add(&verdict.books);
     }
     if refused {
@@ -73,7 +73,7 @@ pub(super) async fn write(
     }
     committed.rejects = rejected;
     let committed = finish(context, session, batch, committed, sent, [began, copied]).await?;
-    Ok(committed.map_or(Written::Not(Way { direct: Direct::Refused, ..way }), Written::Committed))
+    Ok(committed.map_or(Written::Not(Strategy { direct: Direct::Refused, ..strategy }), Written::Committed))
 }
 
 /// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a row that went straight
@@ -207,7 +207,7 @@ fn advance<'a>(batch: &'a Batch, committed: &'a Committed, inserted: &'a str) ->
         done: batch.done,
         books: &committed.books,
         inserted,
-        careful: committed.careful,
+        careful: committed.row_by_row,
         sources: &committed.sources,
         digest: batch.digest,
         page: batch.page.as_deref(),

@@ -11,15 +11,15 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Keys};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
-use crate::pg::{DbError, Lease, Outcome, Session, number};
+use crate::pg::{DbError, Lease, Session, StatementResult, number};
 use crate::schema::Mode;
 
 use super::event::{EXAMPLES, Verdict, WriteError, WriterEvent};
 use super::names::{STAGE, key_equals, key_grouped, presence, same_key};
 use super::plan::WritePlan;
 use super::stage::stage;
-use super::way::Path;
-use super::{fold, names};
+use super::strategy::WritePath;
+use super::{dedup, names};
 
 const EXPECTED: &str = "pg_temp.dbload_expected";
 
@@ -91,12 +91,12 @@ impl Verifier {
         }
         let clear = format!("TRUNCATE {STAGE}, {}, {}", names::TEXT, names::REFUSED);
         session.run(&format!("{clear};\nSAVEPOINT dbload_staged")).await?;
-        let staged = match stage(&self.plan, session, batch, Path::Fast).await {
+        let staged = match stage(&self.plan, session, batch, WritePath::SetBased).await {
             Ok(staged) => staged,
             Err(error) if error.is_lost() => return Err(error),
             Err(_) => {
                 session.run("ROLLBACK TO SAVEPOINT dbload_staged").await?;
-                stage(&self.plan, session, batch, Path::Converting).await?
+                stage(&self.plan, session, batch, WritePath::Converting).await?
             }
         };
         verdict.rejected += batch.rows - staged;
@@ -104,10 +104,10 @@ impl Verifier {
             return session.run(&format!("INSERT INTO {EXPECTED} SELECT * FROM {STAGE}")).await.map(|_| ());
         }
         if batch.keys == Keys::MayRepeat {
-            let probe = session.run(&fold::probe(&self.plan)).await?;
+            let probe = session.run(&dedup::probe(&self.plan)).await?;
             let repeated = number(probe.first(), 0)?;
             if repeated > 0 {
-                session.run(&fold::fold(&self.plan, batch)).await?;
+                session.run(&dedup::fold(&self.plan, batch)).await?;
                 verdict.superseded += repeated;
             }
         }
@@ -249,7 +249,7 @@ impl Verifier {
     }
 }
 
-fn examples(outcome: Option<&Outcome>) -> Vec<(u64, String)> {
+fn examples(outcome: Option<&StatementResult>) -> Vec<(u64, String)> {
     let rows = outcome.map(|o| o.rows.as_slice()).unwrap_or_default();
     rows.iter()
         .filter_map(|row| Some((row.first()?.as_deref()?.parse().ok()?, row.get(1)?.clone()?)))

@@ -15,10 +15,10 @@ use crate::pg::Lease;
 
 use super::committer::Committer;
 use super::event::{WriteError, WriterEvent};
-use super::outlook::Outlook;
 use super::plan::WritePlan;
+use super::predictor::Predictor;
 use super::reject::Originals;
-use super::retry::Patience;
+use super::retry::RetryPolicy;
 use super::server::Postgres;
 
 /// The writer of one partition.
@@ -34,13 +34,13 @@ pub struct Writer {
     /// Originals of rejects.
     pub originals: Originals,
     /// How long to wait.
-    pub patience: Patience,
+    pub retry_policy: RetryPolicy,
     /// Who listens.
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,
     /// What the next batch is expected to meet.
-    pub outlook: Outlook,
+    pub predictor: Predictor,
     /// Writers, of all partitions, that do not know what became of their batch.
     pub in_doubt: Arc<AtomicUsize>,
 }
@@ -60,10 +60,10 @@ impl Writer {
         let committer = Committer {
             partition: self.partition,
             server,
-            patience: self.patience,
+            retry_policy: self.retry_policy,
             events: self.events,
             books: self.books,
-            outlook: self.outlook,
+            predictor: self.predictor,
             in_doubt: self.in_doubt,
         };
         committer.run(batches).await

@@ -3,7 +3,7 @@
 
 use super::values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good};
 use crate::{
-    reference::{Mode, Record, Target},
+    reference::{ConnectTarget, Mode, Record},
     support::{Rng, compress, database::ident},
 };
 
@@ -116,9 +116,9 @@ impl Case {
         }
     }
 
-    pub fn target(&self, schema: &str) -> Target {
+    pub fn target(&self, schema: &str) -> ConnectTarget {
         let generated = self.columns.iter().filter(|c| c.own == Own::Generated);
-        Target {
+        ConnectTarget {
             table: format!("{schema}.t"),
             key: self.key.clone(),
             mode: self.mode,

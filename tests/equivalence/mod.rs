@@ -105,7 +105,7 @@ impl World {
         for schema in ["a", "b"] {
             self.db.sql(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
             self.db.sql(&case.setup.replace("{s}", schema));
-            let target = reference::Target { mode: Mode::Append, key: vec![], ..case.target(schema) };
+            let target = reference::ConnectTarget { mode: Mode::Append, key: vec![], ..case.target(schema) };
             reference::apply(&self.db, &target, &case.initial);
             if let Some(sql) = &case.move_rows {
                 self.db.sql(&sql.replace("{s}", schema));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::internals::http::{Cut, HttpError, Resume, Version};
+use dbload::internals::http::{HttpError, Resume, Truncation, Version};
 use tokio::io::AsyncReadExt as _;
 
 use super::{client, fetch, impatient, request, told};
@@ -97,7 +97,7 @@ async fn a_body_without_an_etag_that_is_cut_at_any_byte_is_never_complete() {
                 Ok(bytes) => {
                     assert!(bytes == BODY && at <= head + 4, "{framing:?} cut at {at}: {} bytes", bytes.len())
                 }
-                Err(HttpError::Cut { how: Cut::Broken(_), at: behind, .. }) => {
+                Err(HttpError::Cut { how: Truncation::Broken(_), at: behind, .. }) => {
                     assert!(at > head && behind <= BODY.len() as u64, "{framing:?} cut at {at}: {behind}");
                 }
                 Err(error) => panic!("{framing:?} cut at {at}: {error}"),
@@ -115,9 +115,9 @@ async fn a_body_that_ends_with_its_connection_is_never_complete_in_the_open() {
         let server =
             HttpServer::start(move |_| vec![send(&whole(Framing::Close, "\"v1\"")[..at]), Step::Close]).await;
         let mut settings = impatient();
-        settings.patience.tries = 1;
+        settings.retry_limits.tries = 1;
         let error = fetch(&client(&settings, &server), &request(&server.url("/x"))).await.unwrap_err();
-        let is_named = matches!(error, HttpError::Cut { how: Cut::Unproven, .. })
+        let is_named = matches!(error, HttpError::Cut { how: Truncation::Unproven, .. })
             || (at == head && matches!(error, HttpError::Unexpected { .. }));
         assert!(is_named, "cut at {at}: {error}");
     }
@@ -129,7 +129,7 @@ async fn a_body_that_ends_with_its_connection_is_proven_by_the_farewell_of_tls()
     let authority = Authority::new(folder.path());
     let mut settings = impatient();
     settings.ca_file = Some(authority.file().to_owned());
-    settings.patience.tries = 1;
+    settings.retry_limits.tries = 1;
     let wire = whole(Framing::Close, "");
     let head = wire.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     for at in (head + 1)..=wire.len() {
@@ -138,7 +138,7 @@ async fn a_body_that_ends_with_its_connection_is_proven_by_the_farewell_of_tls()
         })
         .await;
         let error = fetch(&client(&settings, &server), &request(&server.url("/x"))).await.unwrap_err();
-        assert!(matches!(error, HttpError::Cut { how: Cut::Broken(_), .. }), "cut at {at}: {error}");
+        assert!(matches!(error, HttpError::Cut { how: Truncation::Broken(_), .. }), "cut at {at}: {error}");
     }
     let server =
         HttpServer::start_tls(&authority, |_| vec![send(whole(Framing::Close, "")), Step::Close]).await;
@@ -221,7 +221,7 @@ async fn a_part_that_is_itself_cut_is_mended_again() {
     })
     .await;
     let mut settings = impatient();
-    settings.patience.tries = 12;
+    settings.retry_limits.tries = 12;
     assert_eq!(fetch(&client(&settings, &server), &request(&server.url("/x"))).await.unwrap(), BODY);
 }
 
@@ -311,7 +311,7 @@ async fn a_body_that_dribbles_or_stalls_ends_by_a_limit() {
     })
     .await;
     let mut settings = impatient();
-    settings.patience.tries = 1;
+    settings.retry_limits.tries = 1;
     settings.timeouts.connect = Duration::from_secs(1);
     let client = client(&settings, &server);
     for path in ["/dribble", "/stall", "/silent", "/head"] {
@@ -319,7 +319,7 @@ async fn a_body_that_dribbles_or_stalls_ends_by_a_limit() {
         let error = fetch(&client, &request(&server.url(path))).await.unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(8), "{path}: {:?}", began.elapsed());
         let is_named =
-            matches!(error, HttpError::Timeout { .. } | HttpError::Cut { how: Cut::Broken(_), .. });
+            matches!(error, HttpError::Timeout { .. } | HttpError::Cut { how: Truncation::Broken(_), .. });
         assert!(is_named, "{path}: {error}");
     }
     // Only waiting for the server counts: a reader that takes its time is no fault of it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dbload::internals::http::{
-    Auth, Client, Header, HttpError, Origins, PageSeen, Pager, Parameter, Settings, Value,
+    Auth, Client, CustomHeader, HttpError, Origins, PageSeen, Pager, Parameter, Settings, Value,
 };
 use url::Url;
 
@@ -19,7 +19,7 @@ const CANARY_BASIC: &str = "dXNlcjpDQU5BUlktZDQxZDhjZDk4ZjAwYjIwNA==";
 fn with_canaries() -> Settings {
     let mut settings = impatient();
     for text in ["Authorization: Bearer env:T", "Cookie: session=x; env:T", "X-Api-Key: env:T"] {
-        settings.headers.push(Header::parse(text, |_| Some(CANARY.to_owned())).unwrap());
+        settings.headers.push(CustomHeader::parse(text, |_| Some(CANARY.to_owned())).unwrap());
     }
     settings.parameters.push(Parameter { name: "api_key".to_owned(), value: Value::text(CANARY) });
     settings
@@ -152,7 +152,7 @@ async fn what_a_server_repeats_is_struck_out() {
     drop(server);
     let gone = HttpServer::start(|_| vec![]).await.url(&format!("/x?api_key={CANARY}"));
     let mut settings = with_canaries();
-    settings.patience.tries = 1;
+    settings.retry_limits.tries = 1;
     let client = Client::new(&settings, Origins::of([&Url::parse(&gone).unwrap()])).unwrap();
     let error = fetch(&client, &request(&gone)).await.unwrap_err();
     assert!(matches!(error, HttpError::Connection { .. }) && !has_canary(&told(&error)), "{}", told(&error));

@@ -35,7 +35,7 @@ async fn failures_of_the_server_are_tried_again_until_they_pass_or_patience_ends
 
         let server = HttpServer::start(failing(usize::MAX, answer(status, "", "never"))).await;
         let mut settings = impatient();
-        settings.patience.retry_for = Duration::from_secs(2);
+        settings.retry_limits.retry_for = Duration::from_secs(2);
         let client = super::client(&settings, &server);
         let began = Instant::now();
         let error = fetch(&client, &request(&server.url("/x"))).await.unwrap_err();
@@ -201,7 +201,7 @@ async fn the_first_source_comes_through_where_later_ones_hold_all_slots() {
     waiting.ordinal = 3;
     let blocked = tokio::time::timeout(Duration::from_millis(300), fetch(&client, &waiting)).await;
     assert!(blocked.is_err(), "all slots are held");
-    client.let_pass(3);
+    client.prioritize(3);
     assert_eq!(fetch(&client, &waiting).await.unwrap(), b"[1]");
     drop(held);
 }
@@ -258,7 +258,7 @@ async fn a_limit_of_100_a_second_is_used_by_nine_tenths() {
     })
     .await;
     let mut settings = Settings { concurrency: 50, ..impatient() };
-    settings.patience.retry_for = Duration::from_secs(60);
+    settings.retry_limits.retry_for = Duration::from_secs(60);
     let client = client(&settings, &server);
     let (began, wanted) = (Instant::now(), 3_200);
     let next = Arc::new(AtomicUsize::new(0));

@@ -24,9 +24,9 @@ fn request(url: &str) -> Request {
 /// Patience for tests: the same rules in less time.
 fn impatient() -> Settings {
     let mut settings = Settings::default();
-    settings.patience.retry_for = Duration::from_secs(5);
-    settings.patience.longest_wait = Duration::from_secs(3);
-    settings.patience.tries = 4;
+    settings.retry_limits.retry_for = Duration::from_secs(5);
+    settings.retry_limits.longest_wait = Duration::from_secs(3);
+    settings.retry_limits.tries = 4;
     settings.timeouts.first_byte = Duration::from_secs(2);
     settings.timeouts.idle = Duration::from_secs(1);
     settings

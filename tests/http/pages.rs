@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dbload::internals::http::{
-    Client, Ending, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer,
+    BodyEnd, Client, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer,
 };
 use url::Url;
 
@@ -155,7 +155,7 @@ async fn pages_that_are_compressed_for_the_way_come_out_as_they_are() {
     for path in ["/plain", "/gzip", "/x-gzip", "/zstd"] {
         let page = client.page(&request(&server.url(path))).await.unwrap();
         assert_eq!(page.bytes.len(), 10_000, "{path}");
-        assert_eq!(page.ending, Ending::Proven);
+        assert_eq!(page.ending, BodyEnd::Proven);
     }
     assert!(server.seen().iter().all(|seen| seen.header("accept-encoding") == Some("gzip, zstd")));
     for (path, word) in
@@ -182,7 +182,7 @@ async fn a_page_that_breaks_is_fetched_again_whole() {
     // One whose end is not proven is handed out with that said.
     let server = HttpServer::start(|_| vec![send("HTTP/1.0 200 OK\r\n\r\n[1]"), Step::Close]).await;
     let page = super::client(&impatient(), &server).page(&request(&server.url("/x"))).await.unwrap();
-    assert_eq!(page.ending, Ending::Unproven);
+    assert_eq!(page.ending, BodyEnd::Unproven);
     assert!(page.must_be_proven().is_err());
 }
 

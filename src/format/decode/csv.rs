@@ -402,7 +402,7 @@ fn recycle<'to>(mut values: Vec<Option<&str>>) -> Vec<Option<&'to str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::dice::for_a_while;
+    use crate::format::rng::for_a_while;
 
     fn seen(read: impl FnOnce(&mut Each<'_>)) -> Vec<String> {
         let mut seen = Vec::new();

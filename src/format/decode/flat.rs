@@ -6,25 +6,25 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::object::{Members, NAMES_COMPARED};
+use super::object::{NAMES_COMPARED, RawMembers};
 use super::{DecodeLimits, find};
 
 /// Reads the object `text` into `members`, which hold the record before, or nothing. `false`: not plain.
-pub(super) fn members<'t>(text: &'t str, limits: &DecodeLimits, members: &mut Members<'t>) -> bool {
+pub(super) fn members<'t>(text: &'t str, limits: &DecodeLimits, members: &mut RawMembers<'t>) -> bool {
     // Without a way out, so that the compiler looks at many bytes at once.
     let is_bare = !text.bytes().fold(false, |found, byte| found | (byte == b'\\') | (byte < b' '));
-    Object { text, bytes: text.as_bytes(), is_bare }.read(limits, members).is_some()
+    FlatParser { text, bytes: text.as_bytes(), is_bare }.read(limits, members).is_some()
 }
 
-struct Object<'t> {
+struct FlatParser<'t> {
     text: &'t str,
     bytes: &'t [u8],
     /// No escape and no control character: every string ends at the next quote.
     is_bare: bool,
 }
 
-impl<'t> Object<'t> {
-    fn read(&self, limits: &DecodeLimits, members: &mut Members<'t>) -> Option<()> {
+impl<'t> FlatParser<'t> {
+    fn read(&self, limits: &DecodeLimits, members: &mut RawMembers<'t>) -> Option<()> {
         let mut at = self.behind(self.blank(0), b'{')?;
         let mut known = 0;
         // Names that are those of the record before are different from each other.

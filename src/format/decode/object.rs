@@ -15,20 +15,20 @@ use super::{DecodeError, DecodeErrorKind, DecodeLimits, flat, shorten};
 pub(super) const NAMES_COMPARED: usize = 24;
 
 /// Names and raw values of one record, in its order.
-pub(super) type Members<'t> = Vec<(Cow<'t, str>, &'t str)>;
+pub(super) type RawMembers<'t> = Vec<(Cow<'t, str>, &'t str)>;
 
 /// Reads the object `text` into `members`, which may still hold the record before: mostly it has the same names.
 pub(super) fn members<'t>(
     text: &'t str,
     limits: &DecodeLimits,
-    members: &mut Members<'t>,
+    members: &mut RawMembers<'t>,
 ) -> Result<(), DecodeError> {
     let read = if flat::members(text, limits, members) { Ok(()) } else { judged(text, limits, members) };
     read.and_then(|()| check_depth(text, limits, members)).inspect_err(|_| members.clear())
 }
 
 /// Reads any object, or says what is wrong with it.
-fn judged<'t>(text: &'t str, limits: &DecodeLimits, members: &mut Members<'t>) -> Result<(), DecodeError> {
+fn judged<'t>(text: &'t str, limits: &DecodeLimits, members: &mut RawMembers<'t>) -> Result<(), DecodeError> {
     members.clear();
     let blank = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
     let first = text.as_bytes().get(blank).copied();
@@ -48,7 +48,7 @@ fn judged<'t>(text: &'t str, limits: &DecodeLimits, members: &mut Members<'t>) -
 }
 
 struct Object<'m, 't> {
-    members: &'m mut Members<'t>,
+    members: &'m mut RawMembers<'t>,
     limits: &'m DecodeLimits,
     refused: &'m mut Option<DecodeErrorKind>,
 }
@@ -114,7 +114,7 @@ impl<'t> Visitor<'t> for Name {
     }
 }
 
-fn check_depth(text: &str, limits: &DecodeLimits, members: &Members<'_>) -> Result<(), DecodeError> {
+fn check_depth(text: &str, limits: &DecodeLimits, members: &RawMembers<'_>) -> Result<(), DecodeError> {
     for (name, value) in members {
         // A value of this depth has at least as many opening brackets, and as many closing ones.
         if value.len() > 2 * limits.depth && crate::format::json::depth(value) > limits.depth {
@@ -155,7 +155,7 @@ fn offset_of(text: &str, error: &serde_json::Error) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::dice::for_a_while;
+    use crate::format::rng::for_a_while;
 
     /// What is cut in place is what serde_json reads, whatever record came before.
     #[test]
@@ -208,14 +208,14 @@ mod tests {
                     if dice.below(4) == 0 { inside } else { format!("{{\"a\":{inside}}}") }
                 })
                 .collect();
-            let mut held = Members::new();
+            let mut held = RawMembers::new();
             for text in &texts {
-                let mut expected = Members::new();
+                let mut expected = RawMembers::new();
                 let verdict = judged(text, &limits, &mut expected);
                 if flat::members(text, &limits, &mut held) {
                     assert_eq!((verdict, &held), (Ok(()), &expected), "{texts:?}");
                 } else {
-                    held = if verdict.is_ok() { expected } else { Members::new() };
+                    held = if verdict.is_ok() { expected } else { RawMembers::new() };
                 }
             }
         });
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn plain_records_are_cut_in_place() {
-        let mut members = Members::new();
+        let mut members = RawMembers::new();
         for text in [
             r#"{"a":1,"b":"x","c":null}"#,
             r#" { "a" : -1.5e3 , "b" : "long enough for two strides of it", "c":[{}] } "#,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::object::{self, Members};
+use super::object::{self, RawMembers};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, text_of};
 use crate::format::json;
 use crate::format::nul::clean_json;
@@ -58,7 +58,7 @@ impl Format {
 /// The record that a line holds, as far as it goes, if the line is a reject: for a reject of that line.
 fn reject_original(line: &[u8]) -> Option<KeptReject> {
     let limits = DecodeLimits { on_nul: OnNul::Reject, ..DecodeLimits::default() };
-    let mut members = Members::new();
+    let mut members = RawMembers::new();
     object::members(std::str::from_utf8(line).ok()?, &limits, &mut members).ok()?;
     if !is_reject(&members) {
         return None;
@@ -76,7 +76,11 @@ fn values_of(members: &[(Cow<'_, str>, &str)]) -> Values {
 }
 
 /// Hands out the members of a record, of which strings stand for what they stood for in its source.
-fn hand_out(members: &Members<'_>, values: Values, one: &mut dyn FnMut(Result<Fields<'_, '_>, DecodeError>)) {
+fn hand_out(
+    members: &RawMembers<'_>,
+    values: Values,
+    one: &mut dyn FnMut(Result<Fields<'_, '_>, DecodeError>),
+) {
     match values {
         Values::Json => one(Ok(Fields::Named(members))),
         Values::Text => {
@@ -111,7 +115,7 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     one: &mut dyn FnMut(Result<Fields<'_, '_>, DecodeError>),
 ) {
-    let mut line = Members::new();
+    let mut line = RawMembers::new();
     if let Err(error) = object::members(text, limits, &mut line) {
         return one(Err(error));
     }
@@ -119,7 +123,7 @@ pub(super) fn decode(
         return one(Ok(Fields::Named(&line)));
     }
     let values = values_of(&line);
-    let mut members = Members::new();
+    let mut members = RawMembers::new();
     if let Some(record) = value_of(&line, "record") {
         let shift = record.as_ptr() as usize - text.as_ptr() as usize;
         return match object::members(record, limits, &mut members) {
@@ -137,7 +141,7 @@ pub(super) fn decode(
         return one(Err(unmended()));
     }
     // Places are those in the record that it was.
-    let mut members = Members::new();
+    let mut members = RawMembers::new();
     match text_of(&raw).and_then(|raw| object::members(raw, limits, &mut members)) {
         Ok(()) if is_reject(&members) => one(Err(unmended())),
         Ok(()) => hand_out(&members, values, one),
@@ -145,12 +149,12 @@ pub(super) fn decode(
     }
 }
 
-fn value_of<'t>(members: &Members<'t>, wanted: &str) -> Option<&'t str> {
+fn value_of<'t>(members: &RawMembers<'t>, wanted: &str) -> Option<&'t str> {
     let member = members.iter().find(|(name, _)| name == wanted);
     member.map(|(_, value)| *value).filter(|value| *value != "null")
 }
 
-fn raw_bytes(members: &Members<'_>) -> Option<Vec<u8>> {
+fn raw_bytes(members: &RawMembers<'_>) -> Option<Vec<u8>> {
     let text = |name| {
         let mut text = String::new();
         let value = value_of(members, name)?;

@@ -1,7 +1,7 @@
 //! What the decoders make of records, good and bad.
 
 use super::*;
-use crate::format::dice::for_a_while;
+use crate::format::rng::for_a_while;
 use crate::format::split::{Limits, Splitter};
 use crate::format::{Dialect, HeaderError, HeaderLimits, read_header};
 use crate::record::{Position, Text};

@@ -13,13 +13,13 @@ pub(super) struct Csv {
     quote: Option<u8>,
     /// The next byte of the next buffer to look at; the byte before it tells whether a quote opens.
     scan: usize,
-    state: State,
+    state: CsvState,
     /// The record in progress has line feeds, in a quoted field.
     has_line_feeds: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CsvState {
     Between,
     Unquoted,
     Quoted,
@@ -38,7 +38,7 @@ impl Csv {
             delimiter: dialect.delimiter,
             quote: dialect.quote,
             scan: 0,
-            state: State::Between,
+            state: CsvState::Between,
             has_line_feeds: false,
         }
     }
@@ -47,12 +47,12 @@ impl Csv {
         let Some(mut pos) = bom_length(self.track.offset, buf, last) else { return 0 };
         let mut line = self.track.line;
         loop {
-            if self.state == State::Between {
+            if self.state == CsvState::Between {
                 pos = skip_terminators(buf, pos, last, &mut line);
                 if pos == buf.len() || is_terminator(buf[pos]) {
                     break;
                 }
-                self.state = State::Unquoted;
+                self.state = CsvState::Unquoted;
                 self.has_line_feeds = false;
                 self.scan = pos;
             }
@@ -61,7 +61,7 @@ impl Csv {
                 End::Unclosed => (buf.len(), Ending::Cut),
                 End::NotYet => {
                     if self.track.over_limit(buf.len() - pos) {
-                        let keep = usize::from(self.state == State::Unquoted);
+                        let keep = usize::from(self.state == CsvState::Unquoted);
                         let to = self.scan.saturating_sub(keep).max(pos);
                         self.track.give_up(&buf[pos..to], line);
                         line += count_line_feeds(&buf[pos..to]);
@@ -73,10 +73,10 @@ impl Csv {
             let line_feeds = if self.has_line_feeds { count_line_feeds(&buf[pos..end]) } else { 0 };
             let found = Found { start: pos, end, line, line_feeds, ending };
             line = self.track.emit(buf, &found, out);
-            self.state = State::Between;
+            self.state = CsvState::Between;
             pos = end;
         }
-        self.scan = if self.state == State::Between { 0 } else { self.scan - pos };
+        self.scan = if self.state == CsvState::Between { 0 } else { self.scan - pos };
         self.track.consume(pos, line);
         self.track.resumable_here();
         pos
@@ -85,7 +85,7 @@ impl Csv {
     /// Finds the end of the record that begins at `start`, going on at `self.scan`.
     fn find_end(&mut self, buf: &[u8], start: usize, last: bool) -> End {
         loop {
-            if self.state == State::Quoted
+            if self.state == CsvState::Quoted
                 && let Some(quote) = self.quote
             {
                 let rest = &buf[self.scan..];
@@ -113,7 +113,7 @@ impl Csv {
                         return End::NotYet;
                     }
                     _ => {
-                        self.state = State::Unquoted;
+                        self.state = CsvState::Unquoted;
                         self.scan = at + 1;
                     }
                 }
@@ -133,7 +133,7 @@ impl Csv {
                 return End::At(at);
             }
             if at == start || buf[at - 1] == self.delimiter {
-                self.state = State::Quoted;
+                self.state = CsvState::Quoted;
             }
             self.scan = at + 1;
         }

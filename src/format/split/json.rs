@@ -6,7 +6,7 @@
 //! where the splitter is: `,` and `]` are inside an array. One doubt remains with a path: a single object
 //! there is a record too, and what follows its comma is a member name, not an element. The colon tells.
 
-use super::path::{Nesting, Step, Walker, find_quote, find_scalar_end};
+use super::path::{Nesting, PathStep, Walker, find_quote, find_scalar_end};
 use super::track::{Ending, Found, Track, count_line_feeds};
 use super::{Limits, SplitError, SplitErrorKind, bom_length, is_blank};
 use crate::record::{Position, Span};
@@ -35,7 +35,7 @@ enum State {
     First,
     Behind,
     Next,
-    Record(Home),
+    Record(Container),
     Scalar,
     /// Behind the records, until the document's brackets are closed.
     Tail,
@@ -43,7 +43,7 @@ enum State {
 
 /// What holds a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Home {
+enum Container {
     Array,
     Top,
     Path,
@@ -183,7 +183,7 @@ impl Json {
         let unexpected = |expected| Err((at, SplitErrorKind::Unexpected { found: byte, expected }));
         match (self.state, byte) {
             (State::Resumed, _) => return Ok(self.find_home(&buf[at..], last)),
-            (State::Top, b'{') => self.begin(at, State::Record(Home::Top)),
+            (State::Top, b'{') => self.begin(at, State::Record(Container::Top)),
             (State::Top, b'[') => (self.state, cursor.pos) = (State::First, at + 1),
             (State::Top, _) => return unexpected("an object or an array of records"),
             (State::First | State::Behind, b']') => {
@@ -192,7 +192,7 @@ impl Json {
             }
             (State::Behind, b',') => (self.state, cursor.pos) = (State::Next, at + 1),
             (State::Behind, _) => return unexpected("`,` or `]`"),
-            (_, b'{' | b'[') => self.begin(at, State::Record(Home::Array)),
+            (_, b'{' | b'[') => self.begin(at, State::Record(Container::Array)),
             (_, b',' | b':' | b']' | b'}') => return unexpected("a record"),
             (_, _) => self.begin(at, State::Scalar),
         }
@@ -219,7 +219,7 @@ impl Json {
     fn walk(&mut self, buf: &[u8], last: bool, cursor: &mut Cursor) -> Result<Flow, (usize, SplitErrorKind)> {
         let Some(walker) = &mut self.walker else { return Ok(Flow::More) };
         match walker.walk(buf, cursor.pos)? {
-            Step::More(pos) => {
+            PathStep::More(pos) => {
                 cursor.pos = pos;
                 if buf.len() - pos > self.limit {
                     return Err((pos, SplitErrorKind::NameTooLong));
@@ -229,13 +229,13 @@ impl Json {
                 }
                 Ok(Flow::More)
             }
-            Step::Arrived(at) if buf[at] == b'[' => {
+            PathStep::Arrived(at) if buf[at] == b'[' => {
                 (self.state, cursor.pos) = (State::First, at + 1);
                 Ok(Flow::Go)
             }
-            Step::Arrived(at) => {
+            PathStep::Arrived(at) => {
                 cursor.pos = at;
-                self.begin(at, State::Record(Home::Path));
+                self.begin(at, State::Record(Container::Path));
                 Ok(Flow::Go)
             }
         }
@@ -274,8 +274,8 @@ impl Json {
         cursor.counted = end;
         cursor.pos = end;
         match self.state {
-            State::Record(Home::Top) => self.state = State::Top,
-            State::Record(Home::Path) => self.leave_array(),
+            State::Record(Container::Top) => self.state = State::Top,
+            State::Record(Container::Path) => self.leave_array(),
             _ => self.state = State::Behind,
         }
         Ok(Flow::Go)

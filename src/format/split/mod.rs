@@ -124,9 +124,9 @@ fn show_byte(byte: u8) -> String {
 }
 
 /// Finds the records of one source. Made for a place in it; fed the bytes from there on.
-pub struct Splitter(Kind);
+pub struct Splitter(SplitterKind);
 
-enum Kind {
+enum SplitterKind {
     Lines(lines::Lines),
     Csv(csv::Csv),
     Json(Box<json::Json>),
@@ -139,9 +139,11 @@ impl Splitter {
     pub fn new(format: &Format, limits: Limits, at: Position) -> Self {
         let limits = Limits { record_bytes: limits.record_bytes.min(MAX_BUFFER_BYTES / 2) };
         Self(match format {
-            Format::Jsonl | Format::Rejects => Kind::Lines(lines::Lines::new(limits, at)),
-            Format::Csv(dialect) => Kind::Csv(csv::Csv::new(dialect, limits, at)),
-            Format::Json { records } => Kind::Json(Box::new(json::Json::new(records.as_deref(), limits, at))),
+            Format::Jsonl | Format::Rejects => SplitterKind::Lines(lines::Lines::new(limits, at)),
+            Format::Csv(dialect) => SplitterKind::Csv(csv::Csv::new(dialect, limits, at)),
+            Format::Json { records } => {
+                SplitterKind::Json(Box::new(json::Json::new(records.as_deref(), limits, at)))
+            }
         })
     }
 
@@ -158,9 +160,9 @@ impl Splitter {
         let part = &buf[..buf.len().min(MAX_BUFFER_BYTES)];
         let last = last && part.len() == buf.len();
         match &mut self.0 {
-            Kind::Lines(lines) => Ok(lines.split(part, last, out)),
-            Kind::Csv(csv) => Ok(csv.split(part, last, out)),
-            Kind::Json(json) => json.split(part, last, out),
+            SplitterKind::Lines(lines) => Ok(lines.split(part, last, out)),
+            SplitterKind::Csv(csv) => Ok(csv.split(part, last, out)),
+            SplitterKind::Json(json) => json.split(part, last, out),
         }
     }
 
@@ -174,17 +176,17 @@ impl Splitter {
     /// empty span, because they had left the buffer before.
     pub fn take_head(&mut self) -> Option<Vec<u8>> {
         match &mut self.0 {
-            Kind::Lines(lines) => lines.track.take_head(),
-            Kind::Csv(csv) => csv.track.take_head(),
-            Kind::Json(json) => json.track.take_head(),
+            SplitterKind::Lines(lines) => lines.track.take_head(),
+            SplitterKind::Csv(csv) => csv.track.take_head(),
+            SplitterKind::Json(json) => json.track.take_head(),
         }
     }
 
     fn track(&self) -> &track::Track {
         match &self.0 {
-            Kind::Lines(lines) => &lines.track,
-            Kind::Csv(csv) => &csv.track,
-            Kind::Json(json) => &json.track,
+            SplitterKind::Lines(lines) => &lines.track,
+            SplitterKind::Csv(csv) => &csv.track,
+            SplitterKind::Json(json) => &json.track,
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn parse(path: &str) -> Vec<String> {
 }
 
 /// What the walker came to.
-pub(super) enum Step {
+pub(super) enum PathStep {
     /// The value at the path begins at this index: an array or an object.
     Arrived(usize),
     /// All bytes before this index are done with; more must come.
@@ -164,16 +164,16 @@ impl Walker {
     }
 
     /// Walks on from `pos`. On an error the index is its place.
-    pub(super) fn walk(&mut self, buf: &[u8], mut pos: usize) -> Result<Step, (usize, SplitErrorKind)> {
+    pub(super) fn walk(&mut self, buf: &[u8], mut pos: usize) -> Result<PathStep, (usize, SplitErrorKind)> {
         loop {
             match self.expect {
                 Expect::Skipped => match self.skipping.find_close(buf, &mut pos) {
                     Some(_) => self.expect = Expect::Comma,
-                    None => return Ok(Step::More(pos)),
+                    None => return Ok(PathStep::More(pos)),
                 },
                 Expect::SkippedScalar => match find_scalar_end(buf, &mut pos, &mut self.skipping.in_string) {
                     Some(_) => self.expect = Expect::Comma,
-                    None => return Ok(Step::More(pos)),
+                    None => return Ok(PathStep::More(pos)),
                 },
                 Expect::Value
                 | Expect::Name { .. }
@@ -183,22 +183,22 @@ impl Walker {
                     while pos < buf.len() && is_blank(buf[pos]) {
                         pos += 1;
                     }
-                    let Some(&byte) = buf.get(pos) else { return Ok(Step::More(pos)) };
+                    let Some(&byte) = buf.get(pos) else { return Ok(PathStep::More(pos)) };
                     if matches!(self.expect, Expect::Value) && self.matched == self.names.len() {
                         return self.arrive(byte, pos);
                     }
                     match self.step(buf, pos, byte).map_err(|kind| (pos, kind))? {
                         Some(next) => pos = next,
-                        None => return Ok(Step::More(pos)),
+                        None => return Ok(PathStep::More(pos)),
                     }
                 }
             }
         }
     }
 
-    fn arrive(&self, byte: u8, pos: usize) -> Result<Step, (usize, SplitErrorKind)> {
+    fn arrive(&self, byte: u8, pos: usize) -> Result<PathStep, (usize, SplitErrorKind)> {
         if matches!(byte, b'[' | b'{') {
-            return Ok(Step::Arrived(pos));
+            return Ok(PathStep::Arrived(pos));
         }
         Err((pos, self.not_records("an array of records")(byte)))
     }

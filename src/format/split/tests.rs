@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::format::Dialect;
-use crate::format::dice::{Dice, for_a_while};
+use crate::format::rng::{Dice, for_a_while};
 use crate::record::SpanKind;
 
 /// A record as a test sees it.

@@ -14,7 +14,7 @@ use super::settings::Settings;
 
 /// The speeds of no server.
 #[derive(Clone, Default)]
-pub struct Speeds(());
+pub struct RateLimiters(());
 
 /// No origins.
 #[derive(Debug, Clone)]
@@ -37,7 +37,11 @@ impl Client {
     ///
     /// # Errors
     /// Always.
-    pub fn within(_speeds: &Speeds, _settings: &Settings, _origins: Origins) -> Result<Self, HttpError> {
+    pub fn within(
+        _speeds: &RateLimiters,
+        _settings: &Settings,
+        _origins: Origins,
+    ) -> Result<Self, HttpError> {
         Err(HttpError::Absent)
     }
 
@@ -58,7 +62,7 @@ impl Client {
     }
 
     /// Lets a source pass.
-    pub fn let_pass(&self, _ordinal: u64) {
+    pub fn prioritize(&self, _ordinal: u64) {
         match self.0 {}
     }
 

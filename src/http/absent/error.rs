@@ -10,13 +10,13 @@ pub enum HttpError {
     #[error("{how:?}")]
     Cut {
         /// How.
-        how: Cut,
+        how: Truncation,
     },
 }
 
 /// How a body was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum Truncation {
     /// Its end was not proven.
     Unproven,
 }

@@ -6,12 +6,12 @@ pub struct Settings {
     /// Requests in flight.
     pub concurrency: usize,
     /// Bounds on what is fetched.
-    pub limits: Limits,
+    pub limits: FetchLimits,
 }
 
 /// Bounds on what is fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct FetchLimits {
     /// Pages of one endpoint.
     pub pages: u64,
 }

@@ -31,14 +31,14 @@ pub(super) struct Archive {
 }
 
 /// What is said of a response besides its body.
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     url: String,
     page: u64,
     content_type: Option<String>,
     content_encoding: Option<String>,
 }
 
-impl Head {
+impl ResponseHead {
     pub(super) fn of(request: &Request, headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
@@ -73,7 +73,7 @@ impl Archive {
     }
 
     /// Appends a response whose body is in this file, and removes the file.
-    pub(super) async fn append(&self, head: Head, body: &Path) -> io::Result<()> {
+    pub(super) async fn append(&self, head: ResponseHead, body: &Path) -> io::Result<()> {
         let mut file = self.file.lock().await;
         if file.is_none() {
             *file = Some(File::create(self.spool.join("archive")).await?);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::{By, End, HttpError, PageSeen, Pager, Param};
+use super::{By, HttpError, LastPage, PageSeen, Pager, Param};
 use crate::http::pointer;
 
 /// Ways to say that a number of records is at least so much, or about so much.
@@ -20,7 +20,7 @@ impl Pager {
         if rules.end.is_some() && seen.records == 0 {
             return Ok(true);
         }
-        if rules.end == Some(End::Short) && self.full_seen && !self.is_full(seen.records) {
+        if rules.end == Some(LastPage::Short) && self.full_seen && !self.is_full(seen.records) {
             return Ok(true);
         }
         let (more, last) = (rules.more.clone(), rules.last.clone());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Pages;
 use crate::format::Splitter;
-use crate::input::blocks::{Reading, with_head};
+use crate::input::blocks::{ReaderOptions, with_head};
 use crate::input::envelope::{Around, Said, beside, words_of};
 use crate::input::error::SourceError;
 use crate::record::{Position, Span};
@@ -74,7 +74,7 @@ impl Pages {
     pub(super) fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
         let base = self.at;
         let mut begin = Position { offset: 0, ..base };
-        let Reading { format, source, header, .. } = &self.reading;
+        let ReaderOptions { format, source, header, .. } = &self.reading;
         let header = format
             .read_header(*source, bytes, true, header)
             .map_err(|source| SourceError::Header { name: self.spec.name.clone(), source })?;

@@ -6,7 +6,7 @@ use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdD
 use async_compression::zstd::DParameter;
 use tokio::io::{AsyncRead, BufReader};
 
-use super::stored::{Alone, Reader};
+use super::stored::{Alone, ByteReader};
 use crate::format::{Compression, Inflated, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG};
 
 /// Bytes of the compressed file that are read at once.
@@ -14,7 +14,10 @@ const COMPRESSED_BYTES: usize = 128 * 1024;
 
 /// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
 /// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
-pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
+pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
+    compression: Compression,
+    raw: R,
+) -> ByteReader {
     let raw = Alone::new(raw);
     if compression == Compression::None {
         return Box::new(raw);

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt as _;
 
-use super::super::seen::{Running, Seen};
-use super::super::web::{self, BodyChanged, BodyToken, Origin};
+use super::super::seen::{ReadSoFar, RollingDigest};
+use super::super::web::{self, BodyChanged, BodySource, BodyToken};
 use super::decompress::decompress;
-use super::stored::{Counted, Stored};
-use super::{Known, Network, RANGE_BYTES, SKIPPED_BYTES, Stream};
+use super::stored::{Counted, RawDigest};
+use super::{Network, OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
 use crate::http::{Client, Request};
 use crate::input::error::SourceError;
@@ -26,17 +26,17 @@ impl Stream {
         spec: SourceSpec,
         request: Request,
         client: Client,
-        known: Known<'_>,
+        known: OpenHints<'_>,
     ) -> Result<Self, SourceError> {
-        let Known { compression, recorded, progress, .. } = known;
+        let OpenHints { compression, recorded, progress, .. } = known;
         let shows_its_end = Arc::new(AtomicBool::new(false));
-        let origin = Arc::new(Origin { client, request, shows_its_end });
+        let origin = Arc::new(BodySource { client, request, shows_its_end });
         let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
         let version = body.identity().clone();
         let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
         // A strong ETag tells as much as a digest would.
         let known = recorded.iter().filter(|_| version.etag.is_none());
-        let running = Running::new(known.filter_map(|token| token.content.as_ref()));
+        let running = RollingDigest::new(known.filter_map(|token| token.content.as_ref()));
         if let Some(why) = recorded.iter().find_map(|recorded| web::difference(&recorded.version, &version)) {
             return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
         }
@@ -53,7 +53,7 @@ impl Stream {
             buffer: BytesMut::new(),
             at_end: false,
             running,
-            stored: Stored::default(),
+            stored: RawDigest::default(),
             passed: Vec::new(),
             encoding: None,
             inflation: Inflation::default(),
@@ -144,7 +144,7 @@ impl Stream {
             });
             // Where nothing is known of its start, a digest says nothing either.
             self.running.since_start()?;
-            let seen = Seen { content: self.running.content(), stored };
+            let seen = ReadSoFar { content: self.running.content(), stored };
             return self.spec.location.file().map(|_| seen.store());
         };
         let content = network.version.etag.is_none().then(|| self.running.content());

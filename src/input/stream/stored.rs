@@ -17,7 +17,7 @@ use crate::format::Compression;
 pub type RawProgress = Arc<AtomicU64>;
 
 /// The bytes of a source, at some step on the way to its content.
-pub(super) type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
+pub(super) type ByteReader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 /// A file, from this byte on.
 pub(super) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
@@ -30,9 +30,9 @@ pub(super) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
 
 /// The running digest of the bytes that a decoder has read; of none where they are the content.
 #[derive(Clone, Default)]
-pub(super) struct Stored(Arc<Mutex<Option<Xxh3>>>);
+pub(super) struct RawDigest(Arc<Mutex<Option<Xxh3>>>);
 
-impl Stored {
+impl RawDigest {
     pub(in crate::input) fn of(compression: Compression) -> Self {
         Self(Arc::new(Mutex::new((compression != Compression::None).then(Xxh3::new))))
     }
@@ -90,7 +90,7 @@ pub(super) struct Counted<R> {
     inner: R,
     progress: RawProgress,
     position: u64,
-    stored: Option<Stored>,
+    stored: Option<RawDigest>,
 }
 
 impl<R> Counted<R> {
@@ -98,7 +98,7 @@ impl<R> Counted<R> {
         Self { inner, progress, position, stored: None }
     }
 
-    pub(in crate::input) fn digested(mut self, stored: &Stored) -> Self {
+    pub(in crate::input) fn digested(mut self, stored: &RawDigest) -> Self {
         self.stored = Some(stored.clone());
         self
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::description::{
-    ChannelBinding, Dsn, Host, Identity, Keepalive, Negotiation, Roots, Server, SessionTarget, SslMode, Tls,
+    ChannelBinding, ClientCertificate, Dsn, Host, Keepalive, Negotiation, Roots, Server, SessionTarget,
+    SslMode, Tls,
 };
 use super::env::{Lookup, home};
 use super::error::DsnError;
@@ -227,7 +228,7 @@ fn tls(words: &Words, env: Lookup<'_>) -> Result<Tls, DsnError> {
     let cert = given("sslcert").or_else(|| personal("postgresql.crt"));
     let key = given("sslkey").or_else(|| personal("postgresql.key"));
     let identity = match (cert, key) {
-        (Some(cert), Some(key)) => Some(Identity { cert, key }),
+        (Some(cert), Some(key)) => Some(ClientCertificate { cert, key }),
         (Some(_), None) => {
             return Err(DsnError::BadValue { name: "sslkey", expected: "a file, beside sslcert" });
         }

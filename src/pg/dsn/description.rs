@@ -11,7 +11,7 @@ use super::url;
 
 /// Where a load goes.
 #[derive(Debug, Clone)]
-pub enum Target {
+pub enum ConnectTarget {
     /// A server that the user named.
     Server(Box<Dsn>),
     /// dbload's own local server: asked for (`local`), or nothing else was said.
@@ -84,7 +84,7 @@ pub struct Tls {
     /// Which authorities are trusted, where the certificate is verified.
     pub roots: Roots,
     /// Client certificate and key.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientCertificate>,
     /// Whether the handshake starts at once or after PostgreSQL's request.
     pub negotiation: Negotiation,
 }
@@ -115,7 +115,7 @@ pub enum Roots {
 
 /// A client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct ClientCertificate {
     /// PEM file with the certificate chain.
     pub cert: PathBuf,
     /// PEM file with the private key.

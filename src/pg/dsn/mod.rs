@@ -8,6 +8,7 @@
 //! could not be read may be the password. What is not supported is refused by its name, never ignored.
 
 mod build;
+mod defaults;
 mod description;
 mod env;
 mod error;
@@ -15,17 +16,16 @@ mod keyword;
 mod params;
 mod passfile;
 mod shown;
-mod surroundings;
 #[cfg(test)]
 mod tests;
 mod url;
 mod words;
 
+pub use defaults::from_env;
 pub use description::{
-    ChannelBinding, Dsn, Host, Identity, Keepalive, Negotiation, Roots, Server, SessionTarget, SslMode,
-    Target, Tls,
+    ChannelBinding, ClientCertificate, ConnectTarget, Dsn, Host, Keepalive, Negotiation, Roots, Server,
+    SessionTarget, SslMode, Tls,
 };
 pub use env::Lookup;
 pub use error::DsnError;
 pub use shown::without_password;
-pub use surroundings::from_env;

@@ -11,15 +11,15 @@ use crate::secret::Secret;
 /// A stand-in for a password that must never be seen again.
 const CANARY: &str = "c4n4ry";
 
-fn with_env(flag: Option<&str>, variables: &[(&str, &str)]) -> Result<Target, DsnError> {
+fn with_env(flag: Option<&str>, variables: &[(&str, &str)]) -> Result<ConnectTarget, DsnError> {
     let variables: HashMap<&str, &str> = variables.iter().copied().collect();
     from_env(flag, &|name| variables.get(name).map(|text| (*text).to_owned()))
 }
 
 fn server(flag: Option<&str>, variables: &[(&str, &str)]) -> Dsn {
     match with_env(flag, variables).unwrap() {
-        Target::Server(dsn) => *dsn,
-        Target::Local => panic!("the local server"),
+        ConnectTarget::Server(dsn) => *dsn,
+        ConnectTarget::Local => panic!("the local server"),
     }
 }
 
@@ -248,9 +248,9 @@ fn the_order_is_flag_then_database_url_then_variables_then_local() {
     assert_eq!(server(Some("postgres://flag/db"), &both).describe(), "flag:5432/db");
     assert_eq!(server(None, &both).describe(), "url:5432/db");
     assert_eq!(server(None, &[("PGHOST", "env"), ("PGUSER", "u")]).describe(), "env:5432/u");
-    assert!(matches!(with_env(None, &[]).unwrap(), Target::Local));
-    assert!(matches!(with_env(None, &[("DATABASE_URL", ""), ("PGHOST", "")]).unwrap(), Target::Local));
-    assert!(matches!(with_env(Some("local"), &both).unwrap(), Target::Local));
+    assert!(matches!(with_env(None, &[]).unwrap(), ConnectTarget::Local));
+    assert!(matches!(with_env(None, &[("DATABASE_URL", ""), ("PGHOST", "")]).unwrap(), ConnectTarget::Local));
+    assert!(matches!(with_env(Some("local"), &both).unwrap(), ConnectTarget::Local));
 }
 
 #[test]

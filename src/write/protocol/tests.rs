@@ -11,8 +11,8 @@ const BEFORE: Position = place(100, 5);
 const AFTER: Position = place(200, 9);
 const TERMS: Terms =
     Terms { before: BEFORE, after: AFTER, done: false, records: 4, proof: Proof::Checkpoint { epoch: 3 } };
-const FAST: Step = Step::Attempt { path: Path::Fast, conflicts: Conflicts::NotExpected };
-const CAREFUL: Step = Step::Attempt { path: Path::Careful, conflicts: Conflicts::NotExpected };
+const FAST: Step = Step::Attempt { path: WritePath::SetBased, conflicts: Conflicts::NotExpected };
+const CAREFUL: Step = Step::Attempt { path: WritePath::RowByRow, conflicts: Conflicts::NotExpected };
 
 fn said(code: &str) -> ServerError {
     ServerError { sqlstate: code.to_owned(), constraint: Some("t_pkey".to_owned()), ..ServerError::default() }
@@ -35,7 +35,7 @@ fn check(terms: Terms, story: &[(Happened<'_>, Step)]) -> Protocol {
     protocol
 }
 
-fn after_lost_commit(found: Option<Checkpoint>, expected: Step) {
+fn after_lost_commit(found: Option<StoredCheckpoint>, expected: Step) {
     let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
@@ -53,15 +53,15 @@ fn a_confirmed_commit_is_the_end() {
 fn a_connection_lost_before_commit_is_replayed_after_a_pause() {
     let lost = DbError::lost();
     for at in [FailedAt::Connect, FailedAt::Begin, FailedAt::Staging, FailedAt::Merge, FailedAt::Ledger] {
-        check(TERMS, &[(failed(at, &lost), Step::Pause(Relief::None)), (Happened::Rested, FAST)]);
+        check(TERMS, &[(failed(at, &lost), Step::Pause(Mitigation::None)), (Happened::BackoffElapsed, FAST)]);
     }
 }
 
 #[test]
 fn the_checkpoint_says_what_became_of_a_batch() {
-    let at = |epoch, at, done| Some(Checkpoint { epoch, at, done, books: Books::default() });
+    let at = |epoch, at, done| Some(StoredCheckpoint { epoch, at, done, books: Books::default() });
     after_lost_commit(at(3, AFTER, false), Step::Done);
-    after_lost_commit(at(3, BEFORE, false), Step::Pause(Relief::None));
+    after_lost_commit(at(3, BEFORE, false), Step::Pause(Mitigation::None));
     after_lost_commit(at(4, AFTER, false), Step::Stop(Stop::Fenced));
     after_lost_commit(at(4, BEFORE, false), Step::Stop(Stop::Fenced));
     after_lost_commit(at(2, BEFORE, false), Step::Stop(Stop::LostCommits));
@@ -77,16 +77,16 @@ fn doubt_lasts_until_the_checkpoint_is_read_and_ends_as_unknown_with_patience() 
     let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
-        (Happened::NoAnswer, Step::Pause(Relief::None)),
-        (Happened::Rested, Step::ReadCheckpoint),
-        (Happened::NoAnswer, Step::Pause(Relief::None)),
+        (Happened::NoAnswer, Step::Pause(Mitigation::None)),
+        (Happened::BackoffElapsed, Step::ReadCheckpoint),
+        (Happened::NoAnswer, Step::Pause(Mitigation::None)),
         (Happened::PatienceEnded, Step::Stop(Stop::Unknown)),
     ];
     assert!(check(TERMS, &story).in_doubt());
-    let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
+    let before = StoredCheckpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
-        (Happened::Found(Some(&before)), Step::Pause(Relief::None)),
+        (Happened::Found(Some(&before)), Step::Pause(Mitigation::None)),
         (Happened::PatienceEnded, Step::Stop(Stop::Failed)),
     ];
     assert!(!check(TERMS, &story).in_doubt());
@@ -110,9 +110,12 @@ fn without_a_ledger_only_an_append_can_be_in_doubt() {
     let told = code("23514");
     let append = Terms { proof: Proof::None, ..TERMS };
     check(append, &[(failed(FailedAt::Commit, &lost), Step::Stop(Stop::Unknown))]);
-    check(append, &[(failed(FailedAt::Commit, &told), Step::Pause(Relief::None))]);
+    check(append, &[(failed(FailedAt::Commit, &told), Step::Pause(Mitigation::None))]);
     let keyed = Terms { proof: Proof::NotNeeded, ..TERMS };
-    check(keyed, &[(failed(FailedAt::Commit, &lost), Step::Pause(Relief::None)), (Happened::Rested, FAST)]);
+    check(
+        keyed,
+        &[(failed(FailedAt::Commit, &lost), Step::Pause(Mitigation::None)), (Happened::BackoffElapsed, FAST)],
+    );
 }
 
 #[test]
@@ -120,8 +123,8 @@ fn a_refused_merge_takes_the_careful_path_and_stays_there() {
     let (refused, lost) = (code("23514"), DbError::lost());
     let story = [
         (failed(FailedAt::Merge, &refused), CAREFUL),
-        (failed(FailedAt::Merge, &lost), Step::Pause(Relief::None)),
-        (Happened::Rested, CAREFUL),
+        (failed(FailedAt::Merge, &lost), Step::Pause(Mitigation::None)),
+        (Happened::BackoffElapsed, CAREFUL),
         (failed(FailedAt::Merge, &refused), Step::Stop(Stop::Failed)),
     ];
     check(TERMS, &story);
@@ -134,8 +137,8 @@ fn a_value_that_copy_refuses_is_converted_one_by_one() {
     check(
         TERMS,
         &[
-            (failed(FailedAt::Staging, &refused), converting(Path::Converting)),
-            (failed(FailedAt::Merge, &refused), converting(Path::ConvertingCareful)),
+            (failed(FailedAt::Staging, &refused), converting(WritePath::Converting)),
+            (failed(FailedAt::Merge, &refused), converting(WritePath::ConvertingRowByRow)),
             (failed(FailedAt::Staging, &refused), Step::Stop(Stop::Failed)),
         ],
     );
@@ -143,7 +146,7 @@ fn a_value_that_copy_refuses_is_converted_one_by_one() {
         TERMS,
         &[
             (failed(FailedAt::Merge, &refused), CAREFUL),
-            (failed(FailedAt::Staging, &refused), converting(Path::ConvertingCareful)),
+            (failed(FailedAt::Staging, &refused), converting(WritePath::ConvertingRowByRow)),
         ],
     );
     let damaged = code("XX001");
@@ -168,16 +171,16 @@ fn what_is_too_much_is_halved_until_one_record_is_left() {
 #[test]
 fn what_may_still_commit_is_never_halved() {
     let (lost, time, told) = (DbError::lost(), code("57014"), code("40001"));
-    let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
-    let pause = Step::Pause(Relief::None);
+    let before = StoredCheckpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
+    let pause = Step::Pause(Mitigation::None);
     check(
         TERMS,
         &[
             (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
             (Happened::Found(Some(&before)), pause),
-            (Happened::Rested, FAST),
+            (Happened::BackoffElapsed, FAST),
             (failed(FailedAt::Merge, &time), pause),
-            (Happened::Rested, FAST),
+            (Happened::BackoffElapsed, FAST),
             (failed(FailedAt::Merge, &time), pause),
         ],
     );
@@ -186,7 +189,7 @@ fn what_may_still_commit_is_never_halved() {
         &[
             (failed(FailedAt::Commit, &told), Step::ReadCheckpoint),
             (Happened::Found(Some(&before)), pause),
-            (Happened::Rested, FAST),
+            (Happened::BackoffElapsed, FAST),
             (failed(FailedAt::Merge, &time), Step::Halve),
         ],
     );
@@ -199,8 +202,8 @@ fn a_key_that_another_program_has_just_stored_is_expected_from_then_on() {
     check(
         TERMS,
         &[
-            (failed(FailedAt::Merge, &taken), aware(Path::Fast)),
-            (failed(FailedAt::Merge, &taken), aware(Path::Careful)),
+            (failed(FailedAt::Merge, &taken), aware(WritePath::SetBased)),
+            (failed(FailedAt::Merge, &taken), aware(WritePath::RowByRow)),
             (failed(FailedAt::Merge, &taken), Step::Stop(Stop::Failed)),
         ],
     );
@@ -212,10 +215,10 @@ fn the_pool_gives_way_before_the_next_try() {
     check(
         TERMS,
         &[
-            (failed(FailedAt::Connect, &full), Step::Pause(Relief::FewerConnections)),
-            (Happened::Rested, FAST),
-            (failed(FailedAt::Merge, &stale), Step::Pause(Relief::FreshConnections)),
-            (Happened::Rested, FAST),
+            (failed(FailedAt::Connect, &full), Step::Pause(Mitigation::FewerConnections)),
+            (Happened::BackoffElapsed, FAST),
+            (failed(FailedAt::Merge, &stale), Step::Pause(Mitigation::FreshConnections)),
+            (Happened::BackoffElapsed, FAST),
             (failed(FailedAt::Merge, &stale), CAREFUL),
             (failed(FailedAt::Begin, &stale), Step::Stop(Stop::Failed)),
         ],
@@ -226,14 +229,14 @@ fn the_pool_gives_way_before_the_next_try() {
 fn a_transaction_that_took_too_long_is_halved_also_where_its_commit_was_sent() {
     let too_long = ServerError { ended_session: true, ..said("25P04") }.into();
     check(TERMS, &[(failed(FailedAt::Merge, &too_long), Step::Halve)]);
-    let before = Checkpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
+    let before = StoredCheckpoint { epoch: 3, at: BEFORE, done: false, books: Books::default() };
     let story = [
         (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
         (Happened::Found(Some(&before)), Step::Halve),
     ];
     check(TERMS, &story);
     // It may have committed all the same.
-    let after = Checkpoint { at: AFTER, ..before };
+    let after = StoredCheckpoint { at: AFTER, ..before };
     let story = [
         (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
         (Happened::Found(Some(&after)), Step::Done),
@@ -243,10 +246,10 @@ fn a_transaction_that_took_too_long_is_halved_also_where_its_commit_was_sent() {
     let lost = DbError::lost();
     let story = [
         (failed(FailedAt::Commit, &lost), Step::ReadCheckpoint),
-        (Happened::Found(Some(&before)), Step::Pause(Relief::None)),
-        (Happened::Rested, FAST),
+        (Happened::Found(Some(&before)), Step::Pause(Mitigation::None)),
+        (Happened::BackoffElapsed, FAST),
         (failed(FailedAt::Commit, &too_long), Step::ReadCheckpoint),
-        (Happened::Found(Some(&before)), Step::Pause(Relief::None)),
+        (Happened::Found(Some(&before)), Step::Pause(Mitigation::None)),
     ];
     check(TERMS, &story);
     let alone = Terms { records: 1, ..TERMS };

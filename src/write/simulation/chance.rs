@@ -29,7 +29,7 @@ pub(super) struct Faults {
     /// Promotions of a standby that may be behind.
     pub(super) failovers: usize,
     /// Longest that a writer waits.
-    pub(super) patience: Micros,
+    pub(super) retry_policy: Micros,
 }
 
 impl Faults {
@@ -45,7 +45,7 @@ impl Faults {
             crashes: rng.usize(0..4),
             take_overs: rng.usize(0..3),
             failovers: rng.usize(0..8).saturating_sub(6),
-            patience: [5 * SECOND, 60 * SECOND][rng.usize(0..2)],
+            retry_policy: [5 * SECOND, 60 * SECOND][rng.usize(0..2)],
             changes: rng.usize(0..6).saturating_sub(2),
         }
     }

@@ -12,9 +12,9 @@ use super::server::{Event, Pending, Server as World, Try};
 use crate::batch::Batch;
 use crate::pg::DbError;
 use crate::write::outcome::{Committed, Failed, FailedAt};
-use crate::write::protocol::{Checkpoint, Proof, Relief};
-use crate::write::server::Server;
-use crate::write::way::Way;
+use crate::write::protocol::{Mitigation, Proof, StoredCheckpoint};
+use crate::write::server::Store;
+use crate::write::strategy::Strategy;
 
 /// The name of the key's index.
 pub(super) const KEY: &str = "t_pkey";
@@ -51,7 +51,7 @@ impl Client {
     }
 }
 
-impl Server for Client {
+impl Store for Client {
     fn proof(&self) -> Proof {
         Proof::Checkpoint { epoch: self.epoch }
     }
@@ -63,7 +63,7 @@ impl Server for Client {
     async fn attempt(
         &self,
         batch: &Batch,
-        way: Way,
+        strategy: Strategy,
         _: &(dyn Fn() -> bool + Sync),
     ) -> Result<Committed, Failed> {
         let slot = Slot::default();
@@ -80,7 +80,7 @@ impl Server for Client {
                 good: rows,
                 bad: refused,
             };
-            world.begin(Try::new(self.process, work, way.path, Arc::clone(&slot)));
+            world.begin(Try::new(self.process, work, strategy.path, Arc::clone(&slot)));
         }
         let outcome = Answer(slot).await;
         let unknown =
@@ -91,7 +91,7 @@ impl Server for Client {
         outcome
     }
 
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, DbError> {
+    async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, DbError> {
         let slot = Slot::default();
         self.world().ask(Pending {
             process: self.process,
@@ -102,7 +102,7 @@ impl Server for Client {
         Answer(slot).await
     }
 
-    fn relieve(&self, _: Relief) {}
+    fn relieve(&self, _: Mitigation) {}
 
     fn now(&self) -> Instant {
         self.start + Duration::from_micros(self.world().now)

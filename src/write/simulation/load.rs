@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fastrand::Rng;
 
-use crate::batch::{Batch, Batcher, KeyHashes, Limits};
+use crate::batch::{Batch, BatchLimits, Batcher, KeyHashes};
 use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
@@ -86,7 +86,7 @@ impl Load {
             Kind::Upsert => KeyHashes::Telling,
             Kind::Append => KeyHashes::None,
         };
-        let limits = Limits { rows: rng.u64(1..12), bytes: 1 << 20 };
+        let limits = BatchLimits { rows: rng.u64(1..12), bytes: 1 << 20 };
         let mut batcher = Batcher::new(limits, hashes, places);
         let mut batches = Vec::new();
         let mut first = 0;

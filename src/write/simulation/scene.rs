@@ -18,8 +18,8 @@ use super::server::{Event, Numbered, Seen, Server};
 use crate::account::Books;
 use crate::write::committer::Committer;
 use crate::write::event::{WriteError, WriterEvent};
-use crate::write::outlook::Outlook;
-use crate::write::retry::Patience;
+use crate::write::predictor::Predictor;
+use crate::write::retry::RetryPolicy;
 
 /// A load that takes more steps hangs.
 const STEPS_MAX: u64 = 100_000;
@@ -213,7 +213,7 @@ impl Scene {
         let places: Vec<_> = world.db.rows.iter().map(|row| row.at).collect();
         let (rows, version) = (world.db.rows.clone(), world.db.version);
         let load = world.load.clone();
-        let patience = Patience { retry_for: Duration::from_micros(world.faults.patience) };
+        let retry_policy = RetryPolicy { retry_for: Duration::from_micros(world.faults.retry_policy) };
         drop(world);
         self.lives += 1;
         let id = usize::try_from(self.lives).unwrap_or(usize::MAX);
@@ -234,10 +234,10 @@ impl Scene {
             let committer = Committer {
                 partition: u32::try_from(partition).unwrap_or(u32::MAX),
                 server: Client { world, process: id, partition, epoch, version, start: self.start },
-                patience,
+                retry_policy,
                 events: events_in.clone(),
                 books: rows[partition].books,
-                outlook: Outlook::new(false),
+                predictor: Predictor::new(false),
                 in_doubt: Arc::clone(&in_doubt),
             };
             writers.push(Some(Box::pin(committer.run(receiver)) as Running));

@@ -12,8 +12,8 @@ use super::load::{Fate, Load};
 use crate::account::Books;
 use crate::pg::{DbError, ServerError};
 use crate::write::outcome::{Committed, Failed, FailedAt};
-use crate::write::protocol::Checkpoint;
-use crate::write::way::Path;
+use crate::write::protocol::StoredCheckpoint;
+use crate::write::strategy::WritePath;
 
 /// Longest wait for a lock.
 const LOCK_TIMEOUT: Micros = 10 * SECOND;
@@ -87,7 +87,7 @@ enum Reached {
 pub(super) struct Try {
     process: usize,
     work: Work,
-    path: Path,
+    path: WritePath,
     books: Books,
     reached: Reached,
     waited: Micros,
@@ -98,7 +98,7 @@ impl Try {
     pub(super) fn new(
         process: usize,
         work: Work,
-        path: Path,
+        path: WritePath,
         client: Slot<Result<Committed, Failed>>,
     ) -> Self {
         let books = Books::default();
@@ -122,7 +122,7 @@ pub(super) struct Pending {
     pub(super) process: usize,
     pub(super) partition: usize,
     pub(super) waited: Micros,
-    pub(super) slot: Slot<Result<Option<Checkpoint>, DbError>>,
+    pub(super) slot: Slot<Result<Option<StoredCheckpoint>, DbError>>,
 }
 
 /// What was seen happening.
@@ -224,10 +224,10 @@ impl Server {
             let (at, error) = self.passing_error(records);
             return self.fail(id, at, error);
         }
-        if fates.contains(&Fate::TooLarge) && (records > 1 || path < Path::Careful) {
+        if fates.contains(&Fate::TooLarge) && (records > 1 || path < WritePath::RowByRow) {
             return self.fail(id, FailedAt::Staging, code("54000"));
         }
-        if fates.contains(&Fate::Violates) && path < Path::Careful {
+        if fates.contains(&Fate::Violates) && path < WritePath::RowByRow {
             return self.fail(id, FailedAt::Merge, code("23514"));
         }
         let Some(one) = self.tries.all.get_mut(&id) else { return };
@@ -373,7 +373,7 @@ impl Server {
         } else {
             let row = &self.db.rows[read.partition];
             let (at, done, books) = (row.at.without_line(), row.done, row.books);
-            Ok(Some(Checkpoint { epoch: row.epoch, at, done, books }))
+            Ok(Some(StoredCheckpoint { epoch: row.epoch, at, done, books }))
         };
         *read.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);
     }

@@ -1,7 +1,7 @@
 //! Connection strings: read or refused, and a secret in one is never shown again, however the string is torn.
 
 use dbload::internals::pg::dsn::{Host, Lookup, from_env};
-use dbload::internals::pg::{Dsn, DsnError, Target};
+use dbload::internals::pg::{ConnectTarget, Dsn, DsnError};
 
 use super::Dials;
 
@@ -34,8 +34,8 @@ fn quiet(name: &str) -> Option<String> {
 
 fn read(text: &str, env: Lookup<'_>) -> Result<Box<Dsn>, DsnError> {
     match from_env(Some(text), env)? {
-        Target::Server(dsn) => Ok(dsn),
-        Target::Local => Err(DsnError::Variable { name: "local".to_owned() }),
+        ConnectTarget::Server(dsn) => Ok(dsn),
+        ConnectTarget::Local => Err(DsnError::Variable { name: "local".to_owned() }),
     }
 }
 
@@ -117,8 +117,8 @@ fn from_variables(text: &str) {
         name => set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
     };
     let outcome = match from_env(None, &env) {
-        Ok(Target::Server(dsn)) => Ok(dsn),
-        Ok(Target::Local) => panic!("a password is a reason to look for a server"),
+        Ok(ConnectTarget::Server(dsn)) => Ok(dsn),
+        Ok(ConnectTarget::Local) => panic!("a password is a reason to look for a server"),
         Err(error) => Err(error),
     };
     let words = said(&outcome);

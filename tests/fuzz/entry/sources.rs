@@ -6,7 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use dbload::internals::format::{Compression, Dialect, Format, HeaderLimits, Limits};
-use dbload::internals::input::{Access, Blocks, Known, Location, Reading, SourceError, SourceSpec, Stream};
+use dbload::internals::input::{
+    Access, Blocks, Location, OpenHints, ReaderOptions, SourceError, SourceSpec, Stream,
+};
 use dbload::internals::record::Position;
 use tokio::runtime::Runtime;
 
@@ -101,7 +103,7 @@ async fn read(
         location: Location::File(path.to_owned()),
         fields: Vec::new(),
     };
-    let reading = Reading {
+    let reading = ReaderOptions {
         source: 0,
         format: format.clone(),
         limits: Limits::default(),
@@ -113,7 +115,7 @@ async fn read(
         let stream = Stream::open(
             spec,
             &Access::default(),
-            Known { compression: Some(*compression), ..Known::default() },
+            OpenHints { compression: Some(*compression), ..OpenHints::default() },
         )
         .await?;
         let mut blocks = Blocks::new(stream, reading, at).await?;

@@ -4,11 +4,14 @@ use std::io;
 
 use tokio::io::AsyncRead;
 
-use super::stored::{Alone, Reader};
+use super::stored::{Alone, ByteReader};
 use crate::format::{Compression, Inflated};
 
 /// The bytes as they are.
-pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(compression: Compression, raw: R) -> Reader {
+pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
+    compression: Compression,
+    raw: R,
+) -> ByteReader {
     debug_assert!(compression == Compression::None, "refused when it was opened");
     Box::new(Alone::new(raw))
 }

@@ -7,7 +7,7 @@ use crate::account::Books;
 use crate::pg::{DbError, ServerError};
 use crate::record::Position;
 use crate::write::outcome::FailedAt;
-use crate::write::protocol::{Checkpoint, Happened, Proof, Protocol, Step, Stop, Terms};
+use crate::write::protocol::{Happened, Proof, Protocol, Step, Stop, StoredCheckpoint, Terms};
 
 /// A process that runs the load, or might.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -190,7 +190,7 @@ impl World {
             writer.active = writer.halves.pop().map(|half| Active::new(scope, epoch, half));
         }
         if matches!(writer.active, Some(Active { step: Step::Pause(_), .. })) {
-            self.happened(scope, (process, partition), Happened::Rested);
+            self.happened(scope, (process, partition), Happened::BackoffElapsed);
         }
         let Some(Active { span, step: Step::Attempt { .. }, .. }) = self.active(process, partition) else {
             return;
@@ -239,11 +239,12 @@ impl World {
     /// The checkpoint is read.
     pub(super) fn ask(&mut self, scope: &Scope, (process, partition): (usize, usize)) {
         if let Some(Active { step: Step::Pause(_), .. }) = self.active(process, partition) {
-            self.happened(scope, (process, partition), Happened::Rested);
+            self.happened(scope, (process, partition), Happened::BackoffElapsed);
         }
         let row = &self.db.rows[partition];
         let books = Books { read: u64::from(row.read), ..Books::default() };
-        let found = Checkpoint { epoch: u64::from(row.epoch), at: place(row.at), done: row.done, books };
+        let found =
+            StoredCheckpoint { epoch: u64::from(row.epoch), at: place(row.at), done: row.done, books };
         self.happened(scope, (process, partition), Happened::Found(Some(&found)));
     }
 }

@@ -18,7 +18,7 @@ const BATCHES: u32 = 1 << BATCH_BITS;
 
 /// Where a key was met before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meeting {
+pub(super) enum KeySighting {
     /// Nowhere, as far as is remembered.
     First,
     /// In an earlier batch.
@@ -29,14 +29,14 @@ pub(super) enum Meeting {
 
 /// The keys met by one partition: those of this generation, and those of the one before. Each remembers as many, and more than
 /// a batch has.
-pub(super) struct Met {
+pub(super) struct SeenKeys {
     now: Generation,
     before: Generation,
     slots: usize,
     batch: u32,
 }
 
-impl Met {
+impl SeenKeys {
     /// Of one partition among so many, whose batches have at most so many rows.
     pub(super) fn among(partitions: usize, rows_max: usize) -> Self {
         let slots = BYTES / size_of::<u32>() / 2 / partitions.max(1);
@@ -69,13 +69,13 @@ impl Met {
     }
 
     /// Looks whether a key was met, and remembers it.
-    pub(super) fn meet(&mut self, hash: u64) -> Meeting {
+    pub(super) fn meet(&mut self, hash: u64) -> KeySighting {
         let tag = tag(hash);
         let slot = match self.now.find(hash, tag) {
             Ok(slot) => {
                 let batch = self.now.keys[slot] % BATCHES;
                 self.now.keys[slot] = tag | self.batch;
-                return if batch == self.batch { Meeting::Now } else { Meeting::Before };
+                return if batch == self.batch { KeySighting::Now } else { KeySighting::Before };
             }
             Err(slot) => slot,
         };
@@ -90,9 +90,9 @@ impl Met {
             }
         }
         match earlier {
-            None => Meeting::First,
-            Some(batch) if batch == self.batch => Meeting::Now,
-            Some(_) => Meeting::Before,
+            None => KeySighting::First,
+            Some(batch) if batch == self.batch => KeySighting::Now,
+            Some(_) => KeySighting::Before,
         }
     }
 }
@@ -151,26 +151,26 @@ mod tests {
 
     #[test]
     fn what_was_met_lately_is_known_and_what_was_not_is_not() {
-        let mut met = Met::among(2, 10);
+        let mut met = SeenKeys::among(2, 10);
         let lately = (met.slots * FILLED / PARTS) as u64;
         for n in 0..3 * lately {
-            assert_eq!(met.meet(hash(n)), Meeting::First, "{n}");
-            assert_eq!(met.meet(hash(n)), Meeting::Now, "{n}");
+            assert_eq!(met.meet(hash(n)), KeySighting::First, "{n}");
+            assert_eq!(met.meet(hash(n)), KeySighting::Now, "{n}");
             met.next_batch();
         }
         // What is asked for is remembered again, so the oldest goes first.
         for n in 2 * lately..3 * lately {
-            assert_ne!(met.meet(hash(n)), Meeting::First, "{n}");
+            assert_ne!(met.meet(hash(n)), KeySighting::First, "{n}");
         }
     }
 
     #[test]
     fn a_batch_is_told_from_those_before() {
-        let mut met = Met::among(1, 10);
+        let mut met = SeenKeys::among(1, 10);
         for batch in 0..BATCHES {
-            let meeting = if batch == 0 { Meeting::First } else { Meeting::Before };
+            let meeting = if batch == 0 { KeySighting::First } else { KeySighting::Before };
             assert_eq!(met.meet(hash(7)), meeting, "{batch}");
-            assert_eq!(met.meet(hash(7)), Meeting::Now, "{batch}");
+            assert_eq!(met.meet(hash(7)), KeySighting::Now, "{batch}");
             met.next_batch();
         }
     }
@@ -178,17 +178,17 @@ mod tests {
     #[test]
     fn no_key_of_the_open_batch_is_forgotten() {
         for rows in [1, 700, 5_000, 100_000] {
-            let mut met = Met::among(128, rows);
+            let mut met = SeenKeys::among(128, rows);
             // A generation ends wherever it likes within the batch.
             for n in 0..met.slots as u64 / 2 {
                 met.meet(hash(1_000_000 + n));
             }
             met.next_batch();
             for n in 0..rows as u64 {
-                assert_eq!(met.meet(hash(n)), Meeting::First, "{n} of {rows}");
+                assert_eq!(met.meet(hash(n)), KeySighting::First, "{n} of {rows}");
             }
             for n in 0..rows as u64 {
-                assert_eq!(met.meet(hash(n)), Meeting::Now, "{n} of {rows}");
+                assert_eq!(met.meet(hash(n)), KeySighting::Now, "{n} of {rows}");
             }
         }
     }
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn all_partitions_together_stay_within_their_bytes() {
         for partitions in [1, 2, 3, 8, 100] {
-            let met = Met::among(partitions, 100);
+            let met = SeenKeys::among(partitions, 100);
             assert!(met.slots.is_power_of_two());
             assert!(met.slots * size_of::<u32>() * 2 * partitions <= BYTES, "{partitions}");
         }

@@ -21,12 +21,12 @@ const HEAD_BYTES: usize = 5;
 const READY: u8 = b'Z';
 
 /// A wire whose incoming frames are counted.
-pub(super) struct Guarded<S> {
+pub(super) struct FrameLimited<S> {
     stream: S,
     frames: Frames,
 }
 
-impl<S> Guarded<S> {
+impl<S> FrameLimited<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, frames: Frames::default() }
     }
@@ -88,7 +88,7 @@ fn refused(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the server sent {what}"))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FrameLimited<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -100,7 +100,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FrameLimited<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -114,7 +114,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-impl<S: TlsStream + Unpin> TlsStream for Guarded<S> {
+impl<S: TlsStream + Unpin> TlsStream for FrameLimited<S> {
     fn channel_binding(&self) -> ChannelBinding {
         self.stream.channel_binding()
     }

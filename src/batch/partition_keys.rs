@@ -5,11 +5,11 @@
 
 use crate::map::{KeyNumbers, KeyRange};
 
-use super::met::{Meeting, Met};
+use super::seen_keys::{KeySighting, SeenKeys};
 
 /// The keys of one partition.
-pub(super) struct Known {
-    met: Met,
+pub(super) struct PartitionKeys {
+    met: SeenKeys,
     /// All keys of the open batch are in `met`. If not, they ascend.
     looks: bool,
     /// The highest key so far. `None`: unknown.
@@ -18,11 +18,11 @@ pub(super) struct Known {
     noted: Vec<u64>,
 }
 
-impl Known {
+impl PartitionKeys {
     /// Of one partition among so many, whose batches have at most so many rows.
     pub(super) fn among(partitions: usize, rows_max: usize) -> Self {
         Self {
-            met: Met::among(partitions, rows_max),
+            met: SeenKeys::among(partitions, rows_max),
             looks: false,
             highest: Some(KeyNumbers::MIN),
             noted: Vec::new(),
@@ -43,11 +43,11 @@ impl Known {
     }
 
     /// Looks whether a key was met, and remembers it.
-    pub(super) fn meet(&mut self, hash: u64) -> Meeting {
-        if self.looks { self.met.meet(hash) } else { Meeting::First }
+    pub(super) fn meet(&mut self, hash: u64) -> KeySighting {
+        if self.looks { self.met.meet(hash) } else { KeySighting::First }
     }
 
-    /// The open batch, with rows of these hashes, is closed. `ascend`: what [`Known::expect`] said of the block that goes on in the
+    /// The open batch, with rows of these hashes, is closed. `ascend`: what [`PartitionKeys::expect`] said of the block that goes on in the
     /// next one.
     pub(super) fn next_batch(&mut self, rows: impl Iterator<Item = u64>, ascend: bool) {
         if !self.looks {

@@ -30,13 +30,13 @@ pub fn mark(run: &str, partition: u32) -> String {
 
 /// Ends all other sessions that are in a transaction of the run.
 #[must_use]
-pub fn end_marked(run: &str) -> String {
+pub fn terminate_tagged(run: &str) -> String {
     end(&of_run(run))
 }
 
 /// Ends all other sessions that are in a transaction of this writer: it has one at a time.
 #[must_use]
-pub fn end_marked_writer(run: &str, partition: u32) -> String {
+pub fn terminate_tagged_writer(run: &str, partition: u32) -> String {
     end(&of_writer(run, partition))
 }
 

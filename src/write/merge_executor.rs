@@ -2,38 +2,38 @@
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
-use crate::pg::{Action, DbError, Outcome, Session, Stage, classify, number};
+use crate::pg::{Action, DbError, Session, Stage, StatementResult, classify, number};
 use crate::schema::Mode;
 
-use super::merge::Stored;
+use super::merge::KeyLookup;
 use super::names::{ASIDE, STAGE};
-use super::outlook::Expect;
 use super::plan::WritePlan;
-use super::way::Way;
-use super::{aside, careful, fold, merge, names, ties};
+use super::predictor::Forecast;
+use super::strategy::Strategy;
+use super::{dedup, merge, names, quarantine, row_by_row, unique_constraints};
 
 /// What staged rows came to.
-pub(super) struct Verdict {
+pub(super) struct MergeResult {
     pub(super) books: Books,
     /// Some of them went record by record; what was refused is in its table.
-    pub(super) careful: bool,
+    pub(super) row_by_row: bool,
 }
 
 /// What is asked first of staged rows where nothing depends on it whether they are staged well: it may go out
 /// along with the end of their COPY.
-pub(super) fn first_of(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
-    if goes_apart(plan, way)
+pub(super) fn first_of(plan: &WritePlan, batch: &Batch, strategy: Strategy) -> Option<String> {
+    if goes_apart(plan, strategy)
         || may_repeat(plan, batch)
-        || !way.all_new(plan) && ties::probe(plan, batch).is_some()
+        || !strategy.all_new(plan) && unique_constraints::probe(plan, batch).is_some()
     {
         return None;
     }
-    look(plan, batch, way).or_else(|| merge::at_once(plan, batch, way))
+    look(plan, batch, strategy).or_else(|| merge::at_once(plan, batch, strategy))
 }
 
 /// Whatever the rows are like, some or all of them go record by record.
-fn goes_apart(plan: &WritePlan, way: Way) -> bool {
-    way.path.is_careful() || way.outlook.refuses() || plan.paths.always_careful.is_some()
+fn goes_apart(plan: &WritePlan, strategy: Strategy) -> bool {
+    strategy.path.is_row_by_row() || strategy.predictor.refuses() || plan.paths.always_careful.is_some()
 }
 
 fn may_repeat(plan: &WritePlan, batch: &Batch) -> bool {
@@ -47,50 +47,50 @@ pub(super) async fn merge(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    way: Way,
-    (staged, first): (u64, Option<Vec<Outcome>>),
-) -> Result<Verdict, DbError> {
+    strategy: Strategy,
+    (staged, first): (u64, Option<Vec<StatementResult>>),
+) -> Result<MergeResult, DbError> {
     if first.is_some() {
-        let books = run_fast(plan, session, batch, (staged, way), first).await?;
-        return Ok(Verdict { books, careful: false });
+        let books = run_fast(plan, session, batch, (staged, strategy), first).await?;
+        return Ok(MergeResult { books, row_by_row: false });
     }
-    let mut careful = goes_apart(plan, way);
+    let mut row_by_row = goes_apart(plan, strategy);
     let mut repeated = 0;
-    if !careful && may_repeat(plan, batch) {
-        let probe = session.run(&fold::probe(plan)).await?;
+    if !row_by_row && may_repeat(plan, batch) {
+        let probe = session.run(&dedup::probe(plan)).await?;
         repeated = number(probe.first(), 0)?;
         let row = probe.first().and_then(|outcome| outcome.rows.first());
         let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
-        careful =
+        row_by_row =
             repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
     }
     // Inserts alone are refused or they are not, whatever their order.
-    if !careful && !way.all_new(plan) {
-        careful = match ties::probe(plan, batch) {
+    if !row_by_row && !strategy.all_new(plan) {
+        row_by_row = match unique_constraints::probe(plan, batch) {
             None => false,
             Some(None) => true,
             Some(Some(probe)) => {
                 let outcomes = session.run(&probe).await?;
-                outcomes.first().and_then(Outcome::value) == Some("t")
+                outcomes.first().and_then(StatementResult::value) == Some("t")
             }
         };
     }
-    if careful {
-        return merge_apart(plan, session, batch, way, staged).await;
+    if row_by_row {
+        return merge_apart(plan, session, batch, strategy, staged).await;
     }
     let mut skipped = 0;
     if repeated > 0 && plan.mode == Mode::Update {
-        skipped = affected(session, &fold::drop_unknown(plan)).await?;
-        let probe = session.run(&fold::probe(plan)).await?;
+        skipped = affected(session, &dedup::drop_unknown(plan)).await?;
+        let probe = session.run(&dedup::probe(plan)).await?;
         repeated = number(probe.first(), 0)?;
     }
     if repeated > 0 {
-        session.run(&fold::fold(plan, batch)).await?;
+        session.run(&dedup::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, way), None).await?;
+    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, strategy), None).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
-    Ok(Verdict { books, careful: false })
+    Ok(MergeResult { books, row_by_row: false })
 }
 
 /// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they
@@ -99,51 +99,58 @@ async fn merge_apart(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    way: Way,
+    strategy: Strategy,
     staged: u64,
-) -> Result<Verdict, DbError> {
-    if let Some(set_aside) = aside::set_aside(plan, batch) {
+) -> Result<MergeResult, DbError> {
+    if let Some(set_aside) = quarantine::set_aside(plan, batch) {
         let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
         // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
         // for each row.
         let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
         session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
-        let apart = affected(session, &set_aside).await;
-        tracing::debug!(partition = batch.partition, staged, ?apart, "rows set aside");
-        let books = match apart {
+        let remainder = affected(session, &set_aside).await;
+        tracing::debug!(partition = batch.partition, staged, ?remainder, "rows set aside");
+        let books = match remainder {
             // Nothing speaks against the rows but what the last batch was like.
-            Ok(0) if !way.path.is_careful() => {
+            Ok(0) if !strategy.path.is_row_by_row() => {
                 session.run("RELEASE SAVEPOINT dbload_aside").await?;
-                let books = run_fast(plan, session, batch, (staged, way), None).await?;
-                return Ok(Verdict { books, careful: false });
+                let books = run_fast(plan, session, batch, (staged, strategy), None).await?;
+                return Ok(MergeResult { books, row_by_row: false });
             }
-            Ok(apart) if 0 < apart && apart < staged => {
-                run_apart(plan, session, batch, (staged - apart, Way { apart: true, ..way })).await.map(Some)
-            }
+            Ok(remainder) if 0 < remainder && remainder < staged => run_apart(
+                plan,
+                session,
+                batch,
+                (staged - remainder, Strategy { remainder: true, ..strategy }),
+            )
+            .await
+            .map(Some),
             // What the table has refused before is among the others; or there are none.
             Ok(_) => Ok(None),
             Err(error) => Err(error),
         };
         match books {
-            Ok(Some(books)) => return Ok(Verdict { books, careful: true }),
+            Ok(Some(books)) => return Ok(MergeResult { books, row_by_row: true }),
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(partition = batch.partition, ?error, "rows that were not set aside refused");
-                if classify(Stage::Merge { cheap_key: way.cheap_key(plan) }, &error) != Action::CarefulPath {
+                if classify(Stage::Merge { cheap_key: strategy.cheap_key(plan) }, &error)
+                    != Action::CarefulPath
+                {
                     return Err(error);
                 }
             }
         }
         session.run("ROLLBACK TO SAVEPOINT dbload_aside").await?;
     }
-    Ok(Verdict { books: run_careful(plan, session, batch, STAGE, way).await?, careful: true })
+    Ok(MergeResult { books: run_careful(plan, session, batch, STAGE, strategy).await?, row_by_row: true })
 }
 
 async fn run_apart(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    rest: (u64, Way),
+    rest: (u64, Strategy),
 ) -> Result<Books, DbError> {
     let mut books = run_fast(plan, session, batch, rest, None).await?;
     books.add(&run_careful(plan, session, batch, ASIDE, rest.1).await?);
@@ -155,41 +162,41 @@ async fn run_careful(
     session: &Session,
     batch: &Batch,
     rows: &str,
-    way: Way,
+    strategy: Strategy,
 ) -> Result<Books, DbError> {
     let sql = format!(
         "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
         names::refused_table(plan),
-        careful::block(plan, batch, rows, way.outlook.expect)
+        row_by_row::block(plan, batch, rows, strategy.predictor.expect)
     );
     let outcomes = session.run(&sql).await?;
-    let counts = outcomes.last().and_then(Outcome::value).unwrap_or_default();
+    let counts = outcomes.last().and_then(StatementResult::value).unwrap_or_default();
     let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
     let mut next = || counts.next().unwrap_or(0);
     Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
 }
 
 /// A look whether all rows are as they should be, where the last batch's were.
-fn look(plan: &WritePlan, batch: &Batch, way: Way) -> Option<String> {
-    let is_expected = match way.outlook.expect {
-        Expect::AllSame => true,
+fn look(plan: &WritePlan, batch: &Batch, strategy: Strategy) -> Option<String> {
+    let is_expected = match strategy.predictor.expect {
+        Forecast::AllSame => true,
         // A look more than a MERGE needs.
-        Expect::Same => merge::at_once(plan, batch, way).is_none(),
-        Expect::AllNew | Expect::New | Expect::Changed => false,
+        Forecast::Same => merge::at_once(plan, batch, strategy).is_none(),
+        Forecast::AllNew | Forecast::New | Forecast::Changed => false,
     };
     (is_expected && matches!(plan.mode, Mode::Upsert | Mode::Update))
-        .then(|| merge::count_unchanged(plan, batch, way.apart))
+        .then(|| merge::count_unchanged(plan, batch, strategy.remainder))
 }
 
 async fn run_fast(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    (rows, way): (u64, Way),
-    mut first: Option<Vec<Outcome>>,
+    (rows, strategy): (u64, Strategy),
+    mut first: Option<Vec<StatementResult>>,
 ) -> Result<Books, DbError> {
     let mut alike = 0;
-    if let Some(sql) = look(plan, batch, way) {
+    if let Some(sql) = look(plan, batch, strategy) {
         let outcomes = unless_asked(session, &sql, first.take()).await?;
         alike = number(outcomes.last(), 0)?;
         // There is nothing to do.
@@ -197,11 +204,11 @@ async fn run_fast(
             return Ok(Books { unchanged: rows, ..Books::default() });
         }
     }
-    let at_once = merge::at_once(plan, batch, way);
+    let at_once = merge::at_once(plan, batch, strategy);
     let is_one_statement = at_once.is_some();
     let mut books = match at_once {
         Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
-        None => insert_and_update(plan, session, batch, (rows, way)).await?,
+        None => insert_and_update(plan, session, batch, (rows, strategy)).await?,
     };
     // More than there are: a key is stored more than once, in child tables.
     let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
@@ -209,7 +216,7 @@ async fn run_fast(
         // One MERGE writes each row, or finds its stored row alike. Between two statements another program may
         // delete what the first has met.
         let is_found = is_one_statement || alike == rest;
-        account_for(plan, session, (rows, &mut books), batch, (way, is_found)).await?;
+        account_for(plan, session, (rows, &mut books), batch, (strategy, is_found)).await?;
     }
     Ok(books)
 }
@@ -221,7 +228,7 @@ async fn account_for(
     session: &Session,
     (rows, books): (u64, &mut Books),
     batch: &Batch,
-    (way, is_found): (Way, bool),
+    (strategy, is_found): (Strategy, bool),
 ) -> Result<(), DbError> {
     let rest = rows - books.inserted - books.updated;
     match plan.mode {
@@ -237,14 +244,14 @@ async fn account_for(
             }
             // Of a key that was taken for new, or left to what other programs have inserted, or that others
             // have deleted meanwhile, nothing need be there.
-            let outcomes = session.run(&merge::count_met(plan, batch, way.apart)).await?;
+            let outcomes = session.run(&merge::count_met(plan, batch, strategy.remainder)).await?;
             if number(outcomes.last(), 0)? < rows {
                 return Err(DbError::Uncounted);
             }
             books.unchanged = rest;
         }
         Mode::Upsert | Mode::Update => {
-            let outcomes = session.run(&merge::count_unchanged(plan, batch, way.apart)).await?;
+            let outcomes = session.run(&merge::count_unchanged(plan, batch, strategy.remainder)).await?;
             books.unchanged = number(outcomes.last(), 0)?.min(rest);
             books.skipped = rest - books.unchanged;
         }
@@ -255,8 +262,8 @@ async fn account_for(
 async fn unless_asked(
     session: &Session,
     sql: &str,
-    outcomes: Option<Vec<Outcome>>,
-) -> Result<Vec<Outcome>, DbError> {
+    outcomes: Option<Vec<StatementResult>>,
+) -> Result<Vec<StatementResult>, DbError> {
     match outcomes {
         Some(outcomes) => Ok(outcomes),
         None => session.run(sql).await,
@@ -265,7 +272,7 @@ async fn unless_asked(
 
 /// What a MERGE came to, by the counters before and behind it. They must come to what its command tag says:
 /// else something besides it has written to the table, a statement trigger, say.
-fn merged(outcomes: &[Outcome]) -> Result<Books, DbError> {
+fn merged(outcomes: &[StatementResult]) -> Result<Books, DbError> {
     let [.., before, merge, after] = outcomes else { return Err(DbError::Uncounted) };
     let grown = |column| {
         let (before, after) = (number(Some(before), column)?, number(Some(after), column)?);
@@ -280,21 +287,21 @@ async fn insert_and_update(
     plan: &WritePlan,
     session: &Session,
     batch: &Batch,
-    (rows, way): (u64, Way),
+    (rows, strategy): (u64, Strategy),
 ) -> Result<Books, DbError> {
     let mut books = Books::default();
-    let stored = if way.all_new(plan) { Stored::NotExpected } else { Stored::LookedUp };
-    let update = merge::update(plan, batch, way.apart);
+    let stored = if strategy.all_new(plan) { KeyLookup::NotExpected } else { KeyLookup::LookedUp };
+    let update = merge::update(plan, batch, strategy.remainder);
     // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts
     // between the two statements is left alone by the insert and seen by an update behind it.
-    if way.outlook.expect == Expect::Changed
+    if strategy.predictor.expect == Forecast::Changed
         && !plan.paths.may_swallow
         && let Some(sql) = &update
     {
         books.updated = affected(session, sql).await?;
     }
     if books.updated < rows
-        && let Some(sql) = merge::insert(plan, batch, way.conflicts, stored)
+        && let Some(sql) = merge::insert(plan, batch, strategy.conflicts, stored)
     {
         books.inserted = affected(session, &sql).await?;
     }

@@ -3,7 +3,7 @@
 //! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no
 //! keepalives, no `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So it does not
 //! dial: it connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes
-//! to a wire dialled in `wire`, as for the pool, to the server where tokio-postgres has just logged in. The
+//! to a wire dialled in `transport`, as for the pool, to the server where tokio-postgres has just logged in. The
 //! directory is gone as soon as sqlx has connected; the relay ends with the connection.
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
@@ -23,17 +23,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::connect::open;
+use super::counted_transport::{CountedTransport, FAREWELL};
 use super::db_error::{DbError, ServerError};
 use super::driver_error::{is_lost, of_driver};
 use super::dsn::{ChannelBinding, Dsn, Server};
-use super::ending::{Ending, FAREWELL};
 use super::error::PgError;
-use super::frames::Guarded;
+use super::frame_limit::FrameLimited;
 use super::lease::{Lease, Lent};
-use super::pool::Found;
+use super::pool::LoggedIn;
 use super::sqlstate::{BROKEN_OFF, has_no_connection};
 use super::tls::{self, Connector};
-use super::wire::{TlsUse, Wire, dial, within};
+use super::transport::{TlsUse, Transport, dial, within};
 
 /// The port in the name of the relay's socket; nothing else listens in that directory.
 const RELAY_PORT: u16 = 5432;
@@ -86,7 +86,7 @@ pub async fn connect_sqlx_beside(lease: &Lease) -> Option<PgConnection> {
 }
 
 /// Where the pool has just logged in, if a login of sqlx can be as safe there.
-fn place_of(lease: &Lease) -> Option<(&Server, Found)> {
+fn place_of(lease: &Lease) -> Option<(&Server, LoggedIn)> {
     let found = lease.pool().found().filter(|_| lease.dsn().channel_binding != ChannelBinding::Require)?;
     Some((lease.dsn().servers.get(found.server)?, found))
 }
@@ -125,8 +125,8 @@ async fn connect(
     lent: &Arc<Lent>,
 ) -> Result<PgConnection, PgError> {
     let dialled = dial(dsn, server, tls, tls_use).await;
-    let wire = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
-    let door = Door::open(wire, Arc::clone(lent))
+    let transport = dialled.map_err(|error| PgError::from_dial(dsn, server, error))?;
+    let door = Relay::open(transport, Arc::clone(lent))
         .map_err(|source| PgError::Local { doing: "open a socket for sqlx", source })?;
     let path = door.path.clone();
     let connected = within(dsn.connect_timeout, options(dsn, server, &path, RELAY_PORT).connect()).await;
@@ -205,7 +205,7 @@ impl From<sqlx::Error> for DbError {
 
 /// The directory with the relay's socket; removed on drop. It is kept locked as long, so that a later start
 /// can tell whether its owner has gone without removing it (`kill -9`), and removes it then.
-struct Door {
+struct Relay {
     path: PathBuf,
     _lock: File,
 }
@@ -213,10 +213,10 @@ struct Door {
 /// What the names of such directories begin with; the process follows.
 const DOOR: &str = "dbload-door-";
 
-impl Door {
+impl Relay {
     /// Listens for one connection and relays it until either side ends, the server's if it does so soon.
-    fn open(wire: Wire, lent: Arc<Lent>) -> io::Result<Self> {
-        let wire = Guarded::new(Ending::new(wire, Arc::clone(&lent.place)));
+    fn open(transport: Transport, lent: Arc<Lent>) -> io::Result<Self> {
+        let transport = FrameLimited::new(CountedTransport::new(transport, Arc::clone(&lent.place)));
         let door = private_dir()?;
         let listener = UnixListener::bind(door.path.join(format!(".s.PGSQL.{RELAY_PORT}")))?;
         tokio::spawn(async move {
@@ -224,7 +224,7 @@ impl Door {
                 // Whoever was to come may have been given up meanwhile.
                 let (local, _) = tokio::time::timeout(ACCEPTING, listener.accept()).await??;
                 drop(listener);
-                relay(local, wire).await
+                relay(local, transport).await
             };
             if let Err(error) = relayed.await {
                 tracing::debug!(%error, "the connection of sqlx broke");
@@ -235,8 +235,11 @@ impl Door {
     }
 }
 
-async fn relay(mut local: UnixStream, wire: Guarded<Ending<Wire>>) -> io::Result<()> {
-    let (mut from_wire, mut to_wire) = tokio::io::split(wire);
+async fn relay(
+    mut local: UnixStream,
+    transport: FrameLimited<CountedTransport<Transport>>,
+) -> io::Result<()> {
+    let (mut from_wire, mut to_wire) = tokio::io::split(transport);
     let (mut from_local, mut to_local) = local.split();
     let out = async {
         tokio::io::copy(&mut from_local, &mut to_wire).await?;
@@ -252,7 +255,7 @@ async fn relay(mut local: UnixStream, wire: Guarded<Ending<Wire>>) -> io::Result
     Ok(())
 }
 
-impl Drop for Door {
+impl Drop for Relay {
     fn drop(&mut self) {
         // What is left behind is an empty directory for this user alone, which the next start removes.
         let _ = std::fs::remove_dir_all(&self.path);
@@ -281,7 +284,7 @@ fn sweep(parent: &Path) {
 }
 
 /// A new directory that only this user may enter, with a path short enough for a socket's.
-fn private_dir() -> io::Result<Door> {
+fn private_dir() -> io::Result<Relay> {
     /// Sockets' paths hold 108 bytes on Linux, 104 elsewhere; the socket's name takes 14.
     const DIR_LIMIT_BYTES: usize = 80;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no directory for temporary files");
@@ -298,7 +301,7 @@ fn private_dir() -> io::Result<Door> {
         match made {
             Ok(lock) => {
                 lock.try_lock()?;
-                return Ok(Door { path: dir, _lock: lock });
+                return Ok(Relay { path: dir, _lock: lock });
             }
             Err(error) => last = error,
         }

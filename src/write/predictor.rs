@@ -6,7 +6,7 @@ use crate::account::Books;
 
 /// What a batch is expected to meet in the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Expect {
+pub(super) enum Forecast {
     /// Keys of which none is stored.
     AllNew,
     /// Mostly keys that are not stored.
@@ -40,8 +40,8 @@ const PENALTY_GROWTH: u32 = 4;
 
 /// What one partition has learnt.
 #[derive(Debug, Clone, Copy)]
-pub struct Outlook {
-    pub(super) expect: Expect,
+pub struct Predictor {
+    pub(super) expect: Forecast,
     /// The table refused rows of the last batch.
     refuses: bool,
     /// Of the last batch some were rejected, for whatever reason.
@@ -52,11 +52,11 @@ pub struct Outlook {
     penalty: u32,
 }
 
-impl Outlook {
+impl Predictor {
     /// The outlook of the first batch. `nothing_stored`: the table has no rows, or those that it has do not matter.
     #[must_use]
     pub const fn new(nothing_stored: bool) -> Self {
-        let expect = if nothing_stored { Expect::AllNew } else { Expect::New };
+        let expect = if nothing_stored { Forecast::AllNew } else { Forecast::New };
         Self {
             expect,
             refuses: false,
@@ -82,24 +82,24 @@ impl Outlook {
     }
 
     /// The next batch will be like this one, of which so many rows were repeats.
-    pub(super) fn learn(&mut self, books: &Books, repeats: u64, direct: Direct, careful: bool) {
+    pub(super) fn learn(&mut self, books: &Books, repeats: u64, direct: Direct, row_by_row: bool) {
         let accepted = books.read - books.rejected;
-        self.refuses = careful && books.rejected > 0;
+        self.refuses = row_by_row && books.rejected > 0;
         self.rejected = books.rejected > 0;
         self.expect = if books.updated > books.inserted + books.unchanged {
-            Expect::Changed
+            Forecast::Changed
         } else if books.unchanged > 0 && books.unchanged + books.rejected == books.read {
-            Expect::AllSame
+            Forecast::AllSame
         } else if books.unchanged > books.inserted {
-            Expect::Same
+            Forecast::Same
         } else if books.inserted > 0 && books.inserted + books.rejected == books.read {
-            Expect::AllNew
+            Forecast::AllNew
         } else {
-            Expect::New
+            Forecast::New
         };
         match direct {
             Direct::Done => self.penalty = 1,
-            Direct::NotTried if careful => self.refused(),
+            Direct::NotTried if row_by_row => self.refused(),
             Direct::Refused => self.refused(),
             Direct::NotTried if accepted == 0 => {}
             Direct::NotTried if books.inserted + repeats >= accepted => {
@@ -126,55 +126,55 @@ mod tests {
 
     #[test]
     fn what_most_rows_were_is_expected_next() {
-        let mut outlook = Outlook::new(false);
+        let mut predictor = Predictor::new(false);
         for (books, expect) in [
-            (batch(10, 0, 0), Expect::AllNew),
-            (Books { rejected: 3, read: 13, ..batch(10, 0, 0) }, Expect::AllNew),
-            (Books { rejected: 13, read: 13, ..batch(0, 0, 0) }, Expect::New),
-            (batch(10, 1, 0), Expect::New),
-            (batch(1, 9, 0), Expect::Changed),
-            (batch(1, 0, 9), Expect::Same),
-            (batch(0, 0, 9), Expect::AllSame),
-            (Books { rejected: 3, read: 12, ..batch(0, 0, 9) }, Expect::AllSame),
-            (batch(0, 1, 9), Expect::Same),
-            (batch(5, 5, 5), Expect::New),
+            (batch(10, 0, 0), Forecast::AllNew),
+            (Books { rejected: 3, read: 13, ..batch(10, 0, 0) }, Forecast::AllNew),
+            (Books { rejected: 13, read: 13, ..batch(0, 0, 0) }, Forecast::New),
+            (batch(10, 1, 0), Forecast::New),
+            (batch(1, 9, 0), Forecast::Changed),
+            (batch(1, 0, 9), Forecast::Same),
+            (batch(0, 0, 9), Forecast::AllSame),
+            (Books { rejected: 3, read: 12, ..batch(0, 0, 9) }, Forecast::AllSame),
+            (batch(0, 1, 9), Forecast::Same),
+            (batch(5, 5, 5), Forecast::New),
         ] {
-            outlook.learn(&books, 0, Direct::NotTried, false);
-            assert_eq!(outlook.expect, expect, "{books:?}");
+            predictor.learn(&books, 0, Direct::NotTried, false);
+            assert_eq!(predictor.expect, expect, "{books:?}");
         }
     }
 
     #[test]
     fn rows_go_straight_in_where_the_table_is_empty_or_nothing_stored_was_met() {
-        assert!(Outlook::new(true).all_new());
-        let mut outlook = Outlook::new(false);
-        assert!(!outlook.all_new());
-        outlook.learn(&batch(9, 0, 1), 0, Direct::NotTried, false);
-        assert!(!outlook.all_new());
-        outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
-        assert!(outlook.all_new());
+        assert!(Predictor::new(true).all_new());
+        let mut predictor = Predictor::new(false);
+        assert!(!predictor.all_new());
+        predictor.learn(&batch(9, 0, 1), 0, Direct::NotTried, false);
+        assert!(!predictor.all_new());
+        predictor.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
+        assert!(predictor.all_new());
         // Whatever repeats are, they say nothing of the others.
-        let mut outlook = Outlook::new(false);
-        outlook.learn(&batch(8, 1, 1), 1, Direct::NotTried, false);
-        assert!(!outlook.all_new());
-        outlook.learn(&batch(8, 1, 1), 2, Direct::NotTried, false);
-        assert!(outlook.all_new());
+        let mut predictor = Predictor::new(false);
+        predictor.learn(&batch(8, 1, 1), 1, Direct::NotTried, false);
+        assert!(!predictor.all_new());
+        predictor.learn(&batch(8, 1, 1), 2, Direct::NotTried, false);
+        assert!(predictor.all_new());
     }
 
     #[test]
     fn each_refusal_asks_for_more_batches_of_new_rows() {
-        let mut outlook = Outlook::new(true);
+        let mut predictor = Predictor::new(true);
         for wanted in [1, 4, 16] {
-            outlook.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
+            predictor.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
             for left in (0..wanted).rev() {
-                assert!(!outlook.all_new(), "{wanted} {left}");
-                outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
+                assert!(!predictor.all_new(), "{wanted} {left}");
+                predictor.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
             }
-            assert!(outlook.all_new(), "{wanted}");
+            assert!(predictor.all_new(), "{wanted}");
         }
-        outlook.learn(&batch(10, 0, 0), 0, Direct::Done, false);
-        outlook.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
-        outlook.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
-        assert!(outlook.all_new());
+        predictor.learn(&batch(10, 0, 0), 0, Direct::Done, false);
+        predictor.learn(&batch(10, 0, 0), 0, Direct::Refused, false);
+        predictor.learn(&batch(10, 0, 0), 0, Direct::NotTried, false);
+        assert!(predictor.all_new());
     }
 }

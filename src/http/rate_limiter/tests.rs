@@ -77,18 +77,18 @@ fn play(
     asked: Option<Duration>,
     (latency, refused_sooner, concurrency): (Duration, u32, usize),
 ) -> (u32, u32) {
-    play_refusing(Refusal::TooFast, rate, (limit, asked), (latency, refused_sooner, concurrency))
+    play_refusing(Throttled::TooFast, rate, (limit, asked), (latency, refused_sooner, concurrency))
 }
 
 /// `refused_sooner`: by which factor a refusal is faster than an answer.
 fn play_refusing(
-    refusal: Refusal,
+    refusal: Throttled,
     rate: Option<Rate>,
     (limit, asked): (Limit, Option<Duration>),
     (latency, refused_sooner, concurrency): (Duration, u32, usize),
 ) -> (u32, u32) {
     let start = Instant::now();
-    let (mut pace, mut server) = (Pace::new(rate), Server::new(limit, start));
+    let (mut rate_limiter, mut server) = (RateLimiter::new(rate), Server::new(limit, start));
     let (mut flying, mut refusals): (VecDeque<Instant>, VecDeque<Instant>) = Default::default();
     let (mut accepted, mut refused) = (0, 0);
     let mut now = start;
@@ -96,14 +96,14 @@ fn play_refusing(
         while flying.front().is_some_and(|sent| *sent + latency <= now) {
             flying.pop_front();
             accepted += 1;
-            pace.accepted(now);
+            rate_limiter.accepted(now);
         }
         while refusals.front().is_some_and(|sent| *sent + latency / refused_sooner <= now) {
             let Some(sent) = refusals.pop_front() else { break };
             refused += 1;
-            pace.refused(refusal, sent, now, asked);
+            rate_limiter.refused(refusal, sent, now, asked);
         }
-        while flying.len() + refusals.len() < concurrency && pace.take(now).is_ok() {
+        while flying.len() + refusals.len() < concurrency && rate_limiter.take(now).is_ok() {
             if server.accepts(now) { flying.push_back(now) } else { refusals.push_back(now) }
         }
         now += MS;
@@ -143,7 +143,7 @@ fn a_limit_of_the_server_is_used_by_nine_tenths_with_few_refusals() {
 
 #[test]
 fn a_server_that_refuses_by_503_or_counts_the_time_between_requests_is_not_run_against() {
-    for refusal in [Refusal::TooFast, Refusal::Unavailable] {
+    for refusal in [Throttled::TooFast, Throttled::Unavailable] {
         for (name, limit) in [
             ("spaced", Limit::Spaced { per_second: 50.0 }),
             ("bucket of 20", Limit::Bucket { per_second: 50.0, burst: 20.0 }),
@@ -178,16 +178,16 @@ fn a_slow_limit_is_not_run_against() {
 #[test]
 fn a_server_that_was_away_is_not_thought_slow() {
     let start = Instant::now();
-    let mut pace = Pace::new(None);
+    let mut rate_limiter = RateLimiter::new(None);
     for round in 0..20 {
         let at = start + round * 500 * MS;
         if !(3..=10).contains(&round) {
-            pace.accepted(at)
+            rate_limiter.accepted(at)
         } else {
-            let _ = pace.refused(Refusal::Unavailable, at, at, None);
+            let _ = rate_limiter.refused(Throttled::Unavailable, at, at, None);
         }
     }
-    assert!(pace.learned.is_none());
+    assert!(rate_limiter.learned.is_none());
 }
 
 #[test]
@@ -195,33 +195,33 @@ fn a_given_rate_is_kept() {
     let rate = "100/s".parse().unwrap();
     let (accepted, refused) = play(Some(rate), Limit::Sliding { per_second: 103 }, None, (20 * MS, 1, 50));
     assert!((2_950..=3_010).contains(&accepted) && refused == 0, "{accepted} accepted, {refused} refused");
-    let mut pace = Pace::new(Some("2/s".parse().unwrap()));
+    let mut rate_limiter = RateLimiter::new(Some("2/s".parse().unwrap()));
     let now = Instant::now();
-    assert!(pace.take(now).is_ok());
-    assert_eq!(pace.take(now), Err(470 * MS));
-    assert!(pace.take(now + 470 * MS).is_ok());
+    assert!(rate_limiter.take(now).is_ok());
+    assert_eq!(rate_limiter.take(now), Err(470 * MS));
+    assert!(rate_limiter.take(now + 470 * MS).is_ok());
 }
 
 #[test]
 fn nothing_is_held_back_before_a_refusal() {
-    let mut pace = Pace::new(None);
+    let mut rate_limiter = RateLimiter::new(None);
     let now = Instant::now();
-    assert!((0..10_000).all(|_| pace.take(now).is_ok()));
+    assert!((0..10_000).all(|_| rate_limiter.take(now).is_ok()));
 }
 
 #[test]
 fn refusals_close_the_gate_for_as_long_as_asked_and_longer_where_nothing_is_said() {
     let now = Instant::now();
-    let mut pace = Pace::new(None);
-    pace.refused(Refusal::Unavailable, now, now, Some(Duration::from_secs(7)));
-    assert_eq!(pace.take(now), Err(Duration::from_secs(7)));
-    assert!(pace.take(now + Duration::from_secs(7)).is_ok());
+    let mut rate_limiter = RateLimiter::new(None);
+    rate_limiter.refused(Throttled::Unavailable, now, now, Some(Duration::from_secs(7)));
+    assert_eq!(rate_limiter.take(now), Err(Duration::from_secs(7)));
+    assert!(rate_limiter.take(now + Duration::from_secs(7)).is_ok());
 
-    let mut pace = Pace::new(None);
+    let mut rate_limiter = RateLimiter::new(None);
     let mut at = now;
     let pauses: Vec<u128> = (0..12)
         .map(|_| {
-            let pause = pace.refused(Refusal::TooFast, at, at, None);
+            let pause = rate_limiter.refused(Throttled::TooFast, at, at, None);
             at += pause;
             pause.as_millis()
         })
@@ -233,13 +233,13 @@ fn refusals_close_the_gate_for_as_long_as_asked_and_longer_where_nothing_is_said
 #[test]
 fn a_limit_by_the_minute_is_not_run_against_each_minute() {
     let start = Instant::now();
-    let mut pace = Pace::new(None);
+    let mut rate_limiter = RateLimiter::new(None);
     for at in 0..60 {
-        assert!(pace.take(start + at * MS).is_ok());
-        pace.accepted(start + at * MS);
+        assert!(rate_limiter.take(start + at * MS).is_ok());
+        rate_limiter.accepted(start + at * MS);
     }
     let now = start + 60 * MS;
-    pace.refused(Refusal::TooFast, now, now, Some(Duration::from_secs(59)));
-    let rate = pace.learned.unwrap().rate(now);
+    rate_limiter.refused(Throttled::TooFast, now, now, Some(Duration::from_secs(59)));
+    let rate = rate_limiter.learned.unwrap().rate(now);
     assert!((0.9..1.1).contains(&rate), "{rate}");
 }

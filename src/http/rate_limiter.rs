@@ -63,7 +63,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The speed of one origin.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     given: Option<Duration>,
     learned: Option<Learned>,
     accepted: VecDeque<Instant>,
@@ -72,7 +72,7 @@ pub(super) struct Pace {
     burst: u64,
     guesses: u32,
     began: Option<Instant>,
-    gate: Option<Instant>,
+    origin_state: Option<Instant>,
     /// When the next request is due.
     due: Option<Instant>,
     refused_in_a_row: u32,
@@ -106,14 +106,14 @@ enum Trust {
 
 /// What a refusal says about the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Throttled {
     /// 429: too fast.
     TooFast,
     /// 503: not now.
     Unavailable,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(super) fn new(rate: Option<Rate>) -> Self {
         Self {
             given: rate.map(interval_of),
@@ -123,7 +123,7 @@ impl Pace {
             burst: 0,
             guesses: 0,
             began: None,
-            gate: None,
+            origin_state: None,
             due: None,
             refused_in_a_row: 0,
             unavailable: 0,
@@ -139,7 +139,7 @@ impl Pace {
     /// Takes a turn, or says how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let slack = |due: Instant| due.checked_sub(self.slack).unwrap_or(due);
-        let free = self.gate.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
+        let free = self.origin_state.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
         if let Some(free) = free {
             return Err(free - now);
         }
@@ -161,7 +161,7 @@ impl Pace {
         self.accepted_since_cut += 1;
         // Before the first refusal, or sent before it.
         if self.learned.is_none_or(|learned| learned.trust == Trust::Guessed)
-            && self.gate.is_none_or(|gate| now < gate)
+            && self.origin_state.is_none_or(|origin_state| now < origin_state)
         {
             self.burst += 1;
         }
@@ -176,7 +176,7 @@ impl Pace {
     /// A refusal of a request that was sent at `sent`. Closes the gate, and says for how long.
     pub(super) fn refused(
         &mut self,
-        refusal: Refusal,
+        refusal: Throttled,
         sent: Instant,
         now: Instant,
         asked: Option<Duration>,
@@ -184,19 +184,20 @@ impl Pace {
         let unsaid = FLOOR.saturating_mul(1 << self.refused_in_a_row.min(10)).min(PAUSE_MAX);
         let pause = asked.unwrap_or(unsaid).max(FLOOR);
         let between = self.refused_in_a_row == 0 && self.accepted_since_cut > 0;
-        self.unavailable += u32::from(between && refusal == Refusal::Unavailable);
+        self.unavailable += u32::from(between && refusal == Throttled::Unavailable);
         let too_fast = match refusal {
-            Refusal::TooFast => true,
+            Throttled::TooFast => true,
             // A server that is away, or hiccups, says nothing about the rate. One that refuses between two answers does.
-            Refusal::Unavailable => {
+            Throttled::Unavailable => {
                 between && self.unavailable >= UNAVAILABLE_MIN && !self.accepted.is_empty()
             }
         };
         // Only a request that was sent behind the last gate says anything new.
-        if self.gate.is_none_or(|gate| sent >= gate) {
+        if self.origin_state.is_none_or(|origin_state| sent >= origin_state) {
             self.refused_in_a_row += 1;
         }
-        self.gate = Some(self.gate.map_or(now + pause, |gate| gate.max(now + pause)));
+        self.origin_state =
+            Some(self.origin_state.map_or(now + pause, |origin_state| origin_state.max(now + pause)));
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
         // Where nothing was accepted, a long pause leaves nothing to learn from.
         let is_known = self.learned.is_some() || self.accepted_since_cut > 0 || pause <= LONG_PAUSE;

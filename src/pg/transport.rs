@@ -22,7 +22,7 @@ use super::tls::{Connector, Encrypted};
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// A connected byte stream to a server.
-pub(super) enum Wire {
+pub(super) enum Transport {
     Tcp(TcpStream),
     Tls(Box<Encrypted>),
     Unix(UnixStream),
@@ -60,13 +60,13 @@ pub(super) async fn dial(
     server: &Server,
     tls: Option<&Connector>,
     tls_use: TlsUse,
-) -> Result<Wire, DialError> {
+) -> Result<Transport, DialError> {
     let limit = dsn.connect_timeout;
     match &server.host {
         Host::Unix(dir) => {
             let path = dir.join(format!(".s.PGSQL.{}", server.port));
             let stream = within(limit, UnixStream::connect(path)).await?.map_err(DialError::Connect)?;
-            Ok(Wire::Unix(stream))
+            Ok(Transport::Unix(stream))
         }
         Host::Tcp { name, addr } => {
             let stream =
@@ -74,7 +74,7 @@ pub(super) async fn dial(
             tune(&stream, &dsn.keepalive).map_err(DialError::Connect)?;
             match tls.filter(|_| tls_use == TlsUse::AsAsked) {
                 Some(tls) => within(limit, encrypt(dsn, name, stream, tls)).await?,
-                None => Ok(Wire::Tcp(stream)),
+                None => Ok(Transport::Tcp(stream)),
             }
         }
     }
@@ -126,13 +126,18 @@ fn tune(stream: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
     Ok(())
 }
 
-async fn encrypt(dsn: &Dsn, name: &str, mut stream: TcpStream, tls: &Connector) -> Result<Wire, DialError> {
+async fn encrypt(
+    dsn: &Dsn,
+    name: &str,
+    mut stream: TcpStream,
+    tls: &Connector,
+) -> Result<Transport, DialError> {
     if dsn.tls.negotiation == Negotiation::Postgres {
         stream.write_all(&SSL_REQUEST).await.map_err(DialError::Answer)?;
         // Exactly one byte is read: anything an attacker put behind it in plaintext becomes a broken handshake.
         match stream.read_u8().await.map_err(DialError::Answer)? {
             b'S' => {}
-            b'N' if dsn.tls.mode == SslMode::Prefer => return Ok(Wire::Tcp(stream)),
+            b'N' if dsn.tls.mode == SslMode::Prefer => return Ok(Transport::Tcp(stream)),
             b'N' => return Err(DialError::TlsNotOffered),
             _ => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "not an answer of PostgreSQL");
@@ -141,7 +146,7 @@ async fn encrypt(dsn: &Dsn, name: &str, mut stream: TcpStream, tls: &Connector) 
         }
     }
     let encrypted = tls.handshake(name, stream).await.map_err(DialError::Handshake)?;
-    Ok(Wire::Tls(Box::new(encrypted)))
+    Ok(Transport::Tls(Box::new(encrypted)))
 }
 
 /// Runs a step within the limit of the connection, if there is one.
@@ -152,7 +157,7 @@ pub(super) async fn within<F: Future>(limit: Option<Duration>, step: F) -> Resul
     }
 }
 
-impl Wire {
+impl Transport {
     pub(super) fn is_encrypted(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
@@ -169,13 +174,13 @@ impl Wire {
 trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
-impl AsyncRead for Wire {
+impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.stream().poll_write(cx, buf)
     }
@@ -189,7 +194,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl TlsStream for Wire {
+impl TlsStream for Transport {
     fn channel_binding(&self) -> ChannelBinding {
         match self {
             Self::Tls(stream) => stream.channel_binding(),
@@ -210,8 +215,8 @@ mod tests {
         let dsn =
             Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/db?sslmode=disable{parameters}")).unwrap();
         match dial(&dsn, &dsn.servers[0], None, TlsUse::AsAsked).await.unwrap() {
-            Wire::Tcp(stream) => stream,
-            Wire::Tls(_) | Wire::Unix(_) => panic!("not TCP"),
+            Transport::Tcp(stream) => stream,
+            Transport::Tls(_) | Transport::Unix(_) => panic!("not TCP"),
         }
     }
 

@@ -10,8 +10,8 @@ use crate::job::Job;
 use crate::ledger::LedgerError;
 use crate::prepared::{Act, LoadError, Prepared};
 
-use super::look::look;
 use super::once::Earlier;
+use super::preflight::preflight;
 
 /// Looks beyond the first; by then the other one is recorded.
 const RACES_MAX: u32 = 20;
@@ -30,7 +30,7 @@ pub(super) async fn prepare(
     let looks = if specs.iter().all(|spec| spec.location.class().reads_again()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match Box::pin(look(share, job, how, listener, specs.clone())).await {
+        match Box::pin(preflight(share, job, how, listener, specs.clone())).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

@@ -1,12 +1,12 @@
 //! Facts about server and session, asked once.
 
-use super::answer::{CatalogError, Row};
+use super::answer::{AnswerRow, CatalogError};
 use super::session::Session;
 use crate::schema::{TableName, literal};
 
 /// Facts about server and session.
 #[derive(Debug, Clone)]
-pub struct ServerFacts {
+pub struct ServerInfo {
     /// `server_version_num`.
     pub version: u32,
     /// Version in words.
@@ -32,7 +32,7 @@ pub struct ServerFacts {
 }
 
 /// Asks the server who it is.
-pub async fn server_facts(session: &Session, table: &TableName) -> Result<ServerFacts, CatalogError> {
+pub async fn server_info(session: &Session, table: &TableName) -> Result<ServerInfo, CatalogError> {
     let sql = format!(
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'), pg_catalog.current_database(), \
              pg_catalog.current_schema(), CURRENT_USER, \
@@ -48,8 +48,8 @@ pub async fn server_facts(session: &Session, table: &TableName) -> Result<Server
         literal(&table.to_string())
     );
     let outcomes = session.run(&sql).await?;
-    let mut row = Row::first(outcomes.first()).ok_or(CatalogError::Answer)?;
-    let mut facts = ServerFacts {
+    let mut row = AnswerRow::first(outcomes.first()).ok_or(CatalogError::Answer)?;
+    let mut facts = ServerInfo {
         version: row.number()?,
         version_name: row.text()?,
         database: row.text()?,

@@ -12,7 +12,7 @@ use crate::schema::{Check, ForeignKey, Identity, Mode};
 
 use super::names::{ASIDE, STAGE, key_equals, key_grouped, presence};
 use super::plan::WritePlan;
-use super::ties;
+use super::unique_constraints;
 
 /// Moves the rows to be set aside out of the staging table. `None`: the table is not one of which it can be
 /// told.
@@ -26,7 +26,7 @@ pub(super) fn set_aside(plan: &WritePlan, batch: &Batch) -> Option<String> {
     {
         return None;
     }
-    let mut conditions = ties::entangled(plan, batch)?;
+    let mut conditions = unique_constraints::entangled(plan, batch)?;
     conditions.extend(not_nulls(plan, batch));
     conditions.extend(checks(plan, batch));
     conditions.extend(orphans(plan, batch));

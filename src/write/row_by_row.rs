@@ -12,8 +12,8 @@ use crate::schema::{Identity, Mode};
 
 use super::merge::{insert_lists, on_conflict, overriding};
 use super::names::{REFUSED, differs, key_equals, newer, presence, sets, written};
-use super::outlook::Expect;
 use super::plan::WritePlan;
+use super::predictor::Forecast;
 
 /// A row that neither update nor insert takes, because another transaction inserts and deletes it meanwhile,
 /// is tried this often; then the batch is replayed.
@@ -21,7 +21,7 @@ const TRIES: u32 = 5;
 
 /// The loop over the rows of a staging table. Its counts are left in the setting `dbload.counts`: inserted,
 /// updated, unchanged, skipped.
-pub(super) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expect: Expect) -> String {
+pub(super) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expect: Forecast) -> String {
     let body = match plan.mode {
         Mode::Append => append(plan, batch),
         Mode::Ignore => keyed(plan, batch, None, true, expect),
@@ -101,10 +101,10 @@ fn append(plan: &WritePlan, batch: &Batch) -> String {
 
 /// One record with a key: update the stored row, else say what stored rows count as, else insert. Where
 /// hardly any is stored, the look for it comes first: one statement less for each new row.
-fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool, expect: Expect) -> String {
+fn keyed(plan: &WritePlan, batch: &Batch, update: Option<String>, inserts: bool, expect: Forecast) -> String {
     let table = &plan.table().name;
     let equal = key_equals(plan, "t", "dbload_row");
-    let looks_first = update.is_some() && inserts && matches!(expect, Expect::AllNew | Expect::New);
+    let looks_first = update.is_some() && inserts && matches!(expect, Forecast::AllNew | Forecast::New);
     let update = update.map_or(String::new(), |sql| {
         format!(
             "                {sql};

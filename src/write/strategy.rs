@@ -2,36 +2,36 @@
 
 use crate::schema::{Mode, Relation};
 
-use super::outlook::{Direct, Expect, Outlook};
 use super::plan::WritePlan;
+use super::predictor::{Direct, Forecast, Predictor};
 
 /// How a batch is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Path {
+pub(super) enum WritePath {
     /// Typed staging, set-based merge.
-    Fast,
+    SetBased,
     /// Text staging and conversion in a loop, then the merge: COPY refused a value.
     Converting,
     /// As above, but record by record: the merge was refused.
-    Careful,
+    RowByRow,
     /// Conversion in a loop, and record by record.
-    ConvertingCareful,
+    ConvertingRowByRow,
 }
 
-impl Path {
+impl WritePath {
     pub(super) const fn converts(self) -> bool {
-        matches!(self, Self::Converting | Self::ConvertingCareful)
+        matches!(self, Self::Converting | Self::ConvertingRowByRow)
     }
-    pub(super) const fn is_careful(self) -> bool {
-        matches!(self, Self::Careful | Self::ConvertingCareful)
+    pub(super) const fn is_row_by_row(self) -> bool {
+        matches!(self, Self::RowByRow | Self::ConvertingRowByRow)
     }
     /// The path to take when conversion was refused.
     pub(super) const fn converting(self) -> Self {
-        if self.is_careful() { Self::ConvertingCareful } else { Self::Converting }
+        if self.is_row_by_row() { Self::ConvertingRowByRow } else { Self::Converting }
     }
     /// The path to take when the merge was refused.
-    pub(super) const fn careful(self) -> Self {
-        if self.converts() { Self::ConvertingCareful } else { Self::Careful }
+    pub(super) const fn row_by_row(self) -> Self {
+        if self.converts() { Self::ConvertingRowByRow } else { Self::RowByRow }
     }
 }
 
@@ -48,23 +48,23 @@ pub(super) enum Conflicts {
 
 /// A path, what is expected of other programs, and of the rows. The result depends on none of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    pub(super) path: Path,
+pub(super) struct Strategy {
+    pub(super) path: WritePath,
     pub(super) conflicts: Conflicts,
-    pub(super) outlook: Outlook,
+    pub(super) predictor: Predictor,
     /// Whether its rows have been tried straight into the table.
     pub(super) direct: Direct,
     /// The merge may begin before it is known whether all rows are staged.
     pub(super) at_once: bool,
     /// These are the rows that are left of a batch of which others were set aside.
-    pub(super) apart: bool,
+    pub(super) remainder: bool,
 }
 
-impl Way {
+impl Strategy {
     /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
     /// partitioned table it is a partition's that the server names.)
     pub(super) fn all_new(self, plan: &WritePlan) -> bool {
-        self.outlook.expect == Expect::AllNew
+        self.predictor.expect == Forecast::AllNew
             && self.conflicts == Conflicts::NotExpected
             && plan.mode == Mode::Upsert
             && plan.key_index.is_some()

@@ -8,9 +8,9 @@ use crate::causes::with_causes;
 use crate::event::{Event, Totals};
 use crate::ledger::LedgerError;
 use crate::pg::Session;
-use crate::pg::sqlstate::is_passing;
+use crate::pg::sqlstate::is_transient;
 use crate::prepared::Prepared;
-use crate::write::{Patience, Retry};
+use crate::write::{Retry, RetryPolicy};
 
 use super::outcome::Watch;
 
@@ -21,12 +21,12 @@ pub(super) async fn session(prepared: &Prepared, doing: &'static str) -> Result<
 
 /// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why it waits, as
 /// from a writer.
-pub(super) async fn patiently<'s, T>(
+pub(super) async fn with_retries<'s, T>(
     retry_for: Duration,
     told: Option<&Watch<'_>>,
     mut step: impl FnMut() -> BoxFuture<'s, Result<T, LedgerError>>,
 ) -> Result<T, LedgerError> {
-    let mut retry = Retry::new(Patience { retry_for });
+    let mut retry = Retry::new(RetryPolicy { retry_for });
     let tell = |event: Event| {
         if let Some(watch) = told {
             (watch.listener)(&event, &Totals::default());
@@ -34,7 +34,7 @@ pub(super) async fn patiently<'s, T>(
     };
     loop {
         let (doing, source) = match step().await {
-            Err(LedgerError::Server { doing, source }) if is_passing(&source) => (doing, source),
+            Err(LedgerError::Server { doing, source }) if is_transient(&source) => (doing, source),
             done => {
                 if retry.tries() > 0 {
                     tell(Event::GoesOn { partition: None });

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::build;
-use super::description::{Dsn, Target};
+use super::description::{ConnectTarget, Dsn};
 use super::env::{Lookup, home, var};
 use super::error::DsnError;
 use super::keyword;
@@ -32,7 +32,7 @@ impl Dsn {
 ///
 /// # Errors
 /// If the connection string, or a file or variable it names, cannot be read or asks for what is not supported.
-pub fn from_env(flag: Option<&str>, env: Lookup<'_>) -> Result<Target, DsnError> {
+pub fn from_env(flag: Option<&str>, env: Lookup<'_>) -> Result<ConnectTarget, DsnError> {
     if let Some(text) = flag {
         return from_flag(text.trim(), env);
     }
@@ -42,12 +42,12 @@ pub fn from_env(flag: Option<&str>, env: Lookup<'_>) -> Result<Target, DsnError>
     if WORDS.iter().any(|(_, variable)| variable.is_some_and(|variable| var(env, variable).is_some())) {
         return filled(Words::default(), env).map(server);
     }
-    Ok(Target::Local)
+    Ok(ConnectTarget::Local)
 }
 
-fn from_flag(text: &str, env: Lookup<'_>) -> Result<Target, DsnError> {
+fn from_flag(text: &str, env: Lookup<'_>) -> Result<ConnectTarget, DsnError> {
     if text == "local" {
-        return Ok(Target::Local);
+        return Ok(ConnectTarget::Local);
     }
     let (text, origin) = if let Some(name) = text.strip_prefix("env:") {
         let found = var(env, name).ok_or_else(|| DsnError::Variable { name: name.to_owned() })?;
@@ -63,8 +63,8 @@ fn from_flag(text: &str, env: Lookup<'_>) -> Result<Target, DsnError> {
     })
 }
 
-fn server(dsn: Dsn) -> Target {
-    Target::Server(Box::new(dsn))
+fn server(dsn: Dsn) -> ConnectTarget {
+    ConnectTarget::Server(Box::new(dsn))
 }
 
 /// Reads a URL or `key=value` text and fills in what it leaves out.

@@ -3,7 +3,7 @@
 use crate::fault::{self, Point};
 use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, completed_appends, record_run};
 use crate::pg::sqlstate::is_lock_timeout;
-use crate::pg::{Outcome, Session};
+use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
@@ -52,7 +52,7 @@ impl Start<'_> {
         let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {
-                let now = outcomes.last().and_then(Outcome::value).and_then(|n| n.parse().ok());
+                let now = outcomes.last().and_then(StatementResult::value).and_then(|n| n.parse().ok());
                 if appends.is_some_and(|before| Some(before) != now) {
                     session.roll_back().await;
                     return Err(LedgerError::Raced.into());

@@ -15,7 +15,7 @@ use crate::input::{
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::facts::{ServerFacts, server_facts};
+use crate::pg::server_info::{ServerInfo, server_info};
 use crate::pg::{DbError, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::prepared::{Act, LoadError, Prepared};
@@ -28,7 +28,7 @@ use super::start::{Begun, Start, fetch_ahead, missing};
 use super::stored;
 
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
-pub(super) async fn look(
+pub(super) async fn preflight(
     share: &Share,
     job: &Job,
     (act, earlier): (Act, &Earlier<'_>),
@@ -53,7 +53,7 @@ pub(super) async fn look(
             false => (Some(sampling.await?), asking.await?),
         }
     };
-    let Asked { pool, session, facts, name, table, ledger } = asked;
+    let Inspection { pool, session, facts, name, table, ledger } = asked;
     let (begun, session) = match early {
         Some(sampled) => (Begun { sampled, ahead: None, resumes: false }, session),
         None => {
@@ -110,10 +110,10 @@ impl Start<'_> {
 }
 
 /// What the server said about itself and the table.
-struct Asked {
+struct Inspection {
     pool: Lease,
     session: Session,
-    facts: ServerFacts,
+    facts: ServerInfo,
     name: TableName,
     table: Option<Table>,
     ledger: Option<Ledger>,
@@ -124,13 +124,13 @@ async fn ask(
     (share, job, act): (&Share, &Job, Act),
     name: Result<TableName, LoadError>,
     is_soon: bool,
-) -> Result<Asked, LoadError> {
+) -> Result<Inspection, LoadError> {
     let pool =
         share.lease(&job.dsn, job.resources.pool_size).await?.answering_within(job.resources.answer_limit());
     let session = open(&pool).await?;
     let name = name?;
     let (facts, table, ledger) = futures::join!(
-        server_facts(&session, &name),
+        server_info(&session, &name),
         read_table(&session, &name),
         ledger_beside(job, act, &pool, is_soon)
     );
@@ -142,7 +142,7 @@ async fn ask(
         return Err(refuse_loops(&facts.role).into());
     }
     let table = table.map_err(|error| understood(error, &pool))?;
-    Ok(Asked { pool, session, facts, name, table, ledger })
+    Ok(Inspection { pool, session, facts, name, table, ledger })
 }
 
 fn are_at_hand(inputs: &[Input]) -> bool {
@@ -161,9 +161,9 @@ fn no_table_from(unreadable: &Unreadable) -> Refusal {
 
 /// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever the server says.
 async fn sampled_and(
-    asking: impl Future<Output = Result<Asked, LoadError>> + Unpin,
+    asking: impl Future<Output = Result<Inspection, LoadError>> + Unpin,
     sampling: impl Future<Output = Result<Sampled, SourceError>> + Unpin,
-) -> Result<(Option<Sampled>, Asked), LoadError> {
+) -> Result<(Option<Sampled>, Inspection), LoadError> {
     match select(asking, sampling).await {
         Either::Left((asked, sampling)) => Ok((Some(sampling.await?), asked?)),
         Either::Right((sampled, asking)) => Ok((Some(sampled?), asking.await?)),
