@@ -69,7 +69,7 @@ impl Books {
 pub struct SourceBooks {
     /// Records of this source that are accounted for.
     pub read: u64,
-    /// Of them, rejected.
+    /// Records of these that were rejected.
     pub rejected: u64,
 }
 

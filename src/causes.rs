@@ -1,4 +1,5 @@
-//! An error with its causes, in one line: for people, for the report, and for whoever sees no chain of causes.
+//! An error with its causes, in one line: for people, for the report, and for whoever sees no chain of
+//! causes.
 
 use std::error::Error;
 

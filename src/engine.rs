@@ -97,7 +97,7 @@ impl Engine {
         }))
     }
 
-    /// A load begins.
+    /// Counts a load in, until the share is dropped.
     pub(crate) fn enter(&self) -> Share {
         self.0.loads.fetch_add(1, Ordering::SeqCst);
         Share { engine: self.clone(), load: LiveLoad::begin(), memory: self.0.budget.enter() }

@@ -1,4 +1,5 @@
-//! The public error: sorted by what the caller can do, with its causes kept and the report of what was committed.
+//! The public error: sorted by what the caller can do, with its causes kept and the report of what was
+//! committed.
 //!
 //! Which kind an error of a room is, is decided here and nowhere else; exit codes follow from the kind.
 
@@ -156,7 +157,7 @@ impl Outcome {
     }
 }
 
-/// What went wrong.
+/// The error of the room that failed.
 #[derive(Debug, thiserror::Error)]
 enum Cause {
     #[error(transparent)]
@@ -180,8 +181,8 @@ enum Cause {
 /// Why a load did not come to its end.
 ///
 /// [`kind`](Error::kind) says what can be done, [`hint`](Error::hint) says it in words, the
-/// [`source`](std::error::Error::source) chain has the causes, and [`report`](Error::report) what was committed all the
-/// same. Neither holds a password or a value of a record.
+/// [`source`](std::error::Error::source) chain has the causes, and [`report`](Error::report) what was
+/// committed all the same. Neither holds a password or a value of a record.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -205,7 +206,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the same load, run again, goes on where this one ended: no record is read or applied that was committed.
+    /// Whether the same load, run again, goes on where this one ended: no record is read or applied that was
+    /// committed.
     #[must_use]
     pub fn is_resumable(&self) -> bool {
         self.0.may_resume && self.0.kind.exit_class().resumes()
@@ -229,8 +231,8 @@ impl Error {
         }
     }
 
-    /// For an append of what cannot be read again: the number of the first record, from 1, that is not in the table. All
-    /// before it are.
+    /// For an append of what cannot be read again: the number of the first record, from 1, that is not in the
+    /// table. All before it are.
     #[must_use]
     pub fn first_unsaved(&self) -> Option<u64> {
         self.0.first_unsaved

@@ -32,45 +32,45 @@ pub struct Totals {
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Requests {
-    /// Sent.
+    /// Requests that have been sent.
     pub sent: u64,
     /// Of them, tries after the first.
     pub retried: u64,
-    /// Given up.
+    /// Requests that were given up.
     pub failed: u64,
     /// Time that they waited for limits and after failures, in sum.
     pub waited: Duration,
 }
 
-/// Something that happened.
+/// Something that happened during a load, for a listener.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// An unfinished run goes on.
     Resumed {
-        /// Its id.
+        /// The id of the run.
         run: String,
         /// Records that were dealt with before.
         records: u64,
     },
     /// The table was created.
     TableCreated {
-        /// The statement.
+        /// The statement that made the table.
         ddl: String,
     },
     /// Worth saying, no fault.
     Note {
-        /// In words.
+        /// What is to be noted, in words.
         text: String,
     },
     /// A source is being read.
     SourceStarted {
-        /// Its name.
+        /// Name of the source, for people.
         name: String,
     },
     /// A source was read to its end; the last of its records may be on their way to the table.
     SourceRead {
-        /// Its name.
+        /// Name of the source, for people.
         name: String,
         /// Records that were found in it, by this process.
         records: u64,
@@ -79,14 +79,14 @@ pub enum Event {
     },
     /// A source failed for good; the others go on.
     SourceFailed {
-        /// Its name.
+        /// Name of the source, for people.
         name: String,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
-        /// What to do.
+        /// What the user can do about it.
         hint: Option<String>,
     },
-    /// Bytes were read.
+    /// Bytes of a source were read.
     Read,
     /// A batch was committed.
     Committed {
@@ -101,10 +101,10 @@ pub enum Event {
     Waiting {
         /// The partition whose batch waits; none: the end of the load does.
         partition: Option<u32>,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
-    /// It can again.
+    /// What waited for a server goes on again.
     GoesOn {
         /// The partition whose batch had waited; none: the end of the load had.
         partition: Option<u32>,

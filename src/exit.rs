@@ -1,5 +1,5 @@
-//! How a program that loads ends: the exit codes, a documented contract. The program, its help and the README have them
-//! from here, and a service that wraps the library can give the same ones.
+//! How a program that loads ends: the exit codes, a documented contract. The program, its help and the README
+//! have them from here, and a service that wraps the library can give the same ones.
 
 /// What a load came to, as a class with an exit code. The gravest wins: 7, 5, 4, 9, 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub enum ExitClass {
     Ledger,
     /// More records were rejected than allowed.
     Budget,
-    /// Stopped from outside.
+    /// The load was stopped from outside.
     Interrupted,
 }
 
@@ -45,7 +45,8 @@ impl ExitClass {
         Self::Interrupted,
     ];
 
-    /// The exit code. For [`ExitClass::Interrupted`] that of Ctrl-C; the program exits with 143 after SIGTERM.
+    /// The exit code. For [`ExitClass::Interrupted`] that of Ctrl-C; the program exits with 143 after
+    /// SIGTERM.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -116,7 +117,8 @@ impl ExitClass {
         }
     }
 
-    /// Whether the same load goes on where this one ended, if its sources can be read again and it keeps a ledger.
+    /// Whether the same load goes on where this one ended, if its sources can be read again and it keeps a
+    /// ledger.
     #[must_use]
     pub const fn resumes(self) -> bool {
         match self {

@@ -1,10 +1,10 @@
-//! Faults on demand, in builds with debug assertions only: crash points, at which the process kills itself, and defects,
-//! with which it does wrong what the suite must notice.
+//! Faults on demand, in builds with debug assertions only: crash points, at which the process kills itself,
+//! and defects, with which it does wrong what the suite must notice.
 //!
-//! Debug assertions and not a feature: `cargo test` and `cargo build` have them without being told, and no build of
-//! `--release` can have them by accident; there every call below is an empty function. What is asked for comes from the
-//! program (`DBLOAD_CRASH_AT`, `DBLOAD_DEFECT`): this room reads no environment. It never decides anything in a build
-//! that people use.
+//! Debug assertions and not a feature: `cargo test` and `cargo build` have them without being told, and no
+//! build of `--release` can have them by accident; there every call below is an empty function. What is asked
+//! for comes from the program (`DBLOAD_CRASH_AT`, `DBLOAD_DEFECT`): this room reads no environment. It never
+//! decides anything in a build that people use.
 
 /// A place at which the process can be made to kill itself, as `kill -9` would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Point {
     Begun,
     /// Its rows are copied.
     Copied,
-    /// They are merged.
+    /// Staged rows are merged into the target.
     Merged,
     /// Its rejects are stored, if it has any; judgement, checkpoint and COMMIT are next.
     RejectsStored,

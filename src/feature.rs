@@ -1,7 +1,7 @@
 //! What a build of dbload may lack: each part that brings crates of its own is a feature of Cargo.
 //!
-//! A part that is missing is refused by its name, where a source, an option or a server first asks for it. What stands
-//! in for it (`absent.rs` in its room) is never reached.
+//! A part that is missing is refused by its name, where a source, an option or a server first asks for it.
+//! What stands in for it (`absent.rs` in its room) is never reached.
 
 /// A feature of Cargo, and whether this build has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +21,9 @@ macro_rules! feature {
     };
 }
 
-/// Compressed sources.
+/// Decompresses gzip, zstd, bzip2 and xz.
 pub const COMPRESSION: Feature = feature!("compression");
-/// Delimiter-separated values.
+/// Reads delimiter-separated values (CSV and TSV).
 pub const CSV: Feature = feature!("csv");
 /// Text in other encodings than UTF-8.
 pub const ENCODINGS: Feature = feature!("encodings");

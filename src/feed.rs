@@ -1,8 +1,8 @@
-//! Records that the caller hands over: a bounded pipe of JSON lines from the caller to the pipeline, and back the wish that
-//! what was handed over so far be committed.
+//! Records that the caller hands over: a bounded pipe of JSON lines from the caller to the pipeline, and back
+//! the wish that what was handed over so far be committed.
 //!
-//! Like any pipe it is read once. Unlike one of the system it tells an end from a failure: a caller who fails, or goes
-//! away, has not come to the end of his records.
+//! Like any pipe it is read once. Unlike one of the system it tells an end from a failure: a caller who
+//! fails, or goes away, has not come to the end of his records.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,7 +18,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What waits for the pipeline at most, beside one record: as much as it takes at once. Then the caller waits.
+/// What waits for the pipeline at most, beside one record: as much as it takes at once. Then the caller
+/// waits.
 const CAPACITY_BYTES: usize = 256 * 1024;
 /// A block of so many bytes is worth what it costs to hand on; fewer wait for more.
 const WORTH_BYTES: usize = 64 * 1024;
@@ -127,7 +128,7 @@ impl Feed {
         self.0.wanted.subscribe()
     }
 
-    /// That was all.
+    /// The caller has no more records.
     pub fn finish(&self) {
         self.end(FeedEnd::Finished);
     }

@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A word of the command line that a terminal would act on: a pattern of the shell makes words of names of files.
+/// A word of the command line that a terminal would act on: a pattern of the shell makes words of names of
+/// files.
 fn strange_word() -> Option<String> {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     words.into_iter().find(|word| cli::terminal::line(word) != *word)

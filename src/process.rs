@@ -5,7 +5,7 @@ use std::fs::{read_link, read_to_string};
 /// What tells a process from every other one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
-    /// Host name.
+    /// Name of the host that it runs on.
     pub(crate) host: String,
     /// Identifies the machine, whatever it is called.
     pub(crate) machine: String,
@@ -13,13 +13,13 @@ pub(crate) struct Process {
     pub(crate) boot: String,
     /// Identifies the pid namespace: in another one, the same pid is another process.
     pub(crate) namespace: String,
-    /// Process id.
+    /// The id of the process on that host.
     pub(crate) pid: u32,
     /// When the process started, in clock ticks since boot: pids are used again.
     pub(crate) started: u64,
 }
 
-/// This one.
+/// This process and the host that it is on.
 #[must_use]
 pub(crate) fn this_process() -> Process {
     let read = |path: &str| read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -38,7 +38,8 @@ fn namespace() -> String {
     read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// When a process of this namespace started. Field 22 of `/proc/PID/stat`; a zombie is no process that could still commit.
+/// When a process of this namespace started. Field 22 of `/proc/PID/stat`; a zombie is no process that could
+/// still commit.
 #[must_use]
 pub(crate) fn started(pid: u32) -> Option<u64> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -1,5 +1,5 @@
-//! A record that the target does not hold: where it is, why, and what it was. The same from the encoder or the server to the
-//! ledger, the reject file and the report.
+//! A record that the target does not hold: where it is, why, and what it was. The same from the encoder or
+//! the server to the ledger, the reject file and the report.
 
 use crate::format::Values;
 use crate::record::Position;
@@ -15,9 +15,9 @@ pub struct Reject<O = Original> {
     pub sqlstate: String,
     /// The constraint to blame.
     pub constraint: Option<String>,
-    /// Why.
+    /// The reason, in words for people.
     pub reason: String,
-    /// The record.
+    /// The record as the source had it.
     pub original: O,
 }
 
@@ -52,7 +52,7 @@ impl Original {
 }
 
 impl Kept {
-    /// Bytes of it.
+    /// Length of what was kept, in bytes.
     #[must_use]
     pub const fn bytes_len(&self) -> usize {
         match self {

@@ -1,5 +1,5 @@
-//! SQLSTATEs that dbload itself gives a record that it refuses: those that the server would give for the same. What codes of
-//! the server mean is `pg::sqlstate`'s to say.
+//! SQLSTATEs that dbload itself gives a record that it refuses: those that the server would give for the
+//! same. What codes of the server mean is `pg::sqlstate`'s to say.
 
 /// `character_not_in_repertoire`: no UTF-8, or NUL.
 pub(crate) const NOT_TEXT: &str = "22021";

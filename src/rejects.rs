@@ -1,8 +1,9 @@
-//! The reject file: one JSON object a line, complete under its name or not there.
+//! The reject file, a dead-letter file: one JSON object a line, complete under its name or not there.
 //!
-//! Written under a temporary name beside it, then linked under its own, which fails where something is: it never replaces
-//! a file. Where the name is taken, a number is added. What is no file (a pipe, a device, `/dev/stderr`) is written to as it
-//! is. Knows nothing of where rejects come from: the wiring hands it lines, however many, and no more than one is in memory.
+//! Written under a temporary name beside it, then linked under its own, which fails where something is: it
+//! never replaces a file. Where the name is taken, a number is added. What is no file (a pipe, a device,
+//! `/dev/stderr`) is written to as it is. Knows nothing of where rejects come from: the wiring hands it
+//! lines, however many, and no more than one is in memory.
 
 mod rights;
 mod special;
@@ -27,9 +28,9 @@ const NUMBERS_MAX: u32 = 1_000;
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct RejectFileError {
-    /// Which file.
+    /// The path of the reject file.
     pub path: String,
-    /// Why.
+    /// The error that lies behind it.
     #[source]
     pub source: io::Error,
 }
@@ -47,11 +48,11 @@ pub struct Line<'a> {
     pub offset: u64,
     /// The column to blame.
     pub column: Option<&'a str>,
-    /// SQLSTATE.
+    /// The SQLSTATE that these rejects have.
     pub sqlstate: &'a str,
     /// The constraint to blame.
     pub constraint: Option<&'a str>,
-    /// Why.
+    /// The reason, in words for people.
     pub reason: &'a str,
     /// `text`: strings of the record are text of delimited fields, no JSON strings.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +116,7 @@ impl io::Write for Output {
 /// What became of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenFile {
-    /// Where they are.
+    /// The path of the file that has them.
     pub path: PathBuf,
     /// It is a file of their own, which can be mended and loaded.
     pub is_file: bool,
@@ -209,7 +210,8 @@ impl RejectFile {
         Ok(())
     }
 
-    /// Gives the file up, but leaves what was settled under the temporary name; which that is, if there is any.
+    /// Gives the file up, but leaves what was settled under the temporary name; which that is, if there is
+    /// any.
     pub fn leave(mut self) -> Option<PathBuf> {
         self.keep = self.whole_bytes > 0;
         let output = self.file.get_mut();
@@ -276,7 +278,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> RejectFileError + use<> {
     move |source| RejectFileError { path: path.clone(), source }
 }
 
-/// `events.8f3a.rejects.jsonl`, then `events.8f3a-2.rejects.jsonl`.
+/// The path with a number, as in `events.8f3a-2.rejects.jsonl`.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();

@@ -1,7 +1,7 @@
 //! Passwords, tokens and keys: a text that cannot be shown by accident.
 //!
-//! There is no `Display` and no `Serialize`; `Debug` shows asterisks. The one way to the text is [`Secret::reveal`],
-//! called where a driver or a request takes it and nowhere else.
+//! There is no `Display` and no `Serialize`; `Debug` shows asterisks. The one way to the text is
+//! [`Secret::reveal`], called where a driver or a request takes it and nowhere else.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a secret.
+    /// Wraps a secret, so that no output shows it.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)

@@ -1,5 +1,5 @@
-//! Each record that is neither inserted nor updated has a cause that was found: its row is alike, or something has
-//! swallowed it. Nothing is counted as what is left over.
+//! Each record that is neither inserted nor updated has a cause that was found: its row is alike, or
+//! something has swallowed it. Nothing is counted as what is left over.
 
 use crate::rows;
 use crate::support::{Rows, Scene, audit};
@@ -26,8 +26,8 @@ const WATCHED: &str = "CREATE TABLE t (id int PRIMARY KEY, v int); \
      CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; \
      CREATE TRIGGER watch AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION watch()";
 
-/// Another program deletes a row that the file changes, while the batch waits for it: the row is there again when
-/// the batch has committed, and was inserted. `unchanged` were only those that are alike.
+/// Another program deletes a row that the file changes, while the batch waits for it: the row is there again
+/// when the batch has committed, and was inserted. `unchanged` were only those that are alike.
 #[test]
 fn a_row_that_is_deleted_under_a_batch_is_no_unchanged_one() {
     for table in [PLAIN, PARTITIONED, WATCHED] {
@@ -91,8 +91,8 @@ fn rows_that_a_trigger_swallows_are_skipped_wherever_it_hangs_and_whenever_it_fi
         assert_eq!((updated.updated, updated.unchanged), (upserted.updated, 20), "{setup}");
         assert_eq!(updated.skipped, 60 - updated.updated - 20, "{setup}");
     }
-    // As a superuser, or a role that was given the right, may have it: then such a trigger does fire, and others
-    // do not.
+    // As a superuser, or a role that was given the right, may have it: then such a trigger does fire, and
+    // others do not.
     let setting = |setup: String| {
         format!(
             "{setup} DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database()); END $$"

@@ -1,4 +1,5 @@
-//! Beginning anew: a flag that means once is obeyed once, and what is advised is true for the mode of the load.
+//! Beginning anew: a flag that means once is obeyed once, and what is advised is true for the mode of the
+//! load.
 
 use std::time::{Duration, Instant};
 

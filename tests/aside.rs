@@ -124,7 +124,8 @@ fn the_books_of_what_was_not_set_aside_are_exact() {
 
 #[test]
 fn a_constraint_that_cannot_be_asked_beforehand_still_refuses_its_record_alone() {
-    // A CHECK that raises, a domain, a partition that is not there, a trigger: none of them is known before the row is.
+    // A CHECK that raises, a domain, a partition that is not there, a trigger: none of them is known before
+    // the row is.
     const TABLES: [(&str, &str); 4] = [
         ("CREATE TABLE t (id int PRIMARY KEY, n int CHECK (100 / n > 0))", "22012"),
         (

@@ -1,7 +1,7 @@
 //! Where the time went: the report names what stood in the way of a faster load.
 //!
-//! Each scene makes one of source, loader and server slow by means that have nothing to do with how it is measured, and the
-//! figures are held against clocks of the test's own.
+//! Each scene makes one of source, loader and server slow by means that have nothing to do with how it is
+//! measured, and the figures are held against clocks of the test's own.
 
 use crate::support::{Outcome, Scene};
 use std::fmt::Write as _;

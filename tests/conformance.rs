@@ -1,5 +1,5 @@
-//! Published conformance sets, loaded by the real program into real tables: what is accepted reads back as it was
-//! written, what is bad is a reject on its line. Where they come from: tests/data/conformance/README.md.
+//! Published conformance sets, loaded by the real program into real tables: what is accepted reads back as it
+//! was written, what is bad is a reject on its line. Where they come from: tests/data/conformance/README.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
-//! What every format keeps, whatever its records look like: the same records at the same places however the bytes are cut,
-//! each with its original, each held to the limit, each a place to go on from. A new format is a further row of [`formats`].
+//! What every format keeps, whatever its records look like: the same records at the same places however the
+//! bytes are cut, each with its original, each held to the limit, each a place to go on from. A new format is
+//! a further row of [`formats`].
 
 use bytes::Bytes;
 use dbload::internals::format::{
@@ -128,7 +129,8 @@ impl Kind {
                 if taken == 0 && spans.is_empty() {
                     break;
                 }
-                // What is longer than the limit may have left the buffer: its head is shown, and nothing else of it.
+                // What is longer than the limit may have left the buffer: its head is shown, and nothing else
+                // of it.
                 let _ = splitter.take_head();
                 blocks.push(Block::of_text(start, splitter.position(), Text { bytes, spans }));
             }

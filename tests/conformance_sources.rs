@@ -1,5 +1,5 @@
-//! What every source keeps, whatever it reads from: the contract of `input/source.rs`, run over all of them. A new source
-//! is a further row of [`SOURCES`].
+//! What every source keeps, whatever it reads from: the contract of `input/source.rs`, run over all of them.
+//! A new source is a further row of [`SOURCES`].
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};

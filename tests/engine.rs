@@ -190,7 +190,8 @@ fn start(stable: &str, doomed: &str, folder: &Path) -> Child {
         .env("TEST_STABLE", stable)
         .env("TEST_DOOMED", doomed)
         .env("TEST_FOLDER", folder)
-        // As the program itself tells the C library (`cli/allocator.rs`): without it each thread keeps a heap.
+        // As the program itself tells the C library (`cli/allocator.rs`): without it each thread keeps a
+        // heap.
         .env("MALLOC_ARENA_MAX", "2")
         .env("MALLOC_MMAP_THRESHOLD_", "1048576")
         .env("MALLOC_TRIM_THRESHOLD_", "4194304")
@@ -302,8 +303,8 @@ fn eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other() {
     }
     let memory: Vec<u64> = heard["memory"].split(' ').map(|n| n.parse().unwrap()).collect();
     println!("memory: {} KiB at most, of it {} of code", memory[0] / 1024, memory[1] / 1024);
-    // The pages of the program's code aside: of a debug build with all the tests they are 35 MiB, of a release
-    // build 10.
+    // The pages of the program's code aside: of a debug build with all the tests they are 35 MiB, of a
+    // release build 10.
     assert!(memory[0] - memory[1] < MEMORY_BYTES, "{memory:?}");
 }
 

@@ -1,6 +1,6 @@
-//! The table of SQLSTATEs (`src/pg/sqlstate.rs`), walked: what a load ends with, which hint it gives, and whether
-//! the hint is true. A trigger raises each code at one record; where "the same command" is what helps, the trigger
-//! is removed and the same command run.
+//! The table of SQLSTATEs (`src/pg/sqlstate.rs`), walked: what a load ends with, which hint it gives, and
+//! whether the hint is true. A trigger raises each code at one record; where "the same command" is what
+//! helps, the trigger is removed and the same command run.
 
 use crate::support::{Scene, audit};
 

@@ -25,7 +25,8 @@ struct User {
 impl User {
     fn new(name: &str) -> Self {
         sweep();
-        // Short, since it becomes part of a socket's path, and open, since the server may run as another user.
+        // Short, since it becomes part of a socket's path, and open, since the server may run as another
+        // user.
         let dir = Path::new("/tmp").join(format!("dbl-{name}-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();

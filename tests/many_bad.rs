@@ -55,7 +55,8 @@ fn record(out: &mut String, id: u64, wrong: Option<&str>) {
     );
 }
 
-/// Loads so many records, of which one in `one_in` has one of these wrong; seconds, and the lines and states refused.
+/// Loads so many records, of which one in `one_in` has one of these wrong; seconds, and the lines and states
+/// refused.
 fn load(many: u64, one_in: u64, kinds: &[(&str, &str)], words: &str) -> (f64, u64) {
     let scene = Scene::with(TABLE);
     let mut rng = Rng::new();

@@ -1,5 +1,6 @@
-//! Stored and new keys in one batch: one MERGE where the server can be trusted with it, an insert and an update where not. The
-//! table and the books are the same either way, whatever other programs do to the rows meanwhile.
+//! Stored and new keys in one batch: one MERGE where the server can be trusted with it, an insert and an
+//! update where not. The table and the books are the same either way, whatever other programs do to the rows
+//! meanwhile.
 //!
 //! Which way was taken a statement trigger says, which notes the statement that it belongs to.
 

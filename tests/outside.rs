@@ -1,5 +1,5 @@
-//! Text of others where it meets a terminal, a path, a shell: names and messages that would move a cursor, end a line
-//! or be taken for a command. What meets SQL is also in `conformance` and `fuzz`.
+//! Text of others where it meets a terminal, a path, a shell: names and messages that would move a cursor,
+//! end a line or be taken for a command. What meets SQL is also in `conformance` and `fuzz`.
 
 use crate::support::{Outcome, Scene};
 
@@ -9,7 +9,8 @@ const EVIL: &str = "a\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\nerror: all is lost\u{2
 /// Nothing that a terminal acts on, and no line of stderr that is not dbload's.
 #[track_caller]
 pub fn is_harmless(outcome: &Outcome) {
-    // The statement that --dry-run shows is SQL to be run: a name in it is as it is, but for what a terminal acts on.
+    // The statement that --dry-run shows is SQL to be run: a name in it is as it is, but for what a terminal
+    // acts on.
     let said = outcome.stdout.split("\n\nCREATE TABLE ").next().unwrap_or_default().to_owned();
     for text in [&said, &outcome.stderr] {
         let acts = |c: char| {

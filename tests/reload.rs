@@ -1,4 +1,5 @@
-//! The reject file loads as its source would have: the command that the program prints is run by a shell, as it stands.
+//! The reject file loads as its source would have: the command that the program prints is run by a shell, as
+//! it stands.
 //!
 //! The oracle is a twin table without the constraint that refuses: what the source gives there.
 
@@ -30,8 +31,8 @@ fn sh(scene: &Scene, command: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Loads into a table that refuses everything, drops what refuses, and runs the hint's command: the table then holds what
-/// its twin does.
+/// Loads into a table that refuses everything, drops what refuses, and runs the hint's command: the table
+/// then holds what its twin does.
 #[track_caller]
 fn comes_back(scene: &Scene, columns: &str, file: &str, words: &[&str]) {
     for table in ["twin", "t"] {

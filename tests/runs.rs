@@ -476,9 +476,9 @@ fn without_a_ledger_it_loads_and_says_what_it_cannot_promise() {
 /// Tables of the runs in `tests/data/0.1.0.sql`, with the rows that 0.1.0 had committed when it was killed.
 const OF_0_1_0: [&str; 3] = ["plain", "packed", "pages"];
 
-/// A database as 0.1.0 has left it: killed in the middle of a file, of a gz file and of pages. Its ledger is made by
-/// the migrations of then, whose checksums it has stored, and its rows are those that it wrote; only folder, port,
-/// machine, day and the tables' numbers are others.
+/// A database as 0.1.0 has left it: killed in the middle of a file, of a gz file and of pages. Its ledger is
+/// made by the migrations of then, whose checksums it has stored, and its rows are those that it wrote; only
+/// folder, port, machine, day and the tables' numbers are others.
 fn left_by_0_1_0(api: &Api) -> Scene {
     let scene = Scene::with(
         "CREATE TABLE plain (id int, v int); CREATE TABLE packed (id int PRIMARY KEY, v int); \

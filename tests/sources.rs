@@ -1,5 +1,5 @@
-//! Sources that are not what they were: changed, damaged, mended, touched, called otherwise, or in the table already.
-//! The oracle is the table: what it has to hold is the content of the plain file.
+//! Sources that are not what they were: changed, damaged, mended, touched, called otherwise, or in the table
+//! already. The oracle is the table: what it has to hold is the content of the plain file.
 
 use crate::support::{Dbload, Rng, Scene, audit, compress};
 use std::fmt::Write as _;
@@ -92,8 +92,8 @@ fn a_change_in_the_middle_of_what_was_read_is_refused_at_every_start_until_the_u
     }
 }
 
-/// What lies behind the furthest checkpoint was not read yet: it is taken as it is then, and no more of the file than
-/// it had at first.
+/// What lies behind the furthest checkpoint was not read yet: it is taken as it is then, and no more of the
+/// file than it had at first.
 #[test]
 fn what_changes_behind_the_furthest_checkpoint_is_loaded_as_it_is_then() {
     for (schema, mode, pool) in [(TABLE, "append", 1), (KEYED, "upsert", 1), (KEYED, "upsert", 3)] {
@@ -273,8 +273,8 @@ fn no_table_is_made_from_a_damaged_file() {
     assert_eq!(table(&scene), content(&text));
 }
 
-/// Damage at random places, found or not before records are stored, killed or not, mended or not: a load that says that it
-/// is complete has the content of the plain file, whatever it was told on the way.
+/// Damage at random places, found or not before records are stored, killed or not, mended or not: a load that
+/// says that it is complete has the content of the plain file, whatever it was told on the way.
 #[test]
 fn whatever_is_damaged_and_mended_a_complete_load_has_the_content_of_the_plain_file() {
     let mut rng = Rng::new();
@@ -355,7 +355,8 @@ fn a_dictionary_or_window_beyond_the_limit_is_refused_by_its_name() {
     let scene = Scene::with(TABLE);
     let text = records(&mut Rng::new(), 0..10);
     let mut xz = compress::xz(text.as_bytes());
-    // The block header behind the stream's: its length, flags, the filter with its one byte of properties, a checksum.
+    // The block header behind the stream's: its length, flags, the filter with its one byte of properties, a
+    // checksum.
     let length = (usize::from(xz[12]) + 1) * 4;
     assert_eq!((xz[14], xz[15]), (0x21, 1));
     xz[16] = 34;
@@ -438,7 +439,8 @@ fn a_file_that_was_appended_is_known_to_its_middle() {
         let file = fs::File::options().append(true).open(&path).unwrap();
         file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)).unwrap();
         load(&scene, name).run().exits(8).says("--again").says("all sources");
-        // A copy with another middle is another file; one with the same is not left out, nor loaded, without a word.
+        // A copy with another middle is another file; one with the same is not left out, nor loaded, without
+        // a word.
         let mut other = pack(name, &text);
         let middle = other.len() / 2;
         scene.file(&format!("copy.{name}"), &other);

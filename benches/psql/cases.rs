@@ -109,7 +109,8 @@ fn staged(table: &str, file: &Path, columns: &str, key: &str) -> Program {
     ))
 }
 
-/// The same where keys repeat: ON CONFLICT refuses to touch a row twice, so the last record of each is picked.
+/// The same where keys repeat: ON CONFLICT refuses to touch a row twice, so the last record of each is
+/// picked.
 fn staged_last(file: &Path) -> Program {
     let copy = format!("\\copy st ({COLUMNS}) FROM '{}' CSV HEADER\n", file.display());
     let upsert = on_conflict(COLUMNS, "o_orderkey");

@@ -63,7 +63,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Loads the tables that others are made from, by psql: what they hold is what every program must arrive at.
+    /// Loads the tables that others are made from, by psql: what they hold is what every program must arrive
+    /// at.
     pub(crate) fn load_bases(&self, data: &Data, big: bool) -> Outcome<()> {
         note("loading the tables to compare with");
         let copy =
@@ -102,8 +103,8 @@ impl Lab {
                 script += &format!("CREATE TABLE base.{table} (LIKE base.orders);\n");
                 script += &copy(&format!("base.{table}"), &data.file(&data.big_name(table)));
             }
-            // Twice, so that every program meets pages that have seen updates before. Not of the others: they would leave gaps all
-            // over the table.
+            // Twice, so that every program meets pages that have seen updates before. Not of the others: they
+            // would leave gaps all over the table.
             script += &changed_in_big(0, "contiguous").repeat(2);
             self.sql(&script)?;
             self.expected("base.big")?;
@@ -166,7 +167,8 @@ impl Lab {
         for entry in fs::read_dir("/proc").ok()?.flatten() {
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
             let Some((pid, rest)) = stat.rsplit_once(')') else { continue };
-            // Behind the name: state, ppid, and in places 11 to 14 the times of itself and of its ended children.
+            // Behind the name: state, ppid, and in places 11 to 14 the times of itself and of its ended
+            // children.
             let fields: Vec<&str> = rest.split_whitespace().collect();
             let is_server = pid.split(' ').next() == Some(&postmaster);
             if is_server || fields.get(1) == Some(&&*postmaster) {

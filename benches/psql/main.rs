@@ -1,11 +1,14 @@
 //! dbload beside psql on one throwaway server: `make bench`.
 //!
-//! Each case prepares a table, lets each program fill it in turn, and asks the table for a digest of its content: where that
-//! is not what the file says, the run fails. Nothing that a program says about itself is believed.
+//! Each case prepares a table, lets each program fill it in turn, and asks the table for a digest of its
+//! content: where that is not what the file says, the run fails. Nothing that a program says about itself is
+//! believed.
 //!
-//! `ROUNDS=n` (5) · `CASES=substring` · `QUICK=1` (one round, no round trips) · `FULL=1` (3 million lines, other sizes of pool
-//! and batch, a table of 10 million: `BIG=rows`, over 8 GB of input) · `TOOLS=1` (sling and dlt, where installed) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for dbload, to stderr) ·
-//! `DBLOAD=path` (another binary). A whole run writes docs/benchmarks.md and .svg, any other target/bench-data/.
+//! `ROUNDS=n` (5) · `CASES=substring` · `QUICK=1` (one round, no round trips) · `FULL=1` (3 million lines,
+//! other sizes of pool and batch, a table of 10 million: `BIG=rows`, over 8 GB of input) · `TOOLS=1` (sling
+//! and dlt, where installed) · `FSYNC=1` (a server that syncs) · `STATEMENTS=1` (what the server did for
+//! dbload, to stderr) · `DBLOAD=path` (another binary). A whole run writes docs/benchmarks.md and .svg, any
+//! other target/bench-data/.
 
 mod cases;
 mod data;

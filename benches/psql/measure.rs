@@ -1,7 +1,8 @@
 //! One program run and weighed: wall time, CPU time, peak memory.
 //!
-//! A small process of our own runs it (this program again, with [`INNER`]), because the figures of waited-for children
-//! are sums and peaks over all of them, and because a child starts with the peak memory of its parent.
+//! A small process of our own runs it (this program again, with [`INNER`]), because the figures of waited-for
+//! children are sums and peaks over all of them, and because a child starts with the peak memory of its
+//! parent.
 
 use crate::{Outcome, data::Data};
 use nix::sys::resource::{UsageWho, getrusage};

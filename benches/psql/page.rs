@@ -1,4 +1,5 @@
-//! What came out: the table on stdout, and the page and the plot in docs/ (of a part of a run: beside the data).
+//! What came out: the table on stdout, and the page and the plot in docs/ (of a part of a run: beside the
+//! data).
 
 use crate::{
     Outcome, Wish,

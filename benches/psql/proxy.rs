@@ -1,7 +1,8 @@
 //! A server that is far away: forwards a socket both ways with a delay, and counts round trips.
 //!
 //! A round trip is counted where the program says something after an answer has reached it: with the delay in
-//! between, what it sent without waiting left before that. It knows nothing of the protocol. Its threads end with their connections.
+//! between, what it sent without waiting left before that. It knows nothing of the protocol. Its threads end
+//! with their connections.
 
 use crate::Outcome;
 use std::{

@@ -1,5 +1,5 @@
-//! Tables of other shapes than TPC-H's, and their files: made of numbers that follow from the row's, so that they are the same
-//! on each machine.
+//! Tables of other shapes than TPC-H's, and their files: made of numbers that follow from the row's, so that
+//! they are the same on each machine.
 
 use crate::{Outcome, data::Data};
 use std::fmt::Write as _;

@@ -1,8 +1,10 @@
-//! The pure rooms alone, in bytes of input a second, beside the parsers that others build on: `make bench-rooms`.
+//! The pure rooms alone, in bytes of input a second, beside the parsers that others build on:
+//! `make bench-rooms`.
 //!
-//! On one thread, orders of TPC-H in blocks as the pipeline has them. Each group goes the data path one room further: *split*
-//! finds records; *decode* finds their fields; *encode* maps them, partitions them by key and makes COPY text; *batch* cuts
-//! batches. A parser of others does what is nearest to *decode*: it knows neither places nor NULL nor the target.
+//! On one thread, orders of TPC-H in blocks as the pipeline has them. Each group goes the data path one room
+//! further: *split* finds records; *decode* finds their fields; *encode* maps them, partitions them by key
+//! and makes COPY text; *batch* cuts batches. A parser of others does what is nearest to *decode*: it knows
+//! neither places nor NULL nor the target.
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 

@@ -17,22 +17,23 @@ use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
 /// does not read it all again.
 const IDLE_ADVANCE_BYTES: u64 = 256 << 20;
 
-/// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is half empty.
+/// What a row takes beside its texts: its span, its place in the COPY text, and its hash in a set that is
+/// half empty.
 const ROW_BYTES: usize = Block::PLACE_BYTES + size_of::<RowMeta>() + 2 * size_of::<u64>();
 
 /// When a batch is full. The first row always fits.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
-    /// Rows.
+    /// Rows that fill a batch.
     pub rows: u64,
-    /// Bytes of COPY text, of the input that it came from and of what is known of its rows: all are held until the batch has
-    /// committed.
+    /// Bytes of COPY text, of the input that it came from and of what is known of its rows: all are held
+    /// until the batch has committed.
     pub bytes: usize,
 }
 
 impl BatchLimits {
-    /// Those of the first batch of a partition among others: each is smaller, by another share. So writers begin early, and while
-    /// one merges another sends.
+    /// Those of the first batch of a partition among others: each is smaller, by another share. So writers
+    /// begin early, and while one merges another sends.
     const fn of_first(self, partition: usize, partitions: usize) -> Self {
         Self { bytes: self.bytes / (partitions + 1) * (partition + 1), ..self }
     }
@@ -135,8 +136,9 @@ impl Batcher {
         self.open.iter_mut().filter(|open| open.batch.after > open.batch.before).map(Open::flush).collect()
     }
 
-    /// The last batch of each partition: it moves to the end, with or without rows; those with rows come first, so that the others
-    /// wait for them and not they for the others. Partitions that were at the end before are left alone.
+    /// The last batch of each partition: it moves to the end, with or without rows; those with rows come
+    /// first, so that the others wait for them and not they for the others. Partitions that were at the end
+    /// before are left alone.
     pub fn finish(&mut self, end: Position, done: bool) -> Vec<Batch> {
         let mut last: Vec<Batch> = self
             .open
@@ -183,7 +185,8 @@ impl Open {
         std::mem::replace(&mut self.batch, next)
     }
 
-    /// Says which rows have a key that is repeated. Their hashes say it, so that whatever shares a hash shares the fate.
+    /// Says which rows have a key that is repeated. Their hashes say it, so that whatever shares a hash
+    /// shares the fate.
     fn mark_repeats(&mut self) {
         if self.repeated.is_empty() {
             return;
@@ -306,8 +309,8 @@ fn hashes_of(batch: &Batch) -> impl Iterator<Item = u64> {
     batch.chunks.iter().flat_map(|chunk| &chunk.rows).map(|row| row.hash)
 }
 
-/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made of them, and
-/// that once more on its way to the ledger.
+/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made
+/// of them, and that once more on its way to the ledger.
 fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
     3 * block.record_bytes(note.i as usize) + note.reason.len() + ROW_BYTES
 }
@@ -326,8 +329,8 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
         let PartRows { mut bytes, rows, keys, rejects, present_in_all, present_in_any } = part;
-        // Held until the batch has committed: not the room that it might have needed. Cut off, most of that would be a hole that
-        // is a little too small for the next one.
+        // Held until the batch has committed: not the room that it might have needed. Cut off, most of that
+        // would be a hole that is a little too small for the next one.
         let bytes = if bytes.len() < bytes.capacity() / 2 {
             Bytes::copy_from_slice(&bytes)
         } else {

@@ -18,7 +18,7 @@ pub struct Chunk {
     pub bytes: Bytes,
     /// Offset of `bytes` in the whole of its block's part, from which `RowMeta::end` counts.
     pub base: u32,
-    /// The rows.
+    /// The rows, in the order of their records.
     pub rows: Vec<RowMeta>,
     /// Which of the rows are [repeats](Batch::repeats), in order.
     pub repeats: Vec<u32>,
@@ -72,7 +72,7 @@ impl Chunk {
 pub struct ChunkReject {
     /// Where it came from.
     pub block: Arc<Block>,
-    /// What was wrong.
+    /// Why the record was rejected, and where it is.
     pub note: RejectNote,
 }
 
@@ -97,7 +97,7 @@ pub struct SourceCount {
 /// The unit of work of a writer: one transaction.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Whose it is.
+    /// The partition that it belongs to.
     pub partition: u32,
     /// The checkpoint it begins at.
     pub before: Position,
@@ -111,7 +111,7 @@ pub struct Batch {
     pub rejects: Vec<ChunkReject>,
     /// Records by source; their sum is what the batch has read.
     pub sources: Vec<SourceCount>,
-    /// Rows in `chunks`.
+    /// The number of rows in `chunks`.
     pub rows: u64,
     /// Bytes that the batch holds: COPY text, the input that it came from, what is known of its rows.
     pub bytes: usize,
@@ -119,8 +119,8 @@ pub struct Batch {
     pub keys: Keys,
     /// Where the keys lie, if they are numbers: none outside of it.
     pub key_range: Option<KeyRange>,
-    /// Rows whose key another row of the batch has, or one of an earlier batch, as far as that is remembered. No other row
-    /// has a key of theirs.
+    /// Rows whose key another row of the batch has, or one of an earlier batch, as far as that is remembered.
+    /// No other row has a key of theirs.
     pub repeats: u64,
     /// Presence words common to all rows (empty without rows).
     pub present_in_all: Vec<u64>,
@@ -188,7 +188,8 @@ impl Batch {
 }
 
 impl Batch {
-    /// The repeats alone, to be written within the same transaction as the others: it stands for no records by itself.
+    /// The repeats alone, to be written within the same transaction as the others: it stands for no records
+    /// by itself.
     #[must_use]
     pub fn of_repeats(&self) -> Self {
         let mut repeats = Self::new(self.partition, self.before);

@@ -1,7 +1,8 @@
-//! What a partition knows of the keys that it has met: whether one stands in the open batch already, or stood in an earlier one.
+//! What a partition knows of the keys that it has met: whether one stands in the open batch already, or stood
+//! in an earlier one.
 //!
-//! Keys that are numbers and come in order need no look: none repeats any. They are only noted, one behind the other, and the
-//! last of them are put among those [met](super::met) when the order ends.
+//! Keys that are numbers and come in order need no look: none repeats any. They are only noted, one behind
+//! the other, and the last of them are put among those [met](super::met) when the order ends.
 
 use crate::map::{KeyNumbers, KeyRange};
 
@@ -29,8 +30,8 @@ impl PartitionKeys {
         }
     }
 
-    /// Rows of a block are next; `rows`: the hashes of those that the open batch has. Whether the keys are all higher than any
-    /// before, and in order.
+    /// Rows of a block are next; `rows`: the hashes of those that the open batch has. Whether the keys are
+    /// all higher than any before, and in order.
     pub(super) fn expect(&mut self, keys: Option<&KeyRange>, rows: impl Iterator<Item = u64>) -> bool {
         let before = self.highest;
         self.highest = before.zip(keys).map(|(before, keys)| before.max(keys.highest));
@@ -47,8 +48,8 @@ impl PartitionKeys {
         if self.looks { self.met.meet(hash) } else { KeySighting::First }
     }
 
-    /// The open batch, with rows of these hashes, is closed. `ascend`: what [`PartitionKeys::expect`] said of the block that goes on in the
-    /// next one.
+    /// The open batch, with rows of these hashes, is closed. `ascend`: what [`PartitionKeys::expect`] said of
+    /// the block that goes on in the next one.
     pub(super) fn next_batch(&mut self, rows: impl Iterator<Item = u64>, ascend: bool) {
         if !self.looks {
             self.noted.extend(rows);

@@ -1,8 +1,9 @@
-//! Which keys a partition has met lately, by their hashes.
+//! The set of seen keys: which keys a partition has met lately, by their hashes.
 //!
-//! Rows whose key was met before are not new to the table, whatever it held at the start: they take another way than those
-//! beside them (`Batch::repeats`). What stands in the open batch is never forgotten, what came before it is some time; and two
-//! keys may share what is remembered of them. Then a row takes the longer way for nothing.
+//! Rows whose key was met before are not new to the table, whatever it held at the start: they take another
+//! way than those beside them (`Batch::repeats`). What stands in the open batch is never forgotten, what came
+//! before it is some time; and two keys may share what is remembered of them. Then a row takes the longer way
+//! for nothing.
 
 /// Bytes that the keys of all partitions may take, unless a batch needs more.
 const BYTES: usize = 1 << 20;
@@ -27,8 +28,8 @@ pub(super) enum KeySighting {
     Now,
 }
 
-/// The keys met by one partition: those of this generation, and those of the one before. Each remembers as many, and more than
-/// a batch has.
+/// The keys met by one partition: those of this generation, and those of the one before. Each remembers as
+/// many, and more than a batch has.
 pub(super) struct SeenKeys {
     now: Generation,
     before: Generation,
@@ -97,7 +98,8 @@ impl SeenKeys {
     }
 }
 
-/// A table with open addressing: a hash's lower half says where to look, its upper half what for. None, or never full.
+/// A table with open addressing: a hash's lower half says where to look, its upper half what for. None, or
+/// never full.
 #[derive(Default)]
 struct Generation {
     keys: Vec<u32>,

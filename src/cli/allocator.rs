@@ -1,9 +1,10 @@
 //! What the C library does with memory that was given back to it.
 //!
-//! Left alone, glibc raises the size from which it asks the system for memory of its own, and gives that back, up to 32 MiB,
-//! as soon as pieces of so many bytes were freed; each heap then keeps twice as much for the next time, and there are up to
-//! eight heaps a core. A few records of 8 MB and the process has 300 MB of which it uses 50. And what is free between pieces in
-//! use stays with it: gaps that are hardly ever used again grow by half a megabyte a million records.
+//! Left alone, glibc raises the size from which it asks the system for memory of its own, and gives that
+//! back, up to 32 MiB, as soon as pieces of so many bytes were freed; each heap then keeps twice as much for
+//! the next time, and there are up to eight heaps a core. A few records of 8 MB and the process has 300 MB of
+//! which it uses 50. And what is free between pieces in use stays with it: gaps that are hardly ever used
+//! again grow by half a megabyte a million records.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const EVERY: Duration = Duration::from_secs(1);
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "there is no safe form of mallopt")]
 pub(crate) fn tune() {
-    /// Larger pieces are the system's: given back at once, and grown without a copy. Blocks of usual records are smaller.
+    /// Larger pieces are the system's: given back at once, and grown without a copy. Blocks of usual records
+    /// are smaller.
     const OF_THE_SYSTEM_BYTES: i32 = 1 << 20;
     /// A heap keeps so much at its end.
     const KEPT_BYTES: i32 = 4 << 20;

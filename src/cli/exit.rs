@@ -3,21 +3,21 @@
 use dbload::internals::exit::ExitClass;
 use dbload::internals::load::Outcome;
 
-/// Complete, all accepted.
+/// The load is complete, and no record was rejected.
 pub(crate) const COMPLETE: u8 = ExitClass::Complete.code();
 /// A defect of dbload.
 pub(crate) const UNEXPECTED: u8 = ExitClass::Unexpected.code();
 /// A wrong word on the command line.
 pub(crate) const USAGE: u8 = ExitClass::Usage.code();
-/// Complete, with rejects.
+/// The load is complete, and some records were rejected.
 pub(crate) const REJECTS: u8 = ExitClass::Rejects.code();
-/// A source failed.
+/// At least one source failed for good.
 pub(crate) const SOURCE: u8 = ExitClass::Source.code();
-/// The database failed.
+/// The database could not be reached, or failed.
 pub(crate) const DATABASE: u8 = ExitClass::Database.code();
 /// Stopped by Ctrl-C, as shells have it.
 pub(crate) const SIGINT: u8 = ExitClass::Interrupted.code();
-/// Stopped by SIGTERM.
+/// The program was stopped by SIGTERM.
 pub(crate) const SIGTERM: u8 = 143;
 
 /// The code of a load. `interrupted` is the signal's own.

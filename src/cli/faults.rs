@@ -1,5 +1,5 @@
-//! Builds with debug assertions only: the environment says what is to go wrong, for the tests. No flag, and not in the
-//! help: a release build knows none of it.
+//! Builds with debug assertions only: the environment says what is to go wrong, for the tests. No flag, and
+//! not in the help: a release build knows none of it.
 
 use dbload::internals::fault;
 

@@ -1,7 +1,7 @@
 //! `dbload local`: the local PostgreSQL from the command line.
 //!
-//! stdout is data (a URL, a status); what is done, and how to undo it, goes to stderr. Whatever takes time runs on a
-//! blocking thread. Never decides where a server lives: that is `dbload::internals::local`.
+//! stdout is data (a URL, a status); what is done, and how to undo it, goes to stderr. Whatever takes time
+//! runs on a blocking thread. Never decides where a server lives: that is `dbload::internals::local`.
 
 use clap::{Args, Subcommand};
 use dbload::internals::causes::with_causes;
@@ -197,7 +197,8 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
     })
     .await;
     if started.is_err() {
-        // Ctrl-C reaches the programs that make the server too, and their end may be heard of before the signal.
+        // Ctrl-C reaches the programs that make the server too, and their end may be heard of before the
+        // signal.
         tokio::time::sleep(SIGNAL_LAG).await;
     }
     if let Some(code) = signals.came() {
@@ -254,7 +255,8 @@ impl Signals {
         all.into_iter().find_map(|(signal, number)| came(signal).then_some(128 + number))
     }
 
-    /// Waits for the command. Ctrl-C has reached it already, from the terminal; what came to us alone is passed on.
+    /// Waits for the command. Ctrl-C has reached it already, from the terminal; what came to us alone is
+    /// passed on.
     async fn wait_for(&mut self, mut child: tokio::process::Child) -> u8 {
         let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
         let pass = |what| pid.map(|pid| rustix::process::kill_process(pid, what));

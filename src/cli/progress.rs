@@ -1,4 +1,5 @@
-//! Progress for people: a bar on a terminal, a line now and then elsewhere. Listens only; counts are the load's.
+//! Progress for people: a bar on a terminal, a line now and then elsewhere. Listens only; counts are the
+//! load's.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Hears an event.
+    /// Shows what an event changes.
     pub(crate) fn on(&self, event: &Event, tally: &Totals) {
         match event {
             Event::Resumed { run, records } => {

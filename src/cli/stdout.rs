@@ -1,7 +1,8 @@
-//! Standard output, which gets what a command is for: a report, a plan, a script. What nobody got is no success.
+//! Standard output, which gets what a command is for: a report, a plan, a script. What nobody got is no
+//! success.
 //!
-//! The standard library opens a closed stdout anew before `main`, on /dev/null, and then every write is well. So whether it
-//! was open is looked at before that.
+//! The standard library opens a closed stdout anew before `main`, on /dev/null, and then every write is well.
+//! So whether it was open is looked at before that.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,8 @@ static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "there is no safe form of a hook before main")]
-// SAFETY: the C library calls each pointer of this section once, before `main`; the function has that signature, and
-// touches no more than the descriptor and a static.
+// SAFETY: the C library calls each pointer of this section once, before `main`; the function has that
+// signature, and touches no more than the descriptor and a static.
 #[unsafe(link_section = ".init_array")]
 #[used]
 static LOOK: extern "C" fn() = look;

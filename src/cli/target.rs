@@ -15,7 +15,7 @@ pub(crate) enum TargetError {
     /// The local server cannot be had.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// A thread died.
+    /// A worker thread died of a panic.
     #[error("a worker of dbload failed: {0}")]
     Worker(String),
 }

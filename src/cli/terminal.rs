@@ -1,7 +1,9 @@
-//! Text of others on its way to a terminal: names of files, tables and members, words of a server, values of records.
+//! Text of others on its way to a terminal: names of files, tables and members, words of a server, values of
+//! records.
 //!
-//! What would move the cursor, ring, recolour or turn the direction of writing is shown as an escape. Nothing else is
-//! changed. JSON says the same characters by its own escapes, which are the same data to whoever parses it.
+//! What would move the cursor, ring, recolour or turn the direction of writing is shown as an escape. Nothing
+//! else is changed. JSON says the same characters by its own escapes, which are the same data to whoever
+//! parses it.
 
 use std::borrow::Cow;
 

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use super::args::{LogFormat, OutputArgs};
 use super::terminal;
 
-/// Standard error, of which a terminal acts on nothing but our own colours. (In colour the subscriber itself escapes
-/// what stands in values.)
+/// Standard error, of which a terminal acts on nothing but our own colours. (In colour the subscriber itself
+/// escapes what stands in values.)
 struct Harmless {
     colour: bool,
 }
@@ -17,7 +17,8 @@ impl Write for Harmless {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let words = if self.colour { terminal::coloured(&text) } else { terminal::words(&text) };
-        // Nobody reads it, or its disk is full: nothing to be done. The subscriber would say so on stderr, and panic.
+        // Nobody reads it, or its disk is full: nothing to be done. The subscriber would say so on stderr,
+        // and panic.
         let _ = io::stderr().write_all(words.as_bytes());
         Ok(bytes.len())
     }

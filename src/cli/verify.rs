@@ -12,7 +12,8 @@ use super::stdout::print;
 use super::terminal::error_words;
 use super::{exit, target, terminal};
 
-/// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not, 4 if a source could not be read.
+/// Runs a comparison; the exit code: 0 if the table holds what the sources say, 3 if not, 4 if a source could
+/// not be read.
 pub(crate) async fn run(args: LoadArgs) -> u8 {
     let progress = Progress::new(&args.output);
     let resolved = match target::resolve(args.target.dsn.as_deref(), &|words| progress.say(words)).await {

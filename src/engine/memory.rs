@@ -1,4 +1,5 @@
-//! The memory of what is under way, in bytes: whatever records are like, and wherever they wait.
+//! Back-pressure: the memory of what is under way, in bytes: whatever records are like, and wherever they
+//! wait.
 //!
 //! Queues and batches are bounded by number or by what they were handed; a block lives until the last batch
 //! with a record of it has committed, which no queue can see. So each block is counted from the time that it

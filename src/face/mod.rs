@@ -1,4 +1,5 @@
-//! What a program that uses the library sees of it: builders that are thin over a job, and nothing of the rooms.
+//! What a program that uses the library sees of it: builders that are thin over a job, and nothing of the
+//! rooms.
 
 mod load;
 mod loader;

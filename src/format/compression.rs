@@ -7,7 +7,7 @@ use crate::feature::{self, Missing};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// The source is not compressed.
     None,
     /// gzip, of one member or many.
     Gzip,
@@ -28,7 +28,8 @@ const RATIO_FROM_BYTES: u64 = 64 << 20;
 
 const MIB: u64 = 1 << 20;
 
-/// Most memory of an xz decoder: its dictionary, which a file may wish to have of gigabytes. `xz -9` makes ones of 64 MiB.
+/// Most memory of an xz decoder: its dictionary, which a file may wish to have of gigabytes. `xz -9` makes
+/// ones of 64 MiB.
 pub const XZ_MEMORY_BYTES: u64 = 128 << 20;
 /// Largest window of Zstandard, as a power of two: `zstd -19` makes ones of 8 MiB, `--long` of 128 MiB.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
@@ -51,7 +52,7 @@ impl Default for Inflation {
 /// A source whose content is larger than it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Inflated {
-    /// In bytes.
+    /// Longest content that is allowed, in bytes.
     #[error("its content is longer than {0} bytes")]
     Bytes(u64),
     /// In proportion to the file.
@@ -63,9 +64,9 @@ pub enum Inflated {
     /// Likewise of Zstandard; the window where its first frame says it.
     #[error("zstd needs a window of {}{limit} MiB", window_words(*.window))]
     Window {
-        /// In bytes.
+        /// Memory that its window takes, in bytes.
         window: Option<u64>,
-        /// In MiB.
+        /// The limit on memory, in MiB.
         limit: u64,
     },
 }
@@ -77,7 +78,8 @@ fn window_words(window: Option<u64>) -> String {
     }
 }
 
-/// Memory that a decoder of a file that begins like this holds: its window or dictionary, as far as the head says it.
+/// Memory that a decoder of a file that begins like this holds: its window or dictionary, as far as the head
+/// says it.
 #[must_use]
 pub fn decoder_bytes(compression: Compression, head: &[u8]) -> u64 {
     match compression {
@@ -93,7 +95,8 @@ pub fn decoder_bytes(compression: Compression, head: &[u8]) -> u64 {
     }
 }
 
-/// Dictionary of the first block of xz in these bytes (The .xz File Format, 3.1): mostly its one filter is LZMA2.
+/// Dictionary of the first block of xz in these bytes (The .xz File Format, 3.1): mostly its one filter is
+/// LZMA2.
 fn xz_dictionary(head: &[u8]) -> Option<u64> {
     let block = head.get(12..)?;
     let (flags, filter) = (block.get(1)?, block.get(2..5)?);
@@ -164,9 +167,10 @@ const KNOWN: [(&str, &[u8], Compression); 4] = [
 pub const MAGIC_BYTES: usize = 6;
 
 impl Compression {
-    /// Bytes of a file that are cheap to decode once more, only to see whether they are whole, before the first record of
-    /// them is stored: beside loading the content gzip takes a tenth, Zstandard a twentieth, xz a quarter; bzip2 takes as
-    /// long as the load itself. Of larger ones it costs minutes, and the disk twice.
+    /// Bytes of a file that are cheap to decode once more, only to see whether they are whole, before the
+    /// first record of them is stored: beside loading the content gzip takes a tenth, Zstandard a twentieth,
+    /// xz a quarter; bzip2 takes as long as the load itself. Of larger ones it costs minutes, and the disk
+    /// twice.
     #[must_use]
     pub const fn cheap_check_bytes(self) -> u64 {
         match self {

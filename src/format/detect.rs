@@ -1,5 +1,5 @@
-//! What format a source has: by its name, else by its first bytes. Guesses once, before the first record; says
-//! what was guessed, so that the plan can show it.
+//! What format a source has: by its name, else by its first bytes. Guesses once, before the first record;
+//! says what was guessed, so that the plan can show it.
 
 use super::decode::is_reject;
 use super::split::{Limits, Splitter};
@@ -17,7 +17,7 @@ const DELIMITERS: [u8; 4] = *b",\t;|";
 /// A format, and why it was taken to be that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
-    /// The format.
+    /// The format of the source.
     pub format: Format,
     /// For the plan: `by name`, or what was found.
     pub because: &'static str,
@@ -105,7 +105,8 @@ fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
 const LINES: &str = "by its first lines, each a JSON object";
 const ANNOUNCED: &str = "by its first line, which says the delimiter";
 
-/// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter is sought.
+/// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter
+/// is sought.
 fn csv_by_name(dialect: Dialect, head: &[u8]) -> Detected {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     if let Some(dialect) = announced_delimiter(text) {
@@ -159,8 +160,8 @@ fn refuse_binary(head: &[u8]) -> Result<(), DetectError> {
     Ok(())
 }
 
-/// Whether two lines that follow each other, among the first ones, are each a whole object: within one JSON text there would be
-/// a comma between them. The first line may be broken.
+/// Whether two lines that follow each other, among the first ones, are each a whole object: within one JSON
+/// text there would be a comma between them. The first line may be broken.
 fn lines_are_objects(head: &[u8]) -> bool {
     let mut splitter = Splitter::new(&Format::Jsonl, Limits::default(), Position::start_of(0));
     let mut spans = Vec::new();
@@ -194,8 +195,8 @@ fn first_line_is_object(head: &[u8]) -> bool {
     line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
-/// The delimiter that occurs, outside quotes, as often in the first line as in most of those behind it: in all of them before
-/// in most (a footer, a ragged row), then the more often the better. A comma if none does.
+/// The delimiter that occurs, outside quotes, as often in the first line as in most of those behind it: in
+/// all of them before in most (a footer, a ragged row), then the more often the better. A comma if none does.
 fn sniff_delimiter(head: &[u8]) -> (u8, &'static str) {
     let mut best = (false, 0, b',');
     for delimiter in DELIMITERS {

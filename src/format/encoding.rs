@@ -1,8 +1,9 @@
-//! Text in other encodings than UTF-8, decoded as it streams by. Says by which encoding a source is read: its byte
-//! order mark, else what the user said, else UTF-8, which goes through untouched.
+//! Text in other encodings than UTF-8, decoded as it streams by. Says by which encoding a source is read: its
+//! byte order mark, else what the user said, else UTF-8, which goes through untouched.
 //!
-//! Never replaces a character: where bytes are none in their encoding, a byte goes out that no UTF-8 has, so that the
-//! decoder rejects that one record and names the place. Places behind it are those of the decoded stream.
+//! Never replaces a character: where bytes are none in their encoding, a byte goes out that no UTF-8 has, so
+//! that the decoder rejects that one record and names the place. Places behind it are those of the decoded
+//! stream.
 
 use encoding_rs::{Decoder, DecoderResult, Encoding as Table};
 
@@ -61,7 +62,7 @@ impl Encoding {
     }
 }
 
-/// Decodes one stream.
+/// Decodes the text of one stream, piece by piece.
 pub struct TextDecoder(Decoder);
 
 impl TextDecoder {

@@ -49,7 +49,7 @@ pub enum HeaderError {
     /// The same name twice.
     #[error("columns {first} and {second} of the header are both named {name:?}")]
     Duplicate {
-        /// The name, shortened.
+        /// The name, shortened for people.
         name: String,
         /// Number of the first column with it, from 1.
         first: usize,
@@ -61,13 +61,13 @@ pub enum HeaderError {
     TooLong {
         /// Line on which it begins.
         line: u64,
-        /// The limit.
+        /// The limit that was passed.
         limit: usize,
     },
     /// More names than a record may have fields.
     #[error("the header has more than {limit} columns")]
     TooManyFields {
-        /// The limit.
+        /// The limit that was passed.
         limit: usize,
     },
     /// A quote that does not end.
@@ -76,12 +76,12 @@ pub enum HeaderError {
         /// Line on which it begins.
         line: u64,
     },
-    /// Not text.
+    /// The header is not text in the expected encoding.
     #[error("the header (line {line}) is unreadable: {reason}")]
     Undecodable {
         /// Line on which it begins.
         line: u64,
-        /// What is wrong.
+        /// What is wrong with the text.
         reason: decode::DecodeErrorKind,
     },
 }
@@ -173,7 +173,8 @@ pub fn read_header(
 }
 
 impl Format {
-    /// The names of the fields, and where the records begin. A format without a header begins with them, and has no names.
+    /// The names of the fields, and where the records begin. A format without a header begins with them, and
+    /// has no names.
     ///
     /// # Errors
     /// As [`read_header`].
@@ -193,7 +194,8 @@ impl Format {
     }
 }
 
-/// Where the line behind so many begins: all the bytes if there are fewer lines. `None`: more bytes must come to tell.
+/// Where the line behind so many begins: all the bytes if there are fewer lines. `None`: more bytes must come
+/// to tell.
 #[must_use]
 pub fn after_lines(bytes: &[u8], last: bool, lines: u32) -> Option<usize> {
     let mut at = 0;

@@ -110,10 +110,10 @@ pub fn members(object: &str) -> Members<'_> {
     Members(Tokens::inside(object, '{', '}'))
 }
 
-/// See [`elements`].
+/// An iterator over elements: see [`elements`].
 pub struct Elements<'a>(Tokens<'a>);
 
-/// See [`members`].
+/// An iterator over members: see [`members`].
 pub struct Members<'a>(Tokens<'a>);
 
 impl<'a> Iterator for Elements<'a> {

@@ -16,7 +16,7 @@ pub enum Format {
         /// Path to the array of records (`data.items` or `/data/items`), if not the top level.
         records: Option<String>,
     },
-    /// Delimiter-separated values.
+    /// Delimiter-separated values in a dialect.
     Csv(Dialect),
     /// A reject file that dbload wrote: JSONL whose `record` (or `raw`, or `raw_base64`) is the record.
     Rejects,
@@ -50,9 +50,9 @@ impl Format {
         }
     }
 
-    /// Records behind a place can be found only with what stands before it: which brackets are open there. A text that is
-    /// broken there would be read on as something else than it was the first time. Finding records again costs little beside
-    /// loading them.
+    /// Records behind a place can be found only with what stands before it: which brackets are open there. A
+    /// text that is broken there would be read on as something else than it was the first time. Finding
+    /// records again costs little beside loading them.
     #[must_use]
     pub const fn resumes_from_start(&self) -> bool {
         self.is_document()
@@ -117,7 +117,7 @@ pub enum Fields<'r, 'b> {
 /// A value of a reject whose source was delimited text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MendedValue<'b> {
-    /// NULL.
+    /// The text stands for NULL.
     Null,
     /// Text, as in a field of the source.
     Text(Cow<'b, str>),

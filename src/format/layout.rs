@@ -1,8 +1,8 @@
-//! How the fields of a source's records are found and named: its format, its header, and the constants that every
-//! record of it gets (the fields that a list of URLs adds to what their endpoints return).
+//! How the fields of a source's records are found and named: its format, its header, and the constants that
+//! every record of it gets (the fields that a list of URLs adds to what their endpoints return).
 //!
-//! A constant is one more field behind those of the record. One that goes to the same column as a field of the record
-//! is two fields on one column, and refused like any two. Pure.
+//! A constant is one more field behind those of the record. One that goes to the same column as a field of
+//! the record is two fields on one column, and refused like any two. Pure.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::record::Block;
 /// A field that every record of a source gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constant {
-    /// Its name.
+    /// Name of the format, as users write it.
     pub name: String,
     /// Its value as JSON.
     json: String,
@@ -22,7 +22,8 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// A constant of this value, a JSON text: what is no string stays as it is written, numbers digit for digit.
+    /// A constant of this value, a JSON text: what is no string stays as it is written, numbers digit for
+    /// digit.
     #[must_use]
     pub fn new(name: impl Into<String>, json: &str) -> Self {
         let text = match json.as_bytes().first() {
@@ -38,7 +39,7 @@ impl Constant {
 /// What the records of one source are decoded by.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// The format.
+    /// The format of the source.
     pub format: Format,
     /// Names of positional fields.
     pub header: Vec<String>,
@@ -47,7 +48,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Names of positional fields with those of the constants behind them: what [`Fields::Positional`] follows.
+    /// Names of positional fields with those of the constants behind them: what [`Fields::Positional`]
+    /// follows.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         if !self.format.has_header() {

@@ -1,5 +1,6 @@
-//! What PostgreSQL's text cannot hold: NUL, and halves of surrogate pairs. Taken out of a record, or put something
-//! else in its place, before anything looks at it: so names, nested values and arrays are covered by one rule.
+//! What PostgreSQL's text cannot hold: NUL, and halves of surrogate pairs. Taken out of a record, or put
+//! something else in its place, before anything looks at it: so names, nested values and arrays are covered
+//! by one rule.
 //!
 //! Works on the bytes as they stand in the source. Never touches a record without need, and never under
 //! [`OnNul::Reject`]: then it is for the decoder, the column's type or the server to refuse it.

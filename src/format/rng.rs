@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Dice(u64);
 
 impl Dice {
-    /// SplitMix64.
+    /// The next number, by SplitMix64.
     pub(super) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,6 +1,6 @@
-//! HTTP, in a build without the feature `http`: the names of the room, as far as other rooms use them. What says how to ask
-//! is as it is; what would be asked has no value ([`Nobody`](request::Nobody)), so nothing here is ever run. A URL is refused
-//! in `source`.
+//! HTTP, in a build without the feature `http`: the names of the room, as far as other rooms use them. What
+//! says how to ask is as it is; what would be asked has no value ([`Nobody`](request::Nobody)), so nothing
+//! here is ever run. A URL is refused in `source`.
 
 #[path = "absent/client.rs"]
 mod client;

@@ -1,7 +1,9 @@
-//! Who may send now: a slot of the load's concurrency, and a turn at the origin's pace.
+//! The concurrency limiter: who may send now, by a slot of the load's concurrency and a turn at the origin's
+//! rate.
 //!
-//! Requests to one origin queue in front of it, so that one of them at a time waits for its turn and none holds a slot meanwhile. The first
-//! unfinished source has a slot of its own: bodies further on may hold all the others until it is done.
+//! Requests to one origin queue in front of it, so that one of them at a time waits for its turn and none
+//! holds a slot meanwhile. The first unfinished source has a slot of its own: bodies further on may hold all
+//! the others until it is done.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +38,8 @@ pub(super) struct OriginState {
     budget: Mutex<RetryBudget>,
 }
 
-/// How fast origins may be asked, by all the loads of a process together. What is shared is when, never what: no request, no
-/// credential. Clones are the same speeds.
+/// How fast origins may be asked, by all the loads of a process together. What is shared is when, never what:
+/// no request, no credential. Clones are the same speeds.
 #[derive(Clone, Default)]
 pub struct RateLimiters(Arc<Mutex<HashMap<Origin, Arc<OriginRate>>>>);
 

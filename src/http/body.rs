@@ -21,8 +21,9 @@ use super::transfer::{FirstAnswer, Transfer};
 
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// The bytes of a representation as they are sent, as a reader. Where the connection breaks it is mended by a range of the very same
-/// version, or the reader fails; [`HttpError::from_io`](super::HttpError::from_io) says why. Its end is the end.
+/// The bytes of a representation as they are sent, as a reader. Where the connection breaks it is mended by a
+/// range of the very same version, or the reader fails; [`HttpError::from_io`](super::HttpError::from_io)
+/// says why. Its end is the end.
 pub struct Body {
     head: FirstAnswer,
     end_in_content: Arc<AtomicBool>,
@@ -68,7 +69,8 @@ impl Body {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// How the server compressed it: not undone here, since resume points count bytes as they are sent. None for `identity`.
+    /// How the server compressed it: not undone here, since resume points count bytes as they are sent. None
+    /// for `identity`.
     #[must_use]
     pub fn content_encoding(&self) -> Option<&str> {
         let encoding = self.head.headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
@@ -87,7 +89,8 @@ impl Body {
         self.head.ending
     }
 
-    /// Says that the content has an end of its own (one JSON text), so that an end that is not proven is no error here.
+    /// Says that the content has an end of its own (one JSON text), so that an end that is not proven is no
+    /// error here.
     pub fn allow_unproven_end(&self) {
         self.end_in_content.store(true, Ordering::Relaxed);
     }

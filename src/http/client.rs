@@ -1,4 +1,5 @@
-//! The client: one for a load, cheap to clone. What it shares are connections, the origins' states, tokens, slots and counters.
+//! The client: one for a load, cheap to clone. What it shares are connections, the origins' states, tokens,
+//! slots and counters.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -36,7 +37,8 @@ impl Client {
         Self::within(&RateLimiters::default(), settings, origins)
     }
 
-    /// As [`Client::new`], with the speeds that other loads keep to as well. Nothing else is shared with them.
+    /// As [`Client::new`], with the speeds that other loads keep to as well. Nothing else is shared with
+    /// them.
     ///
     /// # Errors
     /// As [`Client::new`].
@@ -53,8 +55,9 @@ impl Client {
         })))
     }
 
-    /// Opens a body, from its start or where an earlier one of the same version stopped. Retries, waits, redirects and
-    /// credentials are dealt with inside. A slot of `concurrency` is held until the body ends or is dropped.
+    /// Opens a body, from its start or where an earlier one of the same version stopped. Retries, waits,
+    /// redirects and credentials are dealt with inside. A slot of `concurrency` is held until the body ends
+    /// or is dropped.
     ///
     /// # Errors
     /// When the server refuses, patience runs out, or what comes is no data.
@@ -64,7 +67,8 @@ impl Client {
         Ok(Body::new(transfer, Arc::clone(&self.0)))
     }
 
-    /// Fetches a page: a whole body within the limit, decompressed where the server compressed it for the way.
+    /// Fetches a page: a whole body within the limit, decompressed where the server compressed it for the
+    /// way.
     ///
     /// # Errors
     /// As [`Client::open`], and when it is too large.
@@ -97,8 +101,8 @@ impl Client {
         page::read(&mut transfer, request, self.0.settings.limits.page_bytes).await
     }
 
-    /// Requests of sources up to this ordinal wait for no slot of the others: the first unfinished source must come through, also where
-    /// bodies further on hold all slots and wait for their turn.
+    /// Requests of sources up to this ordinal wait for no slot of the others: the first unfinished source
+    /// must come through, also where bodies further on hold all slots and wait for their turn.
     pub fn prioritize(&self, ordinal: u64) {
         self.0.limiter.prioritize(ordinal);
     }

@@ -20,7 +20,8 @@ pub struct Counters {
     pub refused: u64,
     /// Bodies that broke and were continued where they had broken.
     pub mended: u64,
-    /// Time that requests waited for limits and back-off; of all requests, so it may exceed the time that passed.
+    /// Time that requests waited for limits and back-off; of all requests, so it may exceed the time that
+    /// passed.
     pub waited: Duration,
     /// Bytes of bodies as they came.
     pub bytes: u64,
@@ -42,7 +43,7 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    /// One more.
+    /// Counts one more, relaxed.
     pub(super) fn one(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }

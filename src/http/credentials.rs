@@ -1,4 +1,5 @@
-//! Credentials: what is sent to the origins that were named, and to no other. Also what must be struck out of texts.
+//! Credentials: what is sent to the origins that were named, and to no other. Also what must be struck out of
+//! texts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -101,7 +102,8 @@ impl Credentials {
         Ok(())
     }
 
-    /// A text of the server without the secrets that we know: it may repeat what it was sent, as it was or as it stood in the URL.
+    /// A text of the server without the secrets that we know: it may repeat what it was sent, as it was or as
+    /// it stood in the URL.
     pub(super) fn strike_out(&self, text: &str, request: &Request, token: Option<&Secret>) -> String {
         let of_url = request.secrets.iter().flat_map(|(name, secret)| struck(name, secret.reveal()));
         let of_login = request.login.iter().map(|(_, secret)| secret.reveal().to_owned());

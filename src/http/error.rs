@@ -1,5 +1,5 @@
-//! What can go wrong between a URL and its bytes, in the user's terms. URLs are shown without secrets; what a server
-//! said is quoted briefly, with known secrets struck out.
+//! What can go wrong between a URL and its bytes, in the user's terms. URLs are shown without secrets; what a
+//! server said is quoted briefly, with known secrets struck out.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub enum HttpError {
     BadUrl {
         /// As it was written, without secrets.
         word: String,
-        /// Why not.
+        /// Why it was not possible, in words.
         reason: String,
     },
     /// A header, a parameter or a flag of this room cannot be used.
@@ -23,7 +23,7 @@ pub enum HttpError {
     BadSetting {
         /// What it is for.
         what: String,
-        /// Why not.
+        /// Why it was not possible, in words.
         reason: String,
     },
     /// A secret cannot be had.
@@ -32,7 +32,7 @@ pub enum HttpError {
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {reason}")]
     Tls {
-        /// Why not.
+        /// Why it was not possible, in words.
         reason: String,
     },
     /// The server does not prove to be who it should be: nothing was sent to it.
@@ -56,13 +56,13 @@ pub enum HttpError {
     Token {
         /// A command, a file, a URL.
         from: String,
-        /// Why not.
+        /// Why it was not possible, in words.
         reason: String,
     },
     /// The server was not reached, or the connection broke before the answer.
     #[error("cannot fetch {url}: {reason}")]
     Connection {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// Why: the cause behind all causes, in its own words.
         reason: String,
@@ -70,33 +70,33 @@ pub enum HttpError {
     /// Credentials would be readable on their way.
     #[error("cannot fetch {url}: its credentials would go through the proxy {proxy} in the open")]
     OpenProxy {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// The proxy, without its own credentials.
         proxy: String,
     },
-    /// Too slow.
+    /// The server was slower than the limit.
     #[error("{url} was too slow: no {what} within {}", humantime::format_duration(*after))]
     Timeout {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// What did not come.
         what: &'static str,
-        /// The limit.
+        /// The time limit that was passed.
         after: Duration,
     },
     /// An answer that HTTP does not allow, or with more headers than the limit.
     #[error("{url} did not answer in HTTP: {reason}")]
     NotHttp {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// Why.
+        /// The error, in words for people.
         reason: String,
     },
-    /// The server refused.
+    /// The server refused the request by its status.
     #[error("{url} answered {status}{}", quoted(said))]
     Status {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// Its status, with the words that belong to it.
         status: http::StatusCode,
@@ -106,9 +106,9 @@ pub enum HttpError {
     /// Tried again and again.
     #[error("{last} (given up after {tries} tries in {})", humantime::format_duration(*within))]
     GaveUp {
-        /// How often.
+        /// How often it was tried.
         tries: u32,
-        /// In how long.
+        /// The time that the tries took.
         within: Duration,
         /// The last failure, which names the request.
         last: Box<HttpError>,
@@ -116,19 +116,19 @@ pub enum HttpError {
     /// The server asked for a pause that is longer than patience.
     #[error("{url} answered {status} and asks to wait {}, longer than {}", humantime::format_duration(*asked), humantime::format_duration(*limit))]
     LongWait {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// Its status.
+        /// The status of the response.
         status: http::StatusCode,
-        /// The pause.
+        /// The pause that the server asked for.
         asked: Duration,
-        /// The limit.
+        /// The limit that was passed.
         limit: Duration,
     },
     /// A redirect that is not followed.
     #[error("{url} redirects {reason}")]
     Redirect {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// To where and why not.
         reason: String,
@@ -136,33 +136,33 @@ pub enum HttpError {
     /// Not data: a login page, nothing at all, a picture.
     #[error("{url} is not what was asked for: {reason}")]
     Unexpected {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// What it is.
+        /// What the body is instead.
         reason: String,
     },
     /// Nothing, and said to be nothing.
     #[error("{url} is not what was asked for: it is empty ({status})")]
     NoContent {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// 204 or 205.
+        /// The status that says so: 204 or 205.
         status: http::StatusCode,
     },
     /// The body ended before its end.
     #[error("{url} broke off behind byte {at}: {how}")]
     Cut {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// Bytes that came.
+        /// Bytes that came before the end.
         at: u64,
-        /// In which way.
+        /// In which way the body broke off.
         how: Truncation,
     },
     /// Another version than the one that was begun.
     #[error("{url} was changed while it was read: {how}")]
     Changed {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
         /// How that was seen.
         how: String,
@@ -170,9 +170,9 @@ pub enum HttpError {
     /// More bytes than the limit.
     #[error("{url} is longer than {limit} bytes")]
     TooLarge {
-        /// The request.
+        /// URL of the request, without secrets.
         url: String,
-        /// The limit.
+        /// The limit that was passed.
         limit: u64,
     },
     /// Pages that do not come to an end as they should.
@@ -180,7 +180,7 @@ pub enum HttpError {
     Pages {
         /// The page where it was noticed.
         url: String,
-        /// What was noticed.
+        /// What was noticed about the pages.
         reason: String,
         /// What may be done about it.
         hint: Option<&'static str>,
@@ -188,9 +188,9 @@ pub enum HttpError {
     /// The landing copy cannot be written.
     #[error("cannot save a copy to {}", path.display())]
     Landing {
-        /// The file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// Why not.
+        /// The error that lies behind it.
         source: io::Error,
     },
 }

@@ -8,7 +8,8 @@ use http::header::{HeaderMap, TRANSFER_ENCODING};
 pub enum BodyEnd {
     /// By its length, its last chunk, the end of its HTTP/2 stream, or TLS's farewell.
     Proven,
-    /// The connection closes, which a broken one does too. Only content with an end of its own (one JSON text) is known to be whole.
+    /// The connection closes, which a broken one does too. Only content with an end of its own (one JSON
+    /// text) is known to be whole.
     Unproven,
 }
 

@@ -1,4 +1,5 @@
-//! Whether an answer can be data at all: a login page, nothing, or a picture are errors, never zero records. Pure.
+//! Whether an answer can be data at all: a login page, nothing, or a picture are errors, never zero records.
+//! Pure.
 
 use http::header::{CONTENT_TYPE, HeaderMap};
 

@@ -1,7 +1,8 @@
 //! The landing copy: what was fetched, as it came, response by response; complete or absent, never half.
 //!
-//! In a folder: a file a response, written beside the load under a temporary name and renamed at its end. Names sort in the order of sources
-//! and pages, so that loading the folder replays the load. In a `.jsonl.zst` file: a line a response, see [`archive`].
+//! In a folder: a file a response, written beside the load under a temporary name and renamed at its end.
+//! Names sort in the order of sources and pages, so that loading the folder replays the load. In a
+//! `.jsonl.zst` file: a line a response, see [`archive`].
 
 mod archive;
 
@@ -158,7 +159,8 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }
 
-/// `000012-000003-events.jsonl.gz`: the source's place, the page, the last part of the path, an extension for its format.
+/// `000012-000003-events.jsonl.gz`: the source's place, the page, the last part of the path, an extension for
+/// its format.
 fn name(request: &Request, headers: &HeaderMap) -> String {
     let segment = request
         .url

@@ -1,5 +1,5 @@
-//! OAuth 2 client credentials (RFC 6749, 4.4): a token for a client's name and secret. The secret goes to the token's URL and nowhere else:
-//! redirects of it are refused.
+//! OAuth 2 client credentials (RFC 6749, 4.4): a token for a client's name and secret. The secret goes to the
+//! token's URL and nowhere else: redirects of it are refused.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const ISSUED_WITHIN: Duration = Duration::from_secs(30);
 const TRIES: u32 = 4;
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Longest answer.
+/// The longest answer of an authorization server that is read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// A token is renewed this long before it ends: a request may be on its way.
 const RENEWED_BEFORE: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ enum Style {
     Body,
 }
 
-/// Fetches a token.
+/// Fetches a token from the authorization server.
 pub(super) async fn fetch(
     engines: &Engines,
     url: &Url,

@@ -14,14 +14,14 @@ use super::judge;
 use super::request::{Request, Version};
 use super::transfer::{FirstAnswer, Transfer};
 
-/// A whole answer.
+/// A response that was read to its end.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// Where it came from at last, behind redirects.
     pub url: Url,
-    /// Its headers.
+    /// The headers of the response.
     pub headers: HeaderMap,
-    /// Its content, decompressed.
+    /// The content of the response, decompressed.
     pub bytes: Bytes,
     /// Which version it was.
     pub version: Version,
@@ -36,7 +36,8 @@ impl Page {
         self.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// For content without an end of its own, as lines and CSV: an error where its end is not proven. A JSON text has one: parsing it is proof enough.
+    /// For content without an end of its own, as lines and CSV: an error where its end is not proven. A JSON
+    /// text has one: parsing it is proof enough.
     ///
     /// # Errors
     /// When the end is not proven.

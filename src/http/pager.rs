@@ -1,10 +1,12 @@
 //! Which request comes after which page. Pure: it neither sends nor waits.
 //!
-//! A page is never taken for the last one because something is odd: a request that was sent before, a page that came before, pages
-//! without end, or the limit are errors. `next` links lead nowhere but to the origin of the first page.
+//! A page is never taken for the last one because something is odd: a request that was sent before, a page
+//! that came before, pages without end, or the limit are errors. `next` links lead nowhere but to the origin
+//! of the first page.
 //!
-//! Where the server tells the next place, that alone says whether there is one: totals, short and empty pages do not, since filtered lists
-//! have such. Where pages are counted, an empty one is the end, and a short one behind a full one.
+//! Where the server tells the next place, that alone says whether there is one: totals, short and empty pages
+//! do not, since filtered lists have such. Where pages are counted, an empty one is the end, and a short one
+//! behind a full one.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
@@ -24,7 +26,8 @@ use super::pointer;
 use super::query;
 use super::request::Request;
 
-/// Pages without a record in a row: some servers filter after they have paged; more than this is rather a cursor without end.
+/// Pages without a record in a row: some servers filter after they have paged; more than this is rather a
+/// cursor without end.
 const EMPTY_IN_A_ROW_MAX: u32 = 3;
 
 /// What to do about pages that end otherwise than they say.
@@ -35,11 +38,11 @@ const END_EMPTY: &str = "if an empty page is their end, say so: --paginate '..;e
 pub struct PageSeen<'a> {
     /// Where it came from at last, behind redirects: links are relative to it.
     pub url: &'a Url,
-    /// Its headers.
+    /// The headers of the response.
     pub headers: &'a HeaderMap,
-    /// Its text.
+    /// The body of the page, as text.
     pub text: &'a str,
-    /// Records on it.
+    /// The number of records on the page.
     pub records: u64,
     /// A digest of its records; equal ones are the same page again.
     pub digest: u64,
@@ -141,8 +144,8 @@ impl Pager {
         &self.current
     }
 
-    /// The failure of the current page, unless that is how the pages before it end: nothing there (204), and where they are counted, no such
-    /// page (404).
+    /// The failure of the current page, unless that is how the pages before it end: nothing there (204), and
+    /// where they are counted, no such page (404).
     ///
     /// # Errors
     /// The failure.
@@ -168,7 +171,8 @@ impl Pager {
         PagerState { request, records, full_seen: self.full_seen, start: self.start }
     }
 
-    /// The request of a page further on, where it can be known before the pages in between: for reading ahead.
+    /// The request of a page further on, where it can be known before the pages in between: for reading
+    /// ahead.
     #[must_use]
     pub fn ahead(&self, pages: u64) -> Option<Request> {
         if pages > 0 && self.is_behind_end(pages) {
@@ -252,8 +256,8 @@ impl Pager {
         Ok(Some(next))
     }
 
-    /// What was looked for in vain on all pages so far, where the next page should be named: rather a mistake in
-    /// `--paginate` than an end.
+    /// What was looked for in vain on all pages so far, where the next page should be named: rather a mistake
+    /// in `--paginate` than an end.
     #[must_use]
     pub fn never_found(&self) -> Option<String> {
         match &self.paginate.by {
@@ -310,8 +314,8 @@ impl Pager {
         Ok(Some(next))
     }
 
-    /// Pages by number end with an empty page, or with one that is shorter than a full one before it. A short *first* page may
-    /// be all that the server gives at once: then the next one is asked for.
+    /// Pages by number end with an empty page, or with one that is shorter than a full one before it. A short
+    /// *first* page may be all that the server gives at once: then the next one is asked for.
     fn ends_here(&self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
         if self.more_said && seen.records == 0 {
             let page = self.current.page + 1;
@@ -344,7 +348,8 @@ impl Pager {
         Ok(())
     }
 
-    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or not at all.
+    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or
+    /// not at all.
     fn cursor(
         &self,
         seen: &PageSeen<'_>,
@@ -368,8 +373,8 @@ impl Pager {
             .filter(|token| !self.is_zero(token, param)))
     }
 
-    /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before, it is a circle, and
-    /// on the first page it may be one.
+    /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before,
+    /// it is a circle, and on the first page it may be one.
     fn is_zero(&self, token: &PageCursor, param: &Param) -> bool {
         let is_zero = matches!(token, PageCursor::Text(text) | PageCursor::Json(text) if text == "0");
         let mut next = self.current.clone();

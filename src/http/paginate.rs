@@ -8,10 +8,11 @@
 //! offset:PARAM[=START],LIMIT_PARAM=N  0, N, 2N, .. (or from START)
 //! ```
 //!
-//! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all), `more=/POINTER` (a flag: is there
-//! more), `last=/POINTER` (a flag: is this the last one), `size=N` (records of a full page), `end=empty` (an empty page is the end, also
-//! where it names a next one), `end=short` (so is one of fewer than `size` records). A PARAM that begins with `/` is a pointer into the JSON
-//! body of a POST.
+//! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all),
+//! `more=/POINTER` (a flag: is there more), `last=/POINTER` (a flag: is this the last one), `size=N` (records
+//! of a full page), `end=empty` (an empty page is the end, also where it names a next one), `end=short` (so
+//! is one of fewer than `size` records). A PARAM that begins with `/` is a pointer into the JSON body of a
+//! POST.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -29,25 +30,25 @@ pub struct Paginate {
 /// Where the next page is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// `Link: <..>; rel="next"`.
+    /// The URL of the header `Link` with `rel="next"`.
     Link,
     /// A URL in the body, at this pointer.
     Next(String),
     /// A token in the body, sent back as a parameter.
     Cursor {
-        /// Where it stands.
+        /// JSON Pointer to the cursor in the body.
         pointer: String,
-        /// The parameter.
+        /// The parameter that says where.
         param: Param,
     },
-    /// Pages by number.
+    /// Pages are asked for by their number.
     Page {
-        /// The parameter.
+        /// The parameter that says where.
         param: Param,
         /// The first page's number.
         start: u64,
     },
-    /// Records by number.
+    /// Records are asked for by the number of the first.
     Offset {
         /// The parameter for the first record.
         param: Param,
@@ -55,7 +56,7 @@ pub enum By {
         start: Option<u64>,
         /// The parameter for how many.
         limit_param: Param,
-        /// How many.
+        /// Records that are asked for with one request.
         limit: NonZeroU64,
     },
 }
@@ -63,7 +64,7 @@ pub enum By {
 /// A parameter of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Param {
-    /// In the query.
+    /// In the query of the URL.
     Query(String),
     /// In the JSON body, at this pointer.
     Body(String),
@@ -132,7 +133,7 @@ impl FromStr for Paginate {
     }
 }
 
-/// In words.
+/// The pagination, in words for people.
 impl fmt::Display for Paginate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
@@ -185,7 +186,8 @@ impl fmt::Display for Paginate {
 }
 
 impl Paginate {
-    /// Whether pages are counted here: where they are not, the server tells where the next one is, and that alone says whether there is one.
+    /// Whether pages are counted here: where they are not, the server tells where the next one is, and that
+    /// alone says whether there is one.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
         matches!(self.by, By::Page { .. } | By::Offset { .. })

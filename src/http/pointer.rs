@@ -1,5 +1,6 @@
-//! One value in a JSON text, found by a JSON pointer (RFC 6901) without building the text in memory: a page may have
-//! megabytes of records, and only its cursor is wanted. Beyond the RFC, `-1` is the last element of an array.
+//! One value in a JSON text, found by a JSON pointer (RFC 6901) without building the text in memory: a page
+//! may have megabytes of records, and only its cursor is wanted. Beyond the RFC, `-1` is the last element of
+//! an array.
 //!
 //! A value is put into a text in its place: all around it stays as it was written, digit for digit.
 
@@ -9,7 +10,8 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The JSON text at the pointer: none where nothing is. Only as much of the text is checked as has to be passed over.
+/// The JSON text at the pointer: none where nothing is. Only as much of the text is checked as has to be
+/// passed over.
 ///
 /// # Errors
 /// When the text is not JSON.
@@ -140,7 +142,8 @@ pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, String> {
     Ok(format!("{}{value}{}", &text[..start], &text[end..]))
 }
 
-/// Puts a value (a JSON text) in the place of the one at a pointer, in arrays too; `None` where nothing is there.
+/// Puts a value (a JSON text) in the place of the one at a pointer, in arrays too; `None` where nothing is
+/// there.
 #[must_use]
 pub fn replace(text: &str, pointer: &str, value: &str) -> Option<String> {
     let found = find(text, pointer).ok()??;

@@ -19,7 +19,7 @@ pub struct JsonBody {
 /// A body that cannot be used. Without its text: it may hold secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Not JSON.
+    /// The text of the body is not JSON.
     #[error("is no JSON: line {} column {}", .0.line(), .0.column())]
     NotJson(serde_json::Error),
     /// A pointer that leads nowhere.
@@ -28,16 +28,16 @@ pub enum BodyError {
     /// A secret that cannot be had.
     #[error("cannot be filled in at {at}: {source}")]
     Value {
-        /// Where.
+        /// JSON Pointer to the value in the body.
         at: String,
-        /// Why.
+        /// The error that lies behind it.
         source: SecretValueError,
     },
 }
 
 impl JsonBody {
-    /// Reads a body. Texts in it that are `env:NAME`, `file:PATH` or end in ` env:NAME` stand for secrets; `hidden` are pointers to
-    /// others. `env` looks a variable up.
+    /// Reads a body. Texts in it that are `env:NAME`, `file:PATH` or end in ` env:NAME` stand for secrets;
+    /// `hidden` are pointers to others. `env` looks a variable up.
     ///
     /// # Errors
     /// When it is no JSON, or a secret is not there.
@@ -116,8 +116,8 @@ fn texts_of<'v>(value: &'v serde_json::Value, at: String, out: &mut Vec<(String,
     }
 }
 
-/// The secret that a text stands for. Bodies hold other texts that look like it: a name in small letters that is not set, a search for
-/// `file:name`, a URL.
+/// The secret that a text stands for. Bodies hold other texts that look like it: a name in small letters that
+/// is not set, a search for `file:name`, a URL.
 fn secret(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SecretValueError> {
     let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
     let stands = if let Some(name) = last.strip_prefix("env:") {

@@ -1,5 +1,6 @@
-//! Presigned URLs: which parameters are the signature and what belongs to it. They are made anew for each start, so they say nothing about
-//! what is fetched: no part of a source's identity, never stored or shown, taken from the command line each time.
+//! Presigned URLs: which parameters are the signature and what belongs to it. They are made anew for each
+//! start, so they say nothing about what is fetched: no part of a source's identity, never stored or shown,
+//! taken from the command line each time.
 
 use url::Url;
 
@@ -59,7 +60,7 @@ impl Signing {
         }
     }
 
-    /// Of a URL.
+    /// How a URL is signed, by its parameters.
     pub(super) fn of_url(url: &Url) -> Self {
         let names: Vec<String> = url.query().unwrap_or_default().split('&').map(query::name).collect();
         Self::of(names.iter().map(String::as_str))

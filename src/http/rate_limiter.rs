@@ -1,10 +1,11 @@
-//! How fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After` closes, and a rate that is learned from refusals.
+//! The rate limiter, how fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After`
+//! closes, and a rate that is learned from refusals.
 //!
-//! Without `--rate` nothing is held back until the server refuses (429; 503, where it comes again and again between answers, as nginx
-//! refuses). Then the rate is what it accepted lately, a little less; where that was only a burst, the rate is found by a steep
-//! climb. It grows again slowly, soon up to where it was refused, and beyond only after a minute. So a limit is met with few
-//! refusals and used nearly whole.
-//! Pure: the clock comes in.
+//! Without `--rate` nothing is held back until the server refuses (429; 503, where it comes again and again
+//! between answers, as nginx refuses). Then the rate is what it accepted lately, a little less; where that
+//! was only a burst, the rate is found by a steep climb. It grows again slowly, soon up to where it was
+//! refused, and beyond only after a minute. So a limit is met with few refusals and used nearly whole. Pure:
+//! the clock comes in.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use super::settings::Rate;
 
 /// A burst of fewer accepted requests than this says little about the rate behind it.
 const BURST_SMALL: u64 = 30;
-/// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be caught up with. Far less than a burst.
+/// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be
+/// caught up with. Far less than a burst.
 const SLACK: Duration = Duration::from_millis(30);
 /// Below this it is none.
 const SLACK_MIN: Duration = Duration::from_millis(4);
@@ -26,7 +28,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 const FINDING_WINDOW: Duration = Duration::from_secs(2);
 /// Accepted requests that are remembered: a rate beyond this many a second is not learned.
 const REMEMBERED_MAX: usize = 10_000;
-/// A pause longer than this belongs to a limit by the minute or hour: then the rate is that of the whole cycle.
+/// A pause longer than this belongs to a limit by the minute or hour: then the rate is that of the whole
+/// cycle.
 const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// Share of the accepted rate that is tried first, and what is left of a learned rate that was refused again.
 const BELOW_ACCEPTED: f64 = 0.97;
@@ -37,13 +40,14 @@ const BELOW_REFINED: f64 = 0.96;
 const BELOW_GUESSED: f64 = 0.5;
 /// Share of the refused rate up to which it grows soon.
 const BELOW_CEILING: f64 = 0.99;
-/// When it begins to grow, by how much a second, when it goes beyond the refused rate, and by which factor a second.
+/// When it begins to grow, by how much a second, when it goes beyond the refused rate, and by which factor a
+/// second.
 const GROWS_AFTER_SECONDS: f64 = 10.0;
 const GROWTH: f64 = 0.005;
 const PROBES_AFTER_SECONDS: f64 = 60.0;
 const PROBING: f64 = 1.05;
-/// The first guess, where little or nothing was accepted before the first refusal; by which factor a second it grows, and from
-/// when after the pause.
+/// The first guess, where little or nothing was accepted before the first refusal; by which factor a second
+/// it grows, and from when after the pause.
 const GUESS: f64 = 25.0;
 const FINDING: f64 = 8.0;
 const GUESS_SETTLES: Duration = Duration::from_millis(150);
@@ -52,7 +56,8 @@ const SUSTAINED_FEW: u64 = 8;
 /// Guesses that were refused so soon.
 const GUESSES_MAX: u32 = 2;
 const SUSTAINED_MIN: Duration = Duration::from_millis(150);
-/// A rate measured in the climb is mostly a little too low: by how much a second it grows, from when, and up to where.
+/// A rate measured in the climb is mostly a little too low: by how much a second it grows, from when, and up
+/// to where.
 const REFINING: f64 = 0.015;
 const REFINES_AFTER_SECONDS: f64 = 2.0;
 const ABOVE_REFINED: f64 = 1.04;
@@ -78,8 +83,8 @@ pub(super) struct RateLimiter {
     refused_in_a_row: u32,
     /// Times that a 503 came behind an answer.
     unavailable: u32,
-    /// How much earlier than its turn a request may go: less with each refusal of a learned rate, since some servers count the time
-    /// between two requests.
+    /// How much earlier than its turn a request may go: less with each refusal of a learned rate, since some
+    /// servers count the time between two requests.
     slack: Duration,
 }
 
@@ -96,7 +101,8 @@ struct Learned {
 /// What a learned rate is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    /// A small burst was accepted: the rate behind it may be much higher. It grows by multiples until it is refused again.
+    /// A small burst was accepted: the rate behind it may be much higher. It grows by multiples until it is
+    /// refused again.
     Guessed,
     /// It was refused while it was growing from a guess.
     Refined,
@@ -107,9 +113,9 @@ enum Trust {
 /// What a refusal says about the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Throttled {
-    /// 429: too fast.
+    /// Status 429: requests came too fast.
     TooFast,
-    /// 503: not now.
+    /// Status 503: the server cannot answer now.
     Unavailable,
 }
 
@@ -187,7 +193,8 @@ impl RateLimiter {
         self.unavailable += u32::from(between && refusal == Throttled::Unavailable);
         let too_fast = match refusal {
             Throttled::TooFast => true,
-            // A server that is away, or hiccups, says nothing about the rate. One that refuses between two answers does.
+            // A server that is away, or hiccups, says nothing about the rate. One that refuses between two
+            // answers does.
             Throttled::Unavailable => {
                 between && self.unavailable >= UNAVAILABLE_MIN && !self.accepted.is_empty()
             }
@@ -246,7 +253,8 @@ impl RateLimiter {
                 let was = learned.rate(now);
                 (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was * BELOW_REFINED, was)
             }
-            // What came through since the last refusal, its pause included, is what the server allows in the long run.
+            // What came through since the last refusal, its pause included, is what the server allows in the
+            // long run.
             Some(learned) => {
                 let was = learned.rate(now);
                 (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was / 2.0, was * BELOW_REFUSED)
@@ -263,8 +271,9 @@ impl RateLimiter {
         self.accepted_since_cut = 0;
     }
 
-    /// The steady rate that the accepted requests of a growing rate show, beside a burst as large as the first one: it is in their
-    /// number over any time, and the time over which they are the most beyond it is the one since the rate was passed.
+    /// The steady rate that the accepted requests of a growing rate show, beside a burst as large as the
+    /// first one: it is in their number over any time, and the time over which they are the most beyond it is
+    /// the one since the rate was passed.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
     fn sustained(&self) -> f64 {
         let Some(last) = self.accepted.back() else { return 0.0 };

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 /// How a request asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Method {
-    /// GET.
+    /// Reads without a body, by GET.
     #[default]
     Get,
     /// POST, with a body of JSON.
@@ -25,7 +25,7 @@ pub enum Method {
 pub struct Request {
     /// Where to, without secret parameters and without a user's name.
     pub url: Url,
-    /// How.
+    /// The method that it is sent with.
     #[serde(default)]
     pub method: Method,
     /// A body of JSON, for POST.
@@ -100,8 +100,9 @@ impl Request {
         self
     }
 
-    /// Takes the URL that a server named for the next page. A secret parameter that it repeats is taken out again; one of that
-    /// name with another value is the server's own, and is sent instead of ours. So is a signature of its own, which is never stored.
+    /// Takes the URL that a server named for the next page. A secret parameter that it repeats is taken out
+    /// again; one of that name with another value is the server's own, and is sent instead of ours. So is a
+    /// signature of its own, which is never stored.
     pub(super) fn take_url(&mut self, mut url: Url) {
         url.set_fragment(None);
         let signature = presigned::take_out(&mut url);

@@ -1,7 +1,7 @@
 //! What is tried again, how long to wait before, and when to give up: the one place for requests.
 //!
-//! Back-off is exponential with full jitter. A request has its tries and its time; an origin has a budget that all its requests share,
-//! so that many bad endpoints do not multiply a server's trouble.
+//! Back-off is exponential with full jitter. A request has its tries and its time; an origin has a budget
+//! that all its requests share, so that many bad endpoints do not multiply a server's trouble.
 
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ pub(super) struct RetryState {
     retry_limits: RetryLimits,
     began: Option<Instant>,
     pauses: ExponentialBackoff,
-    /// Tries that failed.
+    /// The number of tries that failed.
     pub(super) count: u32,
     /// Of these, refusals: they are bounded by time alone.
     refused: u32,

@@ -44,7 +44,8 @@ fn of_limit<'h>(headers: &'h HeaderMap, what: &str) -> Option<&'h str> {
     LIMITS.iter().find_map(|limit| headers.get(format!("{limit}-{what}"))?.to_str().ok()).map(str::trim)
 }
 
-/// When the limit is lifted, where that is said without `Retry-After`: in seconds, at a time since 1970, or as `6m0s`.
+/// When the limit is lifted, where that is said without `Retry-After`: in seconds, at a time since 1970, or
+/// as `6m0s`.
 fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = of_limit(headers, "reset-after").or_else(|| of_limit(headers, "reset"))?;
     let Ok(number) = text.parse::<f64>() else {
@@ -62,8 +63,8 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some((left + Duration::from_secs(1)).max(FLOOR))
 }
 
-/// Whether a refusal is that of a limit, though its status (403) says that it may not be: nothing is left of the limit and it says when
-/// there will be, or it asks to come again.
+/// Whether a refusal is that of a limit, though its status (403) says that it may not be: nothing is left of
+/// the limit and it says when there will be, or it asks to come again.
 pub(super) fn is_limit(headers: &HeaderMap, now: SystemTime) -> bool {
     let is_used_up = of_limit(headers, "remaining").is_some_and(|left| left.parse::<f64>() == Ok(0.0));
     (is_used_up || headers.contains_key(RETRY_AFTER)) && asked(headers, now).is_some()

@@ -1,7 +1,7 @@
 //! One request until it is answered: admission, credentials, redirects, a renewed token, retries.
 //!
-//! Each hop of a redirect is judged like a request of its own: credentials follow to origins that were named, and to no other; from https
-//! to http nothing follows at all.
+//! Each hop of a redirect is judged like a request of its own: credentials follow to origins that were named,
+//! and to no other; from https to http nothing follows at all.
 
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime};
@@ -51,7 +51,7 @@ pub(super) enum Encodings {
     Compressed,
 }
 
-/// What came.
+/// A response that was not refused, and the URL that it came from.
 pub(super) struct Answer {
     pub(super) response: Response,
     /// The first bytes of the body; none: it is empty.
@@ -315,7 +315,8 @@ fn whole_seconds(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).min(A_CENTURY))
 }
 
-/// The next hop of a redirect, or why it is not followed. The reason shows origins only: what is behind them may be a secret of the server.
+/// The next hop of a redirect, or why it is not followed. The reason shows origins only: what is behind them
+/// may be a secret of the server.
 fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Result<Hop, String> {
     if hops >= REDIRECTS_MAX {
         return Err(format!("again and again: more than {REDIRECTS_MAX} times"));

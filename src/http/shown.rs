@@ -1,4 +1,5 @@
-//! URLs as people may see them: without a user's name, without the values of parameters that are secret by their names.
+//! URLs as people may see them: without a user's name, without the values of parameters that are secret by
+//! their names.
 
 use url::Url;
 
@@ -37,7 +38,8 @@ const SECRET_NAMES: [&str; 24] = [
 /// Likewise: parts of names.
 const SECRET_PARTS: [&str; 5] = ["secret", "password", "signature", "apikey", "accesstoken"];
 
-/// Whether a parameter of this name holds a credential. Over-careful on purpose: it is only hidden, never left out.
+/// Whether a parameter of this name holds a credential. Over-careful on purpose: it is only hidden, never
+/// left out.
 pub(super) fn is_secret(name: &str) -> bool {
     let plain: String =
         name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect::<String>().to_lowercase();
@@ -76,7 +78,8 @@ fn take_login(url: &mut Url) -> Option<(String, Secret)> {
     Some(login)
 }
 
-/// A URL as it may be shown, logged and stored. Of a signature, not even the names: what is signed anew is called as before.
+/// A URL as it may be shown, logged and stored. Of a signature, not even the names: what is signed anew is
+/// called as before.
 #[must_use]
 pub fn shown(url: &Url) -> String {
     let mut url = url.clone();

@@ -1,4 +1,5 @@
-//! Bearer tokens that can be had anew: from a file, a command, or an OAuth 2 server. Fetched once, and once more when a server says 401.
+//! Bearer tokens that can be had anew: from a file, a command, or an OAuth 2 server. Fetched once, and once
+//! more when a server says 401.
 //!
 //! However many requests are refused at once, the token is renewed once: who comes later finds a newer one.
 

@@ -1,7 +1,8 @@
 //! A body on its way: one version from its first byte to its last, over as many connections as it takes.
 //!
-//! Where a connection breaks, the rest is asked for by `Range` with `If-Range` on a strong validator, and an answer is taken only if it is that
-//! very part of that very version. An end is an end only where length, chunks or stream say so.
+//! Where a connection breaks, the rest is asked for by `Range` with `If-Range` on a strong validator, and an
+//! answer is taken only if it is that very part of that very version. An end is an end only where length,
+//! chunks or stream say so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

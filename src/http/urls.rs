@@ -1,4 +1,5 @@
-//! Source words to endpoints: plain URLs, templates with ranges, lists and names to be filled in, and lists of URLs.
+//! Source words to endpoints: plain URLs, templates with ranges, lists and names to be filled in, and lists
+//! of URLs.
 //!
 //! ```text
 //! https://host/items/{1..1000}       {1..100..5} by fives, {001..100} with leading zeros
@@ -6,7 +7,8 @@
 //! https://host/items/{id}            filled from a column (--each)
 //! ```
 //!
-//! What is filled in is encoded, so that a value cannot leave its place in the URL; nothing is filled into the host. Pure.
+//! What is filled in is encoded, so that a value cannot leave its place in the URL; nothing is filled into
+//! the host. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,7 +54,8 @@ impl Endpoint {
         Ok(Self { request, name, fields: Vec::new() })
     }
 
-    /// One line of a list of URLs: a URL, or a JSON object with `url` and fields to add to each record. None for blank lines and `#` comments.
+    /// One line of a list of URLs: a URL, or a JSON object with `url` and fields to add to each record. None
+    /// for blank lines and `#` comments.
     ///
     /// # Errors
     /// When it is neither.
@@ -122,7 +125,8 @@ enum Piece {
 }
 
 impl Template {
-    /// Reads a word. Braces with anything else inside than a range, a list of plain words or a name stay as they are.
+    /// Reads a word. Braces with anything else inside than a range, a list of plain words or a name stay as
+    /// they are.
     ///
     /// # Errors
     /// When a range is empty or too long, or the host is to be filled in.

@@ -1,6 +1,7 @@
 //! Values of headers and parameters, as they are given on the command line: a text, or where a secret is.
 //!
-//! `text`, `env:NAME`, `file:PATH`; behind a scheme's word too: `Bearer env:TOKEN`. The environment comes in through a closure.
+//! `text`, `env:NAME`, `file:PATH`; behind a scheme's word too: `Bearer env:TOKEN`. The environment comes in
+//! through a closure.
 
 use std::path::PathBuf;
 
@@ -26,26 +27,26 @@ enum From {
 /// A secret that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretValueError {
-    /// No such variable.
+    /// The environment variable is not set.
     #[error("the environment variable {name} is not set")]
     NotSet {
-        /// Its name.
+        /// Name of the environment variable.
         name: String,
     },
     /// The file cannot be read.
     #[error("cannot read the secret in {}", path.display())]
     File {
-        /// The file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// Why not.
+        /// The error that lies behind it.
         source: std::io::Error,
     },
     /// The file is no secret.
     #[error("{} {what}", path.display())]
     NotASecret {
-        /// The file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the file.
         what: &'static str,
     },
 }
@@ -84,7 +85,7 @@ impl Value {
         Ok(Self { before: String::new(), from: From::Text(Secret::new(text.to_owned())) })
     }
 
-    /// A text.
+    /// A value that is given as it is.
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self { before: String::new(), from: From::Text(Secret::new(text.to_owned())) }

@@ -1,4 +1,5 @@
-//! What the sources of a load are opened with, beside their specs: what is stored nowhere, and lives as long as the load.
+//! What the sources of a load are opened with, beside their specs: what is stored nowhere, and lives as long
+//! as the load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ struct HttpAccess {
 
 /// What the pages of an endpoint are read with.
 pub(super) struct Paging {
-    /// Who asks.
+    /// The client that sends the requests.
     pub(super) client: Client,
     /// How pages lead to each other.
     pub(super) paginate: Paginate,

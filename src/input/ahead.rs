@@ -1,8 +1,10 @@
-//! Sources from the network, fetched before their turn: requests are in flight side by side, records come out in order.
+//! Prefetch with back-pressure: sources from the network, fetched before their turn: requests are in flight
+//! side by side, records come out in order.
 //!
-//! Sources are begun in their order, so many at once. What a source has before its turn waits here, in bounded memory; when
-//! that is full, its task stops reading, and back-pressure reaches the socket. The source whose turn it is never waits for
-//! what others hold: it has places of its own. Dropped, everything that is under way is given up.
+//! Sources are begun in their order, so many at once. What a source has before its turn waits here, in
+//! bounded memory; when that is full, its task stops reading, and back-pressure reaches the socket. The
+//! source whose turn it is never waits for what others hold: it has places of its own. Dropped, everything
+//! that is under way is given up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +23,9 @@ use super::fetched::Fetched;
 use super::opened::{BlockSource, OpenSource};
 use super::source::Reach;
 
-/// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the other's hiccup. It
-/// takes none of what waits for a later turn: a single large body would fill all of it, and be no faster.
+/// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the
+/// other's hiccup. It takes none of what waits for a later turn: a single large body would fill all of it,
+/// and be no faster.
 const TURN_BYTES: usize = 1 << 20;
 
 /// What a block costs beside its bytes, so that very small ones count too.
@@ -57,7 +60,7 @@ struct PrefetchState {
 /// How much is fetched ahead.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Sources at once.
+    /// Sources that are fetched at once.
     pub sources: usize,
     /// Bytes of records that wait for their turn.
     pub memory_bytes: usize,

@@ -5,7 +5,7 @@ use crate::record::{PageToken, Place, Position};
 /// Where the reading of a source begins, and what finds that again in a source from the network.
 #[derive(Debug, Clone)]
 pub struct Begin {
-    /// The place.
+    /// Where in the source it begins.
     pub at: Position,
     /// Checkpoints in this source with what they say.
     pub pages: Vec<(Position, PageToken)>,
@@ -25,7 +25,7 @@ impl Begin {
         Self { at, pages: Vec::new() }
     }
 
-    /// What checkpoints say.
+    /// The page tokens of the checkpoints.
     pub(super) fn tokens(&self) -> impl Iterator<Item = &PageToken> {
         self.pages.iter().map(|(_, token)| token)
     }

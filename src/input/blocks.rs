@@ -24,7 +24,7 @@ const GROWTH_BYTES: usize = 4 * 1024 * 1024;
 pub struct ReaderOptions {
     /// Ordinal of the source in the run's list.
     pub source: u32,
-    /// Its format.
+    /// The format that records are split by.
     pub format: Format,
     /// What its records are held to.
     pub limits: Limits,
@@ -64,8 +64,9 @@ impl Blocks {
                 stream.go_to(at.offset).await?;
             }
             if from_the_start {
-                // Only what stands before tells which brackets are open; a text that is broken there would be read on
-                // as something else than it was the first time. Finding records again costs little beside loading them.
+                // Only what stands before tells which brackets are open; a text that is broken there would be
+                // read on as something else than it was the first time. Finding records again costs little
+                // beside loading them.
                 stream.reopen_at(0).await?;
                 start = Position::start_of(reading.source);
             }
@@ -142,7 +143,8 @@ impl Blocks {
         Ok(())
     }
 
-    /// What is wrong with an answer that has no records where they should be: what it says, if it says anything.
+    /// What is wrong with an answer that has no records where they should be: what it says, if it says
+    /// anything.
     async fn instead_of(&mut self, source: SplitError) -> SourceError {
         let name = self.stream.spec().name.clone();
         if let (Some(around), Some(origin)) = (&self.around, self.stream.origin())
@@ -186,7 +188,7 @@ impl Blocks {
         &self.header
     }
 
-    /// The open source.
+    /// The source that the blocks are read from.
     #[must_use]
     pub const fn stream(&self) -> &Stream {
         &self.stream
@@ -204,8 +206,8 @@ impl Blocks {
         self.splitter.position()
     }
 
-    /// The digest of the decoded bytes that went into blocks (or between them): from the start of the source, wherever this
-    /// reading began, but for a body that a range was asked of.
+    /// The digest of the decoded bytes that went into blocks (or between them): from the start of the source,
+    /// wherever this reading began, but for a body that a range was asked of.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.stream.digest()

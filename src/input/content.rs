@@ -1,5 +1,6 @@
-//! What format a body from the network has: by the name at the end of its URL, else by its content type, else by its
-//! first bytes. A login page instead of records, or nothing at all, is an error and never "no records".
+//! What format a body from the network has: by the name at the end of its URL, else by its content type, else
+//! by its first bytes. A login page instead of records, or nothing at all, is an error and never "no
+//! records".
 
 use super::error::SourceError;
 use super::spec::SourceSpec;
@@ -30,7 +31,8 @@ pub(super) fn detect(
     let named =
         if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
     let detected = format::detect(named, head).map_err(failed)?;
-    // One line of words that nothing calls CSV: a header with no record below it at best, an excuse of the server rather.
+    // One line of words that nothing calls CSV: a header with no record below it at best, an excuse of the
+    // server rather.
     if named == "body"
         && detected.format.has_header()
         && head.len() < format::detect::HEAD_BYTES

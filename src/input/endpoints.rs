@@ -1,7 +1,8 @@
-//! Sources from the network: URLs and templates on the command line, lists of URLs, and the rows that fill templates in.
+//! Sources from the network: URLs and templates on the command line, lists of URLs, and the rows that fill
+//! templates in.
 //!
-//! Order: words as named, a template's URLs in the order of its ranges, for each row in the order of the rows; then the
-//! lists, line by line. Reads the lists, sends nothing.
+//! Order: words as named, a template's URLs in the order of its ranges, for each row in the order of the
+//! rows; then the lists, line by line. Reads the lists, sends nothing.
 
 use std::collections::HashMap;
 use std::fs;

@@ -25,7 +25,7 @@ use super::stream::{OpenHints, RawProgress, Stream};
 /// A source of a run.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Name for people.
+    /// The source's name for people, without secrets.
     pub name: String,
     /// Where it is, and what it was like when it was recorded.
     pub description: Description,
@@ -50,11 +50,12 @@ pub struct Input {
 /// What the ledger keeps of a source.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Description {
-    /// Where it is.
+    /// Where the source is: file, pipe or URL.
     pub spec: SourceSpec,
     /// What it was like; none for a pipe.
     pub fingerprint: Option<Fingerprint>,
-    /// Names of the fields of the sample, if it is from the network: a resume plans with them and fetches nothing for it.
+    /// Names of the fields of the sample, if it is from the network: a resume plans with them and fetches
+    /// nothing for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled: Option<Vec<String>>,
 }
@@ -99,7 +100,7 @@ impl Input {
         }
     }
 
-    /// Where it is.
+    /// Where the source is: file, pipe or URL.
     #[must_use]
     pub const fn location(&self) -> &Location {
         &self.description.spec.location
@@ -123,8 +124,9 @@ impl Input {
         self.description.file()
     }
 
-    /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not matter what it was; any
-    /// other was compared before, and may have grown: a download that was cut off is fetched once more.
+    /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not
+    /// matter what it was; any other was compared before, and may have grown: a download that was cut off is
+    /// fetched once more.
     pub async fn record_anew(&mut self) {
         let Some(Recorded { path, print }) = self.file() else { return };
         let unread = self.begin.offset == 0;
@@ -157,8 +159,8 @@ impl Input {
         self.moved_to.and(self.set_aside.as_ref()).map(|place| place.position(self.begin.source))
     }
 
-    /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with. `tokens`: what the
-    /// checkpoints of the run say, and where they are.
+    /// Where a run whose earliest checkpoint is `from` reads it from; `None`: all of it is dealt with.
+    /// `tokens`: what the checkpoints of the run say, and where they are.
     #[must_use]
     pub fn begin_from(&self, from: Position, tokens: &[(Position, PageToken)]) -> Option<Begin> {
         let source = self.begin.source;
@@ -209,8 +211,8 @@ impl Input {
         }
     }
 
-    /// Looks through a compressed file before the first record of it is stored, where that is wanted: a checksum comes behind
-    /// what it is of, and a decoder has handed out everything by then.
+    /// Looks through a compressed file before the first record of it is stored, where that is wanted: a
+    /// checksum comes behind what it is of, and a decoder has handed out everything by then.
     ///
     /// # Errors
     /// When it is damaged.

@@ -1,5 +1,5 @@
-//! What stands around the records of a JSON answer. An API may say there what went wrong: beside its data, as GraphQL does, or instead
-//! of it, with status 200. Pure.
+//! What stands around the records of a JSON answer. An API may say there what went wrong: beside its data, as
+//! GraphQL does, or instead of it, with status 200. Pure.
 
 use std::collections::BTreeMap;
 
@@ -156,7 +156,8 @@ pub(super) fn beside(name: &str, words: &str) -> String {
     format!("{name} says beside its records that something went wrong: {words:?}")
 }
 
-/// The words of a text in which records were looked for in vain, as far as it was read: any, since something is wrong.
+/// The words of a text in which records were looked for in vain, as far as it was read: any, since something
+/// is wrong.
 pub(super) fn words_of(text: &[u8]) -> Option<String> {
     let members = members(std::str::from_utf8(text.get(..ENVELOPE_BYTES_MAX).unwrap_or(text)).ok()?)?;
     complaint(&members).or_else(|| {
@@ -204,7 +205,8 @@ fn complaint(members: &BTreeMap<String, &RawValue>) -> Option<String> {
     words(shards.get("failures")?.get())
 }
 
-/// The words in a JSON text: a text, the message of an object, the first of a list and how many there are. None where nothing is said.
+/// The words in a JSON text: a text, the message of an object, the first of a list and how many there are.
+/// None where nothing is said.
 fn words(json: &str) -> Option<String> {
     let said = match json.as_bytes().first()? {
         b'"' => serde_json::from_str::<String>(json).ok()?,

@@ -11,7 +11,7 @@ use crate::http::HttpError;
 /// Why a source cannot be read (on).
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// No such file.
+    /// There is no file of that name.
     #[error("found no file {name}")]
     NotFound {
         /// As the user named it.
@@ -25,12 +25,12 @@ pub enum SourceError {
         /// As the user wrote it.
         pattern: String,
     },
-    /// Not a pattern.
+    /// The word is no pattern for names of files.
     #[error("cannot read {pattern} as a pattern")]
     BadPattern {
         /// As the user wrote it.
         pattern: String,
-        /// Why.
+        /// The error that lies behind it.
         source: globset::Error,
     },
     /// A folder without data files.
@@ -42,7 +42,7 @@ pub enum SourceError {
     /// A source of a kind that this version does not read.
     #[error("sources of the kind {scheme}:// are not supported yet")]
     Unsupported {
-        /// `https`, `s3`, ..
+        /// The scheme of the URL, such as `s3`.
         scheme: String,
     },
     /// What this build cannot read.
@@ -57,15 +57,15 @@ pub enum SourceError {
     /// The same file twice.
     #[error("{name} is named twice")]
     NamedTwice {
-        /// The file.
+        /// The file that the error is about.
         name: String,
     },
     /// The same file by two names, in an append.
     #[error("{name} and {other} are the same file")]
     SameFile {
-        /// One.
+        /// One of the two sources.
         name: String,
-        /// The other.
+        /// The other of the two sources.
         other: String,
     },
     /// More files than the limit.
@@ -73,7 +73,7 @@ pub enum SourceError {
     TooMany {
         /// As the user wrote it.
         pattern: String,
-        /// The limit.
+        /// The limit that was passed.
         limit: usize,
     },
     /// A socket or the like.
@@ -85,55 +85,55 @@ pub enum SourceError {
     /// The operating system refuses.
     #[error("cannot open {name}")]
     Open {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// Why.
+        /// The error that lies behind it.
         source: io::Error,
     },
     /// The operating system fails in the middle.
     #[error("cannot read {name} behind byte {offset}")]
     Read {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
         /// Bytes of the decoded stream that were read.
         offset: u64,
-        /// Why.
+        /// The error that lies behind it.
         source: io::Error,
     },
-    /// Truncated or damaged.
+    /// The compressed content is truncated or damaged.
     #[error("cannot decompress {name} ({compression:?}) behind byte {offset} of its content")]
     Decompress {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
         /// What it was taken for.
         compression: Compression,
         /// Bytes of the decoded stream that were read.
         offset: u64,
-        /// Why.
+        /// The error that lies behind it.
         source: io::Error,
     },
     /// A bomb, or like one.
     #[error("{name} is given up: {source}")]
     Inflated {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// The limit.
+        /// The limit that was passed.
         source: Inflated,
     },
     /// Not the file that was recorded.
     #[error("{name} was changed since this load began: {change}")]
     Changed {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// How.
+        /// In which way it has changed.
         change: Change,
     },
     /// A resume point behind the end.
     #[error("cannot go on behind byte {offset} of {name}: it has only {length}")]
     BehindEnd {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// The resume point.
+        /// Offset that the load should go on at.
         offset: u64,
         /// Bytes of its content.
         length: u64,
@@ -141,39 +141,39 @@ pub enum SourceError {
     /// A pipe cannot be read again.
     #[error("cannot go on in the middle of {name}: a pipe is read only once")]
     NotReplayable {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
     },
-    /// Unknown content.
+    /// The format of the content cannot be told.
     #[error("cannot tell the format of {name}")]
     Detect {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// Why.
+        /// The error that lies behind it.
         source: DetectError,
     },
-    /// No usable header.
+    /// The source has no header that could be used.
     #[error("cannot use the header of {name}")]
     Header {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// Why.
+        /// The error that lies behind it.
         source: HeaderError,
     },
-    /// Not a URL.
+    /// The word is no URL that could be asked.
     #[error(transparent)]
     Url {
-        /// Why.
+        /// The error that lies behind it.
         source: HttpError,
     },
     /// A list of sources that cannot be used.
     #[error("cannot use the list {name}{}: {reason}", line_words(*.line))]
     List {
-        /// The file.
+        /// The file that the error is about.
         name: String,
         /// The line; 0 for the whole.
         line: usize,
-        /// Why.
+        /// The error, in words for people.
         reason: String,
     },
     /// The network, the server or its answer.
@@ -185,19 +185,19 @@ pub enum SourceError {
     /// Nothing where records should be.
     #[error("the answer of {name} is empty")]
     EmptyBody {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
     },
     /// A line of text where records should be.
     #[error("the answer of {name} is a line of text, not records")]
     Words {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
     },
     /// An answer that says what went wrong, and has no records.
     #[error("{name} answers with an error: {words:?}")]
     Said {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
         /// The server's words, without secrets.
         words: String,
@@ -205,23 +205,23 @@ pub enum SourceError {
     /// Another version of the body.
     #[error("{name} was changed since this load began")]
     BodyChanged {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// How.
+        /// In which way it has changed.
         source: BodyChanged,
     },
     /// A page of CSV with other columns than those before.
     #[error("a page of {name} has another header than the pages before")]
     OtherHeader {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
     },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// Why and where.
+        /// Why it cannot be split, and where.
         source: SplitError,
     },
 }

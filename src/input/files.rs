@@ -1,4 +1,5 @@
-//! Files, pipes, folders and patterns (expanded here, so that quoting does not matter), as sources. Opens nothing.
+//! Files, pipes, folders and patterns (expanded here, so that quoting does not matter), as sources. Opens
+//! nothing.
 
 use std::ffi::OsStr;
 use std::fs::{self, FileType};

@@ -27,10 +27,11 @@ pub struct Fingerprint {
     pub head: String,
     /// xxh3-64 of the last 64 KiB of the recorded size, in hexadecimal.
     pub tail: String,
-    /// Device and inode: what a file is, however its path is spelt (0 in what was recorded before these were).
+    /// Device and inode: what a file is, however its path is spelt (0 in what was recorded before these
+    /// were).
     #[serde(default)]
     pub device: u64,
-    /// See `device`.
+    /// The file's number on its `device`.
     #[serde(default)]
     pub inode: u64,
     /// xxh3-64 of the recorded size, in hexadecimal, once all of it was read.
@@ -41,55 +42,55 @@ pub struct Fingerprint {
 /// How a file differs from what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Not at all.
+    /// The file is as it was recorded.
     Same,
     /// Same size and same ends, but written to or touched since.
     Touched {
-        /// Nanoseconds since 1970.
+        /// Time of the last change as recorded, in nanoseconds since 1970.
         recorded_ns: i64,
-        /// Nanoseconds since 1970.
+        /// Time of the last change as found, in nanoseconds since 1970.
         found_ns: i64,
     },
     /// Longer, with the recorded part unchanged at its ends.
     Grew {
-        /// Bytes.
+        /// Its length in bytes, as recorded.
         recorded: u64,
-        /// Bytes.
+        /// Its length in bytes, as found.
         found: u64,
     },
-    /// Shorter.
+    /// The file is shorter than it was.
     Shrunk {
-        /// Bytes.
+        /// Its length in bytes, as recorded.
         recorded: u64,
-        /// Bytes.
+        /// Its length in bytes, as found.
         found: u64,
     },
-    /// Another content.
+    /// One end of the file has another content.
     Replaced {
-        /// Which end differs.
+        /// Which end of the file differs.
         end: FileEnd,
-        /// Digest.
+        /// Digest of that end, as recorded.
         recorded: String,
-        /// Digest.
+        /// Digest of that end, as found.
         found: String,
     },
     /// Same size and same ends, but not what was read.
     Content {
         /// So many bytes from the start.
         bytes: u64,
-        /// Their digest.
+        /// Digest of those bytes, as recorded.
         recorded: String,
-        /// Digest.
+        /// Digest of that end, as found.
         found: String,
     },
-    /// No longer there.
+    /// The file is no longer there.
     Gone,
 }
 
 /// An end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileEnd {
-    /// The first bytes.
+    /// The first bytes of the file.
     First,
     /// The last bytes of the recorded size.
     Last,
@@ -134,14 +135,15 @@ impl Change {
 /// A file where it lies, and what it was like when it was recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorded<'f> {
-    /// Where it lies.
+    /// Where the file lies on disk.
     pub path: &'f Path,
     /// What it was like.
     pub print: &'f Fingerprint,
 }
 
 impl Recorded<'_> {
-    /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another name since.
+    /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another
+    /// name since.
     pub async fn is_same_file(self, other: Recorded<'_>) -> bool {
         let [recorded, now] = [self.print, other.print].map(|print| (print.device, print.inode));
         if self.path == other.path || (recorded != (0, 0) && recorded == now) {
@@ -153,8 +155,8 @@ impl Recorded<'_> {
         looked.is_ok_and(|found| found == now)
     }
 
-    /// Whether both have the same content, as far as can be told: files of which the ends say nothing about the middle are
-    /// read whole, where both are there.
+    /// Whether both have the same content, as far as can be told: files of which the ends say nothing about
+    /// the middle are read whole, where both are there.
     pub async fn has_content_of(self, other: Recorded<'_>) -> bool {
         let (recorded, now) = (self.print, other.print);
         if (recorded.size, &recorded.head, &recorded.tail) != (now.size, &now.head, &now.tail) {
@@ -193,7 +195,8 @@ impl Fingerprint {
         blocking(move || recorded.compare_now(&path)).await
     }
 
-    /// How a file that was written to since, and is as long and has the same ends, differs between them, where that is known.
+    /// How a file that was written to since, and is as long and has the same ends, differs between them,
+    /// where that is known.
     fn differs_inside(&self, path: &Path) -> io::Result<Option<Change>> {
         let Some(whole) = self.whole.as_ref().filter(|_| !self.is_told_by_its_ends()) else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! From the words of the command line to the ordered list of sources. Each kind of word has a list of its own: what is on disk,
-//! what a server is asked for. Opens no source.
+//! From the words of the command line to the ordered list of sources. Each kind of word has a list of its
+//! own: what is on disk, what a server is asked for. Opens no source.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -1,10 +1,12 @@
-//! Where records come from: from a word to blocks of records. The contract that every source keeps is in `source`.
+//! Where records come from: from a word to blocks of records. The contract that every source keeps is in
+//! `source`.
 //!
-//! `spec` reads words, `list` makes sources of them; `entry` is a source of a run, `opened` one that is being read, `ahead` those
-//! that are fetched before their turn, `sample` the first look at them. `access` has what they are opened with. Below that,
-//! `stream` opens and decompresses, `blocks` cuts bytes into blocks of whole records, `pages` reads endpoints page by page;
-//! `fingerprint` tells whether a file is still the one that was recorded, `seen` whether what was read of it is still there.
-//! Reads one source forward, in bounded memory, at most up to the recorded size. Never touches Postgres, never writes.
+//! `spec` reads words, `list` makes sources of them; `entry` is a source of a run, `opened` one that is being
+//! read, `ahead` those that are fetched before their turn, `sample` the first look at them. `access` has what
+//! they are opened with. Below that, `stream` opens and decompresses, `blocks` cuts bytes into blocks of
+//! whole records, `pages` reads endpoints page by page; `fingerprint` tells whether a file is still the one
+//! that was recorded, `seen` whether what was read of it is still there. Reads one source forward, in bounded
+//! memory, at most up to the recorded size. Never touches Postgres, never writes.
 
 mod access;
 mod ahead;

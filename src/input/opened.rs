@@ -1,5 +1,5 @@
-//! A source that is being read: its blocks in order, looked ahead at without being taken, cut where its rest is another
-//! entry, and the place behind what was handed out.
+//! A source that is being read: its blocks in order, looked ahead at without being taken, cut where its rest
+//! is another entry, and the place behind what was handed out.
 
 use std::collections::VecDeque;
 

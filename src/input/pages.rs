@@ -1,11 +1,13 @@
-//! The records of a paginated endpoint: page after page as one source, in the order in which the pages lead to each other.
+//! The records of a paginated endpoint: page after page as one source, in the order in which the pages lead
+//! to each other.
 //!
-//! A position counts the bytes of the records one behind the other, and the records. What stands around them does not count: the time that
-//! an answer took or the id of a request is another one each time, and makes no other page. A page is a JSON text (or lines, or CSV) of its
-//! own, cut by a splitter of its own. Each block carries what finds its page again: the request, where the page begins, and a digest of
-//! its records and of all before them. A resume fetches the earliest page once more and every
-//! page up to the latest checkpoint; if all are what they were, records are passed over exactly. If not, they are applied
-//! again from the start of the earliest page, at places behind all checkpoints: the last word on a key is the last one read.
+//! A position counts the bytes of the records one behind the other, and the records. What stands around them
+//! does not count: the time that an answer took or the id of a request is another one each time, and makes no
+//! other page. A page is a JSON text (or lines, or CSV) of its own, cut by a splitter of its own. Each block
+//! carries what finds its page again: the request, where the page begins, and a digest of its records and of
+//! all before them. A resume fetches the earliest page once more and every page up to the latest checkpoint;
+//! if all are what they were, records are passed over exactly. If not, they are applied again from the start
+//! of the earliest page, at places behind all checkpoints: the last word on a key is the last one read.
 
 use std::collections::VecDeque;
 
@@ -27,11 +29,13 @@ use crate::record::{Block, Digest, PageToken, Position, Span, Text};
 mod answer;
 mod cut;
 
-/// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count as changed.
+/// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count
+/// as changed.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// Pages that are asked for before the ones in front of them are there, where their requests can be known: enough to hide
-/// the latency of a server behind decoding, and few that are asked for in vain behind the last page.
+/// Pages that are asked for before the ones in front of them are there, where their requests can be known:
+/// enough to hide the latency of a server behind decoding, and few that are asked for in vain behind the last
+/// page.
 const AHEAD_PAGES: usize = 4;
 
 /// What a checkpoint on a page says.
@@ -45,7 +49,8 @@ struct PlaceToken {
     before: String,
     /// Its own digest, in hexadecimal.
     digest: String,
-    /// Places and digests are of records. 0.1.0 had them of whole answers: a source that was begun so goes on so.
+    /// Places and digests are of records. 0.1.0 had them of whole answers: a source that was begun so goes on
+    /// so.
     #[serde(default)]
     of_records: bool,
 }
@@ -385,7 +390,8 @@ impl Pages {
         Ok(next.is_some())
     }
 
-    /// The next page with records; `None` behind the last. Cancelled, it fetches the page again at the next call.
+    /// The next page with records; `None` behind the last. Cancelled, it fetches the page again at the next
+    /// call.
     ///
     /// # Errors
     /// When a page cannot be fetched, or its records cannot be found.
@@ -422,7 +428,8 @@ impl Pages {
         self.header.as_deref().unwrap_or_default()
     }
 
-    /// What was looked for in vain where the next page should be named, if all of the endpoint is this one page.
+    /// What was looked for in vain where the next page should be named, if all of the endpoint is this one
+    /// page.
     pub(super) fn lonely(&self) -> Option<String> {
         let one = matches!(self.follows, Follows::Nothing) && self.pager.request().page == 0;
         let what = self.pager.never_found().filter(|_| one)?;

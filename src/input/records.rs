@@ -10,7 +10,7 @@ use crate::record::{Block, Digest};
 pub(super) enum Records {
     /// A file, a pipe, or a body from the network.
     Body(Box<Blocks>),
-    /// A paginated endpoint.
+    /// The pages of a paginated endpoint.
     Pages(Box<Pages>),
 }
 

@@ -1,7 +1,7 @@
 //! The sample: the first records of the first sources, for the plan and for the types of a new table.
 //!
-//! What it opens of sources that are not files is kept for the load: a pipe cannot be opened again, and nobody is asked
-//! twice for the same answer.
+//! What it opens of sources that are not files is kept for the load: a pipe cannot be opened again, and
+//! nobody is asked twice for the same answer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +41,7 @@ pub struct Sampled {
 
 /// The fields of a sampled source.
 pub struct SampledFields {
-    /// Its name.
+    /// Name of the source, for people.
     pub name: String,
     /// Its fields: header, or names in the order in which they were first seen.
     pub fields: Vec<String>,
@@ -49,11 +49,11 @@ pub struct SampledFields {
 
 /// A record that cannot be read.
 pub struct Unreadable {
-    /// Its source.
+    /// Name of the source that they were seen in.
     pub name: String,
     /// The line on which it begins.
     pub line: u64,
-    /// Why.
+    /// The reason, in words for people.
     pub reason: String,
 }
 
@@ -69,7 +69,8 @@ impl Sampled {
     }
 }
 
-/// Samples the sources, so many of them at most. One that cannot be read is left to the load, unless it is the only one.
+/// Samples the sources, so many of them at most. One that cannot be read is left to the load, unless it is
+/// the only one.
 ///
 /// # Errors
 /// When the only source cannot be read.
@@ -192,7 +193,8 @@ impl Sampled {
     }
 }
 
-/// Names of fields in the order in which they were met. Hostile records may have thousands each, all different.
+/// Names of fields in the order in which they were met. Hostile records may have thousands each, all
+/// different.
 #[derive(Default)]
 struct Names {
     all: Vec<String>,

@@ -1,6 +1,6 @@
-//! What was read of a source, by running digests: of its content, and of the bytes as they are stored where those are
-//! others. A checkpoint says them, and whoever passes over content compares: size, ends and time of a file tell nothing
-//! of its middle, and what a decoder has handed out before a checksum may be anything.
+//! What was read of a source, by running digests: of its content, and of the bytes as they are stored where
+//! those are others. A checkpoint says them, and whoever passes over content compares: size, ends and time of
+//! a file tell nothing of its middle, and what a decoder has handed out before a checksum may be anything.
 
 use std::collections::VecDeque;
 use std::io;
@@ -139,8 +139,8 @@ impl RollingDigest {
     }
 }
 
-/// Compares a file with what checkpoints in it say; the readings up to the places in `until` that could be reached.
-/// Reads as far as the furthest of them all.
+/// Compares a file with what checkpoints in it say; the readings up to the places in `until` that could be
+/// reached. Reads as far as the furthest of them all.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -183,7 +183,8 @@ pub async fn compare_with(
     .await
 }
 
-/// How the first bytes of a file differ from those that were read, so many with this digest; `None`: not at all.
+/// How the first bytes of a file differ from those that were read, so many with this digest; `None`: not at
+/// all.
 pub(super) async fn content_differs(path: &Path, bytes: u64, digest: u64) -> io::Result<Option<Change>> {
     match digest_of(path, bytes).await {
         Ok(found) => Ok((found != digest).then(|| Change::content(bytes, digest, found))),

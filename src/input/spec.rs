@@ -16,7 +16,7 @@ pub(super) const MAX_SOURCES: usize = 100_000;
 /// What a word of the command line is. A word is read here alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word<'w> {
-    /// `-`: standard input.
+    /// The word `-`, which is standard input.
     Stdin,
     /// A URL, or a template of URLs.
     Url(&'w str),
@@ -44,7 +44,8 @@ impl<'w> Word<'w> {
         }
     }
 
-    /// The same from everywhere on this machine: what makes two starts the same load. `of_url`: what of a URL counts.
+    /// The same from everywhere on this machine: what makes two starts the same load. `of_url`: what of a URL
+    /// counts.
     ///
     /// # Errors
     /// When nobody knows where a path begins.
@@ -66,10 +67,10 @@ fn is_scheme(text: &str) -> bool {
 pub struct SourceSpec {
     /// For messages and reports: the path as given, or as found by a pattern.
     pub name: String,
-    /// Where it is.
+    /// Where the source is: file, pipe or URL.
     pub location: Location,
-    /// Fields that each of its records gets: names, and JSON texts. Stored as texts, since a JSON number on its way
-    /// through a parser loses digits.
+    /// Fields that each of its records gets: names, and JSON texts. Stored as texts, since a JSON number on
+    /// its way through a parser loses digits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<(String, String)>,
 }
@@ -102,7 +103,8 @@ impl PartialEq for Location {
 }
 
 impl Location {
-    /// What may be promised of it before it is opened. An open source may be of a better one: a body proves its version.
+    /// What may be promised of it before it is opened. An open source may be of a better one: a body proves
+    /// its version.
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
@@ -153,7 +155,8 @@ impl SourceSpec {
         }
     }
 
-    /// What makes it the same source in another run, or another process: a URL that is signed anew is the same one.
+    /// What makes it the same source in another run, or another process: a URL that is signed anew is the
+    /// same one.
     #[must_use]
     pub fn place(&self) -> Cow<'_, str> {
         match &self.location {
@@ -182,8 +185,8 @@ impl SourceSpec {
         }
     }
 
-    /// What a table that gets it would be called: the file's name without its endings; of a URL, the last part of the path
-    /// that is no number.
+    /// What a table that gets it would be called: the file's name without its endings; of a URL, the last
+    /// part of the path that is no number.
     #[must_use]
     pub fn stem(&self) -> Option<String> {
         let of = |name: &str| name.split('.').find(|part| !part.is_empty()).map(str::to_owned);

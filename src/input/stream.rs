@@ -1,7 +1,7 @@
-//! The decoded bytes of one source, from a given offset on: opened, decompressed, read forward into one buffer.
+//! The decoded bytes of one source, from a given offset on: opened, decompressed, read into one buffer.
 //!
-//! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its start, and
-//! what lies before the offset is thrown away. Never reads past the recorded size. Finds no records.
+//! A plain file is read from the offset; one that is compressed, or in another encoding than UTF-8, from its
+//! start, and what is before the offset is thrown away. Never reads past the recorded size, finds no records.
 
 #[cfg_attr(not(feature = "compression"), path = "stream/decompress/absent.rs")]
 mod decompress;
@@ -38,7 +38,7 @@ use stored::{ByteReader, Counted, RawDigest, seek_to};
 
 pub use stored::RawProgress;
 
-/// Bytes before a resume point that are rather asked for by range than read over: a request costs about as much.
+/// Bytes before a resume point that are rather asked for by range than read over: a request costs as much.
 const RANGE_BYTES: u64 = 256 * 1024;
 
 /// Bytes that are thrown away at once on the way to a resume point.
@@ -66,7 +66,7 @@ pub struct OpenHints<'a> {
     pub progress: RawProgress,
 }
 
-/// An open source.
+/// A source that has been opened, read from its start or its checkpoint.
 pub struct Stream {
     spec: SourceSpec,
     compression: Compression,
@@ -98,7 +98,7 @@ pub struct Stream {
 /// Bytes in which a compressed file says what its decoder needs.
 const HEAD_BYTES: usize = 32;
 
-/// What a pipe gives at a time. More than that is not worth a copy, and a record of megabytes would be there twice.
+/// What a pipe gives at a time. More is not worth a copy, and a record of megabytes would be there twice.
 const COPIED_BYTES: usize = 64 * 1024;
 
 impl Stream {
@@ -138,7 +138,7 @@ impl Stream {
         };
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
-        // A pipe may give no more for now; the first record of a caller may be shorter, and is never compressed.
+        // A pipe may give no more for now; a caller's first record may be shorter, and is never compressed.
         let head = match (&spec.location, spec.location.reach()) {
             (Location::Caller, _) => 0,
             (_, Reach::AtHand) => HEAD_BYTES,
@@ -194,7 +194,8 @@ impl Stream {
         self
     }
 
-    /// Reads its text, of which nothing was read yet, in its encoding: as its byte order mark says, else as the user did.
+    /// Reads its text, of which nothing was read yet, in its encoding: as its byte order mark says, else as
+    /// the user did.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -430,7 +431,7 @@ impl Stream {
         }
     }
 
-    /// The source.
+    /// Where the source is, as it was named.
     #[must_use]
     pub const fn spec(&self) -> &SourceSpec {
         &self.spec

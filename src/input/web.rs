@@ -1,8 +1,8 @@
 //! A body from the network as a stream of bytes that is one version from end to end.
 //!
-//! The client mends what broke where a strong ETag lets it. Where it cannot, the body is asked for again from its start,
-//! and what was read before is read again and compared by its digest: the rest is handed on only if that is the same.
-//! Never counts a body that ended early as whole, never joins two versions.
+//! The client mends what broke where a strong ETag lets it. Where it cannot, the body is asked for again from
+//! its start, and what was read before is read again and compared by its digest: the rest is handed on only
+//! if that is the same. Never counts a body that ended early as whole, never joins two versions.
 
 use std::io;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ use crate::record::PageToken;
 /// Bytes that are asked of a body at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Times that a body is asked for again from its start without getting further than before: a server that cuts every
-/// answer at the same place is not asked for ever. (Each of them was tried again by the client's own rules before.)
+/// Times that a body is asked for again from its start without getting further than before: a server that
+/// cuts every answer at the same place is not asked for ever. (Each of them was tried again by the client's
+/// own rules before.)
 const RESTARTS_MAX: u32 = 3;
 
 /// Bytes of a body.

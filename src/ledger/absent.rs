@@ -14,23 +14,23 @@ use super::unfinished::Opened;
 pub enum Ledger {}
 
 impl Ledger {
-    /// Connects.
+    /// Connects to the database of the ledger.
     pub async fn connect(_pool: &Lease) -> Result<Self, LedgerError> {
         feature::LEDGER.needed_for(|| "the ledger".to_owned()).map_err(PgError::from)?;
         Err(LedgerError::Forgotten)
     }
 
-    /// Connects and looks.
+    /// Connects beside the pool and looks for a ledger.
     pub async fn connect_beside(_pool: &Lease) -> Option<Self> {
         None
     }
 
-    /// Migrates the ledger.
+    /// Brings the ledger to the schema of this version.
     pub async fn migrate(&mut self, _role: &str) -> Result<(), LedgerError> {
         match *self {}
     }
 
-    /// Closes the connection.
+    /// Closes the connection to the ledger.
     pub async fn close(self) {
         match self {}
     }
@@ -45,7 +45,7 @@ impl Ledger {
         match *self {}
     }
 
-    /// Reads a run.
+    /// Reads a run and its checkpoints.
     pub async fn read(&mut self, _run: &str) -> Result<StoredRun, LedgerError> {
         match *self {}
     }
@@ -70,7 +70,7 @@ impl Ledger {
         match *self {}
     }
 
-    /// Completed appends.
+    /// Reads completed appends from the ledger.
     pub async fn completed_appends(&mut self, _target_oid: u32) -> Result<u64, LedgerError> {
         match *self {}
     }

@@ -1,9 +1,10 @@
-//! What it would mean to give an unfinished run up and begin anew: by what it did with records, and what of it is stored.
+//! What it would mean to give an unfinished run up and begin anew: by what it did with records, and what of
+//! it is stored.
 
 /// An unfinished run, as somebody must know it who would begin anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anew {
-    /// The run.
+    /// The id of the run.
     pub run: String,
     /// The name of its mode.
     pub mode: String,

@@ -1,17 +1,18 @@
-//! What earlier appends have put into a table: the sources of completed runs, and of those that left rows behind.
+//! What earlier appends have put into a table: the sources of completed runs, and of those that left rows
+//! behind.
 
 use crate::pg::literal;
 
 /// A source of an earlier append.
 #[derive(Debug, Clone)]
 pub struct Appended {
-    /// The run.
+    /// The id of the run.
     pub run: String,
-    /// How that ended.
+    /// How that append has ended.
     pub state: AppendedState,
     /// Ordinal in the run.
     pub source: u32,
-    /// Name for people.
+    /// The source's name for people, without secrets.
     pub name: String,
     /// As the wiring has stored it.
     pub description: serde_json::Value,
@@ -26,7 +27,7 @@ pub struct Appended {
 /// How a run stands that has appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendedState {
-    /// Complete.
+    /// The append ended with all its records.
     Complete,
     /// Begun, and not at its end.
     Unfinished,
@@ -37,8 +38,8 @@ pub enum AppendedState {
 /// Digests that one statement keeps.
 const DIGESTS_A_STATEMENT: usize = 1_000;
 
-/// Statements that keep the digests of sources that were read whole, each with its end: a later append wants to know whether
-/// a file is the same.
+/// Statements that keep the digests of sources that were read whole, each with its end: a later append wants
+/// to know whether a file is the same.
 #[must_use]
 pub fn keep_digests(run: &str, digests: &[(u32, String)]) -> String {
     let mut sql = String::new();

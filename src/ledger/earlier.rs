@@ -11,7 +11,8 @@ use super::open::{Ledger, answered, json};
 use super::question::simple;
 
 impl Ledger {
-    /// Sources of earlier appends into a table, the latest first; of runs that were given up those that were begun.
+    /// Sources of earlier appends into a table, the latest first; of runs that were given up those that were
+    /// begun.
     pub async fn appended(&mut self, target_oid: u32) -> Result<Vec<Appended>, LedgerError> {
         answered(self.limit, async {
             let failed = LedgerError::server("look for earlier appends");
@@ -32,8 +33,9 @@ impl Ledger {
         .await
     }
 
-    /// Whether rows of a source are still in the table, by a proof: the transaction that stored its last records has left its
-    /// number on them. A rewrite (VACUUM FULL, CLUSTER) keeps that, TRUNCATE does not. False where it cannot be told.
+    /// Whether rows of a source are still in the table, by a proof: the transaction that stored its last
+    /// records has left its number on them. A rewrite (VACUUM FULL, CLUSTER) keeps that, TRUNCATE does not.
+    /// False where it cannot be told.
     pub async fn still_holds(&mut self, table: &TableName, appended: &Appended) -> Result<bool, LedgerError> {
         answered(self.limit, async {
             simple(format!(

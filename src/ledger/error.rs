@@ -7,23 +7,23 @@ use super::anew::{Anew, counted};
 /// An error of this room.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The server failed.
+    /// The server refused a statement, or went away under it.
     #[error("{doing}")]
     Server {
         /// What was being done.
         doing: &'static str,
-        /// Why.
+        /// The error that lies behind it.
         source: DbError,
     },
-    /// No connection.
+    /// No connection to the server could be had.
     #[error(transparent)]
     Connect(#[from] PgError),
     /// The role may not create or use the ledger.
     #[error("the role {role} may not {what} dbload's ledger (schema _dbload)")]
     NoRights {
-        /// Who.
+        /// The role that lacks the right.
         role: String,
-        /// `create` or `use`.
+        /// What is done with it: `create` or `use`.
         what: &'static str,
     },
     /// The ledger, or something in it, belongs to somebody who could act with the rights of whoever loads.
@@ -32,9 +32,9 @@ pub enum LedgerError {
              of the database, nor the role that loads"
     )]
     Untrusted {
-        /// What.
+        /// The object that cannot be trusted.
         what: String,
-        /// Whose.
+        /// The role that it belongs to.
         owner: String,
     },
     /// The ledger was made by a newer dbload.
@@ -48,7 +48,7 @@ pub enum LedgerError {
     /// Another process owns the run.
     #[error("this load is running already: {owner}, {heartbeat}")]
     Running {
-        /// Who.
+        /// The owner of the run, for people.
         owner: String,
         /// When it last gave a sign of life.
         heartbeat: String,
@@ -65,7 +65,7 @@ pub enum LedgerError {
     /// The unfinished run has other settings.
     #[error("the unfinished run {run} was started with other settings: {}", .differences.join("; "))]
     OtherSettings {
-        /// The run.
+        /// The id of the run.
         run: String,
         /// Each setting with both values.
         differences: Vec<String>,
@@ -73,7 +73,7 @@ pub enum LedgerError {
     /// The target is no longer what the unfinished run has written to.
     #[error("the target of the unfinished run {run} {what} since")]
     TargetChanged {
-        /// The run.
+        /// The id of the run.
         run: String,
         /// What happened to it.
         what: String,
@@ -81,7 +81,7 @@ pub enum LedgerError {
     /// There is no target any more of the name that the unfinished run has written to.
     #[error("the target of the unfinished run {run} was dropped or renamed since")]
     TargetGone {
-        /// The run.
+        /// The id of the run.
         run: String,
     },
     /// The target has another version than was expected of it.
@@ -90,27 +90,27 @@ pub enum LedgerError {
     /// A source is no longer what the unfinished run has read.
     #[error("{name} changed since the unfinished run {run} read it: {change}")]
     SourceChanged {
-        /// The run.
+        /// The id of the run.
         run: String,
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// How.
+        /// In which way it has changed.
         change: String,
     },
     /// A file is no longer what the unfinished run has read of it.
     #[error("{name} changed since the unfinished run {run} read it: {change}")]
     FileChanged {
-        /// The run.
+        /// The id of the run.
         run: String,
-        /// The file.
+        /// The file that the error is about.
         name: String,
-        /// How.
+        /// In which way it has changed.
         change: String,
     },
     /// `--accept-changed` for what is no source of the run.
     #[error("the unfinished run {run} has no file called {name}")]
     NoSuchSource {
-        /// The run.
+        /// The id of the run.
         run: String,
         /// As the user said it.
         name: String,
@@ -118,7 +118,7 @@ pub enum LedgerError {
     /// The unfinished run cannot be gone on with.
     #[error("{why}")]
     NotResumed {
-        /// Why.
+        /// The error, in words for people.
         why: Box<Self>,
         /// What it takes to begin anew.
         anew: Anew,
@@ -129,41 +129,41 @@ pub enum LedgerError {
         counted(.anew.rows), .anew.run, .anew.table
     )]
     RowsStay {
-        /// The unfinished run.
+        /// The unfinished run that would be left behind.
         anew: Anew,
     },
     /// Every source was appended before.
     #[error("all sources were appended to this table before: {}", .names.join(", "))]
     LoadedBefore {
-        /// Their names.
+        /// Names of the sources.
         names: Vec<String>,
     },
     /// A source was appended before and has changed since.
     #[error("{name} was appended to this table before and changed since: {change}")]
     AppendedAndChanged {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// How.
+        /// In which way it has changed.
         change: String,
     },
     /// The content of a file was appended before, under another path.
     #[error("{name} has the content of {earlier}, which was appended to this table before")]
     AppendedElsewhere {
-        /// The file.
+        /// The file that the error is about.
         name: String,
-        /// The other one.
+        /// Name of the other file.
         earlier: String,
     },
     /// A part of a source is in the table: of a run that is not finished, or was given up.
     #[error("{read} records of {name} are in this table already: the {} run {run} has appended them", if *.given_up { "given-up" } else { "unfinished" })]
     AppendedInPart {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
-        /// The run.
+        /// The id of the run.
         run: String,
-        /// Its sources.
+        /// The names of the run's sources.
         sources: Vec<String>,
-        /// Records.
+        /// The number of records that were read.
         read: u64,
         /// It was given up, and cannot be finished.
         given_up: bool,
@@ -173,13 +173,13 @@ pub enum LedgerError {
         "{name} was appended to this table before, and it cannot be told whether it is still in there: the table was truncated or rewritten since"
     )]
     AppendedAndRewritten {
-        /// The source.
+        /// Name of the source, for people.
         name: String,
     },
     /// The books do not balance: the server refused to complete the run.
     #[error("the books of run {run} do not balance")]
     Unbalanced {
-        /// The run.
+        /// The id of the run.
         run: String,
     },
 }

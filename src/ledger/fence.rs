@@ -1,5 +1,5 @@
-//! The fence: what a batch says to the ledger in its own transaction. It is the batch's last word before COMMIT, and
-//! raises where the batch is not the next one of its partition, or not this owner's.
+//! The fence: what a batch says to the ledger in its own transaction. It is the batch's last word before
+//! COMMIT, and raises where the batch is not the next one of its partition, or not this owner's.
 
 use crate::account::{Books, SourceBooks};
 use crate::pg::literal;
@@ -8,15 +8,15 @@ use crate::record::{Digest, Position};
 /// The setting that a batch's transaction begins with, and that is gone with it.
 pub const EPOCH_SETTING: &str = "dbload.epoch";
 
-/// The epoch as this transaction was begun with. In another transaction it is NULL, and the fence raises: a checkpoint
-/// cannot move where the rows before it were rolled back behind our back.
+/// The epoch as this transaction was begun with. In another transaction it is NULL, and the fence raises: a
+/// checkpoint cannot move where the rows before it were rolled back behind our back.
 const EPOCH_OF_TRANSACTION: &str = "CASE WHEN pg_catalog.current_setting('dbload.epoch', true) OPERATOR(pg_catalog.<>) '' \
      THEN pg_catalog.current_setting('dbload.epoch', true)::pg_catalog.int8 END";
 
 /// The run that batches are committed under.
 #[derive(Debug, Clone)]
 pub struct LedgerRef {
-    /// Its id.
+    /// The id of the run.
     pub run: String,
     /// The epoch of this owner.
     pub epoch: u64,
@@ -25,7 +25,7 @@ pub struct LedgerRef {
 /// A checkpoint's next step.
 #[derive(Debug)]
 pub struct Advance<'a> {
-    /// Its partition.
+    /// The partition that the checkpoint is for.
     pub partition: u32,
     /// Where it must stand.
     pub before: &'a Position,
@@ -79,8 +79,8 @@ impl LedgerRef {
         )
     }
 
-    /// The question for the checkpoint of a partition, once nobody holds it: epoch, source, offset and record, the eight
-    /// books in their order, whether it is done.
+    /// The question for the checkpoint of a partition, once nobody holds it: epoch, source, offset and
+    /// record, the eight books in their order, whether it is done.
     #[must_use]
     pub fn checkpoint_query(&self, partition: u32) -> String {
         format!(

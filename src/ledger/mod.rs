@@ -1,9 +1,9 @@
 //! The ledger: runs, owners, checkpoints and rejects, in schema `_dbload` of the target's database.
 //!
-//! Opened once before the writers start: migrated if it is behind, an unfinished run of the same identity taken over, or
-//! a new one recorded. From then on the writers move its checkpoints themselves (`write`), and `read` sums them up at
-//! the end. sqlx does the opening; what runs beside the writers goes through their sessions, since the pool is all
-//! the connections there ever are.
+//! Opened once before the writers start: migrated if it is behind, an unfinished run of the same identity
+//! taken over, or a new one recorded. From then on the writers move its checkpoints themselves (`write`), and
+//! `read` sums them up at the end. sqlx does the opening; what runs beside the writers goes through their
+//! sessions, since the pool is all the connections there ever are.
 
 mod anew;
 mod appended;

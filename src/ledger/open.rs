@@ -1,6 +1,7 @@
 //! Opening the ledger: is there an unfinished run of this identity, who owns it, may it be taken over.
 //!
-//! Through sqlx, before the writers start; every question is one message or a transaction, so that a pooler does no harm.
+//! Through sqlx, before the writers start; every question is one message or a transaction, so that a pooler
+//! does no harm.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use super::read::completed_appends;
 use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
 use super::unfinished::{Opened, Unfinished};
 
-/// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the signs.
+/// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the
+/// signs.
 const HEARTBEAT_STALE_SECONDS: f64 = 30.0;
 
 /// How long a connection may take to say farewell.
@@ -36,13 +38,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Connects.
+    /// Connects to the database of the ledger.
     pub async fn connect(pool: &Lease) -> Result<Self, LedgerError> {
         Ok(Self { connection: connect_sqlx(pool).await?, limit: pool.answer_limit(), is_current: false })
     }
 
-    /// Connects and looks, in one try and while a session of the pool is in use, which saves the time that a new connection takes.
-    /// `None` where that does not do: [`Ledger::connect`] tries harder, and says what is wrong.
+    /// Connects and looks, in one try and while a session of the pool is in use, which saves the time that a
+    /// new connection takes. `None` where that does not do: [`Ledger::connect`] tries harder, and says what
+    /// is wrong.
     pub async fn connect_beside(pool: &Lease) -> Option<Self> {
         let mut connection = connect_sqlx_beside(pool).await?;
         let limit = pool.answer_limit();
@@ -146,8 +149,8 @@ impl Ledger {
         .await
     }
 
-    /// Ends the sessions that a former owner may have left in a transaction. They could commit nothing any more, but hold locks; a
-    /// role that may not end them waits for them.
+    /// Ends the sessions that a former owner may have left in a transaction. They could commit nothing any
+    /// more, but hold locks; a role that may not end them waits for them.
     async fn put_out(&mut self, run: &str) {
         if let Err(error) = simple(terminate_tagged(run)).execute(&mut self.connection).await {
             tracing::debug!(%error, "the former owner's sessions were not ended");
@@ -212,7 +215,8 @@ impl Ledger {
     }
 }
 
-/// Waits for an answer as long as we may: a server that falls silent must not hold a load for ever before it begins.
+/// Waits for an answer as long as we may: a server that falls silent must not hold a load for ever before it
+/// begins.
 pub(super) async fn answered<T>(
     limit: Option<Duration>,
     asking: impl Future<Output = Result<T, LedgerError>>,

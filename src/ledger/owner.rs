@@ -11,7 +11,7 @@ use crate::process::{Process, started, this_process};
 /// A process, as the ledger names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Host name.
+    /// Name of the host that it runs on.
     pub host: String,
     /// Identifies the machine, whatever it is called.
     pub machine: String,
@@ -19,7 +19,7 @@ pub struct Owner {
     pub boot: String,
     /// Identifies the pid namespace: in another one, the same pid is another process.
     pub namespace: String,
-    /// Process id.
+    /// The id of the process on that host.
     pub pid: u32,
     /// When the process started, in clock ticks since boot: pids are used again.
     pub started: u64,
@@ -39,7 +39,7 @@ fn live() -> MutexGuard<'static, BTreeSet<String>> {
 pub struct LiveLoad(Owner);
 
 impl LiveLoad {
-    /// A load begins.
+    /// The owner of a load that begins in this process.
     #[must_use]
     pub fn begin() -> Self {
         let load = uuid::Uuid::now_v7().simple().to_string();

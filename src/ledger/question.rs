@@ -10,8 +10,8 @@ impl LedgerError {
 }
 
 /// One statement, one message: what takes several (parse, then bind) may reach two sessions behind a pooler,
-/// unless in a transaction. No names but those of `pg_catalog` are found in it without their schema, and nothing is
-/// compiled for it.
+/// unless in a transaction. No names but those of `pg_catalog` are found in it without their schema, and
+/// nothing is compiled for it.
 pub(super) fn simple(sql: String) -> sqlx::RawSql {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off; {sql}"

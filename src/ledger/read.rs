@@ -1,4 +1,5 @@
-//! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in one place.
+//! What is said and asked through a writer's session while the run is on and at its end: SQL of the ledger in
+//! one place.
 
 use crate::account::{Books, SourceBooks};
 use crate::pg::sqlstate::{is_changed, is_fenced, is_missing_object, is_missing_reference, is_unbalanced};
@@ -10,7 +11,8 @@ use super::run::{NewRun, StoredSource, StoredTarget};
 use super::trust::UNTRUSTED;
 use crate::record::Place;
 
-/// Completed appends into a table, in number: while it stays the same, so do the files that they have put there.
+/// Completed appends into a table, in number: while it stays the same, so do the files that they have put
+/// there.
 pub(super) const COMPLETED_APPENDS: &str = "SELECT pg_catalog.count(*) FROM _dbload.run WHERE target_oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid \
      AND mode OPERATOR(pg_catalog.=) 'append' AND state OPERATOR(pg_catalog.=) 'complete'";
 
@@ -20,16 +22,16 @@ const SOURCES_A_STATEMENT: usize = 1_000;
 /// Sums over all checkpoints of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
-    /// The books.
+    /// The sums of all fates.
     pub books: Books,
-    /// Batches committed.
+    /// Batches that have been committed.
     pub batches: u64,
     /// Of them, by the careful path.
     pub careful: u64,
 }
 
-/// Begins the transaction that records a run, perhaps with its new table. A process that is stopped in there must not hold
-/// up other starts for ever: they wait for a while and look again, and the server ends it.
+/// Begins the transaction that records a run, perhaps with its new table. A process that is stopped in there
+/// must not hold up other starts for ever: they wait for a while and look again, and the server ends it.
 pub const BEGIN_RECORDING: &str = "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '2s', true), \
     pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', true), \
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
@@ -156,8 +158,8 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(DbError) -> LedgerError {
     }
 }
 
-/// Sets a source aside, before any checkpoint moves past it: what is left of it becomes the last source of the next
-/// start.
+/// Sets a source aside, before any checkpoint moves past it: what is left of it becomes the last source of
+/// the next start.
 pub async fn set_aside(
     session: &Session,
     run: &str,
@@ -206,8 +208,8 @@ pub async fn heartbeat(session: &Session, run: &str, epoch: u64) -> Result<(), L
     session.ask(&sql).await.map(|_| ()).map_err(failed("give a sign of life"))
 }
 
-/// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise. `keep`:
-/// what is stored along with that.
+/// Completes a run: synchronously, fenced, only if all books balance, and only if `check` does not raise.
+/// `keep`: what is stored along with that.
 pub async fn complete(
     session: &Session,
     run: &str,
@@ -239,8 +241,8 @@ pub async fn complete(
     }
 }
 
-/// Sources of the unfinished run of an identity, as stored; `None`: there is none, or no ledger that could be asked. A first
-/// look, before the ledger is opened: what it says is looked at again then.
+/// Sources of the unfinished run of an identity, as stored; `None`: there is none, or no ledger that could be
+/// asked. A first look, before the ledger is opened: what it says is looked at again then.
 pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec<StoredSource>> {
     let there = format!("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL;\n{UNTRUSTED}");
     let there = session.run(&there).await.ok()?;
@@ -271,7 +273,7 @@ pub enum Standing {
     Complete,
     /// Unfinished, and nobody came after this owner: the server has lost commits that it acknowledged.
     Unfinished,
-    /// Somebody else's.
+    /// The run belongs to somebody else by now.
     Lost,
     /// Not there: the server knows nothing of it.
     Gone,

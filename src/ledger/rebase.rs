@@ -8,8 +8,8 @@ use super::read::failed;
 use super::run::{Checkpoint, StoredSource};
 use crate::record::Place;
 
-/// Stores where a run goes on in sources whose content the user has accepted, and what they are now. Under this owner's
-/// epoch, or not at all.
+/// Stores where a run goes on in sources whose content the user has accepted, and what they are now. Under
+/// this owner's epoch, or not at all.
 pub async fn rebase(
     session: &Session,
     run: &str,

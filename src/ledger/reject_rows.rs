@@ -1,4 +1,5 @@
-//! Rejects on their way into the ledger, in the form of COPY: committed with their batch, so that none is lost or doubled.
+//! Rejects on their way into the ledger, in the form of COPY: committed with their batch, so that none is
+//! lost or doubled.
 
 use std::fmt::Write as _;
 

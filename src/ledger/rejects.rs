@@ -7,8 +7,8 @@ use crate::reject::Reject;
 use super::error::LedgerError;
 use super::read::{failed, rows_of};
 
-/// Rejects that one statement fetches for the reject file: no limit on statements is met by it. Of long originals, which may have
-/// megabytes each, no more than have so many bytes together, but the last.
+/// Rejects that one statement fetches for the reject file: no limit on statements is met by it. Of long
+/// originals, which may have megabytes each, no more than have so many bytes together, but the last.
 const REJECTS_PAGE: u32 = 20_000;
 const LONG_BYTES: u32 = 64 << 10;
 const LONG_BYTES_PAGE: u32 = 2 << 20;
@@ -16,19 +16,19 @@ const LONG_BYTES_PAGE: u32 = 2 << 20;
 /// Rejects of one kind: how many, and the first of them.
 #[derive(Debug, Clone)]
 pub struct ReasonCount {
-    /// SQLSTATE.
+    /// The SQLSTATE that these rejects have.
     pub sqlstate: String,
     /// Column, if one was to blame.
     pub column: Option<String>,
-    /// How many.
+    /// Number of records with this reason.
     pub count: u64,
     /// Ordinal of the first one's source.
     pub source: u32,
-    /// Its line.
+    /// The line that the record begins on.
     pub line: u64,
-    /// Its reason.
+    /// Why the record was rejected.
     pub reason: String,
-    /// Its constraint.
+    /// The constraint that it violates, if any.
     pub constraint: Option<String>,
 }
 
@@ -91,8 +91,8 @@ pub async fn each_reject_after(
     after: Position,
     each: &mut (dyn FnMut(Reject<StoredOriginal>) + Send),
 ) -> Result<Option<Position>, LedgerError> {
-    // In the order of the index: the planner knows nothing of a table that was just filled, and would sort all that is left of it
-    // for each page.
+    // In the order of the index: the planner knows nothing of a table that was just filled, and would sort
+    // all that is left of it for each page.
     let sql = format!(
         "BEGIN READ ONLY;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL enable_bitmapscan = off;\nSET LOCAL enable_seqscan = off;\n\
          SELECT source, record, line, byte_offset, column_name, sqlstate, constraint_name, reason, original, raw, \

@@ -15,28 +15,28 @@ pub type RunSettings = BTreeMap<String, serde_json::Value>;
 pub struct NewRun {
     /// Identity: the same command is the same run.
     pub identity: String,
-    /// `schema.table`, for people.
+    /// The target, as `schema.table` for people.
     pub target: String,
-    /// Mode by name.
+    /// The mode, by the name that users write.
     pub mode: String,
-    /// Key columns.
+    /// The key columns, in the order given.
     pub key: Vec<String>,
     /// Number of partitions, for the run's whole life.
     pub partitions: u32,
     /// Settings that a resume must share.
     pub settings: RunSettings,
-    /// `exactly-once`, ..
+    /// The guarantee by name, such as `exactly-once`.
     pub guarantee: String,
-    /// Sources in order.
+    /// The sources, in the order given.
     pub sources: Vec<StoredSource>,
 }
 
 /// The target of a run: the table, and the files of it and of all below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredTarget {
-    /// `pg_class.oid`.
+    /// Its number in the catalog, `pg_class.oid`.
     pub oid: u32,
-    /// `pg_class.relfilenode`.
+    /// Its file on the server, `pg_class.relfilenode`.
     pub file: u32,
     /// The table and all below it; `None`: a run of before they were stored.
     pub members: Option<Vec<StoredMember>>,
@@ -62,7 +62,7 @@ impl StoredTarget {
 /// A source of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSource {
-    /// Name for people.
+    /// The source's name for people, without secrets.
     pub name: String,
     /// Everything that a resume needs to read it again; the wiring's to write and read.
     pub description: serde_json::Value,
@@ -99,21 +99,21 @@ impl Checkpoint {
 /// An unfinished run, as stored.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
-    /// Its id.
+    /// The id of the run.
     pub run: String,
     /// The epoch that is ours now.
     pub epoch: u64,
     /// Starts so far, this one included.
     pub attempts: u32,
-    /// Number of partitions.
+    /// The number of partitions of the run.
     pub partitions: u32,
     /// Settings that it was started with.
     pub settings: RunSettings,
     /// Guarantee that it was started with.
     pub guarantee: String,
-    /// Sources in order.
+    /// The sources, in the order given.
     pub sources: Vec<StoredSource>,
-    /// One a partition.
+    /// The checkpoints, one for each partition.
     pub checkpoints: Vec<Checkpoint>,
 }
 

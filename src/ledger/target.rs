@@ -1,5 +1,5 @@
-//! What the ledger can tell of the target: whether it is the version that a run expects, and whether rows of the run are
-//! still in it.
+//! What the ledger can tell of the target: whether it is the version that a run expects, and whether rows of
+//! the run are still in it.
 
 use crate::pg::literal;
 use crate::schema::{TableName, Tree};

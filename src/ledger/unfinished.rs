@@ -7,9 +7,9 @@ use super::run::StoredTarget;
 /// An unfinished run, before it is taken over.
 #[derive(Debug, Clone)]
 pub struct Unfinished {
-    /// Its id.
+    /// The id of the run.
     pub run: String,
-    /// Its owner.
+    /// The process that owns the run.
     pub owner: Owner,
     /// Seconds since the owner's last sign of life.
     pub heartbeat_seconds: f64,
@@ -28,7 +28,7 @@ pub struct Unfinished {
 /// What opening came to.
 #[derive(Debug)]
 pub enum Opened {
-    /// No unfinished run.
+    /// There is no unfinished run.
     Nothing,
     /// One that may be taken over.
     Free(Unfinished),

@@ -1,5 +1,5 @@
-//! What was appended before is known by what a file is, and not by the text of its path: it is left out, and said. What
-//! cannot be known is refused until the user says that it is to be appended.
+//! What was appended before is known by what a file is, and not by the text of its path: it is left out, and
+//! said. What cannot be known is refused until the user says that it is to be appended.
 
 use crate::input::{Change, Description, Input, Recorded, SourceError};
 use crate::job::EarlierRuns;

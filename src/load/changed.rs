@@ -1,8 +1,9 @@
 //! Files that are not what they were, or not whole: looked for before a record of them is stored.
 //!
-//! A resume compares what was read of each file with what its checkpoints say, and refuses where that differs, at every
-//! start, until the user says which content counts. Where he takes the new one, the run goes on behind as many records as
-//! were dealt with before: places are found again by their number, since bytes may have moved.
+//! A resume compares what was read of each file with what its checkpoints say, and refuses where that
+//! differs, at every start, until the user says which content counts. Where he takes the new one, the run
+//! goes on behind as many records as were dealt with before: places are found again by their number, since
+//! bytes may have moved.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,8 +28,8 @@ pub(super) struct Checked {
     pub(super) accepted: Vec<u32>,
 }
 
-/// Files that are still to be read must be what they were, as far as they were read, whatever size and time say; or the
-/// user says that they count as they are.
+/// Files that are still to be read must be what they were, as far as they were read, whatever size and time
+/// say; or the user says that they count as they are.
 pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Result<Checked, LoadError> {
     let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
     let first = from.map_or(0, |from| from.source);
@@ -88,7 +89,8 @@ async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> R
     compare_with(path, &tokens, &until).await.unwrap_or(Err(Change::Gone))
 }
 
-/// Finds the places of a run in files with another content again, and stores them with what the files are now.
+/// Finds the places of a run in files with another content again, and stores them with what the files are
+/// now.
 pub(super) async fn accept(
     job: &Job,
     pool: &Lease,

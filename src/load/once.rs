@@ -1,8 +1,9 @@
 //! Flags that mean once: what a start does about earlier ones (`--restart`, `--again`, `--take-over`,
 //! `--accept-changed`, `--wait`).
 //!
-//! A process may try more than once, where the server has lost commits. The flags are about runs of before: from the
-//! moment that this process has a run of its own, every further try goes on with that one, and with no other.
+//! A process may try more than once, where the server has lost commits. The flags are about runs of before:
+//! from the moment that this process has a run of its own, every further try goes on with that one, and with
+//! no other.
 
 use std::time::Duration;
 
@@ -18,9 +19,9 @@ pub(super) enum Earlier<'j> {
     AsTold(&'j EarlierRuns),
     /// It goes on with the run that this process has recorded or taken over.
     GoOn {
-        /// The run.
+        /// The id of the completed run.
         run: String,
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         database: String,
         /// What it does with records.
         mode: Mode,

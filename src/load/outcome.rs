@@ -26,11 +26,12 @@ pub enum Ended {
 /// What a load came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// How the load has ended.
     pub ended: Ended,
     /// The report, as far as the ledger could be asked.
     pub report: Option<Report>,
-    /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table (1-based).
+    /// What an append from a pipe has not stored: the pipe, and its first record that is not in the table
+    /// (1-based).
     pub pipe_rest: Option<(String, u64)>,
     /// What was begun of it can be gone on with: the ledger has it, and its sources can be read again.
     pub may_resume: bool,

@@ -1,8 +1,9 @@
-//! One look at sources, table and ledger, up to the point where it is known whether the table exists.
+//! The preflight: one look at sources, table and ledger, up to the point where it is known whether the table
+//! exists.
 //!
-//! Sources from the network are asked as soon as the ledger has said which of them are still to be fetched: planning and
-//! recording the run go on beside the first requests. What an earlier start has loaded is not asked for again, not even
-//! for the sample.
+//! Sources from the network are asked as soon as the ledger has said which of them are still to be fetched:
+//! planning and recording the run go on beside the first requests. What an earlier start has loaded is not
+//! asked for again, not even for the sample.
 
 use futures::future::{Either, select};
 
@@ -87,8 +88,8 @@ pub(super) async fn preflight(
 }
 
 impl Start<'_> {
-    /// Nothing is concluded from what a damaged file may give: it is left out of the sample. Whether there was
-    /// one.
+    /// Nothing is concluded from what a damaged file may give: it is left out of the sample. Whether there
+    /// was one.
     ///
     /// # Errors
     /// What is wrong with it, if there is no other.
@@ -159,7 +160,8 @@ fn no_table_from(unreadable: &Unreadable) -> Refusal {
     )
 }
 
-/// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever the server says.
+/// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever
+/// the server says.
 async fn sampled_and(
     asking: impl Future<Output = Result<Inspection, LoadError>> + Unpin,
     sampling: impl Future<Output = Result<Sampled, SourceError>> + Unpin,
@@ -189,8 +191,8 @@ fn understood(error: CatalogError, pool: &Lease) -> LoadError {
     }
 }
 
-/// Begins to fetch, unless an earlier start has: then its sample does for the plan. Nobody waits for a server of the network
-/// with a session in his hands.
+/// Begins to fetch, unless an earlier start has: then its sample does for the plan. Nobody waits for a server
+/// of the network with a session in his hands.
 async fn begin(
     (share, job, act, earlier, listener): (&Share, &Job, Act, &Earlier<'_>, Listener<'_>),
     session: Session,

@@ -13,10 +13,10 @@ use crate::rejects::{Line, RejectFile, RejectFileError, Rights, WrittenFile};
 /// Why there is no reject file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoRejectFile {
-    /// The disk.
+    /// The file could not be written.
     #[error(transparent)]
     File(#[from] RejectFileError),
-    /// The ledger.
+    /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }

@@ -1,4 +1,5 @@
-//! Steps that are tried again while the server is away: what closes a load does no harm when it is repeated.
+//! Retries: steps that are tried again while the server is away: what closes a load does no harm when it is
+//! repeated.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ pub(super) async fn session(prepared: &Prepared, doing: &'static str) -> Result<
     Session::open(&prepared.pool).await.map_err(|source| LedgerError::Server { doing, source })
 }
 
-/// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why it waits, as
-/// from a writer.
+/// Repeats a step that does no harm when repeated, until it is done or patience ends. Who is `told` hears why
+/// it waits, as from a writer.
 pub(super) async fn with_retries<'s, T>(
     retry_for: Duration,
     told: Option<&Watch<'_>>,

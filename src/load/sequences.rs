@@ -1,7 +1,9 @@
-//! Behind a load that wrote explicit ids: the sequences of those columns, set by `--fix-sequences`, else looked at.
+//! Behind a load that wrote explicit ids: the sequences of those columns, set by `--fix-sequences`, else
+//! looked at.
 //!
-//! Looked at only where an index tells the greatest id at once, and never at the expense of the load: a hint that cannot
-//! be had is no failure. Setting is asked for, so a failure of that is one, before the run is complete.
+//! Looked at only where an index tells the greatest id at once, and never at the expense of the load: a hint
+//! that cannot be had is no failure. Setting is asked for, so a failure of that is one, before the run is
+//! complete.
 
 use crate::event::{Event, Listener, Totals};
 use crate::job::Job;

@@ -1,5 +1,5 @@
-//! Connections before there is a pipeline: our own session that was just closed still counts for the server, and the ledger
-//! needs one beside the pool's.
+//! Connections before there is a pipeline: our own session that was just closed still counts for the server,
+//! and the ledger needs one beside the pool's.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub(super) fn leave_one(pool: &Lease) {
     }
 }
 
-/// A session.
+/// Opens a session for the slots.
 pub(super) async fn open(pool: &Lease) -> Result<Session, LoadError> {
     let since = Instant::now();
     loop {

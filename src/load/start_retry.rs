@@ -1,5 +1,6 @@
-//! Other sessions in the same moment: a start that finds the ledger changed between two looks looks again, and then finds
-//! the other start recorded; and our own session that was just closed still counts for the server.
+//! Starts that are retried, since other sessions started in the same moment: a start that finds the ledger
+//! changed between two looks looks again, and then finds the other start recorded; and our own session that
+//! was just closed still counts for the server.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::preflight::preflight;
 
 /// Looks beyond the first; by then the other one is recorded.
 const RACES_MAX: u32 = 20;
-/// Between two looks.
+/// The pause between two looks at the ledger.
 const RACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.

@@ -1,4 +1,5 @@
-//! The unfinished run of a load: found, waited for, compared with what there is now, gone on with or given up.
+//! The unfinished run of a load: found, waited for, compared with what there is now, gone on with or given
+//! up.
 
 use crate::event::Event;
 use crate::ledger::{Anew, Ledger, LedgerError, Owner, Unfinished};
@@ -49,8 +50,8 @@ impl Start<'_> {
         !self.has_pipe() && !self.earlier.restarts()
     }
 
-    /// What a resume must find as it was: the target, parser and mapping, and the sources that are still to be read. Where it
-    /// does not, the error says what beginning anew would take.
+    /// What a resume must find as it was: the target, parser and mapping, and the sources that are still to
+    /// be read. Where it does not, the error says what beginning anew would take.
     pub(super) async fn check(
         &self,
         ledger: &mut Ledger,
@@ -82,8 +83,8 @@ impl Start<'_> {
         Box::pin(check_sources(&stored, self.earlier.accepted())).await
     }
 
-    /// Gives an unfinished run up; `table` is the target, if it is there. What an append has inserted stays, so that it
-    /// takes a second word.
+    /// Gives an unfinished run up; `table` is the target, if it is there. What an append has inserted stays,
+    /// so that it takes a second word.
     pub(super) async fn give_up(
         &self,
         ledger: &mut Ledger,

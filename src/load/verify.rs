@@ -23,9 +23,9 @@ use super::start_retry::prepare;
 pub struct Verification {
     /// Version of this form.
     pub version: u32,
-    /// `schema.table`.
+    /// The table, as `schema.table` for people.
     pub table: String,
-    /// `host:port/name`.
+    /// The database, as `host:port/name` for people.
     pub database: String,
     /// Records found in the sources.
     pub read: u64,
@@ -49,9 +49,9 @@ pub struct Verification {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct FailedSource {
-    /// Its name.
+    /// Name of the source, for people.
     pub name: String,
-    /// Why.
+    /// The error, in words for people.
     pub error: String,
 }
 
@@ -59,7 +59,7 @@ pub struct FailedSource {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Example {
-    /// Its source.
+    /// Name of the source that the record is in.
     pub source: String,
     /// The line on which it begins.
     pub line: u64,

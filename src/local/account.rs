@@ -1,8 +1,8 @@
 //! Who a server of ours runs as: PostgreSQL refuses root, so root drops to an unprivileged user.
 //!
-//! `postgres` if that user exists (Debian's and Fedora's packages make it), else `nobody`. The groups of root are dropped
-//! too: the standard library empties them whenever a root process sets another user id. Anybody else runs it
-//! as themselves.
+//! `postgres` if that user exists (Debian's and Fedora's packages make it), else `nobody`. The groups of root
+//! are dropped too: the standard library empties them whenever a root process sets another user id. Anybody
+//! else runs it as themselves.
 
 use super::{LocalError, Result};
 use std::{
@@ -19,15 +19,15 @@ use std::{
 /// Users that root drops to, best first.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// `O_NOFOLLOW`.
+/// The flag `O_NOFOLLOW` of open(2).
 pub(super) const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// What becomes of what a file held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Write {
-    /// It is replaced.
+    /// An existing file is replaced by a new one.
     New,
-    /// It stays.
+    /// An existing file stays and is appended to.
     Append,
 }
 
@@ -38,11 +38,11 @@ pub enum Account {
     Own,
     /// Another one, because this process is root.
     Dropped {
-        /// Its name.
+        /// Name of the account that runs the server.
         name: String,
-        /// Its user id.
+        /// User id of that account.
         uid: u32,
-        /// Its main group.
+        /// Id of the main group.
         gid: u32,
     },
 }
@@ -64,7 +64,7 @@ impl Account {
         Err(LocalError::NoAccount)
     }
 
-    /// Its user id.
+    /// User id of that account.
     #[must_use]
     pub fn uid(&self) -> u32 {
         match self {
@@ -80,8 +80,8 @@ impl Account {
         }
     }
 
-    /// Makes a folder of this user's own that nobody else can look into. The folder is given away, not its path:
-    /// where that lies in a folder of this user it may lead elsewhere by then.
+    /// Makes a folder of this user's own that nobody else can look into. The folder is given away, not its
+    /// path: where that lies in a folder of this user it may lead elsewhere by then.
     pub(super) fn private_dir(&self, path: &Path) -> Result<()> {
         fs::DirBuilder::new()
             .mode(0o700)

@@ -1,7 +1,8 @@
 //! Where PostgreSQL's server programs are.
 //!
-//! `DBLOAD_PG_BIN` wins outright. Else every place is looked at (PATH, `pg_config`, the usual folders of Debian, Fedora,
-//! Arch and Homebrew) and the newest version wins: Debian, for one, keeps them off PATH. Nothing is ever downloaded.
+//! `DBLOAD_PG_BIN` wins outright. Else every place is looked at (PATH, `pg_config`, the usual folders of
+//! Debian, Fedora, Arch and Homebrew) and the newest version wins: Debian, for one, keeps them off PATH.
+//! Nothing is ever downloaded.
 
 use super::error::{LocalError, Result};
 pub use super::programs::{Binaries, OLDEST_MAJOR, PgVersion};

@@ -1,9 +1,10 @@
 //! One cluster: made by initdb, run by postgres, watched through its postmaster.pid.
 //!
-//! Locale: collation C, so that text sorts by bytes and an upgrade of the C library never spoils an index; character
-//! classes of C.UTF-8 where the system has it, so that upper() and citext know letters beyond ASCII. Connections come
-//! through a Unix socket in a folder that only the server's user may enter, so the socket needs no password; TCP is off
-//! unless asked for. This file never decides where a cluster lies or how long it lives.
+//! Locale: collation C, so that text sorts by bytes and an upgrade of the C library never spoils an index;
+//! character classes of C.UTF-8 where the system has it, so that upper() and citext know letters beyond
+//! ASCII. Connections come through a Unix socket in a folder that only the server's user may enter, so the
+//! socket needs no password; TCP is off unless asked for. This file never decides where a cluster lies or how
+//! long it lives.
 
 use super::{
     LocalError, Postmaster, Result,
@@ -34,7 +35,7 @@ const LOG_TAIL_LINES: usize = 12;
 pub struct Cluster {
     /// The programs that run it.
     pub binaries: Binaries,
-    /// Its data folder.
+    /// The data folder of the cluster.
     pub data: PathBuf,
     /// The folder of its socket.
     pub sockets: PathBuf,
@@ -109,7 +110,8 @@ impl Cluster {
             .map_err(|source| LocalError::Spawn { program: self.binaries.program("postgres"), source })
     }
 
-    /// One of the programs, as the cluster's user, in a folder that this user may be in, without the caller's PG settings.
+    /// One of the programs, as the cluster's user, in a folder that this user may be in, without the caller's
+    /// PG settings.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.binaries.program(program));
         self.account.apply(&mut command);

@@ -20,9 +20,9 @@ pub enum LocalError {
     /// The folder named by the user lacks one of the programs.
     #[error("find {program} in {}: it is not there, or cannot be run", dir.display())]
     NoProgram {
-        /// The folder.
+        /// The folder that the error is about.
         dir: PathBuf,
-        /// The program.
+        /// The program that was run.
         program: &'static str,
     },
     /// The newest server is too old.
@@ -31,27 +31,27 @@ pub enum LocalError {
     /// A file or folder could not be made, read, written or removed.
     #[error("{doing} {}", path.display())]
     File {
-        /// Verb phrase.
+        /// What was being done, as a verb phrase.
         doing: &'static str,
         /// What it was done to.
         path: PathBuf,
-        /// Why not.
+        /// The error that lies behind it.
         #[source]
         source: io::Error,
     },
     /// A program could not be run at all.
     #[error("run {}", program.display())]
     Spawn {
-        /// The program.
+        /// The program that was run.
         program: PathBuf,
-        /// Why not.
+        /// The error that lies behind it.
         #[source]
         source: io::Error,
     },
     /// initdb or pg_ctl said no.
     #[error("run {program}: it failed\n{output}")]
     Program {
-        /// The program.
+        /// The program that was run.
         program: &'static str,
         /// The end of what it said.
         output: String,
@@ -59,7 +59,7 @@ pub enum LocalError {
     /// The server ended instead of starting.
     #[error("start PostgreSQL in {}: it ended at once\n{log}", data.display())]
     Ended {
-        /// Its data folder.
+        /// The data folder of the cluster.
         data: PathBuf,
         /// The end of its log.
         log: String,
@@ -67,7 +67,7 @@ pub enum LocalError {
     /// The server runs, but is not ready in time.
     #[error("wait for PostgreSQL in {}: not ready after {seconds} s\n{log}", data.display())]
     NotReady {
-        /// Its data folder.
+        /// The data folder of the cluster.
         data: PathBuf,
         /// How long was waited.
         seconds: u64,
@@ -77,7 +77,7 @@ pub enum LocalError {
     /// The server does not end.
     #[error("stop PostgreSQL in {}: still running after {seconds} s\n{log}", data.display())]
     NotStopped {
-        /// Its data folder.
+        /// The data folder of the cluster.
         data: PathBuf,
         /// How long was waited.
         seconds: u64,
@@ -97,11 +97,11 @@ pub enum LocalError {
         versions(installed)
     )]
     OtherVersion {
-        /// The data folder.
+        /// The cluster's data folder.
         data: PathBuf,
         /// The major version that made it.
         made_by: u32,
-        /// What there is.
+        /// The versions that are installed.
         installed: Vec<PgVersion>,
     },
     /// psql is not installed.
@@ -113,9 +113,9 @@ pub enum LocalError {
     /// The user that the server runs as cannot reach a folder.
     #[error("let user {user} reach {}: {} is closed to others", path.display(), closed.display())]
     Unreachable {
-        /// Who.
+        /// The user that owns it.
         user: String,
-        /// What.
+        /// The path that the error is about.
         path: PathBuf,
         /// The folder above it that is in the way.
         closed: PathBuf,
@@ -126,9 +126,9 @@ pub enum LocalError {
     /// A statement on our own server failed.
     #[error("{doing} on the local server")]
     Sql {
-        /// Verb phrase.
+        /// What was being done, as a verb phrase.
         doing: String,
-        /// Why not.
+        /// The error that lies behind it.
         #[source]
         source: crate::pg::DbError,
     },

@@ -1,9 +1,10 @@
 //! Where the default local server lives: the user's data folder, and a folder for its socket.
 //!
-//! `$XDG_DATA_HOME/dbload/postgres`, else `~/.local/share/dbload/postgres` (macOS: `~/Library/Application Support`).
-//! Root's own home is closed to the user that the server runs as, so for root it is `/var/lib/dbload/postgres`. A socket's
-//! path is limited to about a hundred bytes: where the data folder is too deep, the socket gets a private folder in
-//! `$XDG_RUNTIME_DIR` or /tmp, whose name comes from the data folder's. Names and makes folders; never runs a program.
+//! `$XDG_DATA_HOME/dbload/postgres`, else `~/.local/share/dbload/postgres` (macOS:
+//! `~/Library/Application Support`). Root's own home is closed to the user that the server runs as, so for
+//! root it is `/var/lib/dbload/postgres`. A socket's path is limited to about a hundred bytes: where the data
+//! folder is too deep, the socket gets a private folder in `$XDG_RUNTIME_DIR` or /tmp, whose name comes from
+//! the data folder's. Names and makes folders; never runs a program.
 
 use super::{
     LocalError, Result,
@@ -27,11 +28,11 @@ pub(super) const VERSION_FILE: &str = "version";
 /// The folders of the default local server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
-    /// All of it.
+    /// The folder that holds all of it.
     pub dir: PathBuf,
     /// The cluster: complete, or not there.
     pub data: PathBuf,
-    /// The server's log.
+    /// The log that the server writes.
     pub log: PathBuf,
     /// The password for TCP, as a libpq passfile; only there once TCP was asked for.
     pub passfile: PathBuf,

@@ -1,6 +1,7 @@
 //! Starting the default local server so that it outlives us, and ending it. The caller holds the lock.
 //!
-//! A shell starts it and ends at once, in a process group of its own, so neither Ctrl-C nor the end of dbload reaches it.
+//! A shell starts it and ends at once, in a process group of its own, so neither Ctrl-C nor the end of dbload
+//! reaches it.
 
 use super::{
     LocalError, Postmaster, Result,
@@ -37,7 +38,8 @@ pub(super) fn launch(home: &Home, cluster: &Cluster) -> Result<()> {
                 .wait_ready(START_PATIENCE, &home.log, || !postmaster.is_running(&home.data))
                 .map(|_| ());
         }
-        // PostgreSQL sees through a pid that is gone, but not through one that another process has been given since.
+        // PostgreSQL sees through a pid that is gone, but not through one that another process has been given
+        // since.
         if rustix::process::test_kill_process(postmaster.pid).is_ok() {
             let path = home.data.join("postmaster.pid");
             fs::remove_file(&path).map_err(|e| LocalError::file("remove the stale", &path, e))?;

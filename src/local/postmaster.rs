@@ -1,7 +1,8 @@
 //! A server as a process: what its postmaster.pid says, whether it runs, its end.
 //!
-//! A pid alone is never trusted: the file outlives a killed server, and its pid may belong to another process by then.
-//! Only `kill_all` reaches for processes that the file does not name: the server's children. Starts nothing.
+//! A pid alone is never trusted: the file outlives a killed server, and its pid may belong to another process
+//! by then. Only `kill_all` reaches for processes that the file does not name: the server's children. Starts
+//! nothing.
 
 use rustix::process::{Pid, Signal};
 use std::{
@@ -17,12 +18,12 @@ pub(super) const POLL: Duration = Duration::from_millis(3);
 /// A killed process goes at once, unless the kernel waits for a disk in its name.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What postmaster.pid says.
+/// The running server, as postmaster.pid describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postmaster {
-    /// The server's process.
+    /// The process id of the server.
     pub pid: Pid,
-    /// Its port.
+    /// The TCP port that it listens on.
     pub port: Option<u16>,
     /// The folder of its socket.
     pub sockets: Option<PathBuf>,
@@ -51,8 +52,8 @@ impl Postmaster {
         Some(Self { pid: Pid::from_raw(pid.abs())?, port, sockets, tcp, segment, ready })
     }
 
-    /// Whether this process is there, and is a PostgreSQL with this data folder: a pid may have been given to another
-    /// process since, above all after the machine was started anew.
+    /// Whether this process is there, and is a PostgreSQL with this data folder: a pid may have been given to
+    /// another process since, above all after the machine was started anew.
     #[must_use]
     pub fn is_running(&self, data: &Path) -> bool {
         let pid = self.pid.as_raw_nonzero();
@@ -93,8 +94,8 @@ impl Postmaster {
         true
     }
 
-    /// Kills the server and all its backends as a power cut would: none gets to say or write anything more. Returns when
-    /// they have let go of their shared memory, without which the server would not start again.
+    /// Kills the server and all its backends as a power cut would: none gets to say or write anything more.
+    /// Returns when they have let go of their shared memory, without which the server would not start again.
     pub fn kill_all(&self) {
         // Stopped first, so that it starts no new backend between the listing and the killing.
         self.signal(Signal::STOP);
@@ -109,7 +110,8 @@ impl Postmaster {
         }
     }
 
-    /// Gives back the shared memory that a hard kill leaves. Best effort: it is 56 bytes, and not every system has ipcrm.
+    /// Gives back the shared memory that a hard kill leaves. Best effort: it is 56 bytes, and not every
+    /// system has ipcrm.
     pub fn free_segment(&self) {
         if let Some(id) = &self.segment {
             let _ =

@@ -23,7 +23,7 @@ impl fmt::Display for PgVersion {
 /// A folder with a server's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binaries {
-    /// The folder.
+    /// The folder that the programs are in.
     pub dir: PathBuf,
     /// What `postgres --version` says.
     pub version: PgVersion,

@@ -1,8 +1,9 @@
 //! The default local server: made once in the user's data folder, started when it is needed, left running.
 //!
-//! Where it already runs, finding that out takes one small file and one connect. Everything else happens under a lock, so
-//! ten starts at once give one server. A cluster is made under another name and then renamed: it is complete or not there.
-//! It is never removed but by [`reset`], and a data folder that another major version made is never touched.
+//! Where it already runs, finding that out takes one small file and one connect. Everything else happens
+//! under a lock, so ten starts at once give one server. A cluster is made under another name and then
+//! renamed: it is complete or not there. It is never removed but by [`reset`], and a data folder that another
+//! major version made is never touched.
 
 use super::{
     LocalError, Postmaster, Result,
@@ -32,9 +33,9 @@ pub struct LocalServer {
     pub url: String,
     /// The version of the programs that run it.
     pub version: String,
-    /// Its process.
+    /// Process id of the running server.
     pub pid: i32,
-    /// The cluster.
+    /// Data folder of the cluster.
     pub data_dir: PathBuf,
     /// The folder of its socket.
     pub socket_dir: PathBuf,
@@ -64,7 +65,7 @@ pub enum Status {
     Absent(Home),
     /// Made by this major version, not running.
     Stopped(Home, u32),
-    /// Running.
+    /// The server is running, and was reached.
     Running(Box<LocalServer>),
 }
 
@@ -163,7 +164,8 @@ pub fn status() -> Result<Status> {
     })
 }
 
-/// Ends the server and removes its cluster with all data in it; the folder that was removed, if there was one.
+/// Ends the server and removes its cluster with all data in it; the folder that was removed, if there was
+/// one.
 ///
 /// # Errors
 /// It does not end, or its files cannot be removed.
@@ -255,7 +257,7 @@ fn matching(major: u32, home: &Home) -> Result<Binaries> {
     found.into_iter().find(|b| b.version.major == major).ok_or(other)
 }
 
-/// Complete or absent.
+/// Makes the cluster, so that it is complete or absent.
 fn create(home: &Home, cluster: &Cluster) -> Result<()> {
     let half = home.dir.join(HALF_MADE);
     remove_tree(&half)?;
@@ -276,7 +278,8 @@ fn remove_tree(path: &Path) -> Result<()> {
     }
 }
 
-/// TCP is open to every user of this machine, so there the superuser needs a password: random, kept in a passfile.
+/// TCP is open to every user of this machine, so there the superuser needs a password: random, kept in a
+/// passfile.
 fn set_password(home: &Home, server: &LocalServer) -> Result<()> {
     let read = |path: &str| {
         let mut bytes = [0_u8; 24];

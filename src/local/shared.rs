@@ -1,7 +1,8 @@
 //! One throwaway server for a whole test process, and a fresh database on it for each test.
 //!
-//! The server is in a static, which Rust never drops: it goes when the process ends, by the watchdog of [`super::temp`].
-//! A process that runs one test only (cargo nextest) pays for a server of its own, about 0.4 s.
+//! The server is in a static, which Rust never drops: it goes when the process ends, by the watchdog of
+//! [`super::temp`]. A process that runs one test only (cargo nextest) pays for a server of its own, about 0.4
+//! s.
 
 use super::{Options, Result, TempServer};
 use std::sync::{
@@ -45,7 +46,7 @@ impl SharedServer {
         Ok(FreshDatabase { server: &self.server, name })
     }
 
-    /// The server.
+    /// The shared server that the database is on.
     #[must_use]
     pub fn server(&self) -> &TempServer {
         &self.server
@@ -60,13 +61,13 @@ pub struct FreshDatabase {
 }
 
 impl FreshDatabase {
-    /// Its URL.
+    /// The URL that clients connect with.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.dsn(&self.name)
     }
 
-    /// Its name.
+    /// Name of the database on the shared server.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -1,6 +1,8 @@
-//! A statement on a server of our own, from code that does not run in an async runtime, or that cannot wait in one (Drop).
+//! A statement on a server of our own, from code that does not run in an async runtime, or that cannot wait
+//! in one (Drop).
 //!
-//! Runs on a thread with a small runtime of its own, so it may be called from anywhere; costs under a millisecond more.
+//! Runs on a thread with a small runtime of its own, so it may be called from anywhere; costs under a
+//! millisecond more.
 
 use std::thread;
 

@@ -1,14 +1,14 @@
 //! A streaming standby of a throwaway server, for tests of failover.
 //!
-//! Made by copying the primary's folder while it is stopped, since pg_basebackup does not come with every server. The
-//! primary is never changed beyond that restart.
+//! Made by copying the primary's folder while it is stopped, since pg_basebackup does not come with every
+//! server. The primary is never changed beyond that restart.
 
 use super::{LocalError, Options, Result, TempServer, account::Write, cluster::tail};
 use std::process::Command;
 
 impl TempServer {
-    /// A streaming standby of this server, which is stopped for a moment to copy its data (pg_basebackup is not there
-    /// everywhere). `promote` makes it a primary.
+    /// A streaming standby of this server, which is stopped for a moment to copy its data (pg_basebackup is
+    /// not there everywhere). `promote` makes it a primary.
     ///
     /// # Errors
     /// The data cannot be copied, or one of the two does not start.

@@ -1,8 +1,9 @@
 //! The folder of throwaway servers, and the removal of those whose owner has gone.
 //!
-//! Each server's folder holds a file that its owner keeps locked. The kernel drops the lock when the owner ends, however it
-//! ends, so unlike a pid it cannot be mistaken for a later process: no lock means no owner. Folders are made and swept
-//! under one lock, so a folder that is just being made is never seen half. A server with a living owner is never touched.
+//! Each server's folder holds a file that its owner keeps locked. The kernel drops the lock when the owner
+//! ends, however it ends, so unlike a pid it cannot be mistaken for a later process: no lock means no owner.
+//! Folders are made and swept under one lock, so a folder that is just being made is never seen half. A
+//! server with a living owner is never touched.
 
 use super::{LocalError, Postmaster, Result, account::Account, cluster::SOCKET_PATH_MAX_BYTES};
 use rustix::process::Signal;
@@ -19,7 +20,8 @@ use std::{
 const OWNER: &str = "owner.lock";
 /// In the folder of folders: locked while one is made or removed.
 const GATE: &str = "gate.lock";
-/// What comes behind the folder of folders in a socket's path: the server's folder, `s`, and the socket's name.
+/// What comes behind the folder of folders in a socket's path: the server's folder, `s`, and the socket's
+/// name.
 const SOCKET_TAIL_BYTES: usize = 45;
 /// Linux's memory file system for everybody.
 const MEMORY: &str = "/dev/shm";
@@ -31,7 +33,7 @@ const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// Where a throwaway server's folder is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum TempRoot {
-    /// The temporary folder.
+    /// Below the temporary folder of the system.
     #[default]
     Disk,
     /// The memory file system if it has room, else the temporary folder.
@@ -42,7 +44,7 @@ pub(super) enum TempRoot {
 #[derive(Debug)]
 pub(super) struct Nest {
     pub(super) dir: PathBuf,
-    /// Held, never read.
+    /// Held for its lock, and never read.
     _owner: File,
 }
 
@@ -82,7 +84,8 @@ impl Drop for Nest {
     }
 }
 
-/// `dbload-<uid>` in the temporary folder; in /tmp if that one is too deep for a socket or closed to the server's user.
+/// `dbload-<uid>` in the temporary folder; in /tmp if that one is too deep for a socket or closed to the
+/// server's user.
 fn root(account: &Account) -> Result<PathBuf> {
     let root = env::temp_dir().join(name());
     let too_long = root.as_os_str().len() + SOCKET_TAIL_BYTES > SOCKET_PATH_MAX_BYTES;
@@ -103,7 +106,8 @@ fn name() -> String {
     format!("dbload-{}", rustix::process::geteuid().as_raw())
 }
 
-/// Makes the folder, or makes sure that it is ours: its name can be guessed, and the folder above is everybody's.
+/// Makes the folder, or makes sure that it is ours: its name can be guessed, and the folder above is
+/// everybody's.
 fn own_root(root: &Path) -> Result<PathBuf> {
     match fs::DirBuilder::new().mode(0o711).create(root) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {

@@ -1,8 +1,9 @@
 //! A throwaway server: a cluster of its own in the temporary folder, gone with its owner.
 //!
-//! Gone when the value is dropped, after a panic, when the process ends without dropping it (a static, an exit), and after
-//! a `kill -9` of the owner: a small shell watches (`watchdog`). Were that killed too, the next start sweeps (`sweep`). Not for data: fsync is off, so it survives killed processes,
-//! not a killed machine. initdb takes 0.35 s; copying a template would take 0.06 s, not worth a cache that can be stale.
+//! Gone when the value is dropped, after a panic, when the process ends without dropping it (a static, an
+//! exit), and after a `kill -9` of the owner: a small shell watches (`watchdog`). Were that killed too, the
+//! next start sweeps (`sweep`). Not for data: fsync is off, so it survives killed processes, not a killed
+//! machine. initdb takes 0.35 s; copying a template would take 0.06 s, not worth a cache that can be stale.
 
 use super::{
     LocalError, Postmaster, Result,
@@ -22,7 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a throwaway server can do without; the rest is PostgreSQL's default, so that tests see what users see.
+/// What a throwaway server can do without; the rest is PostgreSQL's default, so that tests see what users
+/// see.
 const SETTINGS: [&str; 7] = [
     "listen_addresses = ''",
     "fsync = off",
@@ -62,8 +64,8 @@ impl Options {
         self
     }
 
-    /// Keeps its folder in memory if there is room (Linux, 4 GiB free in /dev/shm): a fresh database then takes a quarter
-    /// of the time on a busy disk. Not for measurements.
+    /// Keeps its folder in memory if there is room (Linux, 4 GiB free in /dev/shm): a fresh database then
+    /// takes a quarter of the time on a busy disk. Not for measurements.
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.place = TempRoot::Memory;

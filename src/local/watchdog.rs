@@ -1,8 +1,10 @@
-//! The second owner of a throwaway server: a small shell that cleans up when the first one ends without doing so.
+//! The second owner of a throwaway server: a small shell that cleans up when the first one ends without doing
+//! so.
 //!
-//! It waits on a pipe whose other end only the owner holds, so it learns of every kind of end, `kill -9` included. It sits
-//! in a process group of its own and ignores what Ctrl-C and a closed terminal send. Where the owner has cleaned up by
-//! itself it finds nothing and ends. It never signals a process that is not a server with this very data folder.
+//! It waits on a pipe whose other end only the owner holds, so it learns of every kind of end, `kill -9`
+//! included. It sits in a process group of its own and ignores what Ctrl-C and a closed terminal send. Where
+//! the owner has cleaned up by itself it finds nothing and ends. It never signals a process that is not a
+//! server with this very data folder.
 
 use super::{LocalError, Result};
 use std::{

@@ -24,7 +24,8 @@ pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
     if is_verbatim(text) {
         return out.extend_from_slice(text);
     }
-    // What stands between two bytes to escape is copied at once, and passed over in pieces that the compiler looks at at once.
+    // What stands between two bytes to escape is copied at once, and passed over in pieces that the compiler
+    // looks at at once.
     let (mut from, mut at) = (0, 0);
     for piece in text.chunks(PIECE) {
         if !is_verbatim(piece) {
@@ -62,7 +63,8 @@ pub(super) fn is_canonical_integer(text: &str) -> bool {
     }
 }
 
-/// Appends the canonical digits of an integral number (`1.0`, `007`, `+5`, ` 12 `, `1e3`), or nothing and `false` if it is none.
+/// Appends the canonical digits of an integral number (`1.0`, `007`, `+5`, ` 12 `, `1e3`), or nothing and
+/// `false` if it is none.
 pub(super) fn push_integer(out: &mut Vec<u8>, text: &str) -> bool {
     if is_canonical_integer(text) {
         out.extend_from_slice(text.as_bytes());
@@ -121,7 +123,8 @@ fn shifted(whole: &str, fraction: &str, exponent: i32) -> Option<String> {
     tail_is_zero.then_some(digits)
 }
 
-/// Appends the canonical text of a UUID in any of the forms that PostgreSQL reads, or nothing and `false` if it is none.
+/// Appends the canonical text of a UUID in any of the forms that PostgreSQL reads, or nothing and `false` if
+/// it is none.
 pub(super) fn push_uuid(out: &mut Vec<u8>, text: &str) -> bool {
     let inner = match text.as_bytes() {
         [b'{', .., b'}'] => &text[1..text.len() - 1],

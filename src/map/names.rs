@@ -5,7 +5,7 @@ use crate::schema::Table;
 /// How a field name met its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Match {
-    /// The same bytes.
+    /// The names are the same bytes.
     Exact,
     /// The same but for case.
     CaseInsensitive,

@@ -1,7 +1,7 @@
 //! JSON values to the text forms of arrays, composite types and hstore.
 //!
-//! The text goes into a scratch string; escaping for COPY comes after. What does not fit the type is passed on as
-//! JSON text, so that the server refuses it with its own words.
+//! The text goes into a scratch string; escaping for COPY comes after. What does not fit the type is passed
+//! on as JSON text, so that the server refuses it with its own words.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,8 @@ pub(super) enum NestedError {
     /// An object has a member that the composite type lacks: nothing is dropped in silence.
     #[error("the composite type has no attribute {0:?}")]
     UnknownAttribute(String),
-    /// Beyond the limit, the inner arrays would arrive as texts of the outer ones: another value than was sent.
+    /// Beyond the limit, the inner arrays would arrive as texts of the outer ones: another value than was
+    /// sent.
     #[error("an array of more than {ARRAY_DIMENSIONS_MAX} dimensions")]
     TooManyDimensions,
 }

@@ -1,12 +1,12 @@
-//! The original of a rejected record: as a JSON object where it could be split into fields, else its text, and where it
-//! is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
+//! The original of a rejected record: as a JSON object where it could be split into fields, else its text,
+//! and where it is no text that PostgreSQL can hold, its bytes. Nothing is replaced in it.
 
 use crate::format::{DecodeLimits, Fields, Layout, MendedValue, OnNul, RejectOriginal};
 use crate::record::{Block, SpanKind};
 use crate::reject::{Kept, Original};
 
-/// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of PostgreSQL ends at
-/// 1 GB, and on it the original has up to twice its length.
+/// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of
+/// PostgreSQL ends at 1 GB, and on it the original has up to twice its length.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.

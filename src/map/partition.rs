@@ -1,6 +1,7 @@
-//! Which partition a record belongs to. A stored run is resumed with the same answer: who changes it changes the setting that
-//! such a run is refused by. The hash is XXH3 (a published function) of the key's hashable columns, integers without their low
-//! bits, others in canonical text, padded ones without spaces at their end.
+//! Which partition a record belongs to. A stored run is resumed with the same answer: who changes it changes
+//! the setting that such a run is refused by. The hash is XXH3 (a published function) of the key's hashable
+//! columns, integers without their low bits, others in canonical text, padded ones without spaces at their
+//! end.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,14 +20,14 @@ pub enum Partitioning {
     Key,
     /// Runs of consecutive records in turn.
     Turns,
-    /// All in one.
+    /// All records belong to one partition.
     One,
 }
 
 /// Partitioning with its number of partitions.
 #[derive(Debug, Clone, Copy)]
 pub struct Partitioner {
-    /// How.
+    /// What records are partitioned by.
     pub by: Partitioning,
     /// How many there are.
     pub count: u32,
@@ -51,10 +52,11 @@ impl Partitioner {
     }
 }
 
-/// Keys whose integers differ only in so many low bits share a partition: of so many columns, of which so many are hashed. Rows of
-/// neighbouring keys mostly lie on one page of the table and of its index: two connections that update them in turn would wait
-/// for each other's page locks. Where there are few values of a column beside others (a device and a time, a shop and an article)
-/// all of them could be neighbours, and one writer had all the work.
+/// Keys whose integers differ only in so many low bits share a partition: of so many columns, of which so
+/// many are hashed. Rows of neighbouring keys mostly lie on one page of the table and of its index: two
+/// connections that update them in turn would wait for each other's page locks. Where there are few values of
+/// a column beside others (a device and a time, a shop and an article) all of them could be neighbours, and
+/// one writer had all the work.
 #[must_use]
 pub const fn neighbour_bits(columns: usize, hashed: usize) -> u32 {
     match columns {
@@ -64,8 +66,8 @@ pub const fn neighbour_bits(columns: usize, hashed: usize) -> u32 {
     }
 }
 
-/// Appends what of a canonical key value says where its row is stored: neighbours, by so many bits, are alike. Returns the value, if it
-/// is a number.
+/// Appends what of a canonical key value says where its row is stored: neighbours, by so many bits, are
+/// alike. Returns the value, if it is a number.
 pub(super) fn push_place(
     place: &mut Vec<u8>,
     canonical: &[u8],

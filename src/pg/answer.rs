@@ -8,15 +8,15 @@ use super::outcome::StatementResult;
 /// Why a target cannot be described.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The server failed.
+    /// The server refused a statement, or went away under it.
     #[error("read the catalog")]
     Server(#[source] DbError),
     /// The target is no table that can be written.
     #[error("{name} is {what}")]
     NotATable {
-        /// The name.
+        /// The name that was asked for.
         name: String,
-        /// What it is.
+        /// What kind of object it is.
         what: &'static str,
     },
     /// The catalog has a name that we cannot write.

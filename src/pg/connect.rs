@@ -1,8 +1,8 @@
 //! Opening sessions: the servers of a connection string in turn, until one lets us in.
 //!
-//! As libpq: the next server is tried where nobody answers, where one is starting up, and where one does not take
-//! writes though that was asked for; a server that refuses the login ends the search. The time limit covers the
-//! whole attempt, the login too. Notices are dropped: a trigger's may quote records.
+//! As libpq: the next server is tried where nobody answers, where one is starting up, and where one does not
+//! take writes though that was asked for; a server that refuses the login ends the search. The time limit
+//! covers the whole attempt, the login too. Notices are dropped: a trigger's may quote records.
 
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
@@ -72,7 +72,8 @@ fn tries_next(error: &PgError) -> bool {
     }
 }
 
-/// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as libpq does.
+/// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as
+/// libpq does.
 async fn open_on(
     dsn: &Dsn,
     server: &Server,
@@ -133,8 +134,8 @@ async fn is_read_only(dsn: &Dsn, server: &Server, client: &Client) -> Result<boo
     }))
 }
 
-/// What the driver is told. The wire is dialled already, so it is told that TLS stands (`Require` and `Direct`: it
-/// sends no request of its own) and handed the wire by [`Dialled`], plaintext or not.
+/// What the driver is told. The wire is dialled already, so it is told that TLS stands (`Require` and
+/// `Direct`: it sends no request of its own) and handed the wire by [`Dialled`], plaintext or not.
 fn startup_config(dsn: &Dsn, server: &Server) -> Config {
     use tokio_postgres::config::ChannelBinding as Binding;
     let mut config = Config::new();
@@ -203,8 +204,8 @@ pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, 
     }
 }
 
-/// Carries an error of ours through the driver's error type, which nobody else can construct: it becomes the cause of
-/// a failed TLS handshake. [`carried`] takes it out again.
+/// Carries an error of ours through the driver's error type, which nobody else can construct: it becomes the
+/// cause of a failed TLS handshake. [`carried`] takes it out again.
 pub(super) async fn carry(error: PgError) -> tokio_postgres::Error {
     struct Fails(PgError);
     impl<S: AsyncRead + AsyncWrite> TlsConnect<S> for Fails {

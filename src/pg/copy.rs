@@ -39,7 +39,7 @@ pub enum BeginOrCopy {
 /// Which of them failed, and how many of the statements before it went well.
 #[derive(Debug)]
 pub enum CopyOrStatement {
-    /// The COPY.
+    /// The COPY failed, not the statement.
     Copy(DbError),
     /// A statement behind it.
     Statement(usize, DbError),
@@ -48,7 +48,7 @@ pub enum CopyOrStatement {
 /// A COPY whose rows were sent. Left alone, it is called off.
 pub struct Sent {
     sink: Pin<Box<CopyInSink<Bytes>>>,
-    /// By [`Defect::DropRecord`].
+    /// Records left out by [`Defect::DropRecord`].
     dropped: u64,
 }
 
@@ -66,10 +66,10 @@ impl Session {
         self.answered(sql, copy).await
     }
 
-    /// `begin` and `copy_in` in one round trip, under a statement that the connection keeps: not behind a pooler. None at all,
-    /// where [`Session::commit`] has begun the transaction already. Nothing is sent before `accept` has seen what
-    /// the server said to BEGIN. `first`: a statement right behind BEGIN, in this transaction but not in a next
-    /// one that begins alike.
+    /// `begin` and `copy_in` in one round trip, under a statement that the connection keeps: not behind a
+    /// pooler. None at all, where [`Session::commit`] has begun the transaction already. Nothing is sent
+    /// before `accept` has seen what the server said to BEGIN. `first`: a statement right behind BEGIN, in
+    /// this transaction but not in a next one that begins alike.
     pub async fn begin_and_send(
         &self,
         (begin, first, accept): (&str, Option<&str>, &Accept<'_>),
@@ -108,8 +108,8 @@ impl Session {
         self.answered("", sent.finish()).await
     }
 
-    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its command
-    /// tag, and when it was there; and what they gave.
+    /// Ends a COPY, if there is one, and runs statements behind it, in one round trip: the number in its
+    /// command tag, and when it was there; and what they gave.
     pub async fn finish_and_run(
         &self,
         sent: Option<Sent>,
@@ -126,10 +126,10 @@ impl Session {
         Some((self.finish(sent?).await, Instant::now()))
     }
 
-    /// Runs the statements that end a transaction, COMMIT the last of them, in one round trip along with the end
-    /// of a COPY, if there is one: the number in its command tag, and when it was there. `and_begin`: the next
-    /// transaction is begun as this one was by [`Session::begin_and_send`], in the same round trip. If that fails
-    /// nothing is lost but the connection.
+    /// Runs the statements that end a transaction, COMMIT the last of them, in one round trip along with the
+    /// end of a COPY, if there is one: the number in its command tag, and when it was there. `and_begin`: the
+    /// next transaction is begun as this one was by [`Session::begin_and_send`], in the same round trip. If
+    /// that fails nothing is lost but the connection.
     pub async fn commit(
         &self,
         sql: &str,
@@ -175,8 +175,8 @@ impl Session {
         self.openings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What another client has prepared in this session may have the names that ours will get. The answer is not
-    /// waited for: what is sent behind it is done behind it.
+    /// What another client has prepared in this session may have the names that ours will get. The answer is
+    /// not waited for: what is sent behind it is done behind it.
     async fn forget_statements(&self) -> Result<(), DbError> {
         let client = self.client()?;
         client.statement_cache.clear();
@@ -224,7 +224,8 @@ async fn send(sink: CopyInSink<Bytes>, chunks: impl Iterator<Item = Bytes>) -> R
         while !chunk.is_empty() {
             let part = chunk.split_to(chunk.len().min(SENT_BYTES));
             if let Err(error) = sent.sink.send(part).await {
-                // The server's reason comes with the end of the COPY; sending only noticed that it stopped listening.
+                // The server's reason comes with the end of the COPY; sending only noticed that it stopped
+                // listening.
                 return Err(match sent.sink.as_mut().finish().await {
                     Err(reason) => DbError::from(reason),
                     Ok(_) => DbError::from(error),

@@ -19,7 +19,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A wire with the place that it takes.
 pub(super) struct CountedTransport<W: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    /// Taken on drop.
+    /// The transport, taken when this is dropped.
     transport: Option<W>,
     place: ConnectionPermit,
     /// The other side has closed, or the wire broke.

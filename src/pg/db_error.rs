@@ -1,5 +1,6 @@
-//! What went wrong with a statement, or with having a session for it: the server's word, a connection that is gone, or a
-//! condition of our own. Each is an arm of its own and keeps its cause; what it means is asked of `sqlstate`.
+//! What went wrong with a statement, or with having a session for it: the server's word, a connection that is
+//! gone, or a condition of our own. Each is an arm of its own and keeps its cause; what it means is asked of
+//! `sqlstate`.
 
 use std::error::Error;
 use std::fmt;
@@ -16,11 +17,11 @@ pub enum DbError {
     /// The server's own word.
     #[error(transparent)]
     Server(Box<ServerError>),
-    /// The connection is gone; or what came over it is no answer of PostgreSQL, and nobody knows what the next one would be
-    /// an answer to.
+    /// The connection is gone; or what came over it is no answer of PostgreSQL, and nobody knows what the
+    /// next one would be an answer to.
     #[error("the connection was lost{}", of(.place.as_deref()))]
     Lost {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: Option<Arc<str>>,
         /// What the driver says.
         #[source]
@@ -29,9 +30,9 @@ pub enum DbError {
     /// The server has not answered for so long that it counts as gone.
     #[error("no answer within {} s{}", .limit.as_secs(), of(.place.as_deref()))]
     TimedOut {
-        /// How long.
+        /// The time limit that was passed.
         limit: Duration,
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: Option<Arc<str>>,
     },
     /// Nobody gives us a session: as good as a connection that was lost.
@@ -43,19 +44,19 @@ pub enum DbError {
     /// The table is another one than the plan was made for.
     #[error("table {table} was changed while it was loaded: {change}")]
     TableChanged {
-        /// The table.
+        /// Name of the table that the error is about.
         table: String,
-        /// What is different.
+        /// What is different, in words.
         change: String,
     },
     /// The columns of the table are others than when this transaction's statements were made.
     #[error("table {table} was changed while it was loaded")]
     Stale {
-        /// The table.
+        /// Name of the table that the error is about.
         table: String,
     },
-    /// What a merge did cannot be told from the table's counters: something else writes to the table within this very
-    /// transaction.
+    /// What a merge did cannot be told from the table's counters: something else writes to the table within
+    /// this very transaction.
     #[error("what was written does not come to what was merged")]
     Uncounted,
     /// An answer has another shape than was asked for.
@@ -73,7 +74,7 @@ pub enum DbError {
 #[derive(Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error("{message} ({sqlstate})")]
 pub struct ServerError {
-    /// The SQLSTATE.
+    /// The SQLSTATE that the server gave.
     pub sqlstate: String,
     /// The server ended the session too (FATAL, PANIC).
     pub ended_session: bool,
@@ -81,13 +82,13 @@ pub struct ServerError {
     pub message: String,
     /// The detail; may quote values of the record.
     pub detail: Option<String>,
-    /// The constraint.
+    /// Name of the constraint that the error is about.
     pub constraint: Option<String>,
-    /// The schema.
+    /// Name of the schema that the error is about.
     pub schema: Option<String>,
-    /// The table.
+    /// Name of the table that the error is about.
     pub table: Option<String>,
-    /// The column.
+    /// Name of the column that the error is about.
     pub column: Option<String>,
 }
 
@@ -138,8 +139,8 @@ impl DbError {
         }
     }
 
-    /// As it arose on a session with the server at `place`: what is not the server's word there, and no limit of ours, is a
-    /// connection that is of no more use.
+    /// As it arose on a session with the server at `place`: what is not the server's word there, and no limit
+    /// of ours, is a connection that is of no more use.
     pub(super) fn at(self, place: &Arc<str>) -> Self {
         let place = Some(Arc::clone(place));
         match self {

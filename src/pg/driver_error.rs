@@ -1,4 +1,5 @@
-//! What a driver's errors are to the rest (those of sqlx: `sqlx_door`): the server's word, a connection that is gone, or something else.
+//! What a driver's errors are to the rest (those of sqlx: `sqlx_door`): the server's word, a connection that
+//! is gone, or something else.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -37,8 +38,8 @@ pub(super) fn of_driver(is_lost: bool, cause: SharedCause) -> DbError {
     if is_lost { DbError::Lost { place: None, cause: Some(cause) } } else { DbError::Other(cause) }
 }
 
-/// Whether an I/O error means that the connection is gone. Only what the driver refused to encode is not: it never
-/// reached the socket.
+/// Whether an I/O error means that the connection is gone. Only what the driver refused to encode is not: it
+/// never reached the socket.
 pub(super) fn is_lost(error: &std::io::Error) -> bool {
     error.kind() != std::io::ErrorKind::InvalidInput
 }

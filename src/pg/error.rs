@@ -1,7 +1,8 @@
 //! What can go wrong with a connection, sorted by what the caller can do about it.
 //!
-//! Every message names the place (`host:port/dbname`) and, where a login failed, the user. None holds a password:
-//! they are built from the [`Dsn`]'s redacted description, the drivers' own words and the server's primary message.
+//! Every message names the place (`host:port/dbname`) and, where a login failed, the user. None holds a
+//! password: they are built from the [`Dsn`]'s redacted description, the drivers' own words and the server's
+//! primary message.
 
 use std::io;
 use std::sync::Arc;
@@ -31,59 +32,59 @@ pub enum PgError {
     /// Nobody answers there: wait and try again, or mend the host.
     #[error("cannot connect to {place}: {why}")]
     Unreachable {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
-        /// Which way.
+        /// In which way it failed.
         why: Unreachable,
     },
     /// The two sides cannot agree on TLS.
     #[error("cannot connect to {place} with TLS: {why}")]
     Tls {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
-        /// Which way.
+        /// In which way it failed.
         why: TlsFailure,
     },
     /// The server does not let this user in: mend user, password or rights.
     #[error("cannot log in to {place} as {user}: {why}")]
     Login {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
-        /// The role.
+        /// The role that tried to log in.
         user: String,
-        /// Which way.
+        /// In which way it failed.
         why: LoginFailure,
     },
     /// The server answers but takes no session now, or has no such database: its SQLSTATE says which.
     #[error("cannot open a session on {place} as {user}")]
     Refused {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
-        /// The role.
+        /// The role that tried to log in.
         user: String,
-        /// The server's answer.
+        /// The answer of the server, with its SQLSTATE.
         source: Box<ServerError>,
     },
     /// None of the servers takes writes: wait for a promotion, or name the primary.
     #[error("cannot find a server that takes writes at {place}")]
     ReadOnly {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
     },
     /// All connections stayed in use.
     #[error("cannot get a connection to {place} from the pool within {} s", .waited.as_secs())]
     PoolBusy {
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         place: String,
         /// How long was waited.
         waited: Duration,
     },
-    /// A statement failed.
+    /// The server refused a statement, or went away under it.
     #[error("cannot {doing}")]
     Statement {
         /// What was being done, as a verb phrase.
         doing: &'static str,
-        /// Why.
+        /// The error that lies behind it.
         source: DbError,
     },
     /// This machine does not let dbload do what it needs.
@@ -91,12 +92,12 @@ pub enum PgError {
     Local {
         /// What was being done, as a verb phrase.
         doing: &'static str,
-        /// Why not.
+        /// The error that lies behind it.
         source: io::Error,
     },
 }
 
-/// Why nobody answers.
+/// Why no server answers at a place.
 #[derive(Debug)]
 pub enum Unreachable {
     /// The name has no address.
@@ -242,7 +243,8 @@ impl PgError {
         }
     }
 
-    /// The server cannot do what every session asks of it: UTF-8 in its database's encoding. Waiting does not help.
+    /// The server cannot do what every session asks of it: UTF-8 in its database's encoding. Waiting does not
+    /// help.
     #[must_use]
     pub fn lacks_conversion(&self) -> bool {
         matches!(self, Self::Refused { source, .. } if sqlstate::lacks_conversion(source))

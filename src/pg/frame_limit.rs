@@ -1,8 +1,9 @@
-//! What a server may send, however hostile: messages no longer than any of PostgreSQL, and a login that is short.
+//! What a server may send, however hostile: messages no longer than any of PostgreSQL, and a login that is
+//! short.
 //!
-//! The drivers believe the length that a message claims, and keep what arrives until it is whole; and they keep the notices
-//! of a login until it is over. So the frames are counted on their way in, and the connection ends where they go beyond.
-//! Reads type and length of each message, never its content.
+//! The drivers believe the length that a message claims, and keep what arrives until it is whole; and they
+//! keep the notices of a login until it is over. So the frames are counted on their way in, and the
+//! connection ends where they go beyond. Reads type and length of each message, never its content.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +14,10 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 /// Longest message: the server cannot make a longer one (its `MaxAllocSize`).
 const MESSAGE_MAX_BYTES: u64 = 1 << 30;
-/// Everything up to the end of the login: greetings of PostgreSQL have some 500 bytes, a trigger's notices a few more.
+/// Everything up to the end of the login: greetings of PostgreSQL have some 500 bytes, a trigger's notices a
+/// few more.
 const LOGIN_MAX_BYTES: u64 = 1 << 20;
-/// Type and length.
+/// A message's head: its type and its length.
 const HEAD_BYTES: usize = 5;
 /// The end of the login: ready for a query.
 const READY: u8 = b'Z';
@@ -64,7 +66,7 @@ impl Frames {
         Ok(())
     }
 
-    /// A message begins.
+    /// Looks at the head of the message that begins here.
     fn begin(&mut self) -> io::Result<()> {
         let [kind, length @ ..] = self.head;
         let length = u64::from(u32::from_be_bytes(length));

@@ -365,7 +365,7 @@ impl Lease {
         &self.own.pool
     }
 
-    /// `host:port/dbname`.
+    /// The database, as `host:port/dbname` for people.
     #[must_use]
     pub fn place(&self) -> String {
         self.dsn().describe()

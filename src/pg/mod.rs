@@ -1,8 +1,10 @@
-//! PostgreSQL, the only room that knows a driver: connection strings, TLS, sessions, the pool, SQLSTATEs, identifiers.
+//! PostgreSQL, the only room that knows a driver: connection strings, TLS, sessions, the pool, SQLSTATEs,
+//! identifiers.
 //!
-//! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by way of
-//! deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the same protection.
-//! [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the only way into SQL text.
+//! [`dsn`] says where to go, [`connect_pool`] opens the connections that the writers use (tokio-postgres by
+//! way of deadpool), [`connect_sqlx`] lets sqlx (migrations, ledger reads) reach the same server under the
+//! same protection. [`classify`] is the one table of what an error means; [`Ident`] and [`TableName`] the
+//! only way into SQL text.
 //!
 //! Never retries: it says what to do about an error, `write` does it. Never shows a password or a record.
 

@@ -1,8 +1,9 @@
 //! Is a pooler in between? The process id that the login announced, against the one that answers.
 //!
-//! A pooler cannot hand out the server's own cancellation keys, for its clients change sessions: it makes up its own, with a
-//! process id of its own. The driver keeps what was announced to itself, but writes it into a request to cancel; so one is
-//! written to nobody, and read. Never sent to a server, and never to be trusted for more than how to stage.
+//! A pooler cannot hand out the server's own cancellation keys, for its clients change sessions: it makes up
+//! its own, with a process id of its own. The driver keeps what was announced to itself, but writes it into a
+//! request to cancel; so one is written to nobody, and read. Never sent to a server, and never to be trusted
+//! for more than how to stage.
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;

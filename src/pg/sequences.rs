@@ -1,8 +1,8 @@
-//! Sequences behind the columns that they fill: after explicit ids were written, the next id that a sequence gives may be
-//! taken. Which sequences fill which columns, which are behind, and moving those on.
+//! Sequences behind the columns that they fill: after explicit ids were written, the next id that a sequence
+//! gives may be taken. Which sequences fill which columns, which are behind, and moving those on.
 //!
-//! A sequence is only ever moved on, never back, and what it gives meanwhile is waited for: whoever inserts into the
-//! table while a sequence is set waits for the end of that transaction.
+//! A sequence is only ever moved on, never back, and what it gives meanwhile is waited for: whoever inserts
+//! into the table while a sequence is set waits for the end of that transaction.
 
 use crate::schema::{Table, literal};
 
@@ -15,11 +15,11 @@ const LOCK_TIMEOUT: &str = "10s";
 /// A sequence that a column takes its values from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequence {
-    /// The column.
+    /// Name of the column that the sequence fills.
     pub column: String,
-    /// Qualified and quoted.
+    /// Name of the sequence, qualified and quoted.
     pub name: String,
-    /// It counts up.
+    /// Whether the sequence counts up.
     ascends: bool,
 }
 
@@ -90,7 +90,8 @@ pub async fn catch_up(
     table: &Table,
     sequence: &Sequence,
 ) -> Result<Option<String>, DbError> {
-    // Who may only insert cannot lock the table: a sequence that is behind is then as good as unused by others.
+    // Who may only insert cannot lock the table: a sequence that is behind is then as good as unused by
+    // others.
     let may_lock =
         format!("SELECT pg_catalog.has_table_privilege({}::oid, 'UPDATE, DELETE, TRUNCATE')", table.oid);
     let may_lock = session.ask(&may_lock).await?.first().and_then(|outcome| outcome.value()) == Some("t");

@@ -7,15 +7,15 @@ use crate::schema::{TableName, literal};
 /// Facts about server and session.
 #[derive(Debug, Clone)]
 pub struct ServerInfo {
-    /// `server_version_num`.
+    /// The server's version, by `server_version_num`.
     pub version: u32,
-    /// Version in words.
+    /// The version, as the server words it.
     pub version_name: String,
-    /// `current_database()`.
+    /// The database's name, by `current_database()`.
     pub database: String,
     /// `current_schema()`, where a new table goes.
     pub schema: Option<String>,
-    /// The role.
+    /// The role that the session has.
     pub role: String,
     /// Batches may commit asynchronously: nobody has asked for more, and there is only one WAL.
     pub asynchronous_commit: bool,

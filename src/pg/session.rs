@@ -21,8 +21,8 @@ use super::pooled::announced;
 use super::sqlstate::{is_read_only, is_unknown_statement};
 use crate::schema::{TableName, literal};
 
-/// One message is one transaction, unless it stands in one. The planner thinks that questions with recursion are dear,
-/// and compiling one took 4 s where answering it takes 10 ms.
+/// One message is one transaction, unless it stands in one. The planner thinks that questions with recursion
+/// are dear, and compiling one took 4 s where answering it takes 10 ms.
 const PATH_OURS: &str = "SELECT pg_catalog.set_config('dbload.search_path', pg_catalog.current_setting('search_path'), true), \
                          pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
                          pg_catalog.set_config('jit', 'off', true)";
@@ -32,7 +32,7 @@ const PATH_THEIRS: &str =
 /// The setting that holds the relation that is asked about.
 pub(super) const TARGET: &str = "dbload.target";
 
-/// A pooled connection.
+/// A connection lent by the pool, until it is dropped.
 pub struct Session {
     client: Option<PooledClient>,
     pub(super) in_transaction: AtomicBool,
@@ -49,8 +49,8 @@ pub struct Session {
 
 impl Session {
     /// Takes a connection from the pool, or opens one. Waits while all are in use. What the server does not
-    /// answer within the pool's limit counts as a lost connection: the operating system notices a peer that is
-    /// gone; this notices something in between that holds the connection open.
+    /// answer within the pool's limit counts as a lost connection: the operating system notices a peer that
+    /// is gone; this notices something in between that holds the connection open.
     pub async fn open(pool: &Lease) -> Result<Self, DbError> {
         Self::open_within(pool, pool.answer_limit()).await
     }
@@ -77,7 +77,8 @@ impl Session {
         })
     }
 
-    /// Whether the backend of this process id is another one than the login announced: a pooler is in between.
+    /// Whether the backend of this process id is another one than the login announced: a pooler is in
+    /// between.
     pub(super) async fn is_pooled(&self, pid: i32) -> bool {
         let Ok(client) = self.client() else { return false };
         let announced = announced(&client.cancel_token()).await;
@@ -121,17 +122,17 @@ impl Session {
         Ok(outcomes(messages))
     }
 
-    /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question mean
-    /// what they mean there, whatever others have put in schemas that this role looks into first. Inside a
-    /// transaction `search_path` is then what it was.
+    /// Asks the catalog, with nothing but `pg_catalog` in `search_path`: names and operators in the question
+    /// mean what they mean there, whatever others have put in schemas that this role looks into first. Inside
+    /// a transaction `search_path` is then what it was.
     pub async fn ask(&self, sql: &str) -> Result<Vec<StatementResult>, DbError> {
         let outcomes = self.run(&format!("{PATH_OURS};\n{sql};\n{PATH_THEIRS}")).await?;
         let answers = outcomes.len().saturating_sub(2);
         Ok(outcomes.into_iter().skip(1).take(answers).collect())
     }
 
-    /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its oid,
-    /// or 0.
+    /// As [`Session::ask`], about a relation: its name is looked up as this role would, and `TARGET` is its
+    /// oid, or 0.
     pub(super) async fn ask_about(
         &self,
         name: &TableName,
@@ -147,8 +148,8 @@ impl Session {
         Ok(outcomes.into_iter().skip(2).take(answers).collect())
     }
 
-    /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are in
-    /// memory.
+    /// Runs a transaction and hands out the rows of its queries as they come: however many there are, few are
+    /// in memory.
     pub async fn each_row(
         &self,
         sql: &str,
@@ -215,8 +216,8 @@ impl Session {
         }
     }
 
-    /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the driver
-    /// with one answer more than it has questions: the connection is not used again.
+    /// A COPY that the server did not even begin, or not the transaction that it was to be in, leaves the
+    /// driver with one answer more than it has questions: the connection is not used again.
     pub(super) fn started<T>(&self, copy: Result<T, tokio_postgres::Error>) -> Result<T, DbError> {
         copy.map_err(|error| {
             self.broken.store(true, Ordering::Relaxed);
@@ -224,8 +225,8 @@ impl Session {
         })
     }
 
-    /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer of
-    /// PostgreSQL, and nobody knows what the next one would be an answer to.
+    /// Not the server's own word, where there is no SQLSTATE: the connection broke, or what came is no answer
+    /// of PostgreSQL, and nobody knows what the next one would be an answer to.
     pub(super) fn placed(&self, error: DbError) -> DbError {
         error.at(&self.place)
     }

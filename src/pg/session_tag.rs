@@ -1,8 +1,10 @@
-//! How the transactions of a run are told from others by another process: each holds a lock that nobody waits for.
+//! Session tags: how the transactions of a run are told from others by another process: each holds a lock
+//! that nobody waits for.
 //!
-//! A client that stands still in the middle of a COPY (a stopped process, a machine that was put to sleep) holds what its
-//! transaction has locked for as long as it likes: no limit of the server applies while it waits for data. Whoever takes
-//! its run over ends such sessions; and a writer whose connection fell silent ends what is left of its own.
+//! A client that stands still in the middle of a COPY (a stopped process, a machine that was put to sleep)
+//! holds what its transaction has locked for as long as it likes: no limit of the server applies while it
+//! waits for data. Whoever takes its run over ends such sessions; and a writer whose connection fell silent
+//! ends what is left of its own.
 
 use crate::schema::literal;
 

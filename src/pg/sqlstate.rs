@@ -1,8 +1,8 @@
 //! What a database error means: the one table of SQLSTATEs, and what an operator can do about them.
 //!
-//! [`classify`] decides by SQLSTATE and by where the error arose, never by message text, which is localised. Every
-//! retry in dbload asks here. Who asks about a code
-//! asks here too, by the name of what it means: no other file compares codes.
+//! [`classify`] decides by SQLSTATE and by where the error arose, never by message text, which is localised.
+//! Every retry in dbload asks here. Who asks about a code asks here too, by the name of what it means: no
+//! other file compares codes.
 
 use super::db_error::{DbError, ServerError};
 
@@ -46,7 +46,7 @@ pub enum Stage<'a> {
     Elsewhere,
 }
 
-/// What to do.
+/// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Connect anew, replay the batch, back off, until the deadline.
@@ -57,7 +57,7 @@ pub enum Action {
     ReplayWithJitter,
     /// Find the server that takes writes, then replay; bounded.
     FindPrimary,
-    /// Halve the batch.
+    /// Try again with half of the batch.
     HalveBatch(SingleRecord),
     /// Say so loudly, wait for space; at the deadline a resumable exit.
     PauseForSpace,
@@ -72,7 +72,7 @@ pub enum Action {
     /// Another process has taken over, the batch was committed already, or the run is not there: read the
     /// checkpoint.
     Fenced,
-    /// Stop, resumable.
+    /// Stop the load, which stays resumable.
     Fatal,
 }
 
@@ -85,7 +85,8 @@ pub enum SingleRecord {
     Stop,
 }
 
-/// A protocol violation. Poolers report their own troubles as such, and are gone then, whatever severity they give it.
+/// A protocol violation. Poolers report their own troubles as such, and are gone then, whatever severity they
+/// give it.
 pub(super) const BROKEN_OFF: &str = "08P01";
 
 /// Decides what to do about an error: the table of docs/how-it-works.md, row by row.
@@ -107,7 +108,7 @@ pub fn classify(stage: Stage<'_>, error: &DbError) -> Action {
     }
 }
 
-/// The server's word.
+/// What an error means by its SQLSTATE, at this stage.
 pub(super) fn of_server(stage: Stage<'_>, said: &ServerError) -> Action {
     match (stage, said.sqlstate.as_str()) {
         (_, FENCED) => Action::Fenced,
@@ -135,7 +136,8 @@ pub(super) fn of_server(stage: Stage<'_>, said: &ServerError) -> Action {
         (_, "25006") => Action::FindPrimary,
         (_, "53100") => Action::PauseForSpace,
         (_, "53300") => Action::ShrinkPool,
-        // A pooler reports its own troubles as protocol violations, a login's too: the server behind it is away.
+        // A pooler reports its own troubles as protocol violations, a login's too: the server behind it is
+        // away.
         (Stage::Connect, BROKEN_OFF) if said.ended_session => Action::Reconnect,
         (Stage::Connect, _) => Action::Fatal,
         (_, "57P04") => Action::Fatal, // the database was dropped: connecting again finds nothing
@@ -260,7 +262,8 @@ pub fn is_missing_right(error: &DbError) -> bool {
     is(error, &["42501"])
 }
 
-/// Somebody created an object of that name at the same moment: the server says that it is there, or trips over its catalog.
+/// Somebody created an object of that name at the same moment: the server says that it is there, or trips
+/// over its catalog.
 #[must_use]
 pub fn is_taken_name(error: &DbError) -> bool {
     let in_catalog = error.server().is_some_and(|said| said.schema.as_deref() == Some("pg_catalog"));
@@ -340,11 +343,12 @@ pub fn is_bad_date(sqlstate: &str) -> bool {
 const DAMAGE: [&str; 2] = ["XX001", "XX002"];
 const MISSING_OBJECT: [&str; 3] = ["42P01", "3F000", "42883"];
 
-/// Classes of errors that are not the record's fault, of whatever statement: the batch is replayed, or the load ends.
+/// Classes of errors that are not the record's fault, of whatever statement: the batch is replayed, or the
+/// load ends.
 const NOT_THE_RECORDS: [&str; 5] = ["40", "53", "55", "57", "58"];
 
-/// In a block of PL/pgSQL: whether a state is none that a record can be rejected for. A conversion may raise an internal error
-/// (class XX) for a value, but none of damage; a merge that does is not to be trusted.
+/// In a block of PL/pgSQL: whether a state is none that a record can be rejected for. A conversion may raise
+/// an internal error (class XX) for a value, but none of damage; a merge that does is not to be trusted.
 #[must_use]
 pub fn is_raised_again(state: &str, at: Raised) -> String {
     let list = |codes: &[&str]| codes.iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ");
@@ -371,9 +375,9 @@ pub enum Raised {
     Merge,
 }
 
-/// A statement that fails, or a record that is refused, with one of these may do so because the table was changed under
-/// the load: a missing column, table, schema, type, operator or index, types that no longer match, or something that is
-/// no table any more.
+/// A statement that fails, or a record that is refused, with one of these may do so because the table was
+/// changed under the load: a missing column, table, schema, type, operator or index, types that no longer
+/// match, or something that is no table any more.
 #[must_use]
 pub fn may_be_changed_table(sqlstate: &str) -> bool {
     match sqlstate {

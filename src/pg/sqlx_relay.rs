@@ -3,8 +3,8 @@
 //! sqlx knows less than libpq: it trusts the system's authorities beside an `sslrootcert` file, has no
 //! keepalives, no `hostaddr`, no `target_session_attrs`, one host, and reads `PG*` by itself. So it does not
 //! dial: it connects to a Unix socket in a directory that only this user may enter; a relay hands its bytes
-//! to a wire dialled in `transport`, as for the pool, to the server where tokio-postgres has just logged in. The
-//! directory is gone as soon as sqlx has connected; the relay ends with the connection.
+//! to a wire dialled in `transport`, as for the pool, to the server where tokio-postgres has just logged in.
+//! The directory is gone as soon as sqlx has connected; the relay ends with the connection.
 //!
 //! Never logs a statement, never caches one (a pooler may be in between).
 

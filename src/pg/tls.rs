@@ -1,7 +1,8 @@
 //! TLS: one stack, rustls with ring, the same choices as libpq's `sslmode`.
 //!
-//! The provider is named here, so no process-wide default is needed or disturbed. Whatever is not verified (`prefer`,
-//! `require`), the handshake's signatures always are: the peer holds the key of the certificate it shows.
+//! The provider is named here, so no process-wide default is needed or disturbed. Whatever is not verified
+//! (`prefer`, `require`), the handshake's signatures always are: the peer holds the key of the certificate it
+//! shows.
 //!
 //! Never OpenSSL, never aws-lc, never the system's authorities beside those of an `sslrootcert` file.
 
@@ -35,9 +36,9 @@ pub enum TlsError {
     File {
         /// What the file is for.
         role: &'static str,
-        /// The file.
+        /// The file that the error is about.
         path: String,
-        /// Why not.
+        /// The error that lies behind it.
         source: rustls::pki_types::pem::Error,
     },
     /// A PEM file has nothing of the kind in it.
@@ -45,7 +46,7 @@ pub enum TlsError {
     Empty {
         /// What the file is for.
         role: &'static str,
-        /// The file.
+        /// The file that the error is about.
         path: String,
     },
     /// The operating system trusts nobody, or its store cannot be read.
@@ -54,9 +55,9 @@ pub enum TlsError {
     /// rustls refuses a certificate or key.
     #[error("cannot use the {role}")]
     Refused {
-        /// What was refused.
+        /// What was refused: a certificate or a key.
         role: &'static str,
-        /// Why.
+        /// The error that lies behind it.
         source: rustls::Error,
     },
 }
@@ -72,8 +73,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// From now on, only the certificate that the last server showed will do: for a second connection that must reach
-    /// the very server of the first.
+    /// From now on, only the certificate that the last server showed will do: for a second connection that
+    /// must reach the very server of the first.
     pub(super) fn pin(&self) {
         self.witnessed.pin();
     }

@@ -1,8 +1,8 @@
-//! The wire to a server: a TCP connection, one with TLS in it, or a Unix socket.
+//! The transport to a server: a TCP connection, one with TLS in it, or a Unix socket.
 //!
-//! [`dial`] does what stands before PostgreSQL's own start-up message: the lookup, the socket with its keepalives, the
-//! request for TLS and the handshake. Both drivers use wires dialled here (sqlx by way of a relay), so both reach the
-//! same place under the same protection. Never sends a login.
+//! [`dial`] does what stands before PostgreSQL's own start-up message: the lookup, the socket with its
+//! keepalives, the request for TLS and the handshake. Both drivers use wires dialled here (sqlx by way of a
+//! relay), so both reach the same place under the same protection. Never sends a login.
 
 use std::future::Future;
 use std::io;
@@ -103,7 +103,8 @@ async fn tcp(
     Err(last)
 }
 
-/// A peer that went away without a word must be noticed: probes while silent, a limit while data is on its way.
+/// A peer that went away without a word must be noticed: probes while silent, a limit while data is on its
+/// way.
 fn tune(stream: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
     use rustix::net::sockopt;
     stream.set_nodelay(true)?;
@@ -134,7 +135,8 @@ async fn encrypt(
 ) -> Result<Transport, DialError> {
     if dsn.tls.negotiation == Negotiation::Postgres {
         stream.write_all(&SSL_REQUEST).await.map_err(DialError::Answer)?;
-        // Exactly one byte is read: anything an attacker put behind it in plaintext becomes a broken handshake.
+        // Exactly one byte is read: anything an attacker put behind it in plaintext becomes a broken
+        // handshake.
         match stream.read_u8().await.map_err(DialError::Answer)? {
             b'S' => {}
             b'N' if dsn.tls.mode == SslMode::Prefer => return Ok(Transport::Tcp(stream)),

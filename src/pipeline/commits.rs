@@ -1,4 +1,5 @@
-//! Commits that the caller asks for: everything up to a record goes to the writers at once, and waits for no full batch.
+//! Commits that the caller asks for: everything up to a record goes to the writers at once, and waits for no
+//! full batch.
 
 use std::future::pending;
 
@@ -18,7 +19,8 @@ impl Commits {
         Self { asked: job.feed.as_ref().map(|feed| feed.wanted()), batched: 0, flushed: 0 }
     }
 
-    /// Waits until there is something new to be asked about. Cancelling loses nothing: see [`Commits::is_due`].
+    /// Waits until there is something new to be asked about. Cancelling loses nothing: see
+    /// [`Commits::is_due`].
     pub(super) async fn asked(&mut self) {
         let Some(asked) = &mut self.asked else { return pending().await };
         if asked.changed().await.is_err() {

@@ -8,6 +8,6 @@ use crate::map::Target;
 pub(super) struct SourceFacts {
     /// Its format and fields.
     pub(super) layout: Layout,
-    /// Where they go.
+    /// Where each field of the source goes.
     pub(super) targets: Vec<Target>,
 }

@@ -23,7 +23,7 @@ use super::waits::BlockTiming;
 pub(super) struct StartedSources {
     /// Opened for the sample, or failed there.
     pub(super) kept: HashMap<usize, Result<OpenSource, SourceError>>,
-    /// Being fetched.
+    /// Sources that are fetched ahead of their turn.
     pub(super) ahead: Option<Ahead>,
 }
 
@@ -163,12 +163,13 @@ async fn give_up(
     let further = |c: &Checkpoint| !c.done && c.at.source == source && c.at > place.position(source);
     let appends = shared.prepared.plan.mode == Mode::Append;
     if appends && shared.prepared.run.is_some() && shared.prepared.checkpoints.iter().any(further) {
-        // An earlier start has read further for some of the partitions. A rest that begins here would give them twice what they
-        // have; where they stand is the checkpoints' to say, at the next start.
+        // An earlier start has read further for some of the partitions. A rest that begins here would give
+        // them twice what they have; where they stand is the checkpoints' to say, at the next start.
         return Err(error.into());
     }
     if input.moved_to.is_some() {
-        // Its rest is an entry already, which begins where it failed before: what is missing now is in neither.
+        // Its rest is an entry already, which begins where it failed before: what is missing now is in
+        // neither.
         return Err(error.into());
     }
     shared.failed.store(true, Ordering::Relaxed);
@@ -179,8 +180,8 @@ async fn give_up(
     Ok(())
 }
 
-/// A body that is another version at its resume point is refused like a file that was replaced: set aside, it would fail
-/// at every start.
+/// A body that is another version at its resume point is refused like a file that was replaced: set aside, it
+/// would fail at every start.
 fn refused_change(shared: &PipelineContext<'_>, error: SourceError) -> Result<SourceError, LoadError> {
     match (error, &shared.prepared.run) {
         (SourceError::BodyChanged { name, source }, Some(run)) => {

@@ -1,8 +1,8 @@
 //! What the loops waited for: one clock for the read loop, one for the batch loop.
 //!
-//! Read a few times a block and a batch, never for a record. Only measures; what the figures mean for a person is
-//! `report`'s to say. A block carries the times of its reading with it, so that the batch loop can tell what it starved for:
-//! bytes that had not come, or a block that was not decoded yet.
+//! Read a few times a block and a batch, never for a record. Only measures; what the figures mean for a
+//! person is `report`'s to say. A block carries the times of its reading with it, so that the batch loop can
+//! tell what it starved for: bytes that had not come, or a block that was not decoded yet.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -44,8 +44,8 @@ impl BlockTiming {
     }
 }
 
-/// CPU time that this thread has had; none where the system does not tell. (By the C library: asked past it, as rustix
-/// does, the program aborts under valgrind, and cannot be profiled there.)
+/// CPU time that this thread has had; none where the system does not tell. (By the C library: asked past it,
+/// as rustix does, the program aborts under valgrind, and cannot be profiled there.)
 pub(super) fn thread_cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
@@ -97,8 +97,8 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// Seconds of waiting for the source, where the loop waited until now and the block was read from `began` to `ended`,
-    /// times in milliseconds from a moment that is long past.
+    /// Seconds of waiting for the source, where the loop waited until now and the block was read from `began`
+    /// to `ended`, times in milliseconds from a moment that is long past.
     fn source(hungry_from: u64, (began, ended, at_work): (u64, u64, u64)) -> f64 {
         let past = Instant::now().checked_sub(ms(10_000)).unwrap();
         let reading = BlockTiming { began: past + ms(began), ended: past + ms(ended), at_work: ms(at_work) };
@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn a_flush_in_between_ends_no_wait() {
         let past = Instant::now().checked_sub(ms(10_000)).unwrap();
-        // Starved for 6 s, a flush that took 1 s, and 2 s until the block was there; it was decoded for another second.
+        // Starved for 6 s, a flush that took 1 s, and 2 s until the block was there; it was decoded for
+        // another second.
         let mut waits = Waits { hungry: Some((past, ms(6_000))), ..Waits::default() };
         let reading = BlockTiming { began: past, ended: past + ms(9_000), at_work: ms(0) };
         waits.fed(past + ms(7_000), &reading);

@@ -8,9 +8,9 @@ use super::refusal::Refusal;
 /// A table to be created.
 #[derive(Debug, Clone)]
 pub struct NewTable {
-    /// Its name, qualified.
+    /// The table's name, qualified by its schema.
     pub name: TableName,
-    /// `CREATE TABLE ..`.
+    /// The `CREATE TABLE` that makes it.
     pub ddl: String,
 }
 

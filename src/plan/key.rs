@@ -6,7 +6,7 @@ use crate::schema::{Mode, Table, UniqueIndex, Unusable};
 use super::refusal::Refusal;
 use super::wishes::Wishes;
 
-/// The conflict target.
+/// The conflict target: columns and their unique index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Key {
     /// Ordinals in [`Table::columns`], in the order of the index; empty: no key.

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// What.
+    /// What cannot be done, in words.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,

@@ -12,9 +12,9 @@ pub struct Sample {
 /// The fields of one sampled source.
 #[derive(Debug, Clone)]
 pub struct SampledSource {
-    /// Its name.
+    /// Name of the source, for people.
     pub name: String,
-    /// Its fields.
+    /// Names of the fields that were seen.
     pub fields: Vec<String>,
 }
 

@@ -8,11 +8,11 @@ use crate::schema::Mode;
 pub struct Wishes<'a> {
     /// Names of the key columns.
     pub key: Option<&'a [String]>,
-    /// Mode.
+    /// The mode, if the user named one.
     pub mode: Option<Mode>,
     /// Fields without a column.
     pub extra: &'a Extra,
-    /// `--newer-by`.
+    /// The column that `--newer-by` names.
     pub newer_by: Option<&'a str>,
     /// Connections, and so partitions.
     pub pool_size: usize,

@@ -1,4 +1,5 @@
-//! What is done with a job: said by the function that is called, never by the job, so that the two cannot differ.
+//! What is done with a job: said by the function that is called, never by the job, so that the two cannot
+//! differ.
 
 use crate::feature;
 use crate::job::Job;

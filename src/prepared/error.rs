@@ -30,7 +30,7 @@ pub enum LoadError {
     /// The ledger cannot be used, or refuses.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Writing failed.
+    /// A batch could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The server refused to create the table or record the run.
@@ -38,15 +38,15 @@ pub enum LoadError {
     Prepare {
         /// What was being done.
         doing: &'static str,
-        /// Why.
+        /// The error that lies behind it.
         source: DbError,
     },
     /// Two names of one source go to one column, found after the sample.
     #[error("{source_name}: {error}")]
     Mapping {
-        /// The source.
+        /// Name of the source, for people.
         source_name: String,
-        /// What.
+        /// Why the fields cannot be mapped.
         error: crate::map::MappingError,
     },
     /// The server knows nothing of the run that it has acknowledged commits of.
@@ -55,9 +55,9 @@ pub enum LoadError {
          ledger was deleted"
     )]
     Forgotten {
-        /// The run.
+        /// The id of the run.
         run: String,
-        /// `host:port/dbname`.
+        /// The database, as `host:port/dbname` for people.
         database: String,
         /// What it did with records.
         mode: Mode,
@@ -83,7 +83,7 @@ pub enum LoadError {
     /// Rejects that no ledger keeps could not be written to their file either.
     #[error("cannot write the reject file: {error}; {}", lost_words(*.rejects, .left.as_deref()))]
     RejectsLost {
-        /// Why.
+        /// The error, in words for people.
         error: RejectFileError,
         /// Rejects that are in no file.
         rejects: u64,
@@ -93,9 +93,9 @@ pub enum LoadError {
     /// The sums over what was committed do not balance.
     #[error("the books do not balance: {read} records read, {accounted} accounted for")]
     Unbalanced {
-        /// Read.
+        /// Records that were read.
         read: u64,
-        /// Accounted for.
+        /// Records whose fate is known.
         accounted: u64,
     },
 }
@@ -112,8 +112,8 @@ fn lost_words(rejects: u64, left: Option<&Path>) -> String {
 }
 
 impl LoadError {
-    /// What refuses a new plan, or the run, is the table's change, where there was one: what was loaded before
-    /// is kept, and the load goes on once the table fits, unless the ledger says what it takes.
+    /// What refuses a new plan, or the run, is the table's change, where there was one: what was loaded
+    /// before is kept, and the load goes on once the table fits, unless the ledger says what it takes.
     pub(crate) fn because_of(self, change: Option<String>) -> Self {
         match (self, change) {
             (error @ (Self::Refused(_) | Self::Catalog(_)), Some(change)) => {
@@ -176,7 +176,8 @@ impl LoadError {
     }
 }
 
-/// As far as the ledger knows there is nothing of the run. Whoever has deleted only the ledger still has the rows.
+/// As far as the ledger knows there is nothing of the run. Whoever has deleted only the ledger still has the
+/// rows.
 fn forgotten_hint(mode: Mode) -> String {
     let begins =
         "as far as the ledger knows, nothing of it is in this database; the same command begins a new run";

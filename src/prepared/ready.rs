@@ -21,23 +21,23 @@ use super::unledgered::Unledgered;
 pub struct RunInHand {
     /// Its id and our epoch.
     pub ledger: LedgerRef,
-    /// Starts so far.
+    /// How often this run was started so far.
     pub attempts: u32,
 }
 
 /// A load, ready to run.
 pub struct Prepared {
-    /// Connections.
+    /// The pool that connections are leased from.
     pub pool: Lease,
-    /// The decisions.
+    /// What was decided about a load before its first row.
     pub plan: Plan,
-    /// Fields to columns.
+    /// Which field goes to which column.
     pub mapping: Arc<Mapping>,
-    /// How to write.
+    /// How batches are written to the target.
     pub write: Arc<WritePlan>,
     /// The run, unless there is no ledger.
     pub run: Option<RunInHand>,
-    /// Sources in order.
+    /// The sources, in the order given.
     pub inputs: Vec<Input>,
     /// Sources that the sample has opened and that are not opened again, or why they could not be.
     pub kept: HashMap<usize, Result<OpenSource, SourceError>>,
@@ -47,7 +47,7 @@ pub struct Prepared {
     pub ahead: Option<Ahead>,
     /// An earlier start has read what may be different when it is read again.
     pub inexact_before: bool,
-    /// One a partition.
+    /// The checkpoints, one for each partition.
     pub checkpoints: Vec<Checkpoint>,
     /// How often a record may be applied.
     pub guarantee: Guarantee,
@@ -92,7 +92,8 @@ impl Prepared {
         if !self.access.asks() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
     }
 
-    /// Digests of the files that this process has read whole, where a later load asks for them: an append does.
+    /// Digests of the files that this process has read whole, where a later load asks for them: an append
+    /// does.
     pub(crate) fn digests(&self) -> Vec<(u32, String)> {
         if self.plan.mode != Mode::Append {
             return Vec::new();

@@ -1,8 +1,8 @@
-//! Rejects of a load without a ledger: only this process knows them, so they go to the reject file as their batches
-//! commit, and nothing of them stays in memory but the kinds that the report names.
+//! Rejects of a load without a ledger: only this process knows them, so they go to the reject file as their
+//! batches commit, and nothing of them stays in memory but the kinds that the report names.
 //!
-//! In the order in which they were committed. Where the file cannot be written the load ends: a reject that nobody keeps
-//! would be a record lost in silence.
+//! In the order in which they were committed. Where the file cannot be written the load ends: a reject that
+//! nobody keeps would be a record lost in silence.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub(crate) struct Unledgered {
 /// The reject file could not be written.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    /// Why.
+    /// The error, in words for people.
     pub(crate) error: RejectFileError,
     /// Rejects that are in no file.
     pub(crate) rejects: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Lost {
 
 /// A reject with what the wiring knows of it.
 pub(crate) struct NamedReject<'a> {
-    /// The reject.
+    /// The reject that the name belongs to.
     pub(crate) reject: &'a Reject,
     /// Name of its source.
     pub(crate) source: &'a str,

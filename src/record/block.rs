@@ -19,14 +19,15 @@ pub struct Block {
     pub end: Position,
     /// Running number of the first record in this process, over all sources: unique and ascending.
     pub first_seq: u64,
-    /// How a resume finds its places again, where a position alone does not tell: of a source from the network.
+    /// How a resume finds its places again, where a position alone does not tell: of a source from the
+    /// network.
     pub page: Option<PageToken>,
     /// The records. Read by who reads, cuts and decodes alone.
     pub content: Content,
 }
 
-/// What a block holds. An arm for columns belongs here: the methods of [`Block`] answer for it, decoding is `format`'s, and
-/// nobody else looks inside.
+/// What a block holds. An arm for columns belongs here: the methods of [`Block`] answer for it, decoding is
+/// `format`'s, and nobody else looks inside.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes as they stand in the source.
@@ -51,7 +52,7 @@ impl Block {
         Self { source, start, end, first_seq: 0, page: None, content: Content::Text(text) }
     }
 
-    /// Records in it.
+    /// The number of records in the block.
     #[must_use]
     pub const fn len(&self) -> usize {
         match &self.content {

@@ -33,9 +33,9 @@ impl Position {
     }
 }
 
-/// What a resume needs beside a position: the request of a page (without secrets), the version of a body, a digest; or, of
-/// a source that has several offsets at once, all of them. JSON text, written and read by the source alone; travels with the
-/// block into the checkpoint, and is committed with it.
+/// What a resume needs beside a position: the request of a page (without secrets), the version of a body, a
+/// digest; or, of a source that has several offsets at once, all of them. JSON text, written and read by the
+/// source alone; travels with the block into the checkpoint, and is committed with it.
 pub type PageToken = Arc<str>;
 
 /// Digest of a part of the decoded stream.
@@ -49,16 +49,17 @@ pub struct Digest {
     pub hash: u64,
 }
 
-/// A place in a source, as stored: `[offset, record, line]`, and behind it what finds it again in a source from the network.
+/// A place in a source, as stored: `[offset, record, line]`, and behind it what finds it again in a source
+/// from the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Bytes of the decoded stream before it.
     pub offset: u64,
-    /// Records before it.
+    /// The number of records before it.
     pub record: u64,
     /// Line on which it lies.
     pub line: u64,
-    /// JSON text.
+    /// What finds it again in a source of pages, as JSON text.
     pub page: Option<PageToken>,
 }
 
@@ -75,7 +76,7 @@ impl Place {
         Position { source, offset: self.offset, record: self.record, line: self.line }
     }
 
-    /// As stored.
+    /// The place as JSON, as the ledger stores it.
     #[must_use]
     pub fn to_json(&self) -> String {
         let page = self.page.as_ref().map_or_else(String::new, |page| format!(",{page}"));

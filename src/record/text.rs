@@ -27,7 +27,8 @@ pub struct Span {
 pub enum SpanKind {
     /// All bytes of the record are there.
     Whole,
-    /// The record was longer than the limit: the span holds its beginning only; this many bytes it had in all.
+    /// The record was longer than the limit: the span holds its beginning only; this many bytes it had in
+    /// all.
     TooLong {
         /// Length of the record in the source, in bytes.
         record_bytes: u64,
@@ -53,8 +54,8 @@ impl Text {
         &self.bytes[span.start as usize..span.end as usize]
     }
 
-    /// Bytes of the decoded stream before the `i`th record. (Not the block's start plus the span's: a block's bytes may begin
-    /// behind its resume point.)
+    /// Bytes of the decoded stream before the `i`th record. (Not the block's start plus the span's: a block's
+    /// bytes may begin behind its resume point.)
     pub(super) fn offset_of(&self, i: usize) -> u64 {
         let span = &self.spans[i];
         let bytes = match span.kind {

@@ -19,8 +19,9 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// No wider than those of any of these sources. `None` is one without rights of its own (standard input, a pipe, the
-    /// network): what it says was for this user, as far as anybody knows. Without sources likewise.
+    /// No wider than those of any of these sources. `None` is one without rights of its own (standard input,
+    /// a pipe, the network): what it says was for this user, as far as anybody knows. Without sources
+    /// likewise.
     #[must_use]
     pub fn of<'p>(sources: impl IntoIterator<Item = Option<&'p Path>>) -> Self {
         let mut rights: Option<Self> = None;

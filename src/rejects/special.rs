@@ -1,5 +1,5 @@
-//! Names that stand for no file of ours: `/dev/null`, a pipe, a device, `/dev/stderr`. They are written to as they are; nothing
-//! is made beside them, and nothing renamed over them.
+//! Names that stand for no file of ours: `/dev/null`, a pipe, a device, `/dev/stderr`. They are written to as
+//! they are; nothing is made beside them, and nothing renamed over them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a pipe may be without a reader, or its reader take nothing: rejects wait in the ledger, a load does not hang.
+/// How long a pipe may be without a reader, or its reader take nothing: rejects wait in the ledger, a load
+/// does not hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -39,7 +40,8 @@ pub(super) fn open(path: &Path) -> Option<io::Result<File>> {
     }
 }
 
-/// The descriptor that a name stands for. Of a file, opened by its name anew, two places in it would be written at.
+/// The descriptor that a name stands for. Of a file, opened by its name anew, two places in it would be
+/// written at.
 fn descriptor(path: &Path) -> Option<RawFd> {
     match path.to_str()? {
         "/dev/stdout" => Some(1),

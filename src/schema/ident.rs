@@ -1,8 +1,8 @@
 //! SQL identifiers and literals: the only things that SQL text is made of besides its own words.
 //!
-//! An [`Ident`] is always written quoted, so a name from a header, a catalog or a hostile file is a name and nothing
-//! else. Pure; the server's limit of 63 bytes is kept by refusing, since the server would cut longer names in silence
-//! (and two long names to the same one).
+//! An [`Ident`] is always written quoted, so a name from a header, a catalog or a hostile file is a name and
+//! nothing else. Pure; the server's limit of 63 bytes is kept by refusing, since the server would cut longer
+//! names in silence (and two long names to the same one).
 
 use std::fmt;
 
@@ -21,17 +21,17 @@ pub enum IdentError {
     /// The server would cut it.
     #[error("the SQL name {} has {bytes} bytes, PostgreSQL allows {IDENT_LIMIT_BYTES}", shown(.name))]
     TooLong {
-        /// The name.
+        /// The name that was refused.
         name: String,
-        /// Its length.
+        /// Length of the name, in bytes.
         bytes: usize,
     },
     /// A table name that does not follow SQL's rules.
     #[error("cannot read {} as a table name: {what}", shown(.text))]
     NotATable {
-        /// The text.
+        /// The text that is no name.
         text: String,
-        /// What is wrong.
+        /// What is wrong with the name.
         what: &'static str,
     },
 }
@@ -86,14 +86,15 @@ impl fmt::Display for Ident {
 /// A table, with its schema if one was said. `Display` writes it quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableName {
-    /// The schema.
+    /// Name of the schema, if one was given.
     pub schema: Option<Ident>,
-    /// The table.
+    /// Name of the table, without its schema.
     pub name: Ident,
 }
 
 impl TableName {
-    /// Reads `[schema.]name` by SQL's rules: unquoted names fold to lower case, quoted ones are as they stand.
+    /// Reads `[schema.]name` by SQL's rules: unquoted names fold to lower case, quoted ones are as they
+    /// stand.
     ///
     /// # Errors
     /// If the text is not one or two SQL identifiers.
@@ -177,8 +178,8 @@ fn part(text: &str) -> Result<(String, &str), &'static str> {
     Ok((text[..end].to_ascii_lowercase(), &text[end..]))
 }
 
-/// Writes a text as an SQL literal that means the same whatever `standard_conforming_strings` says. (The space
-/// before an `E` keeps it apart from a word in front, as libpq does.)
+/// Writes a text as an SQL literal that means the same whatever `standard_conforming_strings` says. (The
+/// space before an `E` keeps it apart from a word in front, as libpq does.)
 ///
 /// # Errors
 /// If the text holds NUL, which PostgreSQL cannot store.
@@ -194,8 +195,8 @@ pub fn quote_literal(text: &str) -> Result<String, IdentError> {
     })
 }
 
-/// As [`quote_literal`], for text that comes from the catalog or from dbload: no NUL can be in it (one would be shown
-/// as U+FFFD).
+/// As [`quote_literal`], for text that comes from the catalog or from dbload: no NUL can be in it (one would
+/// be shown as U+FFFD).
 #[must_use]
 pub fn literal(text: &str) -> String {
     quote_literal(&text.replace('\0', "\u{fffd}")).unwrap_or_default()

@@ -12,7 +12,7 @@ pub enum Unusable {
     Deferrable,
     /// It is not valid (a failed CREATE INDEX CONCURRENTLY).
     Invalid,
-    /// WITHOUT OVERLAPS.
+    /// The last column is WITHOUT OVERLAPS.
     Temporal,
 }
 
@@ -110,7 +110,7 @@ pub struct UniqueIndex {
     pub equality: Vec<Equality>,
     /// It is the primary key.
     pub primary: bool,
-    /// NULLS NOT DISTINCT.
+    /// Whether NULLs are equal to each other in it.
     pub nulls_not_distinct: bool,
     /// Why ON CONFLICT cannot use it, if it cannot.
     pub unusable: Option<Unusable>,

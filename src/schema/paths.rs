@@ -24,7 +24,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Judges a table.
+    /// Tells which paths a table allows.
     #[must_use]
     pub fn of(table: &Table, key_index: Option<usize>, mode: Mode) -> Self {
         let merges = matches!(mode, Mode::Upsert | Mode::Update);

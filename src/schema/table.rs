@@ -5,9 +5,9 @@ use super::{Column, Equality, Ident, TableName, UniqueIndex};
 /// What kind of relation the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// An ordinary table.
+    /// An ordinary table with rows of its own.
     Table,
-    /// A partitioned table.
+    /// A partitioned table, which has no rows of its own.
     Partitioned,
 }
 
@@ -33,7 +33,7 @@ pub struct ForeignKey {
 /// A table with rows of its own, or over others: the target, a partition, a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// `pg_class.oid`.
+    /// Its number in the catalog, `pg_class.oid`.
     pub oid: u32,
     /// Schema and name, quoted.
     pub name: String,
@@ -69,9 +69,9 @@ impl Tree {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of the catalog, not states")]
 pub struct Table {
-    /// Schema and name.
+    /// The table's schema and name.
     pub name: TableName,
-    /// `pg_class.oid`.
+    /// Its number in the catalog, `pg_class.oid`.
     pub oid: u32,
     /// `pg_class.relfilenode` (0 for a partitioned table): a TRUNCATE changes it.
     pub relfilenode: u32,
@@ -81,14 +81,15 @@ pub struct Table {
     pub tree: Tree,
     /// No page of it was ever written, or TRUNCATE has freed them all: nothing is stored.
     pub has_no_pages: bool,
-    /// The server's counters say, within a transaction, how many of its rows were inserted and how many updated.
+    /// The server's counters say, within a transaction, how many of its rows were inserted and how many
+    /// updated.
     pub counts_rows: bool,
-    /// Kind of relation.
+    /// What kind of relation it is.
     pub relation: Relation,
     /// Tables inherit from it: what is asked of it is asked of them too, but its unique indexes do not know
     /// their rows.
     pub has_children: bool,
-    /// Columns in order.
+    /// Its columns, in the order of the catalog.
     pub columns: Vec<Column>,
     /// Unique indexes, the primary key first; those that a partition or child has for itself are the last.
     pub unique: Vec<UniqueIndex>,
@@ -103,7 +104,7 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// A foreign key from this table to itself, or to what it is a part of.
     pub references_itself: bool,
-    /// Exclusion constraints.
+    /// Whether the table has exclusion constraints.
     pub has_exclusions: bool,
     /// Index expressions or predicates, which may raise.
     pub has_index_expressions: bool,

@@ -1,9 +1,9 @@
 //! Whether the table is still the one that the plan was made for.
 //!
 //! Every batch asks, behind its own statements and directly before the checkpoint, whether the table has
-//! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a statement failed or a
-//! record was refused for a reason that a changed table gives too (a missing column, say: such a refusal would
-//! go on to the last record), the table is looked at again, and [`TargetState`] says what that means.
+//! another version ([`Watched::check`](super::target::Watched)). Where it has, or where a statement failed or
+//! a record was refused for a reason that a changed table gives too (a missing column, say: such a refusal
+//! would go on to the last record), the table is looked at again, and [`TargetState`] says what that means.
 
 use crate::ledger::{LedgerRef, alive_query, witness_query};
 use crate::pg::catalog::{CatalogError, read_table};

@@ -1,7 +1,7 @@
 //! Commits the batches of one partition: does what the protocol says, and tells the protocol what came of it.
 //!
-//! A loop without decisions of its own. It owns what outlives a batch: the halves that wait for their turn, the books that
-//! the ledger has counted, and whether this writer knows what became of its last batch.
+//! A loop without decisions of its own. It owns what outlives a batch: the halves that wait for their turn,
+//! the books that the ledger has counted, and whether this writer knows what became of its last batch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -205,7 +205,7 @@ impl<S: Store> Committer<S> {
     }
 }
 
-/// [`Defect::OutOfOrder`].
+/// Commits halves out of order, for [`Defect::OutOfOrder`].
 #[cfg(debug_assertions)]
 async fn out_of_order(queue: &mut VecDeque<Batch>, batches: &mut mpsc::Receiver<Batch>) {
     if fault::defect(Defect::OutOfOrder)

@@ -1,9 +1,10 @@
 //! Conversion with a verdict for each record: text staging to typed staging, in a loop on the server.
 //!
 //! Used for rows that COPY left out (17 and newer), and for whole batches in which COPY failed (before, or
-//! where a type's input function raises hard). The assignment to a column of the staging row type is the type's own
-//! input function with the column's length and scale, as in COPY; where it raises, `at` says at which column. Here even
-//! an internal error (XX000) is the value's: that is what hstore and others raise for a text that they cannot read.
+//! where a type's input function raises hard). The assignment to a column of the staging row type is the
+//! type's own input function with the column's length and scale, as in COPY; where it raises, `at` says at
+//! which column. Here even an internal error (XX000) is the value's: that is what hstore and others raise for
+//! a text that they cannot read.
 
 use std::fmt::Write as _;
 
@@ -14,8 +15,9 @@ use crate::pg::{Raised, literal};
 use super::names::{REFUSED, STAGE, TEXT, written};
 use super::plan::WritePlan;
 
-/// Says of rows in the text staging what is wrong with them, as far as their types can say so without raising: from PostgreSQL
-/// 16 on, a fifth of what the loop costs. (`NOT` of a NULL value's validity is NULL.)
+/// Says of rows in the text staging what is wrong with them, as far as their types can say so without
+/// raising: from PostgreSQL 16 on, a fifth of what the loop costs. (`NOT` of a NULL value's validity is
+/// NULL.)
 pub(super) fn explain(plan: &WritePlan, batch: &Batch) -> String {
     let (mut first, mut value, mut type_name) = (String::new(), String::new(), String::new());
     for slot in written(plan, batch) {

@@ -1,4 +1,5 @@
-//! Folding: several records of one key in a batch become one, field by field, where that cannot be seen.
+//! Dedup, or folding: several records of one key in a batch become one, field by field, where that cannot be
+//! seen.
 
 use crate::batch::Batch;
 use crate::map::{PRESENCE_WORD_BITS, Slot};

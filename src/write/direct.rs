@@ -34,8 +34,9 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
         Mode::Update => false,
     };
     inserts && plan.paths.straight.is_ok() && !batch.chunks.is_empty() && batch.chunks.iter().all(|chunk| !chunk.columns.is_empty())
-        // What a record lacks is the column's default: COPY has none for a single row. Its columns are those that any
-        // record before had, so a column may be among them that no row of this batch has a value for.
+        // What a record lacks is the column's default: COPY has none for a single row. Its columns are those
+        // that any record before had, so a column may be among them that no row of this batch has a value
+        // for.
         && batch.chunks.iter().flat_map(|chunk| chunk.columns.iter()).all(|&slot| {
             let column = &plan.table().columns[plan.mapping.slots[slot]];
             batch.always_present(slot) || (column.default.is_none() && column.identity == Identity::No)
@@ -46,10 +47,10 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
 pub(super) struct Copied {
     /// Rows in the table.
     pub(super) inserted: u64,
-    /// The COPY that brings them there, where its end may go out with the COMMIT: then so many are expected of
-    /// it.
+    /// The COPY that brings them there, where its end may go out with the COMMIT: then so many are expected
+    /// of it.
     pub(super) sent: Option<Sent>,
-    /// The repeats, ..
+    /// Rows that repeat an earlier key, ..
     pub(super) repeats: Batch,
     /// .. of which so many are staged.
     pub(super) staged: u64,

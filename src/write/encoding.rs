@@ -2,9 +2,9 @@
 //! little.
 //!
 //! COPY reads text of the client's encoding, and what has no counterpart in that of the database fails the
-//! whole of it, whatever
-//! `ON_ERROR` says. So the server is asked field by field, of those that are not plain ASCII, which it cannot hold: as bytes, which
-//! every database can. Its own conversion judges, not one of ours.
+//! whole of it, whatever `ON_ERROR` says. So the server is asked field by field, of those that are not plain
+//! ASCII, which it cannot hold: as bytes, which every database can. Its own conversion judges, not one of
+//! ours.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -10,7 +10,7 @@ use super::outcome::Committed;
 pub enum WriterEvent {
     /// A batch is committed.
     Committed {
-        /// Its partition.
+        /// The partition of the writer.
         partition: u32,
         /// The checkpoint it moved to.
         after: Position,
@@ -19,19 +19,19 @@ pub enum WriterEvent {
     },
     /// A batch waits for its next try.
     Waiting {
-        /// Its partition.
+        /// The partition of the writer.
         partition: u32,
         /// What stands in the way.
         error: DbError,
     },
     /// The records of a partition were compared with the table.
     Verified {
-        /// What was found.
+        /// The counts of the comparison.
         verdict: Box<Verdict>,
     },
     /// A batch that waited goes on.
     Resumed {
-        /// Its partition.
+        /// The partition of the writer.
         partition: u32,
     },
 }
@@ -85,7 +85,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Adds another partition's.
+    /// Adds what was found in another partition.
     pub fn add(&mut self, other: Self) {
         self.read += other.read;
         self.equal += other.equal;

@@ -71,8 +71,8 @@ pub(super) fn insert(
     Some(sql)
 }
 
-/// `ON CONFLICT` on the key; nothing for an append. It means the key's index alone: columns without more would mean each index that has them,
-/// whatever it calls equal.
+/// `ON CONFLICT` on the key; nothing for an append. It means the key's index alone: columns without more
+/// would mean each index that has them, whatever it calls equal.
 pub(super) fn on_conflict(plan: &WritePlan) -> String {
     let Some(key) = plan.key_index.filter(|_| plan.mode != Mode::Append) else { return String::new() };
     let table = plan.table();

@@ -1,4 +1,5 @@
-//! From staged rows to stored ones: which way a staged batch is merged, and what it comes to.
+//! From staged rows to stored ones: the executor of merges. Which way a staged batch is merged, and what it
+//! comes to.
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
@@ -213,8 +214,8 @@ async fn run_fast(
     // More than there are: a key is stored more than once, in child tables.
     let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
     if rest > 0 {
-        // One MERGE writes each row, or finds its stored row alike. Between two statements another program may
-        // delete what the first has met.
+        // One MERGE writes each row, or finds its stored row alike. Between two statements another program
+        // may delete what the first has met.
         let is_found = is_one_statement || alike == rest;
         account_for(plan, session, (rows, &mut books), batch, (strategy, is_found)).await?;
     }

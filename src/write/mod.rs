@@ -1,8 +1,9 @@
 //! Writing: one batch, one transaction, its checkpoint last.
 //!
-//! Two paths give one result. *Fast*: COPY into staging, then a set-based merge. *Careful*: the reference itself, one
-//! record after the other in a loop on the server. The fast path is taken where it cannot be told from the careful
-//! one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or the terminal.
+//! Two paths give one result. *Fast*: COPY into staging, then a set-based merge. *Careful*: the reference
+//! itself, one record after the other in a loop on the server. The fast path is taken where it cannot be told
+//! from the careful one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or
+//! the terminal.
 
 mod changed;
 mod committer;

@@ -24,8 +24,8 @@ pub(super) const ASIDE: &str = "pg_temp.dbload_aside";
 /// What the server refused in this transaction.
 pub(super) const REFUSED: &str = "pg_temp.dbload_refused";
 
-/// Removes tables of these names that somebody else has left in the session: behind a pooler that keeps sessions, another load,
-/// of another table. What is then made has the shape that it must have.
+/// Removes tables of these names that somebody else has left in the session: behind a pooler that keeps
+/// sessions, another load, of another table. What is then made has the shape that it must have.
 pub(super) const CLEAR: &str = "DROP TABLE IF EXISTS pg_temp.dbload_stage, pg_temp.dbload_text, pg_temp.dbload_aside, \
                                 pg_temp.dbload_refused";
 
@@ -36,7 +36,8 @@ pub(super) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>
         calls.push(settings::call(EPOCH_SETTING, &ledger.epoch.to_string()));
     }
     calls.extend(ledger.map(|ledger| mark(&ledger.run, partition)));
-    // Behind a pooler, COPY's prepared statement may meet the name of another client's, and staging what another left.
+    // Behind a pooler, COPY's prepared statement may meet the name of another client's, and staging what
+    // another left.
     let (forget, clear) = match plan.staging {
         Staging::Transaction => ("DEALLOCATE ALL;\n", format!(";\n{CLEAR}")),
         Staging::Session => ("", String::new()),

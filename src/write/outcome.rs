@@ -24,7 +24,7 @@ pub(super) enum FailedAt {
     Target,
     /// In writing the ledger.
     Ledger,
-    /// COMMIT was sent.
+    /// COMMIT was sent, and its answer is missing.
     Commit,
 }
 
@@ -54,7 +54,7 @@ impl Failed {
 /// What a batch came to.
 #[derive(Debug, Clone, Default)]
 pub struct Committed {
-    /// Its books.
+    /// What became of the batch's records.
     pub books: Books,
     /// Its books by source.
     pub sources: Vec<(u32, SourceBooks)>,
@@ -70,7 +70,7 @@ pub struct Committed {
 
 /// What has become of a batch.
 pub(super) enum Written {
-    /// It is committed.
+    /// The batch is committed, with these books.
     Committed(Committed),
     /// Nothing is done, and this way is the next to try.
     Not(Strategy),

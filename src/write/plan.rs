@@ -19,7 +19,7 @@ pub enum Staging {
 /// What characters the database can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseEncoding {
-    /// All of them.
+    /// The database can hold every character.
     All,
     /// Those of its encoding: a record may have others.
     Some,
@@ -38,7 +38,7 @@ pub struct WritePlan {
     pub key_index: Option<usize>,
     /// Which path, and why.
     pub paths: Paths,
-    /// `server_version_num`.
+    /// The server's version, by `server_version_num`.
     pub server_version: u32,
     /// Where staging tables live.
     pub staging: Staging,
@@ -72,7 +72,7 @@ pub const fn staging_fits(slots: usize) -> bool {
 }
 
 impl WritePlan {
-    /// The target.
+    /// The table that is loaded into.
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.mapping.table
@@ -84,17 +84,18 @@ impl WritePlan {
         self.server_version >= 170_000
     }
 
-    /// The operator by which a staged value is newer than a stored one: the type's own, of its B-tree operator
-    /// class. By name alone another schema's might be found, or another type's, where that of the column is not
-    /// in `search_path`.
+    /// The operator by which a staged value is newer than a stored one: the type's own, of its B-tree
+    /// operator class. By name alone another schema's might be found, or another type's, where that of the
+    /// column is not in `search_path`.
     #[must_use]
     pub fn newer_operator(&self) -> &str {
         self.greater.as_deref().unwrap_or("OPERATOR(pg_catalog.>)")
     }
 
-    /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart, as
-    /// its command tag does not. Not where row triggers may write to the table too, nor before the releases of
-    /// November 2025: theirs may miss the latest version of a row that another program updates twice meanwhile.
+    /// One MERGE inserts and updates, in one look for each row, and the server's counters tell the two apart,
+    /// as its command tag does not. Not where row triggers may write to the table too, nor before the
+    /// releases of November 2025: theirs may miss the latest version of a row that another program updates
+    /// twice meanwhile.
     #[must_use]
     pub fn merges_at_once(&self) -> bool {
         let mended = match self.server_version / 10_000 {

@@ -1,6 +1,8 @@
-//! What a batch is expected to meet, by what the last ones met: which of several ways to one result is the cheapest.
+//! The predictor: what a batch is expected to meet, by what the last ones met: which of several ways to one
+//! result is the cheapest.
 //!
-//! A guess only. Wherever it is wrong the server says so, or the next statement finds out, and the result is the same.
+//! A guess only. Wherever it is wrong the server says so, or the next statement finds out, and the result is
+//! the same.
 
 use crate::account::Books;
 
@@ -28,12 +30,12 @@ pub enum Direct {
     NotTried,
     /// The table refused one of them, and the batch went by staging.
     Refused,
-    /// They did.
+    /// The rows went straight into the table.
     Done,
 }
 
-/// Batches by staging after a refusal grow up to so many: a refused COPY leaves dead rows behind, and one of 256 batches
-/// may be wasted.
+/// Batches by staging after a refusal grow up to so many: a refused COPY leaves dead rows behind, and one of
+/// 256 batches may be wasted.
 const PENALTY_MAX: u32 = 256;
 /// How fast they grow.
 const PENALTY_GROWTH: u32 = 4;
@@ -53,7 +55,8 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// The outlook of the first batch. `nothing_stored`: the table has no rows, or those that it has do not matter.
+    /// The outlook of the first batch. `nothing_stored`: the table has no rows, or those that it has do not
+    /// matter.
     #[must_use]
     pub const fn new(nothing_stored: bool) -> Self {
         let expect = if nothing_stored { Forecast::AllNew } else { Forecast::New };

@@ -1,9 +1,10 @@
 //! The protocol of a batch: what its writer does next, by what has happened so far.
 //!
-//! A state machine without I/O, clock or randomness: [`Protocol::next`] hears what happened and says the next step, and
-//! `committer` does it. What an error means is asked of `pg::sqlstate`; how long patience lasts is known to `retry`.
-//! When the outcome of a batch is unknown, the checkpoint says what became of it; when it did not commit, the same batch
-//! is replayed, its boundaries unchanged, and the fence decides. This never sees a record, a session or a statement.
+//! A state machine without I/O, clock or randomness: [`Protocol::next`] hears what happened and says the next
+//! step, and `committer` does it. What an error means is asked of `pg::sqlstate`; how long patience lasts is
+//! known to `retry`. When the outcome of a batch is unknown, the checkpoint says what became of it; when it
+//! did not commit, the same batch is replayed, its boundaries unchanged, and the fence decides. This never
+//! sees a record, a session or a statement.
 
 use crate::account::Books;
 use crate::pg::sqlstate::{is_damage, is_too_long, may_be_committed, was_not_new};
@@ -16,7 +17,7 @@ use super::strategy::{Conflicts, WritePath};
 /// A checkpoint, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StoredCheckpoint {
-    /// Whose it is.
+    /// The epoch of the owner.
     pub(super) epoch: u64,
     /// Everything before it is dealt with; without its line.
     pub(super) at: Position,
@@ -29,13 +30,13 @@ pub(super) struct StoredCheckpoint {
 /// What tells a batch from a batch, for as long as it is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Terms {
-    /// Where it begins.
+    /// The position that the batch begins at.
     pub(super) before: Position,
-    /// Where it ends.
+    /// The position that the batch ends at.
     pub(super) after: Position,
     /// It is the last one of its partition.
     pub(super) done: bool,
-    /// Its records.
+    /// The number of records in the batch.
     pub(super) records: u64,
     /// How to learn what became of it.
     pub(super) proof: Proof,
@@ -46,7 +47,7 @@ pub(super) struct Terms {
 pub(super) enum Proof {
     /// The checkpoint, under this epoch.
     Checkpoint {
-        /// Ours.
+        /// The epoch that this owner has.
         epoch: u64,
     },
     /// Nothing, but it may be applied twice: its records have keys.
@@ -55,16 +56,16 @@ pub(super) enum Proof {
     None,
 }
 
-/// What happened.
+/// What happened to a step that the protocol asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Happened<'a> {
     /// The batch was tried, and the server confirmed its COMMIT.
     Committed,
     /// The batch was tried, and failed.
     Failed {
-        /// Where.
+        /// The step of the transaction that it failed at.
         at: FailedAt,
-        /// How.
+        /// The error that ended the try.
         error: &'a DbError,
         /// The unique index of the key.
         key: Option<&'a str>,
@@ -84,7 +85,7 @@ pub(super) enum Happened<'a> {
 pub(super) enum Step {
     /// Try the batch, as it is.
     Attempt {
-        /// By this path.
+        /// The path that the batch took.
         path: WritePath,
         /// Expecting this of other programs.
         conflicts: Conflicts,
@@ -104,11 +105,11 @@ pub(super) enum Step {
 /// What is done about a failure before waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Mitigation {
-    /// Nothing.
+    /// Nothing is done but to wait.
     None,
     /// Idle connections are closed: what they have prepared is stale.
     FreshConnections,
-    /// One connection fewer.
+    /// Write with one connection fewer.
     FewerConnections,
 }
 

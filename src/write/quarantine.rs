@@ -1,4 +1,5 @@
-//! Setting aside: of a batch that holds rows which the table will refuse, those alone go record by record.
+//! Quarantine, or setting aside: of a batch that holds rows which the table will refuse, those alone go
+//! record by record.
 //!
 //! Set aside is each row that NOT NULL, CHECK or a foreign key looks set to refuse, each whose key stands in
 //! the batch more than once, and each that is [entangled](super::ties) with another. That is a guess with one

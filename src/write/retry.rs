@@ -1,4 +1,5 @@
-//! The one place that waits and tries again: exponential back-off with full jitter, bounded in time and in tries.
+//! The retry policy, and the one place that waits and tries again: exponential back-off with full jitter,
+//! bounded in time and in tries.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ impl Retry {
         Self { retry_policy, since: None, pauses, tries: 0 }
     }
 
-    /// Tries so far.
+    /// The number of tries so far.
     #[must_use]
     pub const fn tries(&self) -> u32 {
         self.tries

@@ -1,4 +1,5 @@
-//! The careful path: the reference itself, as one loop in the server over the staged rows in source order.
+//! The row-by-row path, also called careful: the reference itself, as one loop in the server over the staged
+//! rows in source order.
 //!
 //! Each record has a block of its own; what raises rejects that record alone, with SQLSTATE, constraint and
 //! column as the server names them. It is a DO block, not a function of the ledger: its statements are

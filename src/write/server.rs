@@ -1,7 +1,8 @@
 //! The server, as the writer of a partition sees it: try a batch, read the checkpoint, wait.
 //!
-//! A trait, because the simulation (`simulation`) is the other implementation: the same committer and protocol against a
-//! server in memory, with a clock of its own. This decides nothing; what an answer means is `protocol`'s to say.
+//! A trait, because the simulation (`simulation`) is the other implementation: the same committer and
+//! protocol against a server in memory, with a clock of its own. This decides nothing; what an answer means
+//! is `protocol`'s to say.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,8 @@ pub(super) trait Store: Send + Sync {
     /// The unique index of the key.
     fn key(&self) -> Option<&str>;
 
-    /// Writes a batch in one transaction, the checkpoint last, and commits it. `more`: whether another one waits for its turn.
+    /// Writes a batch in one transaction, the checkpoint last, and commits it. `more`: whether another one
+    /// waits for its turn.
     fn attempt(
         &self,
         batch: &Batch,
@@ -48,7 +50,7 @@ pub(super) trait Store: Send + Sync {
     /// The time, for patience.
     fn now(&self) -> Instant;
 
-    /// Lets time pass.
+    /// Waits for as long as a backoff asks for.
     fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
 }
 
@@ -74,8 +76,8 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// A session; of the one before, if it was lost, nothing is left: while the server waits for the rest of a COPY it keeps what it has
-    /// locked for as long as it likes, and the batch would wait for itself.
+    /// A session; of the one before, if it was lost, nothing is left: while the server waits for the rest of
+    /// a COPY it keeps what it has locked for as long as it likes, and the batch would wait for itself.
     async fn session(&self, urgency: Urgency) -> Result<Session, DbError> {
         let session = match urgency {
             Urgency::Now => Session::open(&self.pool).await?,

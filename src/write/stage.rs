@@ -30,7 +30,7 @@ pub(super) struct Form<'a> {
 
 /// Rows in the staging table.
 pub(super) struct Staged {
-    /// How many.
+    /// The number of staged rows.
     pub(super) rows: u64,
     /// When they were there.
     pub(super) at: Instant,
@@ -139,7 +139,7 @@ fn clears(plan: &WritePlan, session: &Session) -> bool {
 pub(super) struct Copying {
     /// Rows that the server has confirmed.
     pub(super) copied: u64,
-    /// The last one.
+    /// The end of the last COPY, not yet answered.
     pub(super) sent: Option<Sent>,
 }
 
@@ -246,7 +246,7 @@ async fn stage_others(
 /// A row of a chunk.
 struct StagedRow {
     seq: u64,
-    /// Its COPY text.
+    /// The row as a line of COPY text.
     text: Bytes,
 }
 

@@ -1,4 +1,4 @@
-//! How a batch is written: by which path, expecting what. The result depends on none of it.
+//! The strategy, how a batch is written: by which path, expecting what. The result depends on none of it.
 
 use crate::schema::{Mode, Relation};
 
@@ -61,8 +61,8 @@ pub(super) struct Strategy {
 }
 
 impl Strategy {
-    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word on each. (Of a
-    /// partitioned table it is a partition's that the server names.)
+    /// Whether rows are inserted without a look for their keys: the unique index of the key has the last word
+    /// on each. (Of a partitioned table it is a partition's that the server names.)
     pub(super) fn all_new(self, plan: &WritePlan) -> bool {
         self.predictor.expect == Forecast::AllNew
             && self.conflicts == Conflicts::NotExpected

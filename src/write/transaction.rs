@@ -76,8 +76,8 @@ pub(super) async fn write(
     Ok(committed.map_or(Written::Not(Strategy { direct: Direct::Refused, ..strategy }), Written::Committed))
 }
 
-/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a row that went straight
-/// into it, and nothing is done.
+/// Judges deferred constraints, closes the books of the batch, and commits. `None`: the table has refused a
+/// row that went straight into it, and nothing is done.
 async fn finish(
     context: &Context<'_>,
     session: &Session,
@@ -129,9 +129,10 @@ fn by_source(batch: &Batch, rejected: &[Rejected]) -> Vec<(u32, SourceBooks)> {
 enum NotCommitted {
     /// The COPY straight into the table was refused.
     Refused(DbError),
-    /// The server has counted other rows than were sent straight into the table: something besides the COPY has written to it.
+    /// The server has counted other rows than were sent straight into the table: something besides the COPY
+    /// has written to it.
     Uncounted,
-    /// Something failed.
+    /// A statement or the connection failed.
     Failed(Failed),
 }
 
@@ -154,7 +155,8 @@ async fn commit(
         statements.push(names::SYNCHRONOUS.to_owned());
     }
     statements.push(match context.ledger {
-        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is one.
+        // In a transaction that was aborted behind our back COMMIT is a ROLLBACK without an error; SELECT is
+        // one.
         None => "SELECT 1".to_owned(),
         Some(ledger) => {
             if !committed.rejects.is_empty() {

@@ -1,4 +1,4 @@
-//! What ties records of different keys together: the unique indexes besides the key.
+//! What ties records of different keys together: the unique constraints besides the key.
 //!
 //! Which of two records is refused may depend on their order then, and on what became of others before them.
 

@@ -27,9 +27,9 @@ const EXPECTED: &str = "pg_temp.dbload_expected";
 pub struct Verifier {
     /// How they are staged.
     pub plan: Arc<WritePlan>,
-    /// Connections.
+    /// The pool that connections are leased from.
     pub pool: Lease,
-    /// Who listens.
+    /// The channel that events go to.
     pub events: mpsc::Sender<WriterEvent>,
 }
 

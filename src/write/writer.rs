@@ -1,7 +1,7 @@
 //! The writer of one partition: commits its batches one after the other, whatever happens to the connection.
 //!
-//! What it is made of, what it tells, and how it ends. A batch is whole in memory before BEGIN. `protocol` decides what to
-//! do next, `committer` does it, `server` speaks to PostgreSQL.
+//! What it is made of, what it tells, and how it ends. A batch is whole in memory before BEGIN. `protocol`
+//! decides what to do next, `committer` does it, `server` speaks to PostgreSQL.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -23,19 +23,19 @@ use super::server::Postgres;
 
 /// The writer of one partition.
 pub struct Writer {
-    /// Which.
+    /// The number of the partition.
     pub partition: u32,
-    /// How to write.
+    /// How batches are written to the target.
     pub plan: Arc<WritePlan>,
-    /// Connections.
+    /// The pool that connections are leased from.
     pub pool: Lease,
     /// The run, unless there is no ledger.
     pub ledger: Option<LedgerRef>,
-    /// Originals of rejects.
+    /// How the originals of rejects are kept.
     pub originals: Originals,
     /// How long to wait.
     pub retry_policy: RetryPolicy,
-    /// Who listens.
+    /// The channel that events go to.
     pub events: mpsc::Sender<WriterEvent>,
     /// What the ledger has counted for this partition so far.
     pub books: Books,

@@ -1,7 +1,8 @@
-//! Who imports whom, file by file: what a file names is followed, through re-exports, to the file that defines it.
+//! Who imports whom, file by file: what a file names is followed, through re-exports, to the file that
+//! defines it.
 //!
-//! A file that hands out what others define imports nothing by that. The arrows are those of names: a method that is
-//! called without its type being named draws none.
+//! A file that hands out what others define imports nothing by that. The arrows are those of names: a method
+//! that is called without its type being named draws none.
 
 use std::collections::{BTreeMap, BTreeSet};
 

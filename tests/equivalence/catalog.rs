@@ -18,7 +18,8 @@ use crate::{
 pub struct Odd {
     /// Collations and operator classes, before the table is made.
     pub before: String,
-    /// `CREATE UNIQUE INDEX` of the key, and the rest: after the table, its partitions and children are there.
+    /// `CREATE UNIQUE INDEX` of the key, and the rest: after the table, its partitions and children are
+    /// there.
     pub after: String,
     /// The key's column in its index, where it is not the bare name.
     pub key: Option<String>,

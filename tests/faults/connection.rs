@@ -95,7 +95,8 @@ fn busy_backend((kind, pool): (Kind, u32), trigger: &str) {
     );
     survives(&load, pool, Fault::on(commit, Act::ForwardThenReset).nth(2), 1);
     assert!(load.calls() >= 2, "the old backend was never busy");
-    // Whether it was waited for (it holds keys or the checkpoint) or is fenced: nothing comes of it behind the load's back.
+    // Whether it was waited for (it holds keys or the checkpoint) or is fenced: nothing comes of it behind
+    // the load's back.
     let before = (load.scene.db.digest("t"), audit(&load.scene.db));
     let busy =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'";
@@ -258,8 +259,8 @@ fn ctrl_c_while_the_server_is_away_ends_soon_with_130() {
 
 #[test]
 fn a_connection_that_falls_silent_is_noticed() {
-    // A transaction that is open when the connection falls silent keeps its locks until the server's own limit ends it,
-    // 30 s later; an append waits for none.
+    // A transaction that is open when the connection falls silent keeps its locks until the server's own
+    // limit ends it, 30 s later; an append waits for none.
     let moments: [fn(&Message) -> bool; 3] = [committed, copy_data, commit];
     std::thread::scope(|scope| {
         for (kind, moment) in KINDS.into_iter().zip(moments) {
@@ -276,8 +277,8 @@ fn a_connection_that_falls_silent_is_noticed() {
 
 #[test]
 fn a_session_that_fell_silent_in_mid_copy_does_not_stand_in_its_own_way() {
-    // Its batch is merged, and its rejects are on their way: until the server is told to end it, its keys are locked, and none of
-    // the server's limits applies.
+    // Its batch is merged, and its rejects are on their way: until the server is told to end it, its keys are
+    // locked, and none of the server's limits applies.
     fn reject(message: &Message) -> bool {
         // A row of the ledger begins with the run's id.
         let id = message.body.split(|&byte| byte == b'\t').next().unwrap_or_default();

@@ -53,7 +53,8 @@ fn recover(load: &Load, point: &str, pool: u32) {
         load.check(outcome);
         return;
     }
-    // The run was complete, only nobody heard: an upsert is applied again and changes nothing, an append is refused.
+    // The run was complete, only nobody heard: an upsert is applied again and changes nothing, an append is
+    // refused.
     match load.kind {
         Kind::Append => assert_eq!(outcome.says("--again").code(), 8),
         _ => assert_eq!(outcome.exits(3).rows().inserted, 0),
@@ -76,7 +77,8 @@ fn killed_at_each_crash_point_at_first_in_the_middle_and_at_last_it_is_as_if_not
     }
 }
 
-/// Kills a load at the first, middle or last time that it passes a point, and has it made whole; whether it was hit.
+/// Kills a load at the first, middle or last time that it passes a point, and has it made whole; whether it
+/// was hit.
 fn killed_at(kind: Kind, pool: u32, point: &str, moment: usize) -> bool {
     // How often it is passed.
     let load = Load::new(kind, 3_000);

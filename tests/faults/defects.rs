@@ -1,7 +1,8 @@
 //! The teeth of this suite: with each defect switched on, the tests that should notice it do.
 //!
-//! Each case runs green without its defect and red with it, by the very checks that the other tests use. The defects of the
-//! program are `dbload::internals::fault`'s; those of the fence are the ledger's function in SQL, made worse in a test's database.
+//! Each case runs green without its defect and red with it, by the very checks that the other tests use. The
+//! defects of the program are `dbload::internals::fault`'s; those of the fence are the ledger's function in
+//! SQL, made worse in a test's database.
 
 use super::{Kind, Load, connection, process, until};
 use crate::support::{
@@ -79,7 +80,8 @@ fn worsen(load: &Load, from: &str, to: &str) {
     db.sql(&text.replacen(from, to, 1));
 }
 
-/// The outcome of a batch is unknown, and its old backend is still busy with the checkpoint when it is replayed.
+/// The outcome of a batch is unknown, and its old backend is still busy with the checkpoint when it is
+/// replayed.
 fn replayed_while_the_old_backend_is_busy(fence: &dyn Fn(&Load)) {
     // Without bad records: the rejects' own key would fence too.
     let load = Load::new(Kind::Append, 900);

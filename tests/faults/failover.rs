@@ -105,8 +105,8 @@ fn commits_that_a_lagging_standby_has_lost_are_noticed_and_loaded_again() {
 
 #[test]
 fn the_end_of_a_partition_that_a_lagging_standby_has_lost_is_noticed_too() {
-    // One partition comes to its end, acknowledged, while the other one's checkpoint is held by a stranger: nothing of
-    // that one is lost, and its writer has nothing to notice.
+    // One partition comes to its end, acknowledged, while the other one's checkpoint is held by a stranger:
+    // nothing of that one is lost, and its writer has nothing to notice.
     let mut failover = Failover::new(Kind::Upsert, 2, "wal_level = replica");
     let running = failover.start("--pool-size 2 --batch-rows 2500");
     let load = &failover.load;

@@ -1,5 +1,5 @@
-//! The server knows nothing of the run any more: deleted here, lost by a failover in `failover`. One way to end,
-//! wherever it shows.
+//! The server knows nothing of the run any more: deleted here, lost by a failover in `failover`. One way to
+//! end, wherever it shows.
 
 use super::{Kind, Load, cases, until};
 use crate::support::{
@@ -16,14 +16,16 @@ pub(super) fn is_forgotten(kind: Kind, outcome: Outcome) {
     assert!(outcome.stdout.is_empty(), "{outcome}");
 }
 
-/// The table is what it must be once the same command was run again; what was there before may be there still.
+/// The table is what it must be once the same command was run again; what was there before may be there
+/// still.
 fn run_again(load: &Load) {
     let outcome = load.dbload("").run().exits(3);
     assert_eq!(load.scene.db.digest("t"), load.scene.db.digest(&load.expected()), "{outcome}");
     assert!(outcome.report().complete && outcome.report().attempts == 1, "{outcome}");
 }
 
-/// Deletes behind the load's back; the client's message waits for it. Nothing may hold a lock that is in its way.
+/// Deletes behind the load's back; the client's message waits for it. Nothing may hold a lock that is in its
+/// way.
 fn delete(url: &str, sql: &'static str) -> Act {
     let url = url.to_owned();
     Act::Do(Box::new(move || {

@@ -1,6 +1,8 @@
-//! A server that is none, or means harm: every answer that no PostgreSQL gives ends in words, in time, and in little memory.
+//! A server that is none, or means harm: every answer that no PostgreSQL gives ends in words, in time, and in
+//! little memory.
 //!
-//! Before the login by `support::fake`; in the middle of a load a proxy puts such an answer in place of a real one.
+//! Before the login by `support::fake`; in the middle of a load a proxy puts such an answer in place of a
+//! real one.
 
 use super::{KINDS, Kind, Load, POOLS, cases, cases_of};
 use crate::support::{
@@ -75,7 +77,8 @@ fn an_answer_to_the_request_for_tls_is_s_or_n_and_what_comes_behind_it_is_no_ses
         "not an answer of PostgreSQL",
     );
     tls("nothing", |c| c.first().and_then(|_| c.fall_silent()), "no answer within 2 s");
-    // What somebody in the middle puts behind the S in clear text is never taken for the server's (CVE-2021-23222).
+    // What somebody in the middle puts behind the S in clear text is never taken for the server's
+    // (CVE-2021-23222).
     let stuffed: Script = |c| {
         c.first()?;
         let session = [b"S".to_vec(), authentication(0, b""), ready()].concat();
@@ -266,8 +269,8 @@ fn in_batch(kind: u8) -> impl Fn(&Message) -> bool + Send + Sync {
     move |m| of_server(kind)(m) && m.query.starts_with("BEGIN ISOLATION LEVEL")
 }
 
-/// With such an answer once in the middle of a load the load is right all the same: the session is given up, and what became
-/// of the batch is asked.
+/// With such an answer once in the middle of a load the load is right all the same: the session is given up,
+/// and what became of the batch is asked.
 #[track_caller]
 fn survives(name: &str, (kind, pool): (Kind, u32), fault: Fault) {
     let load = Load::new(kind, 3_000);
@@ -332,7 +335,8 @@ fn an_answer_that_never_comes_is_waited_for_no_longer_than_the_limit() {
 
 #[test]
 fn a_server_that_dies_after_any_message_is_waited_for_or_named() {
-    // What the server sends in a load: authentication, parameters, its key, ready; parsed, bound, described; rows; COPY; tags.
+    // What the server sends in a load: authentication, parameters, its key, ready; parsed, bound, described;
+    // rows; COPY; tags.
     for (i, &kind) in b"RSKZ12tTDCGn".iter().enumerate() {
         for (how, nth) in [(End::Fin, 1), (End::Rst, 3)] {
             // So many that both partitions have rows, and ask for a connection each.

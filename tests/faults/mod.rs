@@ -43,7 +43,8 @@ const KINDS: [Kind; 3] = [Kind::Upsert, Kind::Files, Kind::Append];
 /// Sizes of the pool that matter: one after the other, two beside each other, more than there are cores.
 const POOLS: [u32; 3] = [1, 2, 8];
 
-/// What a test goes through: the sample, or, where `make faults` asks for it, each kind of load with each size of the pool.
+/// What a test goes through: the sample, or, where `make faults` asks for it, each kind of load with each
+/// size of the pool.
 fn cases(sample: impl IntoIterator<Item = (Kind, u32)>) -> Vec<(Kind, u32)> {
     if !is_whole_matrix() {
         return sample.into_iter().collect();
@@ -189,8 +190,8 @@ impl Load {
         ));
     }
 
-    /// The whole load takes so long at least: what is to happen to it meanwhile is sure to, on a slow machine too. A test
-    /// that has done with it lets it go on by [`Load::quicken`].
+    /// The whole load takes so long at least: what is to happen to it meanwhile is sure to, on a slow machine
+    /// too. A test that has done with it lets it go on by [`Load::quicken`].
     #[track_caller]
     fn lasts(&self, seconds: f64, pool: u32) {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]

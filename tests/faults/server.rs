@@ -313,7 +313,8 @@ fn a_full_disk_is_said_and_waited_for() {
 #[test]
 fn a_server_with_few_connections_left_gets_a_smaller_pool() {
     for (kind, limit) in KINDS.into_iter().zip([1, 2, 3]) {
-        // A partition without rows asks for no connection of its own, and records without a key go by the thousand.
+        // A partition without rows asks for no connection of its own, and records without a key go by the
+        // thousand.
         let load = Load::new(kind, 20_000);
         // Roles belong to the server, which other tests share.
         let role = format!("few_{}", load.scene.db.name());

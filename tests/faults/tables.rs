@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Starts a load, changes the table in the middle, and returns how it ended. Where the change came too late to matter (it
-/// waits for the load's own locks), once more, slower.
+/// Starts a load, changes the table in the middle, and returns how it ended. Where the change came too late
+/// to matter (it waits for the load's own locks), once more, slower.
 #[track_caller]
 fn changed((kind, pool): (Kind, u32), ddl: &str) -> (Load, crate::support::Outcome) {
     for seconds in [2.0, 8.0, 30.0] {
@@ -69,7 +69,8 @@ fn changes_of_the_table_that_matter_end_the_load_and_reject_no_record_for_them()
     }
 }
 
-/// A transaction that cannot be begun, its table being locked, or gone once the lock is. (What becomes of the session:
+/// A transaction that cannot be begun, its table being locked, or gone once the lock is. (What becomes of the
+/// session:
 /// `pg_connections::a_session_whose_transaction_could_not_be_begun_keeps_no_answer_for_the_next_one`.)
 #[test]
 fn a_table_that_is_locked_is_waited_for_and_one_that_is_dropped_meanwhile_ends_the_load() {

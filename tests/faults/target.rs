@@ -179,8 +179,8 @@ fn what_is_added_or_dropped_in_mid_load_is_met_by_a_new_plan_or_ends_the_load() 
     }
 }
 
-/// Whatever error the server gives first (42703, 42P01, 42804, 3F000 ..), it is the table that was changed: one
-/// message, what has changed, and a hint that is true.
+/// Whatever error the server gives first (42703, 42P01, 42804, 3F000 ..), it is the table that was changed:
+/// one message, what has changed, and a hint that is true.
 #[test]
 fn a_column_or_table_that_is_gone_in_mid_load_is_called_a_changed_table() {
     let to_date = "ALTER TABLE a.t ALTER COLUMN v TYPE date USING NULL";
@@ -246,7 +246,8 @@ fn what_means_nothing_to_a_load_does_not_end_one_from_a_pipe_either() {
             .stdin(text)
             .spawn();
         until("batches are committed", || slow.batches() >= 4);
-        // REINDEX waits for the index with the table locked: either side may be the one that is told of a deadlock.
+        // REINDEX waits for the index with the table locked: either side may be the one that is told of a
+        // deadlock.
         until("it is changed", || slow.scene.db.try_rows(ddl).is_ok());
         let outcome = running.wait().exits(0);
         slow.is_whole(&outcome);

@@ -1,5 +1,6 @@
-//! The entries of the fuzz targets as tests: on the checked-in corpora, on every crash found so far, and on chance for
-//! a while, with the corpora as its stock. `DBLOAD_FUZZ_MS` gives each entry more time than the usual quarter second.
+//! The entries of the fuzz targets as tests: on the checked-in corpora, on every crash found so far, and on
+//! chance for a while, with the corpora as its stock. `DBLOAD_FUZZ_MS` gives each entry more time than the
+//! usual quarter second.
 //!
 //! What coverage finds beyond that is `make fuzz`: see docs/fuzzing.md.
 
@@ -16,7 +17,8 @@ use entry::{PURE, pure};
 /// Time for chance, an entry, in milliseconds: the suite stays quick.
 const CHANCE_MS: u64 = 250;
 
-/// Inputs of an entry: seeds, corpus and crashes. `fuzz/` is not in the published package; there chance is all.
+/// Inputs of an entry: seeds, corpus and crashes. `fuzz/` is not in the published package; there chance is
+/// all.
 fn stock(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let mut inputs = Vec::new();

@@ -224,9 +224,9 @@ fn no_statement_leaves_a_name_to_be_looked_up() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// What the ledger is made of (defaults, checks, generated columns, indexes, types of columns and functions) is
-/// resolved when it is made: then nothing of it may be another schema's, and the functions, whose bodies are
-/// looked up when they run, must fix where.
+/// What the ledger is made of (defaults, checks, generated columns, indexes, types of columns and functions)
+/// is resolved when it is made: then nothing of it may be another schema's, and the functions, whose bodies
+/// are looked up when they run, must fix where.
 #[test]
 fn the_ledger_is_made_of_nothing_that_others_have_planted() {
     const FOREIGN: &str = "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) || ' uses ' \

@@ -1,4 +1,5 @@
-//! Pages: whole, within their limit, decompressed; one after the other by each way to paginate; and the landing copy of them.
+//! Pages: whole, within their limit, decompressed; one after the other by each way to paginate; and the
+//! landing copy of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! dbload as a library without features: it loads JSON lines, and refuses by its name what it lacks. The server is that
-//! of `DATABASE_URL`; the table is the oracle.
+//! dbload as a library without features: it loads JSON lines, and refuses by its name what it lacks. The
+//! server is that of `DATABASE_URL`; the table is the oracle.
 
 #![cfg(test)]
 

@@ -1,5 +1,5 @@
-//! A cluster with its own rules for logins, and certificates: initdb in a temporary folder, as the user `postgres` where the tests
-//! run as root, and openssl.
+//! A cluster with its own rules for logins, and certificates: initdb in a temporary folder, as the user
+//! `postgres` where the tests run as root, and openssl.
 
 use std::fs;
 use std::io::Write;

@@ -116,7 +116,8 @@ fn tls_does_what_sslmode_says() {
             assert!(matches!(error, PgError::Tls { why: TlsFailure::NotOffered, .. }), "{error}");
         }
 
-        // Not by a trusted authority: a stranger's, the system's; `require` with a root verifies, as in libpq.
+        // Not by a trusted authority: a stranger's, the system's; `require` with a root verifies, as in
+        // libpq.
         for rest in [
             format!("db?sslmode=require&sslrootcert={stranger}"),
             format!("db?sslmode=verify-ca&sslrootcert={stranger}"),
@@ -263,7 +264,8 @@ fn where_nobody_answers_is_said_in_time() {
         std::thread::spawn(move || {
             for stream in web.incoming() {
                 let mut stream = stream.unwrap();
-                // What is left unread when it closes would reset the connection, sometimes before the answer is read.
+                // What is left unread when it closes would reset the connection, sometimes before the answer
+                // is read.
                 let _ = stream.read(&mut [0; 1024]);
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
                 let _ = stream.shutdown(std::net::Shutdown::Write);

@@ -1,5 +1,5 @@
-//! A real HTTP server (axum) in this process: what it answers is a function of what it is asked, and it keeps a log of
-//! every request, so that a test can say what was asked and what was not.
+//! A real HTTP server (axum) in this process: what it answers is a function of what it is asked, and it keeps
+//! a log of every request, so that a test can say what was asked and what was not.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};

@@ -1,4 +1,5 @@
-//! The database as somebody else sees it: plain SQL, values as text, content digests. Blocking, one connection.
+//! The database as somebody else sees it: plain SQL, values as text, content digests. Blocking, one
+//! connection.
 
 use dbload::internals::local::{FreshDatabase, SharedServer};
 use tokio::runtime::Runtime;
@@ -62,7 +63,8 @@ impl Database {
         self.runtime.block_on(self.client.batch_execute(sql))
     }
 
-    /// Runs one or more statements; the rows of all that have any, and the most rows that one of them touched.
+    /// Runs one or more statements; the rows of all that have any, and the most rows that one of them
+    /// touched.
     pub fn try_rows(&self, sql: &str) -> Result<(Vec<Vec<Text>>, u64), tokio_postgres::Error> {
         let (mut rows, mut touched) = (vec![], 0);
         for message in self.runtime.block_on(self.client.simple_query(sql))? {
@@ -121,7 +123,8 @@ impl Database {
         self.one(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
     }
 
-    /// Count and content digest of a table or `(query) x`: equal if and only if the rows are, in whatever order.
+    /// Count and content digest of a table or `(query) x`: equal if and only if the rows are, in whatever
+    /// order.
     #[track_caller]
     pub fn digest(&self, table: &str) -> String {
         self.lines(&format!(

@@ -16,10 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// No command of this suite needs as long, even on a machine with ten times more to do than it can: a hang, then.
+/// No command of this suite needs as long, even on a machine with ten times more to do than it can: a hang,
+/// then.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
-/// The program: cargo's, or the one that `DBLOAD_TEST_PROGRAM` names (a release build, a build of another day).
+/// The program: cargo's, or the one that `DBLOAD_TEST_PROGRAM` names (a release build, a build of another
+/// day).
 pub fn program() -> PathBuf {
     std::env::var_os("DBLOAD_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_dbload").into(), PathBuf::from)
 }

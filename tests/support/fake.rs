@@ -1,8 +1,8 @@
 //! A server that is none: it plays a script to every caller, message by message or byte by byte.
 //!
-//! Crates that serve PostgreSQL's protocol (pgwire, and what is built on it) exist to answer rightly; what is asked of this
-//! one they refuse to send: lengths that lie, tags that are none, half a login. Threads and blocking reads; a caller that
-//! says nothing for a minute is left.
+//! Crates that serve PostgreSQL's protocol (pgwire, and what is built on it) exist to answer rightly; what is
+//! asked of this one they refuse to send: lengths that lie, tags that are none, half a login. Threads and
+//! blocking reads; a caller that says nothing for a minute is left.
 
 use std::{
     io::{self, Read, Write},

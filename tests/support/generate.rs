@@ -75,7 +75,8 @@ pub fn fresh_seed() -> u64 {
     (mix + COUNT.fetch_add(1, Ordering::Relaxed) * 104_729) % 1_000_000_000
 }
 
-/// JSONL of simple events: `id` and three fields that follow from id and version, to be checked by [`event_table`].
+/// JSONL of simple events: `id` and three fields that follow from id and version, to be checked by
+/// [`event_table`].
 pub fn events(ids: impl Iterator<Item = u64>, version: u64) -> String {
     use std::fmt::Write;
     let mut text = String::new();

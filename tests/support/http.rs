@@ -1,5 +1,5 @@
-//! A raw HTTP server that plays a script byte by byte, in the open or over TLS with a test authority. It keeps what it was sent, so that
-//! a canary can be looked for in it.
+//! A raw HTTP server that plays a script byte by byte, in the open or over TLS with a test authority. It
+//! keeps what it was sent, so that a canary can be looked for in it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,8 @@ impl Seen {
     }
 }
 
-/// What the server does with a connection, one behind the other. Behind the last step it waits for the next request.
+/// What the server does with a connection, one behind the other. Behind the last step it waits for the next
+/// request.
 #[derive(Debug, Clone)]
 pub enum Step {
     Send(Vec<u8>),
@@ -294,7 +295,8 @@ impl Authority {
     }
 }
 
-/// An HTTP/2 server over TLS. It answers every request with the same body and an ETag; the first one for `/cut` ends its stream in the middle.
+/// An HTTP/2 server over TLS. It answers every request with the same body and an ETag; the first one for
+/// `/cut` ends its stream in the middle.
 pub struct Http2Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,

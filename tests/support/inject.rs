@@ -1,5 +1,5 @@
-//! Faults inside the server: a trigger that strikes while a sequence is in a range. Sequences do not roll back, so
-//! "fails k times, then works" is deterministic.
+//! Faults inside the server: a trigger that strikes while a sequence is in a range. Sequences do not roll
+//! back, so "fails k times, then works" is deterministic.
 
 use super::Database;
 

@@ -1,6 +1,8 @@
-//! The kit: the program as a process, the database as seen by somebody else, folders, and random numbers that can be replayed.
+//! The kit: the program as a process, the database as seen by somebody else, folders, and random numbers that
+//! can be replayed.
 //!
-//! Nothing in here uses dbload's own code for what it checks: only `dbload::internals::local` for throwaway servers.
+//! Nothing in here uses dbload's own code for what it checks: only `dbload::internals::local` for throwaway
+//! servers.
 
 pub mod api;
 pub mod bouncer;

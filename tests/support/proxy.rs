@@ -1,7 +1,9 @@
-//! A proxy that understands the PostgreSQL protocol: it sees messages, and does something to the nth that a fault is for.
+//! A proxy that understands the PostgreSQL protocol: it sees messages, and does something to the nth that a
+//! fault is for.
 //!
-//! TCP in front (so that RST exists), the server's socket behind. One task a connection owns both ends; a proxy that is
-//! dropped drops them. A fault counts how often it struck: a test whose fault never struck has shown nothing.
+//! TCP in front (so that RST exists), the server's socket behind. One task a connection owns both ends; a
+//! proxy that is dropped drops them. A fault counts how often it struck: a test whose fault never struck has
+//! shown nothing.
 
 use rustix::net::sockopt;
 use std::{
@@ -389,7 +391,8 @@ async fn relay(
     }
 }
 
-/// What the client has asked and the server has not answered yet: it does not wait for one answer before it asks again.
+/// What the client has asked and the server has not answered yet: it does not wait for one answer before it
+/// asks again.
 #[derive(Default)]
 struct Asked {
     last: String,

@@ -1,4 +1,5 @@
-//! What stands around a load from the network: secrets, the landing copy, verify, what is refused on the command line.
+//! What stands around a load from the network: secrets, the landing copy, verify, what is refused on the
+//! command line.
 
 use super::{array, check, id_of, lines, rows, scene};
 use crate::rows;

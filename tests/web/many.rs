@@ -1,4 +1,5 @@
-//! Many endpoints: in the order given, however fast each answers; one that fails stops no other and is fetched alone later.
+//! Many endpoints: in the order given, however fast each answers; one that fails stops no other and is
+//! fetched alone later.
 
 use super::{array, check, id_of, record, rows, scene, wait_until};
 use crate::rows;

@@ -1,5 +1,6 @@
-//! Sources from the network, end to end: a real server, the program as a process, PostgreSQL. The oracles are the table's
-//! content digest against what the server has, the ledger, and the server's own log of what it was asked.
+//! Sources from the network, end to end: a real server, the program as a process, PostgreSQL. The oracles are
+//! the table's content digest against what the server has, the ledger, and the server's own log of what it
+//! was asked.
 
 mod around;
 mod bodies;
@@ -59,7 +60,8 @@ fn check(scene: &Scene, n: u64, outcome: &Outcome) {
     );
 }
 
-/// Kills the load once more than so many rows are stored, and waits until what it sent at last has committed or has not.
+/// Kills the load once more than so many rows are stored, and waits until what it sent at last has committed
+/// or has not.
 #[track_caller]
 fn kill_beyond(scene: &Scene, running: Running, stored: u64) {
     wait_until("rows are committed", || scene.db.count("t") > stored);

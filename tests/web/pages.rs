@@ -1,4 +1,5 @@
-//! Paginated endpoints: every way to the next page, resumes exact where the pages are what they were, and ends that are none.
+//! Paginated endpoints: every way to the next page, resumes exact where the pages are what they were, and
+//! ends that are none.
 
 use super::{array, check, kill_beyond, record, rows, scene, wait_until};
 use crate::rows;

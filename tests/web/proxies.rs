@@ -1,4 +1,5 @@
-//! Proxies: those of the environment as curl users know them, but no credential through one in the open that was not asked for.
+//! Proxies: those of the environment as curl users know them, but no credential through one in the open that
+//! was not asked for.
 
 use super::{array, check, scene};
 use crate::support::api::{Api, Reply};

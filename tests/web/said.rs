@@ -1,5 +1,5 @@
-//! Answers of status 200 that say what went wrong, beside their records or instead of them; and the first run, which has to say why
-//! it comes to nothing.
+//! Answers of status 200 that say what went wrong, beside their records or instead of them; and the first
+//! run, which has to say why it comes to nothing.
 
 use super::{array, check, scene};
 use crate::support::Scene;

@@ -1,6 +1,6 @@
-//! `make bench-http`: what the HTTP sources must show, from process start to committed rows, against a real server on
-//! loopback. Ignored in a plain run: figures of a debug build, or of a machine that does something else, say nothing.
-//! `DBLOAD_TEST_PROGRAM` names the program to be measured.
+//! `make bench-http`: what the HTTP sources must show, from process start to committed rows, against a real
+//! server on loopback. Ignored in a plain run: figures of a debug build, or of a machine that does something
+//! else, say nothing. `DBLOAD_TEST_PROGRAM` names the program to be measured.
 
 use super::{array, id_of, scene};
 use crate::support::{

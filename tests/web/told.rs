@@ -1,5 +1,5 @@
-//! Rows are neither lost nor doubled where a page, a URL or a body is another one each time and yet the same: counted from 1, with an
-//! envelope that differs, signed anew, with a secret in it.
+//! Rows are neither lost nor doubled where a page, a URL or a body is another one each time and yet the same:
+//! counted from 1, with an envelope that differs, signed anew, with a secret in it.
 
 use super::{array, check, kill_beyond, scene};
 use crate::rows;

@@ -1,6 +1,8 @@
-//! Other loaders, where they are installed: sling and dlt, each as its own documentation has an upsert of a file.
+//! Other loaders, where they are installed: sling and dlt, each as its own documentation has an upsert of a
+//! file.
 //!
-//! They are measured as they are: a table of their own making counts, and what they make of the values is said, not judged.
+//! They are measured as they are: a table of their own making counts, and what they make of the values is
+//! said, not judged.
 
 use super::{COLUMNS, Case, FRESH, Program, Way, dbload, staged};
 use crate::{Outcome, data::Data, note};

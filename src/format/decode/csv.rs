@@ -1,6 +1,7 @@
-//! The fields of delimiter-separated values. A record is cut in place where each field is what lies between its delimiters or
-//! between its two quotes, doubled ones within them halved; csv-async reads the others (text behind a closing quote, no UTF-8). The splitter said where
-//! the records are, and the two are compared record by record: where they disagree, each record is read by itself.
+//! The fields of delimiter-separated values. A record is cut in place where each field is what lies between
+//! its delimiters or between its two quotes, doubled ones within them halved; csv-async reads the others
+//! (text behind a closing quote, no UTF-8). The splitter said where the records are, and the two are compared
+//! record by record: where they disagree, each record is read by itself.
 //!
 //! NULL is an unquoted field that equals `null_as`, or the unquoted empty field if `null_as` is not set; with
 //! it set, an empty field is the empty string (as with COPY's NULL). A quoted field is never NULL; csv-async
@@ -21,7 +22,8 @@ use crate::record::{Span, SpanKind, Text};
 /// first bytes of a block for a byte order mark and drop them.
 const LEAD: &[u8] = b"\n";
 
-/// So many records that can be cut in place end a run of csv-async: to begin one costs as much as to read so many.
+/// So many records that can be cut in place end a run of csv-async: to begin one costs as much as to read so
+/// many.
 const PLAIN_RUN: usize = 32;
 
 pub(super) fn decode(
@@ -95,9 +97,9 @@ enum Quoting {
     Doubled,
 }
 
-/// The places of a record's fields in it, without their quotes, if they can be cut there: from delimiter to delimiter, or
-/// from quote to quote. `false`, perhaps after some fields: csv-async judges. No line end stands outside of quotes; should the
-/// splitter ever say otherwise, it judges too.
+/// The places of a record's fields in it, without their quotes, if they can be cut there: from delimiter to
+/// delimiter, or from quote to quote. `false`, perhaps after some fields: csv-async judges. No line end
+/// stands outside of quotes; should the splitter ever say otherwise, it judges too.
 fn plain_fields(dialect: &Dialect, raw: &[u8], mut each: impl FnMut(Range<usize>, Quoting)) -> bool {
     let has_line_end = memchr::memchr2(b'\n', b'\r', raw).is_some();
     let mut at = 0;
@@ -200,8 +202,8 @@ impl Decoder<'_> {
         count
     }
 
-    /// A record whose fields can be cut where they are; `false`: it is none. `text`: the same as text without NUL, if that is
-    /// known.
+    /// A record whose fields can be cut where they are; `false`: it is none. `text`: the same as text without
+    /// NUL, if that is known.
     fn in_place(&mut self, raw: &[u8], text: Option<&str>, i: usize, each: &mut Each<'_>) -> bool {
         let text = match text.map_or_else(|| checked(raw, raw), Ok) {
             Ok(text) => text,

@@ -1,4 +1,5 @@
-//! Delimiter-separated values, in a build without the feature `csv`: a source of them is refused when it is opened.
+//! Delimiter-separated values, in a build without the feature `csv`: a source of them is refused when it is
+//! opened.
 
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, Each};
 use crate::format::Dialect;

@@ -1,6 +1,6 @@
-//! Objects that are cut where they are: the names of the record before, at the same places, or others without escapes; strings
-//! without escapes, numbers, words. Other values are read by serde_json, one by one; and an object that is not plain JSON
-//! is left to it whole: it judges, and says what is wrong.
+//! Objects that are cut where they are: the names of the record before, at the same places, or others without
+//! escapes; strings without escapes, numbers, words. Other values are read by serde_json, one by one; and an
+//! object that is not plain JSON is left to it whole: it judges, and says what is wrong.
 
 use std::borrow::Cow;
 
@@ -144,7 +144,8 @@ impl<'t> FlatParser<'t> {
         self.bytes[at..].starts_with(word).then_some(at + word.len())
     }
 
-    /// Behind a string, an array or an object: serde_json passes over it without recursion, so depth cannot overflow.
+    /// Behind a string, an array or an object: serde_json passes over it without recursion, so depth cannot
+    /// overflow.
     fn end_of_any(&self, at: usize) -> Option<usize> {
         let mut values = serde_json::Deserializer::from_str(self.text.get(at..)?).into_iter::<&RawValue>();
         values.next()?.ok()?;

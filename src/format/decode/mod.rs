@@ -51,7 +51,7 @@ impl Default for DecodeLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} (byte {} of the record)", self.offset + 1)]
 pub struct DecodeError {
-    /// What is wrong.
+    /// What is wrong with the text.
     pub kind: DecodeErrorKind,
     /// Bytes of the record before the place.
     pub offset: usize,
@@ -67,7 +67,7 @@ pub enum DecodeErrorKind {
     /// Longer than the limit: it was not read.
     #[error("the record is too long: {record_bytes} bytes (--max-record-bytes allows more)")]
     TooLong {
-        /// Its length.
+        /// Length of the record, in bytes.
         record_bytes: u64,
     },
     /// The source ended inside it.
@@ -85,7 +85,7 @@ pub enum DecodeErrorKind {
     /// A NUL byte, which PostgreSQL's text cannot hold.
     #[error("a NUL byte, which text cannot hold (--on-nul strip or replace takes it)")]
     Nul,
-    /// Not JSON.
+    /// The record is no JSON value.
     #[error("malformed JSON: {0}")]
     Json(String),
     /// JSON, but no object.
@@ -100,9 +100,9 @@ pub enum DecodeErrorKind {
     /// Nested deeper than the limit.
     #[error("the member {name:?} is nested deeper than {limit} levels (--max-depth allows more)")]
     TooDeep {
-        /// The member.
+        /// Name of the member that the error is about.
         name: String,
-        /// The limit.
+        /// The limit that was passed.
         limit: usize,
     },
     /// Another number of fields than the header has.
@@ -217,7 +217,8 @@ fn whole(records: &Text, i: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
-/// Where a byte is next, or the end. Fields and strings are short, mostly: a look at some words beats setting up a search.
+/// Where a byte is next, or the end. Fields and strings are short, mostly: a look at some words beats setting
+/// up a search.
 fn find(byte: u8, raw: &[u8], from: usize) -> usize {
     const NEAR: usize = 3;
     let mut at = from;
@@ -234,7 +235,8 @@ fn find(byte: u8, raw: &[u8], from: usize) -> usize {
 /// The first byte of a little-endian word that is this one.
 fn first_in(word: u64, byte: u8) -> Option<usize> {
     const ONES: u64 = u64::MAX / 0xff;
-    // Where it stands there is nothing, from which one cannot be taken without a loan; only bytes above may be wrong then.
+    // Where it stands there is nothing, from which one cannot be taken without a loan; only bytes above may
+    // be wrong then.
     let rest = word ^ (ONES * u64::from(byte));
     let loans = rest.wrapping_sub(ONES) & !rest & (ONES << 7);
     (loans != 0).then(|| loans.trailing_zeros() as usize / 8)

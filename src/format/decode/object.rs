@@ -1,5 +1,6 @@
-//! The members of a JSON object: names unescaped, values as the raw text in the source. What is not plain, serde_json reads: it
-//! validates every byte, and passes over values without recursion, so depth cannot overflow.
+//! The members of a JSON object: names unescaped, values as the raw text in the source. What is not plain,
+//! serde_json reads: it validates every byte, and passes over values without recursion, so depth cannot
+//! overflow.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,7 +18,8 @@ pub(super) const NAMES_COMPARED: usize = 24;
 /// Names and raw values of one record, in its order.
 pub(super) type RawMembers<'t> = Vec<(Cow<'t, str>, &'t str)>;
 
-/// Reads the object `text` into `members`, which may still hold the record before: mostly it has the same names.
+/// Reads the object `text` into `members`, which may still hold the record before: mostly it has the same
+/// names.
 pub(super) fn members<'t>(
     text: &'t str,
     limits: &DecodeLimits,
@@ -139,8 +141,8 @@ fn not_an_object(text: &str, offset: usize, first: Option<u8>) -> DecodeError {
     kind.at(text.as_bytes(), offset)
 }
 
-/// The byte at which serde_json stopped: its columns count the bytes read of a line. Of a control character in a string,
-/// that is the byte before it.
+/// The byte at which serde_json stopped: its columns count the bytes read of a line. Of a control character
+/// in a string, that is the byte before it.
 fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     let line_start = match error.line() {
         0 | 1 => 0,

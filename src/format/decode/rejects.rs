@@ -1,7 +1,8 @@
-//! Records out of a reject file: what dbload refused before, mended by hand. `record` holds the members; a `raw` text, or
-//! the bytes of `raw_base64`, count if they are a JSON object. A line that is no reject is a plain record, so hand-made
-//! lines work. Where the source was delimited text (`"values":"text"`), strings are such text again, not JSON strings:
-//! the field `{"a":1}` is an object for a jsonb column, as it was the first time.
+//! Records out of a reject file: what dbload refused before, mended by hand. `record` holds the members; a
+//! `raw` text, or the bytes of `raw_base64`, count if they are a JSON object. A line that is no reject is a
+//! plain record, so hand-made lines work. Where the source was delimited text (`"values":"text"`), strings
+//! are such text again, not JSON strings: the field `{"a":1}` is an object for a jsonb column, as it was the
+//! first time.
 
 use std::borrow::Cow;
 
@@ -24,7 +25,7 @@ const OF_TEXT: (&str, &str) = ("values", "\"text\"");
 /// What a line of a reject file keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptReject {
-    /// The record.
+    /// The record as the source had it.
     pub original: RejectOriginal,
     /// What its values were written as.
     pub values: Values,

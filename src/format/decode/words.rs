@@ -1,7 +1,8 @@
 //! What is wrong with a record that is no JSON, in the user's terms: what was found, what had to stand there.
 //!
-//! serde_json says so in words of parsers. They are matched here, in one place, and pinned by the lock file and by a
-//! test; words that are not known are passed on. Shows one character of syntax at most, never a value.
+//! serde_json says so in words of parsers. They are matched here, in one place, and pinned by the lock file
+//! and by a test; words that are not known are passed on. Shows one character of syntax at most, never a
+//! value.
 
 /// How serde_json's words for a bare control character in a string begin.
 pub(super) const CONTROL_CHARACTER: &str = "control character";

@@ -1,5 +1,5 @@
-//! Encodings, in a build without the feature `encodings`: a byte order mark of UTF-16 is known, so that the source can be
-//! refused by it.
+//! Encodings, in a build without the feature `encodings`: a byte order mark of UTF-16 is known, so that the
+//! source can be refused by it.
 
 /// Bytes that [`Encoding::of`] wants to see.
 pub const BOM_BYTES: usize = 3;
@@ -52,7 +52,7 @@ impl Encoding {
     }
 }
 
-/// Knows no character.
+/// A decoder that cannot be made in this build.
 pub struct TextDecoder(());
 
 impl TextDecoder {

@@ -27,7 +27,7 @@ pub(super) struct Json {
 enum State {
     /// On the way to the records.
     Walk,
-    /// Between top-level values.
+    /// Between two values of the top level.
     Top,
     /// Behind a record, in whatever holds it.
     Resumed,
@@ -257,8 +257,8 @@ impl Json {
         let line = cursor.line_at(buf, start);
         let end = match end {
             Some(end) => end,
-            // A document that was cut off is not whole, and neither is this record: the source fails here, so that
-            // its rest is read where the file is mended or fetched again.
+            // A document that was cut off is not whole, and neither is this record: the source fails here, so
+            // that its rest is read where the file is mended or fetched again.
             None if last => return Err((start, SplitErrorKind::CutOff)),
             None => {
                 if self.track.over_limit(buf.len() - start) {
@@ -304,7 +304,8 @@ impl Json {
     }
 }
 
-/// Whether the token behind the comma is a member name: a string with a colon behind it. `None`: not told yet.
+/// Whether the token behind the comma is a member name: a string with a colon behind it. `None`: not told
+/// yet.
 fn is_name_behind_comma(rest: &[u8], must_tell: bool) -> Option<bool> {
     let undecided = if must_tell { Some(false) } else { None };
     let skip_blank = |from: usize| (from..rest.len()).find(|&i| !is_blank(rest[i]));

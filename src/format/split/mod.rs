@@ -43,7 +43,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} (line {line}, byte {offset})")]
 pub struct SplitError {
-    /// What is wrong.
+    /// What is wrong with the text.
     pub kind: SplitErrorKind,
     /// Bytes of the decoded stream before the place.
     pub offset: u64,
@@ -63,7 +63,7 @@ pub enum SplitErrorKind {
     /// A byte that cannot stand where it stands.
     #[error("found {} where {expected} must stand", show_byte(*.found))]
     Unexpected {
-        /// The byte.
+        /// The byte that was found instead.
         found: u8,
         /// What could have stood there.
         expected: &'static str,
@@ -85,7 +85,7 @@ pub enum SplitErrorKind {
         at: String,
         /// What must stand there.
         expected: &'static str,
-        /// What stands there.
+        /// What stands there instead of it.
         found: &'static str,
     },
     /// A member name on the way to the records is longer than a record may be.

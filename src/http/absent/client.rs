@@ -16,7 +16,7 @@ use super::settings::Settings;
 #[derive(Clone, Default)]
 pub struct RateLimiters(());
 
-/// No origins.
+/// A set of origins that is always empty.
 #[derive(Debug, Clone)]
 pub struct Origins(());
 
@@ -28,7 +28,7 @@ impl Origins {
     }
 }
 
-/// Asks nobody.
+/// A client that cannot be made in this build.
 #[derive(Debug, Clone)]
 pub struct Client(Nobody);
 
@@ -83,12 +83,12 @@ impl Client {
         match self.0 {}
     }
 
-    /// A server's words.
+    /// Text of a server, with secrets redacted.
     pub async fn redacted(&self, _words: &str, _request: &Request) -> String {
         match self.0 {}
     }
 
-    /// Something worth saying.
+    /// Would keep a note for the user.
     pub fn note(&self, _text: String) {
         match self.0 {}
     }
@@ -111,25 +111,25 @@ impl Client {
 /// What requests came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counters {
-    /// Sent.
+    /// Requests that have been sent.
     pub requests: u64,
     /// Tries after the first.
     pub retried: u64,
-    /// Given up.
+    /// Requests that were given up.
     pub failed: u64,
-    /// Redirects.
+    /// Redirects that were followed.
     pub redirected: u64,
-    /// Told: not now.
+    /// Requests that were refused for now.
     pub refused: u64,
     /// Bodies that broke and were continued.
     pub mended: u64,
     /// Time that they waited.
     pub waited: Duration,
-    /// Bytes of bodies.
+    /// Bytes of response bodies that were read.
     pub bytes: u64,
 }
 
-/// A body.
+/// A response body, which no build without `http` can have.
 #[derive(Debug)]
 pub struct Body(Nobody);
 

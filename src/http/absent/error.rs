@@ -3,13 +3,13 @@
 /// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// This build cannot.
+    /// What is asked for is not in this build.
     #[error("this build of dbload lacks the feature `http`")]
     Absent,
     /// Never: a body that was cut off.
     #[error("{how:?}")]
     Cut {
-        /// How.
+        /// In which way the body broke off.
         how: Truncation,
     },
 }

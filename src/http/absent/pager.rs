@@ -7,14 +7,14 @@ use super::error::HttpError;
 use super::paginate::Paginate;
 use super::request::{Nobody, Request, Url};
 
-/// A page.
+/// A fetched page, which no build without `http` can have.
 #[derive(Debug)]
 pub struct Page {
-    /// Its bytes.
+    /// The bytes of the page.
     pub bytes: Bytes,
     /// Where it came from.
     pub url: Url,
-    /// Its headers.
+    /// The headers of the response.
     pub headers: Headers,
 }
 
@@ -43,13 +43,13 @@ impl Page {
 pub struct PageSeen<'a> {
     /// Where it came from.
     pub url: &'a Url,
-    /// Its headers.
+    /// The headers of the response.
     pub headers: &'a Headers,
-    /// Its text.
+    /// The body of the page, as text.
     pub text: &'a str,
-    /// Its records.
+    /// The number of records on the page.
     pub records: u64,
-    /// Their digest.
+    /// Digest of the page's records.
     pub digest: u64,
 }
 
@@ -90,7 +90,7 @@ impl Pager {
         match self.0 {}
     }
 
-    /// Where it stands.
+    /// The pager's state, for a checkpoint.
     #[must_use]
     pub fn state(&self) -> PagerState {
         match self.0 {}

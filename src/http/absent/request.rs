@@ -2,22 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Has no value.
+/// A type without a value: what this build leaves out cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Nobody {}
 
-/// A URL.
+/// A URL, which no build without `http` can have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Url(pub(super) Nobody);
 
 impl Url {
-    /// Its text.
+    /// The URL as text, as it is asked.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         match self.0 {}
     }
 
-    /// Its path.
+    /// The segments of the URL's path.
     #[must_use]
     pub fn path_segments(&self) -> Option<std::str::Split<'_, char>> {
         match self.0 {}
@@ -35,26 +35,26 @@ impl From<Url> for String {
 pub struct JsonBody(pub(super) Nobody);
 
 impl JsonBody {
-    /// Its text.
+    /// The URL as text, as it is asked.
     #[must_use]
     pub const fn text(&self) -> &str {
         match self.0 {}
     }
 }
 
-/// A request.
+/// A request, which no build without `http` can send.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// Where to.
+    /// The URL that it is sent to.
     pub url: Url,
-    /// How.
+    /// The method that it is sent with.
     pub method: Method,
-    /// A body.
+    /// A body to send, as JSON text.
     pub body: Option<String>,
     /// The source's place in the order.
     #[serde(skip)]
     pub ordinal: u64,
-    /// The page.
+    /// The number of the page.
     pub page: u64,
 }
 
@@ -69,7 +69,7 @@ impl Request {
         match self.method.0 {}
     }
 
-    /// What is fetched.
+    /// What is fetched, by its URL without secrets.
     #[must_use]
     pub fn place(&self) -> Url {
         self.url.clone()
@@ -85,11 +85,11 @@ impl Request {
 /// Which version of a representation an answer had.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// A strong validator.
+    /// A strong validator of the representation.
     pub etag: Option<String>,
-    /// When it changed.
+    /// When the representation was last changed.
     pub last_modified: Option<String>,
-    /// All its bytes.
+    /// Its length in bytes, as a whole.
     pub length: Option<u64>,
 }
 
@@ -104,8 +104,8 @@ impl Version {
 /// Where to go on in a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
-    /// At this byte.
+    /// The byte that reading goes on at.
     pub offset: u64,
-    /// Of this version.
+    /// The version that is gone on with.
     pub version: Version,
 }

@@ -3,7 +3,7 @@
 /// How to speak to servers: there is nobody to speak to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Requests in flight.
+    /// Requests that may be in flight together.
     pub concurrency: usize,
     /// Bounds on what is fetched.
     pub limits: FetchLimits,

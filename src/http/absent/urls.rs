@@ -11,14 +11,14 @@ pub fn is_http(word: &str) -> bool {
     matches!(scheme.as_deref(), Some("http" | "https"))
 }
 
-/// Something to fetch.
+/// A request that a source word stands for.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Its request.
+    /// The request that fetches it.
     pub request: Request,
-    /// Its name.
+    /// Name of the source, for people.
     pub name: String,
-    /// Fields to add.
+    /// Fields to add to each record, with their values.
     pub fields: Vec<(String, String)>,
 }
 

@@ -4,7 +4,8 @@
 //! {"url":"..","page":0,"content_type":"..","body":"the text as it came"}      or "body_base64", where it is no UTF-8
 //! ```
 //!
-//! Responses are spooled to disk first and appended one at a time; the file gets its name at the end of the load: before, it is not there.
+//! Responses are spooled to disk first and appended one at a time; the file gets its name at the end of the
+//! load: before, it is not there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::http::request::Request;
 /// Bytes that are read and encoded at once: a multiple of three, as base64 counts.
 const PIECE_BYTES: usize = 48 * 1024;
 
-/// The file.
+/// The archive file, and what is appended to it.
 pub(super) struct Archive {
     path: PathBuf,
     spool: PathBuf,

@@ -1,4 +1,5 @@
-//! What a page says about the end beside its place for the next one: totals, flags, and where the first record stands.
+//! What a page says about the end beside its place for the next one: totals, flags, and where the first
+//! record stands.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +48,8 @@ impl Pager {
         Ok(self.paginate.is_counted() && self.is_all(seen)?)
     }
 
-    /// Whether as many records or pages have come as there are in all. A number that is said to be no exact one does not tell.
+    /// Whether as many records or pages have come as there are in all. A number that is said to be no exact
+    /// one does not tell.
     fn is_all(&mut self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
         let (pages, total) = (self.paginate.rules.pages.clone(), self.paginate.rules.total.clone());
         if let Some(pointer) = pages {
@@ -64,7 +66,8 @@ impl Pager {
             || self.total.is_some_and(|total| self.records >= total))
     }
 
-    /// The number at a place; none where a later page does not repeat it, or it is at least so much (`1000+`).
+    /// The number at a place; none where a later page does not repeat it, or it is at least so much
+    /// (`1000+`).
     fn in_all(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<u64>, HttpError> {
         let text = match self.scalar(seen, pointer)? {
             None if self.current.page > 0 => return Ok(None),
@@ -93,8 +96,9 @@ impl Pager {
         }
     }
 
-    /// Who was asked for the records from 0 on and says that they begin at 1 counts from 1: the second page begins one further on. Told
-    /// by the reply's own member of the parameter's name. With a single record it may as well be the number of the next one.
+    /// Who was asked for the records from 0 on and says that they begin at 1 counts from 1: the second page
+    /// begins one further on. Told by the reply's own member of the parameter's name. With a single record it
+    /// may as well be the number of the next one.
     pub(super) fn learn_start(&mut self, seen: &PageSeen<'_>) {
         let By::Offset { param, start: None, .. } = &self.paginate.by else { return };
         if self.current.page > 0 || seen.records < 2 {

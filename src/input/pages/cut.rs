@@ -47,7 +47,8 @@ impl Pages {
         }
     }
 
-    /// Gives the records of a page their places, told by nothing but records; the place behind them. `line`: the last one of the page.
+    /// Gives the records of a page their places, told by nothing but records; the place behind them. `line`:
+    /// the last one of the page.
     pub(super) fn place(&self, spans: &mut [Span], line: u64) -> Position {
         let base = self.at;
         let mut end = Position { record: base.record + spans.len() as u64, ..base };
@@ -105,7 +106,8 @@ impl Pages {
             if let Some(head) = splitter.take_head() {
                 all = with_head(&all, &head, &mut found);
             }
-            // Mostly one turn finds all; pages wait in memory, so the room that a growing list has over is given back.
+            // Mostly one turn finds all; pages wait in memory, so the room that a growing list has over is
+            // given back.
             if spans.is_empty() {
                 spans = found;
             } else {

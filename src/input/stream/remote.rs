@@ -1,5 +1,6 @@
-//! A stream whose bytes come from the network: opened by a request, taken up again where it was left, and compared with
-//! what was read before where no version tells whether it is the same. How requests are made is `http`'s.
+//! A stream whose bytes come from the network: opened by a request, taken up again where it was left, and
+//! compared with what was read before where no version tells whether it is the same. How requests are made is
+//! `http`'s.
 
 use std::io;
 use std::sync::Arc;
@@ -87,7 +88,8 @@ impl Stream {
         }
     }
 
-    /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read then.
+    /// Reads up to `offset`, and as far as was read before: only then it is known whether it is what was read
+    /// then.
     async fn pass(&mut self, offset: u64) -> Result<(), SourceError> {
         while self.offset < offset {
             if self.buffer.is_empty() && !self.read_more(SKIPPED_BYTES).await? {

@@ -64,8 +64,8 @@ impl RawDigest {
     }
 }
 
-/// A reader that only its owner reads: others may hold it, though a body from the network cannot be shared. No lock is
-/// taken.
+/// A reader that only its owner reads: others may hold it, though a body from the network cannot be shared.
+/// No lock is taken.
 pub(super) struct Alone<R>(Mutex<R>);
 
 impl<R> Alone<R> {

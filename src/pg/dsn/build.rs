@@ -1,4 +1,5 @@
-//! From words to a validated [`Dsn`]: numbers become numbers, modes become modes, libpq's defaults are put in.
+//! From words to a validated [`Dsn`]: numbers become numbers, modes become modes, libpq's defaults are put
+//! in.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,15 @@ use super::passfile::{Login, PassFile};
 use super::words::Words;
 use crate::secret::Secret;
 
-/// PostgreSQL's port.
+/// The port that PostgreSQL listens on by default.
 const DEFAULT_PORT: u16 = 5432;
-/// An attempt that takes longer is given up: long enough for TLS and SCRAM over a slow line, short enough to be told.
+/// An attempt that takes longer is given up: long enough for TLS and SCRAM over a slow line, short enough to
+/// be told.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Silence before the first probe. With the two below: a dead peer is noticed after 15 + 5 * 6 = 45 s, within the
-/// minute that a half-open connection may last.
+/// Silence before the first probe. With the two below: a dead peer is noticed after 15 + 5 * 6 = 45 s, within
+/// the minute that a half-open connection may last.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
-/// Time between probes.
+/// Time between two keepalive probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Probes before the connection is given up.
 const KEEPALIVE_COUNT: u32 = 6;

@@ -1,7 +1,7 @@
-//! What stands around a connection string: which one is used, and what fills what it leaves out.
+//! The environment of a connection string: which one is used, and what fills what it leaves out.
 //!
-//! The order is the command line's contract: `--dsn`, else `DATABASE_URL`, else `PG*`, else the local server. What a
-//! connection string leaves out comes from its service, then from `PG*`, then from libpq's defaults.
+//! The order is the command line's contract: `--dsn`, else `DATABASE_URL`, else `PG*`, else the local server.
+//! What a connection string leaves out comes from its service, then from `PG*`, then from libpq's defaults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ impl Dsn {
 /// Finds out where to connect: the value of `--dsn` if given, else the environment, else the local server.
 ///
 /// # Errors
-/// If the connection string, or a file or variable it names, cannot be read or asks for what is not supported.
+/// If the connection string, or a file or variable it names, cannot be read or asks for what is not
+/// supported.
 pub fn from_env(flag: Option<&str>, env: Lookup<'_>) -> Result<ConnectTarget, DsnError> {
     if let Some(text) = flag {
         return from_flag(text.trim(), env);

@@ -25,7 +25,7 @@ pub struct Dsn {
     pub servers: Vec<Server>,
     /// The role to log in as.
     pub user: String,
-    /// The database.
+    /// Name of the database.
     pub dbname: String,
     /// Schema for a table named without one (Prisma's `?schema=`).
     pub schema: Option<String>,
@@ -92,7 +92,7 @@ pub struct Tls {
 /// libpq's `sslmode`. `allow` is read as `Prefer`: it never protects less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslMode {
-    /// Plaintext.
+    /// Plaintext alone: TLS is never tried.
     Disable,
     /// TLS where the server has it, unverified.
     Prefer,
@@ -104,7 +104,7 @@ pub enum SslMode {
     VerifyFull,
 }
 
-/// Trusted authorities.
+/// The authorities that a server's certificate may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Roots {
     /// Those of the operating system.
@@ -113,7 +113,7 @@ pub enum Roots {
     File(PathBuf),
 }
 
-/// A client certificate.
+/// A client certificate and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// PEM file with the certificate chain.
@@ -122,7 +122,7 @@ pub struct ClientCertificate {
     pub key: PathBuf,
 }
 
-/// libpq's `sslnegotiation`.
+/// What libpq's `sslnegotiation` can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Negotiation {
     /// Ask first, then the handshake.
@@ -131,10 +131,10 @@ pub enum Negotiation {
     Direct,
 }
 
-/// libpq's `channel_binding`.
+/// What libpq's `channel_binding` can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelBinding {
-    /// Not used.
+    /// Channel binding is never used.
     Disable,
     /// Used where it is offered.
     Prefer,
@@ -149,7 +149,7 @@ pub struct Keepalive {
     pub probes: bool,
     /// Silence before the first probe.
     pub idle: Option<Duration>,
-    /// Time between probes.
+    /// Time between two keepalive probes.
     pub interval: Option<Duration>,
     /// Unanswered probes before the connection is given up.
     pub count: Option<u32>,
@@ -160,7 +160,7 @@ pub struct Keepalive {
 /// libpq's `target_session_attrs`, as far as a program that writes can use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionTarget {
-    /// Any server.
+    /// Any server that lets us in.
     Any,
     /// One that takes writes.
     ReadWrite,

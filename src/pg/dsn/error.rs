@@ -1,7 +1,8 @@
 //! What can be wrong with a connection string.
 //!
-//! No message holds a value: the value that could not be read may be a piece of a password. Names of parameters,
-//! variables and files are shown; of unknown parameters only where the name cannot come from a torn password.
+//! No message holds a value: the value that could not be read may be a piece of a password. Names of
+//! parameters, variables and files are shown; of unknown parameters only where the name cannot come from a
+//! torn password.
 
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ pub enum DsnError {
     /// A parameter whose value cannot be read.
     #[error("cannot read `{name}` of the connection string: expected {expected}")]
     BadValue {
-        /// The parameter.
+        /// Name of the connection parameter.
         name: &'static str,
         /// What would be right.
         expected: &'static str,
@@ -25,7 +26,7 @@ pub enum DsnError {
     /// A parameter that libpq or another client knows, and dbload does not support.
     #[error("cannot use the connection parameter `{name}`: {why}")]
     Unsupported {
-        /// The parameter.
+        /// Name of the connection parameter.
         name: String,
         /// Why not, or what to use instead.
         why: &'static str,
@@ -39,7 +40,7 @@ pub enum DsnError {
     /// A variable that was named and is not set.
     #[error("cannot read the connection string from the environment: {name} is not set")]
     Variable {
-        /// The variable.
+        /// Name of the environment variable.
         name: String,
     },
     /// Any of the others, in a text that was not on the command line.
@@ -55,15 +56,15 @@ pub enum DsnError {
     File {
         /// What the file is for.
         role: &'static str,
-        /// The file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// Why not.
+        /// The error that lies behind it.
         source: std::io::Error,
     },
     /// A service that no service file has.
     #[error("cannot find the service `{name}` in {}", .path.display())]
     Service {
-        /// The service.
+        /// Name of the service.
         name: String,
         /// Where it was looked for.
         path: PathBuf,

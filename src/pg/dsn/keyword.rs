@@ -1,4 +1,5 @@
-//! The `key=value` form, with libpq's quoting: single quotes around a value, a backslash before a special character.
+//! The `key=value` form, with libpq's quoting: single quotes around a value, a backslash before a special
+//! character.
 
 use super::error::DsnError;
 use super::words::{Echo, Words};

@@ -1,8 +1,8 @@
 //! The one table of connection parameters: what each name means, or why it is refused.
 //!
-//! All of libpq's keywords (as of PostgreSQL 18) are here, and what other clients put into connection strings that
-//! are copied from one program to the next. A parameter that protects something is honoured or refused, never
-//! ignored; one that only tunes another client is accepted with a note.
+//! All of libpq's keywords (as of PostgreSQL 18) are here, and what other clients put into connection strings
+//! that are copied from one program to the next. A parameter that protects something is honoured or refused,
+//! never ignored; one that only tunes another client is accepted with a note.
 
 /// What a parameter means to dbload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,18 +13,18 @@ pub(super) enum Meaning {
     Schema,
     /// A pooler is in between (Prisma).
     Pooler,
-    /// JDBC's `ssl`.
+    /// JDBC's `ssl`, which libpq does not know.
     Ssl,
     /// Harmless with these values, refused with others.
     Only {
         /// Values that ask for what dbload does anyway.
         accepted: &'static [&'static str],
-        /// Why no others.
+        /// Why no other values are supported.
         why: &'static str,
     },
     /// Tunes the pool, the cache or the patience of another client.
     OtherClients,
-    /// Not supported.
+    /// A parameter that is not supported, and why.
     Refused(&'static str),
 }
 

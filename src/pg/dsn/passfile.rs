@@ -1,7 +1,7 @@
 //! Password files (`~/.pgpass`): lines of `host:port:database:user:password`, the first that fits wins.
 //!
-//! `*` fits anything; a colon or backslash in a field is written with a backslash before it. A file that others may
-//! read is not used, as in libpq: the password in it is no secret.
+//! `*` fits anything; a colon or backslash in a field is written with a backslash before it. A file that
+//! others may read is not used, as in libpq: the password in it is no secret.
 
 use std::fs;
 use std::path::Path;

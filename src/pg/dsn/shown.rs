@@ -4,7 +4,8 @@ use super::keyword;
 use super::params::{Meaning, meaning};
 use super::url;
 
-/// The text of a `--dsn` without its password, and whether it had one. What names a variable or a file stays as it is.
+/// The text of a `--dsn` without its password, and whether it had one. What names a variable or a file stays
+/// as it is.
 #[must_use]
 pub fn without_password(text: &str) -> (String, bool) {
     let text = text.trim();

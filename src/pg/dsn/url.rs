@@ -1,8 +1,8 @@
 //! The URL form: `postgresql[+driver]://[user[:password]@][host[:port][,..]][/dbname][?name=value[&..]]`.
 //!
-//! As libpq reads it, with one leniency: the *last* `@` before the path ends the user information, so a password
-//! with an unescaped `@` is understood (libpq would look for a host of that name). No other crate's URL parser is
-//! used: several hosts and sockets are not URLs to them.
+//! As libpq reads it, with one leniency: the *last* `@` before the path ends the user information, so a
+//! password with an unescaped `@` is understood (libpq would look for a host of that name). No other crate's
+//! URL parser is used: several hosts and sockets are not URLs to them.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -38,8 +38,8 @@ pub(super) fn parse(rest: &str, words: &mut Words) -> Result<(), DsnError> {
         Some((path, query)) => (path, Some(query)),
         None => (tail, None),
     };
-    // `u:12/34@host/db`, `u:1@2/34@host/db`: a path with an @ is most likely the rest of a torn password, and a
-    // database's name is shown.
+    // `u:12/34@host/db`, `u:1@2/34@host/db`: a path with an @ is most likely the rest of a torn password, and
+    // a database's name is shown.
     let has_user = authority.contains('@');
     if path.contains('@') {
         return Err(DsnError::Malformed {
@@ -53,7 +53,8 @@ pub(super) fn parse(rest: &str, words: &mut Words) -> Result<(), DsnError> {
         }
         None => authority,
     };
-    // `u:12?34=5@host/db`: likewise with a ?. Values with an @ are none of that where host, port and path look like such.
+    // `u:12?34=5@host/db`: likewise with a ?. Values with an @ are none of that where host, port and path
+    // look like such.
     let is_torn = !has_user && query.is_some_and(|query| query.contains('@'));
     if is_torn && (path.is_empty() && hosts.contains(':') || !has_plain_ports(hosts)) {
         return Err(DsnError::Malformed {

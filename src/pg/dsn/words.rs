@@ -1,7 +1,7 @@
 //! The words of a connection string: libpq's keywords with their texts, before they are judged.
 //!
-//! Every form of connection string ends up here, so that each parameter means the same in all of them. A word set
-//! twice keeps the later text, as in libpq.
+//! Every form of connection string ends up here, so that each parameter means the same in all of them. A word
+//! set twice keeps the later text, as in libpq.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::params::{Meaning, meaning};
 /// Whether the name of an unknown parameter may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Echo {
-    /// Yes.
+    /// Yes: it is surely a name.
     Name,
     /// No: it may be a piece of a password.
     Withhold,

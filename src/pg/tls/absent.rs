@@ -1,5 +1,5 @@
-//! TLS, in a build without the feature `tls`: connections are plain. An `sslmode` that asks for more is refused before one
-//! is made ([`connect_pool`](super::connect_pool)).
+//! TLS, in a build without the feature `tls`: connections are plain. An `sslmode` that asks for more is
+//! refused before one is made ([`connect_pool`](super::connect_pool)).
 
 use std::io;
 
@@ -47,13 +47,13 @@ impl Connector {
         match *self {}
     }
 
-    /// The handshake.
+    /// Fails: a build without `tls` makes no handshake.
     pub(super) async fn handshake(&self, _name: &str, _stream: TcpStream) -> io::Result<Encrypted> {
         match *self {}
     }
 }
 
-/// None.
+/// Makes no connector: a build without `tls` encrypts nothing.
 pub(super) const fn connector(_tls: &Tls) -> Result<Option<Connector>, TlsError> {
     Ok(None)
 }

@@ -1,6 +1,7 @@
 //! Who is believed to be the server: the verifiers behind `sslmode`.
 //!
-//! Each checks the handshake's signature against the certificate shown, also those that believe any certificate.
+//! Each checks the handshake's signature against the certificate shown, also those that believe any
+//! certificate.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -57,13 +58,13 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
-/// `verify-ca` and `verify-full`.
+/// Verifies as `verify-ca` and `verify-full` ask for.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) chain: Arc<WebPkiServerVerifier>,
     pub(super) provider: Arc<CryptoProvider>,
-    /// The certificates of `sslrootcert`. A server's own self-signed certificate there is trusted as it stands, as
-    /// OpenSSL does (rustls by itself refuses an authority's certificate as a server's).
+    /// The certificates of `sslrootcert`. A server's own self-signed certificate there is trusted as it
+    /// stands, as OpenSSL does (rustls by itself refuses an authority's certificate as a server's).
     pub(super) named: Vec<CertificateDer<'static>>,
     pub(super) check_name: bool,
 }
@@ -135,7 +136,8 @@ impl Witnessed {
     }
 }
 
-/// Remembers the certificate shown, and refuses another than the one pinned; believes what the verifier inside does.
+/// Remembers the certificate shown, and refuses another than the one pinned; believes what the verifier
+/// inside does.
 #[derive(Debug)]
 pub(super) struct Witness {
     pub(super) inner: Arc<dyn ServerCertVerifier>,
@@ -186,8 +188,8 @@ impl ServerCertVerifier for Witness {
 
 /// Whether the holder of the certificate's key signed the handshake.
 ///
-/// A certificate of X.509 version 1, as PostgreSQL's own documentation had them made for years, is not read by rustls.
-/// Its public key can be taken out all the same, and nothing else of it matters here.
+/// A certificate of X.509 version 1, as PostgreSQL's own documentation had them made for years, is not read
+/// by rustls. Its public key can be taken out all the same, and nothing else of it matters here.
 fn tls13_signature(
     message: &[u8],
     cert: &CertificateDer<'_>,

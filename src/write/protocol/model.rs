@@ -1,9 +1,9 @@
 //! The protocol in every interleaving of a small world.
 //!
-//! [`World`] is a server with a ledger, backends that may outlive their client, and processes that run the real
-//! [`Protocol`](super::Protocol). `actions` says what can happen next, `server` and `process` what comes of it, and
-//! `properties` what must hold in every state. stateright visits them all; `reach` shows that each of them can still
-//! come to its end. Records are appended, the mode in which any mistake shows in the table.
+//! [`World`] is a server with a ledger, backends that may outlive their client, and processes that run the
+//! real [`Protocol`](super::Protocol). `actions` says what can happen next, `server` and `process` what comes
+//! of it, and `properties` what must hold in every state. stateright visits them all; `reach` shows that each
+//! of them can still come to its end. Records are appended, the mode in which any mistake shows in the table.
 
 mod actions;
 mod process;

@@ -19,7 +19,8 @@ pub(super) struct Faults {
     pub(super) errors: f64,
     /// A step takes seconds.
     pub(super) slow: f64,
-    /// A COMMIT is answered with ROLLBACK: another backend's transaction had been aborted. The fence's setting is gone.
+    /// A COMMIT is answered with ROLLBACK: another backend's transaction had been aborted. The fence's
+    /// setting is gone.
     pub(super) rolled_back: f64,
     pub(super) outages: usize,
     /// Changes of the table.

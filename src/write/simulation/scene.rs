@@ -1,4 +1,5 @@
-//! One load from its first start to its success, through whatever the seed has in store, with the oracle beside it.
+//! One load from its first start to its success, through whatever the seed has in store, with the oracle
+//! beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -354,8 +355,8 @@ impl Scene {
         self.check_end()
     }
 
-    /// What must hold whenever something was committed: the table is what the reference makes of the records up to the
-    /// checkpoints.
+    /// What must hold whenever something was committed: the table is what the reference makes of the records
+    /// up to the checkpoints.
     fn check(&self) -> Result<(), String> {
         let world = self.world();
         let (db, load) = (&world.db, &world.load);

@@ -1,4 +1,5 @@
-//! The server and the connections to it, as events on a clock: what happens to a transaction, and what its client hears.
+//! The server and the connections to it, as events on a clock: what happens to a transaction, and what its
+//! client hears.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

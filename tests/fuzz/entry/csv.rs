@@ -1,4 +1,5 @@
-//! CSV in every dialect: the records of the `csv` crate, the fields of the documented rules, NULL only where nothing was quoted.
+//! CSV in every dialect: the records of the `csv` crate, the fields of the documented rules, NULL only where
+//! nothing was quoted.
 
 use dbload::internals::format::{
     DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, HeaderLimits, decode_block, read_header,

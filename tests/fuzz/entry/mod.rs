@@ -1,8 +1,9 @@
 //! What the fuzz targets run: each entry takes any bytes and panics where dbload breaks a promise about them.
 //!
-//! `cargo test` runs them on the checked-in corpora, on every crash found so far and on chance (`tests/fuzz/mod.rs`);
-//! the targets of `fuzz/` are wrappers around the same functions, led by coverage. The first bytes of an input choose
-//! options (a [`Dials`]), the rest is the text. Oracles are other crates or written here, apart from the program's code.
+//! `cargo test` runs them on the checked-in corpora, on every crash found so far and on chance
+//! (`tests/fuzz/mod.rs`); the targets of `fuzz/` are wrappers around the same functions, led by coverage. The
+//! first bytes of an input choose options (a [`Dials`]), the rest is the text. Oracles are other crates or
+//! written here, apart from the program's code.
 
 mod csv;
 mod detect;

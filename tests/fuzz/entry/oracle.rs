@@ -1,4 +1,5 @@
-//! JSON by the letter of RFC 8259, and CSV fields by the letter of the documentation: slow, plain, apart from the program.
+//! JSON by the letter of RFC 8259, and CSV fields by the letter of the documentation: slow, plain, apart from
+//! the program.
 
 /// Deeper values are not judged: the program has a limit there, and this reader a stack.
 pub const DEPTH: usize = 900;

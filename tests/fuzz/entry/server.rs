@@ -1,5 +1,6 @@
-//! The entries that ask a real server: what goes in comes out or is refused with a reason, names and literals in SQL
-//! text are what they say, a type that was inferred holds its values. Inputs are gathered, so that a million take minutes.
+//! The entries that ask a real server: what goes in comes out or is refused with a reason, names and literals
+//! in SQL text are what they say, a type that was inferred holds its values. Inputs are gathered, so that a
+//! million take minutes.
 
 use std::sync::Arc;
 
@@ -122,7 +123,8 @@ impl Server {
         self.stored += rows.len() as u64;
     }
 
-    /// COPY of all lines; of halves where the server refuses, down to the line that it does not want. Those that it refused.
+    /// COPY of all lines; of halves where the server refuses, down to the line that it does not want. Those
+    /// that it refused.
     fn store(&self, sql: &str, lines: &[&[u8]]) -> u64 {
         if lines.is_empty() {
             return 0;
@@ -141,7 +143,8 @@ impl Server {
             Err(error) if lines.len() == 1 => {
                 let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
                 let line = String::from_utf8_lossy(lines[0]);
-                // A value that its type does not take (hstore says XX000 or 42601); never a line that COPY cannot read.
+                // A value that its type does not take (hstore says XX000 or 42601); never a line that COPY
+                // cannot read.
                 let value =
                     code.starts_with("22") || ["54000", "54001", "XX000", "42601"].contains(&code.as_str());
                 assert!(value && code != "22P04", "{error:?}: {line:?}");

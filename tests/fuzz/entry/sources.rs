@@ -1,5 +1,5 @@
-//! Files as they lie on disk, compressed or damaged: every record of what was compressed, or a clear end; and reading
-//! on at any resume point gives the rest. Through real files and the reader that a load uses.
+//! Files as they lie on disk, compressed or damaged: every record of what was compressed, or a clear end; and
+//! reading on at any resume point gives the rest. Through real files and the reader that a load uses.
 
 use std::cell::OnceCell;
 use std::io::Write;

@@ -37,7 +37,8 @@ pub fn whole(format: &Format, limits: Limits, text: &[u8]) -> Reading {
     read(format, limits, text, Position::start_of(0), &mut || usize::MAX).0
 }
 
-/// Reads `text` from `at` on, with `more()` further bytes whenever the splitter asks; also the positions on the way.
+/// Reads `text` from `at` on, with `more()` further bytes whenever the splitter asks; also the positions on
+/// the way.
 pub fn read(
     format: &Format,
     limits: Limits,

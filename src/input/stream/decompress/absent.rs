@@ -1,4 +1,5 @@
-//! Decompression, in a build without the feature `compression`: a compressed source is refused when it is opened.
+//! Decompression, in a build without the feature `compression`: a compressed source is refused when it is
+//! opened.
 
 use std::io;
 

@@ -97,8 +97,8 @@ impl World {
         }
     }
 
-    /// A batch that was just cut may fail before its COMMIT. (Sending is one step, so this is said of those in flight whose
-    /// COMMIT the server has not seen.)
+    /// A batch that was just cut may fail before its COMMIT. (Sending is one step, so this is said of those
+    /// in flight whose COMMIT the server has not seen.)
     fn early(&self, acts: &mut Vec<Act>) {
         for backend in self.backends.iter().filter(|b| b.stage == Stage::Sent) {
             let Some(process) = backend.client else { continue };

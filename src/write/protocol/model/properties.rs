@@ -1,4 +1,5 @@
-//! What must hold in every state, and what must be seen in some: a world in which nothing happens proves nothing.
+//! What must hold in every state, and what must be seen in some: a world in which nothing happens proves
+//! nothing.
 
 use stateright::Property;
 

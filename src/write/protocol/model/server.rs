@@ -1,4 +1,5 @@
-//! The server: what `migrations/` promises of `advance`, `take_over` and `complete`, under READ COMMITTED and row locks.
+//! The server: what `migrations/` promises of `advance`, `take_over` and `complete`, under READ COMMITTED and
+//! row locks.
 
 use super::World;
 use super::process::{Process, Told};

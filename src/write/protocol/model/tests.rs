@@ -161,7 +161,8 @@ fn a_batch_that_is_counted_twice_is_found() {
 
 #[test]
 fn a_completion_that_asks_nobody_is_found() {
-    // It takes a former owner that believes itself at its end: one that took an unknown outcome for a commit would do.
+    // It takes a former owner that believes itself at its end: one that took an unknown outcome for a commit
+    // would do.
     finds(FORGETFUL.with(Defect::CompletionUnchecked), properties::NO_FALSE_SUCCESS);
 }
 
