@@ -102,8 +102,8 @@
 //! # Runtimes
 //!
 //! Loads are futures on tokio, on a runtime with one thread or many, with its clock and its I/O enabled. They are `Send`.
-//! The library never prints, never ends the process, and reads no environment variable but those that name proxies, when
-//! a source is a URL. It logs by `tracing`.
+//! The library never prints, never ends the process, and reads no environment variable; `Load::proxies` takes those
+//! that name proxies. It logs by `tracing`.
 
 #![deny(missing_docs)]
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use dbload::internals::http::{
-    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, Rate, RetryLimits, Settings, Timeouts,
+    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits, Settings,
+    Timeouts,
     Value,
 };
 use dbload::internals::input::Word;
@@ -225,6 +226,7 @@ impl WebArgs {
             },
             ca_file: self.ca_file.clone(),
             proxy: self.proxy.as_deref().map(|text| value("--proxy", text)).transpose()?,
+            proxy_variables: ProxyVariables::read(env),
             save_raw: self.save_raw.clone(),
             ..defaults
         })

@@ -1,7 +1,7 @@
 //! How a load asks servers, for sources that are URLs.
 
 use super::load::Load;
-use crate::http::{CustomHeader, Paginate, Rate};
+use crate::http::{CustomHeader, Paginate, ProxyVariables, Rate};
 
 impl Load {
     /// A header of the requests to the servers that are named as sources.
@@ -16,6 +16,15 @@ impl Load {
     /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`, `cursor=PATH`, ..
     pub fn paginate(mut self, rule: &str) -> Self {
         self.options.web.paginate = self.options.take("paginate", rule.parse::<Paginate>());
+        self
+    }
+
+    /// Proxies, as curl reads them from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in small letters too.
+    ///
+    /// Nothing is read from the environment unless it is handed over: `.proxies(|name| std::env::var(name).ok())`.
+    /// Credentials never go to `http://` through one: it would read them.
+    pub fn proxies(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        self.options.web.http.proxy_variables = ProxyVariables::read(variable);
         self
     }
 

@@ -27,6 +27,7 @@ pub mod pointer;
 mod post;
 mod presigned;
 mod proxy;
+mod proxy_variables;
 mod query;
 mod rate_limiter;
 mod request;
@@ -54,6 +55,7 @@ pub use pager::{PageSeen, Pager, PagerState};
 pub use paginate::{By, LastPage, Paginate, Param, Rules};
 pub use post::{BodyError, JsonBody};
 pub use presigned::unsigned;
+pub use proxy_variables::ProxyVariables;
 pub use request::{Method, Request, Resume, Version};
 pub use settings::{
     Auth, CONCURRENCY, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits, SLOWEST_BYTES_PER_SECOND,

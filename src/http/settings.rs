@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::proxy_variables::ProxyVariables;
 use super::value::Value;
 
 /// Requests in flight, unless said otherwise: enough to hide latency, few enough for a small server.
@@ -190,8 +191,10 @@ pub struct Settings {
     pub limits: FetchLimits,
     /// Authorities to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// A proxy for all requests but those to `NO_PROXY`; else as the environment says.
+    /// A proxy for all requests but those to `NO_PROXY`; else as the variables say.
     pub proxy: Option<Value>,
+    /// What the environment says of proxies; by default nothing.
+    pub proxy_variables: ProxyVariables,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
@@ -211,6 +214,7 @@ impl Default for Settings {
             limits: FetchLimits::default(),
             ca_file: None,
             proxy: None,
+            proxy_variables: ProxyVariables::default(),
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
         }

@@ -45,7 +45,7 @@ impl Engines {
             user_agent: settings.user_agent.clone(),
             idle_max: settings.concurrency,
             ca_file: settings.ca_file.clone(),
-            proxies: Proxies::new(settings.proxy.as_ref()),
+            proxies: Proxies::new(settings.proxy.as_ref(), &settings.proxy_variables),
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }

@@ -5,6 +5,7 @@ mod bodies;
 mod credentials;
 mod manners;
 mod pages;
+mod proxies;
 
 use std::time::Duration;
 
