@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use dbload::internals::http::{
-    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits, Settings,
-    Timeouts,
-    Value,
+    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits,
+    Settings, Timeouts, Value,
 };
 use dbload::internals::input::Word;
 use dbload::internals::job::HttpSources;
