@@ -1,5 +1,6 @@
 //! The faults that are drawn.
 
+use super::ddl::Ddl;
 use crate::support::Rng;
 use rustix::process::Signal;
 
@@ -36,6 +37,12 @@ pub enum Fault {
     TakenOver { frozen: bool, ms: u64 },
     /// A second process is started: it must be refused.
     Rival,
+    /// The target is changed, and changed back.
+    Ddl(Ddl),
+    /// A bit of a compressed file flips, and a start meets it; with these flags.
+    Damaged { flags: &'static str },
+    /// A start says `--restart`.
+    Anew,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +60,7 @@ pub enum Lock {
 }
 
 /// Names for `FAULTS=`, and for the tally.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 18] = [
     "kill",
     "crash",
     "stop",
@@ -69,6 +76,9 @@ pub const NAMES: [&str; 15] = [
     "frozen",
     "take-over",
     "rival",
+    "ddl",
+    "damaged",
+    "anew",
 ];
 
 /// Crash points that a load passes after its first batch has begun.
@@ -83,7 +93,16 @@ fn kinds() -> Vec<&'static str> {
         return only.split(',').map(|name| pick(name).unwrap_or_else(|| panic!("no fault {name}"))).collect();
     }
     let mut kinds = NAMES.to_vec();
-    kinds.extend(["kill", "kill", "crash", "aborted-unknown", "committed-unknown", "take-over"]);
+    kinds.extend([
+        "kill",
+        "kill",
+        "crash",
+        "aborted-unknown",
+        "committed-unknown",
+        "take-over",
+        "ddl",
+        "ddl",
+    ]);
     kinds
 }
 
@@ -117,6 +136,9 @@ impl Fault {
             "frozen" => Self::Frozen { ms: 50 + rng.below(500) },
             "take-over" => Self::TakenOver { frozen: !rng.one_in(4), ms: rng.below(400) },
             "rival" => Self::Rival,
+            "ddl" => Self::Ddl(Ddl::draw(rng)),
+            "damaged" => Self::Damaged { flags: rng.pick(&["", "", "--verify-source never"]) },
+            "anew" => Self::Anew,
             _ => Self::Kill,
         }
     }
@@ -138,6 +160,9 @@ impl Fault {
             Self::Frozen { .. } => "frozen",
             Self::TakenOver { .. } => "take-over",
             Self::Rival => "rival",
+            Self::Ddl(ddl) => ddl.name(),
+            Self::Damaged { .. } => "damaged",
+            Self::Anew => "anew",
         }
     }
 }

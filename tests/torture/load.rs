@@ -1,10 +1,12 @@
 //! What is loaded, and what must come of it.
 
+use super::anew::Anew;
 use crate::support::{Database, Dbload, Folder, Outcome, Rng};
 use std::{
     collections::BTreeSet,
     fmt::Write,
     io::Write as _,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -13,6 +15,9 @@ use std::{
 pub struct Load {
     pub table: String,
     pub keyed: bool,
+    /// It has two partitions.
+    pub parted: bool,
+    pub unlogged: bool,
     /// Records that are JSON objects.
     pub records: u64,
     /// Keys repeat after so many.
@@ -47,9 +52,12 @@ const BACKENDS_GONE: Duration = Duration::from_secs(45);
 impl Load {
     pub fn draw(rng: &mut Rng, round: u64) -> Self {
         let records = 1_500 + rng.below(4_500);
+        let parted = rng.one_in(4);
         Self {
             table: format!("t{round}"),
             keyed: !rng.one_in(3),
+            parted,
+            unlogged: !parted && rng.one_in(10),
             records,
             keys: (records / rng.pick(&[1, 2, 3, 3, 10])).max(1),
             files: 1 + rng.below(4),
@@ -67,14 +75,23 @@ impl Load {
     /// path), so that a trigger can make them last.
     pub fn longer(self) -> Self {
         let batch_rows = self.batch_rows.min(self.records / (8 * self.pool));
-        Self { batch_rows, refused_every: None, ..self }
+        Self { batch_rows, refused_every: None, unlogged: false, ..self }
     }
 
     /// Makes table and files.
     pub fn lay_out(&self, db: &Database, folder: &Folder) {
         let key = if self.keyed { " PRIMARY KEY" } else { "" };
         let check = self.refused_every.map_or(String::new(), |n| format!(" CHECK (v % {n} <> 5)"));
-        db.sql(&format!("CREATE TABLE {} (id bigint{key}, v bigint{check}, note text)", self.table));
+        let (table, half) = (&self.table, self.keys / 2);
+        let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
+        let by = if self.parted { " PARTITION BY RANGE (id)" } else { "" };
+        db.sql(&format!("CREATE {unlogged}TABLE {table} (id bigint{key}, v bigint{check}, note text){by}"));
+        if self.parted {
+            db.sql(&format!(
+                "CREATE TABLE {table}_low PARTITION OF {table} FOR VALUES FROM (-9) TO ({half}); \
+                 CREATE TABLE {table}_high PARTITION OF {table} FOR VALUES FROM ({half}) TO (MAXVALUE)"
+            ));
+        }
         for file in 0..self.files {
             let text = self.text(file).0;
             let name = format!("{}/{file}.jsonl", self.table);
@@ -110,11 +127,21 @@ impl Load {
         self.refused_every.is_some_and(|n| i % n == 5)
     }
 
+    /// The last one.
+    pub fn last_file(&self, folder: &Folder) -> PathBuf {
+        let last = self.files - 1;
+        let ending = if last < self.gz_from { "" } else { ".gz" };
+        folder.path().join(format!("{}/{last}.jsonl{ending}", self.table))
+    }
+
     /// The command.
     pub fn dbload(&self, folder: &Folder, url: &str) -> Dbload {
         let Self { table, batch_rows, pool, extra, .. } = self;
-        let line =
-            format!("{table} -t {table} --json --batch-rows {batch_rows} --pool-size {pool} {extra} --dsn");
+        // Said, so that it is the same load where the key is gone.
+        let key = if self.keyed { "--key id" } else { "" };
+        let line = format!(
+            "{table} -t {table} {key} --json --batch-rows {batch_rows} --pool-size {pool} {extra} --dsn"
+        );
         Dbload::new(folder.path()).line(&line).arg(url).timeout(Duration::from_secs(150))
     }
 
@@ -132,7 +159,7 @@ impl Load {
     }
 
     /// Table, ledger and report, against what they must be.
-    pub fn check(&self, db: &Database, outcome: &Outcome) -> Wrong {
+    pub fn check(&self, db: &Database, outcome: &Outcome, anew: Option<&Anew>) -> Wrong {
         let mut wrong = Wrong::default();
         self.wait_for_backends(db);
         let (table, expected) = (&self.table, self.expected());
@@ -150,7 +177,11 @@ impl Load {
         let mut words = vec![];
         for (n, run) in runs.iter().enumerate() {
             words.extend(self.check_rejects(db, run));
-            words.extend(self.check_books(db, run, n == 0));
+            let held = anew.filter(|anew| !anew.former.contains(run)).map_or(0, |anew| anew.held);
+            // One that was emptied between two runs has nothing of the first.
+            if !self.unlogged || runs.len() == 1 {
+                words.extend(self.check_books(db, run, (n == 0).then_some(held)));
+            }
         }
         if runs.is_empty() {
             words.push("no run is complete".to_owned());
@@ -182,7 +213,7 @@ impl Load {
     }
 
     /// Nobody may still be about to commit.
-    fn wait_for_backends(&self, db: &Database) {
+    pub fn wait_for_backends(&self, db: &Database) {
         let until = Instant::now() + BACKENDS_GONE;
         let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                     AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
@@ -196,8 +227,21 @@ impl Load {
         }
     }
 
+    /// Whether it was complete, and a crash has emptied it after that.
+    pub fn is_emptied_since(&self, db: &Database, crashed_at: &str) -> bool {
+        let Self { table, .. } = self;
+        let complete = format!(
+            "SELECT count(*) FROM _dbload.run WHERE target_oid = '{table}'::regclass AND finished_at < '{crashed_at}'"
+        );
+        self.unlogged && db.count(table) == 0 && db.one(&complete) != "0"
+    }
+
     fn check_rejects(&self, db: &Database, run: &str) -> Option<String> {
-        let sql = format!("SELECT source || ':' || line FROM _dbload.reject WHERE run = '{run}'");
+        let sql = format!(
+            "SELECT least(source, {}) || ':' || line FROM _dbload.reject WHERE run = '{run}'",
+            self.files - 1
+        );
+        // The rest of a source that was set aside is another one, behind all.
         let stored = db.lines(&sql);
         let found: BTreeSet<String> = stored.iter().cloned().collect();
         let wanted: BTreeSet<String> = (0..self.files)
@@ -216,13 +260,14 @@ impl Load {
         [0, 1, 2, 3].map(|i| row[0][i].as_ref().unwrap().parse().unwrap())
     }
 
-    /// The ledger's books of a run must be the generator's, and agree among themselves.
-    fn check_books(&self, db: &Database, run: &str, is_first: bool) -> Option<String> {
+    /// The ledger's books of a run must be the generator's, and agree among themselves. The first one found the table with so
+    /// many rows, another one with all.
+    fn check_books(&self, db: &Database, run: &str, held: Option<u64>) -> Option<String> {
         let rejected: u64 = (0..self.files).map(|f| self.text(f).1.len() as u64).sum();
         let refused = (0..self.records).filter(|&i| self.is_refused(i)).count() as u64;
         let stored: u64 = db.one(&format!("SELECT count(*) FROM {} x", self.expected())).parse().unwrap();
         let read = self.records + rejected - refused;
-        let inserted = if is_first { stored } else { 0 };
+        let inserted = held.map_or(0, |held| stored - held);
         let (found, wanted) =
             (self.sums(db, run), [read, inserted, self.records - refused - inserted, rejected]);
         if found != wanted {

@@ -9,13 +9,17 @@
 //!
 //! A seed draws a load and then faults, one after the other, until at least five have struck; one that did not strike (the
 //! load was over, the message never came) is reported as such and another is drawn. A load that ends early is checked, and
-//! the next one begins. What the table must be is computed by the server from numbers, not by dbload.
+//! the next one begins. What the table must be is computed by the server from numbers, not by dbload. Then the reject file of
+//! the load is mended in part and loaded back.
 
+mod anew;
 mod arena;
+mod ddl;
 mod draw;
 mod load;
 mod play;
 mod promotion;
+mod reload;
 mod strike;
 mod tally;
 

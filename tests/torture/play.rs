@@ -1,6 +1,6 @@
 //! One seed: loads under way, faults struck at them, everything checked.
 
-use super::{arena::Arena, draw::Fault, load::Load, tally::Tally};
+use super::{anew::Anew, arena::Arena, draw::Fault, load::Load, tally::Tally};
 use crate::support::{
     Database, Folder, Outcome, Proxy, Rng,
     dbload::Running,
@@ -25,13 +25,19 @@ pub struct Play<'a> {
     pub arena: &'a Arena,
     database: String,
     pub control: Database,
-    folder: Folder,
+    pub folder: Folder,
     pub proxy: Proxy,
     pub rng: Rng,
     pub load: Load,
     pub running: Option<Running>,
     /// The load under way has ended well.
     pub done: Option<Outcome>,
+    /// The load under way is to begin anew, or has.
+    pub anew: Option<Anew>,
+    /// Its table was changed meanwhile.
+    pub is_changed: bool,
+    /// The server has last recovered from a crash at this time of its own.
+    crashed_at: Option<String>,
     starts: u64,
     rounds: u64,
     pub tally: Tally,
@@ -78,6 +84,9 @@ impl<'a> Play<'a> {
             load,
             running: None,
             done: None,
+            anew: None,
+            is_changed: false,
+            crashed_at: None,
             starts: 0,
             rounds: 0,
             tally: Tally::default(),
@@ -119,6 +128,7 @@ impl<'a> Play<'a> {
         let slow = Act::Delay(Duration::from_millis(self.load.slow_ms));
         self.proxy = Proxy::to(&url, vec![proxy::Fault::on(proxy::commit, slow)]);
         self.starts = 0;
+        (self.anew, self.is_changed, self.crashed_at) = (None, false, None);
     }
 
     pub fn note(&mut self, words: &str) {
@@ -127,6 +137,11 @@ impl<'a> Play<'a> {
 
     pub fn reconnect(&mut self) {
         self.control = self.arena.connect(&self.database);
+    }
+
+    /// The server has crashed, and is back.
+    pub fn crashed(&mut self) {
+        self.crashed_at = Some(self.control.one("SELECT clock_timestamp()"));
     }
 
     /// Another connection for somebody else.
@@ -139,7 +154,10 @@ impl<'a> Play<'a> {
         self.starts += 1;
         self.tally.starts += 1;
         assert!(self.starts < STARTS, "no end of starts: {}", self.log);
-        let command = self.load.dbload(&self.folder, &self.proxy.url()).line(flags);
+        // Nobody works on it now but the one who is started.
+        let is_alone = self.running.is_none() && !flags.contains("--take-over");
+        let anew = if is_alone && self.is_to_begin_anew() { self.prepare_anew() } else { "" };
+        let command = self.load.dbload(&self.folder, &self.proxy.url()).line(flags).line(anew);
         match crash_at {
             Some(at) => command.env("DBLOAD_CRASH_AT", at).spawn(),
             None => command.spawn(),
@@ -163,6 +181,18 @@ impl<'a> Play<'a> {
         assert!(!outcome.stderr.contains("panicked"), "it panicked: {outcome}");
         match outcome.code() {
             0 | 3 => self.done = Some(outcome),
+            8 if self.load.unlogged && self.crashed_at.is_some() && outcome.stderr.contains("emptied") => {
+                self.note(&outcome.stderr);
+                self.tally.count("emptied", 1);
+                self.must_begin_anew(false);
+            }
+            8 if self.is_to_begin_anew() && outcome.stderr.contains("--restart") => {
+                self.note(&outcome.stderr)
+            }
+            // What was done to it was undone, which is another change.
+            8 if self.is_changed && outcome.stderr.contains("was changed while it was loaded") => {
+                self.note(&outcome.stderr);
+            }
             // It was killed when all was done and nobody told; the ledger is looked at instead of a report.
             8 if !self.load.keyed && outcome.stderr.contains("--again") => self.done = Some(outcome),
             // Killed; stopped; the server was away for the start, or nobody knows: the same command goes on.
@@ -189,8 +219,15 @@ impl<'a> Play<'a> {
         let outcome = self.done.take().unwrap();
         self.tally.loads += 1;
         self.tally.records += self.load.records;
-        let wrong = self.load.check(&self.control, &outcome);
+        if let Some(crashed_at) = &self.crashed_at
+            && self.load.is_emptied_since(&self.control, crashed_at)
+        {
+            self.note("complete, and then emptied by a crash");
+            return;
+        }
+        let wrong = self.load.check(&self.control, &outcome, self.anew.as_ref());
         self.tally.wrong(&wrong);
         assert!(wrong.words.is_empty(), "wrong: {}\n{outcome}", wrong.words.join("; "));
+        self.load_back(&outcome);
     }
 }

@@ -76,7 +76,7 @@ fn promote(seed: u64, tally: &mut Tally) {
     }
     tally.loads += 1;
     tally.records += load.records;
-    let wrong = load.check(&new, &outcome);
+    let wrong = load.check(&new, &outcome, None);
     tally.wrong(&wrong);
     assert!(wrong.words.is_empty(), "wrong: {}\n{load:?}\n{outcome}", wrong.words.join("; "));
 }

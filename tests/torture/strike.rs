@@ -16,9 +16,9 @@ const SESSIONS: &str = "FROM pg_stat_activity WHERE datname = current_database()
                         AND pid <> pg_backend_pid()";
 
 impl Fault {
-    /// It is about two processes: the first must be the owner by then.
+    /// It is about two processes, or a load that has begun: the first must be the owner by then.
     pub fn needs_an_owner(self) -> bool {
-        matches!(self, Self::TakenOver { .. } | Self::Rival)
+        matches!(self, Self::TakenOver { .. } | Self::Rival | Self::Ddl(_))
     }
 }
 
@@ -27,6 +27,8 @@ impl Play<'_> {
         let alive = self.is_alive();
         match fault {
             Fault::Crash { point, nth } => self.crash(point, nth),
+            Fault::Damaged { flags } => self.damage(flags),
+            Fault::Anew => self.begin_anew(),
             _ if !alive => 0,
             Fault::Kill => u64::from(self.end_by(Signal::KILL, 137)),
             Fault::Stop(Signal::INT) => u64::from(self.end_by(Signal::INT, 130)),
@@ -63,6 +65,7 @@ impl Play<'_> {
             }
             Fault::TakenOver { frozen, ms } => self.take_over(frozen, ms),
             Fault::Rival => self.rival(),
+            Fault::Ddl(ddl) => self.change(ddl),
         }
     }
 
@@ -73,7 +76,7 @@ impl Play<'_> {
     }
 
     /// Ends the process by a signal; whether that is what ended it.
-    fn end_by(&mut self, signal: Signal, code: i32) -> bool {
+    pub fn end_by(&mut self, signal: Signal, code: i32) -> bool {
         self.signal(signal);
         let Some(running) = self.running.take() else { return false };
         let outcome = running.wait();
@@ -119,6 +122,9 @@ impl Play<'_> {
         std::thread::sleep(Duration::from_millis(away_ms));
         server.restart().unwrap();
         self.reconnect();
+        if how != Restart::Fast {
+            self.crashed();
+        }
         u64::from(struck && (self.is_alive() || self.done.is_none()))
     }
 
@@ -129,6 +135,7 @@ impl Play<'_> {
         // The server ends all the others, ours too, and recovers; asked too early, it is not there yet or still the old one.
         std::thread::sleep(Duration::from_millis(200));
         self.reconnect();
+        self.crashed();
         u64::from(killed)
     }
 

@@ -18,6 +18,9 @@ pub struct Tally {
     pub doubled: u64,
     pub miscounted: u64,
     pub hangs: u64,
+    /// Rejects that were mended and loaded back, and such as were not and rejected again.
+    pub mended: u64,
+    pub rejected_again: u64,
     /// Seeds that failed, with the reason.
     pub failed: Vec<String>,
 }
@@ -32,13 +35,18 @@ impl Tally {
         names.iter().filter_map(|name| self.faults.get(name)).sum()
     }
 
+    fn changes(&self) -> u64 {
+        self.faults.iter().filter(|(name, _)| name.starts_with("ddl")).map(|(_, struck)| struck).sum()
+    }
+
     /// What a campaign is asked for, in its own words.
     fn figures(&self) -> String {
         let lagging = self.of(&["promotion, lagging"]);
         format!(
             "{} kill-and-resume cycles ({} of them at crash points); unknown commits: {} aborted, {} committed, {} raced; \
              {} server faults; {} take-over races ({} take-overs, {} refused rivals); {} promotions, {lagging} of them \
-             lagging; {} hangs",
+             lagging; {} changes of the target; {} damaged sources; {} restarts from the start; {} unlogged tables emptied; {} \
+             rejects mended, {} rejected again; {} hangs",
             self.of(&["kill", "crash"]),
             self.of(&["crash"]),
             self.of(&["aborted-unknown"]),
@@ -49,6 +57,12 @@ impl Tally {
             self.of(&["take-over"]),
             self.of(&["rival"]),
             self.of(&["promotion"]) + lagging,
+            self.changes(),
+            self.of(&["damaged"]),
+            self.of(&["anew"]),
+            self.of(&["emptied"]),
+            self.mended,
+            self.rejected_again,
             self.hangs,
         )
     }
@@ -82,6 +96,8 @@ impl Tally {
         self.doubled += other.doubled;
         self.miscounted += other.miscounted;
         self.hangs += other.hangs;
+        self.mended += other.mended;
+        self.rejected_again += other.rejected_again;
         self.failed.extend(other.failed.iter().cloned());
     }
 }
@@ -129,12 +145,19 @@ fn the_figures_of_a_campaign_are_sums_of_what_struck() {
         ("rival", 7),
         ("promotion", 8),
         ("promotion, lagging", 9),
+        ("ddl, swapped", 2),
+        ("ddl, trigger", 1),
+        ("damaged", 4),
+        ("anew", 2),
+        ("emptied", 1),
     ] {
         tally.count(name, struck);
     }
     assert_eq!(
         tally.figures(),
         "5 kill-and-resume cycles (2 of them at crash points); unknown commits: 5 aborted, 0 committed, 0 raced; \
-         5 server faults; 13 take-over races (6 take-overs, 7 refused rivals); 17 promotions, 9 of them lagging; 0 hangs"
+         5 server faults; 13 take-over races (6 take-overs, 7 refused rivals); 17 promotions, 9 of them lagging; 3 changes of the \
+         target; 4 damaged sources; 2 restarts from the start; 1 unlogged tables emptied; 0 rejects mended, 0 rejected again; 0 \
+         hangs"
     );
 }
