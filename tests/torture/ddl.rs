@@ -42,8 +42,9 @@ struct Change {
 }
 
 impl Ddl {
-    pub fn draw(rng: &mut Rng) -> Self {
-        rng.pick(&[
+    /// One that this load's table can be changed by.
+    pub fn draw(rng: &mut Rng, load: &Load) -> Self {
+        let all = [
             Self::Trigger,
             Self::UniqueIndex,
             Self::KeyDropped,
@@ -54,7 +55,8 @@ impl Ddl {
             Self::PartitionDetached,
             Self::PartitionAttached,
             Self::Truncated,
-        ])
+        ];
+        rng.pick(&all.into_iter().filter(|ddl| ddl.of(load).is_some()).collect::<Vec<_>>())
     }
 
     pub fn name(self) -> &'static str {

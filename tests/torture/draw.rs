@@ -1,6 +1,6 @@
 //! The faults that are drawn.
 
-use super::ddl::Ddl;
+use super::{ddl::Ddl, load::Load};
 use crate::support::Rng;
 use rustix::process::Signal;
 
@@ -107,7 +107,7 @@ fn kinds() -> Vec<&'static str> {
 }
 
 impl Fault {
-    pub fn draw(rng: &mut Rng) -> Self {
+    pub fn draw(rng: &mut Rng, load: &Load) -> Self {
         let kind = rng.pick(&kinds());
         match kind {
             "kill" => Self::Kill,
@@ -136,7 +136,7 @@ impl Fault {
             "frozen" => Self::Frozen { ms: 50 + rng.below(500) },
             "take-over" => Self::TakenOver { frozen: !rng.one_in(4), ms: rng.below(400) },
             "rival" => Self::Rival,
-            "ddl" => Self::Ddl(Ddl::draw(rng)),
+            "ddl" => Self::Ddl(Ddl::draw(rng, load)),
             "damaged" => Self::Damaged { flags: rng.pick(&["", "", "--verify-source never"]) },
             "anew" => Self::Anew,
             _ => Self::Kill,

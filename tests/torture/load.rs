@@ -61,7 +61,7 @@ impl Load {
             records,
             keys: (records / rng.pick(&[1, 2, 3, 3, 10])).max(1),
             files: 1 + rng.below(4),
-            gz_from: rng.below(6),
+            gz_from: rng.below(4),
             bad_every: rng.pick(&[97, 499, 997, 1_000_000]),
             refused_every: rng.pick(&[None, None, Some(701), Some(1_999)]),
             batch_rows: rng.pick(&[50, 100, 200, 300, 700]),

@@ -100,7 +100,7 @@ impl<'a> Play<'a> {
         while self.tally.struck() < STRIKES {
             draws += 1;
             assert!(draws <= DRAWS, "of {DRAWS} faults only {} struck", self.tally.struck());
-            let fault = Fault::draw(&mut self.rng);
+            let fault = Fault::draw(&mut self.rng, &self.load);
             let far = self.rng.below(4);
             self.go_on(far.max(u64::from(fault.needs_an_owner())));
             std::thread::sleep(Duration::from_millis(self.rng.below(30)));
