@@ -1,5 +1,5 @@
-//! The flags about sources from the network, and how they become settings. What may hold a secret is read here and not by
-//! the parser of the command line, which would quote it in its errors.
+//! The flags about sources from the network, and how they become settings. What may hold a secret is read
+//! here and not by the parser of the command line, which would quote it in its errors.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub(crate) struct WebArgs {
     #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "each")]
     each_fields: Vec<String>,
     /// How pages lead to each other: link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
-    /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER ;last=/POINTER ;size=N
-    /// ;end=empty
+    /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER
+    /// ;last=/POINTER ;size=N ;end=empty
     #[arg(long, value_name = "HOW", env = "DBLOAD_PAGINATE", value_parser = paginate)]
     paginate: Option<Paginate>,
     /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
@@ -37,7 +37,8 @@ pub(crate) struct WebArgs {
     /// Largest page (by default 16 MiB): a page is whole in memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_PAGE_BYTES", value_parser = parse::bytes)]
     max_page_bytes: Option<u64>,
-    /// A JSON body: requests are POST with it; texts in it may be env:NAME or file:PATH, which are never stored or shown
+    /// A JSON body: requests are POST with it; texts in it may be env:NAME or file:PATH, which are never
+    /// stored or shown
     #[arg(long, value_name = "JSON", env = "DBLOAD_BODY", hide_env_values = true)]
     body: Option<String>,
     /// Where --body holds a secret as it is: never stored or shown either
@@ -109,8 +110,9 @@ pub(crate) struct WebArgs {
     /// Certificate authorities in PEM to trust beside the system's
     #[arg(long, value_name = "FILE", env = "DBLOAD_CA_FILE")]
     ca_file: Option<PathBuf>,
-    /// A proxy for all requests but those to NO_PROXY, as a URL or env:NAME or file:PATH (by default as the environment says: HTTPS_PROXY,
-    /// HTTP_PROXY, ALL_PROXY). Credentials to http:// go through one only if it is named here, since it can read them
+    /// A proxy for all requests but those to NO_PROXY, as a URL or env:NAME or file:PATH (by default as the
+    /// environment says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY). Credentials to http:// go through one only if
+    /// it is named here, since it can read them
     #[arg(long, value_name = "URL", env = "DBLOAD_PROXY", hide_env_values = true)]
     proxy: Option<String>,
     /// Keep each answer as it came: in a folder, or in one FILE.jsonl.zst

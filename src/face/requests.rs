@@ -13,16 +13,19 @@ impl Load {
         self
     }
 
-    /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`, `cursor=PATH`, ..
+    /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`,
+    /// `cursor=PATH`, ..
     pub fn paginate(mut self, rule: &str) -> Self {
         self.options.web.paginate = self.options.take("paginate", rule.parse::<Paginate>());
         self
     }
 
-    /// Proxies, as curl reads them from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in small letters too.
+    /// Proxies, as curl reads them from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in small
+    /// letters too.
     ///
-    /// Nothing is read from the environment unless it is handed over: `.proxies(|name| std::env::var(name).ok())`.
-    /// Credentials never go to `http://` through one: it would read them.
+    /// Nothing is read from the environment unless it is handed over:
+    /// `.proxies(|name| std::env::var(name).ok())`. Credentials never go to `http://` through one: it would
+    /// read them.
     pub fn proxies(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
         self.options.web.http.proxy_variables = ProxyVariables::read(variable);
         self

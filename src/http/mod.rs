@@ -1,11 +1,13 @@
-//! HTTP: requests with manners, credentials that stay where they belong, bodies that are whole or an error, pages.
+//! HTTP: requests that keep to rate limits and are retried, credentials that stay where they belong, bodies
+//! that are whole or an error, pages.
 //!
-//! [`Client`] is the door: [`Client::open`] streams a body and mends it by ranges of the very same version, [`Client::page`]
-//! fetches a bounded one. Retries, waiting for limits, redirects and tokens happen inside. [`Pager`] and [`urls`] are pure: which request
-//! comes next, and which requests a source word means.
+//! [`Client`] is the door: [`Client::open`] streams a body and mends it by ranges of the very same version,
+//! [`Client::page`] fetches a bounded one. Retries, waiting for limits, redirects and tokens happen inside.
+//! [`Pager`] and [`urls`] are pure: which request comes next, and which requests a source word means.
 //!
-//! Never Postgres, never the terminal; files only for the landing copy, authorities and secrets that are given as files.
-//! Knows nothing of records and formats. No secret ever leaves towards an origin that was not named, nor enters a message.
+//! Never Postgres, never the terminal; files only for the landing copy, authorities and secrets that are
+//! given as files. Knows nothing of records and formats. No secret ever leaves towards an origin that was not
+//! named, nor enters a message.
 
 mod admission;
 mod bearer;

@@ -1,7 +1,7 @@
 //! Proxies: `--proxy`, else those that the environment names, as far as the settings say what stands there.
 //!
-//! To https a proxy only carries bytes: TLS ends at the server. Over http it reads everything, so credentials go through one only
-//! where `--proxy` says so, never because a variable happened to be set.
+//! To https a proxy only carries bytes: TLS ends at the server. Over http it reads everything, so credentials
+//! go through one only where `--proxy` says so, never because a variable happened to be set.
 
 use http::Uri;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap};

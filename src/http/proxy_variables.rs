@@ -2,13 +2,13 @@
 
 use crate::secret::Secret;
 
-/// The variables that name proxies, as curl reads them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in
-/// small letters too. A proxy may have a password.
+/// The variables that name proxies, as curl reads them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
+/// in small letters too. A proxy may have a password.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProxyVariables {
-    /// For `http://`.
+    /// The proxy for `http://`, if any.
     pub(super) http: Option<Secret>,
-    /// For `https://`.
+    /// The proxy for `https://`, if any.
     pub(super) https: Option<Secret>,
     /// For what has none of its own.
     pub(super) all: Option<Secret>,

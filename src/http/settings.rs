@@ -16,9 +16,9 @@ pub const CONCURRENCY: usize = 16;
 /// A header that is sent to the named origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomHeader {
-    /// Its name.
+    /// Name that it is sent under.
     pub name: String,
-    /// Its value.
+    /// Value that is sent, or where it comes from.
     pub value: Value,
 }
 
@@ -39,13 +39,13 @@ impl CustomHeader {
 /// A query parameter that is sent to the named origins, and never stored or shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name.
+    /// Name that it is sent under.
     pub name: String,
-    /// Its value.
+    /// Value that is sent, or where it comes from.
     pub value: Value,
 }
 
-/// Who is asking.
+/// How requests authenticate: by a user, a token or a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Auth {
     /// Nobody, or what the headers say.
@@ -53,9 +53,9 @@ pub enum Auth {
     None,
     /// A user and a password.
     Basic {
-        /// The user.
+        /// The user who is named to the server.
         user: Value,
-        /// The password.
+        /// The password that belongs to that user.
         password: Value,
     },
     /// A token from a file, read again on a 401.
@@ -66,9 +66,9 @@ pub enum Auth {
     ClientCredentials {
         /// Where tokens are issued.
         token_url: Url,
-        /// The client's name.
+        /// The id that the client is registered with.
         client_id: Value,
-        /// Its secret.
+        /// The secret that belongs to that client.
         client_secret: Value,
         /// What is asked for.
         scope: Option<String>,
@@ -78,9 +78,9 @@ pub enum Auth {
 /// So many requests in so long a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests.
+    /// The number of requests that may be sent.
     pub requests: NonZeroU32,
-    /// In this time.
+    /// The time in which so many may be sent.
     pub per: Duration,
 }
 
@@ -110,13 +110,15 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request to the first byte of the answer.
     pub first_byte: Duration,
-    /// Between bytes of a body; within this time at least [`SLOWEST_BYTES_PER_SECOND`] must come on average. Only waiting for the server counts.
+    /// Between bytes of a body; within this time at least [`SLOWEST_BYTES_PER_SECOND`] must come on average.
+    /// Only waiting for the server counts.
     pub idle: Duration,
     /// For one whole answer, where only waiting for the server counts.
     pub whole: Option<Duration>,
 }
 
-/// Below this many bytes a second over the idle timeout, a body has stopped: one byte a second would keep a connection for ever.
+/// Below this many bytes a second over the idle timeout, a body has stopped: one byte a second would keep a
+/// connection for ever.
 pub const SLOWEST_BYTES_PER_SECOND: u64 = 100;
 
 impl Default for Timeouts {
@@ -137,7 +139,8 @@ pub struct RetryLimits {
     pub retry_for: Duration,
     /// Tries of a request that is answered by a failure of the server (408, 425, 5xx).
     pub tries: u32,
-    /// That holds for 503 too. Without, these are tried as long as a request may fail: some servers refuse by them who is too fast.
+    /// That holds for 503 too. Without, these are tried as long as a request may fail: some servers refuse by
+    /// them who is too fast.
     pub counts_unavailable: bool,
     /// The longest Retry-After that is waited for.
     pub longest_wait: Duration,
@@ -177,7 +180,7 @@ pub struct Settings {
     pub headers: Vec<CustomHeader>,
     /// Secret query parameters for the named origins.
     pub parameters: Vec<Parameter>,
-    /// Who is asking.
+    /// How requests authenticate.
     pub auth: Auth,
     /// Requests in flight, over all origins.
     pub concurrency: usize,
@@ -195,7 +198,7 @@ pub struct Settings {
     pub proxy: Option<Value>,
     /// What the environment says of proxies; by default nothing.
     pub proxy_variables: ProxyVariables,
-    /// What `User-Agent` says.
+    /// The value of the `User-Agent` header.
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
     pub save_raw: Option<PathBuf>,

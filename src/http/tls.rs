@@ -1,7 +1,8 @@
-//! The engines below: one for http, one for https, made when they are first needed. Reading the system's authorities takes longer than a
-//! request on the same machine.
+//! The engines below: one for http, one for https, made when they are first needed. Reading the system's
+//! authorities takes longer than a request on the same machine.
 //!
-//! One TLS stack: rustls with ring. Certificates are always verified. No redirects, no cookies, no decompression of their own.
+//! One TLS stack: rustls with ring. Certificates are always verified. No redirects, no cookies, no
+//! decompression of their own.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -17,17 +18,19 @@ use super::origin::Origin;
 use super::proxy::Proxies;
 use super::settings::Settings;
 
-/// Headers of an answer: more are not meant for us. In HTTP/1.1 their bytes are limited too, by the parser's buffer of 400 KiB.
+/// Headers of an answer: more are not meant for us. In HTTP/1.1 their bytes are limited too, by the parser's
+/// buffer of 400 KiB.
 const HEADERS_MAX: usize = 100;
 /// Bytes of an answer's headers in HTTP/2.
 const HEADER_BYTES_MAX: u32 = 64 << 10;
-/// What the server may send of one HTTP/2 stream before we read it, and of all on a connection: memory that is held for us in advance.
+/// What the server may send of one HTTP/2 stream before we read it, and of all on a connection: memory that
+/// is held for us in advance.
 const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// A connection that is dead without a word is noticed after about this long.
 const PROBED_AFTER: Duration = Duration::from_secs(20);
 
-/// The engines.
+/// TLS engines, one for each set of settings that an origin needs.
 pub(super) struct Engines {
     connect: Duration,
     user_agent: String,

@@ -29,7 +29,7 @@ const REPORT_LIMIT: Duration = Duration::from_secs(1);
 /// After a stop the run may still be completed and summed up for this long, as batches may be finished.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
-/// Closes a load.
+/// Closes a load: its run, its reject file, its report.
 pub(super) async fn close(
     job: &Job,
     mut prepared: Prepared,
@@ -169,8 +169,8 @@ async fn stopped(watch: &Watch<'_>) {
     tokio::time::sleep(STOP_GRACE).await;
 }
 
-/// Completes the run of a pipeline that came to its end. Where the answer is lost, asking again is safe: a run is
-/// completed once. Stopped while the server is away, the run stays open.
+/// Completes the run of a pipeline that came to its end. Where the answer is lost, asking again is safe: a
+/// run is completed once. Stopped while the server is away, the run stays open.
 pub(super) async fn complete_run(
     job: &Job,
     prepared: &Prepared,

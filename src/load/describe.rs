@@ -17,7 +17,7 @@ use super::start::unlogged_words;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LoadPlan {
-    /// `host:port/name`.
+    /// The database, as `host:port/name` for people.
     pub database: String,
     /// The table, quoted where SQL needs it.
     pub table: String,
@@ -45,7 +45,7 @@ impl fmt::Display for LoadPlan {
 }
 
 impl Prepared {
-    /// The plan.
+    /// The plan as it is shown to users.
     #[must_use]
     pub(super) fn load_plan(&self, job: &Job) -> LoadPlan {
         LoadPlan {

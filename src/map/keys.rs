@@ -1,7 +1,7 @@
 //! The key of a record: the hashes that tell it from others and find its partition, and its numbers.
 //!
-//! Of keys that are numbers a block says whether they come in order: one that is higher than all before it repeats none of
-//! them, and nobody need look.
+//! Of keys that are numbers a block says whether they come in order: one that is higher than all before it
+//! repeats none of them, and nobody need look.
 
 use crate::reject_codes;
 use crate::schema::PgType;
@@ -38,9 +38,9 @@ impl KeyNumbers {
 /// What the keys of some rows are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyRange {
-    /// The lowest.
+    /// The lowest key of the rows.
     pub lowest: KeyNumbers,
-    /// The highest.
+    /// The highest key of the rows.
     pub highest: KeyNumbers,
     /// Each is higher than the one before it.
     pub ascend: bool,

@@ -111,7 +111,8 @@ impl World {
             if let Some(sql) = &case.move_rows
                 && let Err(error) = self.db.try_sql(&sql.replace("{s}", schema))
             {
-                // The child has ties of its own: what it refuses stays in its parent, all of it, in both schemas.
+                // The child has ties of its own: what it refuses stays in its parent, all of it, in both
+                // schemas.
                 let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
                 assert!(code.starts_with("23"), "{code} {error}");
             }

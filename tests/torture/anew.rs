@@ -1,4 +1,5 @@
-//! Loads that begin anew, since somebody says so or since a hint does; and sources that are damaged and mended.
+//! Loads that begin anew, since somebody says so or since a hint does; and sources that are damaged and
+//! mended.
 
 use super::play::Play;
 use crate::support::Outcome;
@@ -89,8 +90,8 @@ impl Play<'_> {
         u64::from(!self.is_to_begin_anew())
     }
 
-    /// A bit of the last file flips; a start reads it; the whole file is put back. (Were it another one, its rest would come
-    /// behind the files after it, and win over them.)
+    /// A bit of the last file flips; a start reads it; the whole file is put back. (Were it another one, its
+    /// rest would come behind the files after it, and win over them.)
     pub fn damage(&mut self, flags: &str) -> u64 {
         if self.is_alive() {
             let killed = self.end_by(Signal::KILL, 137);

@@ -1,5 +1,5 @@
-//! The target is changed under a load, and what was done is undone: the load goes on where the change means nothing to it,
-//! else it ends with 5 or 8, and the same command (or what the hint says) completes it.
+//! The target is changed under a load, and what was done is undone: the load goes on where the change means
+//! nothing to it, else it ends with 5 or 8, and the same command (or what the hint says) completes it.
 
 use super::{load::Load, play::Play};
 use crate::support::Rng;
@@ -159,7 +159,8 @@ impl Ddl {
 
 impl Play<'_> {
     pub fn change(&mut self, ddl: Ddl) -> u64 {
-        // Before there is a batch in it the table is nobody's: what is planned then is planned for the table as it is.
+        // Before there is a batch in it the table is nobody's: what is planned then is planned for the table
+        // as it is.
         let batches = format!(
             "SELECT count(*) FROM _dbload.checkpoint JOIN _dbload.run USING (run) \
              WHERE state = 'running' AND target_oid = '{}'::regclass AND batches > 0",

@@ -71,8 +71,8 @@ impl Load {
         }
     }
 
-    /// With batches enough for something to happen in between, and one INSERT each (not one a record, as on the careful
-    /// path), so that a trigger can make them last.
+    /// With batches enough for something to happen in between, and one INSERT each (not one a record, as on
+    /// the careful path), so that a trigger can make them last.
     pub fn longer(self) -> Self {
         let batch_rows = self.batch_rows.min(self.records / (8 * self.pool));
         Self { batch_rows, refused_every: None, unlogged: false, ..self }
@@ -203,8 +203,8 @@ impl Load {
         wrong
     }
 
-    /// Complete runs of this table, in order. Killed after it was complete and before it could say so, a keyed load runs
-    /// once more, and changes nothing.
+    /// Complete runs of this table, in order. Killed after it was complete and before it could say so, a
+    /// keyed load runs once more, and changes nothing.
     fn runs(&self, db: &Database) -> Vec<String> {
         db.lines(&format!(
             "SELECT run FROM _dbload.run WHERE target_oid = '{}'::regclass AND state = 'complete' ORDER BY started_at",
@@ -260,8 +260,8 @@ impl Load {
         [0, 1, 2, 3].map(|i| row[0][i].as_ref().unwrap().parse().unwrap())
     }
 
-    /// The ledger's books of a run must be the generator's, and agree among themselves. The first one found the table with so
-    /// many rows, another one with all.
+    /// The ledger's books of a run must be the generator's, and agree among themselves. The first one found
+    /// the table with so many rows, another one with all.
     fn check_books(&self, db: &Database, run: &str, held: Option<u64>) -> Option<String> {
         let rejected: u64 = (0..self.files).map(|f| self.text(f).1.len() as u64).sum();
         let refused = (0..self.records).filter(|&i| self.is_refused(i)).count() as u64;

@@ -1,16 +1,16 @@
-//! The campaign: random loads under random faults, for as long as one likes, with everything checked at the end of each.
+//! The campaign: random loads under random faults, for as long as one likes, with everything checked at the
+//! end of each.
 //!
-//! `make torture`                a minute of it (what `make test` runs too)
-//! `MINUTES=30 make torture`     longer; `SEEDS=1000`: so many seeds; `JOBS=2`: side by side
-//! `SEED=n make torture`         one seed again: the same load and the same draws; when they strike is the machine's to say
-//! `FAULTS=kill,take-over ..`    only faults of these kinds (the names are in `draw`)
-//! `PROMOTIONS=20 ..`            failovers instead, every other one to a standby that lags
+//! `make torture` a minute of it (what `make test` runs too) `MINUTES=30 make torture` longer; `SEEDS=1000`:
+//! so many seeds; `JOBS=2`: side by side `SEED=n make torture` one seed again: the same load and the same
+//! draws; when they strike is the machine's to say `FAULTS=kill,take-over ..` only faults of these kinds (the
+//! names are in `draw`) `PROMOTIONS=20 ..` failovers instead, every other one to a standby that lags
 //! `DBLOAD_TEST_PROGRAM=path ..` another build of the program (one of `--release` has no crash points)
 //!
-//! A seed draws a load and then faults, one after the other, until at least five have struck; one that did not strike (the
-//! load was over, the message never came) is reported as such and another is drawn. A load that ends early is checked, and
-//! the next one begins. What the table must be is computed by the server from numbers, not by dbload. Then the reject file of
-//! the load is mended in part and loaded back.
+//! A seed draws a load and then faults, one after the other, until at least five have struck; one that did
+//! not strike (the load was over, the message never came) is reported as such and another is drawn. A load
+//! that ends early is checked, and the next one begins. What the table must be is computed by the server from
+//! numbers, not by dbload. Then the reject file of the load is mended in part and loaded back.
 
 mod anew;
 mod arena;

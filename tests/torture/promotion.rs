@@ -1,5 +1,5 @@
-//! Failovers: a primary is lost under a load, and its standby promoted. Of two seeds one has a standby that lags: commits
-//! that were acknowledged are lost with the primary, and must be noticed and loaded again.
+//! Failovers: a primary is lost under a load, and its standby promoted. Of two seeds one has a standby that
+//! lags: commits that were acknowledged are lost with the primary, and must be noticed and loaded again.
 
 use super::{load::Load, tally::Tally};
 use crate::support::{

@@ -1,5 +1,5 @@
-//! The reject file of a load is loaded back by the command that the program has printed, some of its records mended: these
-//! are in the table then, beside all that was there, and the others are rejects again.
+//! The reject file of a load is loaded back by the command that the program has printed, some of its records
+//! mended: these are in the table then, beside all that was there, and the others are rejects again.
 
 use super::play::Play;
 use crate::support::{Outcome, dbload::program};

@@ -132,7 +132,8 @@ impl Play<'_> {
         let pids = self.control.lines(&format!("SELECT pid {SESSIONS} LIMIT 1"));
         let Some(pid) = pids.first().and_then(|pid| Pid::from_raw(pid.parse().unwrap())) else { return 0 };
         let killed = kill_process(pid, Signal::KILL).is_ok();
-        // The server ends all the others, ours too, and recovers; asked too early, it is not there yet or still the old one.
+        // The server ends all the others, ours too, and recovers; asked too early, it is not there yet or
+        // still the old one.
         std::thread::sleep(Duration::from_millis(200));
         self.reconnect();
         self.crashed();
