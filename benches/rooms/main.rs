@@ -11,7 +11,7 @@
 mod orders;
 
 use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
-use dbload::internals::batch::{Batcher, KeyHashes, Limits};
+use dbload::internals::batch::{BatchLimits, Batcher, KeyHashes};
 use dbload::internals::format::decode_block;
 use dbload::internals::map::encode_block;
 use dbload::internals::record::{Digest, Position};
@@ -62,7 +62,7 @@ fn path(b: &mut Bencher<'_>, orders: &Orders) {
     let mapping = orders::mapping(2);
     let targets = orders.targets(&mapping);
     b.iter(|| {
-        let limits = Limits { rows: BATCH_ROWS, bytes: BATCH_BYTES };
+        let limits = BatchLimits { rows: BATCH_ROWS, bytes: BATCH_BYTES };
         let mut batcher = Batcher::new(limits, KeyHashes::Telling, &[Position::start_of(0); 2]);
         for block in orders.blocks() {
             let digest = Digest { from: 0, to: block.end.offset, hash: 0 };
