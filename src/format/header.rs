@@ -3,8 +3,9 @@
 //! It is read from the start of the source, also by a resume: the splitter begins behind it.
 
 use super::nul::clean_bytes;
+use super::shorten::shorten;
 use super::split::{Limits, Splitter};
-use super::{DecodeLimits, Dialect, Format, OnNul, decode, shorten};
+use super::{DecodeLimits, Dialect, Format, OnNul, decode};
 use crate::record::{Position, SpanKind};
 
 /// Longest header in bytes: a table has at most 1,600 columns with names of at most 63 bytes.

@@ -16,6 +16,7 @@ mod layout;
 mod nul;
 #[cfg(test)]
 mod rng;
+mod shorten;
 pub mod split;
 
 pub use compression::{
@@ -31,12 +32,3 @@ pub use kind::{Fields, Format, MendedValue, Values};
 pub use layout::{Constant, Layout};
 pub use nul::{OnNul, clean_json};
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
-
-/// A name as errors show it: long ones are cut, so that no message carries a record's worth of text.
-fn shorten(name: &str) -> String {
-    const SHOWN: usize = 60;
-    match name.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}..", &name[..end]),
-        None => name.to_owned(),
-    }
-}

@@ -13,7 +13,9 @@ use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::{BlockText, DecodeError, DecodeErrorKind, DecodeLimits, Each, find, whole};
+use super::find::find;
+use super::text::{BlockText, Each, whole};
+use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 use crate::format::nul::clean_bytes;
 use crate::format::{Dialect, Fields, OnNul};
 use crate::record::{Span, SpanKind, Text};

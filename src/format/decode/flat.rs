@@ -6,8 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::object::{NAMES_COMPARED, RawMembers};
-use super::{DecodeLimits, find};
+use super::DecodeLimits;
+use super::find::find;
+use super::members::{NAMES_COMPARED, RawMembers};
 
 /// Reads the object `text` into `members`, which hold the record before, or nothing. `false`: not plain.
 pub(super) fn members<'t>(text: &'t str, limits: &DecodeLimits, members: &mut RawMembers<'t>) -> bool {

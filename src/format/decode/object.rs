@@ -9,14 +9,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::flat;
+use super::members::{NAMES_COMPARED, RawMembers};
 use super::words::{self, reason};
-use super::{DecodeError, DecodeErrorKind, DecodeLimits, flat, shorten};
-
-/// Up to this many members, comparing each name with those before is faster than hashing.
-pub(super) const NAMES_COMPARED: usize = 24;
-
-/// Names and raw values of one record, in its order.
-pub(super) type RawMembers<'t> = Vec<(Cow<'t, str>, &'t str)>;
+use super::{DecodeError, DecodeErrorKind, DecodeLimits};
+use crate::format::shorten::shorten;
 
 /// Reads the object `text` into `members`, which may still hold the record before: mostly it has the same
 /// names.

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::object::{self, RawMembers};
-use super::{DecodeError, DecodeErrorKind, DecodeLimits, text_of};
+use super::members::RawMembers;
+use super::object;
+use super::text::text_of;
+use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 use crate::format::json;
 use crate::format::nul::clean_json;
 use crate::format::{Fields, Format, MendedValue, OnNul, Values};

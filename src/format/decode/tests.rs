@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::rng::for_a_while;
 use crate::format::split::{Limits, Splitter};
-use crate::format::{Dialect, HeaderError, HeaderLimits, read_header};
+use crate::format::{Dialect, HeaderError, HeaderLimits, OnNul, read_header};
 use crate::record::{Position, Text};
 
 fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
@@ -394,7 +394,7 @@ fn a_byte_is_found_where_it_is_next() {
         let from = dice.below(raw.len() + 1);
         for byte in [b',', 0, 0xff] {
             let next = raw[from..].iter().position(|&other| other == byte).map_or(raw.len(), |i| from + i);
-            assert_eq!(super::find(byte, &raw, from), next, "{byte} from {from} in {raw:?}");
+            assert_eq!(super::find::find(byte, &raw, from), next, "{byte} from {from} in {raw:?}");
         }
     });
 }

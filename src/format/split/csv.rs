@@ -2,8 +2,9 @@
 //! at the start of a field, a doubled quote is one quote, `\n`, `\r\n` and a lone `\r` end a record unless
 //! quoted, and blank lines are none.
 
+use super::Limits;
+use super::blank::bom_length;
 use super::track::{Ending, Found, Track, count_line_feeds};
-use super::{Limits, bom_length};
 use crate::format::Dialect;
 use crate::record::{Position, Span};
 

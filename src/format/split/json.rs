@@ -6,9 +6,10 @@
 //! where the splitter is: `,` and `]` are inside an array. One doubt remains with a path: a single object
 //! there is a record too, and what follows its comma is a member name, not an element. The colon tells.
 
+use super::blank::{bom_length, is_blank};
 use super::path::{Nesting, PathStep, Walker, find_quote, find_scalar_end};
 use super::track::{Ending, Found, Track, count_line_feeds};
-use super::{Limits, SplitError, SplitErrorKind, bom_length, is_blank};
+use super::{Limits, SplitError, SplitErrorKind};
 use crate::record::{Position, Span};
 
 pub(super) struct Json {

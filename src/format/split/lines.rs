@@ -1,8 +1,9 @@
 //! Records that are lines (JSONL, reject files): from the first byte that is not white space to before the
 //! line feed. A line of white space is no record. A last line needs no line feed.
 
+use super::Limits;
+use super::blank::{bom_length, is_blank};
 use super::track::{Ending, Found, Track};
-use super::{Limits, bom_length, is_blank};
 use crate::record::{Position, Span};
 
 pub(super) struct Lines {

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::{SplitErrorKind, is_blank};
+use super::SplitErrorKind;
+use super::blank::is_blank;
+use crate::format::shorten::shorten;
 
 /// Members of the document that an error names, at most: enough to see what was meant.
 const NAMES_SHOWN: usize = 20;
@@ -249,7 +251,7 @@ impl Walker {
             .map_or_else(|_| String::from_utf8_lossy(&quoted[1..quoted.len() - 1]), Cow::Owned);
         let on_path = self.names[self.matched] == name;
         if self.matched == 0 && self.seen.len() < NAMES_SHOWN {
-            self.seen.push(crate::format::shorten(&name));
+            self.seen.push(shorten(&name));
         }
         on_path
     }

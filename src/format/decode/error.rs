@@ -1,0 +1,115 @@
+//! Why a record could not be decoded.
+
+use crate::reject_codes;
+
+/// Why a record could not be decoded, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} (byte {} of the record)", self.offset + 1)]
+pub struct DecodeError {
+    /// What is wrong with the text.
+    pub kind: DecodeErrorKind,
+    /// Bytes of the record before the place.
+    pub offset: usize,
+    /// Lines of the record before the place: 0 on its first line.
+    pub line: usize,
+    /// Bytes of that line before the place, and one.
+    pub column: usize,
+}
+
+/// What a [`DecodeError`] is about. Names are shortened; values never appear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeErrorKind {
+    /// Longer than the limit: it was not read.
+    #[error("the record is too long: {record_bytes} bytes (--max-record-bytes allows more)")]
+    TooLong {
+        /// Length of the record, in bytes.
+        record_bytes: u64,
+    },
+    /// The source ended inside it.
+    #[error(
+        "the quote that opens here is never closed, so that the rest of the source is in this record ({lines} lines); \
+         --quote none if quotes are plain characters"
+    )]
+    Truncated {
+        /// Lines that it spans.
+        lines: usize,
+    },
+    /// Bytes that are no UTF-8, or were none in the source's encoding.
+    #[error("invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)")]
+    InvalidUtf8,
+    /// A NUL byte, which PostgreSQL's text cannot hold.
+    #[error("a NUL byte, which text cannot hold (--on-nul strip or replace takes it)")]
+    Nul,
+    /// The record is no JSON value.
+    #[error("malformed JSON: {0}")]
+    Json(String),
+    /// JSON, but no object.
+    #[error("expected a JSON object, found {0}")]
+    NotAnObject(&'static str),
+    /// The same member twice.
+    #[error("the member {0:?} occurs twice")]
+    DuplicateName(String),
+    /// More fields than the limit.
+    #[error("more than {0} fields (--max-fields allows more)")]
+    TooManyFields(usize),
+    /// Nested deeper than the limit.
+    #[error("the member {name:?} is nested deeper than {limit} levels (--max-depth allows more)")]
+    TooDeep {
+        /// Name of the member that the error is about.
+        name: String,
+        /// The limit that was passed.
+        limit: usize,
+    },
+    /// Another number of fields than the header has.
+    #[error("expected {expected} fields as in the header, found {found}")]
+    Ragged {
+        /// Names in the header.
+        expected: usize,
+        /// Fields in the record.
+        found: usize,
+    },
+    /// The CSV parser does not see one record where the splitter did.
+    #[error("the text is no single CSV record")]
+    NotOneRecord,
+    /// A reject that holds only raw text.
+    #[error("raw text: mend it into `record`")]
+    RawReject,
+    /// A reject without its record.
+    #[error(
+        "this line does not hold the record, which was too long to be kept: load its source with a larger --max-record-bytes, \
+         or put it into `record`"
+    )]
+    EmptyReject,
+}
+
+impl DecodeErrorKind {
+    /// The class PostgreSQL would give it.
+    #[must_use]
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 | Self::Nul => reject_codes::NOT_TEXT,
+            Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => {
+                reject_codes::BEYOND_LIMITS
+            }
+            Self::Json(_) | Self::NotAnObject(_) => reject_codes::NO_JSON,
+            Self::DuplicateName(_) => reject_codes::DUPLICATE_MEMBER,
+            Self::Truncated { .. }
+            | Self::Ragged { .. }
+            | Self::NotOneRecord
+            | Self::RawReject
+            | Self::EmptyReject => reject_codes::NO_RECORD,
+        }
+    }
+
+    /// The error at `offset` of the record `raw`.
+    pub(super) fn at(self, raw: &[u8], offset: usize) -> DecodeError {
+        let before = &raw[..offset.min(raw.len())];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
+        DecodeError {
+            kind: self,
+            offset,
+            line: memchr::memchr_iter(b'\n', before).count(),
+            column: before.len() - line_start + 1,
+        }
+    }
+}
