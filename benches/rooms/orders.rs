@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use dbload::internals::format::{Dialect, Format, Layout, Limits, Splitter};
+use dbload::internals::input::BLOCK_BYTES;
 use dbload::internals::map::{Extra, Mapping, Partitioner, Partitioning, Target};
 use dbload::internals::record::{Block, Position, Text};
 use dbload::internals::schema::{Column, Ident, Identity, PgType, Relation, Table, TableName, Tree};
-use dbload::internals::input::BLOCK_BYTES;
 use std::{fmt::Write as _, sync::Arc};
 use tpchgen::{
     csv::OrderCsv,
