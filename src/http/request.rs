@@ -32,7 +32,7 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The source's place in the order, from 0: the first unfinished source never waits for a slot
-    /// ([`Client::prioritize`](super::Client::let_pass)), and the landing copy's names sort by it.
+    /// ([`Client::prioritize`](super::Client::prioritize)), and the landing copy's names sort by it.
     #[serde(skip)]
     pub ordinal: u64,
     /// The page, from 0.
