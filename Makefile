@@ -48,6 +48,7 @@ test: $(SETUP_FIRST)
 	scripts/semver
 	cargo check --locked --manifest-path benches/rooms/Cargo.toml --target-dir target
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	cargo test --locked --test main -- --ignored --exact engine::eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other
 	scripts/check-features
 	MINUTES=1 $(MAKE) torture
 

@@ -241,6 +241,7 @@ fn heard_nothing(db: &Database) -> bool {
 }
 
 #[test]
+#[ignore = "it measures memory: make test runs it by itself, behind the others"]
 fn eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other() {
     let stable = server_with(&[WHOLE[0], WHOLE[1], STOPPED, CHANGED, HANGING]);
     let doomed = server_with(&KILLED);
