@@ -304,8 +304,7 @@ fn eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other() {
     }
     let memory: Vec<u64> = heard["memory"].split(' ').map(|n| n.parse().unwrap()).collect();
     println!("memory: {} KiB at most, of it {} of code", memory[0] / 1024, memory[1] / 1024);
-    // The pages of the program's code aside: of a debug build with all the tests they are 35 MiB, of a
-    // release build 10.
+    // The pages of the program's code aside: of a debug build with all the tests they are some 35 MiB.
     assert!(memory[0] - memory[1] < MEMORY_BYTES, "{memory:?}");
 }
 

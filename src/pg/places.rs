@@ -34,8 +34,8 @@ impl ConnectionPermits {
 
     /// The pool whose connections have the places; once.
     pub(super) fn are_of(&self, pool: &deadpool_postgres::Pool) {
-        // A second one would be another pool's, and changes nothing.
         let weak = pool.weak();
+        // A second one would be another pool's, and changes nothing.
         let _ = self.close_idle.set(Box::new(move |number| {
             if let Some(pool) = weak.upgrade() {
                 close_idle(&pool, number);
