@@ -17,6 +17,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// `/.s.PGSQL.65535.lock`: what PostgreSQL puts into the socket's folder.
@@ -64,7 +65,8 @@ impl Home {
         Self { data: dir.join("data"), log: dir.join("server.log"), passfile: dir.join("pgpass"), dir }
     }
 
-    /// Makes the folder, and those above it.
+    /// Makes the folder, and those above it. Whoever sees it sees it given away to the server's user: it is
+    /// made under another name, for another start may look, and this one may be killed, at any moment.
     pub(super) fn make(&self, account: &Account) -> Result<()> {
         if self.dir.is_dir() {
             return account.check_reach(&self.data);
@@ -73,11 +75,18 @@ impl Home {
             fs::create_dir_all(above).map_err(|e| LocalError::file("make the folder", above, e))?;
         }
         account.check_reach(&self.dir)?;
-        match account.private_dir(&self.dir) {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let new = self.dir.with_extension(format!("new-{}-{number}", std::process::id()));
+        // Left by a process that was killed and had the same id.
+        let _ = fs::remove_dir(&new);
+        account.private_dir(&new)?;
+        // An empty folder in its place is replaced; one with a lock in it stays.
+        fs::rename(&new, &self.dir).or_else(|e| {
+            let _ = fs::remove_dir(&new);
             // Another start was faster.
-            Err(LocalError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made,
-        }
+            if self.dir.is_dir() { Ok(()) } else { Err(LocalError::file("make the folder", &self.dir, e)) }
+        })
     }
 
     /// Waits until no other process makes, starts, stops or removes this server.
@@ -127,6 +136,7 @@ fn absolute(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_deep_folder_gets_its_socket_elsewhere() {
@@ -138,5 +148,24 @@ mod tests {
         assert_eq!(elsewhere, deep.socket_dir(None, 1).unwrap(), "the same each time");
         let other = Home::at(PathBuf::from("/home").join("deep".repeat(21)).join("dbload"));
         assert_ne!(elsewhere, other.socket_dir(None, 1).unwrap(), "one for each data folder");
+    }
+
+    /// Under root, a folder that was made and not yet given away was one that the server's user cannot reach.
+    #[test]
+    fn a_folder_that_is_being_made_is_never_seen_half_made() {
+        let account = Account::current().unwrap();
+        let root = tempfile::tempdir_in("/tmp").unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for round in 0..100 {
+            let home = Home::at(root.path().join(round.to_string()).join("postgres"));
+            let made = std::thread::scope(|scope| {
+                let looks: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| (0..3).try_for_each(|_| home.make(&account)))).collect();
+                looks.into_iter().map(|look| look.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert!(made.iter().all(Result::is_ok), "{made:?}");
+            assert_eq!(fs::metadata(&home.dir).unwrap().uid(), account.uid());
+            assert_eq!(fs::read_dir(home.dir.parent().unwrap()).unwrap().count(), 1, "nothing is left");
+        }
     }
 }
