@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::feed::Feed;
 use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
 use crate::http::{self, JsonBody, Paginate};
-use crate::map::Extra;
+use crate::map::{Extra, Narrowing};
 use crate::pg::{Dsn, TableName};
 use crate::schema::Mode;
 
@@ -268,6 +268,8 @@ pub struct Job {
     pub web: HttpSources,
     /// Rule for fields without a column.
     pub extra: Extra,
+    /// What becomes of values that their columns would not hold as they are.
+    pub narrowing: Narrowing,
     /// Only newer records replace stored ones.
     pub newer_by: Option<String>,
     /// Set the sequences of columns that were written, where they are behind.
@@ -315,6 +317,7 @@ impl Job {
             reading: Reading::default(),
             web: HttpSources::default(),
             extra: Extra::Refuse,
+            narrowing: Narrowing::default(),
             newer_by: None,
             fix_sequences: false,
             time_zone: "UTC".to_owned(),

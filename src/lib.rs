@@ -151,7 +151,7 @@ pub use face::{Dsn, Load, Loader, OpenLoader};
 pub use format::{Compression, OnNul};
 pub use job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 pub use load::{Example, FailedSource, LoadPlan, Verification};
-pub use map::Extra;
+pub use map::{Extra, Narrowing};
 pub use report::{
     Bottleneck, Guarantee, HttpReport, PoolReport, Reason, Rejects, Report, Seconds, SourceReport,
     SourceState,

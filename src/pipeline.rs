@@ -32,14 +32,14 @@ use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::map::{EncodedBlock, PartRows, encode_block, original};
+use crate::map::{EncodedBlock, Narrowed, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::{Digest, Position};
 use crate::reject::{Kept, Original};
 use crate::write::{Originals, Predictor, RetryPolicy, Verifier, WriteError, Writer, WriterEvent};
 
-use account::{ReaderEvent, account};
+use account::{FirstNarrowed, ReaderEvent, account};
 use commits::Commits;
 use facts::SourceFacts;
 use read::{StartedSources, read};
@@ -222,6 +222,12 @@ fn encode(
                 let encoded = AbortOnDropHandle::new(encoding).await.and_then(|encoded| encoded);
                 let encoded = encoded.map_err(|error| LoadError::Worker(error.to_string()))?;
                 let fields = encoded.block.ignored_fields;
+                let narrowed = encoded.block.narrowed.as_ref();
+                if let Some(Narrowed { values, i, column }) = narrowed {
+                    let (block, column) = (&encoded.block.block, column.clone());
+                    let first = FirstNarrowed { source: block.start.source, line: block.line_of(*i), column };
+                    let _ = heard.send(ReaderEvent::Narrowed { values: *values, first }).await;
+                }
                 if fields > 0 {
                     let _ = heard.send(ReaderEvent::Ignored { fields }).await;
                 }

@@ -224,6 +224,18 @@ impl Seconds {
     }
 }
 
+/// Values that their columns hold as others than their texts said.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Narrowed {
+    /// How many.
+    pub values: u64,
+    /// Place of the first: `file:line`.
+    pub first: String,
+    /// Its column.
+    pub column: String,
+}
+
 /// What a load came to. `rows`, `sources` and `rejects` speak of the run from its first start, the rest of this process.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
@@ -256,6 +268,9 @@ pub struct Report {
     /// Fields left out under `--extra ignore`, counted by this process.
     #[serde(skip_serializing_if = "is_zero")]
     pub ignored_fields: u64,
+    /// Values that were narrowed where `--narrowing` allows it, counted by this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<Narrowed>,
     /// Requests of this process, where a source is from the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpReport>,

@@ -57,4 +57,5 @@ mod support;
 mod tables;
 mod torture;
 mod types;
+mod values;
 mod web;

@@ -43,7 +43,7 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
             part.rejects.push(RejectNote { i, column: None, sqlstate: "22032", reason: String::new() });
         }
     }
-    EncodedBlock { block: Arc::new(block), columns: Arc::from([0]), parts, ignored_fields: 0 }
+    EncodedBlock { block: Arc::new(block), columns: Arc::from([0]), parts, ignored_fields: 0, narrowed: None }
 }
 
 /// Sequence numbers of a batch: its rows as their COPY text says, and its rejects.

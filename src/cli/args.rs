@@ -212,6 +212,10 @@ pub(crate) struct MappingArgs {
     /// (in names and in nested values too)
     #[arg(long, value_name = "RULE", env = "DBLOAD_ON_NUL", value_enum, default_value = "reject")]
     pub(crate) on_nul: OnNulArg,
+    /// Values that their column would hold as others (decimals beyond its scale, an offset into timestamp, `now`, ..): reject
+    /// the record, or allow them and count them; COLUMN=allow for one column (may be repeated)
+    #[arg(long, value_name = "[COLUMN=]RULE", env = "DBLOAD_NARROWING", value_delimiter = ',', value_parser = parse::narrowing)]
+    pub(crate) narrowing: Vec<String>,
     /// Time zone of timestamps that say none
     #[arg(long, value_name = "ZONE", env = "DBLOAD_TIMEZONE", default_value = "UTC")]
     pub(crate) timezone: String,

@@ -6,6 +6,7 @@ use dbload::internals::causes::with_causes;
 use dbload::internals::format::{DecodeLimits, Inflation};
 use dbload::internals::job::{EarlierRuns, Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources};
 use dbload::internals::load::{Ended, LoadPlan, Outcome, load, plan};
+use dbload::internals::map::Narrowing;
 use dbload::internals::pg::Dsn;
 use dbload::internals::pg::dsn::Host;
 use dbload::internals::prepared::LoadError;
@@ -58,6 +59,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
         verify_source: args.reading.verify_source.into(),
     };
     job.extra.clone_from(&args.mapping.extra);
+    job.narrowing = Narrowing::of_words(args.mapping.narrowing.iter().map(String::as_str))?;
     job.time_zone.clone_from(&args.mapping.timezone);
     job.date_style = format!("ISO, {}", args.mapping.datestyle);
     let defaults = Resources::default();

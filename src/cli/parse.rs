@@ -2,7 +2,7 @@
 
 use dbload::internals::format::Encoding;
 use dbload::internals::job::RejectBudget;
-use dbload::internals::map::Extra;
+use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
 
 /// A quote character, or none.
@@ -45,6 +45,11 @@ fn character(text: &str) -> Result<u8, String> {
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
         _ => Err("must be one ASCII character other than a line end".to_owned()),
     }
+}
+
+/// A word of `--narrowing`, as it is.
+pub(crate) fn narrowing(text: &str) -> Result<String, String> {
+    Narrowing::of_words([text]).map(|_| text.to_owned())
 }
 
 pub(crate) fn extra(text: &str) -> Result<Extra, String> {

@@ -87,7 +87,7 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
 }
 
 fn mapping(words: &mut String, args: &MappingArgs) {
-    let MappingArgs { extra, on_nul, timezone, datestyle } = args;
+    let MappingArgs { extra, on_nul, narrowing, timezone, datestyle } = args;
     if *extra != Extra::Refuse {
         flag(words, "extra", &extra.rule());
     }
@@ -95,6 +95,9 @@ fn mapping(words: &mut String, args: &MappingArgs) {
         OnNulArg::Reject => {}
         OnNulArg::Strip => flag(words, "on-nul", "strip"),
         OnNulArg::Replace => flag(words, "on-nul", "replace"),
+    }
+    for word in narrowing {
+        flag(words, "narrowing", word);
     }
     if timezone != "UTC" {
         flag(words, "timezone", timezone);

@@ -49,6 +49,15 @@ pub(crate) fn summary(report: &Report) -> String {
         let _ =
             writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));
     }
+    if let Some(narrowed) = &report.narrowed {
+        let _ = writeln!(
+            out,
+            "  {} values were narrowed, the first in column {} at {}",
+            HumanCount(narrowed.values),
+            terminal::line(&narrowed.column),
+            terminal::line(&narrowed.first)
+        );
+    }
     if let Some(http) = &report.http {
         let _ = writeln!(out, "  {}", http_words(http));
     }

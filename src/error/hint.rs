@@ -47,7 +47,8 @@ const SAME: [&str; 31] = [
     "skip-lines",
     "skip-records",
 ];
-const SAME_TOO: [&str; 5] = ["accept-changed", "statement-timeout", "take-over", "verify-source", "wait"];
+const SAME_TOO: [&str; 6] =
+    ["accept-changed", "narrowing", "statement-timeout", "take-over", "verify-source", "wait"];
 
 /// A hint in the words of the builders: `--take-over` is `take_over`, the same command is the same load.
 pub(super) fn for_callers(hint: &str) -> String {

@@ -13,7 +13,7 @@ use crate::event::{Event, Totals};
 use crate::format::{Compression, Encoding, OnNul};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 use crate::load::{self, LoadPlan, Verification};
-use crate::map::Extra;
+use crate::map::{Extra, Narrowing};
 use crate::report::Report;
 use crate::schema::{Mode, TableName};
 

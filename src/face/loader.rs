@@ -26,7 +26,7 @@ use crate::feed::Feed;
 use crate::format::{Compression, OnNul};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget};
 use crate::load::{Ended, Outcome, load};
-use crate::map::Extra;
+use crate::map::{Extra, Narrowing};
 use crate::prepared::LoadError;
 use crate::report::Report;
 use crate::schema::{Mode, TableName};

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
-use crate::map::Extra;
+use crate::map::{Extra, Narrowing};
 use crate::pg;
 use crate::schema::{Mode, TableName};
 
@@ -23,6 +23,7 @@ pub(super) struct LoadOptions {
     pub(super) reading: Reading,
     pub(super) web: HttpSources,
     pub(super) extra: Option<Extra>,
+    pub(super) narrowing: Narrowing,
     pub(super) newer_by: Option<String>,
     pub(super) fix_sequences: bool,
     pub(super) time_zone: Option<String>,
@@ -72,6 +73,7 @@ impl LoadOptions {
         job.reading = self.reading;
         job.web = self.web;
         job.extra = self.extra.unwrap_or(job.extra);
+        job.narrowing = self.narrowing;
         job.newer_by = self.newer_by;
         job.fix_sequences = self.fix_sequences;
         job.time_zone = self.time_zone.unwrap_or(job.time_zone);
@@ -119,6 +121,12 @@ macro_rules! common_options {
         /// What happens to fields without a column; by default they are refused.
         pub fn extra(mut self, extra: Extra) -> Self {
             self.options.extra = Some(extra);
+            self
+        }
+
+        /// What happens to values that their column would hold as others; by default their records are rejected.
+        pub fn narrowing(mut self, narrowing: Narrowing) -> Self {
+            self.options.narrowing = narrowing;
             self
         }
 

@@ -8,6 +8,7 @@ mod appended;
 mod changed;
 mod close;
 mod describe;
+mod made;
 mod once;
 mod outcome;
 mod preflight;

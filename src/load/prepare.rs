@@ -8,11 +8,12 @@ use crate::fault::{self, Point};
 use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
 };
+use crate::map::Clocks;
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{greater_operator, holds};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
-use crate::plan::{Plan, make_plan, no_order, refuse_reading, unknown_character};
+use crate::plan::{Plan, make_plan, narrowed_column, no_order, refuse_reading, unknown_character};
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
 use crate::report::Guarantee;
@@ -21,9 +22,10 @@ use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
+use super::made::Made;
 use super::record_run::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
-use super::settings::{identities, refuse_wide, settings, staging};
+use super::settings::{identities, is_utc, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
 use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
 
@@ -31,6 +33,7 @@ impl Start<'_> {
     /// The plan, with what only the server can say of it.
     async fn planned(&self, session: &Session, table: Table) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
+        self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if !self.facts.may_select && plan.mode != Mode::Append {
             return Err(refuse_reading(&self.facts.role, &plan.table).into());
         }
@@ -76,7 +79,7 @@ impl Start<'_> {
         };
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
-            return self.without_ledger(pool, plan, None);
+            return self.without_ledger(pool, plan, Made::Before);
         }
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
@@ -112,7 +115,7 @@ impl Start<'_> {
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
         }
-        let mut prepared = self.without_ledger(pool, plan, None)?;
+        let mut prepared = self.without_ledger(pool, plan, Made::Before)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
@@ -137,7 +140,7 @@ impl Start<'_> {
             session.roll_back().await;
             let plan = Box::pin(self.planned(&session, table)).await?;
             refuse_wide(&plan)?;
-            return self.without_ledger(pool, plan, Some(new.ddl));
+            return self.without_ledger(pool, plan, Made::Here(new.ddl));
         }
         let owner = self.share.owner().clone();
         if !self.act.keeps_ledger(self.job) {
@@ -200,7 +203,7 @@ impl Start<'_> {
         session.transaction_ended();
         drop(session);
         self.tell(&Event::TableCreated { ddl: new.ddl.clone() });
-        let mut prepared = self.without_ledger(pool, plan, Some(new.ddl))?;
+        let mut prepared = self.without_ledger(pool, plan, Made::Here(new.ddl))?;
         prepared.run = run;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
@@ -239,7 +242,7 @@ impl Start<'_> {
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
-        let mut prepared = self.without_ledger(pool, plan, None)?;
+        let mut prepared = self.without_ledger(pool, plan, Made::of(&stored))?;
         prepared.checkpoints = stored.checkpoints;
         prepared.run = Some(RunInHand { ledger: run, attempts: stored.attempts });
         prepared.inexact_before = stored.guarantee != Guarantee::ExactlyOnce.name();
@@ -273,11 +276,12 @@ impl Start<'_> {
     }
 
     /// Puts the pieces together; the caller adds the run, if there is one.
-    fn without_ledger(self, pool: Lease, plan: Plan, ddl: Option<String>) -> Result<Prepared, LoadError> {
+    fn without_ledger(self, pool: Lease, plan: Plan, made: Made) -> Result<Prepared, LoadError> {
         if self.act != Act::Plan {
             self.say_notes(&plan);
         }
-        let mut mapping = plan.mapping();
+        let clocks = Clocks { are_utc: is_utc(&self.job.time_zone) };
+        let mut mapping = plan.mapping().judged(&self.job.narrowing, clocks, made != Made::Before);
         mapping.limits = self.job.reading.decode;
         let mapping = Arc::new(mapping);
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
@@ -334,7 +338,7 @@ impl Start<'_> {
             checkpoints,
             guarantee,
             skipped: Vec::new(),
-            ddl,
+            ddl: made.ddl(),
             unledgered: None,
             act: self.act,
             facts: self.facts,

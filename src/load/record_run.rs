@@ -1,12 +1,13 @@
 //! Recording a run: what makes this start its owner.
 
 use crate::fault::{self, Point};
-use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, completed_appends, record_run};
+use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, RunSettings, completed_appends, record_run};
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
+use super::made::MADE;
 use super::resume::stored_target;
 use super::settings::settings;
 use super::start::Start;
@@ -22,6 +23,14 @@ pub(super) enum Recording {
 }
 
 impl Start<'_> {
+    fn settings_to_store(&self, plan: &Plan, recording: Recording) -> RunSettings {
+        let mut settings = settings(self.job, plan, plan.partitioner.count);
+        if matches!(recording, Recording::Begun) {
+            settings.insert(MADE.to_owned(), true.into());
+        }
+        settings
+    }
+
     /// Records a new run and commits.
     pub(super) async fn record(
         &self,
@@ -40,7 +49,7 @@ impl Start<'_> {
             mode: plan.mode.name().to_owned(),
             key: plan.key_names(),
             partitions: plan.partitioner.count,
-            settings: settings(self.job, plan, plan.partitioner.count),
+            settings: self.settings_to_store(plan, recording),
             guarantee: guarantee(exact, true, plan.mode).name().to_owned(),
             sources: self.inputs.iter().map(store).collect(),
         };

@@ -5,13 +5,15 @@ use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
 use crate::ledger::{RunSettings, StoredRun, identity_of};
-use crate::map::neighbour_bits;
+use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
 use crate::pg::server_info::ServerInfo;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
 use crate::schema::Mode;
 use crate::write::{Staging, staging_fits};
+
+use super::made::MADE;
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the
@@ -51,6 +53,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         key: _,
         mode: _,
         extra: _,
+        narrowing,
         newer_by: _,
         reading,
         web,
@@ -101,6 +104,10 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     set("paginate", paginate.as_ref().map(Paginate::flag).into());
     set("each-fields", each_fields.clone().into());
     set("skip-records", (*skip_records).into());
+    // As with what is read: the usual is not spelt out.
+    if *narrowing != Narrowing::default() {
+        set("narrowing", narrowing.words().into());
+    }
     set("timezone", value(time_zone.clone()));
     set("datestyle", value(date_style.clone()));
     of_reading(reading, &mut set);
@@ -155,6 +162,12 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
     }
 }
 
+/// Whether a zone of sessions is UTC, by the names that are used for it.
+pub(super) fn is_utc(zone: &str) -> bool {
+    const NAMES: [&str; 8] = ["utc", "etc/utc", "gmt", "etc/gmt", "uct", "zulu", "universal", "0"];
+    NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name))
+}
+
 /// A table of so many columns has no staging table.
 pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
     let columns = plan.mapping().slots.len();
@@ -168,8 +181,10 @@ pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
     Err(Refusal::new(message, "load into a table of fewer columns, and copy the rows from there").into())
 }
 
-/// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise.
+/// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise. What is no wish is left
+/// out.
 pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job) -> StoredRun {
+    stored.settings.remove(MADE);
     if let Some(paginate) = &job.web.paginate
         && let Some(setting) = stored.settings.get_mut("paginate")
         && paginate.stored_before().is_some_and(|before| *setting == before)

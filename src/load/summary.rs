@@ -12,7 +12,7 @@ use crate::pipeline::Ran;
 use crate::prepared::Prepared;
 use crate::rejects::WrittenFile;
 use crate::report::{
-    HttpReport, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
+    HttpReport, Narrowed, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
 };
 
 use super::outcome::Ended;
@@ -65,6 +65,7 @@ pub(super) async fn report(
         sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
+        narrowed: ran.and_then(|ran| narrowed(prepared, ran)),
         http: prepared.access.counters().as_ref().map(http_report),
         pool: PoolReport {
             size: prepared.pool.max_size(),
@@ -95,6 +96,12 @@ fn http_report(counters: &Counters) -> HttpReport {
 )]
 fn per_second(rows: u64, seconds: f64) -> u64 {
     if seconds > 0.0 { (rows as f64 / seconds).round() as u64 } else { 0 }
+}
+
+fn narrowed(prepared: &Prepared, ran: &Ran) -> Option<Narrowed> {
+    let (values, first) = ran.narrowed.as_ref()?;
+    let place = format!("{}:{}", prepared.source_name(first.source), first.line);
+    Some(Narrowed { values: *values, first: place, column: first.column.clone() })
 }
 
 fn table_words(prepared: &Prepared) -> String {

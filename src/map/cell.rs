@@ -62,6 +62,12 @@ fn value_error(error: &NestedError) -> ValueError {
     (sqlstate, error.to_string())
 }
 
+/// The text of a JSON value that is no plain one.
+pub(super) fn push_nested(scratch: &mut String, raw: &str, ty: &PgType) -> Result<(), ValueError> {
+    scratch.clear();
+    nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))
+}
+
 /// Appends one value. `canonical`: equal values must give equal bytes, or be refused.
 pub(super) fn push_cell(
     out: &mut Vec<u8>,
@@ -91,8 +97,7 @@ pub(super) fn push_cell(
                 push_text(out, &raw[1..raw.len() - 1], ty, canonical)
             }
             (Some(b'"' | b'{' | b'['), _) => {
-                scratch.clear();
-                nested::push_text(scratch, raw, ty).map_err(|e| value_error(&e))?;
+                push_nested(scratch, raw, ty)?;
                 push_text(out, scratch, ty, canonical)
             }
             _ => push_text(out, raw, ty, canonical),

@@ -3,30 +3,69 @@
 use crate::format::{OnNul, clean_json};
 use crate::schema::PgType;
 
-use super::cell::{Cell, passes, push_cell};
+use super::cell::{Cell, passes, push_cell, push_nested};
 use super::mapping::{Mapping, Slot};
+use super::narrowing::Judge;
 use super::refusal::Refusal;
 
 /// A column of the block's rows.
 pub(super) struct Column<'m> {
     pub(super) slot: Slot,
     ty: &'m PgType,
+    mapping: &'m Mapping,
     /// It is hashed: equal values must give equal bytes.
     canonical: bool,
     /// A value's text goes to the server as it came, but for escapes.
     pub(super) passes: bool,
     on_nul: OnNul,
+    judge: Option<&'m Judge>,
+    /// Values of the record in hand that were narrowed, as is allowed.
+    pub(super) narrowed: std::cell::Cell<u64>,
 }
 
 impl<'m> Column<'m> {
     pub(super) fn new(mapping: &'m Mapping, slot: Slot) -> Self {
         let ty = &mapping.table.columns[mapping.slots[slot]].ty;
         let canonical = mapping.hashed.contains(&slot);
-        Self { slot, ty, canonical, passes: passes(ty, canonical), on_nul: mapping.limits.on_nul }
+        Self {
+            slot,
+            ty,
+            mapping,
+            canonical,
+            passes: passes(ty, canonical),
+            on_nul: mapping.limits.on_nul,
+            judge: mapping.judges.get(slot).and_then(Option::as_ref),
+            narrowed: std::cell::Cell::new(0),
+        }
     }
 
     pub(super) const fn is_int(&self) -> bool {
         matches!(self.ty, PgType::Int)
+    }
+
+    /// Values of it may be narrowed, and are counted.
+    pub(super) fn counts(&self) -> bool {
+        self.judge.is_some_and(|judge| judge.allowed)
+    }
+
+    /// What is stored of this text says what it says, or need not.
+    #[inline]
+    pub(super) fn judge(&self, text: &str) -> Result<(), Refusal> {
+        match self.judge {
+            None => Ok(()),
+            Some(judge) => self.judge_by(judge, text),
+        }
+    }
+
+    fn judge_by(&self, judge: &Judge, text: &str) -> Result<(), Refusal> {
+        let Some(loss) = judge.loss(text) else { return Ok(()) };
+        if judge.allowed {
+            self.narrowed.set(self.narrowed.get() + 1);
+            return Ok(());
+        }
+        let type_name = &self.mapping.table.columns[self.mapping.slots[self.slot]].type_name;
+        let reason = loss.reason(type_name, self.mapping.column_name(self.slot));
+        Err(Refusal::at(self.slot, loss.sqlstate(), reason))
     }
 
     /// Appends a value of it.
@@ -45,7 +84,34 @@ impl<'m> Column<'m> {
             }
             cell => cell,
         };
+        let mut nested = String::new();
+        let cell = match (self.judge, cell) {
+            (None, cell) | (_, cell @ (Cell::Absent | Cell::Null)) => cell,
+            (Some(judge), cell) => {
+                let text = self.text_of(cell, &mut nested)?;
+                self.judge_by(judge, text)?;
+                if nested.is_empty() { cell } else { Cell::Text(&nested) }
+            }
+        };
         push_cell(out, scratch, cell, self.ty, self.canonical)
             .map_err(|(sqlstate, reason)| Refusal::at(self.slot, sqlstate, reason))
+    }
+
+    /// The text that the server reads; `nested` is room for one that does not stand in the source.
+    fn text_of<'t>(&self, cell: Cell<'t>, nested: &'t mut String) -> Result<&'t str, Refusal> {
+        match cell {
+            Cell::Absent | Cell::Null => Ok(""),
+            Cell::Text(text) => Ok(text),
+            Cell::Json(raw) => match raw.as_bytes() {
+                _ if matches!(self.ty, PgType::Json) => Ok(raw),
+                [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Ok(&raw[1..raw.len() - 1]),
+                [b'"' | b'{' | b'[', ..] => {
+                    push_nested(nested, raw, self.ty)
+                        .map_err(|(sqlstate, reason)| Refusal::at(self.slot, sqlstate, reason))?;
+                    Ok(nested)
+                }
+                _ => Ok(raw),
+            },
+        }
     }
 }

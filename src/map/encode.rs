@@ -15,7 +15,7 @@ use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_li
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::refusal::Refusal;
-use super::rows::{EncodedBlock, PartRows, RejectNote, RowMeta};
+use super::rows::{EncodedBlock, Narrowed, PartRows, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
@@ -39,8 +39,8 @@ pub fn encode_block(
         });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
-            let Encoder { parts, ignored_fields, .. } = encoder;
-            return EncodedBlock { block, columns, parts, ignored_fields };
+            let Encoder { parts, ignored_fields, narrowed, .. } = encoder;
+            return EncodedBlock { block, columns, parts, ignored_fields, narrowed };
         }
         let new_slots = std::mem::take(&mut encoder.new_slots);
         drop(encoder);
@@ -75,6 +75,9 @@ struct Encoder<'m, 'b> {
     parts: Vec<PartRows>,
     new_slots: Vec<Slot>,
     ignored_fields: u64,
+    /// Some column's values may be narrowed.
+    counts_narrowed: bool,
+    narrowed: Option<Narrowed>,
     /// Names of the previous record's fields and where they went: records of a source mostly look alike.
     predicted: Vec<(String, Target)>,
     scratch: String,
@@ -115,10 +118,13 @@ impl<'m, 'b> Encoder<'m, 'b> {
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
         let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
+        let described: Vec<_> = columns.iter().map(|&slot| Column::new(mapping, slot)).collect();
         Self {
             mapping,
             columns,
-            described: columns.iter().map(|&slot| Column::new(mapping, slot)).collect(),
+            counts_narrowed: described.iter().any(Column::counts),
+            narrowed: None,
+            described,
             targets,
             names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
             block,
@@ -166,8 +172,24 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let outcome = outcome
             .unwrap_or_else(|| self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells)));
         self.cells = recycle(cells);
+        if self.counts_narrowed {
+            self.note_narrowed(i, outcome.is_ok());
+        }
         if let Err(refusal) = outcome {
             self.reject(i, refusal.column, refusal.sqlstate, refusal.reason);
+        }
+    }
+
+    /// Counts what of the record was narrowed; of a reject nothing was.
+    fn note_narrowed(&mut self, i: usize, is_row: bool) {
+        for column in &self.described {
+            let values = column.narrowed.take();
+            if values > 0 && is_row {
+                let column = || self.mapping.column_name(column.slot).to_owned();
+                let narrowed =
+                    self.narrowed.get_or_insert_with(|| Narrowed { values: 0, i, column: column() });
+                narrowed.values += values;
+            }
         }
     }
 
@@ -415,6 +437,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 && column.passes
                 && let Some(text) = cell.plain_text()
             {
+                column.judge(text)?;
                 out.extend_from_slice(text.as_bytes());
             } else {
                 column.push(out, &mut self.scratch, cell)?;
@@ -434,6 +457,9 @@ impl<'m, 'b> Encoder<'m, 'b> {
         for (column, &field) in self.described.iter().zip(&lane.fields) {
             match values[field] {
                 Some(text) if column.passes || column.is_int() && is_canonical_integer(text) => {
+                    if column.passes {
+                        column.judge(text)?;
+                    }
                     runs.push(out, text.as_bytes());
                 }
                 value => {

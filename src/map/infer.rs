@@ -198,7 +198,7 @@ fn is_numeric(whole: &str, fraction: &str, exponent: &str) -> bool {
 }
 
 /// Whether a number has more digits than every double keeps, or lies beyond what a double can hold.
-fn is_changed_by_a_double(text: &str) -> bool {
+pub(super) fn is_changed_by_a_double(text: &str) -> bool {
     /// Digits that survive, whatever the number.
     const DIGITS_KEPT: usize = 15;
     /// Digits of a double that is written so that it reads back: with an exponent the data says that it is one.

@@ -9,9 +9,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::format::DecodeLimits;
-use crate::schema::Table;
+use crate::schema::{Narrows, Table};
 
+use super::judge::Clocks;
 use super::names::{self, Match};
+use super::narrowing::{Judge, Narrowing};
 use super::partition::{Partitioner, neighbour_bits};
 
 /// Index of a writable column.
@@ -108,6 +110,8 @@ pub struct Mapping {
     pub partitioner: Partitioner,
     /// What decoding holds records to.
     pub limits: DecodeLimits,
+    /// Of each slot that has one: who judges whether a value stays what it is. None has one before [`Mapping::judged`].
+    pub(super) judges: Vec<Option<Judge>>,
     /// Slots that any record with named fields has used so far, ascending. It only grows.
     active: RwLock<Arc<[Slot]>>,
 }
@@ -143,6 +147,7 @@ impl Mapping {
             extra_slot,
             partitioner,
             limits: DecodeLimits::default(),
+            judges: Vec::new(),
             active: RwLock::new(Arc::from([])),
         }
     }
@@ -154,6 +159,19 @@ impl Mapping {
         let (table, slots) = (&self.table, &self.slots);
         self.hashed.retain(|&slot| table.is_hashable(index, slots[slot]));
         self.neighbour_bits = neighbour_bits(self.key.len(), self.hashed.len());
+        self
+    }
+
+    /// Values are judged by this rule. `made`: the table was made from a sample of this very run.
+    #[must_use]
+    pub fn judged(mut self, narrowing: &Narrowing, clocks: Clocks, made: bool) -> Self {
+        let judge = |&column: &usize| {
+            let column = &self.table.columns[column];
+            let written = made.then(|| Narrows::written(&column.type_name)).flatten();
+            let narrows = written.or_else(|| column.narrows.clone())?;
+            Some(Judge { narrows, clocks, allowed: narrowing.allows(column.name.raw()) })
+        };
+        self.judges = self.slots.iter().map(judge).collect();
         self
     }
 

@@ -67,4 +67,17 @@ pub struct EncodedBlock {
     pub parts: Vec<PartRows>,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
+    /// Values that were narrowed, where that is allowed.
+    pub narrowed: Option<Narrowed>,
+}
+
+/// Values that became others on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrowed {
+    /// How many.
+    pub values: u64,
+    /// Index of the record that has the first.
+    pub i: usize,
+    /// Its column.
+    pub column: String,
 }

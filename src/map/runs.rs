@@ -43,6 +43,8 @@ pub(super) struct Runs<'r> {
 
 impl<'r> Runs<'r> {
     pub(super) fn new(record: &'r [u8], delimiters: &'r mut Vec<usize>) -> Self {
+        // A record that was refused in the midst of a run has left some.
+        delimiters.clear();
         Self { record, from: 0, to: 0, is_open: false, delimiters }
     }
 
@@ -83,6 +85,20 @@ impl<'r> Runs<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_was_given_up_leaves_nothing_to_the_next_record() {
+        let mut delimiters = Vec::new();
+        let mut out = Vec::new();
+        let (first, second) = (b"1,2,3,4,5", b"6");
+        let mut runs = Runs::new(first, &mut delimiters);
+        runs.push(&mut out, &first[..1]);
+        runs.push(&mut out, &first[2..3]);
+        let mut runs = Runs::new(second, &mut delimiters);
+        runs.push(&mut out, second);
+        runs.flush(&mut out);
+        assert_eq!(out, b"\t6");
+    }
 
     #[test]
     fn values_of_a_record_come_out_as_if_copied_one_by_one() {

@@ -21,6 +21,7 @@ fn column(name: &str, ty: PgType) -> Column {
         domain_name: None,
         collation: None,
         ty,
+        narrows: None,
         equal_is_alike: false,
         not_null: false,
         default: None,

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::schema::{Column, Identity, PgType, Relation, Table};
+use crate::schema::{Column, Identity, Narrows, PgType, Relation, Table};
 
 use super::answer::AnswerRow;
 use super::outcome::StatementResult;
@@ -179,7 +179,7 @@ fn reached_types(oid: u32) -> String {
 /// Attributes of the composite types among them.
 fn attributes_query(oid: u32) -> String {
     format!(
-        "{} SELECT t.oid, a.attname, a.atttypid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
+        "{} SELECT t.oid, a.attname, a.atttypid, a.atttypmod FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
          WHERE t.typtype = 'c' ORDER BY t.oid, a.attnum",
         reached_types(oid)
@@ -213,7 +213,9 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
               (SELECT u.typcollation FROM pg_catalog.pg_type u WHERE u.oid = up.oid) AS collation \
              FROM up ORDER BY level DESC LIMIT 1) b ON true \
          WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;\n\
-         {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory \
+         {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory, t.typtypmod, \
+           CASE WHEN t.typtype IN ('r', 'm') THEN (SELECT r.rngsubtype FROM pg_catalog.pg_range r \
+             WHERE t.oid IN (r.rngtypid, r.rngmultitypid)) END \
          FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid;\n\
          {}",
         indexes::indexes_query(oid)
@@ -268,6 +270,7 @@ fn read_columns(outcome: &StatementResult, types: &Types) -> Result<Vec<(i32, Co
                 domain_base,
                 collation,
                 ty,
+                narrows: types.narrows(type_oid, typmod, 0),
                 equal_is_alike,
                 not_null,
                 default,
@@ -298,7 +301,13 @@ const fn equal_is_alike(type_oid: u32, typmod: i32, deterministic: bool) -> bool
 /// The types that the columns reach, by oid.
 struct Types {
     types: HashMap<u32, TypeRow>,
-    attributes: HashMap<u32, Vec<(String, u32)>>,
+    attributes: HashMap<u32, Vec<Attribute>>,
+}
+
+struct Attribute {
+    name: String,
+    type_oid: u32,
+    typmod: i32,
 }
 
 struct TypeRow {
@@ -308,6 +317,10 @@ struct TypeRow {
     delimiter: char,
     base: u32,
     category: String,
+    /// Of a domain: that of its base.
+    typmod: i32,
+    /// Of a range or multirange: the type of its bounds.
+    subtype: Option<u32>,
 }
 
 impl Types {
@@ -323,6 +336,8 @@ impl Types {
                 delimiter: row.text()?.chars().next().unwrap_or(','),
                 base: row.number()?,
                 category: row.text()?,
+                typmod: row.number()?,
+                subtype: row.next().and_then(|oid| oid.parse().ok()),
             };
             read.types.insert(oid, entry);
         }
@@ -337,13 +352,41 @@ impl Types {
         for row in attributes.map(|outcome| outcome.rows.as_slice()).unwrap_or_default() {
             let mut row = AnswerRow::of(row);
             let oid = row.number()?;
-            self.attributes.entry(oid).or_default().push((row.text()?, row.number()?));
+            let attribute = Attribute { name: row.text()?, type_oid: row.number()?, typmod: row.number()? };
+            self.attributes.entry(oid).or_default().push(attribute);
         }
         Ok(())
     }
 
     fn name(&self, oid: u32) -> Option<String> {
         self.types.get(&oid).map(|row| row.name.clone())
+    }
+
+    /// What a text may lose in a column of this type.
+    fn narrows(&self, oid: u32, typmod: i32, depth: u32) -> Option<Narrows> {
+        let own = Narrows::of(oid, typmod);
+        let Some(row) = self.types.get(&oid).filter(|_| own.is_none() && depth < TYPE_DEPTH_MAX) else {
+            return own;
+        };
+        match row.kind.as_str() {
+            "d" if row.typmod == -1 => self.narrows(row.base, typmod, depth + 1),
+            "d" => self.narrows(row.base, row.typmod, depth + 1),
+            "c" => {
+                let attributes = self.attributes.get(&oid).map_or(&[][..], Vec::as_slice);
+                let of = |a: &Attribute| self.narrows(a.type_oid, a.typmod, depth + 1);
+                let narrows: Vec<_> = attributes.iter().map(of).collect();
+                narrows.iter().any(Option::is_some).then_some(Narrows::Composite(narrows))
+            }
+            "r" | "m" => {
+                let bound = self.narrows(row.subtype?, -1, depth + 1)?;
+                Some(Narrows::Range(Box::new(bound)))
+            }
+            _ if row.category == "A" && row.element != 0 => {
+                let element = self.narrows(row.element, typmod, depth + 1)?;
+                Some(Narrows::Array(Box::new(element), row.delimiter))
+            }
+            _ => None,
+        }
     }
 
     fn of(&self, oid: u32, depth: u32) -> PgType {
@@ -354,7 +397,7 @@ impl Types {
             ("c", _) => {
                 let attributes = self.attributes.get(&oid).map_or(&[][..], Vec::as_slice);
                 PgType::Composite(
-                    attributes.iter().map(|(name, oid)| (name.clone(), self.of(*oid, depth + 1))).collect(),
+                    attributes.iter().map(|a| (a.name.clone(), self.of(a.type_oid, depth + 1))).collect(),
                 )
             }
             (_, "int2" | "int4" | "int8") => PgType::Int,

@@ -50,8 +50,21 @@ pub struct Ran {
     pub exact: bool,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
+    /// Values that were narrowed, as is allowed, and the first of them.
+    pub narrowed: Option<(u64, FirstNarrowed)>,
     /// Where the time went.
     pub seconds: Seconds,
+}
+
+/// Where the first value is that was narrowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FirstNarrowed {
+    /// Its source.
+    pub source: u32,
+    /// The line on which its record begins.
+    pub line: u64,
+    /// Its column.
+    pub column: String,
 }
 
 /// What the accountant hears besides the writers.
@@ -62,6 +75,7 @@ pub(super) enum ReaderEvent {
     Opened { class: Class, note: Option<String> },
     Block { start: Position, first_seq: u64 },
     Ignored { fields: u64 },
+    Narrowed { values: u64, first: FirstNarrowed },
     Note { text: String },
 }
 
@@ -82,6 +96,7 @@ pub(super) async fn account(
         doubtful: HashSet::new(),
         exact: true,
         ignored_fields: 0,
+        narrowed: None,
         seconds: Seconds::default(),
     };
     prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));
@@ -194,6 +209,14 @@ impl PipelineContext<'_> {
                 Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
             ReaderEvent::Note { text } => Event::Note { text },
+            ReaderEvent::Narrowed { values, first } => {
+                // Blocks are heard of in any order.
+                ran.narrowed = Some(match ran.narrowed.take() {
+                    Some((sum, earliest)) => (sum + values, earliest.min(first)),
+                    None => (values, first),
+                });
+                Event::Read
+            }
             ReaderEvent::Ignored { fields } => {
                 ran.ignored_fields += fields;
                 Event::Read

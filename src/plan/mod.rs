@@ -20,7 +20,7 @@ use crate::schema::{Mode, Paths, Table, UniqueIndex};
 pub use create::{NewTable, new_table};
 pub use key::{Key, choose_key};
 pub use refusal::Refusal;
-pub use refuse::{refuse_loops, refuse_reading, refuse_staging};
+pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_staging};
 pub use sample::{Sample, SampledSource};
 pub use wishes::Wishes;
 

@@ -43,6 +43,17 @@ fn quoted(name: &str) -> String {
     Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 
+/// A column that `--narrowing` names is one of the table's.
+pub fn narrowed_column(table: &Table, column: &str) -> Result<(), Refusal> {
+    if table.column(column).is_some() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        format!("--narrowing {column}=..: table {} has no column of this name", table.name.plain()),
+        "name a column as the table has it",
+    ))
+}
+
 /// The column of `--extra jsonb:COLUMN` must be there and hold JSON.
 pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> {
     let Extra::Jsonb(name) = extra else { return Ok(()) };

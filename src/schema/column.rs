@@ -1,6 +1,6 @@
 //! One column of the target and the type of its values, as far as encoding and merging care.
 
-use super::Ident;
+use super::{Ident, Narrows};
 
 /// What a value of a column looks like to us: how JSON becomes its text form, and whether equal
 /// values have one canonical form (so that they may be hashed to a partition).
@@ -57,6 +57,8 @@ pub struct Column {
     pub collation: Option<String>,
     /// How its values look.
     pub ty: PgType,
+    /// What a value's text may lose in it.
+    pub narrows: Option<Narrows>,
     /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a numeric without
     /// scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
     pub equal_is_alike: bool,

@@ -6,12 +6,14 @@
 mod column;
 mod ident;
 mod index;
+mod narrows;
 mod paths;
 mod table;
 
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
+pub use narrows::{Clock, Field, Narrows};
 pub use paths::Paths;
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 

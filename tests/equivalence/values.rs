@@ -239,7 +239,7 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
             }
             _ => Cell::raw(&n.to_string()),
         },
-        Kind::Money => Cell::raw(&format!("{n}.{}", rng.pick(&["5", "50", "505", "005", "99"]))),
+        Kind::Money => Cell::raw(&format!("{n}.{}", rng.pick(&["5", "50", "500", "0500", "99"]))),
         Kind::Bool => match rng.below(4) {
             0 => Cell::string(rng.pick(&["t", "f", "yes", "off", "1", "0"])),
             _ => Cell::raw(rng.pick(&["true", "false"])),
@@ -305,7 +305,9 @@ fn good_shape(kind: Kind, rng: &mut Rng, n: u64) -> Cell {
 /// Spaces at the end belong to a varchar as far as it is long enough, and never to a char.
 fn padded(kind: Kind, rng: &mut Rng, word: &str) -> Cell {
     let spaces = if kind != Kind::Code && rng.one_in(4) { rng.pick(&[1, 2, 4, 9]) } else { 0 };
-    Cell::string(&format!("{word}{}", " ".repeat(spaces)))
+    // Beyond its length they would be dropped: that is a reject.
+    let room = if kind == Kind::Varchar { 8 - word.chars().count() } else { spaces };
+    Cell::string(&format!("{word}{}", " ".repeat(spaces.min(room))))
 }
 
 /// The same number in several spellings, all of them legal for an integer column.

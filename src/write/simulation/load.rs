@@ -147,7 +147,13 @@ impl Load {
                 part.present_in_any = vec![1];
             }
         }
-        EncodedBlock { block: Arc::new(block), columns: Arc::from([0]), parts, ignored_fields: 0 }
+        EncodedBlock {
+            block: Arc::new(block),
+            columns: Arc::from([0]),
+            parts,
+            ignored_fields: 0,
+            narrowed: None,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ fn column(name: &str, ty: PgType, sql: &str) -> Column {
         domain_name: None,
         collation: None,
         ty,
+        narrows: None,
         equal_is_alike: false,
         not_null: false,
         default: None,

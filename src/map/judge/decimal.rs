@@ -1,0 +1,68 @@
+//! Numbers in decimal.
+
+use super::loss::Loss;
+
+/// Whether a number has a digit other than zero beyond so many decimals (where negative: so many digits before the
+/// point). Of money there may be a `$` and commas between the digits.
+pub(super) fn has_more_decimals(text: &str, scale: i32) -> bool {
+    let bytes = text.as_bytes();
+    let is_point = |b: &u8| matches!(b, b'.' | b'e' | b'E');
+    if scale >= 0 && !bytes.iter().any(is_point) {
+        return false;
+    }
+    if let Some(value) = of_base(text) {
+        return scale < 0 && power_of_ten(scale.unsigned_abs()).is_none_or(|ten| value % ten != 0);
+    }
+    let (mantissa, exponent) = match bytes.iter().position(|b| matches!(b, b'e' | b'E')) {
+        None => (bytes, 0),
+        Some(at) => match text[at + 1..].trim_ascii_end().replace('_', "").parse::<i64>() {
+            Ok(exponent) => (&bytes[..at], exponent),
+            // No number.
+            Err(_) => return false,
+        },
+    };
+    let point = mantissa.iter().position(|b| *b == b'.').unwrap_or(mantissa.len());
+    let digits = |part: &[u8]| part.iter().filter(|b| b.is_ascii_digit()).count();
+    let Some(last) = mantissa.iter().rposition(|b| (b'1'..=b'9').contains(b)) else { return false };
+    // The power of ten of the last digit that is not zero.
+    let power = if last > point {
+        -i64::try_from(digits(&mantissa[point..=last])).unwrap_or(i64::MAX)
+    } else {
+        i64::try_from(digits(&mantissa[last + 1..point])).unwrap_or(i64::MAX)
+    };
+    power.saturating_add(exponent) < -i64::from(scale)
+}
+
+/// `0x1F`, `0o17`, `0b11`.
+fn of_base(text: &str) -> Option<u128> {
+    let digits = text.trim_ascii().trim_start_matches(['-', '+']);
+    let base = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => 16,
+        [b'0', b'o' | b'O', ..] => 8,
+        [b'0', b'b' | b'B', ..] => 2,
+        _ => return None,
+    };
+    // What is too long for us is no round number, as far as we know.
+    Some(u128::from_str_radix(&digits[2..].replace('_', ""), base).unwrap_or(1))
+}
+
+fn power_of_ten(n: u32) -> Option<u128> {
+    10_u128.checked_pow(n)
+}
+
+/// What a sample would have taken for a text: a leading zero, a plus sign.
+pub(super) fn written(text: &str) -> Option<Loss> {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    match digits.as_bytes() {
+        [b'0', b'0'..=b'9' | b'_' | b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..] => Some(Loss::LeadingZero),
+        [b'0'..=b'9' | b'.', ..] if text.starts_with('+') => Some(Loss::Plus),
+        _ => None,
+    }
+}
+
+/// And, among integers, an exponent.
+pub(super) fn exponent(text: &str) -> Option<Loss> {
+    let is_number = text.bytes().any(|b| b.is_ascii_digit());
+    (is_number && text.bytes().any(|b| matches!(b, b'e' | b'E'))).then_some(Loss::Exponent)
+}

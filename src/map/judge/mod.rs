@@ -1,0 +1,20 @@
+//! The judge of values: whether what the server stores of a text says what the text said.
+//!
+//! PostgreSQL's input functions round, cut and reinterpret some texts without an error (`schema::Narrows`). The judge looks
+//! at the text that goes into COPY. It need not know what is no value at all: the server refuses that, in its own
+//! words. Columns of types that take nothing away have no judge.
+
+mod clocks;
+mod decimal;
+mod keys;
+mod loss;
+mod moment;
+mod pieces;
+mod span;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use clocks::Clocks;
+pub(super) use loss::Loss;
+pub(super) use value::loss;

@@ -1,0 +1,336 @@
+//! Dates and times: which of their parts a text has.
+//!
+//! Most are ISO 8601 and are seen at a glance; the others are looked through word by word, as the server does. What
+//! cannot be told is taken for the part that would be lost.
+
+use super::clocks::Clocks;
+use super::loss::Loss;
+use crate::schema::Clock;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Zone {
+    #[default]
+    None,
+    /// Zero, by whatever name.
+    Utc,
+    Other,
+}
+
+impl Zone {
+    /// Without it the text would say something else.
+    const fn matters(self, clocks: Clocks) -> bool {
+        match self {
+            Self::None => false,
+            Self::Utc => !clocks.are_utc,
+            Self::Other => true,
+        }
+    }
+}
+
+/// What a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Parts {
+    /// Numbers and months of a date.
+    day: u8,
+    /// Digits of the longest of them.
+    longest: usize,
+    /// Its year needs no century: it is before our era, or a day is counted otherwise.
+    full_year: bool,
+    clock: bool,
+    hour: u32,
+    /// Behind the hour there is nothing but zeros.
+    even: bool,
+    afternoon: bool,
+    leap: bool,
+    /// Of a second's fraction, up to the last that is not zero.
+    digits: usize,
+    zone: Zone,
+    /// `now` and the like.
+    moment: bool,
+}
+
+impl Parts {
+    const fn is_midnight(&self) -> bool {
+        !self.clock || self.hour == 0 && self.even && !self.afternoon
+    }
+
+    const fn has_short_year(&self) -> bool {
+        self.day > 0 && self.longest < 3 && !self.full_year
+    }
+
+    fn lost_of_day(&self) -> Option<Loss> {
+        match () {
+            () if self.moment => Some(Loss::Moment),
+            () if self.has_short_year() => Some(Loss::ShortYear),
+            () => None,
+        }
+    }
+
+    fn lost_of_clock(&self, clock: Clock, clocks: Clocks) -> Option<Loss> {
+        match () {
+            () if !clock.zoned && self.zone.matters(clocks) => Some(Loss::Offset),
+            () if self.leap => Some(Loss::LeapSecond),
+            () if self.digits > usize::from(clock.digits) => Some(Loss::Fraction),
+            () => None,
+        }
+    }
+}
+
+pub(super) fn date(text: &str, clocks: Clocks) -> Option<Loss> {
+    let parts = iso(text.as_bytes()).unwrap_or_else(|| look(text, Wanted::Day));
+    match parts.lost_of_day() {
+        None if parts.zone.matters(clocks) => Some(Loss::Offset),
+        None if !parts.is_midnight() => Some(Loss::Clock),
+        lost => lost,
+    }
+}
+
+pub(super) fn timestamp(text: &str, clock: Clock, clocks: Clocks) -> Option<Loss> {
+    let parts = iso(text.as_bytes()).unwrap_or_else(|| look(text, Wanted::Day));
+    parts.lost_of_day().or_else(|| parts.lost_of_clock(clock, clocks))
+}
+
+pub(super) fn time(text: &str, clock: Clock, clocks: Clocks) -> Option<Loss> {
+    let parts = look(text, Wanted::Clock);
+    match () {
+        () if parts.moment => Some(Loss::Moment),
+        () if parts.day > 0 => Some(Loss::Day),
+        () => parts.lost_of_clock(clock, clocks),
+    }
+}
+
+/// `YYYY-MM-DD`, `YYYY-MM-DD HH:MM:SS`, with `T`, a fraction, `Z`, `+HH`, `+HH:MM`; `None`: something else.
+fn iso(text: &[u8]) -> Option<Parts> {
+    let (day, rest) = text.split_at_checked(10)?;
+    if day[4] != b'-' || day[7] != b'-' || !day[..4].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    two(&day[5..7])?;
+    two(&day[8..])?;
+    let mut parts = Parts { day: 3, longest: 4, ..Parts::default() };
+    if rest.is_empty() {
+        return Some(parts);
+    }
+    let (clock, mut rest) = rest.split_at_checked(9)?;
+    if !matches!(clock[0], b' ' | b'T') || clock[3] != b':' || clock[6] != b':' {
+        return None;
+    }
+    let (hour, minute, second) = (two(&clock[1..3])?, two(&clock[4..6])?, two(&clock[7..])?);
+    parts.clock = true;
+    parts.hour = hour;
+    parts.leap = second >= 60;
+    if let [b'.', behind @ ..] = rest {
+        let end = behind.iter().position(|b| !b.is_ascii_digit()).unwrap_or(behind.len());
+        parts.digits = significant(&behind[..end]);
+        rest = &behind[end..];
+    }
+    parts.even = minute == 0 && second == 0 && parts.digits == 0;
+    parts.zone = match rest {
+        [] => Zone::None,
+        [b'Z'] => Zone::Utc,
+        [b'+' | b'-', hours @ ..] if hours.len() == 2 => offset(two(hours)?),
+        [b'+' | b'-', h, i, b':', minutes @ ..] if minutes.len() == 2 => {
+            offset(two(&[*h, *i])? + two(minutes)?)
+        }
+        _ => return None,
+    };
+    Some(parts)
+}
+
+const fn offset(sum: u32) -> Zone {
+    if sum == 0 { Zone::Utc } else { Zone::Other }
+}
+
+fn two(digits: &[u8]) -> Option<u32> {
+    match digits {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some(u32::from(a - b'0') * 10 + u32::from(b - b'0')),
+        _ => None,
+    }
+}
+
+/// Digits up to the last that is not zero.
+fn significant(digits: &[u8]) -> usize {
+    digits.iter().rposition(|b| *b != b'0').map_or(0, |last| last + 1)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Day,
+    Clock,
+}
+
+/// Word by word.
+fn look(text: &str, wanted: Wanted) -> Parts {
+    let mut looking = Looking { rest: text.as_bytes(), parts: Parts::default(), wanted, time_is_next: false };
+    while let Some(&byte) = looking.rest.first() {
+        match byte {
+            b'0'..=b'9' => looking.number(),
+            b'+' => looking.sign(),
+            b'-' if looking.parts.clock || looking.parts.day >= 3 => looking.sign(),
+            b if b.is_ascii_alphabetic() => looking.word(),
+            _ => looking.rest = &looking.rest[1..],
+        }
+    }
+    // Words alone are no offset of anything.
+    if looking.parts.day == 0 && !looking.parts.clock {
+        looking.parts.zone = Zone::None;
+    }
+    looking.parts
+}
+
+struct Looking<'a> {
+    rest: &'a [u8],
+    parts: Parts,
+    wanted: Wanted,
+    /// Behind a `T`.
+    time_is_next: bool,
+}
+
+impl<'a> Looking<'a> {
+    fn take(&mut self, is: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.rest.iter().position(|b| !is(*b)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+
+    fn number(&mut self) {
+        let before = self.rest;
+        let digits = self.take(|b| b.is_ascii_digit());
+        if digits.len() <= 2 && self.rest.first() == Some(&b':') {
+            self.rest = before;
+            let clock = self.take(|b| b.is_ascii_digit() || b == b':');
+            let mut fields = clock.split(|b| *b == b':');
+            let hour = fields.next().map_or(0, value);
+            let others: Vec<u32> = fields.map(value).collect();
+            self.clock(hour, &others);
+        } else if self.is_clock(digits.len()) {
+            let (hour, rest) = digits.split_at(digits.len().min(2));
+            self.clock(value(hour), &rest.chunks(2).map(value).collect::<Vec<_>>());
+        } else {
+            // Eight digits or six are a whole day, where they are not a far year.
+            let is_whole = digits.len() >= 6 && !matches!(self.rest, [b'-' | b'/', b'0'..=b'9', ..]);
+            self.parts.day = if is_whole { 3 } else { self.parts.day.saturating_add(1) };
+            // The year's are those that are not of month and day.
+            let of_year = if is_whole { digits.len() - 4 } else { digits.len() };
+            self.parts.longest = self.parts.longest.max(of_year);
+        }
+    }
+
+    /// Whether a number without colons is a time of day.
+    fn is_clock(&self, digits: usize) -> bool {
+        let is_of_day = match self.rest {
+            [b'-', ..] => digits != 6,
+            [b'/', ..] => true,
+            [b'.', behind @ ..] => {
+                let end = behind.iter().position(|b| !b.is_ascii_digit()).unwrap_or(behind.len());
+                end > 0 && behind.get(end) == Some(&b'.')
+            }
+            _ => false,
+        };
+        match self.wanted {
+            _ if self.parts.clock => false,
+            _ if self.time_is_next || self.parts.day >= 3 => true,
+            Wanted::Clock => digits < 7 && !is_of_day && self.parts.day == 0,
+            Wanted::Day => false,
+        }
+    }
+
+    fn clock(&mut self, hour: u32, others: &[u32]) {
+        let mut digits = 0;
+        if let [b'.', behind @ ..] = self.rest {
+            self.rest = behind;
+            digits = significant(self.take(|b| b.is_ascii_digit()));
+        }
+        let parts = &mut self.parts;
+        parts.clock = true;
+        parts.hour = hour;
+        parts.leap |= others.iter().skip(1).any(|n| *n >= 60);
+        parts.digits = parts.digits.max(digits);
+        parts.even = others.iter().all(|n| *n == 0) && digits == 0;
+    }
+
+    /// An offset: `+02`, `-05:30`.
+    fn sign(&mut self) {
+        self.rest = &self.rest[1..];
+        let digits = self.take(|b| b.is_ascii_digit() || b == b':');
+        if digits.is_empty() {
+            return;
+        }
+        let is_zero = digits.iter().all(|b| matches!(b, b'0' | b':'));
+        // Behind a name it is part of it: `UTC+3`.
+        self.parts.zone = if is_zero && self.parts.zone != Zone::Other { Zone::Utc } else { Zone::Other };
+    }
+
+    fn word(&mut self) {
+        let before = self.rest;
+        let word = self.take(|b| b.is_ascii_alphabetic()).to_ascii_lowercase();
+        let parts = &mut self.parts;
+        match word.as_slice() {
+            b"now" | b"today" | b"tomorrow" | b"yesterday" => parts.moment = true,
+            b"t" if self.rest.first().is_some_and(u8::is_ascii_digit) => self.time_is_next = true,
+            b"am" => parts.hour %= 12,
+            b"pm" => parts.afternoon = true,
+            b"bc" => parts.full_year = true,
+            b"ad" | b"at" | b"on" | b"t" | b"infinity" | b"inf" | b"epoch" | b"allballs" => {}
+            b"j" | b"jd" | b"julian" => self.julian(),
+            word if is_month(word) => {
+                parts.day = parts.day.saturating_add(1);
+            }
+            word if is_weekday(word) => {}
+            _ => {
+                self.rest = before;
+                let zone = self.take(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-'));
+                self.parts.zone = if is_utc(zone) { Zone::Utc } else { Zone::Other };
+            }
+        }
+    }
+
+    /// A count of days, whose fraction is a time of day.
+    fn julian(&mut self) {
+        self.take(|b| b == b' ');
+        self.take(|b| b.is_ascii_digit());
+        self.parts.day = 3;
+        self.parts.full_year = true;
+        if let [b'.', behind @ ..] = self.rest {
+            self.rest = behind;
+            let fraction = self.take(|b| b.is_ascii_digit());
+            self.parts.clock = true;
+            self.parts.even = significant(fraction) == 0;
+        }
+    }
+}
+
+/// Of a few digits.
+fn value(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |n: u32, b| n.saturating_mul(10).saturating_add(u32::from(b - b'0')))
+}
+
+fn is_month(word: &[u8]) -> bool {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    word == b"sept" || MONTHS.iter().any(|month| word == month.as_bytes() || word == &month.as_bytes()[..3])
+}
+
+fn is_weekday(word: &[u8]) -> bool {
+    const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+    word.len() >= 3 && DAYS.iter().any(|day| day.as_bytes().starts_with(word)) || word == b"weds"
+}
+
+fn is_utc(zone: &[u8]) -> bool {
+    const NAMES: [&str; 10] =
+        ["z", "utc", "gmt", "uct", "zulu", "universal", "greenwich", "etc/utc", "etc/gmt", "gmt0"];
+    NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name.as_bytes()))
+}

@@ -1,0 +1,97 @@
+//! The values in a value: elements of an array, bounds of a range, attributes of a row, as the server writes them.
+
+use std::borrow::Cow;
+
+use super::loss::Loss;
+
+/// Of an array: `{1,"a b",{2}}`, perhaps with its bounds (`[0:1]={..}`).
+pub(super) fn array(
+    text: &str,
+    delimiter: char,
+    mut judge: impl FnMut(&str) -> Option<Loss>,
+) -> Option<Loss> {
+    let elements = match text.find("={") {
+        Some(at) if text.trim_ascii_start().starts_with('[') => &text[at + 1..],
+        _ => text,
+    };
+    pieces(
+        elements,
+        |c| matches!(c, '{' | '}') || c == delimiter,
+        |piece| {
+            let is_null = !piece.quoted && piece.text.eq_ignore_ascii_case("null");
+            if is_null { None } else { judge(&piece.text) }
+        },
+    )
+}
+
+/// Of a range or a multirange: `[1,2)`, `{[1,2),(3,4]}`.
+pub(super) fn range(text: &str, mut judge: impl FnMut(&str) -> Option<Loss>) -> Option<Loss> {
+    pieces(
+        text,
+        |c| matches!(c, '{' | '}' | '[' | ']' | '(' | ')' | ','),
+        |piece| {
+            let is_empty = !piece.quoted && piece.text.eq_ignore_ascii_case("empty");
+            if is_empty { None } else { judge(&piece.text) }
+        },
+    )
+}
+
+/// Of a row: `(1,"a b",)`.
+pub(super) fn composite(text: &str, mut judge: impl FnMut(usize, &str) -> Option<Loss>) -> Option<Loss> {
+    pieces(text, |c| matches!(c, '(' | ')' | ','), |piece| judge(piece.commas, &piece.text))
+}
+
+struct Piece<'a> {
+    text: Cow<'a, str>,
+    quoted: bool,
+    /// Commas before it.
+    commas: usize,
+}
+
+/// What stands between separators, without quotes and escapes.
+fn pieces(
+    text: &str,
+    is_separator: impl Fn(char) -> bool,
+    mut judge: impl FnMut(Piece<'_>) -> Option<Loss>,
+) -> Option<Loss> {
+    let (mut rest, mut commas) = (text, 0);
+    loop {
+        rest = rest.trim_ascii_start();
+        let first = rest.chars().next()?;
+        if is_separator(first) {
+            commas += usize::from(first == ',');
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (piece, quoted, behind) = piece(rest, &is_separator);
+        rest = behind;
+        let loss = judge(Piece { text: piece, quoted, commas });
+        if loss.is_some() {
+            return loss;
+        }
+    }
+}
+
+/// One, and what is behind it. It may be quoted in parts.
+fn piece<'a>(text: &'a str, is_separator: &impl Fn(char) -> bool) -> (Cow<'a, str>, bool, &'a str) {
+    let plain = text.find(|c| matches!(c, '"' | '\\') || is_separator(c)).unwrap_or(text.len());
+    if !text[plain..].starts_with(['"', '\\']) {
+        return (Cow::Borrowed(text[..plain].trim_ascii_end()), false, &text[plain..]);
+    }
+    let (mut out, mut in_quotes, mut quoted) = (String::new(), false, false);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => out.extend(chars.next().map(|(_, c)| c)),
+            // Doubled, as in rows and ranges.
+            '"' if in_quotes && chars.next_if(|(_, next)| *next == '"').is_some() => out.push('"'),
+            '"' => {
+                in_quotes = !in_quotes;
+                quoted = true;
+            }
+            c if !in_quotes && is_separator(c) => return (Cow::Owned(out), quoted, &text[at..]),
+            c => out.push(c),
+        }
+    }
+    (Cow::Owned(out), quoted, "")
+}

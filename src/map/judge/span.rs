@@ -1,0 +1,264 @@
+//! Intervals: a sum of months, days and microseconds, which must come out even.
+
+use super::loss::Loss;
+use crate::schema::Field;
+
+const MICROS_OF_SECOND: i128 = 1_000_000;
+const MICROS_OF_MINUTE: i128 = 60 * MICROS_OF_SECOND;
+const MICROS_OF_HOUR: i128 = 60 * MICROS_OF_MINUTE;
+const MICROS_OF_DAY: i128 = 24 * MICROS_OF_HOUR;
+/// Digits behind a point that are looked at; further ones would lie below any unit.
+const FRACTION_DIGITS_MAX: usize = 18;
+
+/// What a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Months(i128),
+    Days(i128),
+    Micros(i128),
+}
+
+/// What an interval of these fields would lose. Of what it does not understand it says nothing.
+pub(super) fn interval(text: &str, least: Field, digits: u8) -> Option<Loss> {
+    match sum(text, least) {
+        Ok(sum) => sum.lost(least, digits),
+        Err(Stop::Loss(loss)) => Some(loss),
+        Err(Stop::Unknown) => None,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    months: i128,
+    days: i128,
+    micros: i128,
+}
+
+enum Stop {
+    Loss(Loss),
+    Unknown,
+}
+
+/// `whole.fraction`, as an integer and a power of ten.
+#[derive(Debug, Clone, Copy)]
+struct Number {
+    digits: i128,
+    ten: i128,
+}
+
+impl Number {
+    fn parse(text: &str) -> Result<Self, Stop> {
+        let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
+        let fraction = fraction.trim_end_matches('0');
+        let is_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() && fraction.is_empty() && !text.contains('0')
+            || !is_digits(whole)
+            || !is_digits(fraction)
+        {
+            return Err(Stop::Unknown);
+        }
+        if fraction.len() > FRACTION_DIGITS_MAX {
+            return Err(Stop::Loss(Loss::Fraction));
+        }
+        let digits = format!("0{whole}{fraction}").parse().map_err(|_| Stop::Unknown)?;
+        let exponent = u32::try_from(fraction.len()).unwrap_or(0);
+        Ok(Self { digits, ten: 10_i128.pow(exponent) })
+    }
+
+    /// So many units of this size, if that is an integer.
+    fn times(self, size: i128) -> Option<i128> {
+        let product = self.digits.checked_mul(size)?;
+        (product % self.ten == 0).then(|| product / self.ten)
+    }
+}
+
+impl Sum {
+    fn add(&mut self, number: Number, sign: i128, unit: Unit) -> Result<(), Stop> {
+        let to = |sum: &mut i128, n: i128| {
+            *sum = sum.checked_add(sign * n).ok_or(Stop::Unknown)?;
+            Ok(())
+        };
+        match unit {
+            Unit::Months(size) => match number.times(size) {
+                Some(n) => to(&mut self.months, n),
+                None => Err(Stop::Loss(Loss::PartOfMonth)),
+            },
+            Unit::Days(size) => match (number.times(size), number.times(size * MICROS_OF_DAY)) {
+                (Some(n), _) => to(&mut self.days, n),
+                // The rest of a day is hours.
+                (None, Some(n)) => to(&mut self.micros, n),
+                (None, None) => Err(Stop::Loss(Loss::Fraction)),
+            },
+            Unit::Micros(size) => match number.times(size) {
+                Some(n) => to(&mut self.micros, n),
+                None => Err(Stop::Loss(Loss::Fraction)),
+            },
+        }
+    }
+
+    fn lost(&self, least: Field, digits: u8) -> Option<Loss> {
+        let (months, days, micros) = (self.months != 0, self.days != 0, self.micros != 0);
+        let is_lost = match least {
+            Field::Year => days || micros || months && self.months % 12 != 0,
+            Field::Month => days || micros,
+            Field::Day => micros,
+            Field::Hour => self.micros % MICROS_OF_HOUR != 0,
+            Field::Minute => self.micros % MICROS_OF_MINUTE != 0,
+            Field::Second => {
+                let kept = 10_i128.pow(6 - u32::from(digits.min(6)));
+                return (self.micros % kept != 0).then_some(Loss::Fraction);
+            }
+        };
+        is_lost.then_some(Loss::LowerField)
+    }
+}
+
+fn sum(text: &str, least: Field) -> Result<Sum, Stop> {
+    let text = text.trim_ascii();
+    if let Some(iso) = text.strip_prefix(['P', 'p']) {
+        return iso_sum(iso);
+    }
+    let mut sum = Sum::default();
+    let mut words = words(text).into_iter().peekable();
+    while let Some(word) = words.next() {
+        let (sign, unsigned) = signed(word);
+        if word == "@" || word.eq_ignore_ascii_case("ago") {
+            continue;
+        }
+        if unsigned.contains(':') {
+            clock(&mut sum, unsigned, sign)?;
+        } else if let Some((years, months)) = unsigned.split_once('-') {
+            sum.add(Number::parse(years)?, sign, Unit::Months(12))?;
+            sum.add(Number::parse(months)?, sign, Unit::Months(1))?;
+        } else if unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            let unit = match words.peek() {
+                Some(next) if next.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                    unit(words.next().unwrap_or_default())?
+                }
+                Some(next) if next.contains(':') => Unit::Days(1),
+                _ => default_unit(least),
+            };
+            sum.add(Number::parse(unsigned)?, sign, unit)?;
+        } else {
+            return Err(Stop::Unknown);
+        }
+    }
+    Ok(sum)
+}
+
+fn signed(word: &str) -> (i128, &str) {
+    match word.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, word.strip_prefix('+').unwrap_or(word)),
+    }
+}
+
+/// Words, and letters apart from what stands before them: `1h30m` is four.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for word in text.split_ascii_whitespace() {
+        let (mut from, mut was) = (0, None);
+        for (at, c) in word.char_indices() {
+            let is = c.is_ascii_alphabetic();
+            if was.is_some_and(|was| was != is) {
+                words.push(&word[from..at]);
+                from = at;
+            }
+            was = Some(is);
+        }
+        words.push(&word[from..]);
+    }
+    words
+}
+
+/// `H:MM`, `H:MM:SS.f`.
+fn clock(sum: &mut Sum, text: &str, sign: i128) -> Result<(), Stop> {
+    let sizes = [MICROS_OF_HOUR, MICROS_OF_MINUTE, MICROS_OF_SECOND];
+    let mut parts = 0;
+    for (part, size) in text.split(':').zip(sizes) {
+        // `MM:SS.f`: two parts with a fraction.
+        let size = if parts == 1 && part.contains('.') { MICROS_OF_SECOND } else { size };
+        sum.add(Number::parse(part)?, sign, Unit::Micros(size))?;
+        parts += 1;
+    }
+    if parts == text.split(':').count() { Ok(()) } else { Err(Stop::Unknown) }
+}
+
+fn default_unit(least: Field) -> Unit {
+    match least {
+        Field::Year => Unit::Months(12),
+        Field::Month => Unit::Months(1),
+        Field::Day => Unit::Days(1),
+        Field::Hour => Unit::Micros(MICROS_OF_HOUR),
+        Field::Minute => Unit::Micros(MICROS_OF_MINUTE),
+        Field::Second => Unit::Micros(MICROS_OF_SECOND),
+    }
+}
+
+fn unit(word: &str) -> Result<Unit, Stop> {
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "millennium" | "millennia" | "mil" | "mils" => Unit::Months(12_000),
+        "century" | "centuries" | "cent" | "c" => Unit::Months(1_200),
+        "decade" | "decades" | "dec" | "decs" => Unit::Months(120),
+        "year" | "years" | "yr" | "yrs" | "y" => Unit::Months(12),
+        "month" | "months" | "mon" | "mons" => Unit::Months(1),
+        "week" | "weeks" | "w" => Unit::Days(7),
+        "day" | "days" | "d" => Unit::Days(1),
+        "hour" | "hours" | "hr" | "hrs" | "h" => Unit::Micros(MICROS_OF_HOUR),
+        "minute" | "minutes" | "min" | "mins" | "m" => Unit::Micros(MICROS_OF_MINUTE),
+        "second" | "seconds" | "sec" | "secs" | "s" => Unit::Micros(MICROS_OF_SECOND),
+        "millisecond" | "milliseconds" | "millisecon" | "msecond" | "mseconds" | "msec" | "msecs" | "ms" => {
+            Unit::Micros(1_000)
+        }
+        "microsecond" | "microseconds" | "microsecon" | "usecond" | "useconds" | "usec" | "usecs" | "us" => {
+            Unit::Micros(1)
+        }
+        _ => return Err(Stop::Unknown),
+    })
+}
+
+/// Behind the P: `1Y2M3DT4H5M6.7S`, or `0001-02-03T04:05:06`.
+fn iso_sum(text: &str) -> Result<Sum, Stop> {
+    let mut sum = Sum::default();
+    let (days, time) = match text.find(['T', 't']) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    };
+    let is_plain = |part: &str| !part.contains(|c: char| c.is_ascii_alphabetic());
+    if is_plain(days) && days.trim_start_matches('-').contains('-') {
+        for (part, unit) in days.split('-').zip([Unit::Months(12), Unit::Months(1), Unit::Days(1)]) {
+            sum.add(Number::parse(part)?, 1, unit)?;
+        }
+    } else {
+        designated(&mut sum, days, |letter| match letter {
+            'Y' => Some(Unit::Months(12)),
+            'M' => Some(Unit::Months(1)),
+            'W' => Some(Unit::Days(7)),
+            'D' => Some(Unit::Days(1)),
+            _ => None,
+        })?;
+    }
+    if is_plain(time) && time.contains(':') {
+        clock(&mut sum, time, 1)?;
+    } else {
+        designated(&mut sum, time, |letter| match letter {
+            'H' => Some(Unit::Micros(MICROS_OF_HOUR)),
+            'M' => Some(Unit::Micros(MICROS_OF_MINUTE)),
+            'S' => Some(Unit::Micros(MICROS_OF_SECOND)),
+            _ => None,
+        })?;
+    }
+    Ok(sum)
+}
+
+/// Numbers, each with a letter behind it.
+fn designated(sum: &mut Sum, text: &str, unit: impl Fn(char) -> Option<Unit>) -> Result<(), Stop> {
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+        let (sign, number) = signed(&rest[..at]);
+        let letter = rest.as_bytes()[at].to_ascii_uppercase();
+        sum.add(Number::parse(number)?, sign, unit(char::from(letter)).ok_or(Stop::Unknown)?)?;
+        rest = &rest[at + 1..];
+    }
+    if rest.is_empty() { Ok(()) } else { Err(Stop::Unknown) }
+}
