@@ -32,7 +32,7 @@ use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::map::{EncodedBlock, Narrowed, PartRows, encode_block, original};
+use crate::map::{EncodedBlock, NarrowedValues, PartRows, encode_block, original};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::{Digest, Position};
@@ -223,7 +223,7 @@ fn encode(
                 let encoded = encoded.map_err(|error| LoadError::Worker(error.to_string()))?;
                 let fields = encoded.block.ignored_fields;
                 let narrowed = encoded.block.narrowed.as_ref();
-                if let Some(Narrowed { values, i, column }) = narrowed {
+                if let Some(NarrowedValues { values, i, column }) = narrowed {
                     let (block, column) = (&encoded.block.block, column.clone());
                     let first = FirstNarrowed { source: block.start.source, line: block.line_of(*i), column };
                     let _ = heard.send(ReaderEvent::Narrowed { values: *values, first }).await;

@@ -21,3 +21,13 @@ pub(crate) const NO_COLUMN: &str = "42703";
 pub(crate) const DUPLICATE_COLUMN: &str = "42701";
 /// `not_null_violation`: a key without a value.
 pub(crate) const NO_KEY: &str = "23502";
+/// `numeric_value_out_of_range`: a number that its column would hold as another.
+pub(crate) const NO_NUMBER: &str = "22003";
+/// `datetime_field_overflow`: a part of a time that its column drops.
+pub(crate) const NO_TIME: &str = "22008";
+/// `invalid_datetime_format`: no date that is told by its text alone.
+pub(crate) const NO_DATE: &str = "22007";
+/// `interval_field_overflow`: a part of an interval that its column drops.
+pub(crate) const NO_INTERVAL: &str = "22015";
+/// `string_data_right_truncation`: a text that its column would cut.
+pub(crate) const NO_ROOM: &str = "22001";

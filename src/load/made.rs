@@ -7,7 +7,7 @@ pub(super) const MADE: &str = "made";
 
 /// When the table was made.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Made {
+pub(super) enum TableOrigin {
     /// Before this run.
     Before,
     /// At an earlier start of it.
@@ -16,7 +16,7 @@ pub(super) enum Made {
     Here(String),
 }
 
-impl Made {
+impl TableOrigin {
     /// Of a stored run.
     pub(super) fn of(stored: &StoredRun) -> Self {
         if stored.settings.contains_key(MADE) { Self::ByThisRun } else { Self::Before }

@@ -22,7 +22,7 @@ use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
-use super::made::Made;
+use super::made::TableOrigin;
 use super::record_run::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, is_utc, refuse_wide, settings, staging};
@@ -79,7 +79,7 @@ impl Start<'_> {
         };
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
-            return self.without_ledger(pool, plan, Made::Before);
+            return self.without_ledger(pool, plan, TableOrigin::Before);
         }
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
@@ -115,7 +115,7 @@ impl Start<'_> {
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
         }
-        let mut prepared = self.without_ledger(pool, plan, Made::Before)?;
+        let mut prepared = self.without_ledger(pool, plan, TableOrigin::Before)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
@@ -140,7 +140,7 @@ impl Start<'_> {
             session.roll_back().await;
             let plan = Box::pin(self.planned(&session, table)).await?;
             refuse_wide(&plan)?;
-            return self.without_ledger(pool, plan, Made::Here(new.ddl));
+            return self.without_ledger(pool, plan, TableOrigin::Here(new.ddl));
         }
         let owner = self.share.owner().clone();
         if !self.act.keeps_ledger(self.job) {
@@ -203,7 +203,7 @@ impl Start<'_> {
         session.transaction_ended();
         drop(session);
         self.tell(&Event::TableCreated { ddl: new.ddl.clone() });
-        let mut prepared = self.without_ledger(pool, plan, Made::Here(new.ddl))?;
+        let mut prepared = self.without_ledger(pool, plan, TableOrigin::Here(new.ddl))?;
         prepared.run = run;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
@@ -242,7 +242,7 @@ impl Start<'_> {
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
-        let mut prepared = self.without_ledger(pool, plan, Made::of(&stored))?;
+        let mut prepared = self.without_ledger(pool, plan, TableOrigin::of(&stored))?;
         prepared.checkpoints = stored.checkpoints;
         prepared.run = Some(RunInHand { ledger: run, attempts: stored.attempts });
         prepared.inexact_before = stored.guarantee != Guarantee::ExactlyOnce.name();
@@ -276,12 +276,12 @@ impl Start<'_> {
     }
 
     /// Puts the pieces together; the caller adds the run, if there is one.
-    fn without_ledger(self, pool: Lease, plan: Plan, made: Made) -> Result<Prepared, LoadError> {
+    fn without_ledger(self, pool: Lease, plan: Plan, made: TableOrigin) -> Result<Prepared, LoadError> {
         if self.act != Act::Plan {
             self.say_notes(&plan);
         }
         let clocks = Clocks { are_utc: is_utc(&self.job.time_zone) };
-        let mut mapping = plan.mapping().judged(&self.job.narrowing, clocks, made != Made::Before);
+        let mut mapping = plan.mapping().judged(&self.job.narrowing, clocks, made != TableOrigin::Before);
         mapping.limits = self.job.reading.decode;
         let mapping = Arc::new(mapping);
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {

@@ -1,7 +1,9 @@
 //! Recording a run: what makes this start its owner.
 
 use crate::fault::{self, Point};
-use crate::ledger::{BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, RunSettings, completed_appends, record_run};
+use crate::ledger::{
+    BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, RunSettings, completed_appends, record_run,
+};
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;

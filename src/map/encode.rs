@@ -15,7 +15,7 @@ use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_li
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::refusal::Refusal;
-use super::rows::{EncodedBlock, Narrowed, PartRows, RejectNote, RowMeta};
+use super::rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
@@ -77,7 +77,7 @@ struct Encoder<'m, 'b> {
     ignored_fields: u64,
     /// Some column's values may be narrowed.
     counts_narrowed: bool,
-    narrowed: Option<Narrowed>,
+    narrowed: Option<NarrowedValues>,
     /// Names of the previous record's fields and where they went: records of a source mostly look alike.
     predicted: Vec<(String, Target)>,
     scratch: String,
@@ -187,7 +187,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             if values > 0 && is_row {
                 let column = || self.mapping.column_name(column.slot).to_owned();
                 let narrowed =
-                    self.narrowed.get_or_insert_with(|| Narrowed { values: 0, i, column: column() });
+                    self.narrowed.get_or_insert_with(|| NarrowedValues { values: 0, i, column: column() });
                 narrowed.values += values;
             }
         }

@@ -31,4 +31,4 @@ pub use names::{Match, listed};
 pub use narrowing::Narrowing;
 pub use original::original;
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
-pub use rows::{EncodedBlock, Narrowed, PartRows, RejectNote, RowMeta};
+pub use rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};

@@ -68,12 +68,12 @@ pub struct EncodedBlock {
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
     /// Values that were narrowed, where that is allowed.
-    pub narrowed: Option<Narrowed>,
+    pub narrowed: Option<NarrowedValues>,
 }
 
 /// Values that became others on their way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Narrowed {
+pub struct NarrowedValues {
     /// How many.
     pub values: u64,
     /// Index of the record that has the first.

@@ -13,7 +13,7 @@ mod table;
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
-pub use narrows::{Clock, Field, Narrows};
+pub use narrows::{Field, Narrows, TimeOfDay};
 pub use paths::Paths;
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 

@@ -9,9 +9,9 @@ pub enum Narrows {
     /// date: time of day and offset are dropped.
     Date,
     /// timestamp, timestamptz.
-    Timestamp(Clock),
+    Timestamp(TimeOfDay),
     /// time, timetz: a date is dropped.
-    Time(Clock),
+    Time(TimeOfDay),
     /// interval: fractions of months become days of a month of 30; fields and digits behind the last are dropped.
     Interval {
         /// The least field that is kept.
@@ -46,7 +46,7 @@ pub enum Narrows {
 
 /// A time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clock {
+pub struct TimeOfDay {
     /// Digits of a second's fraction.
     pub digits: u8,
     /// An offset is kept, or heard.
@@ -88,11 +88,11 @@ impl Narrows {
             790 => Some(Self::Scale(2)),
             1043 => beyond_head.and_then(|n| usize::try_from(n).ok()).map(Self::Length),
             1082 => Some(Self::Date),
-            1083 => Some(Self::Time(Clock { digits, zoned: false })),
-            1114 => Some(Self::Timestamp(Clock { digits, zoned: false })),
-            1184 => Some(Self::Timestamp(Clock { digits, zoned: true })),
+            1083 => Some(Self::Time(TimeOfDay { digits, zoned: false })),
+            1114 => Some(Self::Timestamp(TimeOfDay { digits, zoned: false })),
+            1184 => Some(Self::Timestamp(TimeOfDay { digits, zoned: true })),
             1186 => Some(interval(typmod)),
-            1266 => Some(Self::Time(Clock { digits, zoned: true })),
+            1266 => Some(Self::Time(TimeOfDay { digits, zoned: true })),
             // Eleven bits with a sign.
             1700 => beyond_head.map(|n| Self::Scale(((n & 0x7ff) ^ 1024) - 1024)),
             3802 => Some(Self::Keys),
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(Narrows::of(1700, -1), None);
         assert_eq!(Narrows::of(1043, 7), Some(Narrows::Length(3)));
         assert_eq!(Narrows::of(1043, -1), None);
-        assert_eq!(Narrows::of(1114, 3), Some(Narrows::Timestamp(Clock { digits: 3, zoned: false })));
-        assert_eq!(Narrows::of(1184, -1), Some(Narrows::Timestamp(Clock { digits: 6, zoned: true })));
+        assert_eq!(Narrows::of(1114, 3), Some(Narrows::Timestamp(TimeOfDay { digits: 3, zoned: false })));
+        assert_eq!(Narrows::of(1184, -1), Some(Narrows::Timestamp(TimeOfDay { digits: 6, zoned: true })));
         assert_eq!(Narrows::of(1186, 458_751), Some(Narrows::Interval { least: Field::Month, digits: 6 }));
         assert_eq!(
             Narrows::of(1186, 2_147_418_115),

@@ -1,5 +1,7 @@
 //! What a text may lose, in the words of a reject.
 
+use crate::reject_codes;
+
 /// What a text would lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::map) enum Loss {
@@ -28,13 +30,20 @@ impl Loss {
     /// The code that the server has for a value of that kind.
     pub(in crate::map) const fn sqlstate(self) -> &'static str {
         match self {
-            Self::Decimals | Self::Sign | Self::Octal | Self::LeadingZero => "22003",
-            Self::Plus | Self::Exponent | Self::Digits => "22003",
-            Self::Clock | Self::Day | Self::Offset | Self::Fraction | Self::LeapSecond => "22008",
-            Self::ShortYear | Self::Moment => "22007",
-            Self::PartOfMonth | Self::LowerField => "22015",
-            Self::Spaces | Self::Bytes => "22001",
-            Self::DoubledKey => "22030",
+            Self::Decimals
+            | Self::Sign
+            | Self::Octal
+            | Self::LeadingZero
+            | Self::Plus
+            | Self::Exponent
+            | Self::Digits => reject_codes::NO_NUMBER,
+            Self::Clock | Self::Day | Self::Offset | Self::Fraction | Self::LeapSecond => {
+                reject_codes::NO_TIME
+            }
+            Self::ShortYear | Self::Moment => reject_codes::NO_DATE,
+            Self::PartOfMonth | Self::LowerField => reject_codes::NO_INTERVAL,
+            Self::Spaces | Self::Bytes => reject_codes::NO_ROOM,
+            Self::DoubledKey => reject_codes::DUPLICATE_MEMBER,
         }
     }
 

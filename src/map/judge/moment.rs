@@ -5,7 +5,7 @@
 
 use super::clocks::Clocks;
 use super::loss::Loss;
-use crate::schema::Clock;
+use crate::schema::TimeOfDay;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Zone {
@@ -66,7 +66,7 @@ impl Parts {
         }
     }
 
-    fn lost_of_clock(&self, clock: Clock, clocks: Clocks) -> Option<Loss> {
+    fn lost_of_clock(&self, clock: TimeOfDay, clocks: Clocks) -> Option<Loss> {
         match () {
             () if !clock.zoned && self.zone.matters(clocks) => Some(Loss::Offset),
             () if self.leap => Some(Loss::LeapSecond),
@@ -85,12 +85,12 @@ pub(super) fn date(text: &str, clocks: Clocks) -> Option<Loss> {
     }
 }
 
-pub(super) fn timestamp(text: &str, clock: Clock, clocks: Clocks) -> Option<Loss> {
+pub(super) fn timestamp(text: &str, clock: TimeOfDay, clocks: Clocks) -> Option<Loss> {
     let parts = iso(text.as_bytes()).unwrap_or_else(|| look(text, Wanted::Day));
     parts.lost_of_day().or_else(|| parts.lost_of_clock(clock, clocks))
 }
 
-pub(super) fn time(text: &str, clock: Clock, clocks: Clocks) -> Option<Loss> {
+pub(super) fn time(text: &str, clock: TimeOfDay, clocks: Clocks) -> Option<Loss> {
     let parts = look(text, Wanted::Clock);
     match () {
         () if parts.moment => Some(Loss::Moment),

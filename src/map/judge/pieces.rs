@@ -41,7 +41,7 @@ pub(super) fn composite(text: &str, mut judge: impl FnMut(usize, &str) -> Option
     pieces(text, |c| matches!(c, '(' | ')' | ','), |piece| judge(piece.commas, &piece.text))
 }
 
-struct Piece<'a> {
+struct InnerValue<'a> {
     text: Cow<'a, str>,
     quoted: bool,
     /// Commas before it.
@@ -52,7 +52,7 @@ struct Piece<'a> {
 fn pieces(
     text: &str,
     is_separator: impl Fn(char) -> bool,
-    mut judge: impl FnMut(Piece<'_>) -> Option<Loss>,
+    mut judge: impl FnMut(InnerValue<'_>) -> Option<Loss>,
 ) -> Option<Loss> {
     let (mut rest, mut commas) = (text, 0);
     loop {
@@ -65,7 +65,7 @@ fn pieces(
         }
         let (piece, quoted, behind) = piece(rest, &is_separator);
         rest = behind;
-        let loss = judge(Piece { text: piece, quoted, commas });
+        let loss = judge(InnerValue { text: piece, quoted, commas });
         if loss.is_some() {
             return loss;
         }

@@ -22,8 +22,8 @@ enum Unit {
 pub(super) fn interval(text: &str, least: Field, digits: u8) -> Option<Loss> {
     match sum(text, least) {
         Ok(sum) => sum.lost(least, digits),
-        Err(Stop::Loss(loss)) => Some(loss),
-        Err(Stop::Unknown) => None,
+        Err(NoSum::Loss(loss)) => Some(loss),
+        Err(NoSum::Unknown) => None,
     }
 }
 
@@ -34,7 +34,7 @@ struct Sum {
     micros: i128,
 }
 
-enum Stop {
+enum NoSum {
     Loss(Loss),
     Unknown,
 }
@@ -47,7 +47,7 @@ struct Number {
 }
 
 impl Number {
-    fn parse(text: &str) -> Result<Self, Stop> {
+    fn parse(text: &str) -> Result<Self, NoSum> {
         let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
         let fraction = fraction.trim_end_matches('0');
         let is_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
@@ -55,12 +55,12 @@ impl Number {
             || !is_digits(whole)
             || !is_digits(fraction)
         {
-            return Err(Stop::Unknown);
+            return Err(NoSum::Unknown);
         }
         if fraction.len() > FRACTION_DIGITS_MAX {
-            return Err(Stop::Loss(Loss::Fraction));
+            return Err(NoSum::Loss(Loss::Fraction));
         }
-        let digits = format!("0{whole}{fraction}").parse().map_err(|_| Stop::Unknown)?;
+        let digits = format!("0{whole}{fraction}").parse().map_err(|_| NoSum::Unknown)?;
         let exponent = u32::try_from(fraction.len()).unwrap_or(0);
         Ok(Self { digits, ten: 10_i128.pow(exponent) })
     }
@@ -73,25 +73,25 @@ impl Number {
 }
 
 impl Sum {
-    fn add(&mut self, number: Number, sign: i128, unit: Unit) -> Result<(), Stop> {
+    fn add(&mut self, number: Number, sign: i128, unit: Unit) -> Result<(), NoSum> {
         let to = |sum: &mut i128, n: i128| {
-            *sum = sum.checked_add(sign * n).ok_or(Stop::Unknown)?;
+            *sum = sum.checked_add(sign * n).ok_or(NoSum::Unknown)?;
             Ok(())
         };
         match unit {
             Unit::Months(size) => match number.times(size) {
                 Some(n) => to(&mut self.months, n),
-                None => Err(Stop::Loss(Loss::PartOfMonth)),
+                None => Err(NoSum::Loss(Loss::PartOfMonth)),
             },
             Unit::Days(size) => match (number.times(size), number.times(size * MICROS_OF_DAY)) {
                 (Some(n), _) => to(&mut self.days, n),
                 // The rest of a day is hours.
                 (None, Some(n)) => to(&mut self.micros, n),
-                (None, None) => Err(Stop::Loss(Loss::Fraction)),
+                (None, None) => Err(NoSum::Loss(Loss::Fraction)),
             },
             Unit::Micros(size) => match number.times(size) {
                 Some(n) => to(&mut self.micros, n),
-                None => Err(Stop::Loss(Loss::Fraction)),
+                None => Err(NoSum::Loss(Loss::Fraction)),
             },
         }
     }
@@ -113,7 +113,7 @@ impl Sum {
     }
 }
 
-fn sum(text: &str, least: Field) -> Result<Sum, Stop> {
+fn sum(text: &str, least: Field) -> Result<Sum, NoSum> {
     let text = text.trim_ascii();
     if let Some(iso) = text.strip_prefix(['P', 'p']) {
         return iso_sum(iso);
@@ -140,7 +140,7 @@ fn sum(text: &str, least: Field) -> Result<Sum, Stop> {
             };
             sum.add(Number::parse(unsigned)?, sign, unit)?;
         } else {
-            return Err(Stop::Unknown);
+            return Err(NoSum::Unknown);
         }
     }
     Ok(sum)
@@ -172,7 +172,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// `H:MM`, `H:MM:SS.f`.
-fn clock(sum: &mut Sum, text: &str, sign: i128) -> Result<(), Stop> {
+fn clock(sum: &mut Sum, text: &str, sign: i128) -> Result<(), NoSum> {
     let sizes = [MICROS_OF_HOUR, MICROS_OF_MINUTE, MICROS_OF_SECOND];
     let mut parts = 0;
     for (part, size) in text.split(':').zip(sizes) {
@@ -181,7 +181,7 @@ fn clock(sum: &mut Sum, text: &str, sign: i128) -> Result<(), Stop> {
         sum.add(Number::parse(part)?, sign, Unit::Micros(size))?;
         parts += 1;
     }
-    if parts == text.split(':').count() { Ok(()) } else { Err(Stop::Unknown) }
+    if parts == text.split(':').count() { Ok(()) } else { Err(NoSum::Unknown) }
 }
 
 fn default_unit(least: Field) -> Unit {
@@ -195,7 +195,7 @@ fn default_unit(least: Field) -> Unit {
     }
 }
 
-fn unit(word: &str) -> Result<Unit, Stop> {
+fn unit(word: &str) -> Result<Unit, NoSum> {
     Ok(match word.to_ascii_lowercase().as_str() {
         "millennium" | "millennia" | "mil" | "mils" => Unit::Months(12_000),
         "century" | "centuries" | "cent" | "c" => Unit::Months(1_200),
@@ -213,12 +213,12 @@ fn unit(word: &str) -> Result<Unit, Stop> {
         "microsecond" | "microseconds" | "microsecon" | "usecond" | "useconds" | "usec" | "usecs" | "us" => {
             Unit::Micros(1)
         }
-        _ => return Err(Stop::Unknown),
+        _ => return Err(NoSum::Unknown),
     })
 }
 
 /// Behind the P: `1Y2M3DT4H5M6.7S`, or `0001-02-03T04:05:06`.
-fn iso_sum(text: &str) -> Result<Sum, Stop> {
+fn iso_sum(text: &str) -> Result<Sum, NoSum> {
     let mut sum = Sum::default();
     let (days, time) = match text.find(['T', 't']) {
         Some(at) => (&text[..at], &text[at + 1..]),
@@ -252,13 +252,13 @@ fn iso_sum(text: &str) -> Result<Sum, Stop> {
 }
 
 /// Numbers, each with a letter behind it.
-fn designated(sum: &mut Sum, text: &str, unit: impl Fn(char) -> Option<Unit>) -> Result<(), Stop> {
+fn designated(sum: &mut Sum, text: &str, unit: impl Fn(char) -> Option<Unit>) -> Result<(), NoSum> {
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
         let (sign, number) = signed(&rest[..at]);
         let letter = rest.as_bytes()[at].to_ascii_uppercase();
-        sum.add(Number::parse(number)?, sign, unit(char::from(letter)).ok_or(Stop::Unknown)?)?;
+        sum.add(Number::parse(number)?, sign, unit(char::from(letter)).ok_or(NoSum::Unknown)?)?;
         rest = &rest[at + 1..];
     }
-    if rest.is_empty() { Ok(()) } else { Err(Stop::Unknown) }
+    if rest.is_empty() { Ok(()) } else { Err(NoSum::Unknown) }
 }

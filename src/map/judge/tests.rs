@@ -1,5 +1,5 @@
 use super::{Clocks, Loss, loss};
-use crate::schema::{Clock, Field, Narrows};
+use crate::schema::{Field, Narrows, TimeOfDay};
 
 const UTC: Clocks = Clocks { are_utc: true };
 const ELSEWHERE: Clocks = Clocks { are_utc: false };
@@ -93,7 +93,7 @@ fn what_a_date_drops() {
 
 #[test]
 fn what_a_timestamp_drops() {
-    let clock = Clock { digits: 6, zoned: false };
+    let clock = TimeOfDay { digits: 6, zoned: false };
     let cases = [
         ("2024-01-02 10:00:00", None),
         ("2024-01-02T10:00:00.123456", None),
@@ -125,7 +125,7 @@ fn what_a_timestamp_drops() {
     check(&Narrows::Timestamp(clock), UTC, &cases);
     let elsewhere = [("2024-01-02T10:00:00Z", Some(Loss::Offset)), ("2024-01-02T10:00:00", None)];
     check(&Narrows::Timestamp(clock), ELSEWHERE, &elsewhere);
-    let zoned = Narrows::Timestamp(Clock { digits: 3, zoned: true });
+    let zoned = Narrows::Timestamp(TimeOfDay { digits: 3, zoned: true });
     let cases = [
         ("2024-01-02T10:00:00.123+02:00", None),
         ("2024-01-02T10:00:00.1230+02:00", None),
@@ -160,14 +160,14 @@ fn what_a_time_drops() {
         ("allballs", None),
         ("25:00", None),
     ];
-    check(&Narrows::Time(Clock { digits: 6, zoned: false }), UTC, &cases);
+    check(&Narrows::Time(TimeOfDay { digits: 6, zoned: false }), UTC, &cases);
     let zoned = [
         ("10:00+02", None),
         ("10:00:00.5+02", None),
         ("10:00:00 EST", None),
         ("2024-01-02 10:00+02", Some(Loss::Day)),
     ];
-    check(&Narrows::Time(Clock { digits: 6, zoned: true }), UTC, &zoned);
+    check(&Narrows::Time(TimeOfDay { digits: 6, zoned: true }), UTC, &zoned);
 }
 
 #[test]
