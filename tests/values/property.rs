@@ -37,7 +37,8 @@ fn values_per_type() -> usize {
 
 /// A number of some digits, times a power of ten, spelt with or without an exponent.
 fn decimal(rng: &mut Rng, scale: i32) -> Case {
-    let digits = rng.below(10_u64.pow(1 + u32::try_from(rng.below(6)).unwrap()));
+    let many = 1 + u32::try_from(rng.below(6)).unwrap();
+    let digits = rng.below(10_u64.pow(many));
     let power = i32::try_from(rng.below(8)).unwrap() - 5;
     let negative = digits > 0 && rng.one_in(3);
     let plain = shifted(digits, power);
