@@ -41,6 +41,15 @@ impl Format {
         }
     }
 
+    /// Its records were refused by an earlier load.
+    #[must_use]
+    pub const fn has_refused_records(&self) -> bool {
+        match self {
+            Self::Rejects => true,
+            Self::Jsonl | Self::Json { .. } | Self::Csv(_) => false,
+        }
+    }
+
     /// Its records are JSON objects: an answer that is one of them may be an error as a whole.
     #[must_use]
     pub const fn is_json(&self) -> bool {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::format::{DecodeLimits, Fields, Layout};
 use crate::job;
 use crate::map::Inference;
+use crate::record::Block;
 
 use super::access::Access;
 use super::ahead::Ahead;
@@ -24,6 +25,9 @@ const SAMPLED_BLOCKS: usize = 4;
 /// No further block where those before it have so many bytes: of the longest records one has megabytes.
 const SAMPLED_BYTES: usize = 1 << 20;
 
+/// Records of each source that are kept until there is a plan, to see what their columns would make of them.
+const BEGINNING_RECORDS: usize = 1_000;
+
 /// What the sample gave.
 #[derive(Default)]
 pub struct Sampled {
@@ -31,6 +35,8 @@ pub struct Sampled {
     pub sources: Vec<SampledFields>,
     /// The columns that they make.
     pub inference: Inference,
+    /// The first records of each source.
+    pub beginnings: Vec<Beginning>,
     /// Sources that are not opened again, with what was read of them, or why they could not be.
     pub kept: HashMap<usize, Result<OpenSource, SourceError>>,
     /// Why the first file that has no records has none.
@@ -45,6 +51,16 @@ pub struct SampledFields {
     pub name: String,
     /// Its fields: header, or names in the order in which they were first seen.
     pub fields: Vec<String>,
+}
+
+/// The first records of a source.
+pub struct Beginning {
+    /// Name of the source, for people.
+    pub name: String,
+    /// Format and names of its fields.
+    pub layout: Layout,
+    /// The records.
+    pub block: Block,
 }
 
 /// A record that cannot be read.
@@ -166,13 +182,17 @@ impl Sampled {
         names.iter().for_each(|name| fields.add(name));
         self.inference.declare(&names);
         let mut bytes = 0;
-        for _ in 0..blocks {
+        for n in 0..blocks {
             if bytes > SAMPLED_BYTES {
                 break;
             }
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
             bytes += block.bytes().len();
+            if n == 0 {
+                let (name, layout) = (name.to_owned(), layout.clone());
+                self.beginnings.push(Beginning { name, layout, block: block.beginning(BEGINNING_RECORDS) });
+            }
             layout.decode(block, limits, &mut |i, decoded| match decoded {
                 Ok(decoded) => {
                     self.inference.observe(&names, &decoded);

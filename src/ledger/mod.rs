@@ -38,8 +38,8 @@ pub use open::Ledger;
 pub use owner::{LiveLoad, Owner};
 pub use read::Summary;
 pub use read::{
-    BEGIN_RECORDING, Standing, abandon, append_rest, complete, completed_appends, heartbeat, note_failure,
-    record_run, record_target, set_aside, source_books, standing, summary, unfinished_sources,
+    BEGIN_RECORDING, MADE, Standing, abandon, append_rest, complete, completed_appends, has_made, heartbeat,
+    note_failure, record_run, record_target, set_aside, source_books, standing, summary, unfinished_sources,
 };
 pub use rebase::rebase;
 pub use reject_rows::{in_ascii, store_rejects};

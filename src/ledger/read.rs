@@ -244,10 +244,7 @@ pub async fn complete(
 /// Sources of the unfinished run of an identity, as stored; `None`: there is none, or no ledger that could be
 /// asked. A first look, before the ledger is opened: what it says is looked at again then.
 pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec<StoredSource>> {
-    let there = format!("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL;\n{UNTRUSTED}");
-    let there = session.run(&there).await.ok()?;
-    // Whoever the ledger must not be of: that is said when it is opened.
-    if there.first()?.value() != Some("t") || !there.get(1)?.rows.is_empty() {
+    if !is_there(session).await {
         return None;
     }
     let sql = format!(
@@ -264,6 +261,37 @@ pub async fn unfinished_sources(session: &Session, identity: &str) -> Option<Vec
     };
     let sources: Vec<StoredSource> = rows.into_iter().filter_map(source).collect();
     (!sources.is_empty()).then_some(sources)
+}
+
+/// There is a ledger that can be trusted. Whoever it must not be of: that is said when it is opened.
+async fn is_there(session: &Session) -> bool {
+    let there = format!("SELECT pg_catalog.to_regclass('_dbload.source') IS NOT NULL;\n{UNTRUSTED}");
+    let Ok(there) = session.run(&there).await else { return false };
+    let [is_there, untrusted, ..] = there.as_slice() else { return false };
+    is_there.value() == Some("t") && untrusted.rows.is_empty()
+}
+
+/// The setting of a run that has made its table.
+pub const MADE: &str = "made";
+
+/// Whether a table was made by the last run of these identities, or, where none are given, by any run at all.
+/// Where no ledger can be asked, by none.
+pub async fn has_made(session: &Session, oid: u32, identities: &[String]) -> bool {
+    if !is_there(session).await {
+        return false;
+    }
+    let of_them = if identities.is_empty() {
+        format!("settings ? {}", literal(MADE))
+    } else {
+        let identities: Vec<String> = identities.iter().map(|identity| literal(identity)).collect();
+        format!("identity IN ({})", identities.join(", "))
+    };
+    let sql = format!(
+        "SELECT settings ? {} FROM _dbload.run WHERE target_oid = {oid} AND {of_them} ORDER BY started_at DESC LIMIT 1",
+        literal(MADE)
+    );
+    let answer = session.ask(&sql).await;
+    answer.is_ok_and(|answer| answer.first().is_some_and(|found| found.value() == Some("t")))
 }
 
 /// What a run is to an owner that was refused its completion.

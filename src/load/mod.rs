@@ -8,6 +8,7 @@ mod appended;
 mod changed;
 mod close;
 mod describe;
+mod foresee;
 mod made;
 mod once;
 mod outcome;

@@ -8,12 +8,14 @@ use crate::fault::{self, Point};
 use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
 };
-use crate::map::Clocks;
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{greater_operator, holds};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
-use crate::plan::{Plan, make_plan, narrowed_column, no_order, refuse_reading, unknown_character};
+use crate::plan::{
+    Plan, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
+    unknown_character,
+};
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
 use crate::report::Guarantee;
@@ -25,13 +27,13 @@ use super::changed::{Checked, accept, check_sources};
 use super::made::TableOrigin;
 use super::record_run::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
-use super::settings::{identities, is_utc, refuse_wide, settings, staging};
+use super::settings::{identities, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
 use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
 
 impl Start<'_> {
     /// The plan, with what only the server can say of it.
-    async fn planned(&self, session: &Session, table: Table) -> Result<Plan, LoadError> {
+    async fn planned(&self, session: &Session, table: Table, made: &TableOrigin) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if !self.facts.may_select && plan.mode != Mode::Append {
@@ -44,6 +46,8 @@ impl Start<'_> {
         if !self.facts.holds_all_characters && self.act.keeps_ledger(self.job) {
             self.refuse_unknown_characters(session, &plan).await?;
         }
+        plan.foreseen = self.foresee(&plan, made);
+        plan.notes.extend(foreseen_notes(&plan.foreseen));
         Ok(plan)
     }
 
@@ -69,17 +73,19 @@ impl Start<'_> {
         session: Session,
         table: Table,
     ) -> Result<Prepared, LoadError> {
-        let plan = match Box::pin(self.planned(&session, table.clone())).await {
+        let made = self.origin(&session, &table).await?;
+        let plan = match Box::pin(self.planned(&session, table.clone(), &made)).await {
             Err(LoadError::Refused(_))
                 if !self.begun.resumes && Box::pin(self.leave_out_damaged()).await? =>
             {
-                Box::pin(self.planned(&session, table)).await?
+                Box::pin(self.planned(&session, table, &made)).await?
             }
             planned => planned?,
         };
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
-            return self.without_ledger(pool, plan, TableOrigin::Before);
+            refuse_narrowed(&plan.foreseen)?;
+            return self.without_ledger(pool, plan, made);
         }
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
@@ -95,13 +101,16 @@ impl Start<'_> {
                 let stored = ledger.take_over(&unfinished.run, &owner).await?;
                 fault::point(Point::TakenOver);
                 ledger.close().await;
-                return self.resume(pool, plan, (stored, checked)).await;
+                let made = made.of(&stored);
+                return self.resume(pool, plan, (stored, checked), made).await;
             }
             self.give_up(&mut ledger, &unfinished, Some(&plan.table)).await?;
         } else if self.begun.resumes {
             // It was completed or given up between two looks.
             return Err(LedgerError::Raced.into());
         }
+        // A run that was begun is finished by its own rule.
+        refuse_narrowed(&plan.foreseen)?;
         let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
             let what = (&self.job.runs, self.job.reading.records.as_deref());
             Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, what)).await?
@@ -115,7 +124,7 @@ impl Start<'_> {
         for name in &skipped {
             self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
         }
-        let mut prepared = self.without_ledger(pool, plan, TableOrigin::Before)?;
+        let mut prepared = self.without_ledger(pool, plan, made)?;
         prepared.run = Some(run);
         prepared.skipped = skipped;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
@@ -138,9 +147,11 @@ impl Start<'_> {
                 .map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
-            let plan = Box::pin(self.planned(&session, table)).await?;
+            let made = TableOrigin::Here(new.ddl);
+            let plan = Box::pin(self.planned(&session, table, &made)).await?;
             refuse_wide(&plan)?;
-            return self.without_ledger(pool, plan, TableOrigin::Here(new.ddl));
+            refuse_narrowed(&plan.foreseen)?;
+            return self.without_ledger(pool, plan, made);
         }
         let owner = self.share.owner().clone();
         if !self.act.keeps_ledger(self.job) {
@@ -191,8 +202,10 @@ impl Start<'_> {
             }
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
-        let plan = Box::pin(self.planned(&session, table)).await?;
+        let made = TableOrigin::Here(new.ddl.clone());
+        let plan = Box::pin(self.planned(&session, table, &made)).await?;
         refuse_wide(&plan)?;
+        refuse_narrowed(&plan.foreseen)?;
         let run = if self.act.keeps_ledger(self.job) {
             let identities = identities(self.job, &plan.table.name)?;
             Some(self.record(&session, &plan, (&identities[0], owner), Recording::Begun).await?)
@@ -203,7 +216,7 @@ impl Start<'_> {
         session.transaction_ended();
         drop(session);
         self.tell(&Event::TableCreated { ddl: new.ddl.clone() });
-        let mut prepared = self.without_ledger(pool, plan, TableOrigin::Here(new.ddl))?;
+        let mut prepared = self.without_ledger(pool, plan, made)?;
         prepared.run = run;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
@@ -215,6 +228,7 @@ impl Start<'_> {
         pool: Lease,
         mut plan: Plan,
         (mut stored, mut checked): (StoredRun, Checked),
+        made: TableOrigin,
     ) -> Result<Prepared, LoadError> {
         let (share, job) = (self.share, self.job);
         plan.partitioner.count = stored.partitions;
@@ -242,7 +256,7 @@ impl Start<'_> {
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
-        let mut prepared = self.without_ledger(pool, plan, TableOrigin::of(&stored))?;
+        let mut prepared = self.without_ledger(pool, plan, made)?;
         prepared.checkpoints = stored.checkpoints;
         prepared.run = Some(RunInHand { ledger: run, attempts: stored.attempts });
         prepared.inexact_before = stored.guarantee != Guarantee::ExactlyOnce.name();
@@ -280,10 +294,7 @@ impl Start<'_> {
         if self.act != Act::Plan {
             self.say_notes(&plan);
         }
-        let clocks = Clocks { are_utc: is_utc(&self.job.time_zone) };
-        let mut mapping = plan.mapping().judged(&self.job.narrowing, clocks, made != TableOrigin::Before);
-        mapping.limits = self.job.reading.decode;
-        let mapping = Arc::new(mapping);
+        let mapping = Arc::new(self.mapping(&plan, &made));
         let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
             crate::map::Target::Slot(slot) => Some(slot),
             _ => None,

@@ -2,14 +2,13 @@
 
 use crate::fault::{self, Point};
 use crate::ledger::{
-    BEGIN_RECORDING, LedgerError, LedgerRef, NewRun, Owner, RunSettings, completed_appends, record_run,
+    BEGIN_RECORDING, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings, completed_appends, record_run,
 };
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
-use super::made::MADE;
 use super::resume::stored_target;
 use super::settings::settings;
 use super::start::Start;

@@ -4,7 +4,7 @@ use crate::format::DecodeLimits;
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
-use crate::ledger::{RunSettings, StoredRun, identity_of};
+use crate::ledger::{MADE, RunSettings, StoredRun, identity_of};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
 use crate::pg::server_info::ServerInfo;
@@ -12,8 +12,6 @@ use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
 use crate::schema::Mode;
 use crate::write::{Staging, staging_fits};
-
-use super::made::MADE;
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the

@@ -61,6 +61,8 @@ impl Start<'_> {
                 Act::Verify => self.share.sessions(self.job.resources.pool_size),
                 Act::Load | Act::Plan => self.job.resources.pool_size,
             },
+            role: &self.facts.role,
+            may_select: self.facts.may_select,
             has_pipe: self.has_pipe(),
         }
     }

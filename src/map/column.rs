@@ -4,6 +4,7 @@ use crate::format::{OnNul, clean_json};
 use crate::schema::PgType;
 
 use super::cell::{Cell, passes, push_cell, push_nested};
+use super::judge::Loss;
 use super::mapping::{Mapping, Slot};
 use super::narrowing::Judge;
 use super::refusal::Refusal;
@@ -48,6 +49,38 @@ impl<'m> Column<'m> {
         self.judge.is_some_and(|judge| judge.allowed)
     }
 
+    /// Some of its values may be refused for what they would lose.
+    pub(super) fn refuses(&self) -> bool {
+        self.judge.is_some_and(|judge| !judge.allowed)
+    }
+
+    pub(super) fn name(&self) -> &'m str {
+        self.mapping.column_name(self.slot)
+    }
+
+    pub(super) fn type_name(&self) -> &'m str {
+        &self.mapping.table.columns[self.mapping.slots[self.slot]].type_name
+    }
+
+    pub(super) fn is_bytes(&self) -> bool {
+        let column = &self.mapping.table.columns[self.mapping.slots[self.slot]];
+        column.domain_base.as_deref().unwrap_or(&column.type_name) == "bytea"
+    }
+
+    /// A value's text, and what it would be refused for.
+    pub(super) fn foreseen<'t>(
+        &self,
+        cell: Cell<'t>,
+        room: &'t mut String,
+    ) -> Option<(&'t str, Option<Loss>)> {
+        if matches!(cell, Cell::Absent | Cell::Null) {
+            return None;
+        }
+        let text = self.text_of(cell, room).ok()?;
+        let judge = self.judge.filter(|judge| !judge.allowed);
+        Some((text, judge.and_then(|judge| judge.loss(text)).filter(|loss| loss.can_be_allowed())))
+    }
+
     /// What is stored of this text says what it says, or need not.
     #[inline]
     pub(super) fn judge(&self, text: &str) -> Result<(), Refusal> {
@@ -63,8 +96,7 @@ impl<'m> Column<'m> {
             self.narrowed.set(self.narrowed.get() + 1);
             return Ok(());
         }
-        let type_name = &self.mapping.table.columns[self.mapping.slots[self.slot]].type_name;
-        let reason = loss.reason(type_name, self.mapping.column_name(self.slot));
+        let reason = loss.reason(self.type_name(), self.name());
         Err(Refusal::at(self.slot, loss.sqlstate(), reason))
     }
 

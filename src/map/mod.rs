@@ -7,6 +7,7 @@ mod cell;
 mod column;
 mod copy_text;
 mod encode;
+mod foresee;
 mod infer;
 mod judge;
 mod keys;
@@ -23,6 +24,7 @@ mod runs;
 mod tests;
 
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
+pub use foresee::{Foreseen, ForeseenLoss, ForeseenSpelling};
 pub use infer::{Inference, InferredColumn};
 pub use judge::Clocks;
 pub use keys::{KeyNumbers, KeyRange};

@@ -24,7 +24,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let head = session.ask_about(name, &format!("{};\n{}", target::tree_queries(), head_query())).await?;
     let Some((head, tree)) = head.split_last() else { return Err(CatalogError::Answer) };
     let Some(mut row) = AnswerRow::first(Some(head)) else { return Ok(None) };
-    let tree = target::read_tree(tree)?;
+    let mut tree = target::read_tree(tree)?;
     let oid: u32 = row.number()?;
     let (schema, table) = (row.text()?, row.text()?);
     let qualified = TableName { schema: Some(Ident::new(schema)?), name: Ident::new(table)? };
@@ -53,6 +53,9 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (before, any_trigger, security) = (flag(), flag(), flag());
     let (no_pages, counts_rows) = (flag(), flag());
     let columns_version = row.text()?;
+    if let Some(names) = row.next() {
+        tree.partitioned_by = serde_json::from_str(&names).map_err(|_| CatalogError::Answer)?;
+    }
     let details = session.ask(&detail_queries(oid, checks, fks)).await?;
     let [columns, types, uniques, judges @ ..] = details.as_slice() else {
         return Err(CatalogError::Answer);
@@ -135,7 +138,11 @@ fn head_query() -> String {
            pg_catalog.row_security_active(c.oid), \
            c.relkind = 'r' AND NOT c.relhassubclass AND pg_catalog.pg_relation_size(c.oid) = 0, \
            c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool \
-             AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}) \
+             AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}), \
+           (SELECT pg_catalog.jsonb_agg(DISTINCT coalesce(a.attname::pg_catalog.text, '')) \
+              FROM tree JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.oid \
+              CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs) k(n) \
+              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.n AND k.n <> 0) \
          FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         // A view has no tree, but is to be named for what it is.
@@ -170,6 +177,8 @@ fn reached_types(oid: u32) -> String {
            WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped \
          UNION SELECT next.oid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid, \
            LATERAL (SELECT t.typbasetype AS oid UNION SELECT t.typelem \
+             UNION SELECT r.rngsubtype FROM pg_catalog.pg_range r \
+                    WHERE t.typtype IN ('r', 'm') AND t.oid IN (r.rngtypid, r.rngmultitypid) \
              UNION SELECT a.atttypid FROM pg_catalog.pg_attribute a \
                     WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) next \
           WHERE next.oid <> 0)"
@@ -381,6 +390,7 @@ impl Types {
                 let bound = self.narrows(row.subtype?, -1, depth + 1)?;
                 Some(Narrows::Range(Box::new(bound)))
             }
+            "b" if row.name == "hstore" => Some(Narrows::Pairs),
             _ if row.category == "A" && row.element != 0 => {
                 let element = self.narrows(row.element, typmod, depth + 1)?;
                 Some(Narrows::Array(Box::new(element), row.delimiter))

@@ -51,6 +51,7 @@ pub(super) fn read_tree(outcomes: &[StatementResult]) -> Result<Tree, CatalogErr
         version: version.value().unwrap_or_default().to_owned(),
         counting_since: counting.value().unwrap_or_default().to_owned(),
         members: members.rows.iter().map(member).collect::<Result<_, CatalogError>>()?,
+        partitioned_by: Vec::new(),
     })
 }
 

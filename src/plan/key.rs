@@ -38,7 +38,7 @@ pub fn choose_key(
         (Some(index), mode) => {
             let unique = &table.unique[index];
             if let Some(why) = unique.unusable {
-                return Err(unusable(table, unique, why.words()));
+                return Err(unusable(table, unique, why, &unique.columns));
             }
             if mode.is_none() && lacks_all(table, unique, fields) {
                 notes.push(format!(
@@ -87,7 +87,7 @@ fn key_of(table: &Table, index: usize) -> Result<Key, Refusal> {
                  cannot tell the two apart",
                 unique.name, table.name
             ),
-            "make the index a constraint (ALTER TABLE .. ADD UNIQUE USING INDEX ..), or drop the deferrable one",
+            add_constraint(table, &unique.columns),
         ));
     }
     Ok(Key { columns: unique.columns.clone(), index: Some(index), null_keys: unique.nulls_not_distinct })
@@ -123,33 +123,75 @@ fn named_key(table: &Table, names: &[String]) -> Result<Key, Refusal> {
     if let Some(&index) = candidates.iter().find(|&&i| is_told_apart(table, i)).or(candidates.first()) {
         return key_of(table, index);
     }
-    if let Some(index) = table.unique.iter().find(same) {
-        return Err(unusable(table, index, index.unusable.map_or("cannot be used", Unusable::words)));
+    if let Some((index, why)) = table.unique.iter().find(same).and_then(|i| Some((i, i.unusable?))) {
+        return Err(unusable(table, index, why, &columns));
     }
     let expression = table.unique.iter().find(|index| !index.of_part && index.columns.is_empty());
     if let Some(index) = expression {
-        return Err(unusable(table, index, "indexes an expression"));
+        return Err(unusable(table, index, Unusable::Expression, &columns));
     }
-    let quoted: Vec<String> = table.names(&columns).iter().map(ToString::to_string).collect();
     Err(Refusal::new(
         format!("table {} has no unique index on ({})", table.name.plain(), list(table, &columns)),
-        format!("CREATE UNIQUE INDEX ON {} ({})", table.name, quoted.join(", ")),
+        create_index(table, &columns),
     ))
 }
 
-fn unusable(table: &Table, index: &UniqueIndex, why: &str) -> Refusal {
-    let columns: Vec<String> = table.names(&index.columns).iter().map(ToString::to_string).collect();
+/// The key would be these columns.
+fn unusable(table: &Table, index: &UniqueIndex, why: Unusable, columns: &[usize]) -> Refusal {
+    let hint = match why {
+        _ if columns.is_empty() => "name the columns of another unique index with --key".to_owned(),
+        // An index beside it could not be told from it.
+        Unusable::Deferrable => add_constraint(table, columns),
+        Unusable::Partial | Unusable::Expression | Unusable::Invalid | Unusable::Temporal => {
+            create_index(table, columns)
+        }
+    };
+    // Without --key it is the primary key that is taken.
+    let named =
+        if index.primary { format!("; then --key {}", key_word(table, columns)) } else { String::new() };
     Refusal::new(
         format!(
-            "unique index {:?} of table {} {why}: it cannot be the key of an upsert",
-            index.name, table.name
+            "unique index {:?} of table {} {}: it cannot be the key of an upsert",
+            index.name,
+            table.name,
+            why.words()
         ),
-        if columns.is_empty() {
-            "a plain unique index on the key columns is needed".to_owned()
-        } else {
-            format!("CREATE UNIQUE INDEX ON {} ({})", table.name, columns.join(", "))
-        },
+        hint + &named,
     )
+}
+
+fn add_constraint(table: &Table, columns: &[usize]) -> String {
+    format!("ALTER TABLE {} ADD UNIQUE ({})", table.name, sql_list(table, columns))
+}
+
+/// A unique index of a partitioned table has the columns that decide the partition.
+fn create_index(table: &Table, columns: &[usize]) -> String {
+    let lacking = |name: &&String| !columns.iter().any(|&c| table.columns[c].name.raw() == name.as_str());
+    let lacking: Vec<&str> = table.tree.partitioned_by.iter().filter(lacking).map(String::as_str).collect();
+    let lacking: Option<Vec<usize>> = lacking.into_iter().map(|name| table.column(name)).collect();
+    let create =
+        |columns: &[usize]| format!("CREATE UNIQUE INDEX ON {} ({})", table.name, sql_list(table, columns));
+    match lacking {
+        Some(lacking) if lacking.is_empty() => create(columns),
+        Some(lacking) => {
+            let all = [columns, &lacking].concat();
+            format!(
+                "{}, and --key {}: the key of a partitioned table has the columns that it is partitioned by",
+                create(&all),
+                key_word(table, &all)
+            )
+        }
+        // By an expression.
+        None => "--mode append needs no key: a table that is partitioned by an expression can have no unique index".to_owned(),
+    }
+}
+
+fn sql_list(table: &Table, columns: &[usize]) -> String {
+    table.names(columns).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn key_word(table: &Table, columns: &[usize]) -> String {
+    table.names(columns).iter().map(|name| name.raw()).collect::<Vec<_>>().join(",")
 }
 
 fn list(table: &Table, columns: &[usize]) -> String {

@@ -5,6 +5,7 @@
 //! `--dry-run` shows it.
 
 mod create;
+mod foreseen;
 mod key;
 mod refusal;
 mod refuse;
@@ -14,10 +15,11 @@ mod wishes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::map::{Extra, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
+use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
 use crate::schema::{Mode, Paths, Table, UniqueIndex};
 
 pub use create::{NewTable, new_table};
+pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
 pub use refusal::Refusal;
 pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_staging};
@@ -51,6 +53,8 @@ pub struct Plan {
     pub greater: Option<String>,
     /// Rule for fields without a column.
     pub extra: Extra,
+    /// What the sample shows of values that would become others: the load looks at it.
+    pub foreseen: Foreseen,
 }
 
 impl Plan {
@@ -105,7 +109,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner);
     refuse::extra_column(&table, wishes.extra)?;
     let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
-    refuse::rights(&table, &mapping, &targets, mode)?;
+    refuse::rights(&table, &mapping, &targets, (mode, wishes))?;
     refuse::missing_key(&table, &key, &targets, &mapping, sample)?;
     notes.extend(refuse::notes(&table, &mapping, &targets, mode));
     let newer_by = newer_by(&mapping, wishes)?;
@@ -122,6 +126,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         newer_by,
         greater: None,
         extra: wishes.extra.clone(),
+        foreseen: Foreseen::default(),
     })
 }
 

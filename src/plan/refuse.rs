@@ -1,11 +1,12 @@
 //! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing is a note.
 
 use crate::map::{Extra, Mapping, Target, listed};
-use crate::schema::{Ident, Identity, Mode, PgType, Table};
+use crate::schema::{Column, Ident, Identity, Mode, PgType, Table};
 
 use super::key::Key;
 use super::refusal::Refusal;
 use super::sample::Sample;
+use super::wishes::Wishes;
 
 /// Staging needs temporary tables.
 #[must_use]
@@ -70,34 +71,38 @@ pub(super) fn extra_column(table: &Table, extra: &Extra) -> Result<(), Refusal> 
     }
 }
 
-/// Rights to write the columns that the sample has.
+/// Rights to write the columns that the sample has; what is lacking is named in one statement.
 pub(super) fn rights(
     table: &Table,
     mapping: &Mapping,
     targets: &[(String, Target)],
-    mode: Mode,
+    (mode, wishes): (Mode, &Wishes<'_>),
 ) -> Result<(), Refusal> {
+    let mut lacking: Vec<&str> = Vec::new();
+    let mut first = None;
     for (_, target) in targets {
         let Target::Slot(slot) = target else { continue };
         let column = &table.columns[mapping.slots[*slot]];
         let inserts = mode != Mode::Update;
         let updates = matches!(mode, Mode::Upsert | Mode::Update) && !mapping.key.contains(slot);
-        let missing = match (inserts && !column.may_insert, updates && !column.may_update) {
-            (true, _) => "INSERT",
-            (_, true) => "UPDATE",
-            _ => continue,
-        };
-        return Err(Refusal::new(
-            format!(
-                "the role may not {} column {} of table {}",
-                missing.to_lowercase(),
-                column.name,
-                table.name
-            ),
-            format!("GRANT {missing} ON {} TO the role", table.name),
-        ));
+        for (right, is_lacking) in
+            [("INSERT", inserts && !column.may_insert), ("UPDATE", updates && !column.may_update)]
+        {
+            if is_lacking && !lacking.contains(&right) {
+                lacking.push(right);
+                first.get_or_insert((right, column));
+            }
+        }
     }
-    Ok(())
+    let Some((right, column)) = first else { return Ok(()) };
+    if !wishes.may_select && mode != Mode::Append {
+        lacking.push("SELECT");
+    }
+    let (role, right) = (wishes.role, right.to_lowercase());
+    Err(Refusal::new(
+        format!("the role {role} may not {right} column {} of table {}", column.name, table.name),
+        format!("GRANT {} ON {} TO {}", lacking.join(", "), table.name, quoted(role)),
+    ))
 }
 
 /// The sample must have the key.
@@ -116,17 +121,22 @@ pub(super) fn missing_key(
             .iter()
             .any(|(_, target)| matches!(target, Target::Slot(slot) if mapping.slots[*slot] == column))
     };
-    let missing: Vec<&str> =
-        key.columns.iter().filter(|&&c| !given(c)).map(|&c| table.columns[c].name.raw()).collect();
+    let missing: Vec<&Column> =
+        key.columns.iter().filter(|&&c| !given(c)).map(|&c| &table.columns[c]).collect();
     if missing.is_empty() {
         return Ok(());
     }
+    let names: Vec<&str> = missing.iter().map(|column| column.name.raw()).collect();
+    // With another key, or none, a row would still need a value of it.
+    let is_needed = missing.iter().any(|column| column.not_null && !column.has_default());
+    let do_what = if is_needed {
+        "rename a field to it, or give the column a default"
+    } else {
+        "--key names another key, --mode append needs none"
+    };
     Err(Refusal::new(
-        format!("no field for key column {} of table {}", missing.join(", "), table.name.plain()),
-        format!(
-            "the sources have {}; --key names another key, --mode append needs none",
-            listed(&sample.fields())
-        ),
+        format!("no field for key column {} of table {}", names.join(", "), table.name.plain()),
+        format!("the sources have {}; {do_what}", listed(&sample.fields())),
     ))
 }
 

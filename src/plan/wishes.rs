@@ -16,6 +16,10 @@ pub struct Wishes<'a> {
     pub newer_by: Option<&'a str>,
     /// Connections, and so partitions.
     pub pool_size: usize,
+    /// The role that loads.
+    pub role: &'a str,
+    /// It may read the table.
+    pub may_select: bool,
     /// A source cannot be read twice.
     pub has_pipe: bool,
 }

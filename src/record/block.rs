@@ -161,6 +161,18 @@ impl Block {
         Self { content, page: None, ..*self }
     }
 
+    /// A block of its first records, so many at most; no byte is copied.
+    #[must_use]
+    pub fn beginning(&self, records: usize) -> Self {
+        let content = match &self.content {
+            Content::Text(text) => {
+                let spans = text.spans[..records.min(text.spans.len())].to_vec();
+                Content::Text(Text { bytes: text.bytes.clone(), spans })
+            }
+        };
+        Self { content, page: None, ..*self }
+    }
+
     /// Leaves out the first `records`, which were dealt with.
     pub fn pass_over(&mut self, records: usize) {
         let Some(last) = records.min(self.len()).checked_sub(1) else { return };
@@ -251,5 +263,7 @@ mod tests {
         let alone = whole.alone(1);
         assert_eq!((alone.len(), alone.raw(0), alone.line_of(0)), (1, whole.raw(1), 2));
         assert_eq!(alone.offset_of(0), whole.offset_of(1));
+        let beginning = whole.beginning(2);
+        assert_eq!((beginning.len(), beginning.raw(1), whole.beginning(9).len()), (2, whole.raw(1), 3));
     }
 }

@@ -1,10 +1,10 @@
-//! Types whose input functions take a text and store something else, without an error: a digit less, another day, an
-//! hour without its offset. Here is only which they are; the judge is `map::judge`.
+//! Types whose input functions take a text and store something else, without an error: a digit less, another
+//! day, an hour without its offset. Here is only which they are; the judge is `map::judge`.
 
 /// What a value's text may lose on its way into a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Narrows {
-    /// numeric(p, s), money: decimals beyond so many are rounded. Negative: digits before the point.
+    /// numeric(p, s): decimals beyond so many are rounded. Negative: digits before the point.
     Scale(i32),
     /// date: time of day and offset are dropped.
     Date,
@@ -12,7 +12,8 @@ pub enum Narrows {
     Timestamp(TimeOfDay),
     /// time, timetz: a date is dropped.
     Time(TimeOfDay),
-    /// interval: fractions of months become days of a month of 30; fields and digits behind the last are dropped.
+    /// interval: fractions of months become days of a month of 30; fields and digits behind the last are
+    /// dropped.
     Interval {
         /// The least field that is kept.
         least: Field,
@@ -25,12 +26,19 @@ pub enum Narrows {
     Char,
     /// name: what follows its 63rd byte is dropped.
     Name,
-    /// oid, xid, cid, xid8: a negative number is taken modulo 2^32, one with a leading zero may be read as octal.
-    Unsigned,
+    /// oid, xid, cid, xid8, of so many bits: a negative number is taken modulo, one with a leading zero may
+    /// be read as octal, and PostgreSQL 15 takes any text for some xid.
+    Unsigned(u8),
+    /// money: as of a scale of 2; commas are passed over wherever they stand.
+    Money,
+    /// tsvector: positions beyond 16383, and more than 255 of one word.
+    Positions,
+    /// hstore: of pairs with one key the first is kept.
+    Pairs,
     /// jsonb: of members with one key the last is kept.
     Keys,
-    /// An integer, in a table that was made from the sample of this run: a leading zero and an exponent were no sign
-    /// of a number there.
+    /// An integer, in a table that was made from the sample of this run: a leading zero and an exponent were
+    /// no sign of a number there.
     WrittenInteger,
     /// numeric, likewise.
     WrittenNumber,
@@ -40,6 +48,8 @@ pub enum Narrows {
     Array(Box<Narrows>, char),
     /// Bounds of a range or of the ranges of a multirange.
     Range(Box<Narrows>),
+    /// Words between spaces (oidvector).
+    Words(Box<Narrows>),
     /// Attributes of a composite type.
     Composite(Vec<Option<Narrows>>),
 }
@@ -84,8 +94,11 @@ impl Narrows {
         match type_oid {
             18 => Some(Self::Char),
             19 => Some(Self::Name),
-            26 | 28 | 29 | 5069 => Some(Self::Unsigned),
-            790 => Some(Self::Scale(2)),
+            26 | 28 | 29 => Some(Self::Unsigned(32)),
+            // tid: of a block and a place in it.
+            27 => Some(Self::Composite(vec![Some(Self::Unsigned(32)), Some(Self::Unsigned(16))])),
+            30 => Some(Self::Words(Box::new(Self::Unsigned(32)))),
+            790 => Some(Self::Money),
             1043 => beyond_head.and_then(|n| usize::try_from(n).ok()).map(Self::Length),
             1082 => Some(Self::Date),
             1083 => Some(Self::Time(TimeOfDay { digits, zoned: false })),
@@ -95,12 +108,15 @@ impl Narrows {
             1266 => Some(Self::Time(TimeOfDay { digits, zoned: true })),
             // Eleven bits with a sign.
             1700 => beyond_head.map(|n| Self::Scale(((n & 0x7ff) ^ 1024) - 1024)),
+            3614 => Some(Self::Positions),
             3802 => Some(Self::Keys),
+            5069 => Some(Self::Unsigned(64)),
             _ => None,
         }
     }
 
-    /// The same of a type that a sample has chosen: what the sample would have read otherwise has no place in it.
+    /// The same of a type that a sample has chosen: what the sample would have read otherwise has no place in
+    /// it.
     #[must_use]
     pub fn written(type_name: &str) -> Option<Self> {
         match type_name {

@@ -2,8 +2,8 @@
 
 use super::loss::Loss;
 
-/// Whether a number has a digit other than zero beyond so many decimals (where negative: so many digits before the
-/// point). Of money there may be a `$` and commas between the digits.
+/// Whether a number has a digit other than zero beyond so many decimals (where negative: so many digits
+/// before the point). Of money there may be a `$` and commas between the digits.
 pub(super) fn has_more_decimals(text: &str, scale: i32) -> bool {
     let bytes = text.as_bytes();
     let is_point = |b: &u8| matches!(b, b'.' | b'e' | b'E');
@@ -50,6 +50,17 @@ fn power_of_ten(n: u32) -> Option<u128> {
     10_u128.checked_pow(n)
 }
 
+/// Whether a comma stands elsewhere than before three digits of the whole part.
+pub(super) fn has_odd_commas(text: &str) -> bool {
+    let digits = text.trim_matches(|c: char| !c.is_ascii_digit() && c != ',' && c != '.');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    fraction.contains(',')
+        || whole.contains(',')
+            && (first.is_empty() || first.len() > 3 || groups.any(|group| group.len() != 3))
+}
+
 /// What a sample would have taken for a text: a leading zero, a plus sign.
 pub(super) fn written(text: &str) -> Option<Loss> {
     let text = text.trim_ascii();
@@ -57,6 +68,7 @@ pub(super) fn written(text: &str) -> Option<Loss> {
     match digits.as_bytes() {
         [b'0', b'0'..=b'9' | b'_' | b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..] => Some(Loss::LeadingZero),
         [b'0'..=b'9' | b'.', ..] if text.starts_with('+') => Some(Loss::Plus),
+        [b'0'..=b'9', rest @ ..] if rest.contains(&b'_') => Some(Loss::Underscore),
         _ => None,
     }
 }

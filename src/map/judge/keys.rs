@@ -7,11 +7,14 @@ use crate::format::json;
 /// Objects of more members than this are sorted to find two with one key.
 const PAIRS_MAX: usize = 12;
 
-/// Whether an object in a JSON text, at any depth, has two members with one key. Of a text that is no JSON it says
-/// anything.
+/// Room for the keys of a usual text, at all depths.
+const KEYS_USUAL: usize = 16;
+
+/// Whether an object in a JSON text, at any depth, has two members with one key. Of a text that is no JSON it
+/// says anything.
 pub(super) fn has_doubled(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut keys: Vec<Cow<'_, str>> = Vec::new();
+    let mut keys: Vec<Cow<'_, str>> = Vec::with_capacity(KEYS_USUAL);
     // Where the keys of each open object begin; of an array nothing.
     let mut open: Vec<Option<usize>> = Vec::new();
     let (mut at, mut key_is_next) = (0, false);

@@ -19,8 +19,14 @@ pub(in crate::map) enum Loss {
     Bytes,
     Sign,
     Octal,
+    NoUnsigned,
+    Commas,
+    NoOffset,
     DoubledKey,
+    DoubledPair,
+    Position,
     LeadingZero,
+    Underscore,
     Plus,
     Exponent,
     Digits,
@@ -33,21 +39,29 @@ impl Loss {
             Self::Decimals
             | Self::Sign
             | Self::Octal
+            | Self::NoUnsigned
+            | Self::Commas
             | Self::LeadingZero
+            | Self::Underscore
             | Self::Plus
             | Self::Exponent
             | Self::Digits => reject_codes::NO_NUMBER,
             Self::Clock | Self::Day | Self::Offset | Self::Fraction | Self::LeapSecond => {
                 reject_codes::NO_TIME
             }
-            Self::ShortYear | Self::Moment => reject_codes::NO_DATE,
+            Self::ShortYear | Self::Moment | Self::NoOffset => reject_codes::NO_DATE,
             Self::PartOfMonth | Self::LowerField => reject_codes::NO_INTERVAL,
-            Self::Spaces | Self::Bytes => reject_codes::NO_ROOM,
-            Self::DoubledKey => reject_codes::DUPLICATE_MEMBER,
+            Self::Spaces | Self::Bytes | Self::Position => reject_codes::NO_ROOM,
+            Self::DoubledKey | Self::DoubledPair => reject_codes::DUPLICATE_MEMBER,
         }
     }
 
-    const fn words(self) -> &'static str {
+    /// Newer servers refuse some of it themselves.
+    pub(in crate::map) const fn can_be_allowed(self) -> bool {
+        !matches!(self, Self::NoUnsigned)
+    }
+
+    pub(in crate::map) const fn words(self) -> &'static str {
         match self {
             Self::Decimals => "its decimals would be rounded",
             Self::Clock => "its time of day would be dropped",
@@ -63,6 +77,12 @@ impl Loss {
             Self::Bytes => "its end would be dropped",
             Self::Sign => "its sign would be lost",
             Self::Octal => "its leading zero may make it octal",
+            Self::NoUnsigned => "it is no number without a sign that fits",
+            Self::Commas => "its commas part no thousands and would be dropped",
+            Self::NoOffset => "its offset would be that of the day of the load",
+            Self::DoubledPair => "of pairs with the same key the first alone would be kept",
+            Self::Position => "a position of a word would be dropped",
+            Self::Underscore => "its underscore would be lost",
             Self::DoubledKey => "of members with the same key one alone would be kept",
             Self::LeadingZero => "its leading zero would be lost",
             Self::Plus => "its plus sign would be lost",
@@ -73,6 +93,11 @@ impl Loss {
 
     /// The reason of a reject, with what takes the value as it is.
     pub(in crate::map) fn reason(self, type_name: &str, column: &str) -> String {
-        format!("{} as {type_name} (--narrowing {column}=allow takes it so)", self.words())
+        let words = self.words();
+        if self.can_be_allowed() {
+            format!("{words} as {type_name} (--narrowing {column}=allow takes it so)")
+        } else {
+            format!("{words} into {type_name}")
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Dates and times: which of their parts a text has.
 //!
-//! Most are ISO 8601 and are seen at a glance; the others are looked through word by word, as the server does. What
-//! cannot be told is taken for the part that would be lost.
+//! Most are ISO 8601 and are seen at a glance; the others are looked through word by word, as the server
+//! does. What cannot be told is taken for the part that would be lost.
 
 use super::clocks::Clocks;
 use super::loss::Loss;
@@ -47,6 +47,8 @@ struct Parts {
     zone: Zone,
     /// `now` and the like.
     moment: bool,
+    /// The server knows no such word.
+    unknown: bool,
 }
 
 impl Parts {
@@ -91,10 +93,14 @@ pub(super) fn timestamp(text: &str, clock: TimeOfDay, clocks: Clocks) -> Option<
 }
 
 pub(super) fn time(text: &str, clock: TimeOfDay, clocks: Clocks) -> Option<Loss> {
-    let parts = look(text, Wanted::Clock);
+    let parts = with_clock(Parts::default(), text.as_bytes()).unwrap_or_else(|| look(text, Wanted::Clock));
     match () {
         () if parts.moment => Some(Loss::Moment),
         () if parts.day > 0 => Some(Loss::Day),
+        // A zone with summer time has the offset of the day.
+        () if clock.zoned && parts.clock && parts.zone == Zone::None && !clocks.are_utc => {
+            Some(Loss::NoOffset)
+        }
         () => parts.lost_of_clock(clock, clocks),
     }
 }
@@ -107,15 +113,23 @@ fn iso(text: &[u8]) -> Option<Parts> {
     }
     two(&day[5..7])?;
     two(&day[8..])?;
-    let mut parts = Parts { day: 3, longest: 4, ..Parts::default() };
+    let parts = Parts { day: 3, longest: 4, ..Parts::default() };
     if rest.is_empty() {
         return Some(parts);
     }
-    let (clock, mut rest) = rest.split_at_checked(9)?;
-    if !matches!(clock[0], b' ' | b'T') || clock[3] != b':' || clock[6] != b':' {
+    if !matches!(rest[0], b' ' | b'T') {
         return None;
     }
-    let (hour, minute, second) = (two(&clock[1..3])?, two(&clock[4..6])?, two(&clock[7..])?);
+    with_clock(parts, &rest[1..])
+}
+
+/// `HH:MM:SS`, likewise.
+fn with_clock(mut parts: Parts, text: &[u8]) -> Option<Parts> {
+    let (clock, mut rest) = text.split_at_checked(8)?;
+    if clock[2] != b':' || clock[5] != b':' {
+        return None;
+    }
+    let (hour, minute, second) = (two(&clock[..2])?, two(&clock[3..5])?, two(&clock[6..])?);
     parts.clock = true;
     parts.hour = hour;
     parts.leap = second >= 60;
@@ -170,6 +184,9 @@ fn look(text: &str, wanted: Wanted) -> Parts {
             b if b.is_ascii_alphabetic() => looking.word(),
             _ => looking.rest = &looking.rest[1..],
         }
+    }
+    if looking.parts.unknown {
+        return Parts::default();
     }
     // Words alone are no offset of anything.
     if looking.parts.day == 0 && !looking.parts.clock {
@@ -278,6 +295,8 @@ impl<'a> Looking<'a> {
                 parts.day = parts.day.saturating_add(1);
             }
             word if is_weekday(word) => {}
+            // No zone has so short a name, but for Z.
+            [letter] if !matches!(letter, b'z' | b'd' | b'h' | b'm' | b's' | b'y') => parts.unknown = true,
             _ => {
                 self.rest = before;
                 let zone = self.take(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-'));

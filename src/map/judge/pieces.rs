@@ -1,4 +1,5 @@
-//! The values in a value: elements of an array, bounds of a range, attributes of a row, as the server writes them.
+//! The values in a value: elements of an array, bounds of a range, attributes of a row, as the server writes
+//! them.
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ pub(super) fn array(
     };
     pieces(
         elements,
+        Spaces::Around,
         |c| matches!(c, '{' | '}') || c == delimiter,
         |piece| {
             let is_null = !piece.quoted && piece.text.eq_ignore_ascii_case("null");
@@ -28,6 +30,7 @@ pub(super) fn array(
 pub(super) fn range(text: &str, mut judge: impl FnMut(&str) -> Option<Loss>) -> Option<Loss> {
     pieces(
         text,
+        Spaces::Around,
         |c| matches!(c, '{' | '}' | '[' | ']' | '(' | ')' | ','),
         |piece| {
             let is_empty = !piece.quoted && piece.text.eq_ignore_ascii_case("empty");
@@ -38,7 +41,15 @@ pub(super) fn range(text: &str, mut judge: impl FnMut(&str) -> Option<Loss>) -> 
 
 /// Of a row: `(1,"a b",)`.
 pub(super) fn composite(text: &str, mut judge: impl FnMut(usize, &str) -> Option<Loss>) -> Option<Loss> {
-    pieces(text, |c| matches!(c, '(' | ')' | ','), |piece| judge(piece.commas, &piece.text))
+    let is_separator = |c| matches!(c, '(' | ')' | ',');
+    pieces(text, Spaces::Inside, is_separator, |piece| judge(piece.commas, &piece.text))
+}
+
+/// Whether spaces at the ends of a value without quotes belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spaces {
+    Around,
+    Inside,
 }
 
 struct InnerValue<'a> {
@@ -51,19 +62,22 @@ struct InnerValue<'a> {
 /// What stands between separators, without quotes and escapes.
 fn pieces(
     text: &str,
+    spaces: Spaces,
     is_separator: impl Fn(char) -> bool,
     mut judge: impl FnMut(InnerValue<'_>) -> Option<Loss>,
 ) -> Option<Loss> {
     let (mut rest, mut commas) = (text, 0);
     loop {
-        rest = rest.trim_ascii_start();
+        if spaces == Spaces::Around {
+            rest = rest.trim_ascii_start();
+        }
         let first = rest.chars().next()?;
         if is_separator(first) {
             commas += usize::from(first == ',');
             rest = &rest[first.len_utf8()..];
             continue;
         }
-        let (piece, quoted, behind) = piece(rest, &is_separator);
+        let (piece, quoted, behind) = piece(rest, spaces, &is_separator);
         rest = behind;
         let loss = judge(InnerValue { text: piece, quoted, commas });
         if loss.is_some() {
@@ -73,10 +87,16 @@ fn pieces(
 }
 
 /// One, and what is behind it. It may be quoted in parts.
-fn piece<'a>(text: &'a str, is_separator: &impl Fn(char) -> bool) -> (Cow<'a, str>, bool, &'a str) {
+fn piece<'a>(
+    text: &'a str,
+    spaces: Spaces,
+    is_separator: &impl Fn(char) -> bool,
+) -> (Cow<'a, str>, bool, &'a str) {
     let plain = text.find(|c| matches!(c, '"' | '\\') || is_separator(c)).unwrap_or(text.len());
     if !text[plain..].starts_with(['"', '\\']) {
-        return (Cow::Borrowed(text[..plain].trim_ascii_end()), false, &text[plain..]);
+        let piece = &text[..plain];
+        let piece = if spaces == Spaces::Around { piece.trim_ascii_end() } else { piece };
+        return (Cow::Borrowed(piece), false, &text[plain..]);
     }
     let (mut out, mut in_quotes, mut quoted) = (String::new(), false, false);
     let mut chars = text.char_indices().peekable();
@@ -90,6 +110,7 @@ fn piece<'a>(text: &'a str, is_separator: &impl Fn(char) -> bool) -> (Cow<'a, st
                 quoted = true;
             }
             c if !in_quotes && is_separator(c) => return (Cow::Owned(out), quoted, &text[at..]),
+            c if !in_quotes && quoted && spaces == Spaces::Around && c.is_ascii_whitespace() => {}
             c => out.push(c),
         }
     }

@@ -85,6 +85,9 @@ fn what_a_date_drops() {
         ("-infinity", None),
         ("infinity", None),
         ("soon", None),
+        ("31.12.2024x", None),
+        ("2024-01-02Z", None),
+        ("2024-01-02 EST", Some(Loss::Offset)),
         ("", None),
     ];
     check(&Narrows::Date, UTC, &cases);
@@ -168,6 +171,12 @@ fn what_a_time_drops() {
         ("2024-01-02 10:00+02", Some(Loss::Day)),
     ];
     check(&Narrows::Time(TimeOfDay { digits: 6, zoned: true }), UTC, &zoned);
+    check(&Narrows::Time(TimeOfDay { digits: 6, zoned: true }), UTC, &[("10:00", None)]);
+    check(
+        &Narrows::Time(TimeOfDay { digits: 6, zoned: true }),
+        ELSEWHERE,
+        &[("10:00", Some(Loss::NoOffset))],
+    );
 }
 
 #[test]
@@ -234,20 +243,86 @@ fn what_texts_and_numbers_of_other_types_lose() {
     check(
         &Narrows::Char,
         UTC,
-        &[("x", None), ("xy", Some(Loss::Bytes)), ("ä", Some(Loss::Bytes)), ("\\377", None)],
+        // Before PostgreSQL 16 the last is a backslash.
+        &[("x", None), ("xy", Some(Loss::Bytes)), ("ä", Some(Loss::Bytes)), ("\\377", Some(Loss::Bytes))],
     );
     let long = "n".repeat(64);
     check(&Narrows::Name, UTC, &[("n", None), (&long[1..], None), (&long, Some(Loss::Bytes))]);
+}
+
+#[test]
+fn what_numbers_without_a_sign_and_money_lose() {
     check(
-        &Narrows::Unsigned,
+        &Narrows::Unsigned(32),
         UTC,
         &[
             ("1", None),
             ("0", None),
+            (" 7 ", None),
             ("-0", None),
+            ("4294967295", None),
+            ("0xFF", None),
             ("-1", Some(Loss::Sign)),
+            ("-0xA", Some(Loss::Sign)),
             ("010", Some(Loss::Octal)),
-            ("x", None),
+            ("4294967296", Some(Loss::NoUnsigned)),
+            ("x", Some(Loss::NoUnsigned)),
+            ("12x", Some(Loss::NoUnsigned)),
+            ("", Some(Loss::NoUnsigned)),
+        ],
+    );
+    check(
+        &Narrows::Unsigned(64),
+        UTC,
+        &[("18446744073709551615", None), ("18446744073709551616", Some(Loss::NoUnsigned))],
+    );
+    let words = Narrows::Words(Box::new(Narrows::Unsigned(32)));
+    check(&words, UTC, &[("1 2 3", None), ("", None), ("1 -2", Some(Loss::Sign))]);
+    let commas = Some(Loss::Commas);
+    check(
+        &Narrows::Money,
+        UTC,
+        &[
+            ("$1,234,567.89", None),
+            ("(12.50)", None),
+            ("-$1,234", None),
+            ("1,5", commas),
+            ("12,34,567", commas),
+            ("1.234,50", Some(Loss::Decimals)),
+            ("1.2,3", commas),
+            ("1.239", Some(Loss::Decimals)),
+        ],
+    );
+}
+
+#[test]
+fn what_keys_and_positions_lose() {
+    let pair = Some(Loss::DoubledPair);
+    check(
+        &Narrows::Pairs,
+        UTC,
+        &[
+            ("a=>1, b=>2", None),
+            ("a=>1,a=>2", pair),
+            (r#""a b"=>"1", c => NULL, "a b"=>2"#, pair),
+            (r#"a=>"x,a=>1""#, None),
+            (r#""a\"b"=>1, "a"=>2"#, None),
+            ("", None),
+            ("a", None),
+        ],
+    );
+    let position = Some(Loss::Position);
+    check(
+        &Narrows::Positions,
+        UTC,
+        &[
+            ("the quick fox", None),
+            ("'a b':1A,2 c:3", None),
+            ("a:16383", None),
+            ("a:16384", position),
+            ("a:1 b:2,99999999999999999999", position),
+            ("a:1A,1B", position),
+            ("'a:20000'", None),
         ],
     );
     let doubled = Some(Loss::DoubledKey);
@@ -290,6 +365,7 @@ fn what_a_column_that_was_made_from_a_sample_loses() {
             ("1E5", Some(Loss::Exponent)),
             ("+49123", Some(Loss::Plus)),
             ("0x1F", zero),
+            ("1_000", Some(Loss::Underscore)),
             ("abe", None),
         ],
     );

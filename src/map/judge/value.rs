@@ -5,7 +5,7 @@ use crate::schema::Narrows;
 
 use super::clocks::Clocks;
 use super::loss::Loss;
-use super::{decimal, keys, moment, pieces, span};
+use super::{decimal, keys, moment, pairs, pieces, positions, span, unsigned};
 
 /// What a text would lose in such a column.
 pub(in crate::map) fn loss(narrows: &Narrows, clocks: Clocks, text: &str) -> Option<Loss> {
@@ -19,10 +19,13 @@ pub(in crate::map) fn loss(narrows: &Narrows, clocks: Clocks, text: &str) -> Opt
         Narrows::Length(length) => {
             (text.len() > *length && has_only_spaces_behind(text, *length)).then_some(Loss::Spaces)
         }
-        Narrows::Char => (text.len() > 1 && !is_escaped_byte(text)).then_some(Loss::Bytes),
+        Narrows::Char => (text.len() > 1).then_some(Loss::Bytes),
         Narrows::Name => (text.len() > NAME_BYTES_MAX).then_some(Loss::Bytes),
-        Narrows::Unsigned => unsigned(text),
+        Narrows::Unsigned(bits) => unsigned::loss(text, *bits),
+        Narrows::Money => money(text),
         Narrows::Keys => keys::has_doubled(text).then_some(Loss::DoubledKey),
+        Narrows::Pairs => pairs::has_doubled(text).then_some(Loss::DoubledPair),
+        Narrows::Positions => positions::has_lost(text).then_some(Loss::Position),
         Narrows::WrittenInteger => decimal::written(text).or_else(|| decimal::exponent(text)),
         Narrows::WrittenNumber => decimal::written(text),
         Narrows::WrittenDouble => {
@@ -31,6 +34,7 @@ pub(in crate::map) fn loss(narrows: &Narrows, clocks: Clocks, text: &str) -> Opt
         Narrows::Array(element, delimiter) => {
             pieces::array(text, *delimiter, |text| loss(element, clocks, text))
         }
+        Narrows::Words(of) => text.split_ascii_whitespace().find_map(|text| loss(of, clocks, text)),
         Narrows::Range(bound) => pieces::range(text, |text| loss(bound, clocks, text)),
         Narrows::Composite(attributes) => pieces::composite(text, |i, text| {
             attributes.get(i).and_then(Option::as_ref).and_then(|of| loss(of, clocks, text))
@@ -46,17 +50,10 @@ fn has_only_spaces_behind(text: &str, length: usize) -> bool {
     text.char_indices().nth(length).is_some_and(|(at, _)| text.as_bytes()[at..].iter().all(|b| *b == b' '))
 }
 
-/// A byte as "char" is written from PostgreSQL 16 on, where it is no ASCII.
-fn is_escaped_byte(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'\\', b'2' | b'3', b'0'..=b'7', b'0'..=b'7'])
-}
-
-fn unsigned(text: &str) -> Option<Loss> {
-    let text = text.trim_ascii();
-    let digits = text.trim_start_matches(['-', '+']);
-    match digits.as_bytes() {
-        [b'0', rest @ ..] if rest.first().is_some_and(u8::is_ascii_digit) => Some(Loss::Octal),
-        [b'1'..=b'9', ..] if text.starts_with('-') => Some(Loss::Sign),
-        _ => None,
+fn money(text: &str) -> Option<Loss> {
+    match () {
+        () if decimal::has_more_decimals(text, 2) => Some(Loss::Decimals),
+        () if decimal::has_odd_commas(text) => Some(Loss::Commas),
+        () => None,
     }
 }
