@@ -4,9 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use cli::args::{Cli, Command, LedgerCommand, RESERVED};
+use cli::args::{Cli, Command, LedgerCommand, RESERVED, SHORT_HELP};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
@@ -18,6 +19,12 @@ fn main() -> ExitCode {
     }
     let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
+        Err(error)
+            if error.kind() == ErrorKind::MissingRequiredArgument && std::env::args_os().len() <= 1 =>
+        {
+            cli::say(SHORT_HELP);
+            return ExitCode::from(exit::USAGE);
+        }
         Err(error) => {
             let Some(word) = strange_word().filter(|_| error.use_stderr()) else { error.exit() };
             cli::say(&cli::terminal::error_words(&format!("{}: {word}", error.kind()), None));

@@ -15,7 +15,10 @@ const T: &str = "CREATE TABLE t (id int PRIMARY KEY, v text)";
 fn wrong_usage_exits_2_and_help_and_version_0() {
     let folder = Folder::new();
     let run = |line: &str| Dbload::new(folder.path()).line(line).run();
-    run("").exits(2);
+    // What it is, and how it is begun.
+    let alone = run("").exits(2).says("Usage: dbload [OPTIONS] SOURCE...").says("dbload --help");
+    let examples = alone.stderr.lines().filter(|line| line.starts_with("  dbload ")).count();
+    assert_eq!((examples, alone.stdout.as_str()), (3, ""), "{alone}");
     run("x.jsonl --no-such-flag").exits(2).says("--no-such-flag");
     run("x.jsonl --mode sideways").exits(2).says("sideways");
     run("x.jsonl --pool-size 0").exits(2).says("pool-size");

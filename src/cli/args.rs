@@ -30,6 +30,18 @@ Examples:
 
 Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.";
 
+/// What the program says where nothing was said to it.
+pub(crate) const SHORT_HELP: &str = "\
+Streams records from files and HTTP into PostgreSQL.
+
+Usage: dbload [OPTIONS] SOURCE...
+
+  dbload events.jsonl                              into table events of the local PostgreSQL
+  dbload orders.csv -d postgres://me@db/shop -k id   upsert by column id
+  dbload orders.csv --dry-run                      the plan; nothing is written
+
+All flags: dbload --help";
+
 fn after_help() -> String {
     format!("{EXAMPLES}\n\n{}", super::exit::table())
 }

@@ -52,7 +52,7 @@ pub(crate) fn summary(report: &Report) -> String {
     if let Some(narrowed) = &report.narrowed {
         let _ = writeln!(
             out,
-            "  {} values were narrowed, the first in column {} at {}",
+            "  narrowed values: {}, the first in column {} at {}",
             HumanCount(narrowed.values),
             terminal::line(&narrowed.column),
             terminal::line(&narrowed.first)
@@ -211,10 +211,24 @@ pub(crate) fn doubtful(report: &Report) -> Option<String> {
     Some(out)
 }
 
-/// A value that is no date as PostgreSQL was told to read dates.
+/// A date in another order than PostgreSQL was told to read.
 fn is_date(reason: &Reason) -> bool {
     let of_dates = |name: &String| name.starts_with("date") || name.starts_with("timestamp");
-    is_bad_date(&reason.sqlstate) && reason.type_name.as_ref().is_some_and(of_dates)
+    is_bad_date(&reason.sqlstate)
+        && reason.type_name.as_ref().is_some_and(of_dates)
+        && has_date_in_other_order(&reason.example)
+}
+
+/// Day, month and a year of four digits, or month, day and year: the server quotes the value, whatever its language.
+fn has_date_in_other_order(text: &str) -> bool {
+    let is_separator = |c: char| matches!(c, '.' | '/' | '-');
+    text.split(|c: char| !(c.is_ascii_digit() || is_separator(c))).any(|word| {
+        let parts: Vec<&str> = word.trim_matches(is_separator).split(is_separator).collect();
+        let [a, b, year] = parts.as_slice() else { return false };
+        let number = |part: &&str| part.parse::<u32>().ok().filter(|n| part.len() <= 2 && *n > 0);
+        let (Some(a), Some(b)) = (number(a), number(b)) else { return false };
+        year.len() == 4 && a.max(b) <= 31 && a.min(b) <= 12
+    })
 }
 
 /// Text of records must not fill the screen either.

@@ -273,7 +273,7 @@ impl HttpError {
                 TlsFault::Protocol => "is it a server of http://?",
             },
             Self::NoSuchPage { .. } => {
-                "if that is how its pages end, say how a last page is known: --paginate '..;size=N', ;total=/POINTER or ;pages=/POINTER"
+                "if that is how its pages end, say how a last page is known: add ;size=N, ;total=/POINTER or ;pages=/POINTER to --paginate"
             }
             Self::Value(error) => return error.hint(),
             Self::Pages { hint, .. } => return hint.map(str::to_owned),

@@ -31,7 +31,7 @@ use super::request::Request;
 const EMPTY_IN_A_ROW_MAX: u32 = 3;
 
 /// What to do about pages that end otherwise than they say.
-const END_EMPTY: &str = "if an empty page is their end, say so: --paginate '..;end=empty'";
+const END_EMPTY: &str = "if an empty page is their end, say so: add ;end=empty to --paginate";
 
 /// What a page was like.
 #[derive(Debug, Clone, Copy)]

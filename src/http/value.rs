@@ -56,7 +56,7 @@ impl SecretValueError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotSet { name } => Some(format!("export {name}=.. before, or give file:PATH")),
+            Self::NotSet { name } => Some(format!("set the variable {name}, or give file:PATH")),
             Self::File { .. } | Self::NotASecret { .. } => None,
         }
     }

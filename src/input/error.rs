@@ -249,7 +249,7 @@ impl SourceError {
                 "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, not in folders below; \
                  name other files by a pattern"
             }
-            Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - ...",
+            Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - --table NAME",
             Self::Missing(missing) => missing.hint(),
             Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - < FILE",
             Self::NamedTwice { .. } => "name each file once; patterns and folders count too",

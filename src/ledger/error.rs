@@ -256,7 +256,7 @@ impl LedgerError {
             Self::AppendedInPart { name, sources, given_up: false, .. } => {
                 let sources: Vec<String> = sources.iter().map(|source| shell_word(source)).collect();
                 format!(
-                    "finish that run first, by its own command (dbload {} ..); --again={} appends all of this one beside it",
+                    "finish that run first, by the command that began it (its sources: {}); --again={} appends all of this one beside it",
                     sources.join(" "),
                     shell_word(name)
                 )

@@ -2,6 +2,8 @@
 //! whether the hint is true. A trigger raises each code at one record; where "the same command" is what
 //! helps, the trigger is removed and the same command run.
 
+mod followed;
+
 use crate::support::{Scene, audit};
 
 const RECORDS: u64 = 300;
@@ -126,7 +128,7 @@ fn what_is_the_records_own_fault_is_one_reject_and_nothing_goes_on() {
 /// No code of the table is left out here.
 #[test]
 fn each_code_that_the_table_names_is_walked() {
-    let table = include_str!("../src/pg/sqlstate.rs");
+    let table = include_str!("../../src/pg/sqlstate.rs");
     let table = table.split("#[cfg(test)]").next().unwrap();
     let is_code = |word: &&str| {
         word.len() == 5
