@@ -97,14 +97,21 @@ impl Start<'_> {
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 // Refused before it is taken over: a start with other settings changes nothing.
-                let checked = self.check(&mut ledger, &unfinished, &plan).await?;
-                let stored = ledger.take_over(&unfinished.run, &owner).await?;
-                fault::point(Point::TakenOver);
-                ledger.close().await;
-                let made = made.of(&stored);
-                return self.resume(pool, plan, (stored, checked), made).await;
+                if let Some(checked) = self.check(&mut ledger, &unfinished, &plan).await? {
+                    let stored = ledger.take_over(&unfinished.run, &owner).await?;
+                    fault::point(Point::TakenOver);
+                    ledger.close().await;
+                    let made = made.of(&stored);
+                    return self.resume(pool, plan, (stored, checked), made).await;
+                }
+                self.forget(&mut ledger, &unfinished).await?;
+                if self.begun.resumes {
+                    // Its sample was that of the run.
+                    return Err(LedgerError::Raced.into());
+                }
+            } else {
+                self.give_up(&mut ledger, &unfinished, Some(&plan.table)).await?;
             }
-            self.give_up(&mut ledger, &unfinished, Some(&plan.table)).await?;
         } else if self.begun.resumes {
             // It was completed or given up between two looks.
             return Err(LedgerError::Raced.into());

@@ -51,13 +51,14 @@ impl Start<'_> {
     }
 
     /// What a resume must find as it was: the target, parser and mapping, and the sources that are still to
-    /// be read. Where it does not, the error says what beginning anew would take.
+    /// be read. Where it does not, the error says what beginning anew would take. `None`: it was begun with
+    /// other settings, and has done nothing by them.
     pub(super) async fn check(
         &self,
         ledger: &mut Ledger,
         unfinished: &Unfinished,
         plan: &Plan,
-    ) -> Result<Checked, LoadError> {
+    ) -> Result<Option<Checked>, LoadError> {
         match self.compared(ledger, unfinished, plan).await {
             Err(LoadError::Ledger(why)) => {
                 let anew = anew(ledger, unfinished, Some(&plan.table)).await?;
@@ -72,15 +73,28 @@ impl Start<'_> {
         ledger: &mut Ledger,
         unfinished: &Unfinished,
         plan: &Plan,
-    ) -> Result<Checked, LoadError> {
+    ) -> Result<Option<Checked>, LoadError> {
         check_target(ledger, unfinished, &plan.table).await?;
         let stored = ledger.read(&unfinished.run).await?;
         let settings = settings(self.job, plan, stored.partitions);
         let differences = as_stored_now(stored.clone(), self.job).differences(&settings);
         if !differences.is_empty() {
+            if stored.checkpoints.iter().all(|checkpoint| checkpoint.books.read == 0) {
+                return Ok(None);
+            }
             return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
         }
-        Box::pin(check_sources(&stored, self.earlier.accepted())).await
+        Box::pin(check_sources(&stored, self.earlier.accepted())).await.map(Some)
+    }
+
+    /// Gives a run up that has done nothing: who was told of a flag, and adds it, begins anew by that.
+    pub(super) async fn forget(&self, ledger: &mut Ledger, unfinished: &Unfinished) -> Result<(), LoadError> {
+        ledger.abandon(&unfinished.run).await?;
+        let run = &unfinished.run;
+        let text =
+            format!("the unfinished run {run} is given up: it had other settings, and has loaded nothing");
+        self.tell(&Event::Note { text });
+        Ok(())
     }
 
     /// Gives an unfinished run up; `table` is the target, if it is there. What an append has inserted stays,

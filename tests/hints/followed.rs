@@ -156,7 +156,7 @@ const PLANS: [Refused; 26] = [
 ];
 
 /// Names and content of files.
-const FILES: [Refused; 8] = [
+const FILES: [Refused; 9] = [
     of_file(CSV, "t.cvs", "did you mean t.csv", Line("t.csv")),
     of_file(
         ("d/x.dat", "{\"id\":1,\"v\":7}\n"),
@@ -176,6 +176,12 @@ const FILES: [Refused; 8] = [
         "t.json --records rows",
         "an array of objects",
         File("{\"rows\":[{\"id\":1,\"v\":7}]}"),
+    ),
+    of_file(
+        ("t.json", "{\"rows\":[{\"id\":1,\"v\":7}]}"),
+        "t.json --records items",
+        "members: rows",
+        Line("t.json --records rows"),
     ),
     of_file(
         ("t.json", "[{\"id\":1,\"v\":7}"),
