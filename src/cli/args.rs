@@ -167,8 +167,9 @@ pub(crate) struct ReadingArgs {
     /// Compression; by default by name, then by content
     #[arg(long, env = "DBLOAD_COMPRESSION", value_enum)]
     pub(crate) compression: Option<CompressionArg>,
-    /// Where the records are in a JSON text: data.items or /data/items
-    #[arg(long, value_name = "PATH", env = "DBLOAD_RECORDS")]
+    /// Where the records are in a JSON text: data.items or /data/items; edges[].node is a member of each element,
+    /// rates.{date} the members of an object with their names in the field date, 1.items goes through an array
+    #[arg(long, value_name = "PATH", env = "DBLOAD_RECORDS", value_parser = parse::records)]
     pub(crate) records: Option<String>,
     /// Field delimiter of CSV (one character, or \t)
     #[arg(long, value_name = "CHAR", env = "DBLOAD_DELIMITER", value_parser = parse::delimiter)]
@@ -176,7 +177,8 @@ pub(crate) struct ReadingArgs {
     /// Quote of CSV (one character, or none)
     #[arg(long, value_name = "CHAR", env = "DBLOAD_QUOTE", value_parser = parse::quote)]
     pub(crate) quote: Option<parse::Quote>,
-    /// Names of the fields of CSV without a header
+    /// Names of the fields of CSV without a header, or of the values of JSON rows ([1,"a"]): there also /POINTER to a list
+    /// of names before the rows, or first-row
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
     /// Lines of CSV to pass over before the header: a title, a date, units, or (with --columns) a header that is no use. A

@@ -1,6 +1,6 @@
 //! Values of flags: each a function from text to a value or to what is wrong with it.
 
-use dbload::internals::format::Encoding;
+use dbload::internals::format::{Encoding, RecordsPath};
 use dbload::internals::job::RejectBudget;
 use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
@@ -20,6 +20,10 @@ pub(crate) fn encoding(text: &str) -> Result<TextEncoding, String> {
 /// A number that is not zero.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
+}
+
+pub(crate) fn records(text: &str) -> Result<String, String> {
+    RecordsPath::parse(text).map(|_| text.to_owned())
 }
 
 pub(crate) fn table(text: &str) -> Result<TableName, String> {

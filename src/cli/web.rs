@@ -28,9 +28,18 @@ pub(crate) struct WebArgs {
     each_fields: Vec<String>,
     /// How pages lead to each other: link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
     /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER
-    /// ;last=/POINTER ;size=N ;end=empty
+    /// ;last=/POINTER ;size=N ;end=empty ;then=URL ;stateful. A pointer may be header:NAME or record:/POINTER
+    /// (of the last record)
     #[arg(long, value_name = "HOW", env = "DBLOAD_PAGINATE", value_parser = paginate)]
     paginate: Option<Paginate>,
+    /// Follow links to later pages on the scheme and host of the first one, whatever they name: for servers
+    /// behind a proxy that do not know their own address
+    #[arg(long, env = "DBLOAD_SAME_ORIGIN")]
+    same_origin: bool,
+    /// An answer that says that there is more than it has fails its source (exit code 4), where pages are not
+    /// followed or a first page does not lead on; otherwise that is a note
+    #[arg(long, env = "DBLOAD_STRICT_PAGES")]
+    strict_pages: bool,
     /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_PAGES", value_parser = clap::value_parser!(u64).range(1..))]
     max_pages: Option<u64>,
@@ -178,7 +187,10 @@ impl WebArgs {
         }
         Ok(HttpSources {
             http: self.settings()?,
-            paginate: self.paginate.clone(),
+            paginate: self
+                .paginate
+                .clone()
+                .map(|paginate| Paginate { same_origin: self.same_origin, ..paginate }),
             urls: self.urls.clone(),
             each: self.each.clone(),
             each_fields: self.each_fields.clone(),
@@ -229,6 +241,7 @@ impl WebArgs {
             proxy: self.proxy.as_deref().map(|text| value("--proxy", text)).transpose()?,
             proxy_variables: ProxyVariables::read(env),
             save_raw: self.save_raw.clone(),
+            strict_pages: self.strict_pages,
             ..defaults
         })
     }

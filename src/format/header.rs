@@ -158,7 +158,7 @@ pub fn read_header(
     match span.kind {
         SpanKind::TooLong { .. } => return Err(HeaderError::TooLong { line, limit }),
         SpanKind::Truncated => return Err(HeaderError::Unclosed { line }),
-        SpanKind::Whole => {}
+        SpanKind::Whole | SpanKind::Made { .. } | SpanKind::Missing | SpanKind::Ragged { .. } => {}
     }
     let raw = &bytes[span.start as usize..span.end as usize];
     let raw = clean_bytes(raw, limits.on_nul);

@@ -11,6 +11,7 @@ mod pager;
 mod paginate;
 #[path = "absent/request.rs"]
 mod request;
+mod response_field;
 #[path = "absent/settings.rs"]
 mod settings;
 #[path = "absent/urls.rs"]
@@ -18,7 +19,7 @@ pub mod urls;
 
 pub use client::{Body, Client, Counters, Origins, RateLimiters};
 pub use error::{HttpError, Truncation};
-pub use pager::{Page, PageSeen, Pager, PagerState};
+pub use pager::{Clues, Headers as HeaderMap, Page, PageSeen, Pager, PagerState};
 pub use paginate::Paginate;
 pub use request::{JsonBody, Request, Resume, Version};
 pub use settings::Settings;

@@ -69,6 +69,12 @@ impl Body {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
+    /// The headers of its first answer.
+    #[must_use]
+    pub const fn headers(&self) -> &http::HeaderMap {
+        &self.head.headers
+    }
+
     /// How the server compressed it: not undone here, since resume points count bytes as they are sent. None
     /// for `identity`.
     #[must_use]

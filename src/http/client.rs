@@ -1,6 +1,7 @@
 //! The client: one for a load, cheap to clone. What it shares are connections, the origins' states, tokens,
 //! slots and counters.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use super::body::Body;
 use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
 use super::error::HttpError;
+use super::guess::{Clues, guess};
 use super::landing::Landing;
 use super::origin::Origins;
 use super::page::{self, Page};
@@ -24,6 +26,9 @@ use super::transfer::Transfer;
 /// Fetches. Cheap to clone.
 #[derive(Clone)]
 pub struct Client(Arc<ClientState>);
+
+/// What to do about a first page that does not lead on.
+const ONLY_PAGE: &str = "look at the page: curl -i URL; if it is all there is, leave --strict-pages out";
 
 /// More notes about answers are not made: a thousand endpoints that say the same are not a thousand notes.
 const NOTES_MAX: usize = 10;
@@ -52,6 +57,7 @@ impl Client {
             counting: Counting::default(),
             landing: settings.save_raw.as_deref().map(Landing::new).transpose()?,
             notes: Mutex::default(),
+            more_said: AtomicBool::new(false),
         })))
     }
 
@@ -128,6 +134,37 @@ impl Client {
     pub async fn redacted(&self, words: &str, request: &Request) -> String {
         let token = self.0.tokens.current(&self.0.settings.auth, &self.0.engines).await.ok().flatten();
         self.0.credentials.strike_out(words, request, token.as_ref().map(|token| &token.secret))
+    }
+
+    /// Looks whether an answer is all there is, where nobody has said how pages lead to each other: if it says
+    /// that it is not, that is a note, once for all sources.
+    ///
+    /// # Errors
+    /// Where that is to be an error.
+    pub fn expect_all(&self, request: &Request, clues: &Clues<'_>) -> Result<(), HttpError> {
+        let Some(guess) = guess(clues) else { return Ok(()) };
+        let (url, advice) = (request.shown(), guess.advice());
+        if self.0.settings.strict_pages {
+            let reason = format!("go on: there is {}", guess.seen);
+            return Err(HttpError::Pages { url, reason, hint: Some(advice.into()) });
+        }
+        if !self.0.more_said.swap(true, Ordering::Relaxed) {
+            self.note(format!("{url} may not be all there is: there is {} ({advice})", guess.seen));
+        }
+        Ok(())
+    }
+
+    /// Refuses a first page that does not say how the next one is found, if it is to be an error. `missing`:
+    /// what was looked for in vain.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn allow_only_page(&self, request: &Request, missing: &str) -> Result<(), HttpError> {
+        if !self.0.settings.strict_pages {
+            return Ok(());
+        }
+        let reason = format!("cannot be followed: the first one has {missing}");
+        Err(HttpError::Pages { url: request.shown(), reason, hint: Some(ONLY_PAGE.into()) })
     }
 
     /// Keeps a note about an answer, in the middle of a source, for [`Client::take_notes`].

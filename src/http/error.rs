@@ -1,6 +1,7 @@
 //! What can go wrong between a URL and its bytes, in the user's terms. URLs are shown without secrets; what a
 //! server said is quoted briefly, with known secrets struck out.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -183,7 +184,7 @@ pub enum HttpError {
         /// What was noticed about the pages.
         reason: String,
         /// What may be done about it.
-        hint: Option<&'static str>,
+        hint: Option<Cow<'static, str>>,
     },
     /// The landing copy cannot be written.
     #[error("cannot save a copy to {}", path.display())]
@@ -276,7 +277,7 @@ impl HttpError {
                 "if that is how its pages end, say how a last page is known: add ;size=N, ;total=/POINTER or ;pages=/POINTER to --paginate"
             }
             Self::Value(error) => return error.hint(),
-            Self::Pages { hint, .. } => return hint.map(str::to_owned),
+            Self::Pages { hint, .. } => return hint.as_ref().map(ToString::to_string),
             Self::BadUrl { .. }
             | Self::BadSetting { .. }
             | Self::Token { .. }

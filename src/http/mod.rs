@@ -17,6 +17,7 @@ mod counters;
 mod credentials;
 mod error;
 mod framing;
+mod guess;
 mod judge;
 mod landing;
 mod links;
@@ -33,6 +34,7 @@ mod proxy_variables;
 mod query;
 mod rate_limiter;
 mod request;
+mod response_field;
 mod retry;
 mod retry_after;
 mod send;
@@ -45,20 +47,23 @@ mod transfer;
 pub mod urls;
 mod value;
 
+pub use ::http::HeaderMap;
 pub use admission::RateLimiters;
 pub use body::Body;
 pub use client::Client;
 pub use counters::Counters;
 pub use error::{HttpError, TlsFault, Truncation};
 pub use framing::BodyEnd;
+pub use guess::{Clues, Guess, guess};
 pub use origin::{Origin, Origins};
 pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
-pub use paginate::{By, LastPage, Paginate, Param, Rules};
+pub use paginate::{By, Cursor, LastPage, Paginate, Param, Rules};
 pub use post::{BodyError, JsonBody};
 pub use presigned::unsigned;
 pub use proxy_variables::ProxyVariables;
 pub use request::{Method, Request, Resume, Version};
+pub use response_field::ResponseField;
 pub use settings::{
     Auth, CONCURRENCY, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits, SLOWEST_BYTES_PER_SECOND,
     Settings, Timeouts,

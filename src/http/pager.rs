@@ -21,10 +21,11 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::error::HttpError;
 use super::links;
 use super::origin::Origin;
-use super::paginate::{By, LastPage, Paginate, Param};
+use super::paginate::{By, Cursor, LastPage, Paginate, Param};
 use super::pointer;
 use super::query;
 use super::request::Request;
+use super::response_field::ResponseField;
 
 /// Pages without a record in a row: some servers filter after they have paged; more than this is rather a
 /// cursor without end.
@@ -46,6 +47,8 @@ pub struct PageSeen<'a> {
     pub records: u64,
     /// A digest of its records; equal ones are the same page again.
     pub digest: u64,
+    /// The text of its last record.
+    pub last: Option<&'a str>,
 }
 
 /// Where a pager stands, for the ledger: the page that is to be fetched, and what came before it. No secrets.
@@ -68,7 +71,8 @@ pub struct PagerState {
 pub struct Pager {
     paginate: Paginate,
     pages_max: u64,
-    origin: Origin,
+    /// The first page: links lead to its origin, or nowhere.
+    home: Url,
     current: Request,
     records: u64,
     full_seen: bool,
@@ -121,7 +125,7 @@ impl Pager {
         Self {
             paginate,
             pages_max,
-            origin: Origin::of(&first.url),
+            home: first.url.clone(),
             current,
             records: state.records,
             full_seen: state.full_seen,
@@ -234,7 +238,7 @@ impl Pager {
             // The place that was asked for, and nothing behind it: where what is new will be some day.
             return Ok(None);
         }
-        if !self.requests_seen.insert(wanted) {
+        if !self.requests_seen.insert(wanted) && !self.paginate.rules.stateful {
             return Err(self.odd(format!(
                 "go round in a circle: page {} leads back to an earlier one",
                 self.current.page + 1
@@ -244,7 +248,7 @@ impl Pager {
             let reason = format!(
                 "do not end: more than {EMPTY_IN_A_ROW_MAX} in a row have no records, and there is always a next one"
             );
-            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY) });
+            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY.into()) });
         }
         if next.page >= self.pages_max {
             return Err(
@@ -263,7 +267,10 @@ impl Pager {
         match &self.paginate.by {
             _ if self.named => None,
             By::Link => Some("no Link header".to_owned()),
-            By::Next(pointer) | By::Cursor { pointer, .. } => Some(format!("nothing at {pointer}")),
+            By::Next(field) | By::Cursor { first: Cursor { field, .. }, .. } => Some(match field {
+                ResponseField::Header(name) => format!("no header {name}"),
+                ResponseField::Body(_) | ResponseField::LastRecord(_) => format!("nothing at {field}"),
+            }),
             By::Page { .. } | By::Offset { .. } => None,
         }
     }
@@ -272,10 +279,7 @@ impl Pager {
     fn names(&self, seen: &PageSeen<'_>) -> bool {
         match &self.paginate.by {
             By::Link => seen.headers.contains_key(LINK),
-            By::Next(pointer) | By::Cursor { pointer, .. } => {
-                let in_last_record = seen.records == 0 && pointer.contains("/-1");
-                in_last_record || pointer::find(seen.text, pointer).is_ok_and(|found| found.is_some())
-            }
+            By::Next(field) | By::Cursor { first: Cursor { field, .. }, .. } => self.has(seen, field),
             By::Page { .. } | By::Offset { .. } => true,
         }
     }
@@ -290,14 +294,15 @@ impl Pager {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
-            By::Next(pointer) => match self.scalar(seen, pointer)? {
+            By::Next(field) => match self.scalar(seen, field)? {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
-            By::Cursor { pointer, param } => match self.cursor(seen, pointer, param)? {
-                Some(token) => set(&mut next, param, &token)?,
-                None => return Ok(None),
-            },
+            By::Cursor { first, others } => {
+                if !self.send_back(seen, first, others, &mut next)? {
+                    return Ok(None);
+                }
+            }
             By::Page { param, start } => {
                 if self.ends_here(seen)? {
                     return Ok(None);
@@ -320,74 +325,13 @@ impl Pager {
         if self.more_said && seen.records == 0 {
             let page = self.current.page + 1;
             let reason = format!("end too early: page {page} is empty, and the body says that there is more");
-            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY) });
+            return Err(HttpError::Pages { url: self.current.shown(), reason, hint: Some(END_EMPTY.into()) });
         }
         Ok(!self.more_said && (seen.records == 0 || (self.full_seen && !self.is_full(seen.records))))
     }
 
     fn is_full(&self, records: u64) -> bool {
         self.paginate.rules.size.is_none_or(|size| records >= size.get())
-    }
-
-    /// Follows a link of the server: to the same origin, or not at all.
-    fn follow(&self, base: &Url, link: &str, next: &mut Request) -> Result<(), HttpError> {
-        let url = base
-            .join(link.trim())
-            .map_err(|error| self.odd(format!("have a next link that is no URL ({error})")))?;
-        if Origin::of(&url) != self.origin {
-            return Err(self.odd(format!(
-                "lead from {} to {}, which was not named",
-                self.origin,
-                Origin::of(&url)
-            )));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(self.odd("have a next link with a user's name in it".to_owned()));
-        }
-        next.take_url(url);
-        Ok(())
-    }
-
-    /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or
-    /// not at all.
-    fn cursor(
-        &self,
-        seen: &PageSeen<'_>,
-        pointer: &str,
-        param: &Param,
-    ) -> Result<Option<PageCursor>, HttpError> {
-        if seen.records == 0 && pointer.contains("/-1") {
-            // The place is in the last record, and there is none.
-            return Ok(None);
-        }
-        if matches!(param, Param::Query(_)) {
-            let token = self.scalar(seen, pointer)?.filter(|token| token != "false").map(PageCursor::Text);
-            return Ok(token.filter(|token| !self.is_zero(token, param)));
-        }
-        let found =
-            pointer::find(seen.text, pointer).map_err(|error| self.odd(format!("are not JSON ({error})")))?;
-        let token = found.map(|raw| raw.get().to_owned());
-        Ok(token
-            .filter(|raw| !matches!(raw.as_str(), "null" | "false" | "\"\"" | "[]" | "{}"))
-            .map(PageCursor::Json)
-            .filter(|token| !self.is_zero(token, param)))
-    }
-
-    /// Behind the last page some say 0: to begin again is no next page. Where 0 was a page of its own before,
-    /// it is a circle, and on the first page it may be one.
-    fn is_zero(&self, token: &PageCursor, param: &Param) -> bool {
-        let is_zero = matches!(token, PageCursor::Text(text) | PageCursor::Json(text) if text == "0");
-        let mut next = self.current.clone();
-        is_zero
-            && self.current.page > 0
-            && set(&mut next, param, token).is_ok()
-            && !self.requests_seen.contains(&identity(&next))
-    }
-
-    fn scalar(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<String>, HttpError> {
-        pointer::scalar(seen.text, pointer).map_err(|reason| {
-            self.odd(format!("cannot be followed: page {} {reason}", self.current.page + 1))
-        })
     }
 
     fn odd(&self, reason: String) -> HttpError {
@@ -432,5 +376,6 @@ fn set(request: &mut Request, param: &Param, value: &PageCursor) -> Result<(), H
 }
 
 mod ends;
+mod place;
 #[cfg(test)]
 mod tests;

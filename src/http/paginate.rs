@@ -2,21 +2,25 @@
 //!
 //! ```text
 //! link                              the Link header, rel="next"
-//! next:/POINTER                     a URL in the body
-//! cursor:/POINTER=PARAM             a token in the body, sent back as a parameter
+//! next:FIELD                        a URL that the answer has
+//! cursor:FIELD=PARAM[,FIELD=PARAM]  a token that it has, sent back as a parameter; the first one decides
 //! page:PARAM[=START]                1, 2, 3, .. (or from START)
 //! offset:PARAM[=START],LIMIT_PARAM=N  0, N, 2N, .. (or from START)
 //! ```
 //!
-//! Rules may follow, each behind a `;`: `total=/POINTER` (records in all), `pages=/POINTER` (pages in all),
-//! `more=/POINTER` (a flag: is there more), `last=/POINTER` (a flag: is this the last one), `size=N` (records
-//! of a full page), `end=empty` (an empty page is the end, also where it names a next one), `end=short` (so
-//! is one of fewer than `size` records). A PARAM that begins with `/` is a pointer into the JSON body of a
-//! POST.
+//! A FIELD is a `/POINTER` into the body, `header:NAME`, or `record:/POINTER` into the last record
+//! ([`ResponseField`]). Rules may follow, each behind a `;`: `total=FIELD` (records in all), `pages=FIELD`
+//! (pages in all), `more=FIELD` (a flag: is there more), `last=FIELD` (a flag: is this the last one),
+//! `size=N` (records of a full page), `end=empty` (an empty page is the end, also where it names a next one),
+//! `end=short` (so is one of fewer than `size` records), `then=URL` (later requests go there), `stateful`
+//! (the server moves on by itself: the same request gives another page). A PARAM that begins with `/` is a
+//! pointer into the JSON body of a POST.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+
+use super::response_field::{ResponseField, pointer};
 
 /// How the next page is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,9 @@ pub struct Paginate {
     pub by: By,
     /// When it is the last.
     pub rules: Rules,
+    /// Links to later pages are followed on the scheme and the host of the first one, whatever they name: a
+    /// server behind a proxy may not know its own address.
+    pub same_origin: bool,
 }
 
 /// Where the next page is named.
@@ -32,14 +39,14 @@ pub struct Paginate {
 pub enum By {
     /// The URL of the header `Link` with `rel="next"`.
     Link,
-    /// A URL in the body, at this pointer.
-    Next(String),
-    /// A token in the body, sent back as a parameter.
+    /// A URL in the answer.
+    Next(ResponseField),
+    /// Tokens in the answer, sent back as parameters.
     Cursor {
-        /// JSON Pointer to the cursor in the body.
-        pointer: String,
-        /// The parameter that says where.
-        param: Param,
+        /// The one without which there is no next page.
+        first: Cursor,
+        /// Others that are sent back with it, where they are there.
+        others: Vec<Cursor>,
     },
     /// Pages are asked for by their number.
     Page {
@@ -61,6 +68,15 @@ pub enum By {
     },
 }
 
+/// A token of the answer, and the parameter that it is sent back as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Where the answer has it.
+    pub field: ResponseField,
+    /// The parameter that says where the next page begins.
+    pub param: Param,
+}
+
 /// A parameter of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Param {
@@ -73,18 +89,22 @@ pub enum Param {
 /// When a page is the last one, beyond what its place says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Where the body says how many records there are.
-    pub total: Option<String>,
-    /// Where the body says how many pages there are.
-    pub pages: Option<String>,
-    /// Where the body says whether there is more.
-    pub more: Option<String>,
-    /// Where the body says whether this is the last one.
-    pub last: Option<String>,
+    /// Where the answer says how many records there are.
+    pub total: Option<ResponseField>,
+    /// Where it says how many pages there are.
+    pub pages: Option<ResponseField>,
+    /// Where it says whether there is more.
+    pub more: Option<ResponseField>,
+    /// Where it says whether this is the last one.
+    pub last: Option<ResponseField>,
     /// Records of a full page.
     pub size: Option<NonZeroU64>,
     /// What ends pages that name a next one all the same.
     pub end: Option<LastPage>,
+    /// Where requests behind the first one go, with nothing but the cursors.
+    pub then: Option<String>,
+    /// The server moves on by itself: the same request gives another page.
+    pub stateful: bool,
 }
 
 /// What a page is like that is the last one although it names a next.
@@ -104,24 +124,33 @@ impl FromStr for Paginate {
         let by = by(parts.next().unwrap_or_default().trim())?;
         let mut rules = Rules::default();
         for rule in parts {
+            if rule.trim() == "stateful" {
+                rules.stateful = true;
+                continue;
+            }
             let (name, value) = rule.trim().split_once('=').ok_or_else(|| {
                 format!(
-                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER, ;last=/POINTER, ;size=N or ;end=empty"
+                    "{rule:?} is no rule; write ;total=/POINTER, ;pages=/POINTER, ;more=/POINTER, ;last=/POINTER, ;size=N, ;end=empty, ;then=URL or ;stateful"
                 )
             })?;
             match name.trim() {
-                "total" => rules.total = Some(pointer(value)?),
-                "pages" => rules.pages = Some(pointer(value)?),
-                "more" => rules.more = Some(pointer(value)?),
-                "last" => rules.last = Some(pointer(value)?),
+                "total" => rules.total = Some(value.parse()?),
+                "pages" => rules.pages = Some(value.parse()?),
+                "more" => rules.more = Some(value.parse()?),
+                "last" => rules.last = Some(value.parse()?),
                 "size" => rules.size = Some(number(value)?),
                 "end" => rules.end = Some(end(value)?),
+                "then" if !value.trim().is_empty() => rules.then = Some(value.trim().to_owned()),
                 other => {
                     return Err(format!(
-                        "{other:?} is no rule; there are total, pages, more, last, size and end"
+                        "{other:?} is no rule; there are total, pages, more, last, size, end, then and stateful"
                     ));
                 }
             }
+        }
+        let told_by_cursor = matches!(by, By::Cursor { .. });
+        if !told_by_cursor && (rules.stateful || rules.then.is_some()) {
+            return Err("then and stateful go with cursor:FIELD=PARAM".to_owned());
         }
         if let By::Offset { limit, .. } = &by {
             rules.size.get_or_insert(*limit);
@@ -129,7 +158,7 @@ impl FromStr for Paginate {
         if rules.end == Some(LastPage::Short) && rules.size.is_none() {
             return Err("end=short needs ;size=N: the records of a full page".to_owned());
         }
-        Ok(Self { by, rules })
+        Ok(Self { by, rules, same_origin: false })
     }
 }
 
@@ -138,8 +167,13 @@ impl fmt::Display for Paginate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
             By::Link => write!(out, "by the Link header")?,
-            By::Next(pointer) => write!(out, "by the URL at {pointer}")?,
-            By::Cursor { pointer, param } => write!(out, "by the token at {pointer}, sent back as {param}")?,
+            By::Next(field) => write!(out, "by the URL at {field}")?,
+            By::Cursor { first: Cursor { field, param }, others } => {
+                write!(out, "by the token at {field}, sent back as {param}")?;
+                for Cursor { field, param } in others {
+                    write!(out, ", with {field} as {param}")?;
+                }
+            }
             By::Page { param, start } => {
                 write!(out, "by number: {param} = {start}, {}, ..", start.saturating_add(1))?
             }
@@ -152,7 +186,10 @@ impl fmt::Display for Paginate {
                 )?;
             }
         }
-        let Rules { total, pages, more, last, size, end } = &self.rules;
+        let Rules { total, pages, more, last, size, end, then, stateful } = &self.rules;
+        if let Some(then) = then {
+            write!(out, ", asked of {then} behind the first page")?;
+        }
         let counts = self.is_counted();
         let told = match &self.by {
             By::Link | By::Next(_) => "to the one that names no next",
@@ -172,7 +209,7 @@ impl fmt::Display for Paginate {
         if let Some(pointer) = last {
             write!(out, ", or where {pointer} says that it is the last")?;
         }
-        if !counts && end.is_some() {
+        if !counts && (end.is_some() || *stateful) {
             write!(out, ", or an empty one")?;
         }
         match (size, end) {
@@ -193,27 +230,45 @@ impl Paginate {
         matches!(self.by, By::Page { .. } | By::Offset { .. })
     }
 
+    /// The server moves through the pages by itself: a place in them is found again from their start alone.
+    #[must_use]
+    pub const fn is_stateful(&self) -> bool {
+        self.rules.stateful
+    }
+
+    /// The end can be told before it: few pages are asked for in vain behind it.
+    #[must_use]
+    pub const fn tells_its_end(&self) -> bool {
+        let Rules { total, pages, size, .. } = &self.rules;
+        total.is_some() || pages.is_some() || size.is_some()
+    }
+
     /// As the flag is written.
     #[must_use]
     pub fn flag(&self) -> String {
         let by = match &self.by {
             By::Link => "link".to_owned(),
-            By::Next(pointer) => format!("next:{pointer}"),
-            By::Cursor { pointer, param } => format!("cursor:{pointer}={}", param.flag()),
+            By::Next(field) => format!("next:{}", field.flag()),
+            By::Cursor { first, others } => {
+                let others = others.iter().map(|cursor| format!(",{}", cursor.flag()));
+                others.fold(format!("cursor:{}", first.flag()), |flag, cursor| flag + &cursor)
+            }
             By::Page { param, start } => format!("page:{}={start}", param.flag()),
             By::Offset { param, start, limit_param, limit } => {
                 let start = start.map_or_else(String::new, |start| format!("={start}"));
                 format!("offset:{}{start},{}={limit}", param.flag(), limit_param.flag())
             }
         };
-        let Rules { total, pages, more, last, size, end } = &self.rules;
+        let Rules { total, pages, more, last, size, end, then, stateful } = &self.rules;
         let places = [("total", total), ("pages", pages), ("more", more), ("last", last)];
         let places =
-            places.iter().filter_map(|(name, place)| Some(format!(";{name}={}", (*place).as_ref()?)));
+            places.iter().filter_map(|(name, field)| Some(format!(";{name}={}", (*field).as_ref()?.flag())));
         let implied = matches!(&self.by, By::Offset { limit, .. } if Some(*limit) == *size);
         let size = size.filter(|_| !implied).map(|size| format!(";size={size}"));
         let end = end.map(|end| format!(";end={}", if end == LastPage::Empty { "empty" } else { "short" }));
-        places.chain(size).chain(end).fold(by, |flag, rule| flag + &rule)
+        let then = then.as_ref().map(|url| format!(";then={url}"));
+        let stateful = stateful.then(|| ";stateful".to_owned());
+        places.chain(size).chain(end).chain(then).chain(stateful).fold(by, |flag, rule| flag + &rule)
     }
 
     /// As 0.1.0 stored it with a run; `None` for what it could not say.
@@ -224,12 +279,53 @@ impl Paginate {
             By::Offset { param, start: None, limit_param, limit } => {
                 format!("Offset {{ param: {param:?}, limit_param: {limit_param:?}, limit: {limit:?} }}")
             }
-            other => format!("{other:?}"),
+            By::Next(field) => format!("Next({:?})", field.in_body()?),
+            By::Cursor { first: Cursor { field, param }, others } if others.is_empty() => {
+                format!("Cursor {{ pointer: {:?}, param: {param:?} }}", field.in_body()?)
+            }
+            By::Cursor { .. } => return None,
+            By::Link | By::Page { .. } => format!("{:?}", self.by),
         };
-        let Rules { total, pages, more, last: None, size, end: None } = &self.rules else { return None };
+        let Rules { total, pages, more, last: None, size, end: None, then: None, stateful: false } =
+            &self.rules
+        else {
+            return None;
+        };
+        let places = [total, pages, more].map(|field| match field {
+            None => Some(None),
+            Some(field) => field.in_body().map(Some),
+        });
+        let [Some(total), Some(pages), Some(more)] = places else { return None };
         Some(format!(
             "Paginate {{ by: {by}, rules: Rules {{ total: {total:?}, pages: {pages:?}, more: {more:?}, size: {size:?} }} }}"
         ))
+    }
+}
+
+impl Cursor {
+    /// As it is written in the flag.
+    fn flag(&self) -> String {
+        format!("{}={}", self.field.flag(), self.param.flag())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A step of the pointer may have a `=` of its own, in brackets.
+        let mut open = 0_usize;
+        let mut parts = None;
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'[' => open += 1,
+                b']' => open = open.saturating_sub(1),
+                b'=' if open == 0 => parts = Some(at),
+                _ => {}
+            }
+        }
+        let at = parts.ok_or("write it as cursor:/POINTER=PARAM")?;
+        Ok(Self { field: text[..at].parse()?, param: param(&text[at + 1..])? })
     }
 }
 
@@ -255,10 +351,11 @@ fn by(text: &str) -> Result<By, String> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     match kind {
         "link" if rest.is_empty() => Ok(By::Link),
-        "next" => Ok(By::Next(pointer(rest)?)),
+        "next" => Ok(By::Next(rest.parse()?)),
         "cursor" => {
-            let (at, name) = rest.rsplit_once('=').ok_or("write it as cursor:/POINTER=PARAM")?;
-            Ok(By::Cursor { pointer: pointer(at)?, param: param(name)? })
+            let mut cursors = cursors_of(rest).into_iter().map(str::parse);
+            let first = cursors.next().ok_or("write it as cursor:/POINTER=PARAM")??;
+            Ok(By::Cursor { first, others: cursors.collect::<Result<_, _>>()? })
         }
         "page" => {
             let (name, start) =
@@ -278,17 +375,24 @@ fn by(text: &str) -> Result<By, String> {
             Ok(By::Offset { param: param(name)?, start, limit_param, limit })
         }
         _ => Err(format!(
-            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N"
+            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N (header:NAME in the place of a pointer is a header)"
         )),
     }
 }
 
-fn pointer(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.starts_with('/') && text.len() > 1 {
-        return Ok(text.to_owned());
+/// The cursors of a list: one begins behind a comma where another place does.
+fn cursors_of(text: &str) -> Vec<&str> {
+    let mut cursors = Vec::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices(',') {
+        let begins = |start: &&str| text[at + 1..].trim_start().starts_with(*start);
+        if ["/", "header:", "record:"].iter().any(begins) {
+            cursors.push(&text[from..at]);
+            from = at + 1;
+        }
     }
-    Err(format!("{text:?} is no JSON pointer; write it as /meta/next"))
+    cursors.push(&text[from..]);
+    cursors
 }
 
 fn param(text: &str) -> Result<Param, String> {
@@ -320,14 +424,22 @@ mod tests {
         let by = |text: &str| text.parse::<Paginate>().unwrap().by;
         let query = |name: &str| Param::Query(name.to_owned());
         assert_eq!(by("link"), By::Link);
-        assert_eq!(by("next:/links/next"), By::Next("/links/next".to_owned()));
+        let body = |pointer: &str| ResponseField::Body(pointer.to_owned());
+        let cursor = |field, param| By::Cursor { first: Cursor { field, param }, others: Vec::new() };
+        assert_eq!(by("next:/links/next"), By::Next(body("/links/next")));
+        assert_eq!(by("next:/l[rel=next]/href"), By::Next(body("/l[rel=next]/href")));
+        assert_eq!(by("cursor:/meta/cursor=after"), cursor(body("/meta/cursor"), query("after")));
+        let in_body = Param::Body("/page/cursor".to_owned());
+        assert_eq!(by("cursor:/c=/page/cursor"), cursor(body("/c"), in_body));
+        let header = ResponseField::Header("x-next".to_owned());
+        assert_eq!(by("cursor:header:X-Next=after"), cursor(header, query("after")));
+        assert_eq!(by("cursor:/l[rel=next]/c=after"), cursor(body("/l[rel=next]/c"), query("after")));
+        assert_eq!(by("cursor:/next=page[cursor]"), cursor(body("/next"), query("page[cursor]")));
+        let last = Cursor { field: ResponseField::LastRecord("/id".to_owned()), param: query("since") };
+        let point = Cursor { field: body("/pit"), param: Param::Body("/pit/id".to_owned()) };
         assert_eq!(
-            by("cursor:/meta/cursor=after"),
-            By::Cursor { pointer: "/meta/cursor".to_owned(), param: query("after") }
-        );
-        assert_eq!(
-            by("cursor:/c=/page/cursor"),
-            By::Cursor { pointer: "/c".to_owned(), param: Param::Body("/page/cursor".to_owned()) }
+            by("cursor:record:/id=since,/pit=/pit/id"),
+            By::Cursor { first: last, others: vec![point] }
         );
         assert_eq!(by("page:p"), By::Page { param: query("p"), start: 1 });
         assert_eq!(by("page:p=0"), By::Page { param: query("p"), start: 0 });
@@ -341,13 +453,8 @@ mod tests {
         assert_eq!(by("offset:startIndex=1,count=50"), scim);
         let rules = "page:p;total=/t;more=/m;pages=/n;size=10".parse::<Paginate>().unwrap().rules;
         assert_eq!(
-            (
-                rules.total.as_deref(),
-                rules.more.as_deref(),
-                rules.pages.as_deref(),
-                rules.size.map(NonZeroU64::get)
-            ),
-            (Some("/t"), Some("/m"), Some("/n"), Some(10))
+            (rules.total, rules.more, rules.pages, rules.size.map(NonZeroU64::get)),
+            (Some(body("/t")), Some(body("/m")), Some(body("/n")), Some(10))
         );
         assert_eq!("offset:o,l=7".parse::<Paginate>().unwrap().rules.size.map(NonZeroU64::get), Some(7));
     }
@@ -363,6 +470,10 @@ mod tests {
             (
                 "cursor:/c=/after;total=/t;last=/l;end=empty",
                 "by the token at /c, sent back as /after of the request; to the one without such a token, or where /l says that it is the last, or an empty one",
+            ),
+            (
+                "cursor:/id=/id,header:pit=/p;then=/scroll;stateful",
+                "by the token at /id, sent back as /id of the request, with the header pit as /p of the request, asked of /scroll behind the first page; to the one without such a token, or an empty one",
             ),
             (
                 "page:p=0;total=/t;pages=/n",
@@ -386,6 +497,7 @@ mod tests {
             "page:p=0;total=/t;pages=/n;size=10",
             "offset:o=1,l=50;total=/t",
             "offset:o,l=50;size=20;end=short",
+            "cursor:header:x-next=after,record:/id=/id,/l[rel=next]/u=u;total=header:x-total;then=/s?a=b;stateful",
         ] {
             assert_eq!(text.parse::<Paginate>().unwrap().flag(), text);
         }
@@ -402,8 +514,11 @@ mod tests {
                 "Paginate { by: Cursor { pointer: \"/c\", param: Query(\"after\") }, rules: Rules { total: None, pages: None, more: Some(\"/m\"), size: None } }"
             )
         );
-        assert_eq!(before("offset:o=1,l=50"), None);
-        assert_eq!(before("link;last=/l"), None);
+        for later in
+            ["offset:o=1,l=50", "link;last=/l", "next:header:n", "page:p;total=header:t", "cursor:/a=b,/c=d"]
+        {
+            assert_eq!(before(later), None, "{later}");
+        }
     }
 
     #[test]
@@ -432,6 +547,11 @@ mod tests {
             "page:p;sum=/x",
             "offset:o=x,l=1",
             "link;end=never",
+            "link;stateful",
+            "page:p;then=/x",
+            "cursor:/a=b;then=",
+            "cursor:/a=b,/c",
+            "next:header:a b",
             "link;end=short",
         ] {
             assert!(wrong.parse::<Paginate>().is_err(), "{wrong}");

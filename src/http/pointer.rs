@@ -1,6 +1,6 @@
 //! One value in a JSON text, found by a JSON pointer (RFC 6901) without building the text in memory: a page
 //! may have megabytes of records, and only its cursor is wanted. Beyond the RFC, `-1` is the last element of
-//! an array.
+//! an array, and `link[relation=next]` that one of the array `link` whose member `relation` is `next`.
 //!
 //! A value is put into a text in its place: all around it stays as it was written, digit for digit.
 
@@ -19,11 +19,12 @@ pub fn find<'a>(text: &'a str, pointer: &str) -> Result<Option<&'a RawValue>, se
     let mut at: &'a RawValue = serde_json::from_str(text)?;
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
-        let mut deserializer = serde_json::Deserializer::from_str(at.get());
-        let found = match at.get().as_bytes().first() {
-            Some(b'{') => deserializer.deserialize_map(MemberValue(&step))?,
-            Some(b'[') => deserializer.deserialize_seq(ArrayElement::named(&step))?,
-            _ => None,
+        let found = match go(at, &step)? {
+            Some(found) => Some(found),
+            None => match condition(&step) {
+                Some(condition) => element(at, &condition)?,
+                None => None,
+            },
         };
         match found {
             Some(value) => at = value,
@@ -31,6 +32,50 @@ pub fn find<'a>(text: &'a str, pointer: &str) -> Result<Option<&'a RawValue>, se
         }
     }
     Ok(Some(at))
+}
+
+/// One step: a member or an element.
+fn go<'a>(at: &'a RawValue, step: &str) -> Result<Option<&'a RawValue>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(at.get());
+    match at.get().as_bytes().first() {
+        Some(b'{') => deserializer.deserialize_map(MemberValue(step)),
+        Some(b'[') => deserializer.deserialize_seq(ArrayElement::named(step)),
+        _ => Ok(None),
+    }
+}
+
+/// `array[member=text]`, where `array` may be empty: the value is the array itself.
+struct Condition<'s> {
+    array: &'s str,
+    member: &'s str,
+    text: &'s str,
+}
+
+fn condition(step: &str) -> Option<Condition<'_>> {
+    let (array, rest) = step.strip_suffix(']')?.split_once('[')?;
+    let (member, text) = rest.split_once('=')?;
+    Some(Condition { array, member, text: text.trim_matches('"') })
+}
+
+/// The first element that meets the condition.
+fn element<'a>(
+    at: &'a RawValue,
+    condition: &Condition<'_>,
+) -> Result<Option<&'a RawValue>, serde_json::Error> {
+    let array = if condition.array.is_empty() { Some(at) } else { go(at, condition.array)? };
+    let Some(array) = array.filter(|array| array.get().starts_with('[')) else { return Ok(None) };
+    let elements: Vec<&'a RawValue> = serde_json::from_str(array.get())?;
+    for element in elements {
+        let is = match go(element, condition.member)?.map(RawValue::get) {
+            Some(raw) if raw.starts_with('"') => serde_json::from_str::<String>(raw)? == condition.text,
+            Some(raw) => raw == condition.text,
+            None => false,
+        };
+        if is {
+            return Ok(Some(element));
+        }
+    }
+    Ok(None)
 }
 
 /// A text or the digits of a number at the pointer; none for null, `""` and what is not there.
@@ -178,6 +223,20 @@ mod tests {
         assert!(scalar(PAGE, "/meta").is_err());
         assert!(scalar("<html>", "/meta").is_err());
         assert!(scalar(&PAGE[..PAGE.len() - 1], "/meta/next").is_err());
+    }
+
+    #[test]
+    fn an_element_is_told_by_a_member() {
+        let text = r#"{"link":[{"relation":"self","url":"a"},{"relation":"next","url":"b"},{"n":2,"url":"c"}],"x[a=b]":1}"#;
+        let at = |pointer: &str| scalar(text, pointer).unwrap();
+        assert_eq!(at("/link[relation=next]/url").as_deref(), Some("b"));
+        assert_eq!(at("/link/[relation=\"self\"]/url").as_deref(), Some("a"));
+        assert_eq!(at("/link[n=2]/url").as_deref(), Some("c"));
+        // A member of that very name goes before.
+        assert_eq!(at("/x[a=b]").as_deref(), Some("1"));
+        for nothing in ["/link[relation=last]/url", "/links[relation=next]/url", "/link[x=next]", "/x[a=c]"] {
+            assert_eq!(at(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

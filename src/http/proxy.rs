@@ -54,6 +54,17 @@ impl Proxies {
         Ok(proxies.fold(engine, |engine, proxy| engine.proxy(proxy.no_proxy(without.clone()))))
     }
 
+    /// The proxy that a request goes through, without its secrets.
+    pub(super) fn of_url(&self, url: &Url) -> Option<String> {
+        if let Some(said) = &self.said {
+            let proxy = Url::parse(said.resolve().ok()?.reveal()).ok()?;
+            return Some(super::origin::Origin::of(&proxy).to_string());
+        }
+        let uri: Uri = url[..url::Position::AfterPort].parse().ok()?;
+        let proxy = self.ambient.intercept(&uri)?;
+        Some(format!("{}://{}", proxy.uri().scheme_str().unwrap_or("http"), proxy.uri().authority()?))
+    }
+
     /// The proxy that would read this request, credentials and all, without having been asked for.
     pub(super) fn would_read(&self, url: &Url) -> Option<String> {
         if self.said.is_some() || url.scheme() != "http" {

@@ -225,7 +225,7 @@ impl ClientState {
         match tokio::time::timeout(timeouts.connect + timeouts.first_byte, engine.execute(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
-                let (failure, error) = broken(ask.request, error);
+                let (failure, error) = broken(ask.request, error, self.engines.proxies.of_url(&hop.url));
                 Err(failed(failure, error))
             }
             Err(_) => Err(failed(
@@ -270,7 +270,7 @@ impl ClientState {
         sent: Instant,
         token: Option<&BearerToken>,
     ) -> FailedTry {
-        let (status, url) = (response.status(), request.shown());
+        let (status, url) = (response.status(), asked_at(request, hop));
         let origin_state = self.limiter.origin(&hop.url);
         let is_limit =
             status == StatusCode::FORBIDDEN && retry_after::is_limit(response.headers(), SystemTime::now());
@@ -353,9 +353,23 @@ fn redirect(hop: &Hop, headers: &HeaderMap, status: StatusCode, hops: u32) -> Re
     }
 }
 
-/// What an error of the engine means.
-fn broken(request: &Request, error: reqwest::Error) -> (FailureKind, HttpError) {
+/// What was asked for, with the origin that answered for it behind a redirect. What is behind the origin may
+/// be a secret of the server.
+fn asked_at(request: &Request, hop: &Hop) -> String {
+    let (asked, there) = (Origin::of(&request.url), Origin::of(&hop.url));
+    if asked == there && request.url.path() == hop.url.path() {
+        return request.shown();
+    }
+    format!("{} (redirected to {there})", request.shown())
+}
+
+/// What an error of the engine means. `proxy`: that it went through.
+fn broken(request: &Request, error: reqwest::Error, proxy: Option<String>) -> (FailureKind, HttpError) {
     let error = error.without_url();
+    if let Some(proxy) = proxy.filter(|_| error.is_connect() && is_from_proxy(&error)) {
+        let reason = format!("the proxy {proxy} does not let it through ({})", innermost(&error));
+        return (FailureKind::Connection, HttpError::Connection { url: request.shown(), reason });
+    }
     if let Some(why) = find::<rustls::Error>(&error) {
         return (FailureKind::Final, tls::untrusted(&Origin::of(&request.url), why));
     }
@@ -368,6 +382,19 @@ fn broken(request: &Request, error: reqwest::Error) -> (FailureKind, HttpError) 
         return (FailureKind::Final, HttpError::BadUrl { word: request.shown(), reason });
     }
     (FailureKind::Connection, HttpError::Connection { url: request.shown(), reason: innermost(&error) })
+}
+
+/// Whether the tunnel through a proxy was refused. The engine has no type for it that could be asked.
+fn is_from_proxy(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string();
+        if words.contains("tunnel") || words.contains("proxy") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// A cause of this kind, also inside of I/O errors.

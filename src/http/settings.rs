@@ -202,6 +202,9 @@ pub struct Settings {
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
     pub save_raw: Option<PathBuf>,
+    /// An answer that says that there is more than it has is an error, where nobody has said how the rest is
+    /// fetched; otherwise a note.
+    pub strict_pages: bool,
 }
 
 impl Default for Settings {
@@ -220,6 +223,7 @@ impl Default for Settings {
             proxy_variables: ProxyVariables::default(),
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
+            strict_pages: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What all requests of a client share.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::admission::ConcurrencyLimiter;
 use super::counters::Counting;
@@ -21,6 +22,8 @@ pub(super) struct ClientState {
     pub(super) landing: Option<Landing>,
     /// What is worth saying about answers, until somebody takes it.
     pub(super) notes: Mutex<Notes>,
+    /// It was said that an answer is not all there is: once is enough for a thousand of them.
+    pub(super) more_said: AtomicBool,
 }
 
 /// Notes that wait, and how many there have been.

@@ -6,8 +6,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::aborted::{self, Aborted};
 use super::envelope::{Around, Said, beside};
 use super::error::SourceError;
+use super::shape::Shape;
 use super::stream::Stream;
 use crate::format::{Format, HeaderLimits, Limits, SplitError, Splitter};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
@@ -32,6 +34,8 @@ pub struct ReaderOptions {
     pub header: HeaderLimits,
     /// Bytes read for one block: [`BLOCK_BYTES`].
     pub block_bytes: usize,
+    /// Names of the values of rows in JSON, or where they are, as the user said it.
+    pub columns: Option<Vec<String>>,
 }
 
 /// The blocks of one source from a resume point on.
@@ -45,6 +49,10 @@ pub struct Blocks {
     done: bool,
     /// What stands around the records, of a JSON answer.
     around: Option<Around>,
+    /// What makes records of its pieces, where those are none.
+    shape: Option<Shape>,
+    /// The answer ends with an exception in the place of its last records.
+    aborted: Option<Aborted>,
 }
 
 impl Blocks {
@@ -56,9 +64,11 @@ impl Blocks {
     pub async fn new(mut stream: Stream, reading: ReaderOptions, at: Position) -> Result<Self, SourceError> {
         let at = Position { source: reading.source, ..at };
         let (header, records) = read_names(&mut stream, &reading).await?;
+        let shape = Shape::of(&reading.format, reading.columns.as_deref());
         let mut start = records.max(at);
         if at.offset > records.offset {
-            let from_the_start = reading.format.resumes_from_start();
+            let needs_start = shape.as_ref().is_some_and(Shape::needs_start);
+            let from_the_start = reading.format.resumes_from_start() || needs_start;
             if !from_the_start || stream.origin().is_some() {
                 // There it is known whether a body is what it was.
                 stream.go_to(at.offset).await?;
@@ -76,7 +86,8 @@ impl Blocks {
         }
         let splitter = Splitter::new(&reading.format, reading.limits, start);
         let around = (reading.format.is_json() && stream.origin().is_some()).then(Around::default);
-        Ok(Self { stream, reading, splitter, header, resumed_record: at.record, done: false, around })
+        let (resumed_record, done, aborted) = (at.record, false, None);
+        Ok(Self { stream, reading, splitter, header, resumed_record, done, around, shape, aborted })
     }
 
     /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
@@ -89,19 +100,32 @@ impl Blocks {
         while !self.done {
             let start = self.splitter.position();
             let mut spans = Vec::new();
-            let split = self.splitter.split(&self.stream.buffer, self.stream.at_end(), &mut spans);
-            let consumed = match split {
+            self.look_for_exception().await?;
+            let buffer = &self.stream.buffer;
+            let (offered, last) = match &self.aborted {
+                Some(aborted) => (&buffer[..aborted.at], true),
+                None => (&buffer[..], self.stream.at_end()),
+            };
+            let consumed = match self.splitter.split(offered, last, &mut spans) {
                 Ok(consumed) => consumed,
                 Err(source) => return Err(Box::pin(self.instead_of(source)).await),
             };
             let bytes = self.stream.take(consumed);
+            if let Some(aborted) = &mut self.aborted {
+                aborted.at -= consumed;
+            }
             if let Some(said) = self.listen(&bytes, &spans) {
                 // Boxed, as it is rare.
                 Box::pin(self.say(said)).await?;
             }
             self.stream.unchanged()?;
-            if let Some(block) = self.block(start, bytes, spans, next_seq) {
+            if let Some(block) = self.block(start, bytes, spans, next_seq)? {
                 return Ok(Some(block));
+            }
+            if consumed == 0
+                && let Some(Aborted { words, .. }) = self.aborted.clone()
+            {
+                Box::pin(self.say(Said { words, instead: true })).await?;
             }
             if !self.stream.at_end() {
                 let held = self.stream.buffer.len();
@@ -109,13 +133,33 @@ impl Blocks {
                 self.stream.fill(held + more).await?;
             } else if consumed == 0 {
                 self.stream.verify().await?;
-                if let Some(said) = self.around.take().and_then(|around| around.said()) {
+                let around = self.around.take().unwrap_or_default();
+                if let Some(said) = around.said() {
                     Box::pin(self.say(said)).await?;
                 }
+                self.stream.expect_all(&around.envelope(), self.splitter.position().record)?;
                 self.done = true;
             }
         }
         Ok(None)
+    }
+
+    /// Looks whether an answer ends with an exception: of lines nothing else tells that they are not whole.
+    async fn look_for_exception(&mut self) -> Result<(), SourceError> {
+        if self.aborted.is_some() || self.stream.origin().is_none() {
+            return Ok(());
+        }
+        // A member of a document is heard with what stands around its records.
+        let counts = |found: &Aborted| !found.words.starts_with('{') || !self.reading.format.is_document();
+        let Some(found) = aborted::find(&self.stream.buffer).filter(counts) else { return Ok(()) };
+        while !self.stream.at_end() && self.stream.buffer.len() - found.at <= aborted::LENGTH_MAX {
+            let held = self.stream.buffer.len();
+            self.stream.fill(held + aborted::LENGTH_MAX).await?;
+        }
+        if self.stream.at_end() && self.stream.buffer.len() - found.at <= aborted::LENGTH_MAX {
+            self.aborted = Some(found);
+        }
+        Ok(())
     }
 
     /// Passes on what stands around records. An answer that is a single object may be an error as a whole.
@@ -147,11 +191,12 @@ impl Blocks {
     /// anything.
     async fn instead_of(&mut self, source: SplitError) -> SourceError {
         let name = self.stream.spec().name.clone();
-        if let (Some(around), Some(origin)) = (&self.around, self.stream.origin())
-            && let Some(words) = around.words_before(&self.stream.buffer)
-        {
-            let words = origin.client.redacted(&words, &origin.request).await;
-            return SourceError::Said { name, words };
+        if let (Some(around), Some(origin)) = (&self.around, self.stream.origin()) {
+            let exception = || self.aborted.as_ref().map(|aborted| aborted.words.clone());
+            if let Some(words) = around.words_before(&self.stream.buffer).or_else(exception) {
+                let words = origin.client.redacted(&words, &origin.request).await;
+                return SourceError::Said { name, words };
+            }
         }
         SourceError::Split { name, source }
     }
@@ -163,7 +208,7 @@ impl Blocks {
         bytes: BytesMut,
         mut spans: Vec<Span>,
         next_seq: &mut u64,
-    ) -> Option<Block> {
+    ) -> Result<Option<Block>, SourceError> {
         let bytes = match self.splitter.take_head() {
             Some(head) => with_head(&bytes, &head, &mut spans),
             None => bytes.freeze(),
@@ -171,15 +216,23 @@ impl Blocks {
         // Kept until the last batch with a record of this block has committed.
         spans.shrink_to_fit();
         let again = self.resumed_record.saturating_sub(start.record);
-        let mut block = Block::of_text(start, self.splitter.position(), Text { bytes, spans });
-        block.pass_over(usize::try_from(again).unwrap_or(usize::MAX));
+        let again = usize::try_from(again).unwrap_or(usize::MAX);
+        let mut text = Text { bytes, spans };
+        let mut names = 0;
+        if let Some(shape) = &mut self.shape {
+            let shaped = shape.apply(&mut text, false);
+            let failed = |reason| SourceError::Rows { name: self.stream.spec().name.clone(), reason };
+            names = usize::from(shaped.map_err(failed)?);
+        }
+        let mut block = Block::of_text(start, self.splitter.position(), text);
+        block.pass_over(again.max(names));
         if block.is_empty() {
-            return None;
+            return Ok(None);
         }
         block.first_seq = *next_seq;
         *next_seq += block.len() as u64;
         block.page = self.stream.token();
-        Some(block)
+        Ok(Some(block))
     }
 
     /// Names of the columns, for delimiter-separated values.

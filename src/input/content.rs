@@ -4,7 +4,7 @@
 
 use super::error::SourceError;
 use super::spec::SourceSpec;
-use crate::format::{self, DetectError, Detected};
+use crate::format::{self, DetectError, Detected, Format};
 
 /// What the first bytes are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,44 @@ pub(super) enum ContentOf {
 /// Bytes with which a page for people begins, whatever the server calls it.
 const MARKUP: [&[u8]; 3] = [b"<!doctype", b"<html", b"<?xml"];
 
+/// Parts of content types of what is not read, and what that is.
+const OTHER_TYPES: [(&str, &str); 6] = [
+    ("event-stream", "a stream of server-sent events, which has no end"),
+    ("yaml", "YAML"),
+    ("javascript", "JavaScript (JSONP?)"),
+    ("ecmascript", "JavaScript (JSONP?)"),
+    ("xml", "XML"),
+    ("markdown", "Markdown"),
+];
+/// How such begins where no content type says so.
+const OTHER_STARTS: [(&str, &str); 5] = [
+    ("data:", "a stream of server-sent events, which has no end"),
+    ("event:", "a stream of server-sent events, which has no end"),
+    ("---\n", "YAML"),
+    ("---\r\n", "YAML"),
+    ("%YAML", "YAML"),
+];
+/// Parts of content types that say nothing against delimited text.
+const ANY_TYPES: [&str; 15] = [
+    "text/plain",
+    "application/text",
+    "csv",
+    "comma-separated",
+    "tab-separated",
+    "tsv",
+    "delimited",
+    "excel",
+    "octet-stream",
+    "binary",
+    "download",
+    "zip",
+    "zst",
+    "xz",
+    "compress",
+];
+/// How much of a content type is shown.
+const TYPE_CHARS_MAX: usize = 60;
+
 /// The format. `head`: the first bytes of the decoded body.
 pub(super) fn detect(
     spec: &SourceSpec,
@@ -28,9 +66,17 @@ pub(super) fn detect(
     refuse(spec, head)?;
     let name = spec.file_name();
     let failed = |source| SourceError::Detect { name: spec.name.clone(), source };
-    let named =
-        if format::detect::by_name(name).is_some() { name } else { named_by_type(content_type, head, body) };
+    let is_named = format::detect::by_name(name).is_some();
+    let essence = essence(content_type);
+    if !is_named && essence.ends_with("json-seq") {
+        // Texts of any number of lines, each behind a separator.
+        return Ok(Detected { format: Format::Json { records: None }, because: "a sequence of JSON texts" });
+    }
+    let named = if is_named { name } else { named_by_type(&essence, head, body) };
     let detected = format::detect(named, head).map_err(failed)?;
+    if named == "body" && detected.format.has_header() {
+        refuse_guess(spec, &essence, head)?;
+    }
     // One line of words that nothing calls CSV: a header with no record below it at best, an excuse of the
     // server rather.
     if named == "body"
@@ -69,11 +115,30 @@ pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> 
     Ok(())
 }
 
+/// A content type without its parameters.
+fn essence(content_type: Option<&str>) -> String {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Refuses what would be read as delimited text for want of anything better, where its content type or its
+/// first bytes say that it is something else.
+fn refuse_guess(spec: &SourceSpec, essence: &str, head: &[u8]) -> Result<(), SourceError> {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let what = OTHER_TYPES
+        .iter()
+        .find(|(part, _)| essence.contains(part))
+        .or_else(|| OTHER_STARTS.iter().find(|(start, _)| text.starts_with(start.as_bytes())))
+        .map(|(_, what)| *what);
+    if what.is_none() && (essence.is_empty() || ANY_TYPES.iter().any(|part| essence.contains(part))) {
+        return Ok(());
+    }
+    let shown = essence.chars().filter(|c| !c.is_control()).take(TYPE_CHARS_MAX).collect();
+    Err(SourceError::OtherContent { name: spec.name.clone(), content_type: shown, what })
+}
+
 /// A file name with an ending that says what the content type does.
-fn named_by_type(content_type: Option<&str>, head: &[u8], body: ContentOf) -> &'static str {
-    let essence =
-        content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+fn named_by_type(essence: &str, head: &[u8], body: ContentOf) -> &'static str {
+    match essence {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
             "body.jsonl"
         }
@@ -91,8 +156,10 @@ fn named_by_type(content_type: Option<&str>, head: &[u8], body: ContentOf) -> &'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Format;
     use crate::input::Location;
+
+    const EVENTS: &str = "other: Some(\"a stream of server-sent events, which has no end\")";
+    const JSONP: &str = "other: Some(\"JavaScript (JSONP?)\")";
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: ContentOf, expected: &str) {
         let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));
@@ -103,6 +170,7 @@ mod tests {
             Ok(other) => format!("{other:?}"),
             Err(SourceError::EmptyBody { .. }) => "empty".to_owned(),
             Err(SourceError::Words { .. }) => "words".to_owned(),
+            Err(SourceError::OtherContent { what, .. }) => format!("other: {what:?}"),
             Err(SourceError::Detect { source: DetectError::Markup, .. }) => "markup".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -129,6 +197,17 @@ mod tests {
             ("a.csv", Some("text/csv"), " <!DOCTYPE html><html>", File, "markup"),
             ("a.json", Some("application/json"), "<HTML>", Page, "markup"),
             ("a.csv", None, "\n", File, "empty"),
+            ("items", Some("application/json-seq"), "\u{1e}{\"a\":1,\"b\":2}\n", File, "json"),
+            ("items", Some("application/geo+json-seq"), "\u{1e}{\"a\":1}\n", Page, "json"),
+            ("items", Some("text/event-stream"), "data: {\"a\":1,\"b\":2}\n\n", File, EVENTS),
+            ("items", None, "data: {\"a\":1,\"b\":2}\n\n", File, EVENTS),
+            ("items", Some("application/yaml"), "a: 1\nb: [1,2]\n", File, "other: Some(\"YAML\")"),
+            ("items", Some("text/plain"), "---\na: 1,2\n", Page, "other: Some(\"YAML\")"),
+            ("items", Some("text/javascript"), "cb([{\"a\":1}]);\nx,y", Page, JSONP),
+            ("items", Some("text/javascript"), "[{\"a\":1}]", Page, "json"),
+            ("items", Some("application/x-protobuf"), "a,b\nc,d\n", File, "other: None"),
+            ("items", Some("application/vnd.ms-excel"), "a,b\nc,d\n", File, "csv"),
+            ("items", Some("application/octet-stream"), "a,b\nc,d\n", File, "csv"),
         ] {
             check(name, content_type, head, body, expected);
         }

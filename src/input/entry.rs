@@ -262,7 +262,9 @@ impl Input {
         };
         header.bytes = reading.header_bytes.unwrap_or(header.bytes);
         let source = begin.at.source;
-        let held_to = |format| ReaderOptions { source, format, limits, header, block_bytes: BLOCK_BYTES };
+        let columns = reading.columns.clone();
+        let held_to =
+            |format| ReaderOptions { source, format, limits, header, block_bytes: BLOCK_BYTES, columns };
         if let Location::Http(request) = &mut spec.location {
             request.ordinal = u64::from(begin.at.source);
         }

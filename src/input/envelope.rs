@@ -95,6 +95,19 @@ impl Around {
         !self.too_long && blank(&self.before) && blank(&self.behind)
     }
 
+    /// What stands around the records, as a JSON text without them; empty where there is none.
+    pub(super) fn envelope(&self) -> String {
+        let whole = |text: &String| members(text).is_some();
+        self.texts().into_iter().flatten().find(whole).unwrap_or_default()
+    }
+
+    /// What is left of an array of records is an empty one, of a single record a gap.
+    fn texts(&self) -> Option<[String; 2]> {
+        let before = std::str::from_utf8(&self.before).ok()?;
+        let behind = std::str::from_utf8(&self.behind).ok()?;
+        Some([format!("{before}{behind}"), format!("{before}null{behind}")]).filter(|_| !self.too_long)
+    }
+
     /// Takes the next bytes, with the records in them.
     pub(super) fn pass(&mut self, bytes: &[u8], spans: &[Span]) {
         self.records += spans.len() as u64;
@@ -123,18 +136,18 @@ impl Around {
     /// What it says about what went wrong.
     pub(super) fn said(&self) -> Option<Said> {
         let speaks = |text: &[u8]| {
-            ["rror", "\"ok\"", "\"success\"", "fail"].iter().any(|word| find(text, word.as_bytes()))
+            ["rror", "\"ok\"", "\"success\"", "fail", "\"exception\""]
+                .iter()
+                .any(|word| find(text, word.as_bytes()))
         };
         if self.too_long || !(speaks(&self.before) || speaks(&self.behind)) {
             return None;
         }
-        let before = std::str::from_utf8(&self.before).ok()?;
-        let behind = std::str::from_utf8(&self.behind).ok()?;
-        // What is left of an array of records is an empty one, of a single record a gap.
-        let texts = [format!("{before}{behind}"), format!("{before}null{behind}")];
+        let texts = self.texts()?;
         let members = texts.iter().find_map(|text| members(text))?;
         let words = complaint(&members)?;
-        Some(Said { words, instead: self.records == 0 || is_null(&members, "data") })
+        let aborted = members.get("exception").is_some_and(|value| value.get().starts_with('"'));
+        Some(Said { words, instead: self.records == 0 || aborted || is_null(&members, "data") })
     }
 
     /// An answer that is a single object: it may be an error as a whole.
@@ -193,6 +206,10 @@ fn complaint(members: &BTreeMap<String, &RawValue>) -> Option<String> {
         if let Some(words) = get(name).and_then(words) {
             return Some(words);
         }
+    }
+    // Of a server that failed while it sent.
+    if let Some(said) = get("exception").and_then(words) {
+        return Some(said);
     }
     let refused = ["ok", "success"].iter().any(|name| get(name) == Some("false"))
         || get("error") == Some("true")

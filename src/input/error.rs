@@ -188,6 +188,16 @@ pub enum SourceError {
         /// Name of the source, for people.
         name: String,
     },
+    /// Something that is not read, or that nothing but its look calls delimited text.
+    #[error("the answer of {name} is {}", other_words(*.what, .content_type))]
+    OtherContent {
+        /// Name of the source, for people.
+        name: String,
+        /// What the server calls it.
+        content_type: String,
+        /// What it is, where that is known.
+        what: Option<&'static str>,
+    },
     /// A line of text where records should be.
     #[error("the answer of {name} is a line of text, not records")]
     Words {
@@ -216,6 +226,14 @@ pub enum SourceError {
         /// Name of the source, for people.
         name: String,
     },
+    /// Rows whose values have no names.
+    #[error("cannot name the values of the rows of {name}: {reason}")]
+    Rows {
+        /// Name of the source, for people.
+        name: String,
+        /// Why, in words for people.
+        reason: String,
+    },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
@@ -224,6 +242,13 @@ pub enum SourceError {
         /// Why it cannot be split, and where.
         source: SplitError,
     },
+}
+
+fn other_words(what: Option<&str>, content_type: &str) -> String {
+    match what {
+        Some(what) => format!("{what}: that is not read"),
+        None => format!("of the type {content_type:?}, and no format that is told by its first bytes"),
+    }
 }
 
 fn line_words(line: usize) -> String {
@@ -275,6 +300,10 @@ impl SourceError {
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
             }
+            Self::OtherContent { what: Some(_), .. } => {
+                "ask for JSON or CSV: --header 'Accept: application/json', or a parameter of the API"
+            }
+            Self::OtherContent { .. } => "say what it is: --format csv, json or jsonl",
             Self::Words { .. } => "look at it: curl -i URL; if it is CSV, say --format csv",
             Self::Said { .. } => {
                 "its status was a success, the words are its own; when that is mended, the same command goes on there"
@@ -283,6 +312,9 @@ impl SourceError {
                 "begin anew with --restart (what an append has inserted is deleted first): two versions are never mixed"
             }
             Self::OtherHeader { .. } => return None,
+            Self::Rows { .. } => {
+                "--columns names the values of rows: A,B,.. or /POINTER to the list of names, or first-row"
+            }
             Self::Detect { source, .. } => source.hint(),
             Self::Header { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),

@@ -8,6 +8,7 @@
 //! that was recorded, `seen` whether what was read of it is still there. Reads one source forward, in bounded
 //! memory, at most up to the recorded size. Never touches Postgres, never writes.
 
+mod aborted;
 mod access;
 mod ahead;
 mod begin;
@@ -27,6 +28,7 @@ mod pages;
 mod records;
 mod sample;
 mod seen;
+mod shape;
 mod source;
 mod spec;
 mod stream;

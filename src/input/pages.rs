@@ -20,6 +20,7 @@ use super::access::Paging;
 use super::begin::Begin;
 use super::blocks::ReaderOptions;
 use super::error::SourceError;
+use super::shape::Shape;
 use super::spec::SourceSpec;
 use super::stream::RawProgress;
 use crate::format::{Detected, detect};
@@ -86,6 +87,8 @@ pub(super) struct OpenedPages {
     pager: Pager,
     page: Page,
     resume: Vec<(Position, PlaceToken)>,
+    /// All is fetched from the start, also for a resume.
+    from_start: bool,
     progress: RawProgress,
     may_ask_ahead: bool,
 }
@@ -109,16 +112,17 @@ impl OpenedPages {
             .filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?)))
             .collect();
         tokens.sort_by_key(|(at, _)| *at);
-        let begins_here =
-            tokens.first().filter(|(place, _)| *place <= begin.at).map(|(_, token)| token.clone());
+        // A place in pages that the server moves through by itself is not found again: only their start is.
+        let from_start = paginate.is_stateful();
+        let begins_here = tokens.first().filter(|(place, _)| *place <= begin.at && !from_start);
+        let begins_here = begins_here.map(|(_, token)| token.clone());
         let pager = match begins_here {
             Some(token) => Pager::at(paginate.clone(), request, token.pager, pages_max),
             None => Pager::new(paginate.clone(), request, pages_max).map_err(failed)?,
         };
         let page = client.page(pager.request()).await.map_err(failed)?;
-        let rules = &paginate.rules;
-        let may_ask_ahead = rules.total.is_some() || rules.pages.is_some() || rules.size.is_some();
-        Ok(Self { spec, client, pager, page, resume: tokens, progress, may_ask_ahead })
+        let may_ask_ahead = paginate.tells_its_end();
+        Ok(Self { spec, client, pager, page, resume: tokens, from_start, progress, may_ask_ahead })
     }
 
     /// Says what format the page has.
@@ -157,6 +161,8 @@ pub(super) struct Pages {
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
     note: Option<String>,
+    /// What makes records of the pieces of a page, where those are none.
+    shape: Option<Shape>,
     /// Something that stood beside records was said.
     said: bool,
 }
@@ -171,9 +177,10 @@ impl Pages {
         reading: ReaderOptions,
         at: Position,
     ) -> Result<Self, SourceError> {
-        let OpenedPages { spec, client, pager, page, resume, progress, may_ask_ahead } = opening;
-        let first = resume.first().filter(|(place, _)| *place <= at).map(|(_, token)| token);
+        let OpenedPages { spec, client, pager, page, resume, from_start, progress, may_ask_ahead } = opening;
+        let first = resume.first().filter(|(place, _)| *place <= at && !from_start).map(|(_, token)| token);
         let source = reading.source;
+        let shape = Shape::of(&reading.format, reading.columns.as_deref());
         let (start, before) = match first {
             Some(PlaceToken { start: (offset, record, line), before, .. }) => (
                 Position { source, offset: *offset, record: *record, line: *line },
@@ -198,6 +205,7 @@ impl Pages {
             of_records: resume.iter().all(|(_, token)| token.of_records),
             resumed_record: at.record,
             note: None,
+            shape,
             said: false,
         };
         pages.take(&page).await?;
@@ -333,7 +341,7 @@ impl Pages {
         }
         let bytes = page.bytes.clone();
         self.progress.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let (bytes, mut spans, line) = match self.cut(&bytes) {
+        let (bytes, spans, line) = match self.cut(&bytes) {
             Ok(cut) => cut,
             Err(error) => match Box::pin(self.instead_of(error, &bytes)).await {
                 // Some spell an empty list so, behind the last record.
@@ -348,6 +356,7 @@ impl Pages {
         if let Some(said) = self.listen(&bytes, &spans) {
             Box::pin(self.say(said)).await?;
         }
+        let (bytes, mut spans) = self.shaped(bytes, spans)?;
         let start = self.at;
         let of_records = answer::digest_of(&bytes, &spans);
         let (end, digest) = if self.of_records {
@@ -364,8 +373,9 @@ impl Pages {
             digest: hex(digest),
             of_records: self.of_records,
         };
+        let last = answer::last_of(&bytes, &spans);
         // The records of a page that leads nowhere are records: what is wrong is said behind them.
-        self.follows = match self.follow(page, spans.len() as u64, of_records) {
+        self.follows = match self.follow(page, spans.len() as u64, of_records, last) {
             Ok(true) => Follows::Page,
             Ok(false) => Follows::Nothing,
             Err(error) => Follows::Trouble(error),
@@ -383,9 +393,15 @@ impl Pages {
     }
 
     /// Finds out what follows a page; false: nothing.
-    fn follow(&mut self, page: &Page, records: u64, digest: u64) -> Result<bool, SourceError> {
+    fn follow(
+        &mut self,
+        page: &Page,
+        records: u64,
+        digest: u64,
+        last: Option<&str>,
+    ) -> Result<bool, SourceError> {
         let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
-        let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest };
+        let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest, last };
         let next = self.pager.next(&seen).map_err(failed)?;
         Ok(next.is_some())
     }
@@ -400,6 +416,9 @@ impl Pages {
             let Some(cut) = self.ready.pop_front() else {
                 if self.fetch().await? {
                     continue;
+                }
+                if let Some(missing) = self.only_page() {
+                    self.client.allow_only_page(self.pager.request(), &missing).map_err(failed)?;
                 }
                 return Ok(None);
             };
@@ -430,9 +449,14 @@ impl Pages {
 
     /// What was looked for in vain where the next page should be named, if all of the endpoint is this one
     /// page.
-    pub(super) fn lonely(&self) -> Option<String> {
+    fn only_page(&self) -> Option<String> {
         let one = matches!(self.follows, Follows::Nothing) && self.pager.request().page == 0;
-        let what = self.pager.never_found().filter(|_| one)?;
+        self.pager.never_found().filter(|_| one)
+    }
+
+    /// The note about it.
+    pub(super) fn lonely(&self) -> Option<String> {
+        let what = self.only_page()?;
         Some(format!("{} has {what}: its first page is taken for the only one (--paginate)", self.spec.name))
     }
 

@@ -31,9 +31,9 @@ use crate::format::header::after_lines;
 use crate::format::{
     BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window,
 };
-use crate::http::Version;
 use crate::record::{Digest, PageToken};
 use decompress::{decompress, too_much_memory};
+use remote::Network;
 use stored::{ByteReader, Counted, RawDigest, seek_to};
 
 pub use stored::RawProgress;
@@ -46,12 +46,6 @@ const SKIPPED_BYTES: usize = 256 * 1024;
 
 /// A slow body from the network hands on what is there after this long; a fast one fills its blocks.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-struct Network {
-    origin: Arc<BodySource>,
-    version: Version,
-    content_type: Option<String>,
-}
 
 /// What is known of a source before it is opened, beside its spec.
 #[derive(Default)]

@@ -33,6 +33,7 @@ fn reading(format: &Format, block_bytes: usize) -> ReaderOptions {
         limits: Limits::default(),
         header: HeaderLimits::default(),
         block_bytes,
+        columns: None,
     }
 }
 

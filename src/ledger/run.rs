@@ -118,18 +118,65 @@ pub struct StoredRun {
 }
 
 impl StoredRun {
-    /// Settings that differ, each with both values.
+    /// Settings that differ, each as the flags of then and of now.
     #[must_use]
     pub fn differences(&self, now: &RunSettings) -> Vec<String> {
         let mut names: Vec<&String> = self.settings.keys().chain(now.keys()).collect();
         names.sort();
         names.dedup();
-        let show = |value: Option<&serde_json::Value>| value.map_or("unset".to_owned(), ToString::to_string);
         names
             .into_iter()
             .filter(|name| self.settings.get(*name) != now.get(*name))
-            .map(|name| format!("{name} was {}, now {}", show(self.settings.get(name)), show(now.get(name))))
+            .map(|name| {
+                let flags = [self.settings.get(name), now.get(name)].map(|value| flag(name, value));
+                let [was, is] = flags;
+                format!("{was} then, {is} now")
+            })
             .collect()
+    }
+}
+
+/// A setting as the command line has it.
+fn flag(name: &str, value: Option<&serde_json::Value>) -> String {
+    let words = match value {
+        None => None,
+        Some(value) => words(value),
+    };
+    let words = match (name, words.as_deref()) {
+        // As it was always stored: a character, none, or not said.
+        ("quote", Some("None")) => None,
+        ("quote", Some("Some(None)")) => Some("none".to_owned()),
+        ("quote", Some(quote)) => {
+            let quote = quote.strip_prefix("Some(Some(").and_then(|rest| rest.strip_suffix("))"));
+            quote.map(str::to_owned).or(words)
+        }
+        ("format" | "compression", Some("by name and content")) => None,
+        ("format" | "compression", Some(named)) => Some(named.to_lowercase()),
+        ("partitioning", Some(words)) => return format!("partitions {words}"),
+        _ => words,
+    };
+    match words {
+        None => format!("without --{name}"),
+        Some(words) if words.is_empty() || words.contains([' ', ';', '*', '?', '$', '&', '|']) => {
+            format!("--{name} '{words}'")
+        }
+        Some(words) => format!("--{name} {words}"),
+    }
+}
+
+/// A value in the words of a flag: lists by commas, `jsonb:COLUMN` for an object of one member.
+fn words(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Array(items) if items.is_empty() => None,
+        serde_json::Value::Array(items) => Some(items.iter().filter_map(words).collect::<Vec<_>>().join(",")),
+        serde_json::Value::Object(members) => {
+            let members =
+                members.iter().map(|(name, value)| format!("{name}:{}", words(value).unwrap_or_default()));
+            Some(members.collect::<Vec<_>>().join(","))
+        }
+        other => Some(other.to_string()),
     }
 }
 
@@ -161,6 +208,24 @@ pub fn identity_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_shown_as_the_flags_that_they_came_from() {
+        let shown = |name: &str, value: serde_json::Value| flag(name, Some(&value));
+        assert_eq!(shown("null-as", "x".into()), "--null-as x");
+        assert_eq!(shown("null-as", "".into()), "--null-as ''");
+        assert_eq!(shown("records", serde_json::Value::Null), "without --records");
+        assert_eq!(flag("encoding", None), "without --encoding");
+        assert_eq!(shown("key", vec!["a", "b"].into()), "--key a,b");
+        assert_eq!(shown("quote", "None".into()), "without --quote");
+        assert_eq!(shown("quote", "Some(None)".into()), "--quote none");
+        assert_eq!(shown("quote", "Some(Some('\\''))".into()), "--quote '\\''");
+        assert_eq!(shown("format", "by name and content".into()), "without --format");
+        assert_eq!(shown("format", "Jsonl".into()), "--format jsonl");
+        assert_eq!(shown("extra", serde_json::json!({"jsonb": "rest"})), "--extra jsonb:rest");
+        assert_eq!(shown("skip-records", 7.into()), "--skip-records 7");
+        assert_eq!(shown("paginate", "page:p;size=7".into()), "--paginate 'page:p;size=7'");
+    }
 
     #[test]
     fn the_same_command_is_the_same_run_and_no_other_is() {

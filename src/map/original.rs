@@ -87,7 +87,11 @@ fn positional(header: &[String], values: &[Option<&str>]) -> String {
 fn raw(block: &Block, i: usize) -> Kept {
     match block.kind(i) {
         SpanKind::TooLong { .. } => Kept::NotKept,
-        SpanKind::Whole | SpanKind::Truncated => text_or_bytes(block.raw(i)),
+        SpanKind::Whole
+        | SpanKind::Made { .. }
+        | SpanKind::Truncated
+        | SpanKind::Missing
+        | SpanKind::Ragged { .. } => text_or_bytes(block.raw(i)),
     }
 }
 

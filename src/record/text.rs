@@ -35,6 +35,20 @@ pub enum SpanKind {
     },
     /// The source ended inside the record (an unclosed quote).
     Truncated,
+    /// The record was made of a piece of the source, which had so many bytes.
+    Made {
+        /// Length of the piece in the source.
+        source_bytes: u32,
+    },
+    /// No record is where it should be in this piece of the source, of which all is here.
+    Missing,
+    /// A row of another number of values than there are names for them.
+    Ragged {
+        /// Names that there are.
+        expected: u32,
+        /// Values of the row.
+        found: u32,
+    },
 }
 
 /// A run of bytes with the spans of its records, in source order.
@@ -60,7 +74,10 @@ impl Text {
         let span = &self.spans[i];
         let bytes = match span.kind {
             SpanKind::TooLong { record_bytes } => record_bytes,
-            SpanKind::Whole | SpanKind::Truncated => u64::from(span.end - span.start),
+            SpanKind::Made { source_bytes } => u64::from(source_bytes),
+            SpanKind::Whole | SpanKind::Truncated | SpanKind::Missing | SpanKind::Ragged { .. } => {
+                u64::from(span.end - span.start)
+            }
         };
         span.end_offset - bytes
     }

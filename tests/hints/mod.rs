@@ -164,7 +164,12 @@ fn each_other_exit_says_truly_what_the_same_command_does() {
     let over = scene.plain(&format!("{line} --max-rejects 0")).run().exits(9).says("--max-rejects");
     assert!(scene.db.count("t") < RECORDS, "{over}");
     // 8: with other settings it is refused, and the hint says which.
-    scene.plain(&format!("{line} --null-as x")).run().exits(8).says("use the same settings");
+    scene
+        .plain(&format!("{line} --null-as x"))
+        .run()
+        .exits(8)
+        .says("without --null-as then, --null-as x now")
+        .says("use the same settings");
     let outcome = scene.dbload(&line).run().exits(3);
     assert_eq!((outcome.rows().inserted, outcome.rows().rejected), (RECORDS - 1, 1), "{outcome}");
     assert_eq!(outcome.report().attempts, 2, "it went on with its run: {outcome}");

@@ -131,7 +131,7 @@ async fn a_next_link_leads_nowhere_but_to_the_same_origin() {
         let mut pager = Pager::new("next:/next".parse().unwrap(), &first, 100).unwrap();
         let text = serde_json::json!({"next": link}).to_string();
         let headers = http::HeaderMap::new();
-        let seen = PageSeen { url: &base, headers: &headers, text: &text, records: 1, digest: 1 };
+        let seen = PageSeen { url: &base, headers: &headers, text: &text, records: 1, digest: 1, last: None };
         assert!(pager.next(&seen).is_err(), "{link}");
     }
     assert_eq!((other.count(), server.count()), (0, 0));

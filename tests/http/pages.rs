@@ -36,8 +36,14 @@ async fn all(client: &Client, flag: &str, first: &Request) -> Result<Vec<u64>, H
         let items: Vec<BTreeMap<String, u64>> = serde_json::from_str(items).unwrap();
         ids.extend(items.iter().map(|item| item["id"]));
         let digest = items.first().map_or(0, |item| item["id"]);
-        let seen =
-            PageSeen { url: &page.url, headers: &page.headers, text, records: items.len() as u64, digest };
+        let seen = PageSeen {
+            url: &page.url,
+            headers: &page.headers,
+            text,
+            records: items.len() as u64,
+            digest,
+            last: None,
+        };
         if pager.next(&seen)?.is_none() {
             return Ok(ids);
         }

@@ -4,11 +4,14 @@
 
 mod around;
 mod bodies;
+mod content;
 mod ends;
 mod many;
 mod others;
 mod pages;
+mod places;
 mod proxies;
+mod records;
 mod said;
 mod speed;
 mod tls;

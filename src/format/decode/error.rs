@@ -68,6 +68,9 @@ pub enum DecodeErrorKind {
         /// Fields in the record.
         found: usize,
     },
+    /// The way of `--records` does not lead to a record in this piece.
+    #[error("no record is where --records says that it is in this one")]
+    Missing,
     /// The CSV parser does not see one record where the splitter did.
     #[error("the text is no single CSV record")]
     NotOneRecord,
@@ -95,6 +98,7 @@ impl DecodeErrorKind {
             Self::DuplicateName(_) => reject_codes::DUPLICATE_MEMBER,
             Self::Truncated { .. }
             | Self::Ragged { .. }
+            | Self::Missing
             | Self::NotOneRecord
             | Self::RawReject
             | Self::EmptyReject => reject_codes::NO_RECORD,

@@ -11,11 +11,16 @@ pub type Each<'e> = dyn FnMut(usize, Result<Fields<'_, '_>, DecodeError>) + 'e;
 pub(super) fn whole(records: &Text, i: usize) -> Result<&[u8], DecodeError> {
     let raw = records.raw(i);
     match records.spans[i].kind {
-        SpanKind::Whole => Ok(raw),
+        SpanKind::Whole | SpanKind::Made { .. } => Ok(raw),
         SpanKind::TooLong { record_bytes } => Err(DecodeErrorKind::TooLong { record_bytes }.at(raw, 0)),
         SpanKind::Truncated => {
             let lines = memchr::memchr_iter(b'\n', raw).count() + 1;
             Err(DecodeErrorKind::Truncated { lines }.at(raw, 0))
+        }
+        SpanKind::Missing => Err(DecodeErrorKind::Missing.at(raw, 0)),
+        SpanKind::Ragged { expected, found } => {
+            let (expected, found) = (expected as usize, found as usize);
+            Err(DecodeErrorKind::Ragged { expected, found }.at(raw, 0))
         }
     }
 }

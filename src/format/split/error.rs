@@ -34,9 +34,11 @@ pub enum SplitErrorKind {
     PathNotFound {
         /// The path as the user gave it.
         path: String,
+        /// The way to the object that lacks it; empty at the top level.
+        at: String,
         /// The member that is missing.
         missing: String,
-        /// Members of the top-level object, as far as they were seen.
+        /// Members of that object, as far as they were seen.
         seen: Vec<String>,
     },
     /// `--records` leads to, or through, something else.
@@ -66,12 +68,14 @@ impl SplitError {
                 Some("if this is not JSON text, say what it is with --format".into())
             }
             SplitErrorKind::PathNotFound { seen, .. } if seen.is_empty() => None,
-            SplitErrorKind::PathNotFound { seen, .. } => {
+            SplitErrorKind::PathNotFound { seen, at, .. } => {
                 let names: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();
                 let is_refusal =
                     names.iter().any(|name| matches!(name.as_str(), "error" | "errors" | "message"));
                 let look = if is_refusal { "; it seems to be an error: look at it" } else { "" };
-                Some(format!("the document has these members: {}{look}", names.join(", ")))
+                let of =
+                    if at.is_empty() { "the document".to_owned() } else { at.escape_debug().to_string() };
+                Some(format!("{of} has these members: {}{look}", names.join(", ")))
             }
             SplitErrorKind::PathNotRecords { .. } | SplitErrorKind::NameTooLong => Some(
                 "--records takes the path to an array of objects, such as data.items or /data/items".into(),

@@ -1,5 +1,5 @@
-//! Records in JSON text: the elements of a top-level array, or of the array at a path, or objects one
-//! after another. Found by brackets and strings alone, without recursion; whether a record is proper JSON is
+//! Records in JSON text: the elements of a top-level array, or of the array at a path, or the members of an
+//! object there (each with its name), or objects one after another. Found by brackets and strings alone, without recursion; whether a record is proper JSON is
 //! for `decode` to say.
 //!
 //! A resume point is the end of a record, never behind the comma or bracket after it, so the next byte tells
@@ -10,6 +10,7 @@ use super::blank::{bom_length, is_blank};
 use super::path::{Nesting, PathStep, Walker, find_quote, find_scalar_end};
 use super::track::{Ending, Found, Track, count_line_feeds};
 use super::{Limits, SplitError, SplitErrorKind};
+use crate::format::records_path::{Each, RecordsPath};
 use crate::record::{Position, Span};
 
 pub(super) struct Json {
@@ -36,8 +37,12 @@ enum State {
     First,
     Behind,
     Next,
+    /// The same in an object whose members are the records.
+    FirstMember,
+    BehindMember,
+    NextMember,
     Record(Container),
-    Scalar,
+    Scalar(Container),
     /// Behind the records, until the document's brackets are closed.
     Tail,
 }
@@ -48,6 +53,7 @@ enum Container {
     Array,
     Top,
     Path,
+    Members,
 }
 
 /// The place in the buffer: everything before `pos` is done with, lines are counted up to `counted`.
@@ -75,9 +81,11 @@ enum Flow {
 
 impl Json {
     pub(super) fn new(records: Option<&str>, limits: Limits, at: Position) -> Self {
-        let walker = records
-            .filter(|path| !super::path::parse(path).is_empty())
-            .map(|path| Walker::new(path, limits.record_bytes));
+        let walker = records.and_then(|text| {
+            let path = RecordsPath::of(text);
+            let is_way = !path.steps.is_empty() || matches!(path.each, Each::Member(_));
+            is_way.then(|| Walker::new(text, path, limits.record_bytes))
+        });
         let state = match (&walker, at.offset) {
             (Some(_), 0) => State::Walk,
             (None, 0) => State::Top,
@@ -127,7 +135,7 @@ impl Json {
     }
 
     fn in_record(&self) -> bool {
-        matches!(self.state, State::Record(_) | State::Scalar)
+        matches!(self.state, State::Record(_) | State::Scalar(_))
     }
 
     fn run(
@@ -165,7 +173,7 @@ impl Json {
     ) -> Result<Flow, (usize, SplitErrorKind)> {
         match self.state {
             State::Walk => return self.walk(buf, last, cursor),
-            State::Record(_) | State::Scalar => return self.record(buf, last, cursor, out),
+            State::Record(_) | State::Scalar(_) => return self.record(buf, last, cursor, out),
             State::Tail => {
                 let Some(_) = self.nesting.find_close(buf, &mut cursor.pos) else { return Ok(Flow::More) };
                 if let Some(walker) = &mut self.walker {
@@ -191,11 +199,22 @@ impl Json {
                 cursor.pos = at + 1;
                 self.leave_array();
             }
+            (State::FirstMember | State::BehindMember, b'}') => {
+                cursor.pos = at + 1;
+                self.leave_array();
+            }
+            (State::BehindMember, b',') => (self.state, cursor.pos) = (State::NextMember, at + 1),
+            (State::BehindMember, _) => return unexpected("`,` or `}`"),
+            (State::FirstMember | State::NextMember, b'"') => {
+                cursor.pos = at;
+                return self.member(buf, at);
+            }
+            (State::FirstMember | State::NextMember, _) => return unexpected("a member name"),
             (State::Behind, b',') => (self.state, cursor.pos) = (State::Next, at + 1),
             (State::Behind, _) => return unexpected("`,` or `]`"),
             (_, b'{' | b'[') => self.begin(at, State::Record(Container::Array)),
             (_, b',' | b':' | b']' | b'}') => return unexpected("a record"),
-            (_, _) => self.begin(at, State::Scalar),
+            (_, _) => self.begin(at, State::Scalar(Container::Array)),
         }
         Ok(Flow::Go)
     }
@@ -206,10 +225,40 @@ impl Json {
         self.scan = at;
     }
 
+    /// A member that is a record begins at its name; its end is sought from its value on.
+    fn member(&mut self, buf: &[u8], at: usize) -> Result<Flow, (usize, SplitErrorKind)> {
+        let token = |from: usize| (from..buf.len()).find(|&i| !is_blank(buf[i]));
+        let value = find_quote(buf, at + 1).ok().and_then(|quote| {
+            let colon = token(quote + 1)?;
+            Some((colon, token(colon + 1)?))
+        });
+        // However the bytes are cut: as far as the name is known to go.
+        let known = value.map_or(buf.len(), |(_, value)| value);
+        if known - at > self.limit {
+            return Err((at, SplitErrorKind::NameTooLong));
+        }
+        let Some((colon, value)) = value else { return Ok(Flow::More) };
+        let unexpected =
+            |at: usize, expected| Err((at, SplitErrorKind::Unexpected { found: buf[at], expected }));
+        if buf[colon] != b':' {
+            return unexpected(colon, "`:`");
+        }
+        match buf[value] {
+            b'{' | b'[' => self.begin(value, State::Record(Container::Members)),
+            b',' | b':' | b']' | b'}' => return unexpected(value, "a record"),
+            _ => self.begin(value, State::Scalar(Container::Members)),
+        }
+        Ok(Flow::Go)
+    }
+
     /// Behind the bracket that ends the array of records.
     fn leave_array(&mut self) {
-        match &self.walker {
+        match &mut self.walker {
             None => self.state = State::Top,
+            Some(walker) if walker.depth() == 0 => {
+                walker.restart();
+                self.state = State::Walk;
+            }
             Some(walker) => {
                 self.nesting = Nesting { open: walker.depth() as u64, in_string: false };
                 self.state = State::Tail;
@@ -234,6 +283,10 @@ impl Json {
                 (self.state, cursor.pos) = (State::First, at + 1);
                 Ok(Flow::Go)
             }
+            PathStep::Arrived(at) if walker.of_members() => {
+                (self.state, cursor.pos) = (State::FirstMember, at + 1);
+                Ok(Flow::Go)
+            }
             PathStep::Arrived(at) => {
                 cursor.pos = at;
                 self.begin(at, State::Record(Container::Path));
@@ -252,7 +305,7 @@ impl Json {
     ) -> Result<Flow, (usize, SplitErrorKind)> {
         let start = cursor.pos;
         let end = match self.state {
-            State::Scalar => find_scalar_end(buf, &mut self.scan, &mut self.nesting.in_string),
+            State::Scalar(_) => find_scalar_end(buf, &mut self.scan, &mut self.nesting.in_string),
             _ => self.nesting.find_close(buf, &mut self.scan),
         };
         let line = cursor.line_at(buf, start);
@@ -277,6 +330,9 @@ impl Json {
         match self.state {
             State::Record(Container::Top) => self.state = State::Top,
             State::Record(Container::Path) => self.leave_array(),
+            State::Record(Container::Members) | State::Scalar(Container::Members) => {
+                self.state = State::BehindMember;
+            }
             _ => self.state = State::Behind,
         }
         Ok(Flow::Go)
@@ -288,6 +344,10 @@ impl Json {
             self.state = if matches!(rest[0], b',' | b']') { State::Behind } else { State::Top };
             return Flow::Go;
         };
+        if walker.of_members() {
+            self.state = State::BehindMember;
+            return Flow::Go;
+        }
         let single = match rest[0] {
             b'}' => Some(true),
             b',' => is_name_behind_comma(rest, last || rest.len() > self.limit),

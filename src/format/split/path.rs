@@ -1,10 +1,11 @@
-//! The way to the records in a JSON document: a path of member names, and a walker that follows it byte by
-//! byte, skipping everything beside it. Depth is a counter, so nesting costs nothing.
+//! The way to the records in a JSON document: a walker that follows a path byte by byte, skipping everything
+//! beside it. Depth is a counter, so nesting costs nothing.
 
 use std::borrow::Cow;
 
 use super::SplitErrorKind;
 use super::blank::is_blank;
+use crate::format::records_path::{Each, RecordsPath};
 use crate::format::shorten::shorten;
 
 /// Members of the document that an error names, at most: enough to see what was meant.
@@ -92,14 +93,6 @@ pub(super) fn find_scalar_end(buf: &[u8], scan: &mut usize, in_string: &mut bool
     None
 }
 
-/// Splits `data.items` or `/data/items` (a JSON pointer with `~0` and `~1`) into member names.
-pub(super) fn parse(path: &str) -> Vec<String> {
-    if let Some(pointer) = path.strip_prefix('/') {
-        return pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
-    }
-    path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
 /// What the walker came to.
 pub(super) enum PathStep {
     /// The value at the path begins at this index: an array or an object.
@@ -112,7 +105,11 @@ pub(super) enum PathStep {
 pub(super) struct Walker {
     path: String,
     names: Vec<String>,
+    /// The records are members of an object.
+    of_members: bool,
     matched: usize,
+    /// In an array: the number of the element that is next.
+    element: Option<usize>,
     expect: Expect,
     seen: Vec<String>,
     /// Longest member name, in bytes with its quotes.
@@ -129,6 +126,9 @@ enum Expect {
     Colon {
         on_path: bool,
     },
+    Element {
+        may_close: bool,
+    },
     /// Behind the colon of a member beside the path.
     Beside,
     Skipped,
@@ -137,11 +137,13 @@ enum Expect {
 }
 
 impl Walker {
-    pub(super) fn new(path: &str, limit: usize) -> Self {
+    pub(super) fn new(text: &str, path: RecordsPath, limit: usize) -> Self {
         Self {
-            path: path.to_owned(),
-            names: parse(path),
+            path: text.to_owned(),
+            of_members: matches!(path.each, Each::Member(_)),
+            names: path.steps,
             matched: 0,
+            element: None,
             expect: Expect::Value,
             seen: Vec::new(),
             limit,
@@ -153,9 +155,15 @@ impl Walker {
         self.names.len()
     }
 
+    /// Whether the records are members of an object.
+    pub(super) const fn of_members(&self) -> bool {
+        self.of_members
+    }
+
     /// Back to the start, for a further document behind the one that was read.
     pub(super) fn restart(&mut self) {
         self.matched = 0;
+        self.element = None;
         self.expect = Expect::Value;
         self.seen.clear();
     }
@@ -180,6 +188,7 @@ impl Walker {
                 Expect::Value
                 | Expect::Name { .. }
                 | Expect::Colon { .. }
+                | Expect::Element { .. }
                 | Expect::Beside
                 | Expect::Comma => {
                     while pos < buf.len() && is_blank(buf[pos]) {
@@ -199,16 +208,26 @@ impl Walker {
     }
 
     fn arrive(&self, byte: u8, pos: usize) -> Result<PathStep, (usize, SplitErrorKind)> {
-        if matches!(byte, b'[' | b'{') {
-            return Ok(PathStep::Arrived(pos));
+        let expected = if self.of_members { "an object of records" } else { "an array of records" };
+        match byte {
+            b'{' => Ok(PathStep::Arrived(pos)),
+            b'[' if !self.of_members => Ok(PathStep::Arrived(pos)),
+            _ => Err((pos, self.not_records(expected)(byte))),
         }
-        Err((pos, self.not_records("an array of records")(byte)))
+    }
+
+    /// The next step as the number of an element.
+    fn index(&self) -> Option<usize> {
+        self.names.get(self.matched)?.parse().ok()
     }
 
     /// One token. Returns the index behind it, or `None` if it is not whole yet.
     fn step(&mut self, buf: &[u8], pos: usize, byte: u8) -> Result<Option<usize>, SplitErrorKind> {
         match (&self.expect, byte) {
             (Expect::Value, b'{') => self.expect = Expect::Name { may_close: true },
+            (Expect::Value, b'[') if self.index().is_some() => {
+                (self.element, self.expect) = (Some(0), Expect::Element { may_close: true });
+            }
             (Expect::Value, _) => return Err(self.not_records("an object")(byte)),
             (Expect::Name { .. }, b'"') => {
                 let Ok(quote) = find_quote(buf, pos + 1) else { return Ok(None) };
@@ -219,16 +238,30 @@ impl Walker {
                 self.expect = Expect::Colon { on_path };
                 return Ok(Some(quote + 1));
             }
-            (Expect::Name { may_close: true } | Expect::Comma, b'}') => return Err(self.not_found()),
+            (Expect::Name { may_close: true }, b'}') | (Expect::Element { may_close: true }, b']') => {
+                return Err(self.not_found());
+            }
+            (Expect::Comma, b'}') if self.element.is_none() => return Err(self.not_found()),
+            (Expect::Comma, b']') if self.element.is_some() => return Err(self.not_found()),
+            (Expect::Element { .. }, found @ (b',' | b':' | b']' | b'}')) => {
+                return Err(SplitErrorKind::Unexpected { found, expected: "a value" });
+            }
+            (Expect::Element { .. }, _) if self.element == self.index() => {
+                self.matched += 1;
+                (self.element, self.expect) = (None, Expect::Value);
+                return Ok(Some(pos));
+            }
             (Expect::Name { .. }, found) => {
                 return Err(SplitErrorKind::Unexpected { found, expected: "a member name" });
             }
             (Expect::Colon { on_path: true }, b':') => {
                 self.matched += 1;
+                // Of the object that lacks a member those are shown that it has.
+                self.seen.clear();
                 self.expect = Expect::Value;
             }
             (Expect::Colon { on_path: false }, b':') => self.expect = Expect::Beside,
-            (Expect::Beside, byte) => {
+            (Expect::Beside | Expect::Element { .. }, byte) => {
                 self.skipping = Nesting::default();
                 self.expect =
                     if matches!(byte, b'{' | b'[') { Expect::Skipped } else { Expect::SkippedScalar };
@@ -237,9 +270,16 @@ impl Walker {
             (Expect::Colon { .. }, found) => {
                 return Err(SplitErrorKind::Unexpected { found, expected: "`:`" });
             }
-            (Expect::Comma, b',') => self.expect = Expect::Name { may_close: false },
+            (Expect::Comma, b',') => match &mut self.element {
+                Some(at) => {
+                    *at += 1;
+                    self.expect = Expect::Element { may_close: false };
+                }
+                None => self.expect = Expect::Name { may_close: false },
+            },
             (Expect::Comma | Expect::Skipped | Expect::SkippedScalar, found) => {
-                return Err(SplitErrorKind::Unexpected { found, expected: "`,` or `}`" });
+                let expected = if self.element.is_some() { "`,` or `]`" } else { "`,` or `}`" };
+                return Err(SplitErrorKind::Unexpected { found, expected });
             }
         }
         Ok(Some(pos + 1))
@@ -250,7 +290,7 @@ impl Walker {
         let name: Cow<'_, str> = serde_json::from_slice::<String>(quoted)
             .map_or_else(|_| String::from_utf8_lossy(&quoted[1..quoted.len() - 1]), Cow::Owned);
         let on_path = self.names[self.matched] == name;
-        if self.matched == 0 && self.seen.len() < NAMES_SHOWN {
+        if self.seen.len() < NAMES_SHOWN {
             self.seen.push(shorten(&name));
         }
         on_path
@@ -259,6 +299,7 @@ impl Walker {
     fn not_found(&self) -> SplitErrorKind {
         SplitErrorKind::PathNotFound {
             path: self.path.clone(),
+            at: self.names[..self.matched].join("/"),
             missing: self.names[self.matched].clone(),
             seen: self.seen.clone(),
         }

@@ -93,6 +93,9 @@ fn show(seen: &Seen) -> String {
         SpanKind::Whole => "",
         SpanKind::TooLong { .. } => " too long",
         SpanKind::Truncated => " truncated",
+        SpanKind::Made { .. } | SpanKind::Missing | SpanKind::Ragged { .. } => {
+            unreachable!("a splitter does not look within")
+        }
     };
     format!("{lines}:{}{kind}", String::from_utf8_lossy(&seen.raw))
 }
@@ -189,6 +192,16 @@ fn json_at_a_path() {
     // Pages behind one another, and a single object instead of an array.
     check(&items, "{\"data\":{\"items\":[{}]}}\n{\"data\":{\"items\":{\"b\":2}}}", &["1:{}", "2:{\"b\":2}"]);
     check(&items, "", &[]);
+    // Through elements of arrays, and the members of an object.
+    let through = json(Some("/1/items"));
+    check(&through, "[{\"items\":[9]}, {\"items\":[{\"a\":1},{}]},[]]", &["1:{\"a\":1}", "1:{}"]);
+    check(&json(Some("a[0][1]")), "{\"a\":[[7,[{}]],8]}", &["1:{}"]);
+    let members = json(Some("r.{k}"));
+    check(&members, "{\"r\":{ \"x\" :\n{}, \"y\":1 },\"z\":{}}", &["1-2:\"x\" :\n{}", "2:\"y\":1"]);
+    let element = "found no member \"1\" on the way to the records at \"/1/items\" (line 1, byte 3)";
+    check_error(&through, "[{}]", 0, element);
+    let array = "expected an object of records at /r, found an array (line 1, byte 5)";
+    check_error(&members, "{\"r\":[]}", 0, array);
     let missing = "found no member \"items\" on the way to the records at \"data.items\" (line 1, byte 10)";
     check_error(&items, "{\"data\":{}}", 0, &missing.replace("10", "9"));
     let scalar = "expected an array of records at /data/items, found a string (line 1, byte 17)";
@@ -275,7 +288,7 @@ const JSON_TOKENS: [&str; 16] = [
 ];
 
 fn any_case(dice: &mut Dice) -> (Format, String) {
-    match dice.below(5) {
+    match dice.below(7) {
         0 => (Format::Jsonl, scribble(dice, &LINE_TOKENS)),
         1 => (csv(), scribble(dice, &CSV_TOKENS)),
         2 => {
@@ -285,6 +298,11 @@ fn any_case(dice: &mut Dice) -> (Format, String) {
         3 => {
             (json(Some("a.b")), scribble(dice, &["{\"a\":{\"b\":[", "{}", ",", "]", "}", "\"a\":", " ", "1"]))
         }
+        4 => {
+            let tokens = ["{\"a\":{", "\"k\":", "{}", ",", "]", "}", "\"a\":", " ", "1", "[\"x\"]", "\"y\""];
+            (json(Some("a.{k}")), scribble(dice, &tokens))
+        }
+        5 => (json(Some("/1/a")), scribble(dice, &["[", "{\"a\":[", "{}", ",", "]", "}", " ", "7", "[1]"])),
         _ => (json(None), scribble(dice, &JSON_TOKENS)),
     }
 }

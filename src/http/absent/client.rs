@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::error::HttpError;
-use super::pager::Page;
+use super::pager::{Clues, Headers, Page};
 use super::request::{Nobody, Request, Resume, Url, Version};
 use super::settings::Settings;
 
@@ -88,6 +88,22 @@ impl Client {
         match self.0 {}
     }
 
+    /// Would look whether an answer is all there is.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub fn expect_all(&self, _request: &Request, _clues: &Clues<'_>) -> Result<(), HttpError> {
+        match self.0 {}
+    }
+
+    /// Would refuse a first page that does not say how the next one is found.
+    ///
+    /// # Errors
+    /// Never comes to one.
+    pub fn allow_only_page(&self, _request: &Request, _missing: &str) -> Result<(), HttpError> {
+        match self.0 {}
+    }
+
     /// Would keep a note for the user.
     pub fn note(&self, _text: String) {
         match self.0 {}
@@ -143,6 +159,12 @@ impl Body {
     /// What it is called.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
+        match self.0 {}
+    }
+
+    /// The headers of its answer.
+    #[must_use]
+    pub const fn headers(&self) -> &Headers {
         match self.0 {}
     }
 }

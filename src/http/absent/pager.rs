@@ -19,8 +19,19 @@ pub struct Page {
 }
 
 /// Headers of an answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Headers(Nobody);
+
+/// An answer, as it is asked whether it is all there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Clues<'a> {
+    /// The headers of the response.
+    pub headers: &'a Headers,
+    /// Its JSON text.
+    pub text: &'a str,
+    /// The number of its records.
+    pub records: u64,
+}
 
 impl Page {
     /// What it is called.
@@ -51,6 +62,8 @@ pub struct PageSeen<'a> {
     pub records: u64,
     /// Digest of the page's records.
     pub digest: u64,
+    /// The text of its last record.
+    pub last: Option<&'a str>,
 }
 
 /// Where the pages stand.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::{By, HttpError, LastPage, PageSeen, Pager, Param};
+use super::{By, HttpError, LastPage, PageSeen, Pager, Param, ResponseField};
 use crate::http::pointer;
 
 /// Ways to say that a number of records is at least so much, or about so much.
@@ -18,28 +18,28 @@ impl Pager {
     pub(super) fn is_last_by_rule(&mut self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
         self.more_said = false;
         let rules = &self.paginate.rules;
-        if rules.end.is_some() && seen.records == 0 {
+        if (rules.end.is_some() || rules.stateful) && seen.records == 0 {
             return Ok(true);
         }
         if rules.end == Some(LastPage::Short) && self.full_seen && !self.is_full(seen.records) {
             return Ok(true);
         }
         let (more, last) = (rules.more.clone(), rules.last.clone());
-        if let Some(pointer) = more {
-            match self.flag(seen, &pointer)? {
+        if let Some(field) = more {
+            match self.flag(seen, &field)? {
                 Some(true) => self.more_said = true,
                 Some(false) => return Ok(true),
                 None if self.current.page == 0 => {
-                    return Err(self.odd(format!("have no flag at {pointer}")));
+                    return Err(self.odd(format!("have no flag at {field}")));
                 }
                 // It was there before. Where the next place is told, that says it.
                 None if self.paginate.is_counted() => return Ok(true),
                 None => {}
             }
         }
-        if let Some(pointer) = last {
+        if let Some(field) = last {
             // Some have it on the last page alone.
-            match self.flag(seen, &pointer)? {
+            match self.flag(seen, &field)? {
                 Some(true) => return Ok(true),
                 Some(false) => self.more_said = true,
                 None => {}
@@ -52,12 +52,13 @@ impl Pager {
     /// one does not tell.
     fn is_all(&mut self, seen: &PageSeen<'_>) -> Result<bool, HttpError> {
         let (pages, total) = (self.paginate.rules.pages.clone(), self.paginate.rules.total.clone());
-        if let Some(pointer) = pages {
-            self.pages = self.in_all(seen, &pointer)?;
+        if let Some(field) = pages {
+            self.pages = self.in_all(seen, &field)?;
         }
-        if let Some(pointer) = total {
-            self.total = self.in_all(seen, &pointer)?;
-            if self.total.is_some_and(|total| self.records >= total) && is_inexact(seen.text, &pointer) {
+        if let Some(field) = total {
+            self.total = self.in_all(seen, &field)?;
+            let is_reached = self.total.is_some_and(|total| self.records >= total);
+            if is_reached && field.in_body().is_some_and(|pointer| is_inexact(seen.text, pointer)) {
                 self.total = None;
             }
         }
@@ -68,30 +69,33 @@ impl Pager {
 
     /// The number at a place; none where a later page does not repeat it, or it is at least so much
     /// (`1000+`).
-    fn in_all(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<u64>, HttpError> {
-        let text = match self.scalar(seen, pointer)? {
+    fn in_all(&self, seen: &PageSeen<'_>, field: &ResponseField) -> Result<Option<u64>, HttpError> {
+        let text = match self.scalar(seen, field)? {
             None if self.current.page > 0 => return Ok(None),
             text => text.unwrap_or_default(),
         };
+        // As in `Content-Range: items 0-99/5003`.
+        let text = text.rsplit('/').next().unwrap_or_default().trim().to_owned();
+        if text == "*" {
+            return Ok(None);
+        }
         // -1 is how some say that they do not know.
         if text.ends_with('+') || text.starts_with(['>', '~', '-']) {
             return Ok(None);
         }
         let digits = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
         let number = digits.map_or(text.as_str(), |(digits, _)| digits).parse();
-        number.map(Some).map_err(|_| self.odd(format!("have no number at {pointer}")))
+        number.map(Some).map_err(|_| self.odd(format!("have no number at {field}")))
     }
 
-    fn flag(&self, seen: &PageSeen<'_>, pointer: &str) -> Result<Option<bool>, HttpError> {
-        let Some(text) = self.scalar(seen, pointer)? else { return Ok(None) };
+    fn flag(&self, seen: &PageSeen<'_>, field: &ResponseField) -> Result<Option<bool>, HttpError> {
+        let Some(text) = self.scalar(seen, field)? else { return Ok(None) };
         match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "y" | "t" => Ok(Some(true)),
             "false" | "no" | "n" | "f" => Ok(Some(false)),
             number => {
                 let number: Result<f64, _> = number.parse();
-                number
-                    .map(|left| Some(left > 0.0))
-                    .map_err(|_| self.odd(format!("have no flag at {pointer}")))
+                number.map(|left| Some(left > 0.0)).map_err(|_| self.odd(format!("have no flag at {field}")))
             }
         }
     }

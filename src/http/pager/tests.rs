@@ -18,7 +18,7 @@ fn give_with(
     (records, digest): (u64, u64),
 ) -> Result<Option<String>, String> {
     let url = pager.request().url.clone();
-    let seen = PageSeen { url: &url, headers, text, records, digest };
+    let seen = PageSeen { url: &url, headers, text, records, digest, last: None };
     pager.next(&seen).map(|next| next.map(|next| next.url.to_string())).map_err(|error| error.to_string())
 }
 

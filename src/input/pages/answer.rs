@@ -13,6 +13,12 @@ pub(super) fn is_null(error: &SplitError) -> bool {
     )
 }
 
+/// The text of the last record.
+pub(super) fn last_of<'b>(bytes: &'b [u8], spans: &[Span]) -> Option<&'b str> {
+    let last = spans.last()?;
+    std::str::from_utf8(bytes.get(last.start as usize..last.end as usize)?).ok()
+}
+
 /// Of the records alone: what stands around them, such as the time of the answer, does not make another page.
 pub(super) fn digest_of(bytes: &[u8], spans: &[Span]) -> u64 {
     let mut digest = Xxh3::new();

@@ -7,7 +7,7 @@ use crate::format::Splitter;
 use crate::input::blocks::{ReaderOptions, with_head};
 use crate::input::envelope::{Around, Said, beside, words_of};
 use crate::input::error::SourceError;
-use crate::record::{Position, Span};
+use crate::record::{Position, Span, Text};
 
 impl Pages {
     /// Hears what a page says beside its records, or instead of them.
@@ -69,6 +69,22 @@ impl Pages {
             None => base.line,
         };
         end
+    }
+
+    /// Makes the records of a page of its pieces, where those are none.
+    pub(super) fn shaped(
+        &mut self,
+        bytes: Bytes,
+        spans: Vec<Span>,
+    ) -> Result<(Bytes, Vec<Span>), SourceError> {
+        let Some(shape) = &mut self.shape else { return Ok((bytes, spans)) };
+        shape.begin_again();
+        let mut text = Text { bytes, spans };
+        let failed = |reason| SourceError::Rows { name: self.spec.name.clone(), reason };
+        if shape.apply(&mut text, true).map_err(failed)? {
+            text.spans.remove(0);
+        }
+        Ok((text.bytes, text.spans))
     }
 
     /// The records of a page: its bytes, their spans, the line at its end.

@@ -13,13 +13,21 @@ use super::super::seen::{ReadSoFar, RollingDigest};
 use super::super::web::{self, BodyChanged, BodySource, BodyToken};
 use super::decompress::decompress;
 use super::stored::{Counted, RawDigest};
-use super::{Network, OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
+use super::{OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
-use crate::http::{Client, Request};
+use crate::http::{Client, Clues, HeaderMap, Request, Version};
 use crate::input::error::SourceError;
 use crate::input::source::Class;
 use crate::input::spec::SourceSpec;
 use crate::record::PageToken;
+
+/// Of a body from the network: where it comes from, and what its first answer said.
+pub(super) struct Network {
+    pub(super) origin: Arc<BodySource>,
+    pub(super) version: Version,
+    pub(super) content_type: Option<String>,
+    headers: HeaderMap,
+}
 
 impl Stream {
     /// Opens a body from the network at its start.
@@ -42,7 +50,8 @@ impl Stream {
             return Err(SourceError::BodyChanged { name: spec.name, source: BodyChanged(why) });
         }
         let content_type = body.content_type().map(ToOwned::to_owned);
-        let network = Some(Network { origin: Arc::clone(&origin), version, content_type });
+        let headers = body.headers().clone();
+        let network = Some(Network { origin: Arc::clone(&origin), version, content_type, headers });
         let mut stream = Self {
             spec,
             compression: Compression::None,
@@ -75,6 +84,13 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw);
         stream.reader = decompress(stream.compression, Counted::new(raw, Arc::clone(&stream.progress), 0));
         Ok(stream)
+    }
+
+    /// Of a body from the network: looks whether it is all there is. `text`: what stands around its records.
+    pub(in crate::input) fn expect_all(&self, text: &str, records: u64) -> Result<(), SourceError> {
+        let Some(Network { origin, headers, .. }) = &self.network else { return Ok(()) };
+        let all = origin.client.expect_all(&origin.request, &Clues { headers, text, records });
+        all.map_err(|source| SourceError::Http { source })
     }
 
     /// Goes to a resume point.

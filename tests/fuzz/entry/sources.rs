@@ -109,6 +109,7 @@ async fn read(
         limits: Limits::default(),
         block_bytes: *block_bytes,
         header: HeaderLimits::default(),
+        columns: None,
     };
     let mut next_seq = 5;
     let result = async {

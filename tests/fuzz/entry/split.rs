@@ -104,6 +104,9 @@ pub fn check_pieces(
         let bytes = match record.kind {
             SpanKind::TooLong { record_bytes } => record_bytes,
             SpanKind::Whole | SpanKind::Truncated => record.raw.len() as u64,
+            SpanKind::Made { .. } | SpanKind::Missing | SpanKind::Ragged { .. } => {
+                panic!("a splitter makes no records")
+            }
         };
         assert!(record.end_offset >= before + bytes && record.end_offset <= text.len() as u64);
         let begin = usize::try_from(record.end_offset - bytes).unwrap_or(0);
