@@ -67,6 +67,12 @@ impl Format {
         self.is_document()
     }
 
+    /// JSON texts one behind the other, of any number of lines each.
+    #[must_use]
+    pub const fn of_texts() -> Self {
+        Self::Json { records: None }
+    }
+
     /// Refuses what this build cannot decode. `name`: of the source.
     ///
     /// # Errors

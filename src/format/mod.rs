@@ -33,6 +33,6 @@ pub use header::{Header, HeaderError, HeaderLimits, read_header};
 pub use kind::{Fields, Format, MendedValue, Values};
 pub use layout::{Constant, Layout};
 pub use nul::{OnNul, clean_json};
-pub use records_path::{Each as RecordsEach, RecordsPath};
+pub use records_path::RecordsPath;
 pub use reshape::Reshape;
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};

@@ -16,14 +16,14 @@ pub struct RecordsPath {
     /// Names of members, and numbers of elements, on the way to what holds the records.
     pub steps: Vec<String>,
     /// What holds them.
-    pub each: Each,
+    pub each: Piece,
     /// The way from one of its pieces to the record.
     pub inner: Vec<String>,
 }
 
 /// What the records are pieces of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Each {
+pub enum Piece {
     /// Of an array; or they are one object.
     Element,
     /// Of an object whose members are records. Their names become this field, if it has a name.
@@ -42,7 +42,7 @@ impl RecordsPath {
             }
             None => path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         };
-        let mut found = Self { steps: Vec::new(), each: Each::Element, inner: Vec::new() };
+        let mut found = Self { steps: Vec::new(), each: Piece::Element, inner: Vec::new() };
         let mut is_inside = false;
         for part in parts {
             for step in steps_of(&part) {
@@ -55,7 +55,7 @@ impl RecordsPath {
                         found.steps.push(name);
                         continue;
                     }
-                    Step::Each(each) => each,
+                    Step::Piece(each) => each,
                 };
                 if is_inside {
                     return Err(format!("{path:?} goes through two lists, and one can be followed"));
@@ -71,7 +71,7 @@ impl RecordsPath {
     pub fn of(path: &str) -> Self {
         Self::parse(path).unwrap_or_else(|_| Self {
             steps: vec![path.to_owned()],
-            each: Each::Element,
+            each: Piece::Element,
             inner: Vec::new(),
         })
     }
@@ -79,26 +79,26 @@ impl RecordsPath {
     /// The pieces of what holds the records are not the records themselves.
     #[must_use]
     pub fn has_shape(&self) -> bool {
-        !self.inner.is_empty() || matches!(self.each, Each::Member(_))
+        !self.inner.is_empty() || matches!(self.each, Piece::Member(_))
     }
 }
 
 enum Step {
     Name(String),
-    Each(Each),
+    Piece(Piece),
 }
 
 /// `rows[0]` is two steps, `edges[]` too.
 fn steps_of(part: &str) -> Vec<Step> {
     if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-        return vec![Step::Each(Each::Member(name))];
+        return vec![Step::Piece(Piece::Member(name))];
     }
     let mut steps = Vec::new();
     let mut rest = part;
     while let Some((before, index)) = rest.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
         match index {
-            "" => steps.push(Step::Each(Each::Element)),
+            "" => steps.push(Step::Piece(Piece::Element)),
             index if index.bytes().all(|byte| byte.is_ascii_digit()) => {
                 steps.push(Step::Name(index.to_owned()));
             }
@@ -122,8 +122,8 @@ mod tests {
         let shown = |path: &str| {
             let RecordsPath { steps, each, inner } = RecordsPath::parse(path).unwrap();
             let each = match each {
-                Each::Element => "[]".to_owned(),
-                Each::Member(name) => format!("{{{}}}", name.unwrap_or_default()),
+                Piece::Element => "[]".to_owned(),
+                Piece::Member(name) => format!("{{{}}}", name.unwrap_or_default()),
             };
             format!("{} {each} {}", steps.join("/"), inner.join("/"))
         };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::records_path::{Each, RecordsPath};
+use super::records_path::{Piece, RecordsPath};
 use super::{Format, json};
 use crate::record::{Span, SpanKind, Text};
 
@@ -26,7 +26,7 @@ pub struct Reshape {
 }
 
 /// What a piece of the source came to.
-enum Made<'t> {
+enum Reshaped<'t> {
     /// The record stands in it.
     Within(&'t str),
     Text(String),
@@ -44,8 +44,8 @@ impl Reshape {
         };
         let needed = rows || path.has_shape();
         let member = match path.each {
-            Each::Element => None,
-            Each::Member(name) => Some(name),
+            Piece::Element => None,
+            Piece::Member(name) => Some(name),
         };
         needed.then_some(Self { inner: path.inner, member })
     }
@@ -59,12 +59,12 @@ impl Reshape {
             let raw = text.raw(i);
             let made = match (kind, std::str::from_utf8(raw)) {
                 (SpanKind::Whole, Ok(piece)) => self.record(piece, names),
-                (kind, _) => Made::None(kind),
+                (kind, _) => Reshaped::None(kind),
             };
             let (record, kind) = match &made {
-                Made::Within(part) => (part.as_bytes(), SpanKind::Made { source_bytes: end - start }),
-                Made::Text(text) => (text.as_bytes(), SpanKind::Made { source_bytes: end - start }),
-                Made::None(kind) => (raw, *kind),
+                Reshaped::Within(part) => (part.as_bytes(), SpanKind::Made { source_bytes: end - start }),
+                Reshaped::Text(text) => (text.as_bytes(), SpanKind::Made { source_bytes: end - start }),
+                Reshaped::None(kind) => (raw, *kind),
             };
             let length = record.len();
             let begin = if makes_text {
@@ -88,27 +88,27 @@ impl Reshape {
         }
     }
 
-    fn record<'t>(&self, piece: &'t str, names: Option<&[String]>) -> Made<'t> {
+    fn record<'t>(&self, piece: &'t str, names: Option<&[String]>) -> Reshaped<'t> {
         let (key, value) = match &self.member {
             None => (None, piece),
             Some(field) => match member_of(piece) {
                 Some((key, value)) => (field.as_deref().map(|field| (field, key)), value),
                 // No JSON: decoding says so.
-                None => return Made::Within(piece),
+                None => return Reshaped::Within(piece),
             },
         };
-        let Some(value) = inside(value, &self.inner) else { return Made::None(SpanKind::Missing) };
+        let Some(value) = inside(value, &self.inner) else { return Reshaped::None(SpanKind::Missing) };
         let row = match names {
             Some(names) if value.starts_with('[') => match row(value, names) {
                 Ok(object) => Cow::Owned(object),
-                Err(kind) => return Made::None(kind),
+                Err(kind) => return Reshaped::None(kind),
             },
             _ => Cow::Borrowed(value),
         };
         match (key, row) {
-            (Some((field, key)), row) => Made::Text(with_key(field, key, &row)),
-            (None, Cow::Owned(object)) => Made::Text(object),
-            (None, Cow::Borrowed(value)) => Made::Within(value),
+            (Some((field, key)), row) => Reshaped::Text(with_key(field, key, &row)),
+            (None, Cow::Owned(object)) => Reshaped::Text(object),
+            (None, Cow::Borrowed(value)) => Reshaped::Within(value),
         }
     }
 }

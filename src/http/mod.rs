@@ -58,7 +58,7 @@ pub use guess::{Clues, Guess, guess};
 pub use origin::{Origin, Origins};
 pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
-pub use paginate::{By, Cursor, LastPage, Paginate, Param, Rules};
+pub use paginate::{By, CursorField, LastPage, Paginate, Param, Rules};
 pub use post::{BodyError, JsonBody};
 pub use presigned::unsigned;
 pub use proxy_variables::ProxyVariables;

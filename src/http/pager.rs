@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::error::HttpError;
 use super::links;
 use super::origin::Origin;
-use super::paginate::{By, Cursor, LastPage, Paginate, Param};
+use super::paginate::{By, CursorField, LastPage, Paginate, Param};
 use super::pointer;
 use super::query;
 use super::request::Request;
@@ -267,7 +267,7 @@ impl Pager {
         match &self.paginate.by {
             _ if self.named => None,
             By::Link => Some("no Link header".to_owned()),
-            By::Next(field) | By::Cursor { first: Cursor { field, .. }, .. } => Some(match field {
+            By::Next(field) | By::Cursor { first: CursorField { field, .. }, .. } => Some(match field {
                 ResponseField::Header(name) => format!("no header {name}"),
                 ResponseField::Body(_) | ResponseField::LastRecord(_) => format!("nothing at {field}"),
             }),
@@ -279,7 +279,7 @@ impl Pager {
     fn names(&self, seen: &PageSeen<'_>) -> bool {
         match &self.paginate.by {
             By::Link => seen.headers.contains_key(LINK),
-            By::Next(field) | By::Cursor { first: Cursor { field, .. }, .. } => self.has(seen, field),
+            By::Next(field) | By::Cursor { first: CursorField { field, .. }, .. } => self.has(seen, field),
             By::Page { .. } | By::Offset { .. } => true,
         }
     }

@@ -44,9 +44,9 @@ pub enum By {
     /// Tokens in the answer, sent back as parameters.
     Cursor {
         /// The one without which there is no next page.
-        first: Cursor,
+        first: CursorField,
         /// Others that are sent back with it, where they are there.
-        others: Vec<Cursor>,
+        others: Vec<CursorField>,
     },
     /// Pages are asked for by their number.
     Page {
@@ -70,7 +70,7 @@ pub enum By {
 
 /// A token of the answer, and the parameter that it is sent back as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
+pub struct CursorField {
     /// Where the answer has it.
     pub field: ResponseField,
     /// The parameter that says where the next page begins.
@@ -168,9 +168,9 @@ impl fmt::Display for Paginate {
         match &self.by {
             By::Link => write!(out, "by the Link header")?,
             By::Next(field) => write!(out, "by the URL at {field}")?,
-            By::Cursor { first: Cursor { field, param }, others } => {
+            By::Cursor { first: CursorField { field, param }, others } => {
                 write!(out, "by the token at {field}, sent back as {param}")?;
-                for Cursor { field, param } in others {
+                for CursorField { field, param } in others {
                     write!(out, ", with {field} as {param}")?;
                 }
             }
@@ -280,7 +280,7 @@ impl Paginate {
                 format!("Offset {{ param: {param:?}, limit_param: {limit_param:?}, limit: {limit:?} }}")
             }
             By::Next(field) => format!("Next({:?})", field.in_body()?),
-            By::Cursor { first: Cursor { field, param }, others } if others.is_empty() => {
+            By::Cursor { first: CursorField { field, param }, others } if others.is_empty() => {
                 format!("Cursor {{ pointer: {:?}, param: {param:?} }}", field.in_body()?)
             }
             By::Cursor { .. } => return None,
@@ -302,14 +302,14 @@ impl Paginate {
     }
 }
 
-impl Cursor {
+impl CursorField {
     /// As it is written in the flag.
     fn flag(&self) -> String {
         format!("{}={}", self.field.flag(), self.param.flag())
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for CursorField {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -425,7 +425,7 @@ mod tests {
         let query = |name: &str| Param::Query(name.to_owned());
         assert_eq!(by("link"), By::Link);
         let body = |pointer: &str| ResponseField::Body(pointer.to_owned());
-        let cursor = |field, param| By::Cursor { first: Cursor { field, param }, others: Vec::new() };
+        let cursor = |field, param| By::Cursor { first: CursorField { field, param }, others: Vec::new() };
         assert_eq!(by("next:/links/next"), By::Next(body("/links/next")));
         assert_eq!(by("next:/l[rel=next]/href"), By::Next(body("/l[rel=next]/href")));
         assert_eq!(by("cursor:/meta/cursor=after"), cursor(body("/meta/cursor"), query("after")));
@@ -435,8 +435,8 @@ mod tests {
         assert_eq!(by("cursor:header:X-Next=after"), cursor(header, query("after")));
         assert_eq!(by("cursor:/l[rel=next]/c=after"), cursor(body("/l[rel=next]/c"), query("after")));
         assert_eq!(by("cursor:/next=page[cursor]"), cursor(body("/next"), query("page[cursor]")));
-        let last = Cursor { field: ResponseField::LastRecord("/id".to_owned()), param: query("since") };
-        let point = Cursor { field: body("/pit"), param: Param::Body("/pit/id".to_owned()) };
+        let last = CursorField { field: ResponseField::LastRecord("/id".to_owned()), param: query("since") };
+        let point = CursorField { field: body("/pit"), param: Param::Body("/pit/id".to_owned()) };
         assert_eq!(
             by("cursor:record:/id=since,/pit=/pit/id"),
             By::Cursor { first: last, others: vec![point] }

@@ -70,7 +70,7 @@ pub(super) fn detect(
     let essence = essence(content_type);
     if !is_named && essence.ends_with("json-seq") {
         // Texts of any number of lines, each behind a separator.
-        return Ok(Detected { format: Format::Json { records: None }, because: "a sequence of JSON texts" });
+        return Ok(Detected { format: Format::of_texts(), because: "a sequence of JSON texts" });
     }
     let named = if is_named { name } else { named_by_type(&essence, head, body) };
     let detected = format::detect(named, head).map_err(failed)?;

@@ -5,6 +5,7 @@
 
 #[cfg_attr(not(feature = "compression"), path = "stream/decompress/absent.rs")]
 mod decompress;
+mod network;
 mod remote;
 mod stored;
 
@@ -33,7 +34,7 @@ use crate::format::{
 };
 use crate::record::{Digest, PageToken};
 use decompress::{decompress, too_much_memory};
-use remote::Network;
+use network::Network;
 use stored::{ByteReader, Counted, RawDigest, seek_to};
 
 pub use stored::RawProgress;

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{HttpError, Origin, PageCursor, PageSeen, Pager, Param, ResponseField, identity, set};
-use crate::http::paginate::Cursor;
+use crate::http::paginate::CursorField;
 use crate::http::pointer;
 use crate::http::request::{Method, Request};
 
@@ -42,8 +42,8 @@ impl Pager {
     pub(super) fn send_back(
         &self,
         seen: &PageSeen<'_>,
-        first: &Cursor,
-        others: &[Cursor],
+        first: &CursorField,
+        others: &[CursorField],
         next: &mut Request,
     ) -> Result<bool, HttpError> {
         let Some(token) = self.token(seen, first)? else { return Ok(false) };
@@ -62,8 +62,8 @@ impl Pager {
 
     /// The token of the next page; none at the end, which servers spell as null, `""`, `false`, 0, `[]`, or
     /// not at all.
-    fn token(&self, seen: &PageSeen<'_>, cursor: &Cursor) -> Result<Option<PageCursor>, HttpError> {
-        let Cursor { field, param } = cursor;
+    fn token(&self, seen: &PageSeen<'_>, cursor: &CursorField) -> Result<Option<PageCursor>, HttpError> {
+        let CursorField { field, param } = cursor;
         let (text, pointer) = match field {
             // The place is in the last record, and there is none.
             ResponseField::Body(pointer) if seen.records == 0 && pointer.contains("/-1") => return Ok(None),

@@ -12,22 +12,15 @@ use tokio::io::AsyncReadExt as _;
 use super::super::seen::{ReadSoFar, RollingDigest};
 use super::super::web::{self, BodyChanged, BodySource, BodyToken};
 use super::decompress::decompress;
+use super::network::Network;
 use super::stored::{Counted, RawDigest};
 use super::{OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
-use crate::http::{Client, Clues, HeaderMap, Request, Version};
+use crate::http::{Client, Clues, Request};
 use crate::input::error::SourceError;
 use crate::input::source::Class;
 use crate::input::spec::SourceSpec;
 use crate::record::PageToken;
-
-/// Of a body from the network: where it comes from, and what its first answer said.
-pub(super) struct Network {
-    pub(super) origin: Arc<BodySource>,
-    pub(super) version: Version,
-    pub(super) content_type: Option<String>,
-    headers: HeaderMap,
-}
 
 impl Stream {
     /// Opens a body from the network at its start.
