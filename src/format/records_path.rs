@@ -16,14 +16,14 @@ pub struct RecordsPath {
     /// Names of members, and numbers of elements, on the way to what holds the records.
     pub steps: Vec<String>,
     /// What holds them.
-    pub each: Piece,
+    pub each: PieceOf,
     /// The way from one of its pieces to the record.
     pub inner: Vec<String>,
 }
 
 /// What the records are pieces of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum PieceOf {
     /// Of an array; or they are one object.
     Element,
     /// Of an object whose members are records. Their names become this field, if it has a name.
@@ -42,20 +42,20 @@ impl RecordsPath {
             }
             None => path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         };
-        let mut found = Self { steps: Vec::new(), each: Piece::Element, inner: Vec::new() };
+        let mut found = Self { steps: Vec::new(), each: PieceOf::Element, inner: Vec::new() };
         let mut is_inside = false;
         for part in parts {
             for step in steps_of(&part) {
                 let step = match step {
-                    Step::Name(name) if is_inside => {
+                    PathPart::Name(name) if is_inside => {
                         found.inner.push(name);
                         continue;
                     }
-                    Step::Name(name) => {
+                    PathPart::Name(name) => {
                         found.steps.push(name);
                         continue;
                     }
-                    Step::Piece(each) => each,
+                    PathPart::PieceOf(each) => each,
                 };
                 if is_inside {
                     return Err(format!("{path:?} goes through two lists, and one can be followed"));
@@ -71,7 +71,7 @@ impl RecordsPath {
     pub fn of(path: &str) -> Self {
         Self::parse(path).unwrap_or_else(|_| Self {
             steps: vec![path.to_owned()],
-            each: Piece::Element,
+            each: PieceOf::Element,
             inner: Vec::new(),
         })
     }
@@ -79,35 +79,35 @@ impl RecordsPath {
     /// The pieces of what holds the records are not the records themselves.
     #[must_use]
     pub fn has_shape(&self) -> bool {
-        !self.inner.is_empty() || matches!(self.each, Piece::Member(_))
+        !self.inner.is_empty() || matches!(self.each, PieceOf::Member(_))
     }
 }
 
-enum Step {
+enum PathPart {
     Name(String),
-    Piece(Piece),
+    PieceOf(PieceOf),
 }
 
 /// `rows[0]` is two steps, `edges[]` too.
-fn steps_of(part: &str) -> Vec<Step> {
+fn steps_of(part: &str) -> Vec<PathPart> {
     if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-        return vec![Step::Piece(Piece::Member(name))];
+        return vec![PathPart::PieceOf(PieceOf::Member(name))];
     }
     let mut steps = Vec::new();
     let mut rest = part;
     while let Some((before, index)) = rest.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
         match index {
-            "" => steps.push(Step::Piece(Piece::Element)),
+            "" => steps.push(PathPart::PieceOf(PieceOf::Element)),
             index if index.bytes().all(|byte| byte.is_ascii_digit()) => {
-                steps.push(Step::Name(index.to_owned()));
+                steps.push(PathPart::Name(index.to_owned()));
             }
             _ => break,
         }
         rest = before;
     }
     if !rest.is_empty() {
-        steps.push(Step::Name(rest.to_owned()));
+        steps.push(PathPart::Name(rest.to_owned()));
     }
     steps.reverse();
     steps
@@ -122,8 +122,8 @@ mod tests {
         let shown = |path: &str| {
             let RecordsPath { steps, each, inner } = RecordsPath::parse(path).unwrap();
             let each = match each {
-                Piece::Element => "[]".to_owned(),
-                Piece::Member(name) => format!("{{{}}}", name.unwrap_or_default()),
+                PieceOf::Element => "[]".to_owned(),
+                PieceOf::Member(name) => format!("{{{}}}", name.unwrap_or_default()),
             };
             format!("{} {each} {}", steps.join("/"), inner.join("/"))
         };

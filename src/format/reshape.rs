@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::records_path::{Piece, RecordsPath};
+use super::records_path::{PieceOf, RecordsPath};
 use super::{Format, json};
 use crate::record::{Span, SpanKind, Text};
 
@@ -44,8 +44,8 @@ impl Reshape {
         };
         let needed = rows || path.has_shape();
         let member = match path.each {
-            Piece::Element => None,
-            Piece::Member(name) => Some(name),
+            PieceOf::Element => None,
+            PieceOf::Member(name) => Some(name),
         };
         needed.then_some(Self { inner: path.inner, member })
     }

@@ -12,7 +12,7 @@ use super::links;
 
 /// How deep members are looked at: `data.orders.pageInfo.endCursor`.
 const DEPTH_MAX: usize = 4;
-/// Members of one object that are looked at: what has more is records by their keys.
+/// AnswerMembers of one object that are looked at: what has more is records by their keys.
 const MEMBERS_MAX: usize = 100;
 /// Bytes of an array of links.
 const LINKS_BYTES_MAX: usize = 8 << 10;
@@ -95,7 +95,7 @@ pub fn guess(clues: &Clues<'_>) -> Option<Guess> {
     if links::next(clues.headers).is_some() {
         return Guess::of("a Link header to a next page", "link");
     }
-    let mut members = Members::default();
+    let mut members = AnswerMembers::default();
     members.collect(clues.text, "", "", 0);
     let told = [members.next_url(), members.next_token(), members.more(), members.counted(clues.records)];
     told.into_iter().flatten().next().or_else(|| by_headers(clues)).or_else(|| members.total(clues.records))
@@ -122,7 +122,7 @@ fn by_headers(clues: &Clues<'_>) -> Option<Guess> {
 }
 
 /// A member of the answer.
-struct Member<'a> {
+struct AnswerMember<'a> {
     pointer: String,
     /// As it is written, and without case and signs.
     name: String,
@@ -132,7 +132,7 @@ struct Member<'a> {
     json: &'a str,
 }
 
-impl Member<'_> {
+impl AnswerMember<'_> {
     fn text(&self) -> Option<String> {
         serde_json::from_str(self.json).ok().filter(|text: &String| !text.is_empty())
     }
@@ -153,9 +153,9 @@ impl Member<'_> {
 }
 
 #[derive(Default)]
-struct Members<'a>(Vec<Member<'a>>);
+struct AnswerMembers<'a>(Vec<AnswerMember<'a>>);
 
-impl<'a> Members<'a> {
+impl<'a> AnswerMembers<'a> {
     /// Takes the members of an object, outer ones first.
     fn collect(&mut self, text: &'a str, at: &str, parent: &str, depth: usize) {
         if depth == DEPTH_MAX || !text.trim_start().starts_with('{') {
@@ -170,7 +170,7 @@ impl<'a> Members<'a> {
             match json.as_bytes().first() {
                 Some(b'{') => inner.push((json, pointer, plain)),
                 Some(b'[') if json.len() <= LINKS_BYTES_MAX => self.link(json, &pointer),
-                _ => self.0.push(Member { pointer, name, plain, parent: parent.to_owned(), json }),
+                _ => self.0.push(AnswerMember { pointer, name, plain, parent: parent.to_owned(), json }),
             }
         }
         for (json, pointer, plain) in inner {
@@ -190,14 +190,20 @@ impl<'a> Members<'a> {
                 if let Some(value) = link.get(target) {
                     let pointer = format!("{at}[{rel}=next]/{target}");
                     let (name, plain) = ("next".to_owned(), "nexthref".to_owned());
-                    self.0.push(Member { pointer, name, plain, parent: String::new(), json: value.get() });
+                    self.0.push(AnswerMember {
+                        pointer,
+                        name,
+                        plain,
+                        parent: String::new(),
+                        json: value.get(),
+                    });
                     return;
                 }
             }
         }
     }
 
-    fn find(&self, names: &[&str], fits: impl Fn(&Member<'_>) -> bool) -> Option<&Member<'a>> {
+    fn find(&self, names: &[&str], fits: impl Fn(&AnswerMember<'_>) -> bool) -> Option<&AnswerMember<'a>> {
         names.iter().find_map(|name| self.0.iter().find(|member| member.plain == *name && fits(member)))
     }
 
@@ -206,7 +212,7 @@ impl<'a> Members<'a> {
         if let Some(after) = self.find(&["after"], |member| member.parent == "next" && is_something(member)) {
             return Guess::of(at(after), format!("cursor:{}=after", after.pointer));
         }
-        let in_next = |member: &Member<'_>| member.parent == "next" && member.is_url();
+        let in_next = |member: &AnswerMember<'_>| member.parent == "next" && member.is_url();
         let next = self
             .find(&NEXT_URL, |member| member.is_url())
             .or_else(|| self.find(&["href", "url", "link", "uri"], in_next))?;
@@ -280,7 +286,7 @@ impl<'a> Members<'a> {
 
     fn total(&self, records: u64) -> Option<Guess> {
         let total = self.find(&TOTAL, |member| member.number().is_some_and(|total| total > records));
-        let in_total = |member: &Member<'_>| {
+        let in_total = |member: &AnswerMember<'_>| {
             member.parent == "total" && member.number().is_some_and(|total| total > records)
         };
         let total = total.or_else(|| self.find(&["value"], in_total))?;
@@ -288,25 +294,25 @@ impl<'a> Members<'a> {
     }
 }
 
-fn at(member: &Member<'_>) -> String {
+fn at(member: &AnswerMember<'_>) -> String {
     format!("a next page at {}", member.pointer)
 }
 
-fn is_true(member: &Member<'_>) -> String {
+fn is_true(member: &AnswerMember<'_>) -> String {
     format!("{} is true", member.pointer)
 }
 
-fn says(member: &Member<'_>, records: u64) -> String {
+fn says(member: &AnswerMember<'_>, records: u64) -> String {
     format!("{} says {} where {records} came", member.pointer, member.json)
 }
 
 /// Not null, false, `""` or 0.
-fn is_something(member: &Member<'_>) -> bool {
+fn is_something(member: &AnswerMember<'_>) -> bool {
     member.text().is_some() || member.number().is_some_and(|number| number > 0)
 }
 
 /// By the number of a page, which begins with this one.
-fn by_page(page: &Member<'_>) -> Option<String> {
+fn by_page(page: &AnswerMember<'_>) -> Option<String> {
     let param = if page.plain == "number" || page.plain == "currentpage" { "page" } else { &page.name };
     match page.number()? {
         1 => Some(format!("page:{param}")),

@@ -10,7 +10,7 @@ use super::blank::{bom_length, is_blank};
 use super::path::{Nesting, PathStep, Walker, find_quote, find_scalar_end};
 use super::track::{Ending, Found, Track, count_line_feeds};
 use super::{Limits, SplitError, SplitErrorKind};
-use crate::format::records_path::{Piece, RecordsPath};
+use crate::format::records_path::{PieceOf, RecordsPath};
 use crate::record::{Position, Span};
 
 pub(super) struct Json {
@@ -83,7 +83,7 @@ impl Json {
     pub(super) fn new(records: Option<&str>, limits: Limits, at: Position) -> Self {
         let walker = records.and_then(|text| {
             let path = RecordsPath::of(text);
-            let is_way = !path.steps.is_empty() || matches!(path.each, Piece::Member(_));
+            let is_way = !path.steps.is_empty() || matches!(path.each, PieceOf::Member(_));
             is_way.then(|| Walker::new(text, path, limits.record_bytes))
         });
         let state = match (&walker, at.offset) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::SplitErrorKind;
 use super::blank::is_blank;
-use crate::format::records_path::{Piece, RecordsPath};
+use crate::format::records_path::{PieceOf, RecordsPath};
 use crate::format::shorten::shorten;
 
 /// Members of the document that an error names, at most: enough to see what was meant.
@@ -140,7 +140,7 @@ impl Walker {
     pub(super) fn new(text: &str, path: RecordsPath, limit: usize) -> Self {
         Self {
             path: text.to_owned(),
-            of_members: matches!(path.each, Piece::Member(_)),
+            of_members: matches!(path.each, PieceOf::Member(_)),
             names: path.steps,
             matched: 0,
             element: None,
