@@ -58,7 +58,44 @@ pub enum Event {
         /// The statement that made the table.
         ddl: String,
     },
-    /// Worth saying, no fault.
+    /// A file is left out: an earlier load has appended it.
+    SourceSkipped {
+        /// Name of the source, for people.
+        name: String,
+    },
+    /// A source that the unfinished run does not have waits for the next run.
+    SourceDeferred {
+        /// Name of the source, for people.
+        name: String,
+        /// The id of the run that is finished first.
+        run: String,
+    },
+    /// A field goes to a column that is written in another way.
+    FieldMatched {
+        /// The field as the records have it.
+        field: String,
+        /// The column as the table has it.
+        column: String,
+    },
+    /// A sequence was behind the values that the load has stored, and is set.
+    SequenceSet {
+        /// The sequence.
+        name: String,
+        /// The column that takes its values from it.
+        column: String,
+        /// The last value that it has given now.
+        value: i64,
+    },
+    /// A sequence is behind the values that are stored: an insert that takes its value from it fails.
+    SequenceBehind {
+        /// The sequence.
+        name: String,
+        /// The column that takes its values from it.
+        column: String,
+        /// The greatest value in the column.
+        greatest: i64,
+    },
+    /// Worth saying, no fault; what a program acts upon has an event of its own.
     Note {
         /// What is to be noted, in words.
         text: String,

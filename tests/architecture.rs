@@ -5,11 +5,14 @@
 //! and leaves the list when it is mended: a debt that is no longer there fails too.
 
 mod imports;
+mod source;
+mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use source::{Source, mentions, sources};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Lines of a file before its tests; a file that grows beyond has become two rooms.
 const FILE_LINES_MAX: usize = 500;
@@ -118,168 +121,6 @@ const DEBTS: &[(&str, &str, &str)] = &[];
 /// Files that import each other in a circle. What both need moves into a file of its own.
 const IN_A_CIRCLE: &[&str] = &[];
 
-/// A file of `src/`, without comments and tests.
-struct Source {
-    /// `src/map/encode.rs`.
-    path: String,
-    /// `map`; `lib` and `main` for those two.
-    room: String,
-    /// Its text as it is.
-    text: String,
-    /// Code without comments, tests and the insides of strings.
-    code: String,
-    /// The strings of that code.
-    strings: Vec<String>,
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = Vec::new();
-    walk(&root.join("src"), &mut paths);
-    paths.sort();
-    assert!(paths.len() > 50, "the sources are not where they are looked for");
-    let texts: Vec<(PathBuf, String)> = paths
-        .into_iter()
-        .map(|path| {
-            let text = fs::read_to_string(&path).unwrap();
-            (path, text)
-        })
-        .collect();
-    let tests: BTreeSet<PathBuf> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
-    texts
-        .into_iter()
-        // A module of tests, and all that is below it.
-        .filter(|(path, _)| {
-            !tests.iter().any(|test| path == test || path.starts_with(test.with_extension("")))
-        })
-        .map(|(path, text)| {
-            let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            let room =
-                path.trim_start_matches("src/").split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-            let (code, strings) = scan(before_tests(&text));
-            Source { path, room, text, code, strings }
-        })
-        .collect()
-}
-
-fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, out);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            out.push(path);
-        }
-    }
-}
-
-/// Files that a file declares as `#[cfg(test)] mod NAME;`.
-fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
-    let dir = match path.file_name().and_then(|name| name.to_str()) {
-        Some("mod.rs" | "lib.rs" | "main.rs") => path.parent().unwrap().to_owned(),
-        _ => path.with_extension(""),
-    };
-    let declared =
-        text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split_once([';', ' ', '{']));
-    declared.map(|(name, _)| dir.join(format!("{name}.rs"))).collect()
-}
-
-/// A file up to `#[cfg(test)] mod NAME {`, which by convention ends it.
-fn before_tests(text: &str) -> &str {
-    let starts = text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
-    let end =
-        starts.into_iter().find(|&at| text[at..].lines().nth(1).is_some_and(|line| line.ends_with('{')));
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// Splits code from its strings, and drops comments.
-fn scan(text: &str) -> (String, Vec<String>) {
-    let (mut code, mut strings) = (String::new(), Vec::new());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        if rest.starts_with("//") {
-            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
-        } else if rest.starts_with("/*") {
-            rest = rest.split_once("*/").map_or("", |(_, after)| after);
-        } else if c == '"' {
-            let length = string_length(&rest[1..]);
-            strings.push(rest[1..=length].to_owned());
-            code.push_str("\"\"");
-            rest = &rest[length + 2..];
-        } else if let Some(hashes) = raw_string(rest) {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let body = &rest[hashes + 2..];
-            let (inside, after) = body.split_once(&end).unwrap();
-            strings.push(inside.to_owned());
-            code.push_str("\"\"");
-            rest = after;
-        } else if let Some(length) = char_literal(rest) {
-            code.push_str("' '");
-            rest = &rest[length..];
-        } else {
-            code.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    (code, strings)
-}
-
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.char_indices().find(|&(_, c)| {
-        let ends = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    });
-    end.unwrap().0
-}
-
-/// The number of `#` of a raw string that starts here.
-fn raw_string(text: &str) -> Option<usize> {
-    let after = text.strip_prefix('r')?;
-    let hashes = after.len() - after.trim_start_matches('#').len();
-    after[hashes..].starts_with('"').then_some(hashes)
-}
-
-/// The length of a character literal (not a lifetime) that starts here.
-fn char_literal(text: &str) -> Option<usize> {
-    let mut chars = text.strip_prefix('\'')?.char_indices();
-    match chars.next()?.1 {
-        '\\' => {
-            let escape = chars.next()?;
-            let end = text[escape.0 + 2..].find('\'')?;
-            Some(escape.0 + 2 + end + 1)
-        }
-        c => text[1 + c.len_utf8()..].starts_with('\'').then_some(c.len_utf8() + 2),
-    }
-}
-
-/// Rooms of this crate that the code names: `crate::room` and `use crate::{room, ..}`, in `main` and `cli` `dbload::`.
-fn rooms_named(code: &str) -> BTreeSet<String> {
-    let mut named = BTreeSet::new();
-    for (at, prefix) in code.match_indices("crate::") {
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
-            continue;
-        }
-        let rest = &code[at + prefix.len()..];
-        let groups =
-            rest.strip_prefix('{').map(|group| group.split_once('}').map_or(group, |(inside, _)| inside));
-        for path in groups.unwrap_or(rest).split(',').take(if groups.is_some() { usize::MAX } else { 1 }) {
-            let name: String = path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            named.insert(name);
-        }
-    }
-    named
-}
-
-/// Whether the code mentions this path or crate as a word.
-fn mentions(code: &str, word: &str) -> bool {
-    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
-    code.match_indices(word).any(|(at, _)| {
-        !code[..at].ends_with(part_of_word) && !code[at + word.len()..].starts_with(part_of_word)
-    })
-}
-
 /// Fails with every place that breaks the rule and is no known debt.
 fn check(rule: &str, broken: Vec<(String, String)>) {
     let debt = |(path, what): &&(String, String)| DEBTS.iter().any(|(p, w, _)| p == path && w == what);
@@ -297,7 +138,7 @@ fn broken(all: &[Source], rule: impl Fn(&Source) -> Vec<String>) -> Vec<(String,
 fn foreign_rooms(source: &Source) -> Vec<String> {
     let Some((_, allowed)) = ROOMS.iter().find(|(room, _)| *room == source.room) else { return Vec::new() };
     let known = |name: &String| name == "cli" || ROOMS.iter().any(|(room, _)| room == name);
-    rooms_named(&source.code)
+    source::rooms_named(&source.code)
         .into_iter()
         .filter(|name| known(name) && *name != source.room && !allowed.contains(&name.as_str()))
         .map(|name| format!("names crate::{name}"))
@@ -356,7 +197,7 @@ fn sql(source: &Source) -> Vec<String> {
 }
 
 fn too_long(source: &Source) -> Vec<String> {
-    let lines = before_tests(&source.text).lines().count();
+    let lines = source::before_tests(&source.text).lines().count();
     if lines > FILE_LINES_MAX { vec!["is too long".to_owned()] } else { Vec::new() }
 }
 
@@ -587,71 +428,6 @@ fn a_format_answers_for_itself() {
 }
 
 #[test]
-fn no_room_is_called_after_nothing() {
-    for source in sources() {
-        let parts: Vec<&str> = source.path.trim_end_matches(".rs").split('/').collect();
-        let empty =
-            parts.iter().find(|part| ["utils", "util", "common", "helpers", "misc", "types"].contains(part));
-        assert!(empty.is_none(), "{}: name it by what it is about", source.path);
-    }
-}
-
-/// Types of one name in two files: the name, and why.
-const SHARE_A_NAME: &[(&str, &str)] = &[
-    ("Dsn", "that of the face has that of `pg` inside, and shows nothing of it"),
-    ("Column", "a column of a block's rows, to be named apart from the target's"),
-    ("Refusal", "of a record, to be named apart from that of a plan"),
-];
-
-#[test]
-fn a_type_is_found_by_its_name() {
-    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    // Stand-ins for what a build leaves out have the names of what they stand for.
-    for source in sources().iter().filter(|source| !source.path.contains("absent")) {
-        for name in types_of(&source.code) {
-            homes.entry(name).or_default().push(source.path.clone());
-        }
-    }
-    assert!(homes.len() > 400, "the types are not where they are looked for");
-    let shared: BTreeMap<String, Vec<String>> =
-        homes.into_iter().filter(|(_, paths)| paths.len() > 1).collect();
-    let may = |name: &str| SHARE_A_NAME.iter().any(|(shares, _)| *shares == name);
-    let broken: Vec<_> = shared.iter().filter(|(name, _)| !may(name)).collect();
-    assert!(broken.is_empty(), "one name, several types: {broken:#?}");
-    for (name, _) in SHARE_A_NAME {
-        assert!(shared.contains_key(*name), "{name} is no longer shared: take it off SHARE_A_NAME");
-    }
-}
-
-/// The types that a file defines outside functions and traits.
-fn types_of(code: &str) -> Vec<String> {
-    let outside = code.lines().filter(|line| !line.starts_with(' '));
-    let words =
-        outside.map(|line| line.split([' ', '<', '(', ';', ':', '{']).filter(|word| !word.is_empty()));
-    words
-        .filter_map(|words| {
-            let mut words = words.skip_while(|word| !["struct", "enum", "trait", "type"].contains(word));
-            words.next()?;
-            words.next().map(str::to_owned)
-        })
-        .collect()
-}
-
-#[test]
-fn the_types_of_a_file_are_seen() {
-    let code = "pub(super) struct A<'a>(&'a str);\nenum B {\n    C,\n}\ntype D = u8;\nimpl T for A {\n    type E = u8;\n}\n\
-                pub trait F: Send {\nstruct G;\n";
-    assert_eq!(types_of(code), ["A", "B", "D", "F", "G"]);
-}
-
-#[test]
-fn every_file_opens_by_saying_what_it_is() {
-    for source in sources() {
-        assert!(source.text.starts_with("//! "), "{}: begins without //!", source.path);
-    }
-}
-
-#[test]
 fn no_file_is_longer_than_it_can_be_read() {
     check("too long", broken(&sources(), too_long));
 }
@@ -668,17 +444,4 @@ fn a_debt_that_is_paid_leaves_the_list() {
         let there = found.iter().any(|(p, w)| p == path && w == what);
         assert!(there, "{path} no longer {what}: take it off DEBTS");
     }
-}
-
-#[test]
-fn the_scanner_sees_code_strings_and_comments_as_they_are() {
-    let (code, strings) = scan(
-        "use a; // crate::x\n/* tokio */ let s = \"SELECT \\\" 1\"; let c = '\"'; let l: &'a str = r#\"x\"y\"#;",
-    );
-    assert_eq!(strings, ["SELECT \\\" 1", "x\"y"]);
-    assert!(code.contains("&'a str") && !code.contains("tokio") && !code.contains("crate::x"), "{code}");
-    let named: Vec<String> =
-        rooms_named("use crate::{map::X, pg}; crate::write::Y; mycrate::z").into_iter().collect();
-    assert_eq!(named, ["map", "pg", "write"]);
-    assert!(mentions("use tokio::io;", "tokio") && !mentions("tokio_util::x", "tokio"));
 }

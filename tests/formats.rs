@@ -309,3 +309,14 @@ fn hostile_names_are_quoted_right_and_the_catalog_is_unchanged() {
     assert!(scene.db.has_table("x"));
     assert_eq!(scene.db.lines(r#"SELECT "v""; DROP TABLE x;--", "order" FROM fresh"#), ["a|2"]);
 }
+
+#[test]
+fn a_name_that_lies_about_compression_is_overruled_by_the_flag() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    scene.file("plain.jsonl.gz", "{\"id\":1}\n");
+    scene.load("plain.jsonl.gz -t t --compression none");
+    scene.file("packed.jsonl.zst", crate::support::compress::gzip(b"{\"id\":2}\n"));
+    scene.load("packed.jsonl.zst -t t --compression gzip");
+    scene.run("packed.jsonl.zst -t t --compression bzip2").exits(4).says("--compression");
+    assert_eq!(scene.db.lines("SELECT id::text FROM t ORDER BY 1"), ["1", "2"]);
+}

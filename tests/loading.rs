@@ -596,3 +596,17 @@ fn a_few_devices_with_times_use_all_partitions() {
         assert_eq!(scene.db.lines(count), [format!("4000|40|100|{v}|{v}")]);
     }
 }
+
+#[test]
+fn batches_are_as_large_as_the_flags_say() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    let text: String =
+        (0..2_000).map(|i| format!("{{\"id\":{i},\"v\":\"{}\"}}\n", "x".repeat(100))).collect();
+    scene.file("t.jsonl", text);
+    // About 210 kB of COPY text in batches of at most 20 kB, and of at most 500 rows.
+    let by_bytes = scene.load("t.jsonl --pool-size 1 --batch-bytes 20kB").report().pool.batches;
+    assert!((10..40).contains(&by_bytes), "{by_bytes}");
+    scene.sql("TRUNCATE t");
+    let by_rows = scene.load("t.jsonl --pool-size 1 --batch-rows 500 --load-id rows").report().pool.batches;
+    assert!((4..10).contains(&by_rows), "{by_rows}");
+}

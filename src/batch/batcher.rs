@@ -116,7 +116,8 @@ impl Batcher {
         for (open, part) in self.open.iter_mut().zip(parts) {
             let columns = Arc::clone(&columns);
             let mut full = Vec::new();
-            open.take(Part::new(&block, &columns, part), self.limits, self.hashes, &mut full);
+            let (part, rejects) = Part::new(&block, &columns, part);
+            open.take(&part, rejects, self.limits, self.hashes, &mut full);
             if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
@@ -202,7 +203,8 @@ impl Open {
     /// Takes the rows and rejects of one block, in source order, and cuts batches where they are full.
     fn take(
         &mut self,
-        (source, rejects): (Part<'_>, Vec<RejectNote>),
+        source: &Part<'_>,
+        rejects: Vec<RejectNote>,
         limits: BatchLimits,
         hashes: KeyHashes,
         full: &mut Vec<Batch>,
@@ -224,7 +226,7 @@ impl Open {
             let row = rows.get(n).filter(|row| rejects.peek().is_none_or(|reject| row.i < reject.i));
             let i = match (row, rejects.next_if(|_| row.is_none())) {
                 (Some(row), _) => {
-                    self.count_row(&source, n, hashes);
+                    self.count_row(source, n, hashes);
                     n += 1;
                     row.i
                 }
@@ -240,7 +242,7 @@ impl Open {
             // Rejects alone fill a batch too: their originals are held in memory.
             let size = self.batch.rows + self.batch.rejects.len() as u64;
             if size >= self.limits.rows || self.batch.bytes >= self.limits.bytes {
-                run = self.close_run(&source, &run, n);
+                run = self.close_run(source, &run, n);
                 self.count_records(block.source, std::mem::take(&mut records));
                 // The batch ends at a record in the midst of this block.
                 self.batch.after = block.after(i as usize);
@@ -249,7 +251,7 @@ impl Open {
                 self.limits = limits;
             }
         }
-        self.close_run(&source, &run, n);
+        self.close_run(source, &run, n);
         self.count_records(block.source, records);
     }
 

@@ -289,7 +289,7 @@ pub(crate) struct ResourceArgs {
     /// Rows of a batch at most (by default 20,000)
     #[arg(long, value_name = "N", env = "DBLOAD_BATCH_ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) batch_rows: Option<u64>,
-    /// Bytes of a batch at most (by default what --max-memory allows, between 128 KiB and 4 MiB)
+    /// Bytes of a batch at most (by default what --max-memory allows, between 128 KiB and 8 MiB)
     #[arg(long, value_name = "SIZE", env = "DBLOAD_BATCH_BYTES", value_parser = parse::bytes)]
     pub(crate) batch_bytes: Option<u64>,
     /// Memory to get by with; batches are made to fit

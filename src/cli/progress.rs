@@ -90,6 +90,25 @@ impl Progress {
                 self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
             }
             Event::TableCreated { ddl } => self.note(&format!("created table:\n{}", terminal::block(ddl))),
+            Event::SourceSkipped { name } => {
+                self.note(&format!("note: {} was appended by an earlier load: left out", terminal::line(name)));
+            }
+            Event::SourceDeferred { name, run } => self.note(&format!(
+                "note: {} is new and waits for the next run: run {run} is finished first",
+                terminal::line(name)
+            )),
+            Event::FieldMatched { field, column } => {
+                self.note(&format!("note: field {field:?} goes to column {column:?}"));
+            }
+            Event::SequenceSet { name, column, value } => self.note(&format!(
+                "note: sequence {} of column {column:?} is set to {value}",
+                terminal::line(name)
+            )),
+            Event::SequenceBehind { name, column, greatest } => self.note(&format!(
+                "note: sequence {} of column {column:?} is behind the greatest value, {greatest}: an insert that takes its \
+                 value from it fails until then. hint: --fix-sequences sets it",
+                terminal::line(name)
+            )),
             Event::Note { text } => self.note(&format!("note: {}", terminal::line(text))),
             Event::SourceStarted { name } => tracing::debug!(source = name, "reading"),
             Event::SourceFailed { name, reason, hint } => {

@@ -244,15 +244,16 @@ impl ClientState {
         slot: RequestPermit,
     ) -> Result<Answer, FailedTry> {
         let failed = |error| FailedTry { failure: FailureKind::Connection, url: hop.url.clone(), error };
-        let idle = self.settings.timeouts.idle;
-        let first = match tokio::time::timeout(idle, response.chunk()).await {
+        let times = &self.settings.timeouts;
+        let limit = times.whole.map_or(times.idle, |whole| whole.min(times.idle));
+        let first = match tokio::time::timeout(limit, response.chunk()).await {
             Ok(Ok(first)) => first,
             Ok(Err(error)) => {
                 let reason = innermost(&error.without_url());
                 return Err(failed(HttpError::Connection { url: request.shown(), reason }));
             }
             Err(_) => {
-                return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: idle }));
+                return Err(failed(HttpError::Timeout { url: request.shown(), what: "body", after: limit }));
             }
         };
         let origin_state = self.limiter.origin(&hop.url);

@@ -18,6 +18,11 @@ use super::trust::{LACKS_RIGHTS, UNTRUSTED};
 /// Advisory lock of the migration (`dbload` as a number): concurrent first starts wait for each other.
 const MIGRATION_LOCK: i64 = 0x6462_6c6f_6164;
 
+/// Whether there is a ledger.
+const IS_THERE: &str = "\
+EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+         WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload' AND c.relname OPERATOR(pg_catalog.=) 'migration')";
+
 /// The migrations, compiled in.
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");
@@ -30,10 +35,12 @@ fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Whether the ledger is as new as this program, and nobody's who is not trusted.
+/// Whether the ledger is as new as this program, nobody's who is not trusted, and the role has its rights. In
+/// two messages, for the server may be far away.
 pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let trusted = simple(UNTRUSTED.to_owned()).fetch_optional(&mut *connection).await?.is_none();
-    Ok(trusted && version(connection).await? == newest(&migrator()) && !lacks_rights(connection).await?)
+    let usable = format!("SELECT {IS_THERE} AND NOT EXISTS ({UNTRUSTED}) AND NOT ({LACKS_RIGHTS})");
+    let usable: bool = simple(usable).fetch_one(&mut *connection).await?.try_get(0)?;
+    Ok(usable && stored_version(connection).await? == newest(&migrator()))
 }
 
 async fn lacks_rights(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
@@ -102,16 +109,11 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
 /// The version in the database; 0 without a ledger.
 async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // By the simple protocol: outside a transaction a pooler may give each message another session.
-    let there: bool = sqlx::raw_sql(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-         WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload' AND c.relname OPERATOR(pg_catalog.=) 'migration')",
-    )
-    .fetch_one(&mut *connection)
-    .await?
-    .try_get(0)?;
-    if !there {
-        return Ok(0);
-    }
+    let there: bool = simple(format!("SELECT {IS_THERE}")).fetch_one(&mut *connection).await?.try_get(0)?;
+    if there { stored_version(connection).await } else { Ok(0) }
+}
+
+async fn stored_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::raw_sql("SELECT coalesce(pg_catalog.max(version), 0) FROM _dbload.migration WHERE success")
         .fetch_one(connection)
         .await?

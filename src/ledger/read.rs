@@ -6,6 +6,7 @@ use crate::pg::sqlstate::{is_changed, is_fenced, is_missing_object, is_missing_r
 use crate::pg::{DbError, Session, StatementResult, literal};
 
 use super::error::LedgerError;
+use super::fence::LedgerRef;
 use super::owner::Owner;
 use super::run::{NewRun, StoredSource, StoredTarget};
 use super::trust::UNTRUSTED;
@@ -87,16 +88,16 @@ fn stay_alive(run: &str) -> String {
 /// Records the target of a run as it is now, with the same rows in it.
 pub async fn record_target(
     session: &Session,
-    (run, epoch): (&str, u64),
+    run: &LedgerRef,
     target: &StoredTarget,
 ) -> Result<(), LedgerError> {
-    let alive = if target.is_unlogged() { format!(";\n{}", stay_alive(run)) } else { String::new() };
+    let alive = if target.is_unlogged() { format!(";\n{}", stay_alive(&run.run)) } else { String::new() };
     let sql = format!(
         "UPDATE _dbload.run SET target_file = {}, target_files = {} WHERE run = {} AND epoch = {}{alive}",
         target.file,
         literal(&target.files()),
-        literal(run),
-        epoch,
+        literal(&run.run),
+        run.epoch,
     );
     session.ask(&sql).await.map(|_| ()).map_err(failed("record the target"))
 }
@@ -105,11 +106,11 @@ pub async fn record_target(
 /// since.
 pub async fn note_failure(
     session: &Session,
-    (run, epoch): (&str, u64),
+    run: &LedgerRef,
     stage: &str,
     sqlstate: &str,
 ) -> Result<bool, LedgerError> {
-    let id = literal(run);
+    let (id, epoch) = (literal(&run.run), run.epoch);
     let sql = format!(
         "WITH now AS (SELECT pg_catalog.jsonb_build_object('stage', {}::pg_catalog.text, 'sqlstate', {}::pg_catalog.text, 'at', ( \
              SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', c.partition, c.source, c.byte_offset, c.record), ' ' \

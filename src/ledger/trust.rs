@@ -6,15 +6,18 @@
 //! may own the schema, anything in it, or a function that a trigger on one of its tables calls. Asked at
 //! every start, before anything of it is used.
 
-/// Whether the role lacks a right on the ledger that a load may come to need.
+/// Whether the role lacks a right on the ledger that a load may come to need. The CASE: of the three thousand
+/// functions that there are only ours are asked about, which is a matter of 8 ms.
 pub(super) const LACKS_RIGHTS: &str = "\
 SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
      WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload' AND c.relkind OPERATOR(pg_catalog.=) 'r' \
        AND c.relname OPERATOR(pg_catalog.<>) 'migration' \
        AND NOT (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
             AND pg_catalog.has_table_privilege(c.oid, 'UPDATE'))) \
-  OR EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
-     WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload' AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))";
+  OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE CASE \
+     WHEN p.pronamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n \
+                                                  WHERE n.nspname OPERATOR(pg_catalog.=) '_dbload') \
+     THEN NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE') END)";
 
 /// What is wrong with the ledger first of all, and whose it is; no row: nothing.
 pub(super) const UNTRUSTED: &str = "\

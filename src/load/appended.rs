@@ -20,7 +20,8 @@ pub(super) async fn skip_appended(
     inputs: &mut Vec<Input>,
     ledger: &mut Ledger,
     table: &Table,
-    (runs, records): (&EarlierRuns, Option<&str>),
+    runs: &EarlierRuns,
+    records: Option<&str>,
 ) -> Result<Vec<String>, LoadError> {
     refuse_same_files(inputs).await?;
     let before = ledger.appended(table.oid).await?;
@@ -33,7 +34,7 @@ pub(super) async fn skip_appended(
         let mut leave_out = false;
         if !runs.appends_again(&input.name) {
             for earlier in before.iter().filter(|earlier| earlier.records.as_deref() == records) {
-                if let Before::AllOfIt = judge(&input, earlier, &before, (ledger, table)).await? {
+                if let Before::AllOfIt = judge(&input, earlier, &before, ledger, table).await? {
                     leave_out = true;
                     break;
                 }
@@ -68,7 +69,8 @@ async fn judge(
     input: &Input,
     earlier: &Appended,
     all: &[Appended],
-    (ledger, table): (&mut Ledger, &Table),
+    ledger: &mut Ledger,
+    table: &Table,
 ) -> Result<Before, LoadError> {
     if earlier.state != AppendedState::Complete && earlier.read == 0 {
         return Ok(Before::Nothing);

@@ -81,9 +81,9 @@ pub(super) async fn close(
         Ended::Complete | Ended::SourceFailed => (job.resources.retry_for, Some(watch)),
         _ => (REPORT_LIMIT, None),
     };
-    let ending = (&ended, &unledgered);
-    let report =
-        with_retries(limit, told, || report(job, &prepared, ran.as_ref(), ending, watch.began).boxed());
+    let report = with_retries(limit, told, || {
+        report(job, &prepared, ran.as_ref(), &ended, &unledgered, watch.began).boxed()
+    });
     let report = tokio::select! {
         report = tokio::time::timeout(limit + REPORT_LIMIT, report) => Some(report),
         () = stopped(watch), if told.is_some() => None,
@@ -127,8 +127,7 @@ async fn look_back(prepared: &Prepared, ended: Ended) -> Ended {
     let Some(sqlstate) = known_as(error).filter(|_| !is_transient(error)) else { return ended };
     let asked = async {
         let session = Session::open(&prepared.pool).await.ok()?;
-        let run = (run.ledger.run.as_str(), run.ledger.epoch);
-        note_failure(&session, run, "write", sqlstate).await.ok()
+        note_failure(&session, &run.ledger, "write", sqlstate).await.ok()
     };
     match tokio::time::timeout(REPORT_LIMIT, asked).await {
         Ok(Some(true)) => Ended::Failed(LoadError::FailedAgain(error.clone())),

@@ -43,6 +43,7 @@ use crate::write::WriteError;
 
 use once::Earlier;
 use outcome::Watch;
+use preflight::LoadRequest;
 use share::enter;
 use start_retry::prepare;
 
@@ -66,8 +67,9 @@ pub async fn plan(
 ) -> Result<LoadPlan, LoadError> {
     let share = enter(engine, job);
     let earlier = Earlier::AsTold(&job.runs);
+    let request = LoadRequest { share: &share, job, act: Act::Plan, earlier: &earlier, listener };
     tokio::select! {
-        prepared = Box::pin(prepare(&share, job, (Act::Plan, &earlier), listener)) => Ok(prepared?.load_plan(job)),
+        prepared = Box::pin(prepare(request)) => Ok(prepared?.load_plan(job)),
         () = stop.cancelled() => Err(LoadError::Stopped),
     }
 }
@@ -86,8 +88,9 @@ pub async fn load(
     let mut earlier = Earlier::AsTold(&job.runs);
     loop {
         attempt += 1;
+        let request = LoadRequest { share: &share, job, act: Act::Load, earlier: &earlier, listener };
         let prepared = tokio::select! {
-            prepared = prepare(&share, job, (Act::Load, &earlier), listener) => prepared,
+            prepared = prepare(request) => prepared,
             () = stop.cancelled() => return Outcome::before(Ended::Interrupted),
         };
         let mut prepared = match prepared {

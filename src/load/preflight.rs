@@ -28,14 +28,22 @@ use super::slots::open;
 use super::start::{Begun, Start, fetch_ahead, missing};
 use super::stored;
 
+/// What a load is asked to do, and what it may use for it.
+#[derive(Clone, Copy)]
+pub(super) struct LoadRequest<'a> {
+    pub(super) share: &'a Share,
+    pub(super) job: &'a Job,
+    pub(super) act: Act,
+    pub(super) earlier: &'a Earlier<'a>,
+    pub(super) listener: Listener<'a>,
+}
+
 /// One look at sources, table and ledger. [`LedgerError::Raced`]: look again.
 pub(super) async fn preflight(
-    share: &Share,
-    job: &Job,
-    (act, earlier): (Act, &Earlier<'_>),
-    listener: Listener<'_>,
+    request: LoadRequest<'_>,
     specs: Vec<SourceSpec>,
 ) -> Result<Prepared, LoadError> {
+    let LoadRequest { share, job, act, earlier, listener } = request;
     specs.iter().try_for_each(|spec| refuse_unreadable(spec, &job.reading))?;
     let access = Access::of(&specs, job, share.speeds())?;
     let mut inputs = Vec::with_capacity(specs.len());
@@ -43,7 +51,7 @@ pub(super) async fn preflight(
         inputs.push(Input::new(spec, ordinal).await?);
     }
     let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
-    let asking = Box::pin(ask((share, job, act), name, !access.asks()));
+    let asking = Box::pin(ask(request, name, !access.asks()));
     let (early, asked) = if access.asks() {
         (None, asking.await?)
     } else {
@@ -59,8 +67,7 @@ pub(super) async fn preflight(
         Some(sampled) => (Begun { sampled, ahead: None, resumes: false }, session),
         None => {
             // Boxed: it is much, and needed for a moment.
-            let who = (share, job, act, earlier, listener);
-            let begun = Box::pin(begin(who, session, table.as_ref(), (&mut inputs, &access))).await?;
+            let begun = Box::pin(begin(request, session, table.as_ref(), &mut inputs, &access)).await?;
             (begun, open(&pool).await?)
         }
     };
@@ -122,7 +129,7 @@ struct Inspection {
 
 /// Asks the server for itself and for the table, both at once; for the ledger too, if that is needed soon.
 async fn ask(
-    (share, job, act): (&Share, &Job, Act),
+    LoadRequest { share, job, act, .. }: LoadRequest<'_>,
     name: Result<TableName, LoadError>,
     is_soon: bool,
 ) -> Result<Inspection, LoadError> {
@@ -194,10 +201,11 @@ fn understood(error: CatalogError, pool: &Lease) -> LoadError {
 /// Begins to fetch, unless an earlier start has: then its sample does for the plan. Nobody waits for a server
 /// of the network with a session in his hands.
 async fn begin(
-    (share, job, act, earlier, listener): (&Share, &Job, Act, &Earlier<'_>, Listener<'_>),
+    LoadRequest { share, job, act, earlier, listener }: LoadRequest<'_>,
     session: Session,
     table: Option<&Table>,
-    (inputs, access): (&mut Vec<Input>, &Access),
+    inputs: &mut Vec<Input>,
+    access: &Access,
 ) -> Result<Begun, LoadError> {
     if act == Act::Plan {
         drop(session);
@@ -219,7 +227,7 @@ async fn begin(
     }
     drop(session);
     let begins = inputs.iter().map(|input| (input, Begin::at(input.begin)));
-    let mut ahead = fetch_ahead((share, job), access, begins);
+    let mut ahead = fetch_ahead(share, job, access, begins);
     let sampled = sample(inputs, &job.reading, access, Some(&mut ahead), SAMPLED_SOURCES).await?;
     Ok(Begun { sampled, ahead: Some(ahead), resumes: false })
 }

@@ -102,7 +102,7 @@ impl Start<'_> {
                     fault::point(Point::TakenOver);
                     ledger.close().await;
                     let made = made.of(&stored);
-                    return self.resume(pool, plan, (stored, checked), made).await;
+                    return self.resume(pool, plan, stored, checked, made).await;
                 }
                 self.forget(&mut ledger, &unfinished).await?;
                 if self.begun.resumes {
@@ -119,17 +119,17 @@ impl Start<'_> {
         // A run that was begun is finished by its own rule.
         refuse_narrowed(&plan.foreseen)?;
         let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
-            let what = (&self.job.runs, self.job.reading.records.as_deref());
-            Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, what)).await?
+            let (runs, records) = (&self.job.runs, self.job.reading.records.as_deref());
+            Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, runs, records)).await?
         } else {
             Vec::new()
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, (&identities[0], &owner), Recording::Own { appends }).await?;
+        let run = self.record(&session, &plan, &identities[0], &owner, Recording::Own { appends }).await?;
         drop(session);
         for name in &skipped {
-            self.tell(&Event::Note { text: format!("{name} was appended by an earlier load: left out") });
+            self.tell(&Event::SourceSkipped { name: name.clone() });
         }
         let mut prepared = self.without_ledger(pool, plan, made)?;
         prepared.run = Some(run);
@@ -215,7 +215,7 @@ impl Start<'_> {
         refuse_narrowed(&plan.foreseen)?;
         let run = if self.act.keeps_ledger(self.job) {
             let identities = identities(self.job, &plan.table.name)?;
-            Some(self.record(&session, &plan, (&identities[0], owner), Recording::Begun).await?)
+            Some(self.record(&session, &plan, &identities[0], owner, Recording::Begun).await?)
         } else {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None
@@ -242,11 +242,7 @@ impl Start<'_> {
         let before = stored_inputs(&stored)?;
         let known: HashSet<_> = before.iter().map(|input| input.description.spec.place()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(&input.description.spec.place())) {
-            let text = format!(
-                "{} is new and waits for the next run: run {} is finished first",
-                input.name, stored.run
-            );
-            self.tell(&Event::Note { text });
+            self.tell(&Event::SourceDeferred { name: input.name.clone(), run: stored.run.clone() });
         }
         if !checked.accepted.is_empty() {
             Box::pin(accept(job, &pool, &mut stored, &checked.accepted)).await?;
@@ -259,7 +255,7 @@ impl Start<'_> {
         }
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
-        record_target(&open(&pool).await?, (&run.run, run.epoch), &stored_target(&plan.table)).await?;
+        record_target(&open(&pool).await?, &run, &stored_target(&plan.table)).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
@@ -275,7 +271,7 @@ impl Start<'_> {
         prepared.ahead = from.filter(|_| prepared.access.asks()).map(|from| {
             let tokens = Checkpoint::tokens(checkpoints);
             let begins = prepared.inputs.iter().filter_map(|i| Some((i, i.begin_from(from, &tokens)?)));
-            fetch_ahead((share, job), &prepared.access, begins)
+            fetch_ahead(share, job, &prepared.access, begins)
         });
         Ok(prepared)
     }
@@ -291,8 +287,7 @@ impl Start<'_> {
             self.tell(&Event::Note { text: note.clone() });
         }
         for m in &plan.matches {
-            let text = format!("field {:?} goes to column {:?}", m.field, m.column);
-            self.tell(&Event::Note { text });
+            self.tell(&Event::FieldMatched { field: m.field.clone(), column: m.column.clone() });
         }
     }
 

@@ -37,7 +37,8 @@ impl Start<'_> {
         &self,
         session: &Session,
         plan: &Plan,
-        (identity, owner): (&str, &Owner),
+        identity: &str,
+        owner: &Owner,
         recording: Recording,
     ) -> Result<RunInHand, LoadError> {
         let id = uuid::Uuid::now_v7().simple().to_string();

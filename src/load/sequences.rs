@@ -41,20 +41,18 @@ pub(super) async fn look_after(
         Err(error) if job.fix_sequences => return Err(failed(error)),
         Err(_) => return Ok(()),
     };
-    let note = |text: String| listener(&Event::Note { text }, &Totals::default());
+    let tell = |event: Event| listener(&event, &Totals::default());
     for sequence in sequences {
         let Sequence { column, name, .. } = &sequence;
         if job.fix_sequences {
             if let Some(last) = catch_up(&session, table, &sequence).await.map_err(failed)? {
-                note(format!("sequence {name} of column {column:?} is set to {last}"));
+                let (name, column) = (name.clone(), column.clone());
+                tell(Event::SequenceSet { name, column, value: last });
             }
         } else if leads_an_index(prepared, column)
             && let Ok(Some(last)) = is_behind(&session, table, &sequence).await
         {
-            note(format!(
-                "sequence {name} of column {column:?} is behind the greatest value, {last}: an insert that takes its value from it \
-                 fails until then. hint: --fix-sequences sets it"
-            ));
+            tell(Event::SequenceBehind { name: name.clone(), column: column.clone(), greatest: last });
         }
     }
     Ok(())

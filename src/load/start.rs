@@ -120,7 +120,8 @@ pub(super) fn unlogged_words(table: &Table) -> Option<String> {
 
 /// Begins to fetch those of the sources that are asked for.
 pub(super) fn fetch_ahead<'a>(
-    (share, job): (&Share, &Job),
+    share: &Share,
+    job: &Job,
     access: &Access,
     sources: impl Iterator<Item = (&'a Input, Begin)>,
 ) -> Ahead {

@@ -4,15 +4,12 @@
 
 use std::time::Duration;
 
-use crate::engine::Share;
-use crate::event::Listener;
 use crate::input::{Lists, SourceSpec, list};
 use crate::job::Job;
 use crate::ledger::LedgerError;
-use crate::prepared::{Act, LoadError, Prepared};
+use crate::prepared::{LoadError, Prepared};
 
-use super::once::Earlier;
-use super::preflight::preflight;
+use super::preflight::{LoadRequest, preflight};
 
 /// Looks beyond the first; by then the other one is recorded.
 const RACES_MAX: u32 = 20;
@@ -20,18 +17,13 @@ const RACES_MAX: u32 = 20;
 const RACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
-pub(super) async fn prepare(
-    share: &Share,
-    job: &Job,
-    how: (Act, &Earlier<'_>),
-    listener: Listener<'_>,
-) -> Result<Prepared, LoadError> {
-    let specs = specs(job).await?;
+pub(super) async fn prepare(request: LoadRequest<'_>) -> Result<Prepared, LoadError> {
+    let specs = specs(request.job).await?;
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.class().reads_again()) { RACES_MAX } else { 0 };
     let mut races = 0;
     loop {
-        match Box::pin(preflight(share, job, how, listener, specs.clone())).await {
+        match Box::pin(preflight(request, specs.clone())).await {
             Err(LoadError::Ledger(LedgerError::Raced)) if races < looks => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE).await;

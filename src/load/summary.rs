@@ -26,7 +26,8 @@ pub(super) async fn report(
     job: &Job,
     prepared: &Prepared,
     ran: Option<&Ran>,
-    (ended, unledgered): (&Ended, &Rejects),
+    ended: &Ended,
+    unledgered: &Rejects,
     began: Instant,
 ) -> Result<Report, LedgerError> {
     let elapsed = began.elapsed().as_secs_f64();

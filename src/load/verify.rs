@@ -14,6 +14,7 @@ use crate::record::Position;
 use crate::report::REPORT_VERSION;
 
 use super::once::Earlier;
+use super::preflight::LoadRequest;
 use super::share::enter;
 use super::start_retry::prepare;
 
@@ -110,8 +111,9 @@ pub async fn verify(
 ) -> Result<Verification, LoadError> {
     let share = enter(engine, job);
     let earlier = Earlier::AsTold(&job.runs);
+    let request = LoadRequest { share: &share, job, act: Act::Verify, earlier: &earlier, listener };
     let mut prepared = tokio::select! {
-        prepared = prepare(&share, job, (Act::Verify, &earlier), listener) => prepared?,
+        prepared = prepare(request) => prepared?,
         () = stop.cancelled() => return Err(LoadError::Stopped),
     };
     let plan = &prepared.plan;

@@ -32,7 +32,7 @@ pub fn encode_block(
     let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| slots_of(mapping, targets));
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
-        let mut encoder = Encoder::new(mapping, &columns, targets, (&block, layout));
+        let mut encoder = Encoder::new(mapping, &columns, targets, &block, layout);
         layout.decode(&block, &mapping.limits, &mut |i, fields| match (fields, block.operation(i)) {
             (Ok(fields), Operation::Upsert) => encoder.record(i, &fields),
             (Err(error), _) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
@@ -108,7 +108,8 @@ impl<'m, 'b> Encoder<'m, 'b> {
         mapping: &'m Mapping,
         columns: &'m [Slot],
         targets: &'m [Target],
-        (block, layout): (&'b Block, &Layout),
+        block: &'b Block,
+        layout: &Layout,
     ) -> Self {
         let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
         words.dedup();

@@ -80,14 +80,14 @@ async fn open_on(
     tls: Option<&Connector>,
     place: &ConnectionPermit,
 ) -> Result<(Driven, TlsUse), PgError> {
-    let (encrypted, error) = match attempt(dsn, server, (tls, TlsUse::AsAsked), place).await {
+    let (encrypted, error) = match attempt(dsn, server, tls, TlsUse::AsAsked, place).await {
         Ok(driven) => return Ok((driven, TlsUse::AsAsked)),
         Err(failed) => failed,
     };
     let denied = matches!(&error, PgError::Login { .. }) && error.server().is_some_and(is_denied_by_host);
     let handshake = matches!(&error, PgError::Tls { .. });
     if dsn.tls.mode == SslMode::Prefer && (handshake || (encrypted && denied)) {
-        let second = attempt(dsn, server, (tls, TlsUse::Never), place).await;
+        let second = attempt(dsn, server, tls, TlsUse::Never, place).await;
         return second.map(|driven| (driven, TlsUse::Never)).map_err(|(_, error)| error);
     }
     Err(error)
@@ -97,7 +97,8 @@ async fn open_on(
 async fn attempt(
     dsn: &Dsn,
     server: &Server,
-    (tls, tls_use): (Option<&Connector>, TlsUse),
+    tls: Option<&Connector>,
+    tls_use: TlsUse,
     place: &ConnectionPermit,
 ) -> Result<Driven, (bool, PgError)> {
     let dialled = dial(dsn, server, tls, tls_use).await;

@@ -72,7 +72,9 @@ impl Session {
     /// this transaction but not in a next one that begins alike.
     pub async fn begin_and_send(
         &self,
-        (begin, first, accept): (&str, Option<&str>, &Accept<'_>),
+        begin: &str,
+        first: Option<&str>,
+        accept: &Accept<'_>,
         copy: &str,
         chunks: impl Iterator<Item = Bytes>,
     ) -> Result<Sent, BeginOrCopy> {

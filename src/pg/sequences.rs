@@ -79,17 +79,13 @@ pub async fn is_behind(
     session: &Session,
     table: &Table,
     sequence: &Sequence,
-) -> Result<Option<String>, DbError> {
+) -> Result<Option<i64>, DbError> {
     let outcomes = session.ask(&format!("SELECT t.last FROM {}", behind(table, sequence))).await?;
-    Ok(outcomes.first().and_then(|outcome| outcome.value()).map(ToOwned::to_owned))
+    Ok(outcomes.first().and_then(|outcome| outcome.value()).and_then(|value| value.parse().ok()))
 }
 
 /// Moves the sequence on to the greatest id that is stored, if it is behind; that id.
-pub async fn catch_up(
-    session: &Session,
-    table: &Table,
-    sequence: &Sequence,
-) -> Result<Option<String>, DbError> {
+pub async fn catch_up(session: &Session, table: &Table, sequence: &Sequence) -> Result<Option<i64>, DbError> {
     // Who may only insert cannot lock the table: a sequence that is behind is then as good as unused by
     // others.
     let may_lock =
@@ -108,7 +104,7 @@ pub async fn catch_up(
     match session.begin(&sql).await {
         Ok(outcomes) => {
             session.transaction_ended();
-            Ok(outcomes.iter().find_map(|outcome| outcome.value()).map(ToOwned::to_owned))
+            Ok(outcomes.iter().find_map(|outcome| outcome.value()).and_then(|value| value.parse().ok()))
         }
         Err(error) => {
             session.roll_back().await;

@@ -55,7 +55,7 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
     // Where the pool has just been. Should that not do any more, the longer way finds another, or says what
     // is wrong.
     if let Some((server, found)) = place_of(lease)
-        && let Ok(connection) = log_in(lease, server, (lease.pool().tls(), found.tls_use), &lent).await
+        && let Ok(connection) = log_in(lease, server, lease.pool().tls(), found.tls_use, &lent).await
     {
         return Ok(connection);
     }
@@ -73,7 +73,7 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
         // server's.
         tls.pin();
     }
-    log_in(lease, server, (tls.as_ref(), session.tls_use), &lent).await
+    log_in(lease, server, tls.as_ref(), session.tls_use, &lent).await
 }
 
 /// As [`connect_sqlx`], in one try and while a session of the pool is in use; `None` where that does not do,
@@ -82,7 +82,7 @@ pub async fn connect_sqlx(lease: &Lease) -> Result<PgConnection, PgError> {
 pub async fn connect_sqlx_beside(lease: &Lease) -> Option<PgConnection> {
     let (server, found) = place_of(lease)?;
     let lent = Arc::new(lease.try_lend().await?);
-    connect(lease.dsn(), server, (lease.pool().tls(), found.tls_use), &lent).await.ok()
+    connect(lease.dsn(), server, lease.pool().tls(), found.tls_use, &lent).await.ok()
 }
 
 /// Where the pool has just logged in, if a login of sqlx can be as safe there.
@@ -94,10 +94,11 @@ fn place_of(lease: &Lease) -> Option<(&Server, LoggedIn)> {
 async fn log_in(
     lease: &Lease,
     server: &Server,
-    (tls, tls_use): (Option<&Connector>, TlsUse),
+    tls: Option<&Connector>,
+    tls_use: TlsUse,
     lent: &Arc<Lent>,
 ) -> Result<PgConnection, PgError> {
-    let login = || connect(lease.dsn(), server, (tls, tls_use), lent).boxed();
+    let login = || connect(lease.dsn(), server, tls, tls_use, lent).boxed();
     as_soon_as_there_is_a_slot(lease, login).await
 }
 
@@ -121,7 +122,8 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
 async fn connect(
     dsn: &Dsn,
     server: &Server,
-    (tls, tls_use): (Option<&Connector>, TlsUse),
+    tls: Option<&Connector>,
+    tls_use: TlsUse,
     lent: &Arc<Lent>,
 ) -> Result<PgConnection, PgError> {
     let dialled = dial(dsn, server, tls, tls_use).await;

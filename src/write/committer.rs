@@ -110,7 +110,7 @@ impl<S: Store> Committer<S> {
                         at_once: true,
                         remainder: false,
                     };
-                    self.attempt(batch, (strategy, more), &mut protocol, &mut tries).await
+                    self.attempt(batch, strategy, more, &mut protocol, &mut tries).await
                 }
                 Step::ReadCheckpoint => self.ask(&mut protocol, &mut tries).await,
                 Step::Pause(mitigation) => {
@@ -155,7 +155,8 @@ impl<S: Store> Committer<S> {
     async fn attempt(
         &self,
         batch: &Batch,
-        (strategy, more): (Strategy, &(dyn Fn() -> bool + Sync)),
+        strategy: Strategy,
+        more: &(dyn Fn() -> bool + Sync),
         protocol: &mut Protocol,
         tries: &mut BatchTries,
     ) -> Step {

@@ -49,10 +49,12 @@ pub(super) async fn merge(
     session: &Session,
     batch: &Batch,
     strategy: Strategy,
-    (staged, first): (u64, Option<Vec<StatementResult>>),
+    staged: u64,
+    first: Option<Vec<StatementResult>>,
 ) -> Result<MergeResult, DbError> {
+    let merge = Merge { plan, session, batch, strategy };
     if first.is_some() {
-        let books = run_fast(plan, session, batch, (staged, strategy), first).await?;
+        let books = merge.run_fast(staged, first).await?;
         return Ok(MergeResult { books, row_by_row: false });
     }
     let mut row_by_row = goes_apart(plan, strategy);
@@ -77,7 +79,7 @@ pub(super) async fn merge(
         };
     }
     if row_by_row {
-        return merge_apart(plan, session, batch, strategy, staged).await;
+        return merge.merge_apart(staged).await;
     }
     let mut skipped = 0;
     if repeated > 0 && plan.mode == Mode::Update {
@@ -88,93 +90,183 @@ pub(super) async fn merge(
     if repeated > 0 {
         session.run(&dedup::fold(plan, batch)).await?;
     }
-    let mut books = run_fast(plan, session, batch, (staged - skipped - repeated, strategy), None).await?;
+    let mut books = merge.run_fast(staged - skipped - repeated, None).await?;
     books.deduplicated = repeated;
     books.skipped += skipped;
     Ok(MergeResult { books, row_by_row: false })
 }
 
-/// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they
-/// cannot be told apart.
-async fn merge_apart(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
+/// The merge of one batch's staged rows, or of those that were not set aside.
+#[derive(Clone, Copy)]
+struct Merge<'a> {
+    plan: &'a WritePlan,
+    session: &'a Session,
+    batch: &'a Batch,
     strategy: Strategy,
-    staged: u64,
-) -> Result<MergeResult, DbError> {
-    if let Some(set_aside) = quarantine::set_aside(plan, batch) {
-        let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
-        // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
-        // for each row.
-        let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
-        session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
-        let remainder = affected(session, &set_aside).await;
-        tracing::debug!(partition = batch.partition, staged, ?remainder, "rows set aside");
-        let books = match remainder {
-            // Nothing speaks against the rows but what the last batch was like.
-            Ok(0) if !strategy.path.is_row_by_row() => {
-                session.run("RELEASE SAVEPOINT dbload_aside").await?;
-                let books = run_fast(plan, session, batch, (staged, strategy), None).await?;
-                return Ok(MergeResult { books, row_by_row: false });
-            }
-            Ok(remainder) if 0 < remainder && remainder < staged => run_apart(
-                plan,
-                session,
-                batch,
-                (staged - remainder, Strategy { remainder: true, ..strategy }),
-            )
-            .await
-            .map(Some),
-            // What the table has refused before is among the others; or there are none.
-            Ok(_) => Ok(None),
-            Err(error) => Err(error),
-        };
-        match books {
-            Ok(Some(books)) => return Ok(MergeResult { books, row_by_row: true }),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::debug!(partition = batch.partition, ?error, "rows that were not set aside refused");
-                if classify(Stage::Merge { cheap_key: strategy.cheap_key(plan) }, &error)
-                    != Action::CarefulPath
-                {
-                    return Err(error);
+}
+
+impl Merge<'_> {
+    /// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they
+    /// cannot be told apart.
+    async fn merge_apart(&self, staged: u64) -> Result<MergeResult, DbError> {
+        let Merge { plan, session, batch, strategy } = *self;
+        if let Some(set_aside) = quarantine::set_aside(plan, batch) {
+            let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
+            // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
+            // for each row.
+            let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
+            session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
+            let remainder = affected(session, &set_aside).await;
+            tracing::debug!(partition = batch.partition, staged, ?remainder, "rows set aside");
+            let books = match remainder {
+                // Nothing speaks against the rows but what the last batch was like.
+                Ok(0) if !strategy.path.is_row_by_row() => {
+                    session.run("RELEASE SAVEPOINT dbload_aside").await?;
+                    let books = self.run_fast(staged, None).await?;
+                    return Ok(MergeResult { books, row_by_row: false });
+                }
+                Ok(remainder) if 0 < remainder && remainder < staged => {
+                    let rest = Merge { strategy: Strategy { remainder: true, ..strategy }, ..*self };
+                    rest.run_apart(staged - remainder).await.map(Some)
+                }
+                // What the table has refused before is among the others; or there are none.
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match books {
+                Ok(Some(books)) => return Ok(MergeResult { books, row_by_row: true }),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(
+                        partition = batch.partition,
+                        ?error,
+                        "rows that were not set aside refused"
+                    );
+                    if classify(Stage::Merge { cheap_key: strategy.cheap_key(plan) }, &error)
+                        != Action::CarefulPath
+                    {
+                        return Err(error);
+                    }
                 }
             }
+            session.run("ROLLBACK TO SAVEPOINT dbload_aside").await?;
         }
-        session.run("ROLLBACK TO SAVEPOINT dbload_aside").await?;
+        Ok(MergeResult { books: self.run_careful(STAGE).await?, row_by_row: true })
     }
-    Ok(MergeResult { books: run_careful(plan, session, batch, STAGE, strategy).await?, row_by_row: true })
-}
 
-async fn run_apart(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    rest: (u64, Strategy),
-) -> Result<Books, DbError> {
-    let mut books = run_fast(plan, session, batch, rest, None).await?;
-    books.add(&run_careful(plan, session, batch, ASIDE, rest.1).await?);
-    Ok(books)
-}
+    async fn run_apart(&self, rows: u64) -> Result<Books, DbError> {
+        let mut books = self.run_fast(rows, None).await?;
+        books.add(&self.run_careful(ASIDE).await?);
+        Ok(books)
+    }
 
-async fn run_careful(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    rows: &str,
-    strategy: Strategy,
-) -> Result<Books, DbError> {
-    let sql = format!(
-        "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
-        names::refused_table(plan),
-        row_by_row::block(plan, batch, rows, strategy.predictor.expect)
-    );
-    let outcomes = session.run(&sql).await?;
-    let counts = outcomes.last().and_then(StatementResult::value).unwrap_or_default();
-    let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
-    let mut next = || counts.next().unwrap_or(0);
-    Ok(Books { inserted: next(), updated: next(), unchanged: next(), skipped: next(), ..Books::default() })
+    async fn run_careful(&self, rows: &str) -> Result<Books, DbError> {
+        let Merge { plan, session, batch, strategy } = *self;
+        let sql = format!(
+            "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
+            names::refused_table(plan),
+            row_by_row::block(plan, batch, rows, strategy.predictor.expect)
+        );
+        let outcomes = session.run(&sql).await?;
+        let counts = outcomes.last().and_then(StatementResult::value).unwrap_or_default();
+        let mut counts = counts.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
+        let mut next = || counts.next().unwrap_or(0);
+        Ok(Books {
+            inserted: next(),
+            updated: next(),
+            unchanged: next(),
+            skipped: next(),
+            ..Books::default()
+        })
+    }
+
+    async fn run_fast(&self, rows: u64, mut first: Option<Vec<StatementResult>>) -> Result<Books, DbError> {
+        let Merge { plan, session, batch, strategy } = *self;
+        let mut alike = 0;
+        if let Some(sql) = look(plan, batch, strategy) {
+            let outcomes = unless_asked(session, &sql, first.take()).await?;
+            alike = number(outcomes.last(), 0)?;
+            // There is nothing to do.
+            if alike == rows {
+                return Ok(Books { unchanged: rows, ..Books::default() });
+            }
+        }
+        let at_once = merge::at_once(plan, batch, strategy);
+        let is_one_statement = at_once.is_some();
+        let mut books = match at_once {
+            Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
+            None => self.insert_and_update(rows).await?,
+        };
+        // More than there are: a key is stored more than once, in child tables.
+        let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
+        if rest > 0 {
+            // One MERGE writes each row, or finds its stored row alike. Between two statements another program
+            // may delete what the first has met.
+            let is_found = is_one_statement || alike == rest;
+            self.account_for(rows, is_found, &mut books).await?;
+        }
+        Ok(books)
+    }
+
+    /// The rows that no statement has written, by what was met instead; what has no cause has no name in the
+    /// books. `is_found`: all of them are alike, as is known already.
+    async fn account_for(&self, rows: u64, is_found: bool, books: &mut Books) -> Result<(), DbError> {
+        let Merge { plan, session, batch, strategy } = *self;
+        let rest = rows - books.inserted - books.updated;
+        match plan.mode {
+            // A trigger or policy has swallowed them, or nothing has.
+            Mode::Append if plan.paths.may_swallow => books.skipped = rest,
+            Mode::Append => return Err(DbError::Uncounted),
+            // They are stored already, or swallowed.
+            Mode::Ignore => books.skipped = rest,
+            Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => {
+                if is_found {
+                    books.unchanged = rest;
+                    return Ok(());
+                }
+                // Of a key that was taken for new, or left to what other programs have inserted, or that others
+                // have deleted meanwhile, nothing need be there.
+                let outcomes = session.run(&merge::count_met(plan, batch, strategy.remainder)).await?;
+                if number(outcomes.last(), 0)? < rows {
+                    return Err(DbError::Uncounted);
+                }
+                books.unchanged = rest;
+            }
+            Mode::Upsert | Mode::Update => {
+                let outcomes = session.run(&merge::count_unchanged(plan, batch, strategy.remainder)).await?;
+                books.unchanged = number(outcomes.last(), 0)?.min(rest);
+                books.skipped = rest - books.unchanged;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts and updates one after the other, in the order that costs the least.
+    async fn insert_and_update(&self, rows: u64) -> Result<Books, DbError> {
+        let Merge { plan, session, batch, strategy } = *self;
+        let mut books = Books::default();
+        let stored = if strategy.all_new(plan) { KeyLookup::NotExpected } else { KeyLookup::LookedUp };
+        let update = merge::update(plan, batch, strategy.remainder);
+        // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts
+        // between the two statements is left alone by the insert and seen by an update behind it.
+        if strategy.predictor.expect == Forecast::Changed
+            && !plan.paths.may_swallow
+            && let Some(sql) = &update
+        {
+            books.updated = affected(session, sql).await?;
+        }
+        if books.updated < rows
+            && let Some(sql) = merge::insert(plan, batch, strategy.conflicts, stored)
+        {
+            books.inserted = affected(session, &sql).await?;
+        }
+        if books.updated + books.inserted < rows
+            && let Some(sql) = &update
+        {
+            books.updated += affected(session, sql).await?;
+        }
+        Ok(books)
+    }
 }
 
 /// A look whether all rows are as they should be, where the last batch's were.
@@ -187,77 +279,6 @@ fn look(plan: &WritePlan, batch: &Batch, strategy: Strategy) -> Option<String> {
     };
     (is_expected && matches!(plan.mode, Mode::Upsert | Mode::Update))
         .then(|| merge::count_unchanged(plan, batch, strategy.remainder))
-}
-
-async fn run_fast(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    (rows, strategy): (u64, Strategy),
-    mut first: Option<Vec<StatementResult>>,
-) -> Result<Books, DbError> {
-    let mut alike = 0;
-    if let Some(sql) = look(plan, batch, strategy) {
-        let outcomes = unless_asked(session, &sql, first.take()).await?;
-        alike = number(outcomes.last(), 0)?;
-        // There is nothing to do.
-        if alike == rows {
-            return Ok(Books { unchanged: rows, ..Books::default() });
-        }
-    }
-    let at_once = merge::at_once(plan, batch, strategy);
-    let is_one_statement = at_once.is_some();
-    let mut books = match at_once {
-        Some(sql) => merged(&unless_asked(session, &sql, first).await?)?,
-        None => insert_and_update(plan, session, batch, (rows, strategy)).await?,
-    };
-    // More than there are: a key is stored more than once, in child tables.
-    let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
-    if rest > 0 {
-        // One MERGE writes each row, or finds its stored row alike. Between two statements another program
-        // may delete what the first has met.
-        let is_found = is_one_statement || alike == rest;
-        account_for(plan, session, (rows, &mut books), batch, (strategy, is_found)).await?;
-    }
-    Ok(books)
-}
-
-/// The rows that no statement has written, by what was met instead; what has no cause has no name in the
-/// books. `is_found`: all of them are alike, as is known already.
-async fn account_for(
-    plan: &WritePlan,
-    session: &Session,
-    (rows, books): (u64, &mut Books),
-    batch: &Batch,
-    (strategy, is_found): (Strategy, bool),
-) -> Result<(), DbError> {
-    let rest = rows - books.inserted - books.updated;
-    match plan.mode {
-        // A trigger or policy has swallowed them, or nothing has.
-        Mode::Append if plan.paths.may_swallow => books.skipped = rest,
-        Mode::Append => return Err(DbError::Uncounted),
-        // They are stored already, or swallowed.
-        Mode::Ignore => books.skipped = rest,
-        Mode::Upsert if !plan.paths.may_swallow && plan.newer_by.is_none() => {
-            if is_found {
-                books.unchanged = rest;
-                return Ok(());
-            }
-            // Of a key that was taken for new, or left to what other programs have inserted, or that others
-            // have deleted meanwhile, nothing need be there.
-            let outcomes = session.run(&merge::count_met(plan, batch, strategy.remainder)).await?;
-            if number(outcomes.last(), 0)? < rows {
-                return Err(DbError::Uncounted);
-            }
-            books.unchanged = rest;
-        }
-        Mode::Upsert | Mode::Update => {
-            let outcomes = session.run(&merge::count_unchanged(plan, batch, strategy.remainder)).await?;
-            books.unchanged = number(outcomes.last(), 0)?.min(rest);
-            books.skipped = rest - books.unchanged;
-        }
-    }
-    Ok(())
 }
 
 async fn unless_asked(
@@ -281,37 +302,6 @@ fn merged(outcomes: &[StatementResult]) -> Result<Books, DbError> {
     };
     let books = Books { inserted: grown(0)?, updated: grown(1)?, ..Books::default() };
     if books.inserted + books.updated == merge.affected { Ok(books) } else { Err(DbError::Uncounted) }
-}
-
-/// Inserts and updates one after the other, in the order that costs the least.
-async fn insert_and_update(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    (rows, strategy): (u64, Strategy),
-) -> Result<Books, DbError> {
-    let mut books = Books::default();
-    let stored = if strategy.all_new(plan) { KeyLookup::NotExpected } else { KeyLookup::LookedUp };
-    let update = merge::update(plan, batch, strategy.remainder);
-    // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts
-    // between the two statements is left alone by the insert and seen by an update behind it.
-    if strategy.predictor.expect == Forecast::Changed
-        && !plan.paths.may_swallow
-        && let Some(sql) = &update
-    {
-        books.updated = affected(session, sql).await?;
-    }
-    if books.updated < rows
-        && let Some(sql) = merge::insert(plan, batch, strategy.conflicts, stored)
-    {
-        books.inserted = affected(session, &sql).await?;
-    }
-    if books.updated + books.inserted < rows
-        && let Some(sql) = &update
-    {
-        books.updated += affected(session, sql).await?;
-    }
-    Ok(books)
 }
 
 async fn affected(session: &Session, sql: &str) -> Result<u64, DbError> {

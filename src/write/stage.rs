@@ -175,7 +175,7 @@ pub(super) async fn begin_and_copy(
         match plan.staging {
             Staging::Session if first => {
                 let first = clears(plan, session).then_some(names::CLEAR);
-                let sent = session.begin_and_send((begin, first, &accept), &statement, text).await;
+                let sent = session.begin_and_send(begin, first, &accept, &statement, text).await;
                 copying.sent = Some(sent.map_err(|failed| match failed {
                     BeginOrCopy::Begin(error) => Failed { at: FailedAt::Begin, error },
                     BeginOrCopy::Start(error) => Failed { at: FailedAt::Table, error },

@@ -54,7 +54,7 @@ pub(super) async fn write(
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     if staged > 0 {
-        let verdict = merge_executor::merge(plan, session, rest, strategy, (staged, first))
+        let verdict = merge_executor::merge(plan, session, rest, strategy, staged, first)
             .await
             .map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.row_by_row;

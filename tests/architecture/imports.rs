@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Source;
+use super::source::{Source, mentions};
 
 /// The files that each file imports.
 pub(super) type Imports = BTreeMap<String, BTreeSet<String>>;
@@ -106,7 +106,7 @@ fn module(source: &Source) -> Module {
                 module.globs.push(path);
                 continue;
             }
-            if !hands_out || super::mentions(&module.code, &name) {
+            if !hands_out || mentions(&module.code, &name) {
                 module.named.push(path.clone());
             }
             module.used.insert(name, path);
@@ -272,7 +272,7 @@ fn definer(
 fn defines(code: &str, name: &str) -> bool {
     const KINDS: [&str; 9] =
         ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "static ", "mod ", "macro_rules! "];
-    KINDS.iter().any(|kind| super::mentions(code, &format!("{kind}{name}")))
+    KINDS.iter().any(|kind| mentions(code, &format!("{kind}{name}")))
 }
 
 #[test]

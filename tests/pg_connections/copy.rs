@@ -15,7 +15,7 @@ fn a_session_whose_transaction_could_not_be_begun_keeps_no_answer_for_the_next_o
             let session = Session::open(&pool).await.unwrap();
             session.run("CREATE TEMPORARY TABLE IF NOT EXISTS s (n int)").await.unwrap();
             let copied = session
-                .begin_and_send((begin, None, &|_| Ok(())), "COPY s FROM STDIN", std::iter::empty())
+                .begin_and_send(begin, None, &|_| Ok(()), "COPY s FROM STDIN", std::iter::empty())
                 .await;
             assert!(matches!(copied, Err(BeginOrCopy::Begin(_))), "{begin}");
             session.roll_back().await;
@@ -44,7 +44,7 @@ async fn copying(database: &crate::support::Database) -> (Lease, Session) {
 
 async fn send(session: &Session, begin: &str, rows: &'static str) -> Sent {
     let rows = std::iter::once(bytes::Bytes::from_static(rows.as_bytes()));
-    let sent = session.begin_and_send((begin, None, &|_| Ok(())), "COPY c FROM STDIN", rows).await;
+    let sent = session.begin_and_send(begin, None, &|_| Ok(()), "COPY c FROM STDIN", rows).await;
     sent.unwrap_or_else(|error| panic!("{error:?}"))
 }
 

@@ -35,6 +35,41 @@ pub struct Load {
     pub slow_ms: u64,
     /// Flags that must not matter.
     extra: &'static str,
+    catalog: Catalog,
+}
+
+/// What else the catalog has of the table: it changes the way that batches take, and nothing of what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Catalog {
+    Plain,
+    /// Values of records are tied together, in all of the table.
+    SecondKey,
+    /// In one of its partitions alone.
+    KeyOfPartition,
+    /// By an index with a collation of its own.
+    Collated,
+    /// A trigger that fires in every session looks at each row.
+    AlwaysTrigger,
+    /// A table that inherits from it, without rows.
+    Child,
+}
+
+impl Catalog {
+    fn sql(self, table: &str, keyed: bool) -> String {
+        match self {
+            // An append has records of one value, and so would be refused some.
+            Self::SecondKey if keyed => format!("CREATE UNIQUE INDEX ON {table} (v)"),
+            Self::KeyOfPartition if keyed => format!("CREATE UNIQUE INDEX ON {table}_low (v)"),
+            Self::Collated if keyed => format!("CREATE UNIQUE INDEX ON {table} (note COLLATE \"C\")"),
+            Self::AlwaysTrigger => format!(
+                "CREATE FUNCTION {table}_seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+                 CREATE TRIGGER seen BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_seen(); \
+                 ALTER TABLE {table} ENABLE ALWAYS TRIGGER seen"
+            ),
+            Self::Child => format!("CREATE TABLE {table}_child () INHERITS ({table})"),
+            Self::Plain | Self::SecondKey | Self::KeyOfPartition | Self::Collated => String::new(),
+        }
+    }
 }
 
 /// What was not as it must be.
@@ -68,6 +103,14 @@ impl Load {
             pool: rng.pick(&[1, 2, 8]),
             slow_ms: rng.pick(&[5, 20, 60]),
             extra: rng.pick(&["", "", "--lock-timeout 300ms", "--max-memory 32MiB"]),
+            catalog: match (rng.below(10), parted) {
+                (0, true) => Catalog::KeyOfPartition,
+                (0, false) => Catalog::Child,
+                (1, false) => Catalog::SecondKey,
+                (2, false) => Catalog::Collated,
+                (3, _) => Catalog::AlwaysTrigger,
+                _ => Catalog::Plain,
+            },
         }
     }
 
@@ -92,6 +135,7 @@ impl Load {
                  CREATE TABLE {table}_high PARTITION OF {table} FOR VALUES FROM ({half}) TO (MAXVALUE)"
             ));
         }
+        db.sql(&self.catalog.sql(table, self.keyed));
         for file in 0..self.files {
             let text = self.text(file).0;
             let name = format!("{}/{file}.jsonl", self.table);

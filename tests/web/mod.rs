@@ -6,6 +6,7 @@ mod around;
 mod bodies;
 mod content;
 mod ends;
+mod login;
 mod many;
 mod others;
 mod pages;
