@@ -204,7 +204,7 @@ async fn begin(
     LoadRequest { share, job, act, earlier, listener }: LoadRequest<'_>,
     session: Session,
     table: Option<&Table>,
-    inputs: &mut Vec<Input>,
+    inputs: &mut [Input],
     access: &Access,
 ) -> Result<Begun, LoadError> {
     if act == Act::Plan {
