@@ -234,7 +234,8 @@ impl Start<'_> {
         mut self,
         pool: Lease,
         mut plan: Plan,
-        (mut stored, mut checked): (StoredRun, Checked),
+        mut stored: StoredRun,
+        mut checked: Checked,
         made: TableOrigin,
     ) -> Result<Prepared, LoadError> {
         let (share, job) = (self.share, self.job);

@@ -109,7 +109,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner);
     refuse::extra_column(&table, wishes.extra)?;
     let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
-    refuse::rights(&table, &mapping, &targets, (mode, wishes))?;
+    refuse::rights(&table, &mapping, &targets, mode, wishes)?;
     refuse::missing_key(&table, &key, &targets, &mapping, sample)?;
     notes.extend(refuse::notes(&table, &mapping, &targets, mode));
     let newer_by = newer_by(&mapping, wishes)?;

@@ -76,7 +76,8 @@ pub(super) fn rights(
     table: &Table,
     mapping: &Mapping,
     targets: &[(String, Target)],
-    (mode, wishes): (Mode, &Wishes<'_>),
+    mode: Mode,
+    wishes: &Wishes<'_>,
 ) -> Result<(), Refusal> {
     let mut lacking: Vec<&str> = Vec::new();
     let mut first = None;
