@@ -51,7 +51,11 @@ fn has_only_spaces_behind(text: &str, length: usize) -> bool {
 }
 
 fn money(text: &str) -> Option<Loss> {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let decimals = fraction.split(',').next().unwrap_or_default();
     match () {
+        // The server refuses a comma behind more than two.
+        () if decimals.len() > 2 && decimals.len() < fraction.len() => None,
         () if decimal::has_more_decimals(text, 2) => Some(Loss::Decimals),
         () if decimal::has_odd_commas(text) => Some(Loss::Commas),
         () => None,
