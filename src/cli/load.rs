@@ -87,6 +87,9 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     };
     job.pooler = pooler;
     job.web = args.web.web(&args.sources)?;
+    if let (None, Some(paginate)) = (&job.reading.records, &job.web.paginate) {
+        job.reading.records.clone_from(&paginate.records);
+    }
     Ok(job)
 }
 

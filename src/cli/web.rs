@@ -26,7 +26,8 @@ pub(crate) struct WebArgs {
     /// Columns of those rows that each record of the row's answer gets
     #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "each")]
     each_fields: Vec<String>,
-    /// How pages lead to each other: link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
+    /// How pages lead to each other: auto (as the first page says), a preset by its name (github, stripe,
+    /// graphql:/data/orders, ..: docs/http.md), link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
     /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER
     /// ;last=/POINTER ;size=N ;end=empty ;then=URL ;stateful. A pointer may be header:NAME or record:/POINTER
     /// (of the last record)

@@ -14,9 +14,12 @@ impl Load {
     }
 
     /// How the pages of each URL lead to each other, as the program's `--paginate` has it: `link`,
-    /// `cursor=PATH`, ..
+    /// `cursor:/next=after`, the name of a preset, ..
     pub fn paginate(mut self, rule: &str) -> Self {
         self.options.web.paginate = self.options.take("paginate", rule.parse::<Paginate>());
+        if let (None, Some(paginate)) = (&self.options.reading.records, &self.options.web.paginate) {
+            self.options.reading.records.clone_from(&paginate.records);
+        }
         self
     }
 

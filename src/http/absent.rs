@@ -9,6 +9,7 @@ mod error;
 #[path = "absent/pager.rs"]
 mod pager;
 mod paginate;
+mod presets;
 #[path = "absent/request.rs"]
 mod request;
 mod response_field;

@@ -10,7 +10,7 @@ use super::body::Body;
 use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
 use super::error::HttpError;
-use super::guess::{Clues, guess};
+use super::guess::{Clues, Guess, guess};
 use super::landing::Landing;
 use super::origin::Origins;
 use super::page::{self, Page};
@@ -152,6 +152,15 @@ impl Client {
             self.note(format!("{url} may not be all there is: there is {} ({advice})", guess.seen));
         }
         Ok(())
+    }
+
+    /// Says what a first page has told about pages, once for all sources.
+    pub fn say_found(&self, request: &Request, found: &Guess) {
+        if !self.0.more_said.swap(true, Ordering::Relaxed)
+            && let Some(rule) = &found.rule
+        {
+            self.note(format!("{} has {}: --paginate '{rule}'", request.shown(), found.seen));
+        }
     }
 
     /// Refuses a first page that does not say how the next one is found, if it is to be an error. `missing`:

@@ -19,6 +19,7 @@ use url::Url;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::error::HttpError;
+use super::guess::Guess;
 use super::links;
 use super::origin::Origin;
 use super::paginate::{By, CursorField, LastPage, Paginate, Param};
@@ -64,6 +65,9 @@ pub struct PagerState {
     /// The number of the first record, where the server has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
+    /// The rule, where the first page has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// The requests of one paged endpoint.
@@ -91,6 +95,10 @@ pub struct Pager {
     pages_seen: HashSet<u64>,
     /// A page had what the next one is named by, be it to say that there is none.
     named: bool,
+    /// What the first page has told, if it was to tell it.
+    found: Option<Guess>,
+    /// The rule is what a first page has told.
+    is_found: bool,
 }
 
 impl Pager {
@@ -106,20 +114,22 @@ impl Pager {
                 set(&mut current, param, &PageCursor::Number(start.unwrap_or_default()))?;
                 set(&mut current, limit_param, &PageCursor::Number(limit.get()))?;
             }
-            By::Link | By::Next(_) | By::Cursor { .. } => {}
+            By::Auto | By::Link | By::Next(_) | By::Cursor { .. } => {}
         }
-        Ok(Self::at(
-            paginate,
-            first,
-            PagerState { request: current, records: 0, full_seen: false, start: None },
-            pages_max,
-        ))
+        let state = PagerState { request: current, records: 0, full_seen: false, start: None, rule: None };
+        Ok(Self::at(paginate, first, state, pages_max))
     }
 
     /// Goes on where another process stood. `first`: the endpoint, for its secrets and its origin.
     #[must_use]
     pub fn at(paginate: Paginate, first: &Request, state: PagerState, pages_max: u64) -> Self {
         let current = state.request.with_secrets(first);
+        let told = state.rule.and_then(|rule| rule.parse::<Paginate>().ok());
+        let is_found = told.is_some();
+        let paginate = match told {
+            Some(told) => Paginate { same_origin: paginate.same_origin, ..told },
+            None => paginate,
+        };
         let requests_seen = HashSet::from([identity(&current)]);
         let named = current.page > 0;
         Self {
@@ -139,6 +149,8 @@ impl Pager {
             pages_seen: HashSet::new(),
             // Only a page that names the next one has led to a later one.
             named,
+            found: None,
+            is_found,
         }
     }
 
@@ -172,7 +184,8 @@ impl Pager {
     #[must_use]
     pub fn state(&self) -> PagerState {
         let (request, records) = (self.current.clone(), self.records);
-        PagerState { request, records, full_seen: self.full_seen, start: self.start }
+        let rule = self.is_found.then(|| self.paginate.flag());
+        PagerState { request, records, full_seen: self.full_seen, start: self.start, rule }
     }
 
     /// The request of a page further on, where it can be known before the pages in between: for reading
@@ -189,7 +202,7 @@ impl Pager {
             By::Offset { param, limit, .. } if self.full_seen => {
                 (param, self.first() + self.records + pages * limit.get())
             }
-            By::Offset { .. } | By::Link | By::Next(_) | By::Cursor { .. } => return None,
+            By::Offset { .. } | By::Auto | By::Link | By::Next(_) | By::Cursor { .. } => return None,
         };
         set(&mut request, param, &PageCursor::Number(value)).ok()?;
         request.page += pages;
@@ -216,6 +229,7 @@ impl Pager {
     /// # Errors
     /// When the pages loop, repeat, have no end in sight, leave the origin, or do not say what they should.
     pub fn next(&mut self, seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        self.learn_rule(seen)?;
         self.learn_start(seen);
         self.records += seen.records;
         self.largest = self.largest.max(seen.records);
@@ -271,8 +285,13 @@ impl Pager {
                 ResponseField::Header(name) => format!("no header {name}"),
                 ResponseField::Body(_) | ResponseField::LastRecord(_) => format!("nothing at {field}"),
             }),
-            By::Page { .. } | By::Offset { .. } => None,
+            By::Auto | By::Page { .. } | By::Offset { .. } => None,
         }
+    }
+
+    /// What the first page has told about pages, once.
+    pub const fn take_found(&mut self) -> Option<Guess> {
+        self.found.take()
     }
 
     /// Whether a page has the place where the next one is named.
@@ -280,7 +299,7 @@ impl Pager {
         match &self.paginate.by {
             By::Link => seen.headers.contains_key(LINK),
             By::Next(field) | By::Cursor { first: CursorField { field, .. }, .. } => self.has(seen, field),
-            By::Page { .. } | By::Offset { .. } => true,
+            By::Auto | By::Page { .. } | By::Offset { .. } => true,
         }
     }
 
@@ -290,11 +309,13 @@ impl Pager {
         }
         let mut next = self.current.clone();
         match &self.paginate.by {
+            // The first page has told of no other.
+            By::Auto => return Ok(None),
             By::Link => match links::next(seen.headers) {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
-            By::Next(field) => match self.scalar(seen, field)? {
+            By::Next(field) => match self.link(seen, field)? {
                 Some(link) => self.follow(seen.url, &link, &mut next)?,
                 None => return Ok(None),
             },
@@ -376,6 +397,7 @@ fn set(request: &mut Request, param: &Param, value: &PageCursor) -> Result<(), H
 }
 
 mod ends;
+mod found;
 mod place;
 #[cfg(test)]
 mod tests;

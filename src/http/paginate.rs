@@ -20,6 +20,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
+use super::presets::{self, Expanded};
 use super::response_field::{ResponseField, pointer};
 
 /// How the next page is found.
@@ -32,11 +33,15 @@ pub struct Paginate {
     /// Links to later pages are followed on the scheme and the host of the first one, whatever they name: a
     /// server behind a proxy may not know its own address.
     pub same_origin: bool,
+    /// Where the records are, in the answers of whom this is the name of.
+    pub records: Option<String>,
 }
 
 /// Where the next page is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
+    /// As the first page says.
+    Auto,
     /// The URL of the header `Link` with `rel="next"`.
     Link,
     /// A URL in the answer.
@@ -120,8 +125,14 @@ impl FromStr for Paginate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(Expanded { rule, records }) = presets::expand(text)? {
+            return Ok(Self { records, ..rule.parse()? });
+        }
         let mut parts = text.split(';');
         let by = by(parts.next().unwrap_or_default().trim())?;
+        if by == By::Auto && parts.clone().next().is_some() {
+            return Err("auto takes no rules: what it finds says them".to_owned());
+        }
         let mut rules = Rules::default();
         for rule in parts {
             if rule.trim() == "stateful" {
@@ -158,7 +169,7 @@ impl FromStr for Paginate {
         if rules.end == Some(LastPage::Short) && rules.size.is_none() {
             return Err("end=short needs ;size=N: the records of a full page".to_owned());
         }
-        Ok(Self { by, rules, same_origin: false })
+        Ok(Self { by, rules, same_origin: false, records: None })
     }
 }
 
@@ -166,6 +177,7 @@ impl FromStr for Paginate {
 impl fmt::Display for Paginate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
+            By::Auto => return write!(out, "as the first page says"),
             By::Link => write!(out, "by the Link header")?,
             By::Next(field) => write!(out, "by the URL at {field}")?,
             By::Cursor { first: CursorField { field, param }, others } => {
@@ -192,7 +204,7 @@ impl fmt::Display for Paginate {
         }
         let counts = self.is_counted();
         let told = match &self.by {
-            By::Link | By::Next(_) => "to the one that names no next",
+            By::Auto | By::Link | By::Next(_) => "to the one that names no next",
             By::Cursor { .. } => "to the one without such a token",
             By::Page { .. } | By::Offset { .. } => "to the first empty one",
         };
@@ -247,6 +259,7 @@ impl Paginate {
     #[must_use]
     pub fn flag(&self) -> String {
         let by = match &self.by {
+            By::Auto => "auto".to_owned(),
             By::Link => "link".to_owned(),
             By::Next(field) => format!("next:{}", field.flag()),
             By::Cursor { first, others } => {
@@ -283,7 +296,7 @@ impl Paginate {
             By::Cursor { first: CursorField { field, param }, others } if others.is_empty() => {
                 format!("Cursor {{ pointer: {:?}, param: {param:?} }}", field.in_body()?)
             }
-            By::Cursor { .. } => return None,
+            By::Auto | By::Cursor { .. } => return None,
             By::Link | By::Page { .. } => format!("{:?}", self.by),
         };
         let Rules { total, pages, more, last: None, size, end: None, then: None, stateful: false } =
@@ -350,6 +363,7 @@ impl fmt::Display for Param {
 fn by(text: &str) -> Result<By, String> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     match kind {
+        "auto" if rest.is_empty() => Ok(By::Auto),
         "link" if rest.is_empty() => Ok(By::Link),
         "next" => Ok(By::Next(rest.parse()?)),
         "cursor" => {
@@ -375,7 +389,7 @@ fn by(text: &str) -> Result<By, String> {
             Ok(By::Offset { param: param(name)?, start, limit_param, limit })
         }
         _ => Err(format!(
-            "{text:?} is no way to paginate; write link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N (header:NAME in the place of a pointer is a header)"
+            "{text:?} is no way to paginate; write auto, link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N (header:NAME in the place of a pointer is a header), or the name of a preset: github, stripe, .."
         )),
     }
 }
@@ -491,6 +505,7 @@ mod tests {
     #[test]
     fn flags_are_written_as_they_are_read_and_those_of_before_are_known() {
         for text in [
+            "auto",
             "link",
             "next:/n;more=/m",
             "cursor:/c=/after;last=/l;end=empty",
@@ -548,6 +563,8 @@ mod tests {
             "offset:o=x,l=1",
             "link;end=never",
             "link;stateful",
+            "auto:x",
+            "auto;size=7",
             "page:p;then=/x",
             "cursor:/a=b;then=",
             "cursor:/a=b,/c",

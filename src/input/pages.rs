@@ -403,6 +403,9 @@ impl Pages {
         let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
         let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest, last };
         let next = self.pager.next(&seen).map_err(failed)?;
+        if let Some(found) = self.pager.take_found() {
+            self.client.say_found(self.pager.request(), &found);
+        }
         Ok(next.is_some())
     }
 

@@ -11,6 +11,7 @@ mod many;
 mod others;
 mod pages;
 mod places;
+mod presets;
 mod proxies;
 mod records;
 mod said;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::error::HttpError;
-use super::pager::{Clues, Headers, Page};
+use super::pager::{Clues, Guess, Headers, Page};
 use super::request::{Nobody, Request, Resume, Url, Version};
 use super::settings::Settings;
 
@@ -93,6 +93,11 @@ impl Client {
     /// # Errors
     /// Never comes to one.
     pub fn expect_all(&self, _request: &Request, _clues: &Clues<'_>) -> Result<(), HttpError> {
+        match self.0 {}
+    }
+
+    /// Would say what a first page has told.
+    pub fn say_found(&self, _request: &Request, _found: &Guess) {
         match self.0 {}
     }
 

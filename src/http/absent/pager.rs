@@ -22,6 +22,10 @@ pub struct Page {
 #[derive(Debug, Clone)]
 pub struct Headers(Nobody);
 
+/// That there is more than an answer has.
+#[derive(Debug, Clone)]
+pub struct Guess(Nobody);
+
 /// An answer, as it is asked whether it is all there is.
 #[derive(Debug, Clone, Copy)]
 pub struct Clues<'a> {
@@ -120,6 +124,11 @@ impl Pager {
     /// # Errors
     /// Never comes to one.
     pub fn next(&mut self, _seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        match self.0 {}
+    }
+
+    /// What the first page has told.
+    pub const fn take_found(&mut self) -> Option<Guess> {
         match self.0 {}
     }
 

@@ -38,6 +38,21 @@ impl Pager {
         Ok(())
     }
 
+    /// The URL of the next page; some have it in an object: `{"href": URL}`.
+    pub(super) fn link(
+        &self,
+        seen: &PageSeen<'_>,
+        field: &ResponseField,
+    ) -> Result<Option<String>, HttpError> {
+        if let ResponseField::Body(pointer) = field
+            && let Ok(Some(found)) = pointer::find(seen.text, pointer)
+            && found.get().starts_with('{')
+        {
+            return self.scalar(seen, &ResponseField::Body(format!("{pointer}/href")));
+        }
+        self.scalar(seen, field)
+    }
+
     /// Sets the tokens of the next page in its request; false: the first one is not there, which is the end.
     pub(super) fn send_back(
         &self,

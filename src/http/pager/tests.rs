@@ -218,7 +218,7 @@ fn what_does_not_say_whether_it_is_the_end_is_an_error() {
     for (flag, text) in [
         ("next:/next", "[1,2]x"),
         ("next:/next", "<html>"),
-        ("next:/next", "{\"next\":{\"href\":\"x\"}}"),
+        ("next:/next", "{\"next\":[\"x\"]}"),
         ("cursor:/next=c;more=/more", "{\"next\":5}"),
         ("page:p;total=/n", "{}"),
         ("page:p;pages=/n", "{\"n\":\"many\"}"),
