@@ -52,7 +52,7 @@ fn server() -> impl Fn(&Ask) -> Reply + Send + Sync {
             "/scroll/_search" | "/_search/scroll" => scrolls.next(ask, &body),
             path if path.starts_with("/posted") => posted(ask, &body),
             "/github" | "/gitlab" | "/shopify" | "/wordpress" | "/socrata" => by_headers(ask),
-            _ => by_members(ask),
+            _ => by_tokens(ask),
         }
     }
 }
@@ -118,30 +118,19 @@ fn posted(ask: &Ask, body: &serde_json::Value) -> Reply {
     Reply::json(text)
 }
 
-/// Who says in the body where the next page is.
-fn by_members(ask: &Ask) -> Reply {
-    let number = |name: &str| ask.number(name).unwrap_or(0);
-    let at = number("at");
+/// Who says in the body which URL the next page has.
+fn by_links(ask: &Ask) -> Reply {
+    let at = ask.number("at").unwrap_or(0);
     let (items, to) = part(at, 100);
     let here = |to: u64| format!("\"{}?at={to}\"", ask.path);
     let whole = |to: u64| format!("\"http://{}{}?at={to}\"", ask.header("host").unwrap(), ask.path);
     let more = to < N;
     let text = match ask.path.as_str() {
-        "/airtable" => {
-            let from = ask.query.get("offset").map_or(0, |at| at.trim_start_matches("itr/").parse().unwrap());
-            let (items, to) = part(from, 100);
-            format!(r#"{{"records":{items}{}}}"#, member(to, "offset", format!("\"itr/{to}\"")))
-        }
         // Always a next one, and then nothing.
         "/ckan" => format!(
             r#"{{"success":true,"result":{{"records":{items},"_links":{{"start":"/ckan","next":{}}},"total":{N}}}}}"#,
             here(at + 100)
         ),
-        "/couchdb" => {
-            let from = ask.query.get("since").map_or(0, |at| at.trim_end_matches("-x").parse().unwrap());
-            let (items, to) = part(from, 100);
-            format!(r#"{{"results":{items},"last_seq":"{to}-x","pending":{}}}"#, N - to)
-        }
         "/drf" => {
             let next = if more { whole(to) } else { "null".to_owned() };
             format!(r#"{{"count":{N},"next":{next},"previous":null,"results":{items}}}"#)
@@ -154,29 +143,9 @@ fn by_members(ask: &Ask) -> Reply {
                 r#"{{"resourceType":"Bundle","link":[{{"relation":"self","url":"/fhir"}}{next}],"entry":[{entries}]}}"#
             )
         }
-        "/google" => {
-            let (items, to) = part(number("pageToken"), 100);
-            format!(r#"{{"items":{items}{}}}"#, member(to, "nextPageToken", format!("\"{to}\"")))
-        }
         "/hal" => {
             let next = member(to, "next", format!(r#"{{"href":{}}}"#, here(to)));
             format!(r#"{{"_embedded":{{"orders":{items}}},"_links":{{"self":{{"href":"/hal"}}{next}}}}}"#)
-        }
-        "/hubspot" => {
-            let (items, to) = part(number("after"), 100);
-            let next =
-                format!(r#"{{"next":{{"after":"{to}","link":"https://elsewhere.example/?after={to}"}}}}"#);
-            format!(r#"{{"results":{items}{}}}"#, member(to, "paging", next))
-        }
-        // Gives less than it is asked for.
-        "/jira" => {
-            let (items, _) = part(number("startAt"), 50);
-            format!(r#"{{"startAt":{},"maxResults":50,"total":{N},"issues":{items}}}"#, number("startAt"))
-        }
-        "/jira-cloud" => {
-            let (items, to) = part(number("nextPageToken"), 100);
-            let token = member(to, "nextPageToken", format!("\"{to}\""));
-            format!(r#"{{"issues":{items},"isLast":{}{token}}}"#, to == N)
         }
         "/jsonapi" => {
             let next = if more { format!(r#"{{"href":{}}}"#, here(to)) } else { "null".to_owned() };
@@ -196,6 +165,50 @@ fn by_members(ask: &Ask) -> Reply {
         "/salesforce" => {
             let next = member(to, "nextRecordsUrl", here(to));
             format!(r#"{{"totalSize":{N},"done":{}{next},"records":{items}}}"#, !more)
+        }
+        // The link is there to the end, the flag tells.
+        "/zendesk" => format!(
+            r#"{{"tickets":{items},"meta":{{"has_more":{more}}},"links":{{"next":{},"prev":null}}}}"#,
+            whole(to)
+        ),
+        _ => return Reply::new(404, "text/plain", "no such thing"),
+    };
+    Reply::json(text)
+}
+
+/// Who says in the body by which token or number it is asked for.
+fn by_tokens(ask: &Ask) -> Reply {
+    let number = |name: &str| ask.number(name).unwrap_or(0);
+    let text = match ask.path.as_str() {
+        "/airtable" => {
+            let from = ask.query.get("offset").map_or(0, |at| at.trim_start_matches("itr/").parse().unwrap());
+            let (items, to) = part(from, 100);
+            format!(r#"{{"records":{items}{}}}"#, member(to, "offset", format!("\"itr/{to}\"")))
+        }
+        "/couchdb" => {
+            let from = ask.query.get("since").map_or(0, |at| at.trim_end_matches("-x").parse().unwrap());
+            let (items, to) = part(from, 100);
+            format!(r#"{{"results":{items},"last_seq":"{to}-x","pending":{}}}"#, N - to)
+        }
+        "/google" => {
+            let (items, to) = part(number("pageToken"), 100);
+            format!(r#"{{"items":{items}{}}}"#, member(to, "nextPageToken", format!("\"{to}\"")))
+        }
+        "/hubspot" => {
+            let (items, to) = part(number("after"), 100);
+            let next =
+                format!(r#"{{"next":{{"after":"{to}","link":"https://elsewhere.example/?after={to}"}}}}"#);
+            format!(r#"{{"results":{items}{}}}"#, member(to, "paging", next))
+        }
+        // Gives less than it is asked for.
+        "/jira" => {
+            let (items, _) = part(number("startAt"), 50);
+            format!(r#"{{"startAt":{},"maxResults":50,"total":{N},"issues":{items}}}"#, number("startAt"))
+        }
+        "/jira-cloud" => {
+            let (items, to) = part(number("nextPageToken"), 100);
+            let token = member(to, "nextPageToken", format!("\"{to}\""));
+            format!(r#"{{"issues":{items},"isLast":{}{token}}}"#, to == N)
         }
         "/scim" => {
             let start = number("startIndex").max(1);
@@ -219,12 +232,7 @@ fn by_members(ask: &Ask) -> Reply {
             let (items, to) = part(ask.number("starting_after").map_or(0, |id| id + 1), 100);
             format!(r#"{{"object":"list","data":{items},"has_more":{}}}"#, to < N)
         }
-        // The link is there to the end, the flag tells.
-        "/zendesk" => format!(
-            r#"{{"tickets":{items},"meta":{{"has_more":{more}}},"links":{{"next":{},"prev":null}}}}"#,
-            whole(to)
-        ),
-        _ => return Reply::new(404, "text/plain", "no such thing"),
+        _ => return by_links(ask),
     };
     Reply::json(text)
 }
