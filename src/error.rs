@@ -67,7 +67,7 @@ impl LoadError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Source(SourceError::Header { .. }) => ErrorKind::Refused,
-            Self::Source(SourceError::Missing(_)) => ErrorKind::Usage,
+            Self::Source(SourceError::Missing(_) | SourceError::Dialect { .. }) => ErrorKind::Usage,
             Self::Source(_) => ErrorKind::Source,
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,

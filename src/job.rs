@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::feed::Feed;
-use crate::format::{Compression, DecodeLimits, Encoding, Inflation};
+use crate::format::{Compression, DecodeLimits, Encoding, HeaderRule, Inflation};
 use crate::http::{self, JsonBody, Paginate};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{Dsn, TableName};
@@ -31,6 +31,8 @@ pub enum FormatName {
     Csv,
     /// Tab-separated values.
     Tsv,
+    /// The text format of COPY.
+    Copy,
 }
 
 /// Whether compressed files are decoded once only to see that they are whole, before a record of them is stored: checksums
@@ -85,10 +87,16 @@ pub struct Reading {
     pub delimiter: Option<u8>,
     /// Quote of CSV; `Some(None)`: no quoting.
     pub quote: Option<Option<u8>>,
+    /// What stands before a character of CSV that is data.
+    pub escape: Option<u8>,
+    /// A line of CSV that begins with it is no record.
+    pub comment: Option<u8>,
+    /// What becomes of a header with gaps and doubles.
+    pub header: HeaderRule,
     /// Names of the columns of CSV without a header.
     pub columns: Option<Vec<String>>,
-    /// An unquoted CSV field equal to this is NULL.
-    pub null_as: Option<String>,
+    /// An unquoted CSV field equal to one of these is NULL; without any, the empty one.
+    pub null_as: Vec<String>,
     /// Lines of CSV before the header.
     pub skip_lines: Option<u32>,
     /// Longest record in bytes.

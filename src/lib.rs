@@ -148,7 +148,7 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, Requests, Totals};
 pub use exit::ExitClass;
 pub use face::{Dsn, Load, Loader, OpenLoader};
-pub use format::{Compression, OnNul};
+pub use format::{Compression, HeaderRule, OnNul};
 pub use job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 pub use load::{Example, FailedSource, LoadPlan, Verification};
 pub use map::{Extra, Narrowing};

@@ -112,9 +112,6 @@ const SQL_FOR_PEOPLE: [(&str, &str); 3] = [
     ("src/plan/refuse.rs", "hints: the column or the right that is missing"),
 ];
 
-/// csv-async reads from tokio's traits. The bytes are in memory and the future is polled to its end at once: traits, no runtime.
-const TRAITS_ONLY: (&str, &str) = ("src/format/decode/csv.rs", "tokio::io::");
-
 /// Places that break a rule: file, what the rule found, and what should happen to it.
 const DEBTS: &[(&str, &str, &str)] = &[];
 
@@ -164,9 +161,7 @@ fn impurities(source: &Source) -> Vec<String> {
     if !PURE.contains(&source.room.as_str()) {
         return Vec::new();
     }
-    let (path, traits) = TRAITS_ONLY;
-    let code = if source.path == path { source.code.replace(traits, "") } else { source.code.clone() };
-    WORLD.iter().filter(|word| mentions(&code, word)).map(|word| format!("touches {word}")).collect()
+    WORLD.iter().filter(|word| mentions(&source.code, word)).map(|word| format!("touches {word}")).collect()
 }
 
 fn files(source: &Source) -> Vec<String> {

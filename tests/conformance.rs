@@ -255,7 +255,15 @@ fn naughty_strings_are_header_names_of_a_new_table_and_of_one_that_is_there() {
     }
     let columns =
         "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum";
-    same(&scene.db, columns, &names);
+    // Blanks around a name are not its own, unless it has nothing else.
+    let trimmed: Vec<String> = names
+        .iter()
+        .map(|name| match name.trim_matches([' ', '\t']) {
+            "" => name.clone(),
+            trimmed => trimmed.to_owned(),
+        })
+        .collect();
+    same(&scene.db, columns, &trimmed);
     let row = scene.db.rows("SELECT * FROM t LIMIT 1").remove(0);
     assert_eq!(row, values.into_iter().map(Some).collect::<Vec<_>>());
 }

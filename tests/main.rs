@@ -25,6 +25,7 @@ mod cli;
 mod conformance;
 mod conformance_formats;
 mod conformance_sources;
+mod csv;
 mod direct;
 mod engine;
 mod equality;

@@ -87,8 +87,10 @@ fn a_resume_and_the_lines_of_rejects_count_what_was_passed_over() {
 }
 
 #[test]
-fn a_delimiter_at_the_end_of_each_line_is_a_column_without_a_name() {
+fn a_delimiter_at_the_end_of_each_line_is_no_column_and_values_there_are() {
     let text = b"id;name;value;\n1;a;1.5;\n2;b;2.5;\n";
+    assert_eq!(loaded(text, ""), ROWS);
+    let text = b"id;name;value;\n1;a;1.5;\n2;b;2.5;x\n";
     refused(text, "", &["column 4", "no name", "--columns", "--skip-lines", "--extra ignore"]);
     assert_eq!(
         loaded(text, "--skip-lines 1 --delimiter ; --columns id,name,value,rest --extra ignore"),

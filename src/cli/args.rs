@@ -151,10 +151,10 @@ pub(crate) struct TargetArgs {
     pub(crate) newer_by: Option<String>,
     /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are behind: else the next
     /// insert without an id fails. Those who write to the table wait meanwhile
-    #[arg(long, env = "DBLOAD_FIX_SEQUENCES")]
+    #[arg(long, env = "DBLOAD_FIX_SEQUENCES", value_parser = parse::switch("DBLOAD_FIX_SEQUENCES"))]
     pub(crate) fix_sequences: bool,
     /// Show the plan (columns, key, partitions, path) and write nothing
-    #[arg(long, env = "DBLOAD_DRY_RUN")]
+    #[arg(long, env = "DBLOAD_DRY_RUN", value_parser = parse::switch("DBLOAD_DRY_RUN"))]
     pub(crate) dry_run: bool,
 }
 
@@ -177,6 +177,13 @@ pub(crate) struct ReadingArgs {
     /// Quote of CSV (one character, or none)
     #[arg(long, value_name = "CHAR", env = "DBLOAD_QUOTE", value_parser = parse::quote)]
     pub(crate) quote: Option<parse::Quote>,
+    /// What stands before a quote, a delimiter or a line end of CSV that is data (a backslash, mostly); doubled quotes are read
+    /// too
+    #[arg(long, value_name = "CHAR", env = "DBLOAD_ESCAPE", value_parser = parse::character)]
+    pub(crate) escape: Option<u8>,
+    /// A line of CSV that begins with this character is no record
+    #[arg(long, value_name = "CHAR", env = "DBLOAD_COMMENT", value_parser = parse::character)]
+    pub(crate) comment: Option<u8>,
     /// Names of the fields of CSV without a header, or of the values of JSON rows ([1,"a"]): there also /POINTER to a list
     /// of names before the rows, or first-row
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
@@ -185,9 +192,10 @@ pub(crate) struct ReadingArgs {
     /// first line `sep=;` is known, and needs no flag
     #[arg(long, value_name = "N", env = "DBLOAD_SKIP_LINES")]
     pub(crate) skip_lines: Option<u32>,
-    /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is
-    #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS")]
-    pub(crate) null_as: Option<String>,
+    /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is. May be repeated: '' is
+    /// the empty one
+    #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS", value_delimiter = '\n')]
+    pub(crate) null_as: Vec<String>,
     /// Longest record (by default 8 MiB); a longer one is rejected, so that one line cannot fill the memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_RECORD_BYTES", value_parser = parse::bytes)]
     pub(crate) max_record_bytes: Option<u64>,
@@ -253,7 +261,7 @@ pub(crate) struct RejectArgs {
 #[command(next_help_heading = "Runs")]
 pub(crate) struct RunArgs {
     /// Give an unfinished run up and begin anew; where it has appended rows, which stay, only together with --again
-    #[arg(long, env = "DBLOAD_RESTART")]
+    #[arg(long, env = "DBLOAD_RESTART", value_parser = parse::switch("DBLOAD_RESTART"))]
     pub(crate) restart: bool,
     /// Append files once more that an earlier load has appended: all of them, or by --again=FILE this one (may be repeated)
     #[arg(long, value_name = "FILE", env = "DBLOAD_AGAIN", num_args = 0..=1, require_equals = true,
@@ -263,7 +271,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     /// Take the load over from another process, even if it seems alive
-    #[arg(long, env = "DBLOAD_TAKE_OVER")]
+    #[arg(long, env = "DBLOAD_TAKE_OVER", value_parser = parse::switch("DBLOAD_TAKE_OVER"))]
     pub(crate) take_over: bool,
     /// Go on with this file though it is not what the unfinished run has read: behind as many records as are stored of it.
     /// May be repeated
@@ -273,7 +281,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
     pub(crate) load_id: Option<String>,
     /// Keep no ledger: no resume, no schema _dbload, counts by this process only
-    #[arg(long, env = "DBLOAD_NO_LEDGER")]
+    #[arg(long, env = "DBLOAD_NO_LEDGER", value_parser = parse::switch("DBLOAD_NO_LEDGER"))]
     pub(crate) no_ledger: bool,
     /// Pass over so many records at the start of the first source
     #[arg(long, value_name = "N", env = "DBLOAD_SKIP_RECORDS", default_value_t = 0)]
@@ -313,10 +321,10 @@ pub(crate) struct ResourceArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Print the report as one line of JSON
-    #[arg(long, env = "DBLOAD_JSON")]
+    #[arg(long, env = "DBLOAD_JSON", value_parser = parse::switch("DBLOAD_JSON"))]
     pub(crate) json: bool,
     /// No summary, no notes: errors only
-    #[arg(short, long, env = "DBLOAD_QUIET")]
+    #[arg(short, long, env = "DBLOAD_QUIET", value_parser = parse::switch("DBLOAD_QUIET"))]
     pub(crate) quiet: bool,
     /// Say more on stderr, twice still more; may quote records
     #[arg(short, long, env = "DBLOAD_VERBOSE", action = clap::ArgAction::Count)]
@@ -325,7 +333,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORM", env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
     /// No progress on stderr
-    #[arg(long, env = "DBLOAD_NO_PROGRESS")]
+    #[arg(long, env = "DBLOAD_NO_PROGRESS", value_parser = parse::switch("DBLOAD_NO_PROGRESS"))]
     pub(crate) no_progress: bool,
 }
 
@@ -421,6 +429,8 @@ pub(crate) enum FormatArg {
     Csv,
     /// Tab-separated values
     Tsv,
+    /// The text format of COPY: tabs, backslashes, \N for NULL; with a header, or --columns
+    Copy,
 }
 
 impl From<FormatArg> for FormatName {
@@ -430,6 +440,7 @@ impl From<FormatArg> for FormatName {
             FormatArg::Json => Self::Json,
             FormatArg::Csv => Self::Csv,
             FormatArg::Tsv => Self::Tsv,
+            FormatArg::Copy => Self::Copy,
         }
     }
 }

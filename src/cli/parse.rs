@@ -17,6 +17,17 @@ pub(crate) fn encoding(text: &str) -> Result<TextEncoding, String> {
     Encoding::named(text).map(TextEncoding).map_err(|error| error.to_string())
 }
 
+/// What the variable of a flag without a value says: the flag, however it says yes.
+pub(crate) fn switch(variable: &'static str) -> impl Fn(&str) -> Result<bool, String> + Clone {
+    move |text| match text.to_ascii_lowercase().as_str() {
+        "" | "true" | "yes" | "y" | "t" | "on" | "1" => Ok(true),
+        "false" | "no" | "n" | "f" | "off" | "0" => Ok(false),
+        _ => Err(format!(
+            "the variable {variable} must be yes (or 1, true, on, empty) or no (or 0, false, off)"
+        )),
+    }
+}
+
 /// A number that is not zero.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
@@ -44,7 +55,7 @@ pub(crate) fn quote(text: &str) -> Result<Quote, String> {
     }
 }
 
-fn character(text: &str) -> Result<u8, String> {
+pub(crate) fn character(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
         _ => Err("must be one ASCII character other than a line end".to_owned()),

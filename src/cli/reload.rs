@@ -118,6 +118,8 @@ fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
         records: _,
         delimiter: _,
         quote: _,
+        escape: _,
+        comment: _,
         columns: _,
         skip_lines: _,
         null_as: _,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use dbload::internals::format::HeaderRule;
 use dbload::internals::http::{
     Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits,
     Settings, Timeouts, Value,
@@ -13,6 +14,9 @@ use dbload::internals::input::Word;
 use dbload::internals::job::HttpSources;
 
 use super::parse;
+
+/// The word of `--header` that is about the header of CSV.
+const FIX_HEADER: &str = "fix";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "HTTP sources")]
@@ -66,7 +70,8 @@ pub(crate) struct WebArgs {
     /// Most requests in a time, for each server: 10/s, 600/m, 5/10s
     #[arg(long, value_name = "N/TIME", env = "DBLOAD_RATE", value_parser = rate)]
     rate: Option<Rate>,
-    /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH
+    /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH. Or the word fix,
+    /// about the header of CSV: gaps and doubles are numbered, names over 63 bytes cut, and it is said
     #[arg(
         long,
         value_name = "HEADER",
@@ -178,6 +183,14 @@ impl WebArgs {
         .find_map(|(set, flag)| set.then_some(flag))
     }
 
+    /// What becomes of a header of CSV. A header of requests has a colon.
+    pub(crate) fn header_rule(&self) -> HeaderRule {
+        match self.header.iter().any(|text| text == FIX_HEADER) {
+            true => HeaderRule::Fix,
+            false => HeaderRule::Strict,
+        }
+    }
+
     /// What the flags say. `sources`: the words.
     pub(crate) fn web(&self, sources: &[String]) -> Result<HttpSources, String> {
         if self.urls.is_empty()
@@ -216,7 +229,12 @@ impl WebArgs {
         let (times, retry_limits, limits) =
             (Timeouts::default(), RetryLimits::default(), FetchLimits::default());
         Ok(Settings {
-            headers: self.header.iter().map(header).collect::<Result<_, _>>()?,
+            headers: self
+                .header
+                .iter()
+                .filter(|text| *text != FIX_HEADER)
+                .map(header)
+                .collect::<Result<_, _>>()?,
             parameters: self.secret_param.iter().map(parameter).collect::<Result<_, _>>()?,
             auth: self.auth()?,
             concurrency: self.concurrency.map_or(defaults.concurrency, usize::from),

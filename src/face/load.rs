@@ -10,7 +10,7 @@ use super::options::{LoadOptions, common_options};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::format::{Compression, Encoding, OnNul};
+use crate::format::{Compression, Encoding, HeaderRule, OnNul};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 use crate::load::{self, LoadPlan, Verification};
 use crate::map::{Extra, Narrowing};
@@ -82,6 +82,24 @@ impl Load {
         self
     }
 
+    /// What stands before a quote, a delimiter or a line end of CSV that is data, an ASCII character.
+    pub fn escape(mut self, escape: char) -> Self {
+        self.options.reading.escape = self.options.take("escape", ascii(escape));
+        self
+    }
+
+    /// A line of CSV that begins with this ASCII character is no record.
+    pub fn comment(mut self, comment: char) -> Self {
+        self.options.reading.comment = self.options.take("comment", ascii(comment));
+        self
+    }
+
+    /// What becomes of a header of CSV with gaps, doubles or names that are too long.
+    pub fn header_rule(mut self, rule: HeaderRule) -> Self {
+        self.options.reading.header = rule;
+        self
+    }
+
     /// Names of the fields of CSV without a header.
     pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.reading.columns = Some(names.into_iter().map(Into::into).collect());
@@ -94,9 +112,9 @@ impl Load {
         self
     }
 
-    /// An unquoted field of CSV with this text is NULL, instead of the empty one.
+    /// An unquoted field of CSV with this text is NULL, instead of the empty one; said again, each of the texts is.
     pub fn null_as(mut self, text: impl Into<String>) -> Self {
-        self.options.reading.null_as = Some(text.into());
+        self.options.reading.null_as.push(text.into());
         self
     }
 

@@ -2,17 +2,17 @@
 //! says what was guessed, so that the plan can show it.
 
 use super::decode::is_reject;
+use super::magic::{has_nul, no_text};
+use super::sniff::{count_unquoted, sniff_delimiter};
 use super::split::{Limits, Splitter};
 use super::{Compression, Dialect, Format, json};
 use crate::record::{Position, Span};
 
-/// Bytes of the decoded stream that [`detect`] wants to see: enough for some lines, cheap to keep.
-pub const HEAD_BYTES: usize = 64 * 1024;
+pub use super::magic::DetectError;
+pub use super::sniff::HEAD_BYTES;
 
-/// Lines that must agree on a delimiter, at most: enough to tell.
+/// Lines that are looked at, at most: enough to tell.
 const LINES_SNIFFED: usize = 20;
-
-const DELIMITERS: [u8; 4] = *b",\t;|";
 
 /// A format, and why it was taken to be that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,34 +21,6 @@ pub struct Detected {
     pub format: Format,
     /// For the plan: `by name`, or what was found.
     pub because: &'static str,
-}
-
-/// Why a source has no format that dbload knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DetectError {
-    /// An HTML page, often a login or error page saved as data.
-    #[error("the content is an HTML or XML page, not records")]
-    Markup,
-    /// Known binary formats by name.
-    #[error("the content is {0}, which is not supported")]
-    Binary(&'static str),
-    /// Neither text nor compressed.
-    #[error("the content is neither text nor a known compression")]
-    NotText,
-}
-
-impl DetectError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Markup => "look at the first lines: was a login or error page saved as data?",
-            Self::Binary(_) => "export it as CSV or JSON lines first",
-            Self::NotText => {
-                "if it is text in another encoding, say which: --encoding utf-16le, windows-1252, ..; else say --format"
-            }
-        }
-    }
 }
 
 /// By the name of a source, a compression's ending aside. `.txt` and the like say nothing.
@@ -79,6 +51,15 @@ pub fn is_reject_file(name: &str) -> bool {
 /// # Errors
 /// When the content is nothing that dbload reads.
 pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
+    detect_beside(name, head, None)
+}
+
+/// The same, where lines that begin with this character say nothing.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_beside(name: &str, head: &[u8], comment: Option<u8>) -> Result<Detected, DetectError> {
+    no_text(head).map_or(Ok(()), Err)?;
     match by_name(name) {
         // Reject files are renamed; a JSONL that begins with a reject is one.
         Some(Format::Jsonl) if first_is_reject(head) => {
@@ -88,9 +69,9 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
         Some(Format::Json { .. }) if lines_are_objects(head) => {
             Ok(Detected { format: Format::Jsonl, because: LINES })
         }
-        Some(Format::Csv(dialect)) if dialect.delimiter == b',' => Ok(csv_by_name(dialect, head)),
+        Some(Format::Csv(dialect)) if dialect.delimiter == b',' => Ok(csv_by_name(dialect, head, comment)),
         Some(format) => Ok(Detected { format, because: "by name" }),
-        None => by_content(head),
+        None => by_content(head, comment),
     }
 }
 
@@ -105,25 +86,27 @@ fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
 const LINES: &str = "by its first lines, each a JSON object";
 const ANNOUNCED: &str = "by its first line, which says the delimiter";
 
-/// Many exports call text delimited by `;` or tabs `.csv`: where the first line has no comma, its delimiter
-/// is sought.
-fn csv_by_name(dialect: Dialect, head: &[u8]) -> Detected {
+/// Many exports call text delimited by `;` or tabs `.csv`: the delimiter is the one that divides all lines
+/// alike. Where none does, it is a comma, if the first line has one.
+fn csv_by_name(dialect: Dialect, head: &[u8], comment: Option<u8>) -> Detected {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     if let Some(dialect) = announced_delimiter(text) {
         return Detected { format: Format::Csv(dialect), because: ANNOUNCED };
     }
-    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    if count_unquoted(first_line, b',') == 0
-        && let (delimiter @ (b';' | b'\t' | b'|'), because) = sniff_delimiter(text)
-    {
-        return Detected { format: Format::Csv(Dialect { delimiter, ..dialect }), because };
+    let found = sniff_delimiter(text, comment);
+    let first_line = text.split(|&byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    if found.delimiter != b',' && (found.alike || count_unquoted(first_line, b',') == 0) {
+        let dialect = Dialect { delimiter: found.delimiter, ..dialect };
+        return Detected { format: Format::Csv(dialect), because: found.because };
     }
     Detected { format: Format::Csv(dialect), because: "by name" }
 }
 
-fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
+fn by_content(head: &[u8], comment: Option<u8>) -> Result<Detected, DetectError> {
     let found = |format, because| Ok(Detected { format, because });
-    refuse_binary(head)?;
+    if has_nul(head) {
+        return Err(DetectError::NotText);
+    }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     match text.first() {
         Some(b'{') if first_is_reject(text) => found(Format::Rejects, "by its first line, a reject"),
@@ -136,28 +119,10 @@ fn by_content(head: &[u8]) -> Result<Detected, DetectError> {
             if let Some(dialect) = announced_delimiter(text) {
                 return found(Format::Csv(dialect), ANNOUNCED);
             }
-            let (delimiter, because) = sniff_delimiter(text);
-            found(Format::Csv(Dialect::delimited_by(delimiter)), because)
+            let divides = sniff_delimiter(text, comment);
+            found(Format::Csv(Dialect::delimited_by(divides.delimiter)), divides.because)
         }
     }
-}
-
-fn refuse_binary(head: &[u8]) -> Result<(), DetectError> {
-    const MAGIC: [(&[u8], &str); 5] = [
-        (b"PAR1", "Parquet"),
-        (b"Obj\x01", "Avro"),
-        (b"ORC", "ORC"),
-        (b"PK\x03\x04", "a ZIP archive (or a spreadsheet)"),
-        (b"SQLite format 3\0", "an SQLite database"),
-    ];
-    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Err(DetectError::Binary(name));
-    }
-    // UTF-16 has NULs in every other place, other binaries nearly always.
-    if head.iter().take(1024).any(|&byte| byte == 0) {
-        return Err(DetectError::NotText);
-    }
-    Ok(())
 }
 
 /// Whether two lines that follow each other, among the first ones, are each a whole object: within one JSON
@@ -193,49 +158,6 @@ fn first_is_reject(head: &[u8]) -> bool {
 fn first_line_is_object(head: &[u8]) -> bool {
     let line = first_line(head);
     line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
-}
-
-/// The delimiter that occurs, outside quotes, as often in the first line as in most of those behind it: in
-/// all of them before in most (a footer, a ragged row), then the more often the better. A comma if none does.
-fn sniff_delimiter(head: &[u8]) -> (u8, &'static str) {
-    let mut best = (false, 0, b',');
-    for delimiter in DELIMITERS {
-        let mut spans = Vec::new();
-        let format = Format::Csv(Dialect::delimited_by(delimiter));
-        let mut splitter = Splitter::new(&format, Limits::default(), Position::start_of(0));
-        let last = head.len() < HEAD_BYTES;
-        let _ = splitter.split(head, last, &mut spans);
-        spans.truncate(LINES_SNIFFED);
-        let counts: Vec<usize> = spans
-            .iter()
-            .map(|span| count_unquoted(&head[span.start as usize..span.end as usize], delimiter))
-            .collect();
-        let Some(&first) = counts.first().filter(|&&first| first > 0) else { continue };
-        let alike = counts.iter().filter(|&&count| count == first).count();
-        let all = alike == counts.len();
-        if 2 * alike > counts.len() && (all, first) > (best.0, best.1) {
-            best = (all, first, delimiter);
-        }
-    }
-    let best = (best.1, best.2);
-    let because = match best {
-        (0, _) => "by its content: text of one column",
-        (_, b'\t') => "by its content: text delimited by tabs",
-        (_, b';') => "by its content: text delimited by `;`",
-        (_, b'|') => "by its content: text delimited by `|`",
-        _ => "by its content: text delimited by `,`",
-    };
-    (best.1, because)
-}
-
-fn count_unquoted(record: &[u8], delimiter: u8) -> usize {
-    let mut quoted = false;
-    let mut count = 0;
-    for &byte in record {
-        quoted ^= byte == b'"';
-        count += usize::from(byte == delimiter && !quoted);
-    }
-    count
 }
 
 #[cfg(test)]
@@ -288,13 +210,19 @@ mod tests {
             ("a\tb\n1\t\"x\ty\"\n", "csv '\\t'"),
             ("a|b|c\n1|2|3", "csv '|'"),
             ("name\nx", "csv ','"),
+            ("a;b\r1,5;2\r", "csv ';'"),
             ("", "csv ','"),
             ("<!DOCTYPE html>", "the content is an HTML or XML page, not records"),
             ("PAR1\u{1}", "the content is Parquet, which is not supported"),
-            ("a\0b\0", "the content is neither text nor a known compression"),
+            ("a\0b\0", "the content is UTF-16 without a byte order mark"),
+            ("\0\u{1}\0\0", "the content is neither text nor a known compression"),
         ] {
             check("stdin", head, expected);
         }
+        check("a.csv", "id;price (EUR, net);name\n1;10;Anna\n2;20;Bert\n", "csv ';'");
+        check("a.csv", "id;name;amount\r1;Anna;1,5\r2;Bert;2,5\r", "csv ';'");
+        check("a.csv", "a;b,c\n", "csv ','");
+        check("a.csv", "a,b\n1,x;y\n2,z;u\n", "csv ','");
         check("a.jsonl", "{\"dbload_reject\":1}", "rejects");
         check("a.json", "{\"a\":1}\n\n{\"a\":2}", "jsonl");
         check("a.json", "{\"a\":1}\n{\"a\":", "json");

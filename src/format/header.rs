@@ -2,10 +2,11 @@
 //!
 //! It is read from the start of the source, also by a resume: the splitter begins behind it.
 
+use super::fix_names::fix_names;
 use super::nul::clean_bytes;
 use super::shorten::shorten;
 use super::split::{Limits, Splitter};
-use super::{DecodeLimits, Dialect, Format, OnNul, decode};
+use super::{DecodeLimits, Dialect, Format, HeaderRule, OnNul, decode};
 use crate::record::{Position, SpanKind};
 
 /// Longest header in bytes: a table has at most 1,600 columns with names of at most 63 bytes.
@@ -34,6 +35,8 @@ impl Default for HeaderLimits {
 pub struct Header {
     /// One name a column, in order. Empty if the source is empty.
     pub names: Vec<String>,
+    /// What was done about names under [`HeaderRule::Fix`], in words.
+    pub fixed: Vec<String>,
     /// The end of the header (before its line end): where the splitter begins.
     pub end: Position,
 }
@@ -93,8 +96,8 @@ impl HeaderError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Empty { .. } | Self::Duplicate { .. } => {
-                "mend the header; or pass over it, or over a title above it, with --skip-lines N, and name the columns with \
-                 --columns (--extra ignore leaves out those that the table has not)"
+                "--header fix numbers such names; or pass over the header, or over a title above it, with --skip-lines N, and \
+                 name the columns with --columns (--extra ignore leaves out those that the table has not)"
                     .into()
             }
             Self::TooLong { .. } => {
@@ -103,12 +106,14 @@ impl HeaderError {
             Self::TooManyFields { .. } => {
                 "is this the right --format and delimiter? (--max-fields allows more)".into()
             }
-            Self::Unclosed { .. } => "is this the right --format, delimiter and quote?".into(),
             Self::Undecodable { reason: decode::DecodeErrorKind::Nul, .. } => {
                 "--on-nul strip or replace, if the rest of it is good".into()
             }
-            Self::Undecodable { .. } => {
+            Self::Undecodable { reason: decode::DecodeErrorKind::InvalidUtf8, .. } => {
                 "if it is text in another encoding, say which: --encoding NAME".into()
+            }
+            Self::Unclosed { .. } | Self::Undecodable { .. } => {
+                "is this the right --format, delimiter and quote?".into()
             }
         })
     }
@@ -138,14 +143,14 @@ pub fn read_header(
     let bytes = &bytes[skipped..];
     if let Some(names) = &dialect.columns {
         check_names(names)?;
-        return Ok(Some(Header { names: names.clone(), end: start }));
+        return Ok(Some(Header { names: names.clone(), fixed: Vec::new(), end: start }));
     }
     let mut spans = Vec::new();
     let mut splitter = Splitter::new(&Format::Csv(dialect.clone()), Limits { record_bytes: limit }, start);
     let Ok(consumed) = splitter.split(bytes, last, &mut spans) else { return Ok(None) };
     let Some(span) = spans.first() else {
         if last {
-            return Ok(Some(Header { names: Vec::new(), end: splitter.position() }));
+            return Ok(Some(Header { names: Vec::new(), fixed: Vec::new(), end: splitter.position() }));
         }
         // Past the limit, a splitter gives up on the record and consumes it.
         return if consumed > limit {
@@ -165,12 +170,19 @@ pub fn read_header(
     if decode::field_count(dialect, &raw) > limits.fields {
         return Err(HeaderError::TooManyFields { limit: limits.fields });
     }
-    let names = decode::header_names(dialect, &raw)
+    let mut names = decode::header_names(dialect, &raw)
         .map_err(|error| HeaderError::Undecodable { line, reason: error.kind })?;
-    check_names(&names)?;
+    if dialect.trailing_delimiter && names.len() > 1 {
+        // It may end the other lines alone.
+        names.pop_if(|last| last.is_empty());
+    }
+    let fixed = match dialect.header {
+        HeaderRule::Strict => check_names(&names).map(|()| Vec::new())?,
+        HeaderRule::Fix => fix_names(&mut names),
+    };
     // The header is no record: counting begins behind it.
     let end = Position { source, offset: span.end_offset, record: 0, line: span.end_line };
-    Ok(Some(Header { names, end }))
+    Ok(Some(Header { names, fixed, end }))
 }
 
 impl Format {
@@ -189,7 +201,7 @@ impl Format {
         match self {
             Self::Csv(dialect) => read_header(dialect, source, bytes, last, limits),
             Self::Jsonl | Self::Json { .. } | Self::Rejects => {
-                Ok(Some(Header { names: Vec::new(), end: Position::start_of(source) }))
+                Ok(Some(Header { names: Vec::new(), fixed: Vec::new(), end: Position::start_of(source) }))
             }
         }
     }
@@ -232,12 +244,14 @@ fn check_names(names: &[String]) -> Result<(), HeaderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::LineEnd;
 
     #[test]
     fn lines_before_the_header_are_passed_over_with_any_line_end() {
         let read = |text: &str, skip_lines, columns: Option<&str>| {
             let columns = columns.map(|name| vec![name.to_owned()]);
-            let dialect = Dialect { skip_lines, columns, ..Dialect::delimited_by(b',') };
+            let line_end = if text.contains('\n') { LineEnd::Feed } else { LineEnd::Return };
+            let dialect = Dialect { skip_lines, columns, line_end, ..Dialect::delimited_by(b',') };
             let limits = HeaderLimits::default();
             let whole = read_header(&dialect, 0, text.as_bytes(), true, &limits).unwrap();
             // However few of the bytes are there, it says the same or asks for more.
@@ -245,7 +259,7 @@ mod tests {
                 let early = read_header(&dialect, 0, &text.as_bytes()[..cut], false, &limits).unwrap();
                 assert!(early.is_none() || early == whole, "{text:?} cut at {cut}");
             }
-            let Header { names, end } = whole.unwrap();
+            let Header { names, end, .. } = whole.unwrap();
             (names.join("|"), end.offset, end.line)
         };
         assert_eq!(read("title\na,b\n1,2\n", 1, None), ("a|b".to_owned(), 9, 2));

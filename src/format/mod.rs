@@ -9,16 +9,19 @@ pub mod detect;
 mod dialect;
 #[cfg_attr(not(feature = "encodings"), path = "encoding/absent.rs")]
 mod encoding;
+mod fix_names;
 pub mod header;
 pub mod json;
 mod kind;
 mod layout;
+mod magic;
 mod nul;
 mod records_path;
 mod reshape;
 #[cfg(test)]
 mod rng;
 mod shorten;
+pub mod sniff;
 pub mod split;
 
 pub use compression::{
@@ -27,7 +30,7 @@ pub use compression::{
 };
 pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectOriginal, decode_block};
 pub use detect::{DetectError, Detected, detect};
-pub use dialect::{Dialect, DialectError};
+pub use dialect::{Dialect, DialectError, Escape, HeaderRule, LineEnd, Nulls, Sniffed};
 pub use encoding::{BOM_BYTES, Encoding, TextDecoder, UnknownEncoding};
 pub use header::{Header, HeaderError, HeaderLimits, read_header};
 pub use kind::{Fields, Format, MendedValue, Values};

@@ -11,7 +11,7 @@ use super::envelope::{Around, Said, beside};
 use super::error::SourceError;
 use super::shape::Shape;
 use super::stream::Stream;
-use crate::format::{Format, HeaderLimits, Limits, SplitError, Splitter};
+use crate::format::{Format, Header, HeaderLimits, Limits, SplitError, Splitter};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -44,6 +44,8 @@ pub struct Blocks {
     reading: ReaderOptions,
     splitter: Splitter,
     header: Vec<String>,
+    /// What is worth saying of how it is read.
+    notes: Vec<String>,
     /// Records up to this one were dealt with before and are passed over.
     resumed_record: u64,
     done: bool,
@@ -63,7 +65,8 @@ impl Blocks {
     /// When it cannot be read, has no usable header, or is a pipe and `at` not its start.
     pub async fn new(mut stream: Stream, reading: ReaderOptions, at: Position) -> Result<Self, SourceError> {
         let at = Position { source: reading.source, ..at };
-        let (header, records) = read_names(&mut stream, &reading).await?;
+        let Header { names: header, fixed, end: records } = read_names(&mut stream, &reading).await?;
+        let notes = fixed_words(&stream.spec().name, &fixed).into_iter().collect();
         let shape = Shape::of(&reading.format, reading.columns.as_deref());
         let mut start = records.max(at);
         if at.offset > records.offset {
@@ -87,7 +90,7 @@ impl Blocks {
         let splitter = Splitter::new(&reading.format, reading.limits, start);
         let around = (reading.format.is_json() && stream.origin().is_some()).then(Around::default);
         let (resumed_record, done, aborted) = (at.record, false, None);
-        Ok(Self { stream, reading, splitter, header, resumed_record, done, around, shape, aborted })
+        Ok(Self { stream, reading, splitter, header, notes, resumed_record, done, around, shape, aborted })
     }
 
     /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
@@ -241,6 +244,17 @@ impl Blocks {
         &self.header
     }
 
+    /// Keeps what is worth saying of how it is read.
+    pub(super) fn note(&mut self, note: Option<String>) {
+        self.notes.extend(note);
+    }
+
+    /// What is worth saying of how it is read.
+    pub(super) fn take_note(&mut self) -> Option<String> {
+        let notes = std::mem::take(&mut self.notes);
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
     /// The source that the blocks are read from.
     #[must_use]
     pub const fn stream(&self) -> &Stream {
@@ -268,10 +282,7 @@ impl Blocks {
 }
 
 /// The header, if the format has one, and where the records begin.
-async fn read_names(
-    stream: &mut Stream,
-    reading: &ReaderOptions,
-) -> Result<(Vec<String>, Position), SourceError> {
+async fn read_names(stream: &mut Stream, reading: &ReaderOptions) -> Result<Header, SourceError> {
     loop {
         let bytes = &stream.buffer;
         let header = reading
@@ -279,10 +290,22 @@ async fn read_names(
             .read_header(reading.source, bytes, stream.at_end(), &reading.header)
             .map_err(|source| SourceError::Header { name: stream.spec().name.clone(), source })?;
         if let Some(header) = header {
-            return Ok((header.names, header.end));
+            return Ok(header);
         }
         stream.fill(stream.buffer.len() + reading.block_bytes).await?;
     }
+}
+
+/// What was done about the names of a header, in a line.
+pub(super) fn fixed_words(name: &str, fixed: &[String]) -> Option<String> {
+    /// Changes that are named: a hostile header has thousands.
+    const SHOWN: usize = 5;
+    let shown = fixed.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match fixed.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!(" and {more} more"),
+        _ => String::new(),
+    };
+    (!fixed.is_empty()).then(|| format!("the header of {name} is fixed: {shown}{more}"))
 }
 
 /// Puts the head of a record that was too long behind the bytes, where its empty span can show it.

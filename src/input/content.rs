@@ -56,11 +56,11 @@ const ANY_TYPES: [&str; 15] = [
 /// How much of a content type is shown.
 const TYPE_CHARS_MAX: usize = 60;
 
-/// The format. `head`: the first bytes of the decoded body.
+/// The format. `head`: the first bytes of the decoded body, and what begins a line that says nothing.
 pub(super) fn detect(
     spec: &SourceSpec,
     content_type: Option<&str>,
-    head: &[u8],
+    (head, comment): (&[u8], Option<u8>),
     body: ContentOf,
 ) -> Result<Detected, SourceError> {
     refuse(spec, head)?;
@@ -73,7 +73,7 @@ pub(super) fn detect(
         return Ok(Detected { format: Format::of_texts(), because: "a sequence of JSON texts" });
     }
     let named = if is_named { name } else { named_by_type(&essence, head, body) };
-    let detected = format::detect(named, head).map_err(failed)?;
+    let detected = format::detect::detect_beside(named, head, comment).map_err(failed)?;
     if named == "body" && detected.format.has_header() {
         refuse_guess(spec, &essence, head)?;
     }
@@ -163,7 +163,7 @@ mod tests {
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: ContentOf, expected: &str) {
         let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));
-        let found = match detect(&spec, content_type, head.as_bytes(), body) {
+        let found = match detect(&spec, content_type, (head.as_bytes(), None), body) {
             Ok(Detected { format: Format::Csv(_), .. }) => "csv".to_owned(),
             Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".to_owned(),
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".to_owned(),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::error::SourceError;
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
+use crate::format::sniff::{Beginning, SaidOfDialect};
 use crate::format::{
     DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect,
 };
@@ -156,8 +157,9 @@ fn text_of(json: &str) -> Option<String> {
 fn decode(name: &str, bytes: &Bytes) -> Result<Vec<EndpointRow>, SourceError> {
     let head = &bytes[..bytes.len().min(detect::HEAD_BYTES)];
     let detected = detect::detect(name, head);
-    let format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
+    let mut format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
     format.decodable(name)?;
+    format.settle(SaidOfDialect::default(), Beginning::of(bytes, true), None);
     let (header, start) = format
         .read_header(0, bytes, true, &HeaderLimits::default())
         .map_err(|source| SourceError::Header { name: name.to_owned(), source })?

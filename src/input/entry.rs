@@ -5,7 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Compression, Constant, Detected, Format, HeaderLimits, Layout, Limits, detect};
+use crate::format::sniff::{Beginning, SaidOfDialect};
+use crate::format::{
+    Compression, Constant, Detected, Dialect, Escape, Format, HeaderLimits, Layout, Limits, Sniffed, detect,
+};
 use crate::job::{self, FormatName, VerifySource};
 use crate::record::{PageToken, Place, Position};
 
@@ -58,6 +61,9 @@ pub struct Description {
     /// nothing for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled: Option<Vec<String>>,
+    /// What its beginning has shown of its dialect: a resume is held to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sniffed: Option<Sniffed>,
 }
 
 impl Description {
@@ -80,7 +86,11 @@ impl Input {
             None => None,
         };
         let begin = Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX));
-        Ok(Self::described(spec.name.clone(), Description { spec, fingerprint, sampled: None }, begin))
+        Ok(Self::described(
+            spec.name.clone(),
+            Description { spec, fingerprint, sampled: None, sniffed: None },
+            begin,
+        ))
     }
 
     /// A source as it was described.
@@ -134,10 +144,14 @@ impl Input {
             Ok(change) => change.keeps_recorded_part(),
             Err(_) => false,
         };
-        if (unread || keeps)
-            && let Ok(now) = Fingerprint::of(path).await
-        {
+        if !unread && !keeps {
+            return;
+        }
+        if let Ok(now) = Fingerprint::of(path).await {
             self.description.fingerprint = Some(now);
+        }
+        if unread {
+            self.description.sniffed = None;
         }
     }
 
@@ -271,8 +285,11 @@ impl Input {
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
             let opening = OpenedPages::fetch(spec, &request, paging, begin, progress).await?;
-            let format = format_of(&self.name, reading, async { opening.detect() }).await?;
-            let pages = Pages::new(opening, held_to(format), begin.at).await?;
+            let mut format =
+                format_of(&self.name, reading, async { opening.detect(reading.comment) }).await?;
+            let note = self.settle(&mut format, reading, opening.beginning());
+            let mut pages = Pages::new(opening, held_to(format), begin.at).await?;
+            pages.note(note);
             return Ok(Records::Pages(Box::new(pages)));
         }
         let known = OpenHints {
@@ -284,13 +301,33 @@ impl Input {
         let stream = Stream::open(spec, access, known).await?.behind(self.passed.clone());
         let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
         stream.refuse_page().await?;
-        let format =
-            format_of(&self.name, reading, stream.detect(reading.skip_lines.unwrap_or_default())).await?;
+        let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
+        let mut format = format_of(&self.name, reading, detected).await?;
+        // Of the others it shows nothing, and nobody waits for it.
+        let note = match format.has_header() {
+            true => self.settle(&mut format, reading, stream.beginning().await?),
+            false => None,
+        };
         if format.shows_its_end() {
             stream.end_shows();
         }
-        let blocks = Blocks::new(stream, held_to(format), begin.at).await?;
+        let mut blocks = Blocks::new(stream, held_to(format), begin.at).await?;
+        blocks.note(note);
         Ok(Records::Body(Box::new(blocks)))
+    }
+}
+
+impl Input {
+    /// Completes a format by what the beginning of the source shows, or has shown; what is worth saying.
+    fn settle(
+        &self,
+        format: &mut Format,
+        reading: &job::Reading,
+        beginning: Beginning<'_>,
+    ) -> Option<String> {
+        let said = SaidOfDialect { quote: reading.quote.is_some() };
+        let note = format.settle(said, beginning, self.description.sniffed)?;
+        Some(format!("{}: {note}", self.name))
     }
 }
 
@@ -309,9 +346,18 @@ async fn format_of(
         Format::Csv(dialect) => {
             dialect.delimiter = reading.delimiter.unwrap_or(dialect.delimiter);
             dialect.quote = reading.quote.unwrap_or(dialect.quote);
+            dialect.escape = reading.escape.map_or(dialect.escape, Escape::Before);
+            dialect.comment = reading.comment;
+            dialect.header = reading.header;
             dialect.columns.clone_from(&reading.columns);
             dialect.null_as.clone_from(&reading.null_as);
             dialect.skip_lines = reading.skip_lines.unwrap_or(dialect.skip_lines);
+            if dialect.escape.byte() == dialect.quote {
+                // A quote that escapes quotes is doubled.
+                dialect.escape = Escape::None;
+            }
+            let name = name.to_owned();
+            dialect.check().map_err(|source| SourceError::Dialect { name, source })?;
         }
         Format::Json { records } => records.clone_from(&reading.records),
         Format::Jsonl | Format::Rejects => {}
@@ -324,8 +370,9 @@ fn chosen(reading: &job::Reading) -> Option<Format> {
     Some(match (reading.format, &reading.records) {
         (Some(FormatName::Jsonl), _) => Format::Jsonl,
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
-        (Some(FormatName::Csv), _) => Format::Csv(crate::format::Dialect::delimited_by(b',')),
-        (Some(FormatName::Tsv), _) => Format::Csv(crate::format::Dialect::delimited_by(b'\t')),
+        (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
+        (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),
+        (Some(FormatName::Copy), _) => Format::Csv(Dialect::copy_text()),
         (None, None) => return None,
     })
 }

@@ -5,7 +5,9 @@ use std::io;
 use super::fingerprint::Change;
 use super::web::BodyChanged;
 use crate::feature::Missing;
-use crate::format::{Compression, DetectError, HeaderError, Inflated, SplitError};
+use crate::format::{
+    Compression, DecodeErrorKind, DetectError, DialectError, HeaderError, Inflated, SplitError,
+};
 use crate::http::HttpError;
 
 /// Why a source cannot be read (on).
@@ -152,6 +154,14 @@ pub enum SourceError {
         /// The error that lies behind it.
         source: DetectError,
     },
+    /// What separates fields cannot be told from what encloses them.
+    #[error("cannot read {name} so")]
+    Dialect {
+        /// Name of the source, for people.
+        name: String,
+        /// The error that lies behind it.
+        source: DialectError,
+    },
     /// The source has no header that could be used.
     #[error("cannot use the header of {name}")]
     Header {
@@ -234,6 +244,18 @@ pub enum SourceError {
         /// Why, in words for people.
         reason: String,
     },
+    /// No table can be made from what cannot be read.
+    #[error(
+        "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
+    )]
+    NoneReadable {
+        /// Name of the source, for people.
+        name: String,
+        /// Line of the first of them.
+        line: u64,
+        /// Why that one cannot be read.
+        reason: DecodeErrorKind,
+    },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
@@ -315,6 +337,8 @@ impl SourceError {
             Self::Rows { .. } => {
                 "--columns names the values of rows: A,B,.. or /POINTER to the list of names, or first-row"
             }
+            Self::Dialect { .. } => "say another --delimiter, --quote, --escape or --comment",
+            Self::NoneReadable { reason, .. } => reason.hint_of_all(),
             Self::Detect { source, .. } => source.hint(),
             Self::Header { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),

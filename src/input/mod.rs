@@ -47,7 +47,7 @@ pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint, Recorded};
 pub use list::list;
 pub use opened::OpenSource;
-pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, Unreadable, sample};
+pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, sample};
 pub use seen::{Passed, compare_with};
 pub use source::{Class, Reach};
 pub use spec::{Location, SourceSpec, Word};

@@ -23,6 +23,7 @@ use super::error::SourceError;
 use super::shape::Shape;
 use super::spec::SourceSpec;
 use super::stream::RawProgress;
+use crate::format::sniff::Beginning;
 use crate::format::{Detected, detect};
 use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Request};
 use crate::record::{Block, Digest, PageToken, Position, Span, Text};
@@ -129,10 +130,20 @@ impl OpenedPages {
     ///
     /// # Errors
     /// When it is nothing that dbload reads.
-    pub(super) fn detect(&self) -> Result<Detected, SourceError> {
+    pub(super) fn detect(&self, comment: Option<u8>) -> Result<Detected, SourceError> {
         let body = &self.page.bytes;
         let head = &body[..body.len().min(detect::HEAD_BYTES)];
-        super::content::detect(&self.spec, self.page.content_type(), head, super::content::ContentOf::Page)
+        super::content::detect(
+            &self.spec,
+            self.page.content_type(),
+            (head, comment),
+            super::content::ContentOf::Page,
+        )
+    }
+
+    /// The first bytes of the page.
+    pub(super) fn beginning(&self) -> Beginning<'_> {
+        Beginning::of(&self.page.bytes, true)
     }
 }
 
@@ -461,6 +472,11 @@ impl Pages {
     pub(super) fn lonely(&self) -> Option<String> {
         let what = self.only_page()?;
         Some(format!("{} has {what}: its first page is taken for the only one (--paginate)", self.spec.name))
+    }
+
+    /// Keeps what is worth saying of how it is read.
+    pub(super) fn note(&mut self, note: Option<String>) {
+        self.note = self.note.take().or(note);
     }
 
     /// What is worth saying about a resume.

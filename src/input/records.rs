@@ -88,7 +88,7 @@ impl Records {
     /// What is worth saying about a resume.
     pub(super) fn take_note(&mut self) -> Option<String> {
         match self {
-            Self::Body(_) => None,
+            Self::Body(blocks) => blocks.take_note(),
             Self::Pages(pages) => pages.take_note(),
         }
     }

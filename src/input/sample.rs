@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::format::{DecodeLimits, Fields, Layout};
+use crate::format::{DecodeErrorKind, DecodeLimits, Fields, Layout};
 use crate::job;
 use crate::map::Inference;
 use crate::record::Block;
@@ -39,10 +39,14 @@ pub struct Sampled {
     pub beginnings: Vec<Beginning>,
     /// Sources that are not opened again, with what was read of them, or why they could not be.
     pub kept: HashMap<usize, Result<OpenSource, SourceError>>,
+    /// What is worth saying of files, which are opened again.
+    pub notes: Vec<String>,
     /// Why the first file that has no records has none.
     failed: Option<SourceError>,
     /// The first record that cannot be read.
     unreadable: Option<Unreadable>,
+    /// Records that can be read.
+    readable: u64,
 }
 
 /// The fields of a sampled source.
@@ -51,6 +55,8 @@ pub struct SampledFields {
     pub name: String,
     /// Its fields: header, or names in the order in which they were first seen.
     pub fields: Vec<String>,
+    /// They are named by a header.
+    pub has_header: bool,
 }
 
 /// The first records of a source.
@@ -64,13 +70,12 @@ pub struct Beginning {
 }
 
 /// A record that cannot be read.
-pub struct Unreadable {
-    /// Name of the source that they were seen in.
-    pub name: String,
+struct Unreadable {
+    /// Name of the source that it was seen in.
+    name: String,
     /// The line on which it begins.
-    pub line: u64,
-    /// The reason, in words for people.
-    pub reason: String,
+    line: u64,
+    reason: DecodeErrorKind,
 }
 
 impl Sampled {
@@ -79,7 +84,7 @@ impl Sampled {
     pub fn stored(inputs: &[Input]) -> Self {
         let sources = inputs.iter().take(SAMPLED_SOURCES).filter_map(|input| {
             let fields = input.description.sampled.clone()?;
-            Some(SampledFields { name: input.name.clone(), fields })
+            Some(SampledFields { name: input.name.clone(), fields, has_header: false })
         });
         Self { sources: sources.collect(), ..Self::default() }
     }
@@ -128,8 +133,11 @@ pub async fn sample(
         if input.reach() == Reach::Asked {
             input.description.sampled = Some(fields.clone());
         }
-        sampled.sources.push(SampledFields { name: input.name.clone(), fields });
+        input.description.sniffed = opened.layout().format.sniffed();
+        let has_header = opened.layout().format.has_header() && reading.columns.is_none();
+        sampled.sources.push(SampledFields { name: input.name.clone(), fields, has_header });
         if input.reach() == Reach::AtHand {
+            sampled.notes.extend(opened.take_note());
             let failed = opened.take_failure();
             sampled.failed = sampled.failed.take().or(failed);
         } else {
@@ -156,10 +164,17 @@ impl Sampled {
         })
     }
 
-    /// Why there is nothing to make a table from, where there were records.
+    /// Why there is nothing to make a table from, where there were records: whatever was guessed of them, it
+    /// was guessed wrong.
+    pub fn unreadable(&mut self) -> Option<SourceError> {
+        let Unreadable { name, line, reason } = self.unreadable.take().filter(|_| self.readable == 0)?;
+        Some(SourceError::NoneReadable { name, line, reason })
+    }
+
+    /// There was a record to make a table from.
     #[must_use]
-    pub fn unreadable(&self) -> Option<&Unreadable> {
-        self.unreadable.as_ref().filter(|_| self.inference.columns().is_empty())
+    pub const fn has_records(&self) -> bool {
+        self.readable > 0
     }
 
     /// What is worth saying about the sources that were opened.
@@ -195,12 +210,13 @@ impl Sampled {
             }
             layout.decode(block, limits, &mut |i, decoded| match decoded {
                 Ok(decoded) => {
+                    self.readable += 1;
                     self.inference.observe(&names, &decoded);
                     fields.note(&decoded, layout.constants.len());
                 }
                 Err(error) if self.unreadable.is_none() => {
                     let (name, line) = (name.to_owned(), block.line_of(i));
-                    self.unreadable = Some(Unreadable { name, line, reason: error.to_string() });
+                    self.unreadable = Some(Unreadable { name, line, reason: error.kind });
                 }
                 Err(_) => {}
             });

@@ -5,6 +5,7 @@
 
 #[cfg_attr(not(feature = "compression"), path = "stream/decompress/absent.rs")]
 mod decompress;
+mod head;
 mod network;
 mod remote;
 mod stored;
@@ -19,7 +20,6 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::access::Access;
-use super::content;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint};
 use super::seen::{self, Passed, ReadSoFar, RollingDigest};
@@ -28,10 +28,7 @@ use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
 use super::web::{self, BodyChanged, BodySource};
 use crate::feature;
-use crate::format::header::after_lines;
-use crate::format::{
-    BOM_BYTES, Compression, Detected, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window,
-};
+use crate::format::{BOM_BYTES, Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
 use crate::record::{Digest, PageToken};
 use decompress::{decompress, too_much_memory};
 use network::Network;
@@ -293,44 +290,6 @@ impl Stream {
     pub async fn look_through(mut self) -> Result<(), SourceError> {
         while self.read_more(SKIPPED_BYTES).await? {
             self.take(self.buffer.len());
-        }
-        Ok(())
-    }
-
-    /// Says what format the content behind so many lines has; nothing is lost of it.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is nothing that dbload reads.
-    pub async fn detect(&mut self, skip_lines: u32) -> Result<Detected, SourceError> {
-        self.fill_head().await?;
-        let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
-        let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
-        if let Some(network) = &self.network {
-            let content_type = network.content_type.as_deref();
-            return content::detect(&self.spec, content_type, head, content::ContentOf::File);
-        }
-        detect::detect(&self.spec.name, head)
-            .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
-    }
-
-    /// Refuses a body from the network that cannot be records, whatever the user says that it is.
-    ///
-    /// # Errors
-    /// When it is empty, or a page for people.
-    pub async fn refuse_page(&mut self) -> Result<(), SourceError> {
-        if self.network.is_some() {
-            self.fill_head().await?;
-            content::refuse(&self.spec, &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)])?;
-        }
-        Ok(())
-    }
-
-    async fn fill_head(&mut self) -> Result<(), SourceError> {
-        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
-            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
-            if self.spec.location.reach() != Reach::AtHand && memchr::memchr(b'\n', &self.buffer).is_some() {
-                break;
-            }
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ async fn compression_is_known_by_its_first_bytes_too() {
         let path = folder.path().join("data");
         let mut stream = Stream::open(spec(&path), &Access::default(), OpenHints::default()).await.unwrap();
         assert_eq!(stream.compression(), compression);
-        let detected = stream.detect(0).await.unwrap();
+        let detected = stream.detect(0, None).await.unwrap();
         assert_eq!(detected.format, Format::Jsonl);
         let mut blocks =
             Blocks::new(stream, reading(&Format::Jsonl, 64), Position::start_of(0)).await.unwrap();
@@ -368,7 +368,7 @@ async fn a_pipe_is_read_once() {
     let content = compress(Compression::Gzip, b"{\"a\":1}\n{\"a\":2}").await;
     let writer = tokio::task::spawn_blocking(move || std::fs::write(path, content).unwrap());
     let mut stream = Stream::open(source, &Access::default(), OpenHints::default()).await.unwrap();
-    let format = stream.detect(0).await.unwrap().format;
+    let format = stream.detect(0, None).await.unwrap().format;
     assert_eq!(format, Format::Jsonl);
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
     let records = drain(&mut blocks).await.unwrap();
@@ -391,7 +391,7 @@ async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
     });
     send.send(b"a,b\n1,2\n3,").unwrap();
     let mut stream = Stream::open(source, &Access::default(), OpenHints::default()).await.unwrap();
-    let format = stream.detect(0).await.unwrap().format;
+    let format = stream.detect(0, None).await.unwrap().format;
     let mut blocks = Blocks::new(stream, reading(&format, 64), Position::start_of(0)).await.unwrap();
     let mut seq = 0;
     let block = blocks.next(&mut seq).await.unwrap().unwrap();

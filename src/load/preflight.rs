@@ -10,8 +10,7 @@ use futures::future::{Either, select};
 use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::input::{
-    Access, Begin, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec, Unreadable,
-    refuse_unreadable, sample,
+    Access, Begin, Input, Reach, SAMPLED_SOURCES, Sampled, SourceError, SourceSpec, refuse_unreadable, sample,
 };
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
@@ -81,11 +80,10 @@ pub(super) async fn preflight(
                 return Err(error.into());
             }
             Box::pin(start.leave_out_damaged()).await?;
-            let made = start.new_table(&name);
-            if let (Err(_), Some(unreadable)) = (&made, start.begun.sampled.unreadable()) {
-                return Err(no_table_from(unreadable).into());
+            if let Some(error) = start.begun.sampled.unreadable() {
+                return Err(error.into());
             }
-            (None, Some(made?))
+            (None, Some(start.new_table(&name)?))
         }
     };
     match ddl {
@@ -155,16 +153,6 @@ async fn ask(
 
 fn are_at_hand(inputs: &[Input]) -> bool {
     inputs.iter().all(|input| input.reach() == Reach::AtHand)
-}
-
-fn no_table_from(unreadable: &Unreadable) -> Refusal {
-    let Unreadable { name, line, reason } = unreadable;
-    Refusal::new(
-        format!(
-            "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
-        ),
-        "say what it is with --format, and where its records are with --records",
-    )
 }
 
 /// Samples files while the server is asked. What is wrong with a file is said first, and at once, whatever

@@ -9,7 +9,7 @@ use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
 };
 use crate::pg::catalog::read_table;
-use crate::pg::probe::{greater_operator, holds};
+use crate::pg::probe::{greater_operator, holds, named_alike};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
 use crate::plan::{
@@ -36,6 +36,10 @@ impl Start<'_> {
     async fn planned(&self, session: &Session, table: Table, made: &TableOrigin) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
+        if self.act == Act::Plan {
+            // A load says them where it reads.
+            plan.notes.extend_from_slice(&self.begun.sampled.notes);
+        }
         if !self.facts.may_select && plan.mode != Mode::Append {
             return Err(refuse_reading(&self.facts.role, &plan.table).into());
         }
@@ -143,9 +147,14 @@ impl Start<'_> {
         mut self,
         pool: Lease,
         session: Session,
-        new: ToCreate,
+        mut new: ToCreate,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |source| LoadError::Prepare { doing, source };
+        if let Some(twin) = named_alike(&session, &new.name).await? {
+            let name = new.name.plain();
+            new.doubts
+                .push(format!("table {name} is a new one, beside {twin}: --table '{twin}' is that one"));
+        }
         if self.act == Act::Plan {
             // Created, described, and rolled back: the plan is the real one.
             session
@@ -155,7 +164,8 @@ impl Start<'_> {
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
             session.roll_back().await;
             let made = TableOrigin::Here(new.ddl);
-            let plan = Box::pin(self.planned(&session, table, &made)).await?;
+            let mut plan = Box::pin(self.planned(&session, table, &made)).await?;
+            plan.notes.extend(new.doubts);
             refuse_wide(&plan)?;
             refuse_narrowed(&plan.foreseen)?;
             return self.without_ledger(pool, plan, made);
@@ -210,7 +220,8 @@ impl Start<'_> {
         })?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let made = TableOrigin::Here(new.ddl.clone());
-        let plan = Box::pin(self.planned(&session, table, &made)).await?;
+        let mut plan = Box::pin(self.planned(&session, table, &made)).await?;
+        plan.notes.extend_from_slice(&new.doubts);
         refuse_wide(&plan)?;
         refuse_narrowed(&plan.foreseen)?;
         let run = if self.act.keeps_ledger(self.job) {

@@ -1,6 +1,6 @@
 //! What makes two starts the same load, and what a resume must share with the first start.
 
-use crate::format::DecodeLimits;
+use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
@@ -120,6 +120,9 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         records,
         delimiter,
         quote,
+        escape,
+        comment,
+        header,
         columns,
         null_as,
         skip_lines,
@@ -139,12 +142,21 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
     set("delimiter", delimiter.map(|d| char::from(d).to_string()).into());
     set("quote", value(format!("{:?}", quote.map(|quote| quote.map(char::from)))));
     set("columns", columns.clone().into());
-    set("null-as", null_as.clone().into());
+    // One is stored as it was when there could be no more.
+    set("null-as", if let [one] = null_as.as_slice() { one.clone().into() } else { several(null_as) });
     set("max-record-bytes", (*record_bytes).into());
     // What most loads leave alone is not spelt out: runs of before it was there go on.
     let usual = DecodeLimits::default();
     if let Some(encoding) = encoding {
         set("encoding", value(encoding.name().to_owned()));
+    }
+    for (name, mark) in [("escape", escape), ("comment", comment)] {
+        if let Some(mark) = mark {
+            set(name, value(char::from(*mark).to_string()));
+        }
+    }
+    if *header != HeaderRule::default() {
+        set("header", serde_json::to_value(header).unwrap_or_default());
     }
     if let Some(lines) = skip_lines {
         set("skip-lines", (*lines).into());
@@ -164,6 +176,11 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
 pub(super) fn is_utc(zone: &str) -> bool {
     const NAMES: [&str; 8] = ["utc", "etc/utc", "gmt", "etc/gmt", "uct", "zulu", "universal", "0"];
     NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name))
+}
+
+/// Several texts; none is null.
+fn several(texts: &[String]) -> serde_json::Value {
+    if texts.is_empty() { serde_json::Value::Null } else { texts.into() }
 }
 
 /// A table of so many columns has no staging table.

@@ -5,7 +5,7 @@ use crate::event::{Event, Listener, Totals};
 use crate::input::{Access, Ahead, Begin, Bounds, Input, SAMPLED_SOURCES, Sampled, SampledFields};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::map::Extra;
+use crate::map::{Extra, listed, names_like_values};
 use crate::pg::server_info::ServerInfo;
 use crate::pg::{Ident, TableName};
 use crate::plan::{Refusal, Sample, SampledSource, Wishes, new_table};
@@ -18,6 +18,8 @@ use super::once::Earlier;
 pub(super) struct ToCreate {
     pub(super) name: TableName,
     pub(super) ddl: String,
+    /// What was unsure of it, in words.
+    pub(super) doubts: Vec<String>,
 }
 
 /// What is known at the start.
@@ -76,6 +78,32 @@ impl Start<'_> {
         Sample { sources: self.begun.sampled.sources.iter().map(fields).collect() }
     }
 
+    /// What was unsure of a table that is to be made, in words.
+    fn doubts(&self) -> Vec<String> {
+        let sampled = &self.begun.sampled;
+        let headed = || sampled.sources.iter().filter(|source| source.has_header);
+        let mut doubts = Vec::new();
+        if let Some(source) = headed().next()
+            && !sampled.has_records()
+        {
+            doubts.push(format!(
+                "{} has a header and no records: each column of the table is text",
+                source.name
+            ));
+        }
+        for SampledFields { name, fields, .. } in headed() {
+            let values = names_like_values(fields);
+            if !values.is_empty() {
+                doubts.push(format!(
+                    "names of columns in {name} look like values ({}): if its first line is a record, --columns A,B names them",
+                    listed(&values)
+                ));
+            }
+        }
+        doubts.extend(sampled.inference.doubts());
+        doubts
+    }
+
     pub(super) fn has_pipe(&self) -> bool {
         !are_replayable(&self.inputs)
     }
@@ -102,7 +130,7 @@ impl Start<'_> {
         };
         let columns = self.begun.sampled.inference.columns();
         let new = new_table(name, &columns, self.job.key.as_deref(), extra)?;
-        Ok(ToCreate { name: new.name, ddl: new.ddl })
+        Ok(ToCreate { name: new.name, ddl: new.ddl, doubts: self.doubts() })
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use crate::format::{Fields, MendedValue, json};
 
+use super::doubts::{Suspects, ValueClass};
+
 /// A column of the table to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InferredColumn {
@@ -37,9 +39,21 @@ enum Kind {
     Text,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+impl Kind {
+    const fn class(self) -> ValueClass {
+        match self {
+            Self::Bigint | Self::Numeric | Self::Double => ValueClass::Number,
+            Self::Date | Self::Timestamptz => ValueClass::Date,
+            Self::Boolean | Self::Uuid | Self::Jsonb => ValueClass::Other,
+            Self::Text => ValueClass::Text,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 struct Seen {
     kind: Option<Kind>,
+    suspects: Suspects,
     /// Of some number a double would change the digits, or not hold it at all.
     exact: bool,
 }
@@ -52,7 +66,7 @@ impl Inference {
                 for (place, (name, value)) in header.iter().zip(values.iter()).enumerate() {
                     let seen = self.column(place, name);
                     // Of plain values text holds all.
-                    if let Some(text) = value.filter(|_| seen.kind != Some(Kind::Text)) {
+                    if let Some(text) = value.filter(|_| !seen.is_known_text()) {
                         seen.note(kind_of_text(text), text);
                     }
                 }
@@ -61,7 +75,7 @@ impl Inference {
                 for (place, (name, raw)) in members.iter().enumerate() {
                     let seen = self.column(place, name);
                     // And so of strings.
-                    let is_text = seen.kind == Some(Kind::Text) && raw.starts_with('"');
+                    let is_text = seen.is_known_text() && raw.starts_with('"');
                     if *raw != "null" && !is_text {
                         seen.note(kind_of_json(raw), raw);
                     }
@@ -78,6 +92,13 @@ impl Inference {
                 }
             }
         }
+    }
+
+    /// What was unsure about the columns, in words.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let texts = self.columns.iter().filter(|(_, seen)| seen.kind == Some(Kind::Text));
+        texts.filter_map(|(name, seen)| seen.suspects.words(name.trim())).collect()
     }
 
     /// Makes sure that these columns exist, also without a record.
@@ -126,8 +147,21 @@ impl Inference {
     }
 }
 
+/// Names that would be values of another type than text.
+#[must_use]
+pub fn names_like_values(names: &[String]) -> Vec<&str> {
+    let is_value = |name: &&str| !matches!(kind_of_text(name), Kind::Text | Kind::Boolean);
+    names.iter().map(|name| name.trim()).filter(is_value).collect()
+}
+
 impl Seen {
+    /// It is text, and no further text says anything new.
+    const fn is_known_text(&self) -> bool {
+        matches!(self.kind, Some(Kind::Text)) && self.suspects.are_known()
+    }
+
     fn note(&mut self, kind: Kind, text: &str) {
+        self.suspects.note(kind.class(), text);
         self.kind = Some(self.kind.map_or(kind, |before| join(before, kind)));
         if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double) {
             self.exact = self.exact || is_changed_by_a_double(text);

@@ -6,6 +6,7 @@
 mod cell;
 mod column;
 mod copy_text;
+mod doubts;
 mod encode;
 mod foresee;
 mod infer;
@@ -25,11 +26,11 @@ mod tests;
 
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
 pub use foresee::{Foreseen, ForeseenLoss, ForeseenSpelling};
-pub use infer::{Inference, InferredColumn};
+pub use infer::{Inference, InferredColumn, names_like_values};
 pub use judge::Clocks;
 pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
-pub use names::{Match, listed};
+pub use names::{BLANKS, Match, listed};
 pub use narrowing::Narrowing;
 pub use original::original;
 pub use partition::{Partitioner, Partitioning, neighbour_bits};

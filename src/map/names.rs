@@ -1,4 +1,5 @@
-//! Field names to column names: exactly, else case-insensitively, else as snake_case.
+//! Field names to column names: exactly, else without the spaces around them, else whatever their case, else as
+//! snake_case.
 
 use crate::schema::Table;
 
@@ -7,11 +8,16 @@ use crate::schema::Table;
 pub enum Match {
     /// The names are the same bytes.
     Exact,
+    /// The same but for spaces around the field's.
+    Trimmed,
     /// The same but for case.
     CaseInsensitive,
     /// `orderId`, `Order ID` and `order-id` meet `order_id`.
     SnakeCase,
 }
+
+/// Blanks around the name of a field, which no column has for them.
+pub const BLANKS: [char; 2] = [' ', '\t'];
 
 /// Names that a message shows at most.
 const NAMES_SHOWN: usize = 30;
@@ -43,6 +49,10 @@ pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
     if field.contains('\0') {
         // No column has such a name, however it is read.
         return None;
+    }
+    let field = field.trim_matches(BLANKS);
+    if let Some(column) = table.column(field) {
+        return Some((column, Match::Trimmed));
     }
     let lower = field.to_lowercase();
     let snake = snake_case(field);

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::schema::literal;
+use crate::schema::{TableName, literal};
 
 use super::answer::CatalogError;
 use super::outcome::StatementResult;
@@ -25,6 +25,21 @@ pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> 
         Err(error) if is_of_encoding(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A table of the same schema whose name differs from this one by its letters' case alone, quoted.
+pub async fn named_alike(session: &Session, name: &TableName) -> Result<Option<String>, CatalogError> {
+    let Some(schema) = &name.schema else { return Ok(None) };
+    let table = literal(name.name.raw());
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relkind IN ('r', 'p') AND c.relname <> {table} \
+           AND pg_catalog.lower(c.relname) = pg_catalog.lower({table}) ORDER BY c.relname LIMIT 1",
+        literal(schema.raw())
+    );
+    let outcomes = session.ask(&sql).await?;
+    Ok(outcomes.first().and_then(StatementResult::value).map(ToOwned::to_owned))
 }
 
 /// The operator that says whether one value of a column is greater than another, qualified

@@ -1,6 +1,8 @@
 //! The statement that creates a table which does not exist, from what inference has seen.
 
-use crate::map::{InferredColumn, listed};
+use std::collections::HashSet;
+
+use crate::map::{BLANKS, InferredColumn, listed};
 use crate::pg::{Ident, TableName};
 
 use super::refusal::Refusal;
@@ -40,17 +42,18 @@ pub fn new_table(
         ));
     }
     let mut lines = Vec::with_capacity(columns.len() + 1);
-    for column in columns {
-        let ident = Ident::new(column.name.as_str()).map_err(|error| {
+    let names = column_names(columns);
+    for (column, column_name) in columns.iter().zip(&names) {
+        let ident = Ident::new(*column_name).map_err(|error| {
             Refusal::new(
                 format!("table {} cannot be created: {error}", name.plain()),
-                "create the table yourself with names of your choice, or rename the field",
+                "--header fix cuts long names of CSV; or create the table yourself with names of your choice",
             )
         })?;
         lines.push(format!("    {ident} {}", column.type_name));
     }
     if let Some(extra) = extra
-        && !columns.iter().any(|column| column.name == extra)
+        && !names.contains(&extra)
     {
         let ident = Ident::new(extra).map_err(|error| Refusal::new(error.to_string(), "name a column"))?;
         lines.push(format!("    {ident} jsonb"));
@@ -59,21 +62,35 @@ pub fn new_table(
         let mut idents = Vec::with_capacity(key.len());
         for wanted in key {
             let lower = wanted.to_lowercase();
-            let found = columns
+            let found = names
                 .iter()
-                .find(|column| column.name == *wanted)
-                .or_else(|| columns.iter().find(|column| column.name.to_lowercase() == lower));
+                .find(|name| *name == wanted)
+                .or_else(|| names.iter().find(|name| name.to_lowercase() == lower));
             let Some(column) = found else {
-                let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                 return Err(Refusal::new(
                     format!("--key: the sources have no field {wanted:?}"),
-                    format!("they have {}", listed(&known)),
+                    format!("they have {}", listed(&names)),
                 ));
             };
-            idents.push(Ident::new(column.name.as_str()).map(|i| i.to_string()).unwrap_or_default());
+            idents.push(Ident::new(*column).map(|i| i.to_string()).unwrap_or_default());
         }
         lines.push(format!("    PRIMARY KEY ({})", idents.join(", ")));
     }
     let ddl = format!("CREATE TABLE {name} (\n{}\n)", lines.join(",\n"));
     Ok(NewTable { name, ddl })
+}
+
+/// The names of the columns: those of the fields, without spaces around them; with them, where that would make
+/// two of one name, or none.
+fn column_names(columns: &[InferredColumn]) -> Vec<&str> {
+    let trim = |name: &'_ str| name.trim_matches(BLANKS).len();
+    let names = columns.iter().map(|column| column.name.as_str());
+    let mut known: HashSet<&str> = names.filter(|name| trim(name) == name.len()).collect();
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        let trimmed = column.name.trim_matches(BLANKS);
+        let is_free = !trimmed.is_empty() && known.insert(trimmed);
+        names.push(if is_free { trimmed } else { column.name.as_str() });
+    }
+    names
 }

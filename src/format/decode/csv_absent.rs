@@ -1,6 +1,9 @@
 //! Delimiter-separated values, in a build without the feature `csv`: a source of them is refused when it is
 //! opened.
 
+use std::ops::Range;
+
+use super::field::{Misfit, Quoting};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits, Each};
 use crate::format::Dialect;
 use crate::record::Text;
@@ -16,6 +19,15 @@ pub(super) fn decode(
     for i in 0..records.spans.len() {
         each(i, Err(DecodeErrorKind::NotOneRecord.at(records.raw(i), 0)));
     }
+}
+
+/// None is found.
+pub(in crate::format) fn fields(
+    _dialect: &Dialect,
+    _raw: &[u8],
+    _each: impl FnMut(Range<usize>, Quoting),
+) -> Result<(), Misfit> {
+    Err((DecodeErrorKind::NotOneRecord, 0))
 }
 
 /// Fields of a record.

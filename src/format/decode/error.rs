@@ -71,7 +71,35 @@ pub enum DecodeErrorKind {
     /// The way of `--records` does not lead to a record in this piece.
     #[error("no record is where --records says that it is in this one")]
     Missing,
-    /// The CSV parser does not see one record where the splitter did.
+    /// Fields without the delimiter that ends each line, or with text behind it.
+    #[error(
+        "expected {expected} fields and a delimiter at the end, as in the first lines; found {found} fields"
+    )]
+    NoTrailingDelimiter {
+        /// Names in the header.
+        expected: usize,
+        /// Fields in the record, with the one behind the last delimiter.
+        found: usize,
+    },
+    /// A quoted field that goes on behind its quote.
+    #[error(
+        "text behind the closing quote of a field (--escape '\\' if a backslash stands before quotes that are data, \
+         --quote none if quotes are plain characters)"
+    )]
+    TextBehindQuote,
+    /// A field begins with a quote, and none did where that was judged.
+    #[error(
+        "a field begins with a quote, and none in the first 64 KiB of this source does (--quote '\"' if fields are quoted, \
+         --quote none if quotes are plain characters)"
+    )]
+    QuotesUnseen,
+    /// A line end that ends no line here.
+    #[error("a lone {0} in a field without quotes, where lines do not end so")]
+    StrayLineEnd(&'static str),
+    /// The record ends with the character that escapes the next one.
+    #[error("the record ends with an escape character, and nothing behind it")]
+    DanglingEscape,
+    /// The decoder does not see one record where the splitter did.
     #[error("the text is no single CSV record")]
     NotOneRecord,
     /// A reject that holds only raw text.
@@ -99,9 +127,41 @@ impl DecodeErrorKind {
             Self::Truncated { .. }
             | Self::Ragged { .. }
             | Self::Missing
+            | Self::NoTrailingDelimiter { .. }
+            | Self::TextBehindQuote
+            | Self::QuotesUnseen
+            | Self::StrayLineEnd(_)
+            | Self::DanglingEscape
             | Self::NotOneRecord
             | Self::RawReject
             | Self::EmptyReject => reject_codes::NO_RECORD,
+        }
+    }
+
+    /// What the user can do where no record can be read.
+    #[must_use]
+    pub fn hint_of_all(&self) -> &'static str {
+        match self {
+            Self::Ragged { .. } | Self::NoTrailingDelimiter { .. } => {
+                "is it another --delimiter? --skip-lines N passes over lines above the header, --columns A,B names the fields \
+                 where there is none"
+            }
+            Self::NotAnObject("an array") => "--format json reads the objects in arrays",
+            Self::Json(_) | Self::NotAnObject(_) | Self::DuplicateName(_) => {
+                "say what it is with --format, and where its records are with --records"
+            }
+            Self::InvalidUtf8 => "say its encoding: --encoding NAME",
+            Self::Nul => "--on-nul strip or replace, if the rest of it is good",
+            Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => {
+                "is this the right --format and --delimiter? The limit is a flag too"
+            }
+            Self::Truncated { .. }
+            | Self::TextBehindQuote
+            | Self::QuotesUnseen
+            | Self::StrayLineEnd(_)
+            | Self::DanglingEscape
+            | Self::NotOneRecord => "is this the right --format, --delimiter, --quote and --escape?",
+            Self::RawReject | Self::EmptyReject => "mend the records in the reject file first",
         }
     }
 

@@ -6,6 +6,11 @@
 #[cfg_attr(not(feature = "csv"), path = "csv_absent.rs")]
 mod csv;
 mod error;
+#[cfg_attr(
+    not(feature = "csv"),
+    expect(dead_code, reason = "what is wrong with fields is said where they are found")
+)]
+mod field;
 mod find;
 mod flat;
 mod limits;
@@ -15,6 +20,8 @@ mod rejects;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(feature = "csv")]
+mod unescape;
 mod words;
 
 use std::borrow::Cow;
@@ -24,7 +31,7 @@ use super::{Fields, Format};
 use crate::record::{Block, Content};
 use text::{BlockText, text_of, whole};
 
-pub(super) use csv::{field_count, header_names};
+pub(super) use csv::{field_count, fields, header_names};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use limits::DecodeLimits;
 pub(super) use rejects::is_reject;

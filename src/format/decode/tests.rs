@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::rng::for_a_while;
 use crate::format::split::{Limits, Splitter};
-use crate::format::{Dialect, HeaderError, HeaderLimits, OnNul, read_header};
+use crate::format::{Dialect, Escape, HeaderError, HeaderLimits, LineEnd, OnNul, read_header};
 use crate::record::{Position, Text};
 
 fn block_of(format: &Format, text: &[u8], limits: Limits) -> Block {
@@ -225,15 +225,72 @@ fn csv_fields_and_nulls() {
     check_csv(&plain, "1,x\r\n\r\n\" 2\"\"\",\"y\nz\"\n", &["1|x", " 2\"|y\nz"]);
     check_csv(&plain, ",\"\"\n\"\",\n\"a,\"\"\",", &["~|", "|~", "a,\"|~"]);
     check_csv(&plain, "NULL,\\N", &["NULL|\\N"]);
-    let marked = Dialect { null_as: Some("NULL".into()), ..plain.clone() };
+    let marked = Dialect { null_as: vec!["NULL".into()], ..plain.clone() };
     check_csv(&marked, "NULL,\n\"NULL\",NULL\nNULLS,null", &["~|", "NULL|~", "NULLS|null"]);
     let unquoted = Dialect { quote: None, ..Dialect::delimited_by(b'\t') };
     check_csv(&unquoted, "\"\t\n\"\"\t'", &["\"|~", "\"\"|'"]);
-    // Quotes that are taken out may leave text.
-    let format = Format::Csv(plain.clone());
-    assert_eq!(decoded(&format, &["a"], b"\"\xce\"\x87\""), ["\u{387}\""]);
     // A quote inside an unquoted field is data, so the empty field is unquoted.
-    check_csv(&plain, "x\"y,\n,\"a\"b", &["x\"y|~", "~|ab"]);
+    check_csv(&plain, "x\"y,\n12\",", &["x\"y|~", "12\"|~"]);
+    let several = Dialect { null_as: vec!["NULL".into(), String::new()], ..plain };
+    check_csv(&several, "NULL,\n\"NULL\",\"\"\nnull,NULLS", &["~|~", "NULL|", "null|NULLS"]);
+}
+
+#[test]
+fn quoting_that_is_none_is_refused_and_never_altered() {
+    let plain = Dialect::delimited_by(b',');
+    let behind = |place| {
+        format!(
+            "{place} text behind the closing quote of a field (--escape '\\' if a backslash stands before quotes that are \
+             data, --quote none if quotes are plain characters)"
+        )
+    };
+    let text = "\"say \\\"hi\\\" Bob\",x\n\"12\" pipe\",y\n\"a\" \"b\",z\n5\" nail,w\n\"Bob \"\"B\"\"\",v\n";
+    let expected = [&*behind("0:8"), &behind("0:5"), &behind("0:4"), "5\" nail|w", "Bob \"B\"|v"];
+    check_csv(&plain, text, &expected);
+    let escaped = Dialect { escape: Escape::Before(b'\\'), ..plain.clone() };
+    let expected = ["say \"hi\" Bob|x", &*behind("0:5"), &behind("0:4"), "5\" nail|w", "Bob \"B\"|v"];
+    check_csv(&escaped, text, &expected);
+    let text = "a\\,b,\"\\\\\"\nC:\\new,\\\"x\n\\N,\\\n\n\\\\,\"\"\nx,y\\";
+    let dangling = "0:4 the record ends with an escape character, and nothing behind it";
+    check_csv(&escaped, text, &["a,b|\\", "C:\\new|\"x", "\\N|\n", "\\|", dangling]);
+    // A lone return is kept in quotes; outside, nobody knows what it is.
+    let stray = "0:4 a lone carriage return in a field without quotes, where lines do not end so";
+    check_csv(&plain, "1,x\ry\n2,\"x\ry\"\r\n", &[stray, "2|x\ry"]);
+    let macs = Dialect { line_end: LineEnd::Return, ..plain.clone() };
+    let stray = "0:4 a lone line feed in a field without quotes, where lines do not end so";
+    check_csv(&macs, "1,x\ny\r2,\"x\ny\"\r", &[stray, "2|x\ny"]);
+    let unseen = Dialect { quotes_unseen: true, ..plain.clone() };
+    let seen = decoded(&Format::Csv(unseen), &["a", "b"], b"1,x\"\n2,\"y\"\n");
+    assert_eq!(seen[0], "1|x\"");
+    assert!(
+        seen[1].starts_with("0:3 a field begins with a quote, and none in the first 64 KiB"),
+        "{}",
+        seen[1]
+    );
+    let trailing = Dialect { trailing_delimiter: true, ..plain };
+    let none = |found| {
+        format!(
+            "0:1 expected 2 fields and a delimiter at the end, as in the first lines; found {found} fields"
+        )
+    };
+    let expected = ["1|x", "~|~", &*none(2), &none(3), &none(4)];
+    check_csv(&trailing, "1,x,\n,,\n1,2\n1,2,3\n1,2,,\n", &expected);
+}
+
+#[test]
+fn the_text_of_copy_is_read_as_copy_does() {
+    let copy = Dialect::copy_text();
+    let text = "a\\tb\\\\c\t{x,y}\n\\N\t\nline\\nbreak\t\\x41\\101\\q\\.\nx\\\ny\t\"q\n\\N\\N\t\\\\N\n";
+    let expected = ["a\tb\\c|{x,y}", "~|", "line\nbreak|AAq.", "x\ny|\"q", "NN|\\N"];
+    check_csv(&copy, text, &expected);
+    // Bytes by number are text together, or none.
+    let invalid =
+        "0:1 invalid UTF-8, or no character of the source's encoding (--encoding NAME says which it is)";
+    check_csv(&copy, "\\303\\251\t1\n\\303\t2\n", &["\u{e9}|1", invalid]);
+    let nul = "0:3 a NUL byte, which text cannot hold (--on-nul strip or replace takes it)";
+    check_csv(&copy, "1\ta\\0b\n", &[nul]);
+    let marked = Dialect { null_as: vec![String::new()], ..copy };
+    check_csv(&marked, "\\N\t\n", &["N|~"]);
 }
 
 #[test]
@@ -258,7 +315,7 @@ fn a_byte_order_mark_inside_the_data_is_data() {
 }
 
 #[test]
-fn spans_that_csv_async_would_cut_elsewhere_are_read_alone() {
+fn spans_that_hold_no_single_record_are_refused() {
     let format = Format::Csv(Dialect::delimited_by(b','));
     let mut block = block_of(&format, b"1,2\n3,4\n5,6", Limits::default());
     // As if the splitter had taken the first two lines for something else.
@@ -268,7 +325,10 @@ fn spans_that_csv_async_would_cut_elsewhere_are_read_alone() {
     let Content::Text(records) = &mut block.content;
     records.spans[1] = second;
     records.spans[1].end += 4;
-    assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "0:1 the text is no single CSV record"]);
+    assert_eq!(
+        decoded_block(&format, &["a", "b"], &block),
+        ["1|2", "0:4 a lone line feed in a field without quotes, where lines do not end so"]
+    );
 }
 
 #[test]
@@ -287,7 +347,7 @@ fn csv_values_survive_the_way_there_and_back() {
             Some(text) => format!("\"{}\"", text.replace('"', "\"\"")),
             None => String::new(),
         };
-        let ends = ["\n", "\r\n", "\r"];
+        let ends = ["\n", "\r\n", "\r\r\n"];
         let text: String =
             rows.iter().map(|[a, b]| format!("{},{}{}", quoted(a), quoted(b), dice.pick(&ends))).collect();
         let expected: Vec<String> = rows
@@ -304,7 +364,7 @@ fn a_block_decodes_as_its_records_do_one_by_one() {
     let tokens =
         ["a", ",", "\"", "\"\"", "\n", "\r", "\r\n", "\u{feff}", "\u{e9}", ",\"", "\",", "x,y\n", "\0"];
     for_a_while(|dice| {
-        let null_as = (dice.below(2) == 0).then(|| "a".to_owned());
+        let null_as = (dice.below(2) == 0).then(|| "a".to_owned()).into_iter().collect();
         let quote = (dice.below(4) > 0).then_some(b'"');
         let format = Format::Csv(Dialect { null_as, quote, ..Dialect::delimited_by(b',') });
         let text: String = (0..dice.below(60)).map(|_| dice.pick(&tokens)).collect();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Pages;
 use crate::format::Splitter;
-use crate::input::blocks::{ReaderOptions, with_head};
+use crate::input::blocks::{ReaderOptions, fixed_words, with_head};
 use crate::input::envelope::{Around, Said, beside, words_of};
 use crate::input::error::SourceError;
 use crate::record::{Position, Span, Text};
@@ -98,6 +98,9 @@ impl Pages {
         let Some(header) = header else { return Ok((bytes.clone(), Vec::new(), base.line)) };
         begin.offset = header.end.offset;
         begin.line += header.end.line - 1;
+        if self.header.is_none() {
+            self.note(fixed_words(&self.spec.name, &header.fixed));
+        }
         match &self.header {
             Some(known) if *known != header.names => {
                 return Err(SourceError::OtherHeader { name: self.spec.name.clone() });

@@ -11,8 +11,9 @@ use super::{Dials, oracle, split};
 pub fn dialect(dials: &mut Dials<'_>) -> Dialect {
     let delimiter = dials.pick(b",,;\t| x");
     let quote = dials.pick(&[Some(b'"'), Some(b'"'), Some(b'\''), None]);
-    let null_as = dials.pick(&[None, None, Some(""), Some("\\N"), Some("NULL"), Some("a")]);
-    Dialect { delimiter, quote, null_as: null_as.map(str::to_owned), ..Dialect::delimited_by(delimiter) }
+    let null_as: &[&str] = dials.pick(&[&[], &[], &[""], &["\\N"], &["NULL", ""], &["a"]]);
+    let null_as = null_as.iter().map(|&text| text.to_owned()).collect();
+    Dialect { delimiter, quote, null_as, ..Dialect::delimited_by(delimiter) }
 }
 
 pub fn run(data: &[u8]) {
@@ -57,9 +58,12 @@ fn header(dialect: &Dialect, text: &[u8]) -> Option<Position> {
     match whole {
         Ok(header) => {
             let header = header.expect("a header, or that there is none");
-            let first = reader(dialect, text).byte_records().next().and_then(Result::ok).unwrap_or_default();
-            let names: Vec<_> = header.names.iter().map(String::as_bytes).collect();
-            assert_eq!(names, first.iter().collect::<Vec<_>>(), "the names of the first record");
+            if has_common_lines(text) {
+                let first =
+                    reader(dialect, text).byte_records().next().and_then(Result::ok).unwrap_or_default();
+                let names: Vec<_> = header.names.iter().map(String::as_bytes).collect();
+                assert_eq!(names, first.iter().collect::<Vec<_>>(), "the names of the first record");
+            }
             Some(header.end)
         }
         Err(error) => {
@@ -68,6 +72,11 @@ fn header(dialect: &Dialect, text: &[u8]) -> Option<Position> {
             None
         }
     }
+}
+
+/// Lines end for the other reader where they end here: for it, a lone return ends one.
+fn has_common_lines(text: &[u8]) -> bool {
+    text.iter().enumerate().all(|(at, byte)| *byte != b'\r' || text.get(at + 1) == Some(&b'\n'))
 }
 
 fn reader<'t>(dialect: &Dialect, text: &'t [u8]) -> csv::Reader<&'t [u8]> {
@@ -85,7 +94,8 @@ fn decoded(dialect: &Dialect, text: &[u8]) {
     let Some(block) = split::block(&format, text, 0) else { return };
     // The other reader takes a byte order mark off itself.
     let records: Vec<csv::ByteRecord> = reader(dialect, text).byte_records().filter_map(Result::ok).collect();
-    assert_eq!(block.len(), records.len(), "as many records as another reader finds");
+    let is_common = has_common_lines(text);
+    assert!(!is_common || block.len() == records.len(), "as many records as another reader finds");
     for width in [1, 2, 3] {
         let header: Vec<String> = (0..width).map(|i| format!("c{i}")).collect();
         let mut count = 0;
@@ -93,7 +103,7 @@ fn decoded(dialect: &Dialect, text: &[u8]) {
             assert_eq!(i, count, "each record once, in order");
             count += 1;
             let fields = fields.map_err(|error| error.kind);
-            judge(dialect, &block, i, width, &fields, &records[i]);
+            judge(dialect, &block, i, width, &fields, records.get(i).filter(|_| is_common));
         });
         assert_eq!(count, block.len());
     }
@@ -105,27 +115,40 @@ fn judge(
     i: usize,
     width: usize,
     fields: &Result<Fields<'_, '_>, DecodeErrorKind>,
-    record: &csv::ByteRecord,
+    record: Option<&csv::ByteRecord>,
 ) {
     let raw = block.raw(i);
     if block.kind(i) == SpanKind::Truncated {
         assert!(matches!(fields, Err(DecodeErrorKind::Truncated { .. })));
         return;
     }
-    let expected = oracle::fields(raw, dialect.delimiter, dialect.quote);
+    let Some(expected) = oracle::fields(raw, dialect.delimiter, dialect.quote) else {
+        let refused = matches!(
+            fields,
+            Err(DecodeErrorKind::TextBehindQuote
+                | DecodeErrorKind::StrayLineEnd(_)
+                | DecodeErrorKind::InvalidUtf8
+                | DecodeErrorKind::Nul)
+        );
+        assert!(refused, "{raw:?}: {fields:?}");
+        return;
+    };
     assert!(
-        expected.iter().map(|(_, value)| value.as_slice()).eq(record.iter()),
+        record.is_none_or(|record| expected.iter().map(|(_, value)| value.as_slice()).eq(record.iter())),
         "two readers agree on {raw:?}"
     );
-    let no_text = expected.iter().any(|(_, value)| std::str::from_utf8(value).is_err());
+    let no_text = std::str::from_utf8(raw).is_err();
     let nul = expected.iter().any(|(_, value)| value.contains(&0));
     match fields {
         Ok(Fields::Positional(values)) => {
             assert!(!no_text && !nul && expected.len() == width);
-            let null = dialect.null_as.as_deref().unwrap_or("").as_bytes();
+            let is_null = |value: &[u8]| match dialect.null_as.as_slice() {
+                [] => value.is_empty(),
+                nulls => nulls.iter().any(|null| null.as_bytes() == value),
+            };
             let expected: Vec<Option<&[u8]>> = expected
                 .iter()
-                .map(|(quoted, value)| (*quoted || value != null).then_some(value.as_slice()))
+                .map(|(quoted, value)| (*quoted || !is_null(value)).then_some(value.as_slice()))
                 .collect();
             let found: Vec<_> = values.iter().map(|value| value.map(str::as_bytes)).collect();
             assert_eq!(found, expected, "{raw:?}");

@@ -208,7 +208,7 @@ pub fn elements(array: &str) -> Vec<&str> {
 }
 
 /// The fields of one CSV record, by the documented rules: whether quoted, and the bytes.
-pub fn fields(raw: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<(bool, Vec<u8>)> {
+pub fn fields(raw: &[u8], delimiter: u8, quote: Option<u8>) -> Option<Vec<(bool, Vec<u8>)>> {
     let mut fields = Vec::new();
     let mut at = 0;
     loop {
@@ -228,12 +228,16 @@ pub fn fields(raw: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<(bool, Vec<u8
             }
         }
         while at < raw.len() && raw[at] != delimiter {
+            // Text behind a closing quote, and a return that ends no line, are refused.
+            if quoted || raw[at] == b'\r' {
+                return None;
+            }
             value.push(raw[at]);
             at += 1;
         }
         fields.push((quoted, value));
         if at >= raw.len() {
-            return fields;
+            return Some(fields);
         }
         at += 1;
     }

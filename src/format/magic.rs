@@ -1,0 +1,156 @@
+//! What the first bytes say that is no text: named before anything is guessed from text, whatever the name of
+//! the source says.
+
+use super::Compression;
+
+/// Why a source has no format that dbload knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DetectError {
+    /// An HTML page, often a login or error page saved as data.
+    #[error("the content is an HTML or XML page, not records")]
+    Markup,
+    /// Known binary formats by name.
+    #[error("the content is {0}, which is not supported")]
+    Binary(&'static str),
+    /// Files in one, which have to be taken out first.
+    #[error("the content is a tar archive, which is not supported")]
+    Tar,
+    /// A compression within the one that was taken off.
+    #[error("the content is compressed once more ({0:?})")]
+    CompressedTwice(Compression),
+    /// UTF-16 that does not say so.
+    #[error("the content is UTF-16 without a byte order mark")]
+    Utf16 {
+        /// Its first bytes are the low ones.
+        little_endian: bool,
+    },
+    /// JSON texts that a record separator precedes each.
+    #[error(
+        "the content is a sequence of JSON texts (RFC 7464, application/json-seq), which is not supported"
+    )]
+    JsonSequence,
+    /// Neither text nor compressed.
+    #[error("the content is neither text nor a known compression")]
+    NotText,
+}
+
+impl DetectError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Markup => "look at the first lines: was a login or error page saved as data?",
+            Self::Binary(_) => "export it as CSV or JSON lines first",
+            Self::Tar => {
+                "take its files out first, or pipe one of them in: tar -xOf FILE NAME | dbload - --table T"
+            }
+            Self::CompressedTwice(_) => "decompress it once, and pipe it in: zcat FILE | dbload - --table T",
+            Self::Utf16 { little_endian: true } => "say so: --encoding utf-16le",
+            Self::Utf16 { little_endian: false } => "say so: --encoding utf-16be",
+            Self::JsonSequence => {
+                "without its separators it is JSON: tr -d '\\036' < FILE | dbload - --format json --table T"
+            }
+            Self::NotText => {
+                "if it is text in another encoding, say which: --encoding windows-1252, ..; else say --format"
+            }
+        }
+    }
+}
+
+/// How formats begin that are no text.
+const MAGIC: [(&[u8], &str); 15] = [
+    (b"PAR1", "Parquet"),
+    (b"Obj\x01", "Avro"),
+    (b"ORC\n", "ORC"),
+    (b"ORC\x08", "ORC"),
+    (b"ARROW1", "Arrow"),
+    (b"PK\x03\x04", "a ZIP archive (or a spreadsheet)"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an older Office (.xls, .doc)"),
+    (b"%PDF-", "a PDF"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PGDMP", "a dump of pg_dump (pg_restore reads it)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x89PNG\r\n", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"\x89HDF\r\n", "HDF5"),
+];
+
+/// How pages for people begin, whatever letters they have.
+const MARKUP: [&[u8]; 3] = [b"<!doctype html", b"<html", b"<?xml"];
+
+/// Where a tar archive says that it is one.
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
+/// What the first bytes are, if that is no text. `head`: behind what was decompressed.
+pub(super) fn no_text(head: &[u8]) -> Option<DetectError> {
+    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(DetectError::Binary(name));
+    }
+    if head.get(TAR.0..).is_some_and(|behind| behind.starts_with(TAR.1)) {
+        return Some(DetectError::Tar);
+    }
+    match Compression::by_magic(head) {
+        Compression::None => {}
+        compression => return Some(DetectError::CompressedTwice(compression)),
+    }
+    if head.first() == Some(&0x1e) {
+        return Some(DetectError::JsonSequence);
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins = |with: &&[u8]| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if MARKUP.iter().any(begins) {
+        return Some(DetectError::Markup);
+    }
+    utf16(head)
+}
+
+/// UTF-16 of a script that is mostly Latin has NULs in every other place, and in no other.
+fn utf16(head: &[u8]) -> Option<DetectError> {
+    const LOOKED_AT: usize = 1024;
+    let head = &head[..head.len().min(LOOKED_AT) & !1];
+    if !has_nul(head) {
+        return None;
+    }
+    let nuls = |from: usize| head.iter().skip(from).step_by(2).filter(|&&byte| byte == 0).count();
+    let many = (head.len() * 3 / 8).max(2);
+    match (nuls(0), nuls(1)) {
+        (0, high) if high >= many => Some(DetectError::Utf16 { little_endian: true }),
+        (high, 0) if high >= many => Some(DetectError::Utf16 { little_endian: false }),
+        _ => None,
+    }
+}
+
+/// Binaries have NULs nearly always; text never.
+pub(super) fn has_nul(head: &[u8]) -> bool {
+    head.iter().take(1024).any(|&byte| byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        let mut tar = vec![b'a'; 512];
+        tar[TAR.0..TAR.0 + 5].copy_from_slice(TAR.1);
+        let utf16: Vec<u8> = "id,n\u{e4}me\n1,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16be: Vec<u8> = "id,name\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let cases: [(&[u8], Option<DetectError>); 11] = [
+            (b"%PDF-1.7", Some(DetectError::Binary("a PDF"))),
+            (&tar, Some(DetectError::Tar)),
+            (b"\x1f\x8b\x08\0", Some(DetectError::CompressedTwice(Compression::Gzip))),
+            (&utf16, Some(DetectError::Utf16 { little_endian: true })),
+            (&utf16be, Some(DetectError::Utf16 { little_endian: false })),
+            (b"\x1e{\"a\":1}\n", Some(DetectError::JsonSequence)),
+            (b"\n <HTML>", Some(DetectError::Markup)),
+            (b"id,name\n1,a\0b\n", None),
+            (b"ORCHID,n\n", None),
+            (b"BZ,n\n", None),
+            (b"", None),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(no_text(head), expected, "{}", head.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The first bytes of the content: what format they show. Nothing is lost of them.
+
+use super::super::content;
+use super::Stream;
+use crate::format::header::after_lines;
+use crate::format::sniff::Beginning;
+use crate::format::{Detected, detect};
+use crate::input::error::SourceError;
+use crate::input::source::Reach;
+
+impl Stream {
+    /// Says what format the content behind so many lines has; nothing is lost of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is nothing that dbload reads.
+    pub async fn detect(&mut self, skip_lines: u32, comment: Option<u8>) -> Result<Detected, SourceError> {
+        self.fill_head().await?;
+        let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+        let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
+        if let Some(network) = &self.network {
+            let content_type = network.content_type.as_deref();
+            return content::detect(&self.spec, content_type, (head, comment), content::ContentOf::File);
+        }
+        detect::detect_beside(&self.spec.name, head, comment)
+            .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
+    }
+
+    /// The first bytes of the content; nothing is lost of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn beginning(&mut self) -> Result<Beginning<'_>, SourceError> {
+        self.fill_head().await?;
+        Ok(Beginning::of(&self.buffer, self.at_end))
+    }
+
+    /// Refuses a body from the network that cannot be records, whatever the user says that it is.
+    ///
+    /// # Errors
+    /// When it is empty, or a page for people.
+    pub async fn refuse_page(&mut self) -> Result<(), SourceError> {
+        if self.network.is_some() {
+            self.fill_head().await?;
+            content::refuse(&self.spec, &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)])?;
+        }
+        Ok(())
+    }
+
+    async fn fill_head(&mut self) -> Result<(), SourceError> {
+        while self.buffer.len() < detect::HEAD_BYTES && self.read_more(detect::HEAD_BYTES).await? {
+            // Who writes slowly into a pipe should not wait for its first records: a line has to do.
+            if self.spec.location.reach() != Reach::AtHand && memchr::memchr(b'\n', &self.buffer).is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
