@@ -18,14 +18,14 @@ const DELIMITERS: [u8; 4] = *b",\t;|";
 
 /// The beginning of a source.
 #[derive(Debug, Clone, Copy)]
-pub struct Beginning<'h> {
+pub struct SourceHead<'h> {
     /// Its first bytes, [`HEAD_BYTES`] if it has them.
     pub bytes: &'h [u8],
     /// They are all of it.
     pub is_whole: bool,
 }
 
-impl<'h> Beginning<'h> {
+impl<'h> SourceHead<'h> {
     /// The first bytes of what was read of a source. `at_end`: nothing follows.
     #[must_use]
     pub fn of(read: &'h [u8], at_end: bool) -> Self {
@@ -61,7 +61,7 @@ impl Format {
     pub fn settle(
         &mut self,
         said: SaidOfDialect,
-        beginning: Beginning<'_>,
+        beginning: SourceHead<'_>,
         before: Option<Sniffed>,
     ) -> Option<&'static str> {
         let Self::Csv(dialect) = self else { return None };
@@ -89,7 +89,7 @@ impl Format {
 }
 
 /// Completes a dialect by what the beginning of its source shows.
-fn sniff(dialect: &mut Dialect, said: SaidOfDialect, beginning: Beginning<'_>) {
+fn sniff(dialect: &mut Dialect, said: SaidOfDialect, beginning: SourceHead<'_>) {
     dialect.line_end = line_end(beginning.bytes, dialect.quote);
     let beginning = beginning.behind_lines(dialect.skip_lines);
     if dialect.delimiter == b'\t' && !said.quote && dialect.escape == Escape::None {
@@ -114,7 +114,7 @@ fn line_end(head: &[u8], quote: Option<u8>) -> LineEnd {
 }
 
 /// Text delimited by tabs has no quoting, unless each field that begins with a quote is a quoted one.
-fn sniff_quotes(dialect: &mut Dialect, beginning: Beginning<'_>) {
+fn sniff_quotes(dialect: &mut Dialect, beginning: SourceHead<'_>) {
     if dialect.quote.is_none() {
         return;
     }
@@ -135,7 +135,7 @@ fn sniff_quotes(dialect: &mut Dialect, beginning: Beginning<'_>) {
 
 /// Whether each line ends with a delimiter behind which there is no field: all of them but the header, or the
 /// header as well.
-fn has_trailing_delimiter(dialect: &Dialect, beginning: Beginning<'_>) -> bool {
+fn has_trailing_delimiter(dialect: &Dialect, beginning: SourceHead<'_>) -> bool {
     let (records, _) = beginning.records(dialect);
     let mut lines = records.into_iter();
     let (columns, is_in_header) = match &dialect.columns {
@@ -192,7 +192,7 @@ pub(super) fn sniff_delimiter(head: &[u8], comment: Option<u8>) -> Divides {
     let line_end = line_end(head, Some(b'"'));
     for delimiter in DELIMITERS {
         let dialect = Dialect { comment, line_end, ..Dialect::delimited_by(delimiter) };
-        let (mut records, _) = Beginning { bytes: head, is_whole }.records(&dialect);
+        let (mut records, _) = SourceHead { bytes: head, is_whole }.records(&dialect);
         records.truncate(LINES_SNIFFED);
         let counts: Vec<usize> = records.iter().map(|record| count_unquoted(record, delimiter)).collect();
         let Some(&first) = counts.first().filter(|&&first| first > 0) else { continue };
@@ -243,7 +243,7 @@ mod tests {
 
     fn sniffed(delimiter: u8, text: &str) -> Dialect {
         let mut dialect = Dialect::delimited_by(delimiter);
-        sniff(&mut dialect, SaidOfDialect::default(), Beginning::of(text.as_bytes(), true));
+        sniff(&mut dialect, SaidOfDialect::default(), SourceHead::of(text.as_bytes(), true));
         dialect
     }
 

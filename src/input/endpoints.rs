@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::error::SourceError;
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
-use crate::format::sniff::{Beginning, SaidOfDialect};
+use crate::format::sniff::{SaidOfDialect, SourceHead};
 use crate::format::{
     DecodeLimits, Fields, Format, HeaderLimits, Layout, Limits, MendedValue, Splitter, detect,
 };
@@ -159,7 +159,7 @@ fn decode(name: &str, bytes: &Bytes) -> Result<Vec<EndpointRow>, SourceError> {
     let detected = detect::detect(name, head);
     let mut format = detected.map_err(|source| SourceError::Detect { name: name.to_owned(), source })?.format;
     format.decodable(name)?;
-    format.settle(SaidOfDialect::default(), Beginning::of(bytes, true), None);
+    format.settle(SaidOfDialect::default(), SourceHead::of(bytes, true), None);
     let (header, start) = format
         .read_header(0, bytes, true, &HeaderLimits::default())
         .map_err(|source| SourceError::Header { name: name.to_owned(), source })?

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::sniff::{Beginning, SaidOfDialect};
+use crate::format::sniff::{SaidOfDialect, SourceHead};
 use crate::format::{
     Compression, Constant, Detected, Dialect, Escape, Format, HeaderLimits, Layout, Limits, Sniffed, detect,
 };
@@ -323,7 +323,7 @@ impl Input {
         &self,
         format: &mut Format,
         reading: &job::Reading,
-        beginning: Beginning<'_>,
+        beginning: SourceHead<'_>,
     ) -> Option<String> {
         let said = SaidOfDialect { quote: reading.quote.is_some() };
         let note = format.settle(said, beginning, self.description.sniffed)?;

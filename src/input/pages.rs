@@ -23,7 +23,7 @@ use super::error::SourceError;
 use super::shape::Shape;
 use super::spec::SourceSpec;
 use super::stream::RawProgress;
-use crate::format::sniff::Beginning;
+use crate::format::sniff::SourceHead;
 use crate::format::{Detected, detect};
 use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Request};
 use crate::record::{Block, Digest, PageToken, Position, Span, Text};
@@ -142,8 +142,8 @@ impl OpenedPages {
     }
 
     /// The first bytes of the page.
-    pub(super) fn beginning(&self) -> Beginning<'_> {
-        Beginning::of(&self.page.bytes, true)
+    pub(super) fn beginning(&self) -> SourceHead<'_> {
+        SourceHead::of(&self.page.bytes, true)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::content;
 use super::Stream;
 use crate::format::header::after_lines;
-use crate::format::sniff::Beginning;
+use crate::format::sniff::SourceHead;
 use crate::format::{Detected, detect};
 use crate::input::error::SourceError;
 use crate::input::source::Reach;
@@ -29,9 +29,9 @@ impl Stream {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn beginning(&mut self) -> Result<Beginning<'_>, SourceError> {
+    pub async fn beginning(&mut self) -> Result<SourceHead<'_>, SourceError> {
         self.fill_head().await?;
-        Ok(Beginning::of(&self.buffer, self.at_end))
+        Ok(SourceHead::of(&self.buffer, self.at_end))
     }
 
     /// Refuses a body from the network that cannot be records, whatever the user says that it is.
