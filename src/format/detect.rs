@@ -14,6 +14,9 @@ pub use super::sniff::HEAD_BYTES;
 /// Lines that are looked at, at most: enough to tell.
 const LINES_SNIFFED: usize = 20;
 
+/// What precedes each JSON text of a sequence (RFC 7464).
+const RECORD_SEPARATOR: u8 = 0x1e;
+
 /// A format, and why it was taken to be that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
@@ -60,7 +63,11 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
 /// As [`detect`].
 pub fn detect_beside(name: &str, head: &[u8], comment: Option<u8>) -> Result<Detected, DetectError> {
     no_text(head).map_or(Ok(()), Err)?;
-    match by_name(name) {
+    let named = by_name(name);
+    if head.first() == Some(&RECORD_SEPARATOR) && named.as_ref().is_none_or(Format::is_json) {
+        return Ok(Detected { format: Format::of_texts(), because: "a sequence of JSON texts (RFC 7464)" });
+    }
+    match named {
         // Reject files are renamed; a JSONL that begins with a reject is one.
         Some(Format::Jsonl) if first_is_reject(head) => {
             Ok(Detected { format: Format::Rejects, because: "by name and its first line, a reject" })

@@ -24,11 +24,6 @@ pub enum DetectError {
         /// Its first bytes are the low ones.
         little_endian: bool,
     },
-    /// JSON texts that a record separator precedes each.
-    #[error(
-        "the content is a sequence of JSON texts (RFC 7464, application/json-seq), which is not supported"
-    )]
-    JsonSequence,
     /// Neither text nor compressed.
     #[error("the content is neither text nor a known compression")]
     NotText,
@@ -47,9 +42,6 @@ impl DetectError {
             Self::CompressedTwice(_) => "decompress it once, and pipe it in: zcat FILE | dbload - --table T",
             Self::Utf16 { little_endian: true } => "say so: --encoding utf-16le",
             Self::Utf16 { little_endian: false } => "say so: --encoding utf-16be",
-            Self::JsonSequence => {
-                "without its separators it is JSON: tr -d '\\036' < FILE | dbload - --format json --table T"
-            }
             Self::NotText => {
                 "if it is text in another encoding, say which: --encoding windows-1252, ..; else say --format"
             }
@@ -94,9 +86,6 @@ pub(super) fn no_text(head: &[u8]) -> Option<DetectError> {
         Compression::None => {}
         compression => return Some(DetectError::CompressedTwice(compression)),
     }
-    if head.first() == Some(&0x1e) {
-        return Some(DetectError::JsonSequence);
-    }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let begins = |with: &&[u8]| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
     if MARKUP.iter().any(begins) {
@@ -136,13 +125,12 @@ mod tests {
         tar[TAR.0..TAR.0 + 5].copy_from_slice(TAR.1);
         let utf16: Vec<u8> = "id,n\u{e4}me\n1,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let utf16be: Vec<u8> = "id,name\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let cases: [(&[u8], Option<DetectError>); 11] = [
+        let cases: [(&[u8], Option<DetectError>); 10] = [
             (b"%PDF-1.7", Some(DetectError::Binary("a PDF"))),
             (&tar, Some(DetectError::Tar)),
             (b"\x1f\x8b\x08\0", Some(DetectError::CompressedTwice(Compression::Gzip))),
             (&utf16, Some(DetectError::Utf16 { little_endian: true })),
             (&utf16be, Some(DetectError::Utf16 { little_endian: false })),
-            (b"\x1e{\"a\":1}\n", Some(DetectError::JsonSequence)),
             (b"\n <HTML>", Some(DetectError::Markup)),
             (b"id,name\n1,a\0b\n", None),
             (b"ORCHID,n\n", None),

@@ -147,7 +147,7 @@ impl DecodeErrorKind {
                  where there is none"
             }
             Self::NotAnObject("an array") => "--format json reads the objects in arrays",
-            Self::Json(_) | Self::NotAnObject(_) | Self::DuplicateName(_) => {
+            Self::Json(_) | Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Missing => {
                 "say what it is with --format, and where its records are with --records"
             }
             Self::InvalidUtf8 => "say its encoding: --encoding NAME",
