@@ -56,11 +56,12 @@ const ANY_TYPES: [&str; 15] = [
 /// How much of a content type is shown.
 const TYPE_CHARS_MAX: usize = 60;
 
-/// The format. `head`: the first bytes of the decoded body, and what begins a line that says nothing.
+/// The format. `head`: the first bytes of the decoded body. `comment`: what begins a line that says nothing.
 pub(super) fn detect(
     spec: &SourceSpec,
     content_type: Option<&str>,
-    (head, comment): (&[u8], Option<u8>),
+    head: &[u8],
+    comment: Option<u8>,
     body: ContentOf,
 ) -> Result<Detected, SourceError> {
     refuse(spec, head)?;
@@ -163,7 +164,7 @@ mod tests {
 
     fn check(name: &str, content_type: Option<&str>, head: &str, body: ContentOf, expected: &str) {
         let spec = SourceSpec::new(name.to_owned(), Location::File(name.into()));
-        let found = match detect(&spec, content_type, (head.as_bytes(), None), body) {
+        let found = match detect(&spec, content_type, head.as_bytes(), None, body) {
             Ok(Detected { format: Format::Csv(_), .. }) => "csv".to_owned(),
             Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".to_owned(),
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".to_owned(),

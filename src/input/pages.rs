@@ -136,7 +136,8 @@ impl OpenedPages {
         super::content::detect(
             &self.spec,
             self.page.content_type(),
-            (head, comment),
+            head,
+            comment,
             super::content::ContentOf::Page,
         )
     }

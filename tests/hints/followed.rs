@@ -150,6 +150,7 @@ const PLANS: [Refused; 26] = [
     ),
     Refused {
         file: ("t.jsonl", "id,v\n1,7\n"),
+        exit: Some(4),
         ..refused("", "t.jsonl", "say what it is with --format", Line("t.jsonl --format csv"))
     },
     refused("", "t.csv -t pg_temp.t", "name a schema of your own", Line("t.csv -t public.t")),

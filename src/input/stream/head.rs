@@ -19,7 +19,7 @@ impl Stream {
         let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
         if let Some(network) = &self.network {
             let content_type = network.content_type.as_deref();
-            return content::detect(&self.spec, content_type, (head, comment), content::ContentOf::File);
+            return content::detect(&self.spec, content_type, head, comment, content::ContentOf::File);
         }
         detect::detect_beside(&self.spec.name, head, comment)
             .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
