@@ -50,7 +50,7 @@ const fn of_file(
 }
 
 /// Keys, columns, rights and tables: the hints of the plan.
-const PLANS: [Refused; 26] = [
+const PLANS: [Refused; 28] = [
     refused(T, "t.csv --mode append --key id", "leave --key out", Line("t.csv --mode append")),
     refused(T, "t.csv --mode append --key id", "use --mode upsert", Line("t.csv --mode upsert --key id")),
     refused(
@@ -140,6 +140,16 @@ const PLANS: [Refused; 26] = [
         Line("t.csv --key id"),
     ),
     refused(T, "t.csv --newer-by nosuch", "name a column", Line("t.csv --newer-by v")),
+    refused(
+        "CREATE TABLE t (id int PRIMARY KEY, v int, j json)",
+        "t.csv --newer-by j",
+        "name a column with a number or a time",
+        Line("t.csv --newer-by v"),
+    ),
+    Refused {
+        file: ("t.csv", "id,v,V\n1,7,8\n"),
+        ..refused(T, "t.csv", "rename or remove one of them", File("id,v\n1,7\n"))
+    },
     refused(T, "t.csv --narrowing nosuch=allow", "name a column", Line("t.csv --narrowing v=allow")),
     // Without a schema to make it in.
     refused(
@@ -157,8 +167,9 @@ const PLANS: [Refused; 26] = [
 ];
 
 /// Names and content of files.
-const FILES: [Refused; 9] = [
+const FILES: [Refused; 10] = [
     of_file(CSV, "t.cvs", "did you mean t.csv", Line("t.csv")),
+    of_file(("t.csv", "id,v\0\n1,7\n"), "t.csv", "--on-nul strip", Line("t.csv --on-nul strip")),
     of_file(
         ("d/x.dat", "{\"id\":1,\"v\":7}\n"),
         "d -t t",
