@@ -8,7 +8,7 @@ use clap::Args;
 use dbload::internals::format::HeaderRule;
 use dbload::internals::http::{
     Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits,
-    Settings, Timeouts, Value,
+    Settings, ThrottleSign, Timeouts, Value,
 };
 use dbload::internals::input::Word;
 use dbload::internals::job::HttpSources;
@@ -41,6 +41,10 @@ pub(crate) struct WebArgs {
     /// behind a proxy that do not know their own address
     #[arg(long, env = "DBLOAD_SAME_ORIGIN")]
     same_origin: bool,
+    /// Where an answer of status 200 says that requests come too fast: /POINTER, or /POINTER=TEXT. It is then
+    /// tried again, and slower
+    #[arg(long, value_name = "SIGN", env = "DBLOAD_THROTTLED_AT", value_delimiter = '\n', value_parser = throttle_sign)]
+    throttled_at: Vec<ThrottleSign>,
     /// An answer that says that there is more than it has fails its source (exit code 4), where pages are not
     /// followed or a first page does not lead on; otherwise that is a note
     #[arg(long, env = "DBLOAD_STRICT_PAGES")]
@@ -157,6 +161,10 @@ fn paginate(text: &str) -> Result<Paginate, String> {
     text.parse()
 }
 
+fn throttle_sign(text: &str) -> Result<ThrottleSign, String> {
+    text.parse()
+}
+
 fn rate(text: &str) -> Result<Rate, String> {
     text.parse()
 }
@@ -261,6 +269,7 @@ impl WebArgs {
             proxy_variables: ProxyVariables::read(env),
             save_raw: self.save_raw.clone(),
             strict_pages: self.strict_pages,
+            throttle_signs: self.throttled_at.clone(),
             ..defaults
         })
     }

@@ -42,6 +42,7 @@ mod send;
 mod settings;
 mod shared;
 mod shown;
+mod throttle_sign;
 mod tls;
 mod token;
 mod transfer;
@@ -71,4 +72,5 @@ pub use settings::{
     Settings, Timeouts,
 };
 pub use shown::shown;
+pub use throttle_sign::ThrottleSign;
 pub use value::{SecretValueError, Value};

@@ -179,6 +179,12 @@ impl RateLimiter {
         self.accepted.push_back(now);
     }
 
+    /// Nothing is left of a limit for so long: to ask before would be refused.
+    pub(super) fn close(&mut self, now: Instant, pause: Duration) {
+        let until = now + pause;
+        self.origin_state = Some(self.origin_state.map_or(until, |gate| gate.max(until)));
+    }
+
     /// A refusal of a request that was sent at `sent`. Closes the gate, and says for how long.
     pub(super) fn refused(
         &mut self,

@@ -63,6 +63,34 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some((left + Duration::from_secs(1)).max(FLOOR))
 }
 
+/// How long to stay away where an answer that was no refusal says that nothing is left of a limit: the next
+/// request would be refused.
+pub(super) fn used_up(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    if let Some(limit) = headers.get("ratelimit").and_then(|value| value.to_str().ok()) {
+        return structured(limit);
+    }
+    let is_used_up = of_limit(headers, "remaining").is_some_and(|left| left.parse::<f64>() == Ok(0.0));
+    if is_used_up { reset(headers, now) } else { None }
+}
+
+/// `RateLimit: "default";r=0;t=30`, or as it was drafted before `limit=100, remaining=0, reset=30`: the longest
+/// time until there is something of a limit of which nothing is left.
+fn structured(text: &str) -> Option<Duration> {
+    let named = |part: &str, names: [&str; 2]| {
+        let (name, value) = part.trim().split_once('=')?;
+        names.contains(&name.trim()).then(|| value.trim().parse::<u64>().ok())?
+    };
+    // Policies are parted by commas, and so are the members of the draft.
+    let policies: Vec<&str> = if text.contains(';') { text.split(',').collect() } else { vec![text] };
+    let waits = policies.into_iter().filter_map(|policy| {
+        let parts = || policy.split([';', ',']);
+        let left = parts().find_map(|part| named(part, ["r", "remaining"]))?;
+        let reset = parts().find_map(|part| named(part, ["t", "reset"]))?;
+        (left == 0).then(|| Duration::from_secs(reset).max(FLOOR))
+    });
+    waits.max()
+}
+
 /// Whether a refusal is that of a limit, though its status (403) says that it may not be: nothing is left of
 /// the limit and it says when there will be, or it asks to come again.
 pub(super) fn is_limit(headers: &HeaderMap, now: SystemTime) -> bool {
@@ -105,6 +133,25 @@ mod tests {
         assert_eq!(told(&[("retry-after", "3")]), (true, Some(3_000)));
         assert_eq!(told(&[("x-ratelimit-remaining", "7"), ("x-ratelimit-reset", "2")]), (false, Some(2_000)));
         assert_eq!(told(&[used_up]), (false, None));
+    }
+
+    #[test]
+    fn an_answer_may_say_that_it_was_the_last_one_for_now() {
+        let told = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            used_up(&HeaderMap::from_iter(headers), SystemTime::UNIX_EPOCH).map(|pause| pause.as_millis())
+        };
+        assert_eq!(told(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2")]), Some(2_000));
+        assert_eq!(told(&[("ratelimit", "\"default\";r=0;t=30")]), Some(30_000));
+        assert_eq!(told(&[("ratelimit", "\"burst\";r=0;t=2, \"day\";r=0;t=9, \"x\";r=1;t=99")]), Some(9_000));
+        assert_eq!(told(&[("ratelimit", "limit=100, remaining=0, reset=5")]), Some(5_000));
+        for none in ["\"default\";r=1;t=30", "limit=100, remaining=7, reset=5", "", "r=0", "r=x;t=1"] {
+            assert_eq!(told(&[("ratelimit", none)]), None, "{none}");
+        }
+        assert_eq!(told(&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "2")]), None);
+        assert_eq!(told(&[("x-ratelimit-remaining", "0")]), None);
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl ClientState {
                 || is_part
                 || is_empty(status)
             {
-                return self.answered(request, &hop, response, slot).await;
+                return self.answered(request, &hop, response, slot, sent).await;
             }
             return Err(self.refused(request, &hop, response, sent, token.as_ref()).await);
         }
@@ -198,8 +198,9 @@ impl ClientState {
             .apply(&hop.url, ask.request, token.map(|token| &token.secret), headers)
             .map_err(last)?;
         let encodings = match ask.encodings {
-            Encodings::Identity => "identity",
-            Encodings::Compressed => "gzip, zstd",
+            // What is looked for in the first bytes must stand there.
+            Encodings::Compressed if self.settings.throttle_signs.is_empty() => "gzip, zstd",
+            Encodings::Identity | Encodings::Compressed => "identity",
         };
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         if let Some((from, etag)) = ask.range {
@@ -242,6 +243,7 @@ impl ClientState {
         hop: &Hop,
         mut response: Response,
         slot: RequestPermit,
+        sent: Instant,
     ) -> Result<Answer, FailedTry> {
         let failed = |error| FailedTry { failure: FailureKind::Connection, url: hop.url.clone(), error };
         let times = &self.settings.timeouts;
@@ -257,9 +259,31 @@ impl ClientState {
             }
         };
         let origin_state = self.limiter.origin(&hop.url);
+        if let Some(said) = self.throttled(first.as_deref()) {
+            Counting::one(&self.counting.refused);
+            let asked = retry_after::asked(response.headers(), SystemTime::now());
+            let refusal = Throttled::TooFast;
+            origin_state.rate_limiter().refused(refusal, sent, Instant::now(), asked);
+            let error = HttpError::Status { url: request.shown(), status: response.status(), said };
+            return Err(FailedTry { failure: FailureKind::Refused(refusal), url: hop.url.clone(), error });
+        }
         origin_state.rate_limiter().accepted(Instant::now());
+        // What is further away is the server's to refuse: it may not be meant so.
+        let longest = self.settings.retry_limits.longest_wait;
+        let used_up = retry_after::used_up(response.headers(), SystemTime::now());
+        if let Some(pause) = used_up.filter(|pause| *pause <= longest) {
+            origin_state.rate_limiter().close(Instant::now(), pause);
+        }
         origin_state.budget().succeeded();
         Ok(Answer { response, first, url: hop.url.clone(), _slot: slot })
+    }
+
+    /// What an answer says that comes to nothing but a limit. Such are short: their first bytes are all.
+    fn throttled(&self, first: Option<&[u8]>) -> Option<String> {
+        let signs = &self.settings.throttle_signs;
+        let text = first.filter(|_| !signs.is_empty()).and_then(|first| std::str::from_utf8(first).ok())?;
+        let sign = signs.iter().find(|sign| sign.is_in(text))?;
+        Some(format!("it says at {} that requests come too fast", sign.pointer))
     }
 
     /// An answer that is no success.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::proxy_variables::ProxyVariables;
+use super::throttle_sign::ThrottleSign;
 use super::value::Value;
 
 /// Requests in flight, unless said otherwise: enough to hide latency, few enough for a small server.
@@ -202,6 +203,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
     pub save_raw: Option<PathBuf>,
+    /// What says in an answer of status 200 that requests come too fast.
+    pub throttle_signs: Vec<ThrottleSign>,
     /// An answer that says that there is more than it has is an error, where nobody has said how the rest is
     /// fetched; otherwise a note.
     pub strict_pages: bool,
@@ -223,6 +226,7 @@ impl Default for Settings {
             proxy_variables: ProxyVariables::default(),
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
+            throttle_signs: Vec::new(),
             strict_pages: false,
         }
     }

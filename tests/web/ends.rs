@@ -118,6 +118,70 @@ fn ends_are_found_and_gaps_are_none() {
 }
 
 #[test]
+fn a_limit_that_answers_tell_of_is_kept_to_before_it_refuses() {
+    /// Requests that are let through in a window.
+    const LIMIT: u64 = 5;
+    let window = std::sync::Mutex::new((Duration::ZERO, 0));
+    let api = Api::serve(move |ask| {
+        let mut window = window.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A window begins with the first request in it, and is over after a second.
+        if window.1 == 0 || ask.at >= window.0 + Duration::from_secs(1) {
+            *window = (ask.at, 0);
+        }
+        window.1 += 1;
+        if window.1 > LIMIT {
+            return Reply::new(429, "text/plain", "slow down").header("retry-after", "2");
+        }
+        let id = ask.number("after").unwrap_or(0);
+        let next = if id < 19 { (id + 1).to_string() } else { "null".to_owned() };
+        let reply = Reply::json(format!(r#"{{"items":{},"next":{next}}}"#, array(id, id + 1)));
+        let left = LIMIT - window.1;
+        // In whole seconds, which may be up.
+        if id % 2 == 0 || ask.path.starts_with("/structured") {
+            reply.header("ratelimit", format!("\"default\";r={left};t=1"))
+        } else {
+            reply.header("x-ratelimit-remaining", left.to_string()).header("x-ratelimit-reset", "1")
+        }
+    });
+    for path in ["/structured", "/mixed"] {
+        let scene = scene();
+        let pages = "--records items --paginate cursor:/next=after";
+        let outcome = scene.load(&format!("{} -t t {pages}", api.url(path)));
+        check(&scene, 20, &outcome);
+        assert_eq!(refused(&outcome), 0, "{path}: {outcome}");
+        assert_eq!(api.asked().len(), 20, "{path}");
+        std::thread::sleep(Duration::from_millis(1_100));
+    }
+}
+
+/// Requests that were refused for now, as the report has them.
+fn refused(outcome: &crate::support::Outcome) -> u64 {
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    report["http"]["refused"].as_u64().unwrap()
+}
+
+#[test]
+fn a_limit_inside_an_answer_is_one_where_that_is_said() {
+    let api = Api::serve(|ask| match (ask.path.as_str(), ask.before % 2) {
+        ("/shop", 0) => {
+            Reply::json(r#"{"errors":[{"message":"Throttled","extensions":{"code":"THROTTLED"}}]}"#)
+        }
+        _ => {
+            let (items, to) = part(ask.number("after").unwrap_or(0));
+            let next = if to < 250 { format!("\"{to}\"") } else { "null".to_owned() };
+            Reply::json(format!(r#"{{"data":{{"items":{items},"next":{next}}}}}"#))
+        }
+    });
+    let pages = "--records data.items --paginate cursor:/data/next=after";
+    let line = format!("{} -t t {pages}", api.url("/shop"));
+    let scene = scene();
+    scene.run(&line).exits(4).says("Throttled");
+    let outcome = scene.load(&format!("{line} --throttled-at /errors/0/extensions/code=THROTTLED"));
+    check(&scene, 250, &outcome);
+    assert!(refused(&outcome) >= 2, "{outcome}");
+}
+
+#[test]
 fn a_limit_that_is_used_up_is_waited_for_and_tries_are_as_many_as_was_said() {
     let api = Api::serve(|ask| match (ask.path.as_str(), ask.before) {
         ("/forbidden", 0) => Reply::new(403, "application/json", r#"{"message":"API rate limit exceeded"}"#)
