@@ -86,8 +86,8 @@ fn the_first_run_says_why_it_comes_to_nothing() {
         (api.url("/typo"), "--records item --paginate link", 4, "items, total"),
         (api.url("/report"), "--records item", 4, "your plan has no such report"),
         (api.url("/report"), "--records item --paginate link", 4, "your plan has no such report"),
-        ("broken.jsonl".to_owned(), "", 6, "line 1:"),
-        ("batches.jsonl".to_owned(), "", 6, "line 1:"),
+        ("broken.jsonl".to_owned(), "", 4, "line 1:"),
+        ("batches.jsonl".to_owned(), "", 4, "line 1:"),
     ] {
         let outcome = scene.run(&format!("{source} -t made {flags}"));
         assert_eq!(outcome.code(), code, "{outcome}");
