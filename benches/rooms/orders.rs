@@ -118,6 +118,7 @@ fn table() -> Table {
         generated: false,
         may_insert: true,
         may_update: true,
+        narrows: None,
     };
     Table {
         name: TableName { schema: None, name: Ident::new("orders").unwrap() },

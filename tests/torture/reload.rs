@@ -8,6 +8,8 @@ use std::{fmt::Write, process::Command};
 
 /// Keys of mended records are those of no others.
 const MENDED: u64 = 1_000_000_000;
+/// Values of mended records are these times their key: other ones each, and none that a table refuses.
+const VALUE: u64 = 701 * 1_999;
 
 impl Play<'_> {
     pub fn load_back(&mut self, outcome: &Outcome) {
@@ -23,7 +25,7 @@ impl Play<'_> {
         for (line, key) in text.lines().zip(MENDED..) {
             let mut reject: Value = serde_json::from_str(line).unwrap();
             if self.rng.one_in(2) {
-                reject["record"] = json!({"id": key, "v": 0, "note": "mended"});
+                reject["record"] = json!({"id": key, "v": key * VALUE, "note": format!("mended {key}")});
                 mended_keys.push(key.to_string());
             } else {
                 again += 1;
@@ -34,9 +36,9 @@ impl Play<'_> {
         let before = self.control.digest(&self.load.table);
         let (code, said) = self.sh(command);
         let table = &self.load.table;
-        let found = self
-            .control
-            .lines(&format!("SELECT id FROM {table} WHERE note = 'mended' AND v = 0 ORDER BY id"));
+        let found = self.control.lines(&format!(
+            "SELECT id FROM {table} WHERE note = 'mended ' || id AND v = id * {VALUE} ORDER BY id"
+        ));
         assert!(found == mended_keys, "mended {mended_keys:?}, found {found:?}: {command}\n{said}");
         let rest = self.control.digest(&format!("(SELECT * FROM {table} WHERE id < {MENDED}) y"));
         assert!(rest == before, "wrong: {before} was {rest} after: {command}\n{said}");
