@@ -10,7 +10,9 @@ mod memory;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::http::RateLimiters;
 use crate::job::{MAX_MEMORY_BYTES, POOL_SIZE, Resources};
@@ -199,9 +201,49 @@ impl Workers {
         std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
     }
 
-    /// One of them, as long as what this returns is held.
-    pub async fn one(&self) -> Option<OwnedSemaphorePermit> {
-        // Never closed.
-        Arc::clone(&self.0).acquire_owned().await.ok()
+    /// Runs work on one of them, when one is free. A task of its own: a worker that it is given is at work at
+    /// once, also while nobody asks for what comes out; else a load whose writers wait would keep workers
+    /// from all others. Dropped before the work has begun, it never begins.
+    ///
+    /// # Errors
+    /// The work has panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let workers = Arc::clone(&self.0);
+        let running = tokio::spawn(async move {
+            // Never closed.
+            let worker = workers.acquire_owned().await.ok();
+            tokio::task::spawn_blocking(move || {
+                // Held by the thread: it may outlive a load that was stopped.
+                let _worker = worker;
+                work()
+            })
+            .await
+        });
+        AbortOnDropHandle::new(running).await.and_then(|done| done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    /// Two loads and one worker: the first has asked for it and looks elsewhere when its turn comes.
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_keeps_no_worker_from_others() {
+        let workers = Workers(Arc::new(Semaphore::new(1)));
+        let busy = Arc::clone(&workers.0).acquire_owned().await.unwrap();
+        let mut forgotten = std::pin::pin!(workers.run(|| 1));
+        assert!(matches!(futures::poll!(forgotten.as_mut()), Poll::Pending));
+        // Nobody looks at it from here on.
+        tokio::task::yield_now().await;
+        drop(busy);
+        let other = tokio::time::timeout(Duration::from_secs(60), workers.run(|| 2)).await;
+        assert_eq!(other.expect("the worker is given back").unwrap(), 2);
+        assert_eq!(forgotten.await.unwrap(), 1);
     }
 }

@@ -24,7 +24,6 @@ use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::batch::{Batch, BatchLimits, Batcher, KeyHashes};
 use crate::engine::{Share, Workers};
@@ -203,24 +202,16 @@ fn encode(
             let heard = heard.clone();
             let workers = workers.clone();
             async move {
-                // A task of its own: a worker that it is given is at work at once, also while nobody asks for
-                // what comes out. Else a load whose writers wait would keep workers from all others.
-                let encoding = tokio::spawn(async move {
-                    let worker = workers.one().await;
-                    tokio::task::spawn_blocking(move || {
-                        // Held by the thread: it may outlive a load that was stopped.
-                        let _worker = worker;
-                        let began = thread_cpu();
-                        let Read { block, digest, facts, held, reading } = read;
-                        let SourceFacts { layout, targets } = &*facts;
-                        let block = encode_block(&mapping, layout, targets, Arc::new(block));
-                        held.grow(block.parts.iter().map(PartRows::memory_bytes).sum());
-                        Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
-                    })
-                    .await
-                });
-                let encoded = AbortOnDropHandle::new(encoding).await.and_then(|encoded| encoded);
-                let encoded = encoded.map_err(|error| LoadError::Worker(error.to_string()))?;
+                let work = move || {
+                    let began = thread_cpu();
+                    let Read { block, digest, facts, held, reading } = read;
+                    let SourceFacts { layout, targets } = &*facts;
+                    let block = encode_block(&mapping, layout, targets, Arc::new(block));
+                    held.grow(block.parts.iter().map(PartRows::memory_bytes).sum());
+                    Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
+                };
+                let encoded =
+                    workers.run(work).await.map_err(|error| LoadError::Worker(error.to_string()))?;
                 let fields = encoded.block.ignored_fields;
                 let narrowed = encoded.block.narrowed.as_ref();
                 if let Some(NarrowedValues { values, i, column }) = narrowed {

@@ -18,8 +18,7 @@ use dbload::{Dsn, Engine, EngineOptions, Error, ErrorKind, Load, Report};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::http::{HttpServer, Step, send};
-use crate::support::proxy::{self, Act, Fault};
-use crate::support::{Database, Folder, Proxy, Scene, audit};
+use crate::support::{Database, Folder, Scene, audit};
 
 const CONNECTIONS: usize = 4;
 const MEMORY_BYTES: u64 = 64 << 20;
@@ -353,54 +352,4 @@ fn a_load_that_runs_in_the_same_process_is_not_taken_over_and_one_that_has_ended
     assert!(runtime().block_on(load().run(&dsn)).unwrap().complete);
     assert_eq!(scene.db.count("t"), 20_000);
     assert_eq!(audit(&scene.db).read, 20_000);
-}
-
-/// Workers that encode are lent to a block at a time. A load whose writers wait for a dead server asks for
-/// nothing that was encoded: what it has in hand must give its worker back all the same.
-#[test]
-fn loads_whose_server_has_fallen_silent_keep_no_worker_from_the_others() {
-    const SILENT: usize = 6;
-    let scene = Scene::new();
-    let table = |i: usize| format!("CREATE TABLE t{i} (id int PRIMARY KEY, pad text)");
-    scene.sql(&(0..=SILENT).map(table).collect::<Vec<_>>().join(";"));
-    let record = |id: u64| format!("{{\"id\":{id},\"pad\":\"{}\"}}\n", "x".repeat(PAD_BYTES));
-    let records: String = (1..=RECORDS / 3).map(record).collect();
-    scene.file("t.jsonl", records);
-    let proxy = Proxy::to(scene.db.url(), vec![Fault::on(proxy::copy_data, Act::Stall).every(1)]);
-    let silent = Dsn::parse(&proxy.url()).unwrap();
-    let mut options = EngineOptions::default();
-    options.connections = 2 * SILENT + 2;
-    options.max_memory_bytes = 4 * MEMORY_BYTES;
-    let engine = Engine::new(&options);
-    let load = |i: usize| {
-        Load::from([scene.cwd().join("t.jsonl").to_str().unwrap()])
-            .into_table(&format!("t{i}"))
-            .connections(1)
-            .batch_rows(20)
-            .reject_file(scene.cwd().join(format!("rejects{i}")))
-            .engine(&engine)
-    };
-    let report = runtime().block_on(async {
-        let stop = CancellationToken::new();
-        let mut stalled = tokio::task::JoinSet::new();
-        for i in 0..SILENT {
-            let (load, dsn) = (load(i).stop(stop.clone()), silent.clone());
-            stalled.spawn(async move { load.run(&dsn).await });
-        }
-        let all_stalled = async {
-            while proxy.struck() < SILENT as u64 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, all_stalled).await.expect("each load sends something");
-        // What they have in hand gets its workers, and its time.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let report =
-            tokio::time::timeout(LIMIT / 4, load(SILENT).run(&Dsn::parse(scene.db.url()).unwrap())).await;
-        stop.cancel();
-        while stalled.join_next().await.is_some() {}
-        report.expect("it has the workers that it needs")
-    });
-    assert!(report.unwrap().complete);
-    assert_eq!(scene.db.count(&format!("t{SILENT}")), RECORDS / 3);
 }
