@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use dbload::internals::map::has_day_and_month;
 use dbload::internals::pg::sqlstate::is_bad_date;
 use dbload::internals::report::{HttpReport, Reason, Report, SourceState};
 use indicatif::{HumanBytes, HumanCount};
@@ -222,13 +223,8 @@ fn is_date(reason: &Reason) -> bool {
 /// Day, month and a year of four digits, or month, day and year: the server quotes the value, whatever its language.
 fn has_date_in_other_order(text: &str) -> bool {
     let is_separator = |c: char| matches!(c, '.' | '/' | '-');
-    text.split(|c: char| !(c.is_ascii_digit() || is_separator(c))).any(|word| {
-        let parts: Vec<&str> = word.trim_matches(is_separator).split(is_separator).collect();
-        let [a, b, year] = parts.as_slice() else { return false };
-        let number = |part: &&str| part.parse::<u32>().ok().filter(|n| part.len() <= 2 && *n > 0);
-        let (Some(a), Some(b)) = (number(a), number(b)) else { return false };
-        year.len() == 4 && a.max(b) <= 31 && a.min(b) <= 12
-    })
+    text.split(|c: char| !(c.is_ascii_digit() || is_separator(c)))
+        .any(|word| has_day_and_month(word.trim_matches(is_separator)))
 }
 
 /// Text of records must not fill the screen either.

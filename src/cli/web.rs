@@ -39,7 +39,7 @@ pub(crate) struct WebArgs {
     paginate: Option<Paginate>,
     /// Follow links to later pages on the scheme and host of the first one, whatever they name: for servers
     /// behind a proxy that do not know their own address
-    #[arg(long, env = "DBLOAD_SAME_ORIGIN")]
+    #[arg(long, env = "DBLOAD_SAME_ORIGIN", value_parser = parse::switch("DBLOAD_SAME_ORIGIN"))]
     same_origin: bool,
     /// Where an answer of status 200 says that requests come too fast: /POINTER, or /POINTER=TEXT. It is then
     /// tried again, and slower
@@ -47,7 +47,7 @@ pub(crate) struct WebArgs {
     throttled_at: Vec<ThrottleSign>,
     /// An answer that says that there is more than it has fails its source (exit code 4), where pages are not
     /// followed or a first page does not lead on; otherwise that is a note
-    #[arg(long, env = "DBLOAD_STRICT_PAGES")]
+    #[arg(long, env = "DBLOAD_STRICT_PAGES", value_parser = parse::switch("DBLOAD_STRICT_PAGES"))]
     strict_pages: bool,
     /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_PAGES", value_parser = clap::value_parser!(u64).range(1..))]

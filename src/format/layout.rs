@@ -13,7 +13,7 @@ use crate::record::Block;
 /// A field that every record of a source gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constant {
-    /// Name of the format, as users write it.
+    /// Name of the field that each record gets.
     pub name: String,
     /// Its value as JSON.
     json: String,

@@ -12,7 +12,7 @@ use super::links;
 
 /// How deep members are looked at: `data.shop.orders.pageInfo.endCursor`, and some.
 const DEPTH_MAX: usize = 8;
-/// AnswerMembers of one object that are looked at: what has more is records by their keys.
+/// Members of one object that are looked at: what has more is records by their keys.
 const MEMBERS_MAX: usize = 100;
 /// Bytes of an array of links.
 const LINKS_BYTES_MAX: usize = 8 << 10;

@@ -77,7 +77,7 @@ pub(super) struct RateLimiter {
     burst: u64,
     guesses: u32,
     began: Option<Instant>,
-    origin_state: Option<Instant>,
+    closed_until: Option<Instant>,
     /// When the next request is due.
     due: Option<Instant>,
     refused_in_a_row: u32,
@@ -129,7 +129,7 @@ impl RateLimiter {
             burst: 0,
             guesses: 0,
             began: None,
-            origin_state: None,
+            closed_until: None,
             due: None,
             refused_in_a_row: 0,
             unavailable: 0,
@@ -145,7 +145,7 @@ impl RateLimiter {
     /// Takes a turn, or says how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let slack = |due: Instant| due.checked_sub(self.slack).unwrap_or(due);
-        let free = self.origin_state.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
+        let free = self.closed_until.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
         if let Some(free) = free {
             return Err(free - now);
         }
@@ -167,7 +167,7 @@ impl RateLimiter {
         self.accepted_since_cut += 1;
         // Before the first refusal, or sent before it.
         if self.learned.is_none_or(|learned| learned.trust == Trust::Guessed)
-            && self.origin_state.is_none_or(|origin_state| now < origin_state)
+            && self.closed_until.is_none_or(|closed_until| now < closed_until)
         {
             self.burst += 1;
         }
@@ -182,7 +182,7 @@ impl RateLimiter {
     /// Nothing is left of a limit for so long: to ask before would be refused.
     pub(super) fn close(&mut self, now: Instant, pause: Duration) {
         let until = now + pause;
-        self.origin_state = Some(self.origin_state.map_or(until, |gate| gate.max(until)));
+        self.closed_until = Some(self.closed_until.map_or(until, |gate| gate.max(until)));
     }
 
     /// A refusal of a request that was sent at `sent`. Closes the gate, and says for how long.
@@ -206,11 +206,11 @@ impl RateLimiter {
             }
         };
         // Only a request that was sent behind the last gate says anything new.
-        if self.origin_state.is_none_or(|origin_state| sent >= origin_state) {
+        if self.closed_until.is_none_or(|closed_until| sent >= closed_until) {
             self.refused_in_a_row += 1;
         }
-        self.origin_state =
-            Some(self.origin_state.map_or(now + pause, |origin_state| origin_state.max(now + pause)));
+        self.closed_until =
+            Some(self.closed_until.map_or(now + pause, |closed_until| closed_until.max(now + pause)));
         let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
         // Where nothing was accepted, a long pause leaves nothing to learn from.
         let is_known = self.learned.is_some() || self.accepted_since_cut > 0 || pause <= LONG_PAUSE;

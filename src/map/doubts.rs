@@ -93,6 +93,12 @@ impl Suspects {
     }
 }
 
+/// Whether a text is a date of day, month and a year of four digits, or of month, day and year.
+#[must_use]
+pub fn has_day_and_month(text: &str) -> bool {
+    day_and_month(text).is_some()
+}
+
 /// Whether a text may be a date in numbers with the year behind, and the order that it shows.
 fn day_and_month(text: &str) -> Option<Option<DayAndMonth>> {
     let mut parts = text.trim().split(['/', '.', '-']);

@@ -24,6 +24,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+pub use doubts::has_day_and_month;
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
 pub use foresee::{Foreseen, ForeseenLoss, ForeseenSpelling};
 pub use infer::{Inference, InferredColumn, names_like_values};

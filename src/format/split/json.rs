@@ -1,6 +1,6 @@
 //! Records in JSON text: the elements of a top-level array, or of the array at a path, or the members of an
-//! object there (each with its name), or objects one after another. Found by brackets and strings alone, without recursion; whether a record is proper JSON is
-//! for `decode` to say.
+//! object there (each with its name), or objects one after another. Found by brackets and strings alone,
+//! without recursion; whether a record is proper JSON is for `decode` to say.
 //!
 //! A resume point is the end of a record, never behind the comma or bracket after it, so the next byte tells
 //! where the splitter is: `,` and `]` are inside an array. One doubt remains with a path: a single object

@@ -35,7 +35,7 @@ impl From<Url> for String {
 pub struct JsonBody(pub(super) Nobody);
 
 impl JsonBody {
-    /// The URL as text, as it is asked.
+    /// The body as text, as it is sent.
     #[must_use]
     pub const fn text(&self) -> &str {
         match self.0 {}
