@@ -1,6 +1,6 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
 # Nothing else installs anything: the other targets say what is missing, and `make setup` installs it.
-.PHONY: help tools demo test test-engine test-all test-pooler faults torture hostile bench bench-rooms profile bench-http fuzz setup man model simulate
+.PHONY: help tools demo test test-engine test-all test-pooler faults torture hostile bench bench-rooms bench-fixtures profile bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -18,6 +18,7 @@ help:
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
+	@echo 'make bench-fixtures  how long fixtures and databases for tests take'
 	@echo 'make setup     install what is missing: a C compiler, PostgreSQL, PgBouncer for the tests (make setup test: then test)'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -95,6 +96,9 @@ simulate:
 bench-http: tools
 	cargo build --release --locked
 	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
+
+bench-fixtures: tools
+	cargo test --release --locked --test main fixtures::speed -- --ignored --nocapture --test-threads=1
 
 man:
 	cargo build --release --locked

@@ -118,6 +118,8 @@ mod face;
 mod fault;
 mod feature;
 mod feed;
+#[cfg(feature = "testing")]
+mod fixtures;
 mod format;
 #[cfg_attr(not(feature = "http"), path = "http/absent.rs")]
 mod http;
@@ -140,6 +142,8 @@ mod rejects;
 mod report;
 mod schema;
 mod secret;
+#[cfg(feature = "testing")]
+mod seed;
 mod write;
 
 pub use account::Books;
@@ -190,6 +194,10 @@ pub mod internals {
     }
     pub mod feed {
         pub use crate::feed::*;
+    }
+    #[cfg(feature = "testing")]
+    pub mod fixtures {
+        pub use crate::fixtures::*;
     }
     pub mod format {
         pub use crate::format::*;
@@ -242,6 +250,10 @@ pub mod internals {
     }
     pub mod secret {
         pub use crate::secret::*;
+    }
+    #[cfg(feature = "testing")]
+    pub mod seed {
+        pub use crate::seed::*;
     }
     pub mod input {
         pub use crate::input::*;

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
                 }
             },
         },
+        Some(Command::Fixtures(args)) => run(cli::fixtures::run_and_say(args)),
         Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
         Some(Command::Load(args)) => run_load(*args),
         Some(Command::Verify(args)) => {

@@ -50,6 +50,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ledger", &["account", "feature", "pg", "process", "record", "reject", "schema"]),
     ("write", &["account", "batch", "fault", "ledger", "map", "pg", "record", "reject", "schema"]),
     ("local", &["pg"]),
+    ("fixtures", &["format", "map", "schema"]),
+    ("seed", &["fixtures", "pg", "schema"]),
     ("engine", &["http", "job", "ledger", "pg", "record"]),
     (
         "prepared",
@@ -97,13 +99,14 @@ const PURE: &[&str] = &[
     "format",
     "report",
     "map",
+    "fixtures",
     "batch",
     "plan",
     "job",
 ];
 
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
-const SPEAK_SQL: [&str; 4] = ["pg", "write", "ledger", "local"];
+const SPEAK_SQL: [&str; 5] = ["pg", "write", "ledger", "local", "seed"];
 
 /// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan shows.
 const SQL_FOR_PEOPLE: [(&str, &str); 3] = [
@@ -165,7 +168,7 @@ fn impurities(source: &Source) -> Vec<String> {
 }
 
 fn files(source: &Source) -> Vec<String> {
-    if ["input", "local", "pg", "process", "http", "cli", "rejects"].contains(&source.room.as_str()) {
+    if ["input", "local", "pg", "process", "http", "cli", "rejects", "seed"].contains(&source.room.as_str()) {
         return Vec::new();
     }
     touched(source, &["std::fs", "tokio::fs"])

@@ -32,6 +32,7 @@ mod equality;
 mod equivalence;
 mod exactness;
 mod faults;
+mod fixtures;
 mod formats;
 mod full_disk;
 mod fuzz;

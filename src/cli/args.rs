@@ -9,6 +9,7 @@ use dbload::internals::map::Extra;
 use dbload::internals::pg::TableName;
 use dbload::internals::schema::Mode;
 
+use super::fixtures::FixturesArgs;
 use super::local::LocalArgs;
 use super::parse;
 
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Load(Box<LoadArgs>),
     /// Read the sources once more and compare them with the table, record by record, without writing
     Verify(Box<VerifyArgs>),
+    /// Load fixtures: rows that tests want to find, from a folder with a file a table
+    Fixtures(FixturesArgs),
     /// SQL that an administrator runs once for a role that may not create the ledger
     Ledger(LedgerArgs),
     /// Print a completion script for a shell

@@ -15,6 +15,8 @@ pub(crate) const REJECTS: u8 = ExitClass::Rejects.code();
 pub(crate) const SOURCE: u8 = ExitClass::Source.code();
 /// The database could not be reached, or failed.
 pub(crate) const DATABASE: u8 = ExitClass::Database.code();
+/// What was asked for does not fit the tables, or may not be done.
+pub(crate) const REFUSED: u8 = ExitClass::Refused.code();
 /// Stopped by Ctrl-C, as shells have it.
 pub(crate) const SIGINT: u8 = ExitClass::Interrupted.code();
 /// The program was stopped by SIGTERM.

@@ -5,6 +5,7 @@ pub(crate) mod args;
 pub(crate) mod exit;
 #[cfg(debug_assertions)]
 pub(crate) mod faults;
+pub(crate) mod fixtures;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;

@@ -23,6 +23,8 @@ mod rng;
 mod shorten;
 pub mod sniff;
 pub mod split;
+#[cfg(feature = "testing")]
+mod whole;
 
 pub use compression::{
     Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, decoder_bytes,
@@ -39,3 +41,5 @@ pub use nul::{OnNul, clean_json};
 pub use records_path::RecordsPath;
 pub use reshape::Reshape;
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
+#[cfg(feature = "testing")]
+pub use whole::{TextError, each_record};

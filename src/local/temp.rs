@@ -25,7 +25,7 @@ use std::{
 
 /// What a throwaway server can do without; the rest is PostgreSQL's default, so that tests see what users
 /// see.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "listen_addresses = ''",
     "fsync = off",
     "full_page_writes = off",
@@ -34,6 +34,8 @@ const SETTINGS: [&str; 7] = [
     // In the data folder, so that a killed server leaves nothing in /dev/shm.
     "dynamic_shared_memory_type = mmap",
     "log_line_prefix = '%m [%p] %d '",
+    // Whoever asks may do with it as he likes: fixtures go into any database of it.
+    "dbload.throwaway = on",
 ];
 /// A start takes 35 ms; recovery after a kill a few seconds; a machine with many tests at once is slower.
 const START_PATIENCE: Duration = Duration::from_secs(60);

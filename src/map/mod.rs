@@ -23,6 +23,8 @@ mod rows;
 mod runs;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "testing")]
+mod value_text;
 
 pub use doubts::has_day_and_month;
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
@@ -36,3 +38,5 @@ pub use narrowing::Narrowing;
 pub use original::original;
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
 pub use rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};
+#[cfg(feature = "testing")]
+pub use value_text::{json_text, plain_text};

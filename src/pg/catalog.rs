@@ -66,7 +66,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
     let (judged, referring) = (asked(checks), asked(fks));
     let mut types = Types::read(types)?;
     if types.has_composites() {
-        types.read_attributes(session.ask(&attributes_query(oid)).await?.first())?;
+        types.read_attributes(session.ask(&attributes_query(&oid.to_string())).await?.first())?;
     }
     let columns = read_columns(columns, &types)?;
     let unique = indexes::read_indexes(uniques, &columns)?;
@@ -170,11 +170,11 @@ pub fn rows_inserted_below(oid: u32) -> String {
     )
 }
 
-/// The types that the columns of a table are made of.
-fn reached_types(oid: u32) -> String {
+/// The types that the columns of tables are made of. `oids`: one, or several with commas between them.
+fn reached_types(oids: &str) -> String {
     format!(
         "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
-           WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped \
+           WHERE a.attrelid IN ({oids}) AND a.attnum > 0 AND NOT a.attisdropped \
          UNION SELECT next.oid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid, \
            LATERAL (SELECT t.typbasetype AS oid UNION SELECT t.typelem \
              UNION SELECT r.rngsubtype FROM pg_catalog.pg_range r \
@@ -186,20 +186,18 @@ fn reached_types(oid: u32) -> String {
 }
 
 /// Attributes of the composite types among them.
-fn attributes_query(oid: u32) -> String {
+pub(super) fn attributes_query(oids: &str) -> String {
     format!(
         "{} SELECT t.oid, a.attname, a.atttypid, a.atttypmod FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
          WHERE t.typtype = 'c' ORDER BY t.oid, a.attnum",
-        reached_types(oid)
+        reached_types(oids)
     )
 }
 
-/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
-/// takes milliseconds to plan that.
-fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
-    let closure = reached_types(oid);
-    let mut sql = format!(
+/// The columns of tables, behind them the number of the table and the type without length or scale.
+pub(super) fn columns_query(oids: &str) -> String {
+    format!(
         "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
            a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
            pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_class'::pg_catalog.regclass), \
@@ -207,9 +205,9 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
            coalesce(o.collisdeterministic, true), \
            CASE WHEN o.oid IS NOT NULL AND a.attcollation <> coalesce(b.collation, t.typcollation) \
                 THEN pg_catalog.quote_ident(x.nspname) || '.' || pg_catalog.quote_ident(o.collname) END, \
-           pg_catalog.has_column_privilege({oid}, a.attnum, 'INSERT'), \
-           pg_catalog.has_column_privilege({oid}, a.attnum, 'UPDATE'), \
-           b.name \
+           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'INSERT'), \
+           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE'), \
+           b.name, a.attrelid, pg_catalog.format_type(a.atttypid, -1) \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation \
@@ -221,14 +219,27 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
            SELECT pg_catalog.format_type(up.oid, up.typmod) AS name, \
               (SELECT u.typcollation FROM pg_catalog.pg_type u WHERE u.oid = up.oid) AS collation \
              FROM up ORDER BY level DESC LIMIT 1) b ON true \
-         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;\n\
-         {closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory, t.typtypmod, \
+         WHERE a.attrelid IN ({oids}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
+    )
+}
+
+/// The types of their columns.
+pub(super) fn types_query(oids: &str) -> String {
+    let closure = reached_types(oids);
+    format!(
+        "{closure} SELECT t.oid, t.typname, t.typtype, t.typelem, t.typdelim, t.typbasetype, t.typcategory, t.typtypmod, \
            CASE WHEN t.typtype IN ('r', 'm') THEN (SELECT r.rngsubtype FROM pg_catalog.pg_range r \
              WHERE t.oid IN (r.rngtypid, r.rngmultitypid)) END \
-         FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid;\n\
-         {}",
-        indexes::indexes_query(oid)
-    );
+         FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid"
+    )
+}
+
+/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
+/// takes milliseconds to plan that.
+fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
+    let oids = oid.to_string();
+    let mut sql =
+        format!("{};\n{};\n{}", columns_query(&oids), types_query(&oids), indexes::indexes_query(oid));
     if checks {
         sql += ";\n";
         sql += &constraints::checks_query(oid);
@@ -240,7 +251,10 @@ fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     sql
 }
 
-fn read_columns(outcome: &StatementResult, types: &Types) -> Result<Vec<(i32, Column)>, CatalogError> {
+pub(super) fn read_columns(
+    outcome: &StatementResult,
+    types: &Types,
+) -> Result<Vec<(i32, Column)>, CatalogError> {
     outcome
         .rows
         .iter()
@@ -308,7 +322,7 @@ const fn equal_is_alike(type_oid: u32, typmod: i32, deterministic: bool) -> bool
 }
 
 /// The types that the columns reach, by oid.
-struct Types {
+pub(super) struct Types {
     types: HashMap<u32, TypeRow>,
     attributes: HashMap<u32, Vec<Attribute>>,
 }
@@ -333,7 +347,7 @@ struct TypeRow {
 }
 
 impl Types {
-    fn read(types: &StatementResult) -> Result<Self, CatalogError> {
+    pub(super) fn read(types: &StatementResult) -> Result<Self, CatalogError> {
         let mut read = Self { types: HashMap::new(), attributes: HashMap::new() };
         for row in &types.rows {
             let mut row = AnswerRow::of(row);
@@ -357,7 +371,10 @@ impl Types {
         self.types.values().any(|row| row.kind == "c")
     }
 
-    fn read_attributes(&mut self, attributes: Option<&StatementResult>) -> Result<(), CatalogError> {
+    pub(super) fn read_attributes(
+        &mut self,
+        attributes: Option<&StatementResult>,
+    ) -> Result<(), CatalogError> {
         for row in attributes.map(|outcome| outcome.rows.as_slice()).unwrap_or_default() {
             let mut row = AnswerRow::of(row);
             let oid = row.number()?;

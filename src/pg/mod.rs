@@ -24,6 +24,8 @@ mod frame_limit;
 mod indexes;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod lease;
+#[cfg(feature = "testing")]
+mod linked;
 mod opening;
 mod outcome;
 mod places;
@@ -53,6 +55,8 @@ pub use db_error::{DbError, ServerError, SharedCause};
 pub use dsn::{ConnectTarget, Dsn, DsnError};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use lease::{Lease, PooledClient, connect_pool};
+#[cfg(feature = "testing")]
+pub use linked::{names_of_tables, read_linked};
 pub use outcome::{StatementResult, number};
 pub use pool::Pool;
 pub use session::Session;

@@ -6,6 +6,8 @@
 mod column;
 mod ident;
 mod index;
+#[cfg(feature = "testing")]
+mod linked;
 mod narrows;
 mod paths;
 mod table;
@@ -13,6 +15,8 @@ mod table;
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
+#[cfg(feature = "testing")]
+pub use linked::{Link, LinkedColumn, LinkedSequence, LinkedTable};
 pub use narrows::{Field, Narrows, TimeOfDay};
 pub use paths::Paths;
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};

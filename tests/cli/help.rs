@@ -5,10 +5,12 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "",
     "load",
     "verify",
+    "fixtures",
+    "fixtures check",
     "ledger",
     "ledger sql",
     "completions",
@@ -47,7 +49,7 @@ fn commands_of(help: &str) -> BTreeSet<String> {
 #[test]
 fn no_command_is_left_out_of_the_snapshots() {
     let folder = Folder::new();
-    for group in ["", "ledger", "local"] {
+    for group in ["", "fixtures", "ledger", "local"] {
         let listed = commands_of(&help(&folder, group));
         assert!(listed.contains("help"), "the list of commands was not found: {listed:?}");
         let known: BTreeSet<String> = COMMANDS
