@@ -42,4 +42,4 @@ pub use records_path::RecordsPath;
 pub use reshape::Reshape;
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 #[cfg(feature = "testing")]
-pub use whole::{TextError, each_record};
+pub use whole::{EachRecord, TextError, each_record};

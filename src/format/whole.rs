@@ -18,6 +18,9 @@ pub enum TextError {
     Split(#[from] SplitError),
 }
 
+/// Gets the line that a record begins on, the names of positional fields, and the fields.
+pub type EachRecord<'e> = dyn FnMut(u64, &[String], Result<Fields<'_, '_>, DecodeError>) + 'e;
+
 impl Format {
     /// The format that the end of a file's name says; `None`: it says none.
     #[must_use]
@@ -37,11 +40,7 @@ impl Format {
 ///
 /// # Errors
 /// When its records cannot be found.
-pub fn each_record(
-    format: &Format,
-    text: Bytes,
-    each: &mut dyn FnMut(u64, &[String], Result<Fields<'_, '_>, DecodeError>),
-) -> Result<(), TextError> {
+pub fn each_record(format: &Format, text: Bytes, each: &mut EachRecord<'_>) -> Result<(), TextError> {
     let header = format.read_header(0, &text, true, &HeaderLimits::default())?;
     let Some(header) = header else { return Ok(()) };
     let begin = usize::try_from(header.end.offset).unwrap_or(usize::MAX).min(text.len());

@@ -131,7 +131,7 @@ fn details_queries(oids: &str) -> String {
 }
 
 /// The rows of an answer by the number of the table in this field.
-fn by_table<'a>(answer: &'a StatementResult, field: usize) -> HashMap<u32, Vec<&'a Vec<Option<String>>>> {
+fn by_table(answer: &StatementResult, field: usize) -> HashMap<u32, Vec<&Vec<Option<String>>>> {
     let mut rows: HashMap<u32, Vec<_>> = HashMap::new();
     for row in &answer.rows {
         if let Some(oid) = row.get(field).and_then(|oid| oid.as_deref()?.parse().ok()) {
