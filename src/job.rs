@@ -294,8 +294,23 @@ pub struct Job {
     pub rejects_file: Option<PathBuf>,
     /// Earlier starts.
     pub runs: EarlierRuns,
+    /// Its place in a job file, if it is of one.
+    pub named: Option<NamedLoad>,
+    /// Fewer records are a failure, and the run is not completed.
+    pub min_records: u64,
     /// What is between here and the server.
     pub pooler: Pooler,
+}
+
+/// A load of a job file. Its names are what makes two starts the same load, whatever its words say today.
+#[derive(Debug, Clone)]
+pub struct NamedLoad {
+    /// Name of the job, as the file has it.
+    pub job: String,
+    /// Name of the load in it.
+    pub load: String,
+    /// Where its records come from, in the words of the file: a resume must find the same.
+    pub words: Vec<String>,
 }
 
 /// What is between here and the server.
@@ -334,6 +349,8 @@ impl Job {
             max_rejects: RejectBudget::Unlimited,
             rejects_file: None,
             runs: EarlierRuns::default(),
+            named: None,
+            min_records: 0,
             pooler: Pooler::Detect,
         }
     }

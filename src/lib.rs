@@ -140,6 +140,7 @@ mod reject;
 mod reject_codes;
 mod rejects;
 mod report;
+mod schedule;
 mod schema;
 mod secret;
 #[cfg(feature = "testing")]
@@ -244,6 +245,9 @@ pub mod internals {
     }
     pub mod report {
         pub use crate::report::*;
+    }
+    pub mod schedule {
+        pub use crate::schedule::*;
     }
     pub mod schema {
         pub use crate::schema::*;

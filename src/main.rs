@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use cli::args::{Cli, Command, LedgerCommand, RESERVED, SHORT_HELP};
+use cli::commands::{Cli, Command, LedgerCommand, RESERVED, SHORT_HELP};
 use cli::{exit, load};
 
 fn main() -> ExitCode {
@@ -54,6 +54,20 @@ fn main() -> ExitCode {
             },
         },
         Some(Command::Fixtures(args)) => run(cli::fixtures::run_and_say(args)),
+        Some(Command::Run(args)) => {
+            cli::tracing::init(&args.output);
+            run(cli::jobs::run(*args))
+        }
+        Some(Command::Check(args)) => {
+            cli::tracing::init(&args.output);
+            run(cli::jobs::check(*args))
+        }
+        Some(Command::List(args)) => {
+            cli::tracing::init(&args.output);
+            cli::jobs::list(&args)
+        }
+        Some(Command::Init(args)) => cli::jobs::init(&args),
+        Some(Command::Schema) => print_all(cli::jobs::schema().as_bytes()),
         Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
         Some(Command::Load(args)) => run_load(*args),
         Some(Command::Verify(args)) => {

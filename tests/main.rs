@@ -40,6 +40,7 @@ mod guards;
 mod hints;
 mod hostile;
 mod http;
+mod jobs;
 mod kit;
 mod library;
 mod loading;

@@ -3,112 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
 use dbload::internals::map::Extra;
 use dbload::internals::pg::TableName;
 use dbload::internals::schema::Mode;
 
-use super::fixtures::FixturesArgs;
-use super::local::LocalArgs;
 use super::parse;
-
-/// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
-pub(crate) const RESERVED: [&str; 13] = [
-    "load", "local", "fixtures", "run", "check", "init", "history", "show", "status", "prune", "undo",
-    "ledger", "verify",
-];
-
-const EXAMPLES: &str = "\
-Examples:
-  dbload events.jsonl                 into table events of the local PostgreSQL
-  dbload orders.csv -d postgres://me@db/shop -k id      upsert by column id
-  dbload 'logs/*.jsonl.gz' -t raw.logs   many files, in order
-  zcat big.csv.gz | dbload - -t big   from standard input
-  dbload 'https://api.example.org/items' --paginate link   page after page
-  dbload orders.csv --dry-run         the plan; nothing is written
-  dbload orders.csv                   after a crash: goes on where it stopped
-
-Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.";
-
-/// What the program says where nothing was said to it.
-pub(crate) const SHORT_HELP: &str = "\
-Streams records from files and HTTP into PostgreSQL.
-
-Usage: dbload [OPTIONS] SOURCE...
-
-  dbload events.jsonl                              into table events of the local PostgreSQL
-  dbload orders.csv -d postgres://me@db/shop -k id   upsert by column id
-  dbload orders.csv --dry-run                      the plan; nothing is written
-
-All flags: dbload --help";
-
-fn after_help() -> String {
-    format!("{EXAMPLES}\n\n{}", super::exit::table())
-}
-
-/// Streams records from files and HTTP into PostgreSQL: parallel upserts, resumable, with books that balance
-#[derive(Debug, Parser)]
-#[command(
-    name = "dbload",
-    version,
-    after_help = after_help(),
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = false,
-    max_term_width = 110
-)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// The local PostgreSQL, used where no other server is named
-    Local(LocalArgs),
-    /// Load sources into a table (the word `load` can be left out)
-    #[command(after_help = after_help())]
-    Load(Box<LoadArgs>),
-    /// Read the sources once more and compare them with the table, record by record, without writing
-    Verify(Box<VerifyArgs>),
-    /// Load fixtures: rows that tests want to find, from a folder with a file a table
-    Fixtures(FixturesArgs),
-    /// SQL that an administrator runs once for a role that may not create the ledger
-    Ledger(LedgerArgs),
-    /// Print a completion script for a shell
-    Completions {
-        /// For which shell
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page
-    #[command(hide = true)]
-    Man,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LedgerArgs {
-    #[command(subcommand)]
-    pub(crate) command: LedgerCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LedgerCommand {
-    /// Print the SQL that creates the ledger and grants its use
-    Sql {
-        /// The role that will load
-        #[arg(long, default_value = "PUBLIC")]
-        role: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
-}
 
 /// Where from, where to, and how.
 #[derive(Debug, Args)]
@@ -260,9 +161,10 @@ pub(crate) struct RejectArgs {
     pub(crate) rejects: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+/// What is said once, about an earlier start.
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runs")]
-pub(crate) struct RunArgs {
+pub(crate) struct OnceArgs {
     /// Give an unfinished run up and begin anew; where it has appended rows, which stay, only together with --again
     #[arg(long, env = "DBLOAD_RESTART", value_parser = parse::switch("DBLOAD_RESTART"))]
     pub(crate) restart: bool,
@@ -270,9 +172,6 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", env = "DBLOAD_AGAIN", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", action = clap::ArgAction::Append)]
     pub(crate) again: Vec<String>,
-    /// If another process is at this load, wait this long for it to end
-    #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     /// Take the load over from another process, even if it seems alive
     #[arg(long, env = "DBLOAD_TAKE_OVER", value_parser = parse::switch("DBLOAD_TAKE_OVER"))]
     pub(crate) take_over: bool,
@@ -280,6 +179,16 @@ pub(crate) struct RunArgs {
     /// May be repeated
     #[arg(long, value_name = "SOURCE", env = "DBLOAD_ACCEPT_CHANGED", value_delimiter = '\n')]
     pub(crate) accept_changed: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Runs")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) once: OnceArgs,
+    /// If another process is at this load, wait this long for it to end
+    #[arg(long, value_name = "DURATION", env = "DBLOAD_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
     /// Name of this load; by default made from sources, table, mode and key
     #[arg(long, value_name = "ID", env = "DBLOAD_LOAD_ID")]
     pub(crate) load_id: Option<String>,

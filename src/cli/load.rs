@@ -78,15 +78,22 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.max_rejects = args.rejects.max_rejects.unwrap_or(RejectBudget::Unlimited);
     job.rejects_file.clone_from(&args.rejects.rejects);
     job.runs = EarlierRuns {
-        restart: args.runs.restart,
-        again: args.runs.again.iter().any(|word| is_yes(word)),
-        again_files: args.runs.again.iter().filter(|word| !is_yes(word) && !is_no(word)).cloned().collect(),
+        restart: args.runs.once.restart,
+        again: args.runs.once.again.iter().any(|word| is_yes(word)),
+        again_files: args
+            .runs
+            .once
+            .again
+            .iter()
+            .filter(|word| !is_yes(word) && !is_no(word))
+            .cloned()
+            .collect(),
         wait: args.runs.wait,
-        take_over: args.runs.take_over,
+        take_over: args.runs.once.take_over,
         load_id: args.runs.load_id.clone(),
         no_ledger: args.runs.no_ledger,
         skip_records: args.runs.skip_records,
-        accept_changed: args.runs.accept_changed.clone(),
+        accept_changed: args.runs.once.accept_changed.clone(),
     };
     job.pooler = pooler;
     job.web = args.web.web(&args.sources)?;
@@ -187,7 +194,7 @@ fn finish_plan(progress: &Progress, planned: Result<LoadPlan, LoadError>, interr
 }
 
 /// Hears the signals: the first one stops the load cleanly, the second ends it at once. Returns on the second.
-async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Progress) -> u8 {
+pub(super) async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Progress) -> u8 {
     let streams = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -217,9 +224,8 @@ async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Pro
 /// Prints what a load came to.
 fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
     let code = exit::code_of(&outcome, interrupted);
-    let Outcome { ended, report, pipe_rest, .. } = outcome;
     let mut out = String::new();
-    if let Some(report) = &report {
+    if let Some(report) = &outcome.report {
         if args.output.json {
             out.push_str(&terminal::json(report));
         } else if !args.output.quiet {
@@ -227,22 +233,30 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         }
     }
     let printed = print(&out);
-    if let Some(report) = &report
+    say_ending(args, progress, &outcome);
+    // A report that nobody got is no success.
+    if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
+}
+
+/// Says what was refused, why a load has ended before its end, and what to do.
+pub(super) fn say_ending(args: &LoadArgs, progress: &Progress, outcome: &Outcome) {
+    let Outcome { ended, report, pipe_rest, .. } = outcome;
+    if let Some(report) = report
         && let Some(words) = render::rejects(report, &|file| reload(args, report, file))
     {
         progress.say(&words);
     }
-    if let Some((name, record)) = &pipe_rest {
+    if let Some((name, record)) = pipe_rest {
         progress.say(&format!(
             "record {record} of {} is the first that is not in the table\nhint: feed it again with --skip-records {}",
             terminal::line(name),
             record - 1
         ));
         if matches!(ended, Ended::Interrupted) {
-            return code;
+            return;
         }
     }
-    match &ended {
+    match ended {
         Ended::Failed(error) => progress.say(&load_error_words(error)),
         Ended::OverBudget => progress.say(
             "error: more records were rejected than --max-rejects allows\nhint: the same command goes on",
@@ -258,10 +272,8 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         }
         Ended::Complete => {}
     }
-    // A report that nobody got is no success.
-    if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
 }
 
-fn load_error_words(error: &LoadError) -> String {
+pub(super) fn load_error_words(error: &LoadError) -> String {
     error_words(&with_causes(error), error.hint().as_deref())
 }

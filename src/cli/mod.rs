@@ -2,10 +2,12 @@
 
 pub(crate) mod allocator;
 pub(crate) mod args;
+pub(crate) mod commands;
 pub(crate) mod exit;
 #[cfg(debug_assertions)]
 pub(crate) mod faults;
 pub(crate) mod fixtures;
+pub(crate) mod jobs;
 pub(crate) mod load;
 pub(crate) mod local;
 mod parse;

@@ -1,8 +1,9 @@
 //! Progress for people: a bar on a terminal, a line now and then elsewhere. Listens only; counts are the
 //! load's.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,10 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Words on stderr about a load that is going on.
 pub(crate) struct Progress {
     quiet: bool,
+    /// Stands before each line: which of many loads it is about.
+    prefix: String,
+    /// Of one load among others: records so far, for whoever shows all of them.
+    among: Option<Arc<AtomicU64>>,
     /// A line now and then, where there is no bar.
     lines: bool,
     json: bool,
@@ -44,6 +49,8 @@ impl Progress {
         });
         Self {
             quiet: output.quiet,
+            prefix: String::new(),
+            among: None,
             lines: !output.no_progress && !output.quiet,
             json,
             bar,
@@ -54,8 +61,66 @@ impl Progress {
         }
     }
 
+    /// Of all loads of a file: how many of them have ended.
+    pub(crate) fn of_job(output: &OutputArgs) -> Self {
+        let progress = Self::new(output);
+        let style = ProgressStyle::with_template("{spinner} {pos}/{len} loads {wide_bar} {msg}");
+        if let (Some(bar), Ok(style)) = (&progress.bar, style) {
+            bar.set_style(style);
+        }
+        progress
+    }
+
+    /// Of one load among those: what it says has its name, and how far it is says the one for all.
+    pub(crate) fn of_load(&self, output: &OutputArgs, name: &str) -> Self {
+        let among = Some(Arc::default());
+        Self { prefix: format!("{name}: "), among, bar: self.bar.clone(), ..Self::new(output) }
+    }
+
+    /// Records so far, of one load among others.
+    pub(crate) fn records(&self) -> Option<Arc<AtomicU64>> {
+        self.among.clone()
+    }
+
+    /// How often the loads of a file are to be shown.
+    pub(crate) const fn show_every(&self) -> Duration {
+        Duration::from_millis(if self.bar.is_some() { 200 } else { 1_000 })
+    }
+
+    /// Shows how far the loads of a file are. `running`: their names, and records so far.
+    pub(crate) fn show(&self, ended: usize, all: usize, running: &[(String, u64)]) {
+        const SHOWN: usize = 3;
+        let rows: u64 = running.iter().map(|(_, rows)| rows).sum();
+        let mut words = format!("{} running, {} rows", running.len(), HumanCount(rows));
+        let names = running.iter().take(SHOWN).map(|(name, rows)| format!("{name} {}", HumanCount(*rows)));
+        let names = names.collect::<Vec<_>>().join(", ");
+        if !names.is_empty() {
+            let more = if running.len() > SHOWN { ", .." } else { "" };
+            words.push_str(&format!(" ({names}{more})"));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(all as u64);
+            bar.set_position(ended as u64);
+            bar.set_message(words);
+            return;
+        }
+        let is_asked = self.asked.swap(false, Ordering::Relaxed);
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_asked || (self.lines && last.elapsed() >= LINE_EVERY) {
+            *last = Instant::now();
+            self.say(&format!("{ended} of {all} loads have ended, {words}"));
+        }
+    }
+
     /// A line on stderr that does not disturb the bar.
     pub(crate) fn say(&self, words: &str) {
+        let words = match self.prefix.as_str() {
+            "" => Cow::Borrowed(words),
+            prefix => {
+                words.lines().map(|line| format!("{prefix}{line}")).collect::<Vec<_>>().join("\n").into()
+            }
+        };
+        let words = words.as_ref();
         if self.json {
             tracing::warn!("{}", terminal::words(words));
             return;
@@ -68,6 +133,19 @@ impl Progress {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
+    }
+
+    /// Does what writes to the terminal, without disturbing the bar.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// The last thing that was heard: the database is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     fn note(&self, words: &str) {
@@ -139,6 +217,10 @@ impl Progress {
     }
 
     fn draw(&self, tally: &Totals) {
+        if let Some(records) = &self.among {
+            records.store(tally.books.read, Ordering::Relaxed);
+            return;
+        }
         if self.asked.swap(false, Ordering::Relaxed) {
             self.say(&self.line(tally));
         }

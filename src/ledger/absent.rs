@@ -60,6 +60,11 @@ impl Ledger {
         match *self {}
     }
 
+    /// Whether a run was completed.
+    pub async fn is_complete(&mut self, _run: &str) -> Result<bool, LedgerError> {
+        match *self {}
+    }
+
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, _table: &TableName) -> Result<bool, LedgerError> {
         match *self {}

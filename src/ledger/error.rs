@@ -53,6 +53,12 @@ pub enum LedgerError {
         /// When it last gave a sign of life.
         heartbeat: String,
     },
+    /// Another process has completed the load that this one waited for.
+    #[error("run {run} of another process has completed this very load meanwhile")]
+    CompletedMeanwhile {
+        /// The id of that run.
+        run: String,
+    },
     /// Another process began, ended or took over the same load between two of our looks at the ledger.
     #[error("another process began or ended this very load at the same moment")]
     Raced,
@@ -269,7 +275,7 @@ impl LedgerError {
                 "look whether its rows are there: if not, --again={} appends them; if so, leave it out",
                 shell_word(name)
             ),
-            Self::AnotherVersion | Self::Forgotten | Self::Unbalanced { .. } => return None,
+            Self::CompletedMeanwhile { .. } | Self::AnotherVersion | Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
     }
 }

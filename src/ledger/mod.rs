@@ -46,6 +46,7 @@ pub use reject_rows::{in_ascii, store_rejects};
 pub use rejects::{ReasonCount, StoredOriginal, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
     Checkpoint, NewRun, RunSettings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
+    identity_of_named,
 };
 pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};

@@ -177,6 +177,21 @@ impl Ledger {
         .await
     }
 
+    /// Whether a run was completed.
+    pub async fn is_complete(&mut self, run: &str) -> Result<bool, LedgerError> {
+        answered(self.limit, async {
+            simple(format!(
+                "SELECT EXISTS (SELECT FROM _dbload.run WHERE run = {} AND state = 'complete')",
+                literal(run)
+            ))
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look at the run that was waited for"))
+        })
+        .await
+    }
+
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
         answered(self.limit, async {

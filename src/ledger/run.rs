@@ -153,6 +153,7 @@ fn flag(name: &str, value: Option<&serde_json::Value>) -> String {
         ("format" | "compression", Some("by name and content")) => None,
         ("format" | "compression", Some(named)) => Some(named.to_lowercase()),
         ("partitioning", Some(words)) => return format!("partitions {words}"),
+        ("source", Some(words)) => return format!("source {words}"),
         _ => words,
     };
     match words {
@@ -203,6 +204,12 @@ pub fn identity_of(
     key.iter().for_each(|column| part(column));
     sources.iter().for_each(|source| part(source));
     format!("{:032x}", hash.digest128())
+}
+
+/// Identity of a load of a job file. Its names have no slash; nothing else begins in this way.
+#[must_use]
+pub fn identity_of_named(job: &str, load: &str) -> String {
+    format!("job:{job}/{load}")
 }
 
 #[cfg(test)]

@@ -180,6 +180,12 @@ pub(super) async fn complete_run(
     if ran.end != PipelineEnd::Finished || !ran.failed.is_empty() {
         return Ok(());
     }
+    let read = ran.tally.books.read;
+    if read < job.min_records {
+        let session = session(prepared, "give the run up").await?;
+        abandon(&session, &run.ledger.run, run.ledger.epoch).await?;
+        return Err(LoadError::TooFew { read, expected: job.min_records });
+    }
     fault::point(Point::Completing);
     let standing = with_retries(job.resources.retry_for, Some(watch), || {
         async {

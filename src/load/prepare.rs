@@ -13,7 +13,7 @@ use crate::pg::probe::{greater_operator, holds, named_alike};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
 use crate::plan::{
-    Plan, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
+    Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
     unknown_character,
 };
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
@@ -35,6 +35,12 @@ impl Start<'_> {
     /// The plan, with what only the server can say of it.
     async fn planned(&self, session: &Session, table: Table, made: &TableOrigin) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
+        if plan.mode == Mode::Append && self.job.min_records > 1 {
+            let message = format!("at least {} records are expected of an append", self.job.min_records);
+            let hint =
+                "what was appended stays, and would be appended once more: expect 1, or give the table a key";
+            return Err(Refusal::new(message, hint).into());
+        }
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if self.act == Act::Plan {
             // A load says them where it reads.

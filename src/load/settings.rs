@@ -4,7 +4,7 @@ use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
-use crate::ledger::{MADE, RunSettings, StoredRun, identity_of};
+use crate::ledger::{MADE, RunSettings, StoredRun, identity_of, identity_of_named};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
 use crate::pg::server_info::ServerInfo;
@@ -17,6 +17,9 @@ use crate::write::{Staging, staging_fits};
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the
 /// signatures of URLs.
 pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
+    if let Some(named) = &job.named {
+        return Ok(vec![identity_of_named(&named.job, &named.load)]);
+    }
     let mut identities = vec![identity(job, table, unsigned)?, identity(job, table, str::to_owned)?];
     identities.dedup();
     Ok(identities)
@@ -58,8 +61,10 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         time_zone,
         date_style,
         runs,
+        named,
         // Behind the load, and not of its records.
         fix_sequences: _,
+        min_records: _,
         // How much at once and for how long; partitions are the plan's.
         resources: _,
         pooler: _,
@@ -108,8 +113,32 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     }
     set("timezone", value(time_zone.clone()));
     set("datestyle", value(date_style.clone()));
+    if let Some(named) = named {
+        // No part of its identity, which is its name: so they are compared.
+        set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
+        set("table", value(plan.table.name.to_string()));
+    }
     of_reading(reading, &mut set);
     settings
+}
+
+/// A word of a job file about where records come from, as it may be stored: what may hold a secret is there as
+/// a digest.
+fn storable(word: &str) -> String {
+    let digest = || format!("{:08x}", xxhash_rust::xxh3::xxh3_64(word.as_bytes()) >> 32);
+    match Word::parse(word) {
+        Ok(Word::Url(url)) => {
+            let (place, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
+            let (scheme, host) = place.split_once("://").unwrap_or_default();
+            let (login, host) = host.rsplit_once('@').map_or((false, host), |(_, host)| (true, host));
+            match login || !rest.is_empty() {
+                true => format!("{scheme}://{host}?{}", digest()),
+                false => url.to_owned(),
+            }
+        }
+        _ if word.starts_with(['{', '[']) => format!("body {}", digest()),
+        _ => word.to_owned(),
+    }
 }
 
 /// Those that say how a source is read.
@@ -214,5 +243,26 @@ pub(super) fn staging(job: &Job, facts: &ServerInfo) -> Staging {
     match (job.pooler, facts.is_pooled) {
         (Pooler::Transaction, _) | (Pooler::Detect, true) => Staging::Transaction,
         (Pooler::None, _) | (Pooler::Detect, false) => Staging::Session,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_hold_a_secret_is_stored_as_a_digest_that_tells_two_apart() {
+        for plain in ["exports/*.csv", "env:URL", "https://a.example/items"] {
+            assert_eq!(storable(plain), plain);
+        }
+        let [one, other] =
+            ["canary1", "canary2"].map(|key| storable(&format!("https://a.example/i?key={key}")));
+        assert!(
+            one.starts_with("https://a.example/i?") && !one.contains("canary") && one != other,
+            "{one} {other}"
+        );
+        let login = storable("https://me:canary@a.example/i");
+        assert!(login.starts_with("https://a.example/i?") && !login.contains("canary"), "{login}");
+        assert!(!storable("{\"token\":\"canary\"}").contains("canary"));
     }
 }

@@ -2,7 +2,7 @@
 //! up.
 
 use crate::event::Event;
-use crate::ledger::{Anew, Ledger, LedgerError, Owner, Unfinished};
+use crate::ledger::{Anew, Ledger, LedgerError, Opened, Owner, Unfinished};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, Prepared};
 use crate::report::Report;
@@ -36,8 +36,19 @@ impl Start<'_> {
     ) -> Result<Option<Unfinished>, LoadError> {
         const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
         let since = std::time::Instant::now();
+        let mut waited_for = None;
         loop {
             let found = ledger.find_first(identities, owner).await?;
+            match (&found, &waited_for) {
+                (Opened::Owned(other), _) => waited_for = Some(other.run.clone()),
+                // What was waited for is what this start was to do.
+                (Opened::Nothing, Some(run))
+                    if self.job.named.is_some() && ledger.is_complete(run).await? =>
+                {
+                    return Err(LedgerError::CompletedMeanwhile { run: run.clone() }.into());
+                }
+                _ => {}
+            }
             match self.earlier.judge(found, since.elapsed()) {
                 Some(judged) => return Ok(judged?),
                 None => tokio::time::sleep(ASK_AGAIN).await,

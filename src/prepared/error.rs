@@ -90,6 +90,14 @@ pub enum LoadError {
         /// Where the ones before them are.
         left: Option<PathBuf>,
     },
+    /// The sources gave fewer records than were expected of them.
+    #[error("{read} records were read, and at least {expected} were expected")]
+    TooFew {
+        /// Records that were read.
+        read: u64,
+        /// Records that there should be at least.
+        expected: u64,
+    },
     /// The sums over what was committed do not balance.
     #[error("the books do not balance: {read} records read, {accounted} accounted for")]
     Unbalanced {
@@ -170,6 +178,7 @@ impl LoadError {
             Self::RejectsLost { .. } => Some(
                 "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
             ),
+            Self::TooFew { .. } => Some("the run is given up: the next start reads the sources anew".to_owned()),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
             Self::Catalog(_) | Self::Write(_) | Self::Stopped | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }

@@ -5,12 +5,17 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 21] = [
     "",
     "load",
     "verify",
     "fixtures",
     "fixtures check",
+    "run",
+    "check",
+    "list",
+    "init",
+    "schema",
     "ledger",
     "ledger sql",
     "completions",

@@ -1,0 +1,115 @@
+//! The commands of the program.
+
+use clap::{Args, Parser, Subcommand};
+
+use super::args::LoadArgs;
+use super::fixtures::FixturesArgs;
+use super::jobs::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs};
+use super::local::LocalArgs;
+
+/// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
+pub(crate) const RESERVED: [&str; 15] = [
+    "load", "local", "fixtures", "run", "schema", "check", "init", "list", "history", "show", "status",
+    "prune", "undo", "ledger", "verify",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  dbload events.jsonl                 into table events of the local PostgreSQL
+  dbload orders.csv -d postgres://me@db/shop -k id      upsert by column id
+  dbload 'logs/*.jsonl.gz' -t raw.logs   many files, in order
+  zcat big.csv.gz | dbload - -t big   from standard input
+  dbload 'https://api.example.org/items' --paginate link   page after page
+  dbload orders.csv --dry-run         the plan; nothing is written
+  dbload orders.csv                   after a crash: goes on where it stopped
+
+Each flag is a variable too: --pool-size is DBLOAD_POOL_SIZE.";
+
+/// What the program says where nothing was said to it.
+pub(crate) const SHORT_HELP: &str = "\
+Streams records from files and HTTP into PostgreSQL.
+
+Usage: dbload [OPTIONS] SOURCE...
+
+  dbload events.jsonl                              into table events of the local PostgreSQL
+  dbload orders.csv -d postgres://me@db/shop -k id   upsert by column id
+  dbload orders.csv --dry-run                      the plan; nothing is written
+
+All flags: dbload --help";
+
+fn after_help() -> String {
+    format!("{EXAMPLES}\n\n{}", super::exit::table())
+}
+
+/// Streams records from files and HTTP into PostgreSQL: parallel upserts, resumable, with books that balance
+#[derive(Debug, Parser)]
+#[command(
+    name = "dbload",
+    version,
+    after_help = after_help(),
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = false,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The local PostgreSQL, used where no other server is named
+    Local(LocalArgs),
+    /// Load sources into a table (the word `load` can be left out)
+    #[command(after_help = after_help())]
+    Load(Box<LoadArgs>),
+    /// Read the sources once more and compare them with the table, record by record, without writing
+    Verify(Box<VerifyArgs>),
+    /// Load fixtures: rows that tests want to find, from a folder with a file a table
+    Fixtures(FixturesArgs),
+    /// Run the loads of a job file: many sources into many tables, with one budget
+    Run(Box<RunJobArgs>),
+    /// Show what each load of a job file would do, without loading: no URL is called, no command run
+    Check(Box<CheckJobArgs>),
+    /// List the loads of a job file; --json is a manifest for orchestrators
+    List(Box<ListJobArgs>),
+    /// Write a first job file, with a load for each source
+    Init(InitJobArgs),
+    /// Print the JSON Schema of job files, for editors
+    Schema,
+    /// SQL that an administrator runs once for a role that may not create the ledger
+    Ledger(LedgerArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Print the SQL that creates the ledger and grants its use
+    Sql {
+        /// The role that will load
+        #[arg(long, default_value = "PUBLIC")]
+        role: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}

@@ -1,0 +1,105 @@
+//! What can be said to `dbload run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::keys::{IfRunning, if_running};
+use crate::cli::args::{OnceArgs, OutputArgs};
+use crate::cli::parse;
+
+/// Which loads of which file, and what to do about earlier starts.
+#[derive(Debug, Args)]
+pub(crate) struct RunJobArgs {
+    /// The job file; its folder is where its paths begin
+    #[arg(value_name = "FILE", default_value = "dbload.toml")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) budget: BudgetArgs,
+    #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+    /// What to do about a load that another process is at, in place of the file's: fail, skip, wait=DURATION
+    #[arg(long, value_name = "WHAT", value_parser = if_running, help_heading = "Runs")]
+    pub(super) if_running: Option<IfRunning>,
+    /// The same as --if-running wait=DURATION
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "if_running",
+          help_heading = "Runs")]
+    pub(super) wait: Option<Duration>,
+    /// The exit code if all that was chosen is left to other processes by `skip` (Airflow: 99)
+    #[arg(long, value_name = "CODE", default_value_t = 0, help_heading = "Runs")]
+    pub(super) skip_exit_code: u8,
+    #[command(flatten)]
+    pub(super) once: OnceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Which loads of the file; all without a word.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which loads")]
+pub(super) struct ChoiceArgs {
+    /// These alone
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(super) load: Vec<String>,
+    /// All but these
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(super) except: Vec<String>,
+    /// Those with one of these tags
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(super) tag: Vec<String>,
+}
+
+/// The database, and what all loads may take, in place of what the file says.
+#[derive(Debug, Default, Args)]
+pub(super) struct BudgetArgs {
+    /// The database, in place of the file's
+    #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
+    pub(super) dsn: Option<String>,
+    /// Connections of all loads together, in place of the file's
+    #[arg(long, value_name = "N", env = "DBLOAD_POOL_SIZE", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) pool_size: Option<u16>,
+    /// Memory of all loads together, in place of the file's
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_MEMORY", value_parser = parse::bytes)]
+    pub(super) max_memory: Option<u64>,
+}
+
+/// A file and its loads, which are to be planned.
+#[derive(Debug, Args)]
+pub(crate) struct CheckJobArgs {
+    /// The job file
+    #[arg(value_name = "FILE", default_value = "dbload.toml")]
+    pub(super) file: PathBuf,
+    /// Only the file: the database is not asked
+    #[arg(long)]
+    pub(super) offline: bool,
+    #[command(flatten)]
+    pub(super) budget: BudgetArgs,
+    #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// A file and its loads, which are to be listed.
+#[derive(Debug, Args)]
+pub(crate) struct ListJobArgs {
+    /// The job file
+    #[arg(value_name = "FILE", default_value = "dbload.toml")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Sources that a first file is made for.
+#[derive(Debug, Args)]
+pub(crate) struct InitJobArgs {
+    /// Files, 'globs', folders or URLs: each becomes a load
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(super) sources: Vec<String>,
+    /// The file to write; one that is there is left alone
+    #[arg(long, value_name = "FILE", default_value = "dbload.toml")]
+    pub(super) file: PathBuf,
+}

@@ -1,0 +1,148 @@
+//! `dbload check`: what each load of a file would do, against the live database. No URL of the file is called
+//! and no command of it run.
+
+use dbload::internals::causes::with_causes;
+use dbload::internals::event::{Event, Totals};
+use dbload::internals::exit::ExitClass;
+use dbload::internals::load::{LoadPlan, plan};
+use dbload::internals::prepared::LoadError;
+use dbload::internals::schedule::gravest;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::args::CheckJobArgs;
+use super::open::{ReadyJob, RunWishes, open};
+use super::turn::Turn;
+use crate::cli::progress::Progress;
+use crate::cli::stdout::print;
+use crate::cli::terminal;
+use crate::cli::{exit, load};
+
+/// What was found of a load.
+enum CheckedLoad {
+    Planned(Box<LoadPlan>),
+    Refused(LoadError),
+    /// Why it was not planned.
+    NotAsked(&'static str),
+}
+
+/// A load, as one line of JSON.
+#[derive(Serialize)]
+struct CheckLine<'a> {
+    version: u32,
+    job: &'a str,
+    load: &'a str,
+    /// `ready`, `refused`, or `not_asked`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    creates: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    notes: &'a [String],
+}
+
+/// Checks the loads of a file; the exit code.
+pub(crate) async fn check(args: CheckJobArgs) -> u8 {
+    let progress = Progress::new(&args.output);
+    let wanted = RunWishes {
+        budget: &args.budget,
+        choice: &args.choice,
+        output: &args.output,
+        once: None,
+        if_running: None,
+        is_offline: args.offline,
+    };
+    let ready = match open(&args.file, &progress) {
+        Ok(file) => file.ready(&wanted, &progress).await,
+        Err(code) => Err(code),
+    };
+    let ReadyJob { name: job, turns, engine, .. } = match ready {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
+    let mut classes = Vec::new();
+    let mut printed = true;
+    for turn in turns {
+        let found = if args.offline {
+            CheckedLoad::NotAsked("the database was not asked (--offline)")
+        } else if turn.asks_network() {
+            CheckedLoad::NotAsked("its sources are URLs, which a check does not call")
+        } else {
+            let listener = |event: &Event, totals: &Totals| turn.progress.on(event, totals);
+            match Box::pin(plan(Some(&engine), &turn.job, &listener, &CancellationToken::new())).await {
+                Ok(plan) => CheckedLoad::Planned(Box::new(plan)),
+                Err(error) => CheckedLoad::Refused(error),
+            }
+        };
+        if let CheckedLoad::Refused(error) = &found {
+            classes.push(error.kind().exit_class());
+            turn.progress.say(&load::load_error_words(error));
+        }
+        printed &= print(&text(&job, &turn, &found, args.output.json, args.output.quiet));
+    }
+    match gravest(classes) {
+        ExitClass::Complete if !printed => exit::UNEXPECTED,
+        class => class.code(),
+    }
+}
+
+fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) -> String {
+    if !json {
+        let name = &turn.name;
+        return match found {
+            _ if quiet => String::new(),
+            CheckedLoad::Planned(plan) => {
+                let after = if turn.after.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (after {})", turn.after.join(", "))
+                };
+                format!("{name}: ready{after}\n{}\n", terminal::words(&plan.to_string()))
+            }
+            CheckedLoad::Refused(_) => format!("{name}: refused\n\n"),
+            CheckedLoad::NotAsked(why) => format!("{name}: {why}\n\n"),
+        };
+    }
+    let mut line = CheckLine {
+        version: 1,
+        job,
+        load: &turn.name,
+        state: "not_asked",
+        table: None,
+        creates: None,
+        mode: None,
+        why: None,
+        hint: None,
+        notes: &[],
+    };
+    match found {
+        CheckedLoad::Planned(plan) => {
+            line.state = "ready";
+            line.table = Some(&plan.table);
+            line.creates = plan.creates.as_deref();
+            line.mode = Some(plan.mode.name());
+            line.notes = &plan.notes;
+        }
+        CheckedLoad::Refused(error) => {
+            line.state = "refused";
+            line.why = Some(with_causes(error));
+            line.hint = error.hint();
+        }
+        CheckedLoad::NotAsked(why) => line.why = Some((*why).to_owned()),
+    }
+    terminal::json(&line)
+}
+
+impl Turn {
+    /// A source is from the network.
+    fn asks_network(&self) -> bool {
+        let web = &self.job.web;
+        !web.urls.is_empty() || self.job.sources.iter().any(|word| word.contains("://"))
+    }
+}

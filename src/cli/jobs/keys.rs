@@ -1,0 +1,138 @@
+//! What a job file may say, key by key: vocabulary, and nothing that acts.
+//!
+//! Each table of the file is a command that only the file speaks: a key is an argument of it in snake_case, a
+//! key of an inline table one with a dot. What is a flag of a load is a key of one, unless it stands in
+//! [`NOT_OF_A_LOAD`]; its type, its values, its default and its help are those of the flag.
+
+use std::time::Duration;
+
+use clap::builder::{OsStr, Resettable};
+use clap::{Args, Command, ValueEnum};
+
+use crate::cli::args::LoadArgs;
+use crate::cli::parse;
+
+/// Flags that are no keys of a load, and what to do in their place.
+pub(super) const NOT_OF_A_LOAD: [(&str, &str); 17] = [
+    ("dsn", "it stands in [target]"),
+    ("pool_size", "it stands in [target], and is that of all loads together"),
+    ("max_memory", "it stands in [target], and is that of all loads together"),
+    ("dry_run", "dbload check FILE shows the plans"),
+    ("load_id", "the name of the job and that of the load are its identity"),
+    ("no_ledger", "a job file needs the ledger"),
+    ("restart", ONCE),
+    ("again", ONCE),
+    ("take_over", ONCE),
+    ("accept_changed", ONCE),
+    ("skip_records", "it is about one start of one load, and a job file is about many"),
+    ("wait", "say it as if_running = \"wait=5m\""),
+    ("json", OUTPUT),
+    ("quiet", OUTPUT),
+    ("verbose", OUTPUT),
+    ("log_format", OUTPUT),
+    ("no_progress", OUTPUT),
+];
+
+const ONCE: &str = "it means one start: dbload run FILE --load NAME, with the flag";
+const OUTPUT: &str = "it is a flag of dbload run";
+
+/// Keys whose values may be or end in `env:NAME`, as their flags have it; of others a value is that as a whole.
+pub(super) const READ_BY_THE_FLAG: [&str; 8] =
+    ["body", "client_id", "client_secret", "dsn", "header", "proxy", "secret_param", "user"];
+
+/// Keys that say where records come from: a resume must find them as they were.
+pub(super) const OF_SOURCES: [&str; 4] = ["source", "urls", "each", "body"];
+
+/// `[load.NAME]`, and `[defaults]` for all of them.
+#[derive(Debug, Args)]
+pub(super) struct LoadKeys {
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
+    #[command(flatten)]
+    pub(super) turn: TurnKeys,
+}
+
+/// Keys of a load that are no flags.
+#[derive(Debug, Args)]
+pub(super) struct TurnKeys {
+    /// Loads of this file that must come to a good end first: complete, rejected within max_rejects, or nothing new. After
+    /// any other end this one is skipped
+    #[arg(long, value_name = "LOAD")]
+    pub(super) after: Vec<String>,
+    /// Words to choose loads by: dbload run --tag nightly
+    #[arg(long, value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+    /// Longest time of this load, with its retries; it is then stopped so that the next start goes on
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Further starts of the whole load in this run, each going on where the last one stopped; only where a source or the
+    /// database failed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) retries: u32,
+    /// What rejects within max_rejects come to: exit code 3, or a warning and exit code 0
+    #[arg(long, value_enum, default_value = "fail")]
+    pub(super) on_rejects: OnRejects,
+    /// What to do if another process is at this load: fail (exit code 8), skip (exit code 0), or wait=DURATION
+    #[arg(long, value_name = "WHAT", value_parser = if_running)]
+    pub(super) if_running: Option<IfRunning>,
+    /// Fewest records that the sources must give: else the load has failed (exit code 4), and the next start reads them anew
+    #[arg(long = "expect.min-records", value_name = "N", default_value_t = 0)]
+    pub(super) min_records: u64,
+}
+
+/// `[target]`: the database, and what all loads may take of it and of this machine.
+#[derive(Debug, Default, Args)]
+pub(super) struct TargetKeys {
+    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
+    #[arg(long, value_name = "DSN", hide_env_values = true)]
+    pub(super) dsn: Option<String>,
+    /// Schema of tables that are named without one
+    #[arg(long, value_name = "NAME")]
+    pub(super) schema: Option<String>,
+    /// Connections of all loads together, the ledger's included (by default 4, over a Unix socket at most one a core of this
+    /// machine)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) pool_size: Option<u16>,
+    /// Memory of all loads together
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::bytes)]
+    pub(super) max_memory: u64,
+}
+
+/// What rejects within the budget come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnRejects {
+    /// Exit code 3
+    Fail,
+    /// A warning, and exit code 0
+    Warn,
+}
+
+/// What to do about a load that another process is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfRunning {
+    /// Exit code 8.
+    Fail,
+    /// Nothing, and all is well.
+    Skip,
+    /// Wait so long for it to end.
+    Wait(Duration),
+}
+
+/// `fail`, `skip`, `wait=5m`.
+pub(super) fn if_running(text: &str) -> Result<IfRunning, String> {
+    match text {
+        "fail" => Ok(IfRunning::Fail),
+        "skip" => Ok(IfRunning::Skip),
+        _ => match text.strip_prefix("wait=").map(humantime::parse_duration) {
+            Some(Ok(wait)) => Ok(IfRunning::Wait(wait)),
+            Some(Err(error)) => Err(format!("wait={error}")),
+            None => Err("must be fail, skip, or wait=DURATION such as wait=5m".to_owned()),
+        },
+    }
+}
+
+/// The command that a table of the file speaks. No variable of the environment says anything in it.
+pub(super) fn speech<T: Args>() -> Command {
+    let command = Command::new("job").no_binary_name(true).disable_help_flag(true).disable_version_flag(true);
+    T::augment_args(command).mut_args(|arg| arg.env(Resettable::<OsStr>::Reset))
+}

@@ -1,0 +1,181 @@
+//! From a job file to loads that can be run or planned.
+
+use std::path::Path;
+
+use dbload::internals::job::NamedLoad;
+use dbload::internals::pg::Dsn;
+use dbload::{Engine, EngineOptions};
+
+use super::args::{BudgetArgs, ChoiceArgs};
+use super::choose::choose;
+use super::file::{JobFile, NamedKeys, read, text_of};
+use super::keys::IfRunning;
+use super::place::{FileError, JobText};
+use super::turn::Turn;
+use super::variables;
+use crate::cli::args::{OnceArgs, OutputArgs};
+use crate::cli::load::job;
+use crate::cli::progress::Progress;
+use crate::cli::terminal::error_words;
+use crate::cli::{exit, target};
+
+/// What a load needs to make progress: memory decides how many are open at once.
+const BYTES_OF_A_LOAD: u64 = 4 << 20;
+
+/// Where no database is asked, one that is named for the sake of a name.
+const NOWHERE: &str = "postgres://nowhere/nothing";
+
+/// A file that was read.
+pub(super) struct OpenedFile {
+    pub(super) file: JobFile,
+    path: String,
+    text: String,
+}
+
+/// What is asked of its loads.
+pub(super) struct RunWishes<'a> {
+    pub(super) budget: &'a BudgetArgs,
+    pub(super) choice: &'a ChoiceArgs,
+    pub(super) output: &'a OutputArgs,
+    pub(super) once: Option<&'a OnceArgs>,
+    pub(super) if_running: Option<IfRunning>,
+    /// The database is not asked for anything.
+    pub(super) is_offline: bool,
+}
+
+/// Loads, and what they share.
+pub(super) struct ReadyJob {
+    pub(super) name: String,
+    pub(super) turns: Vec<Turn>,
+    pub(super) engine: Engine,
+    /// How many of them may be open at once.
+    pub(super) open_max: usize,
+}
+
+/// Says what is wrong with a file; the exit code.
+fn say_all(progress: &Progress, errors: &[FileError]) -> u8 {
+    errors.iter().for_each(|error| progress.say(&error_words(&error.to_string(), error.hint())));
+    exit::USAGE
+}
+
+fn say_one(progress: &Progress, words: &str, hint: Option<&str>) -> u8 {
+    progress.say(&error_words(words, hint));
+    exit::USAGE
+}
+
+/// Reads a file, and goes to its folder, where its paths begin.
+pub(super) fn open(path: &Path, progress: &Progress) -> Result<OpenedFile, u8> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let variables = variables::of_one_load(is_set);
+    if !variables.is_empty() {
+        let words = format!("{} is about one load, and here are many", variables.join(", "));
+        let hint = "unset it, and say it in the file: [defaults], or a [load.NAME]";
+        return Err(say_one(progress, &words, Some(hint)));
+    }
+    let text = text_of(path).map_err(|error| say_all(progress, &[error]))?;
+    let shown = path.to_string_lossy().into_owned();
+    let page = JobText { path: &shown, text: &text };
+    let file = read(&page, &|name| std::env::var(name).ok()).map_err(|errors| say_all(progress, &errors))?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::env::set_current_dir(folder)
+            .map_err(|error| say_one(progress, &format!("{shown}: its folder: {error}"), None))?;
+    }
+    Ok(OpenedFile { file, path: shown, text })
+}
+
+impl OpenedFile {
+    /// The loads that were chosen, each as a job.
+    pub(super) async fn ready(self, wanted: &RunWishes<'_>, progress: &Progress) -> Result<ReadyJob, u8> {
+        let Self { file, path, text } = self;
+        let page = JobText { path: &path, text: &text };
+        let name = file.name.clone();
+        let budget = wanted.budget;
+        let dsn_text = budget.dsn.clone().or_else(|| file.target.dsn.clone());
+        let mut dsn = database(wanted, dsn_text.as_deref(), progress).await?;
+        if let Some(schema) = &file.target.schema {
+            dsn.schema = Some(schema.clone());
+        }
+        let shared = SharedByAll {
+            wanted,
+            job: &name,
+            dsn: &dsn,
+            dsn_text,
+            pool_size: budget.pool_size.or(file.target.pool_size),
+            max_memory: budget.max_memory.unwrap_or(file.target.max_memory),
+        };
+        let chosen =
+            choose(file, wanted.choice).map_err(|no| say_one(progress, &no.message, no.hint.as_deref()))?;
+        let mut turns = Vec::with_capacity(chosen.len());
+        for load in chosen {
+            let (at, load_name) = (load.at, load.name.clone());
+            let turn = shared
+                .turn(load, progress)
+                .map_err(|words| say_all(progress, &[page.error(at, format!("{load_name}: {words}"))]))?;
+            turns.push(turn);
+        }
+        let mut bounds = EngineOptions::default();
+        bounds.connections = turns.first().map_or(1, |turn| turn.job.resources.pool_size);
+        bounds.max_memory_bytes = shared.max_memory;
+        let open_max = usize::try_from(shared.max_memory / BYTES_OF_A_LOAD).unwrap_or(usize::MAX).max(1);
+        Ok(ReadyJob { name, turns, engine: Engine::new(&bounds), open_max })
+    }
+}
+
+async fn database(wanted: &RunWishes<'_>, text: Option<&str>, progress: &Progress) -> Result<Dsn, u8> {
+    if wanted.is_offline {
+        return Dsn::parse(NOWHERE).map_err(|error| say_one(progress, &error.to_string(), None));
+    }
+    let say = |words: &str| {
+        if !wanted.output.quiet {
+            progress.say(words);
+        }
+    };
+    match target::resolve(text, &say).await {
+        Ok(resolved) => Ok(resolved.dsn),
+        Err(error) => {
+            progress.say(&error_words(&error.to_string(), error.hint().as_deref()));
+            Err(error.exit_code())
+        }
+    }
+}
+
+/// What is the same for all loads of a run.
+struct SharedByAll<'a> {
+    wanted: &'a RunWishes<'a>,
+    job: &'a str,
+    dsn: &'a Dsn,
+    dsn_text: Option<String>,
+    pool_size: Option<u16>,
+    max_memory: u64,
+}
+
+impl SharedByAll<'_> {
+    fn turn(&self, load: NamedKeys, progress: &Progress) -> Result<Turn, String> {
+        let NamedKeys { name, keys, words, at: _ } = load;
+        let (mut args, turn) = (keys.load, keys.turn);
+        let if_running = self.wanted.if_running.or(turn.if_running).unwrap_or(IfRunning::Fail);
+        args.target.dsn.clone_from(&self.dsn_text);
+        args.resources.pool_size = self.pool_size;
+        args.resources.max_memory = self.max_memory;
+        if let Some(once) = self.wanted.once {
+            args.runs.once = once.clone();
+        }
+        if let IfRunning::Wait(wait) = if_running {
+            args.runs.wait = wait;
+        }
+        let mut job = job(&args, self.dsn.clone())?;
+        job.named = Some(NamedLoad { job: self.job.to_owned(), load: name.clone(), words });
+        job.min_records = turn.min_records;
+        Ok(Turn {
+            progress: progress.of_load(self.wanted.output, &name),
+            name,
+            job,
+            args,
+            after: turn.after,
+            timeout: turn.timeout,
+            retries: turn.retries,
+            on_rejects: turn.on_rejects,
+            if_running,
+        })
+    }
+}

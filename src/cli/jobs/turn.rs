@@ -1,0 +1,185 @@
+//! The turn of one load: its starts, its limits, and what became of it.
+
+use std::time::{Duration, Instant};
+
+use dbload::Engine;
+use dbload::internals::event::{Event, Totals};
+use dbload::internals::exit::ExitClass;
+use dbload::internals::job::Job;
+use dbload::internals::ledger::LedgerError;
+use dbload::internals::load::{Ended, Outcome, load};
+use dbload::internals::prepared::LoadError;
+use dbload::internals::schedule::LoadState;
+use dbload::internals::write::WriteError;
+use tokio_util::sync::CancellationToken;
+
+use super::keys::{IfRunning, OnRejects};
+use crate::cli::args::LoadArgs;
+use crate::cli::progress::Progress;
+
+/// Beyond the four seconds that a load takes to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(6);
+
+/// The pause before a further start; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A load, and how it is to be run.
+pub(super) struct Turn {
+    pub(super) name: String,
+    pub(super) job: Job,
+    /// What the job was made from, for hints.
+    pub(super) args: LoadArgs,
+    pub(super) after: Vec<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) retries: u32,
+    pub(super) on_rejects: OnRejects,
+    pub(super) if_running: IfRunning,
+    pub(super) progress: Progress,
+}
+
+/// What became of it.
+pub(super) struct TurnEnd {
+    pub(super) state: LoadState,
+    /// What it counts as in the exit code of all.
+    pub(super) class: ExitClass,
+    pub(super) outcome: Option<Outcome>,
+    /// Why it ended, where the outcome does not say.
+    pub(super) why: Option<String>,
+    pub(super) starts: u32,
+    pub(super) elapsed: Duration,
+    /// Another process has taken it over: this one begins nothing any more.
+    pub(super) is_taken_over: bool,
+}
+
+impl TurnEnd {
+    /// A load that was not begun.
+    pub(super) fn unbegun(state: LoadState, why: String) -> Self {
+        Self {
+            state,
+            class: ExitClass::Complete,
+            outcome: None,
+            why: Some(why),
+            starts: 0,
+            elapsed: Duration::ZERO,
+            is_taken_over: false,
+        }
+    }
+}
+
+impl Turn {
+    /// Runs it.
+    pub(super) async fn take(&self, engine: &Engine, stop: &CancellationToken) -> TurnEnd {
+        let began = Instant::now();
+        let deadline = self.timeout.map(|timeout| began + timeout);
+        let mut starts = 0;
+        let mut pause = FIRST_PAUSE;
+        let mut end = loop {
+            starts += 1;
+            let end = self.start(engine, stop, deadline).await;
+            let is_worth_it = matches!(end.class, ExitClass::Source | ExitClass::Database);
+            if starts > self.retries || !is_worth_it || self.means_once() || end.why.is_some() {
+                break end;
+            }
+            self.progress.say(&format!("start {starts} failed; the next one follows in {pause:?}"));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => break end,
+                () = at(deadline) => break end,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        end.starts = starts;
+        end.elapsed = began.elapsed();
+        end
+    }
+
+    /// Flags that are about the start that they were given to: a further one would give up what it has done.
+    const fn means_once(&self) -> bool {
+        let runs = &self.job.runs;
+        runs.restart || runs.take_over || runs.again
+    }
+
+    async fn start(&self, engine: &Engine, stop: &CancellationToken, deadline: Option<Instant>) -> TurnEnd {
+        let own = stop.child_token();
+        let listener = |event: &Event, totals: &Totals| self.progress.on(event, totals);
+        let mut loading = Box::pin(load(Some(engine), &self.job, &listener, &own));
+        let outcome = tokio::select! {
+            outcome = &mut loading => Some(outcome),
+            () = at(deadline) => {
+                own.cancel();
+                tokio::time::timeout(STOP_LIMIT, loading).await.ok()
+            }
+        };
+        let is_late = own.is_cancelled() && !stop.is_cancelled();
+        let class = outcome.as_ref().map_or(ExitClass::Interrupted, Outcome::exit_class);
+        let mut end = TurnEnd {
+            state: LoadState::Failed,
+            class,
+            outcome,
+            why: None,
+            starts: 0,
+            elapsed: Duration::ZERO,
+            is_taken_over: false,
+        };
+        if is_late && class == ExitClass::Interrupted {
+            let timeout = self.timeout.unwrap_or_default();
+            end.why = Some(format!(
+                "not at its end after {} (timeout); the next start goes on",
+                humantime::format_duration(timeout)
+            ));
+            end.class = if self.progress.waits() { ExitClass::Database } else { ExitClass::Source };
+            return end;
+        }
+        self.judge(&mut end);
+        end
+    }
+
+    /// The state of an outcome, and what it counts as.
+    fn judge(&self, end: &mut TurnEnd) {
+        let Some(outcome) = &end.outcome else { return };
+        let read = outcome.report.as_ref().map_or(0, |report| report.rows.read);
+        end.state = match (&outcome.ended, end.class) {
+            (Ended::Complete, ExitClass::Rejects) => {
+                if self.on_rejects == OnRejects::Warn {
+                    end.class = ExitClass::Complete;
+                }
+                LoadState::Rejected
+            }
+            (Ended::Complete, _) if read == 0 => LoadState::NothingNew,
+            (Ended::Complete, _) => LoadState::Complete,
+            (Ended::Interrupted, _) => LoadState::Interrupted,
+            (Ended::Failed(LoadError::Ledger(LedgerError::Running { .. })), _) => {
+                if self.if_running == IfRunning::Skip {
+                    end.class = ExitClass::Complete;
+                }
+                LoadState::RunningElsewhere
+            }
+            (Ended::Failed(LoadError::Ledger(LedgerError::CompletedMeanwhile { .. })), _) => {
+                end.class = ExitClass::Complete;
+                LoadState::NothingNew
+            }
+            (Ended::Failed(error), _) => {
+                end.is_taken_over = is_taken_over(error);
+                LoadState::Failed
+            }
+            (Ended::SourceFailed | Ended::OverBudget, _) => LoadState::Failed,
+        };
+    }
+}
+
+fn is_taken_over(error: &LoadError) -> bool {
+    match error {
+        LoadError::Write(WriteError::Fenced) | LoadError::Ledger(LedgerError::Fenced) => true,
+        LoadError::Ledger(LedgerError::NotResumed { why, .. }) => matches!(**why, LedgerError::Fenced),
+        _ => false,
+    }
+}
+
+/// Comes at that time; without one never.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
