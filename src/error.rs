@@ -124,6 +124,7 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::Forgotten
         | LedgerError::OtherSettings { .. }
         | LedgerError::TargetChanged { .. }
+        | LedgerError::KeyGone { .. }
         | LedgerError::TargetGone { .. }
         | LedgerError::AnotherVersion
         | LedgerError::SourceChanged { .. }

@@ -201,3 +201,29 @@ fn what_a_changed_target_or_source_or_setting_asks_for_is_true_for_the_mode() {
         }
     }
 }
+
+/// The same command, without `--mode`, once went by the key: it must not append what it had stored by that.
+#[test]
+fn a_load_whose_key_is_gone_is_refused_and_goes_on_when_it_is_back() {
+    let scene = Scene::with(&slow("PRIMARY KEY", 0.05));
+    scene.file("t.csv", numbered(RECORDS));
+    let left = killed(&scene, "");
+    assert!(left > 0 && left < RECORDS, "{left}");
+    scene.sql("ALTER TABLE t DROP CONSTRAINT t_pkey");
+    for words in ["", "--restart", "--restart --again"] {
+        let line = format!("t.csv --batch-rows 50 --pool-size 1 {words}");
+        scene.plain(&line).run().exits(8).says("no unique index on (id)").says("--mode append");
+        assert_eq!(scene.db.count("t"), left, "{line}");
+    }
+    scene.sql("ALTER TABLE t ADD PRIMARY KEY (id)");
+    let outcome = scene.dbload("t.csv --batch-rows 50 --pool-size 1").run().exits(0);
+    assert_eq!(outcome.report().attempts, 2, "it went on: {outcome}");
+    assert_eq!(outcome.rows(), rows!(read: RECORDS, inserted: RECORDS));
+    // A complete one as well; who wants an append says so.
+    scene.sql("ALTER TABLE t DROP CONSTRAINT t_pkey");
+    scene.plain("t.csv --batch-rows 50 --pool-size 1").run().exits(8).says("create the index again");
+    assert_eq!(scene.db.count("t"), RECORDS);
+    let outcome = scene.dbload("t.csv --batch-rows 50 --mode append").run().exits(0);
+    assert_eq!(outcome.rows(), rows!(read: RECORDS, inserted: RECORDS));
+    assert_eq!(scene.db.count("t"), 2 * RECORDS);
+}

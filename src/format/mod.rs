@@ -19,7 +19,7 @@ mod nul;
 mod records_path;
 mod reshape;
 #[cfg(test)]
-mod rng;
+pub(crate) mod rng;
 mod shorten;
 pub mod sniff;
 pub mod split;

@@ -80,6 +80,15 @@ impl Ledger {
         match *self {}
     }
 
+    /// Whether this load went by a key before.
+    pub async fn refuse_lost_key(
+        &mut self,
+        _identities: &[String],
+        _target_oid: u32,
+    ) -> Result<(), LedgerError> {
+        match *self {}
+    }
+
     /// Sources of earlier appends.
     pub async fn appended(&mut self, _target_oid: u32) -> Result<Vec<Appended>, LedgerError> {
         match *self {}

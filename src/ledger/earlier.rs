@@ -33,6 +33,35 @@ impl Ledger {
         .await
     }
 
+    /// Refuses an append that nobody asked for where the load has put records into this very table by a key.
+    ///
+    /// # Errors
+    /// [`LedgerError::KeyGone`], of the latest such run.
+    pub async fn refuse_lost_key(
+        &mut self,
+        identities: &[String],
+        target_oid: u32,
+    ) -> Result<(), LedgerError> {
+        answered(self.limit, async {
+            let failed = LedgerError::server("look for earlier runs by a key");
+            let of: Vec<String> = identities.iter().map(|identity| literal(identity)).collect();
+            let row = simple(format!(
+                "SELECT r.run, pg_catalog.array_to_string(r.key, ', ') FROM _dbload.run r \
+                 WHERE r.identity IN ({}) AND r.target_oid = {target_oid} AND r.mode <> 'append' \
+                 AND EXISTS (SELECT FROM _dbload.checkpoint c WHERE c.run = r.run AND c.read > 0) \
+                 ORDER BY r.started_at DESC LIMIT 1",
+                of.join(", ")
+            ))
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(&failed)?;
+            let Some(row) = row else { return Ok(()) };
+            let run = row.try_get(0).map_err(&failed)?;
+            Err(LedgerError::KeyGone { run, key: row.try_get(1).map_err(&failed)? })
+        })
+        .await
+    }
+
     /// Whether rows of a source are still in the table, by a proof: the transaction that stored its last
     /// records has left its number on them. A rewrite (VACUUM FULL, CLUSTER) keeps that, TRUNCATE does not.
     /// False where it cannot be told.

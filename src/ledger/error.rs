@@ -84,6 +84,17 @@ pub enum LedgerError {
         /// What happened to it.
         what: String,
     },
+    /// The load went by a key, of which the target has no index any more.
+    #[error(
+        "the table has no unique index on ({key}) any more, by which run {run} of this load went: all records would be \
+         appended"
+    )]
+    KeyGone {
+        /// The id of the run.
+        run: String,
+        /// The key, by commas.
+        key: String,
+    },
     /// There is no target any more of the name that the unfinished run has written to.
     #[error("the target of the unfinished run {run} was dropped or renamed since")]
     TargetGone {
@@ -246,6 +257,9 @@ impl LedgerError {
             // What beginning anew takes is added by who knows the run.
             Self::OtherSettings { .. } => "use the same settings to finish it".to_owned(),
             Self::TargetChanged { .. } => return None,
+            Self::KeyGone { .. } => "create the index again, and the same command goes on; or --mode append adds all records to \
+                 the rows that are there"
+                .to_owned(),
             Self::TargetGone { .. } => "once the table has its name again, the same command goes on".to_owned(),
             Self::SourceChanged { .. } => "put the file back".to_owned(),
             Self::FileChanged { name, .. } => changed_hint(name),

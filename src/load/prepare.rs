@@ -100,6 +100,9 @@ impl Start<'_> {
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
         let mut ledger = self.open_ledger(&pool, session).await?;
+        if plan.mode == Mode::Append && self.job.mode.is_none() {
+            ledger.refuse_lost_key(&identities, plan.table.oid).await?;
+        }
         let appends = match plan.mode {
             Mode::Append => Some(ledger.completed_appends(plan.table.oid).await?),
             Mode::Upsert | Mode::Update | Mode::Ignore => None,

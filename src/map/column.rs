@@ -7,10 +7,10 @@ use super::cell::{Cell, passes, push_cell, push_nested};
 use super::judge::Loss;
 use super::mapping::{Mapping, Slot};
 use super::narrowing::Judge;
-use super::refusal::Refusal;
+use super::refusal::ValueRefusal;
 
 /// A column of the block's rows.
-pub(super) struct Column<'m> {
+pub(super) struct ColumnEncoder<'m> {
     pub(super) slot: Slot,
     ty: &'m PgType,
     mapping: &'m Mapping,
@@ -24,7 +24,7 @@ pub(super) struct Column<'m> {
     pub(super) narrowed: std::cell::Cell<u64>,
 }
 
-impl<'m> Column<'m> {
+impl<'m> ColumnEncoder<'m> {
     pub(super) fn new(mapping: &'m Mapping, slot: Slot) -> Self {
         let ty = &mapping.table.columns[mapping.slots[slot]].ty;
         let canonical = mapping.hashed.contains(&slot);
@@ -83,21 +83,22 @@ impl<'m> Column<'m> {
 
     /// What is stored of this text says what it says, or need not.
     #[inline]
-    pub(super) fn judge(&self, text: &str) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, text: &str) -> Result<(), ValueRefusal> {
         match self.judge {
-            None => Ok(()),
-            Some(judge) => self.judge_by(judge, text),
+            Some(judge) if !judge.sees_no_loss(text) => self.judge_by(judge, text),
+            _ => Ok(()),
         }
     }
 
-    fn judge_by(&self, judge: &Judge, text: &str) -> Result<(), Refusal> {
+    #[cold]
+    fn judge_by(&self, judge: &Judge, text: &str) -> Result<(), ValueRefusal> {
         let Some(loss) = judge.loss(text) else { return Ok(()) };
         if judge.allowed {
             self.narrowed.set(self.narrowed.get() + 1);
             return Ok(());
         }
         let reason = loss.reason(self.type_name(), self.name());
-        Err(Refusal::at(self.slot, loss.sqlstate(), reason))
+        Err(ValueRefusal::at(self.slot, loss.sqlstate(), reason))
     }
 
     /// Appends a value of it.
@@ -106,7 +107,7 @@ impl<'m> Column<'m> {
         out: &mut Vec<u8>,
         scratch: &mut String,
         cell: Cell<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ValueRefusal> {
         let cleaned;
         let cell = match cell {
             // JSON inside delimited text has escapes of its own.
@@ -119,18 +120,17 @@ impl<'m> Column<'m> {
         let mut nested = String::new();
         let cell = match (self.judge, cell) {
             (None, cell) | (_, cell @ (Cell::Absent | Cell::Null)) => cell,
-            (Some(judge), cell) => {
-                let text = self.text_of(cell, &mut nested)?;
-                self.judge_by(judge, text)?;
+            (Some(_), cell) => {
+                self.judge(self.text_of(cell, &mut nested)?)?;
                 if nested.is_empty() { cell } else { Cell::Text(&nested) }
             }
         };
         push_cell(out, scratch, cell, self.ty, self.canonical)
-            .map_err(|(sqlstate, reason)| Refusal::at(self.slot, sqlstate, reason))
+            .map_err(|(sqlstate, reason)| ValueRefusal::at(self.slot, sqlstate, reason))
     }
 
     /// The text that the server reads; `nested` is room for one that does not stand in the source.
-    fn text_of<'t>(&self, cell: Cell<'t>, nested: &'t mut String) -> Result<&'t str, Refusal> {
+    fn text_of<'t>(&self, cell: Cell<'t>, nested: &'t mut String) -> Result<&'t str, ValueRefusal> {
         match cell {
             Cell::Absent | Cell::Null => Ok(""),
             Cell::Text(text) => Ok(text),
@@ -139,7 +139,7 @@ impl<'m> Column<'m> {
                 [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Ok(&raw[1..raw.len() - 1]),
                 [b'"' | b'{' | b'[', ..] => {
                     push_nested(nested, raw, self.ty)
-                        .map_err(|(sqlstate, reason)| Refusal::at(self.slot, sqlstate, reason))?;
+                        .map_err(|(sqlstate, reason)| ValueRefusal::at(self.slot, sqlstate, reason))?;
                     Ok(nested)
                 }
                 _ => Ok(raw),

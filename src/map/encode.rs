@@ -10,11 +10,11 @@ use crate::record::{Block, Operation};
 use crate::reject_codes;
 
 use super::cell::Cell;
-use super::column::Column;
+use super::column::ColumnEncoder;
 use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
-use super::refusal::Refusal;
+use super::refusal::ValueRefusal;
 use super::rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 
@@ -65,7 +65,7 @@ fn slots_of(mapping: &Mapping, targets: &[Target]) -> Arc<[Slot]> {
 struct Encoder<'m, 'b> {
     mapping: &'m Mapping,
     columns: &'m [Slot],
-    described: Vec<Column<'m>>,
+    described: Vec<ColumnEncoder<'m>>,
     targets: &'m [Target],
     /// Names of positional fields, where some of them have no column.
     names: Vec<String>,
@@ -119,11 +119,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
             .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
             .collect();
         let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
-        let described: Vec<_> = columns.iter().map(|&slot| Column::new(mapping, slot)).collect();
+        let described: Vec<_> = columns.iter().map(|&slot| ColumnEncoder::new(mapping, slot)).collect();
         Self {
             mapping,
             columns,
-            counts_narrowed: described.iter().any(Column::counts),
+            counts_narrowed: described.iter().any(ColumnEncoder::counts),
             narrowed: None,
             described,
             targets,
@@ -200,7 +200,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         i: usize,
         values: &[Option<&'c str>],
         cells: &mut [Cell<'c>],
-    ) -> Option<Result<(), Refusal>> {
+    ) -> Option<Result<(), ValueRefusal>> {
         let mut lane = self.lane.take()?;
         // Of the others nobody asks.
         for &(slot, field) in &lane.keys {
@@ -216,7 +216,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     /// Puts each field into its slot.
-    fn collect<'c>(&mut self, fields: &'c Fields<'c, 'c>, cells: &mut [Cell<'c>]) -> Result<(), Refusal> {
+    fn collect<'c>(
+        &mut self,
+        fields: &'c Fields<'c, 'c>,
+        cells: &mut [Cell<'c>],
+    ) -> Result<(), ValueRefusal> {
         self.extra.clear();
         let count = match fields {
             Fields::Positional(values) => values.len(),
@@ -243,55 +247,53 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 }
             }
             Fields::Named(members) => {
-                for (position, (name, raw)) in members.iter().enumerate() {
-                    let cell = if *raw == "null" { Cell::Null } else { Cell::Json(raw) };
-                    self.named_field(position, name, cell, cells)?;
-                }
+                let cell = |raw| if raw == "null" { Cell::Null } else { Cell::Json(raw) };
+                self.named(members.iter().map(|(name, raw)| (&**name, cell(*raw))), cells)?;
             }
             Fields::Mended(members) => {
-                for (position, (name, value)) in members.iter().enumerate() {
-                    let cell = match value {
-                        MendedValue::Null => Cell::Null,
-                        MendedValue::Text(text) => Cell::Text(text),
-                        MendedValue::Json(raw) => Cell::Json(raw),
-                    };
-                    self.named_field(position, name, cell, cells)?;
-                }
+                let cell = |value: &'c MendedValue| match value {
+                    MendedValue::Null => Cell::Null,
+                    MendedValue::Text(text) => Cell::Text(text),
+                    MendedValue::Json(raw) => Cell::Json(raw),
+                };
+                self.named(members.iter().map(|(name, value)| (&**name, cell(value))), cells)?;
             }
         }
         Ok(())
     }
 
-    fn named_field<'c>(
+    fn named<'n, 'c>(
         &mut self,
-        position: usize,
-        name: &str,
-        cell: Cell<'c>,
+        members: impl Iterator<Item = (&'n str, Cell<'c>)>,
         cells: &mut [Cell<'c>],
-    ) -> Result<(), Refusal> {
-        match self.target_of(position, name) {
-            Target::Slot(slot) => {
-                if !matches!(cells[slot], Cell::Absent) {
-                    return Err(Refusal::at(
-                        slot,
-                        reject_codes::DUPLICATE_COLUMN,
-                        "two fields go to this column",
-                    ));
+    ) -> Result<(), ValueRefusal> {
+        for (position, (name, cell)) in members.enumerate() {
+            match self.target_of(position, name) {
+                Target::Slot(slot) => {
+                    if !matches!(cells[slot], Cell::Absent) {
+                        let reason = "two fields go to this column";
+                        return Err(ValueRefusal::at(slot, reject_codes::DUPLICATE_COLUMN, reason));
+                    }
+                    cells[slot] = cell;
                 }
-                cells[slot] = cell;
+                Target::Extra => self.extra_field(Some(name), position, cell)?,
+                Target::Generated => {}
             }
-            Target::Extra => self.extra_field(Some(name), position, cell)?,
-            Target::Generated => {}
         }
         Ok(())
     }
 
+    #[inline]
     fn target_of(&mut self, position: usize, name: &str) -> Target {
-        if let Some((predicted, target)) = self.predicted.get(position)
-            && predicted == name
-        {
-            return *target;
+        match self.predicted.get(position) {
+            Some((predicted, target)) if predicted == name => *target,
+            _ => self.target_of_other(position, name),
         }
+    }
+
+    /// Of a name that the record before did not have there.
+    #[cold]
+    fn target_of_other(&mut self, position: usize, name: &str) -> Target {
         let target = self.mapping.target(name).0;
         if let Target::Slot(slot) = target
             && self.columns.binary_search(&slot).is_err()
@@ -307,11 +309,16 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     /// A field without a column, by the rule of `--extra`.
-    fn extra_field(&mut self, name: Option<&str>, position: usize, cell: Cell<'_>) -> Result<(), Refusal> {
+    fn extra_field(
+        &mut self,
+        name: Option<&str>,
+        position: usize,
+        cell: Cell<'_>,
+    ) -> Result<(), ValueRefusal> {
         match self.mapping.extra {
             Extra::Refuse => {
                 let name = name.map_or_else(|| format!("number {}", position + 1), |n| format!("{n:?}"));
-                Err(Refusal {
+                Err(ValueRefusal {
                     column: None,
                     sqlstate: reject_codes::NO_COLUMN,
                     reason: format!("the table has no column for field {name}"),
@@ -342,12 +349,12 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     /// Appends the row to its partition, whole or not at all.
-    fn row(&mut self, i: usize, cells: &mut [Cell<'_>]) -> Result<(), Refusal> {
+    fn row(&mut self, i: usize, cells: &mut [Cell<'_>]) -> Result<(), ValueRefusal> {
         let mut extra = std::mem::take(&mut self.extra);
         let outcome = if let (Some(slot), false) = (self.mapping.extra_slot, extra.is_empty()) {
             if !matches!(cells[slot], Cell::Absent | Cell::Null) {
                 self.extra = extra;
-                return Err(Refusal::at(
+                return Err(ValueRefusal::at(
                     slot,
                     reject_codes::DUPLICATE_COLUMN,
                     "the record has a value of its own for the column of extra fields",
@@ -370,7 +377,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         i: usize,
         cells: &[Cell<'_>],
         values: Option<(&mut Lane, &[Option<&str>])>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ValueRefusal> {
         let KeyHash { whole: hash, place, numbers } =
             self.keys.hash(self.mapping, &mut self.scratch, cells)?;
         let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
@@ -430,7 +437,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         self.noted = true;
     }
 
-    fn push_cells(&mut self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), Refusal> {
+    fn push_cells(&mut self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), ValueRefusal> {
         for column in &self.described {
             out.push(b'\t');
             let cell = cells[column.slot];
@@ -453,7 +460,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         i: usize,
         lane: &mut Lane,
         values: &[Option<&str>],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ValueRefusal> {
         let mut runs = Runs::new(self.block.raw(i), &mut lane.delimiters);
         for (column, &field) in self.described.iter().zip(&lane.fields) {
             match values[field] {

@@ -7,7 +7,7 @@ use crate::format::{Fields, Layout, MendedValue};
 use crate::record::Block;
 
 use super::cell::Cell;
-use super::column::Column;
+use super::column::ColumnEncoder;
 use super::mapping::{Mapping, Slot, Target};
 
 /// Characters of a value that are shown.
@@ -71,8 +71,10 @@ impl Foreseen {
 impl Mapping {
     /// Looks at records of a sampled source.
     pub fn foresee(&self, source: &str, layout: &Layout, block: &Block, foreseen: &mut Foreseen) {
-        let columns: Vec<Option<Column<'_>>> = (0..self.slots.len())
-            .map(|slot| Some(Column::new(self, slot)).filter(|column| column.refuses() || column.is_bytes()))
+        let columns: Vec<Option<ColumnEncoder<'_>>> = (0..self.slots.len())
+            .map(|slot| {
+                Some(ColumnEncoder::new(self, slot)).filter(|column| column.refuses() || column.is_bytes())
+            })
             .collect();
         if columns.iter().all(Option::is_none) {
             return;
@@ -126,7 +128,7 @@ impl Mapping {
 
 /// At one record.
 struct Look<'l, 'm> {
-    columns: &'l [Option<Column<'m>>],
+    columns: &'l [Option<ColumnEncoder<'m>>],
     foreseen: &'l mut Foreseen,
     refuses: bool,
     source: &'l str,

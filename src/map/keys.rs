@@ -9,7 +9,7 @@ use crate::schema::PgType;
 use super::cell::{Cell, push_cell};
 use super::mapping::Mapping;
 use super::partition;
-use super::refusal::Refusal;
+use super::refusal::ValueRefusal;
 
 /// The numbers of a key: of one column, or of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,20 +99,20 @@ impl KeyHasher {
         mapping: &Mapping,
         scratch: &mut String,
         cells: &[Cell<'_>],
-    ) -> Result<KeyHash, Refusal> {
+    ) -> Result<KeyHash, ValueRefusal> {
         self.key.clear();
         self.place.clear();
         for &slot in &mapping.key {
             match cells[slot] {
                 Cell::Absent => {
-                    return Err(Refusal::at(
+                    return Err(ValueRefusal::at(
                         slot,
                         reject_codes::NO_KEY,
                         "the record has no value for this key column",
                     ));
                 }
                 Cell::Null if !mapping.null_keys => {
-                    return Err(Refusal::at(slot, reject_codes::NO_KEY, "null in a key column"));
+                    return Err(ValueRefusal::at(slot, reject_codes::NO_KEY, "null in a key column"));
                 }
                 _ => {}
             }
@@ -122,7 +122,7 @@ impl KeyHasher {
             let ty = &mapping.table.columns[mapping.slots[slot]].ty;
             let start = self.key.len();
             push_cell(&mut self.key, scratch, cells[slot], ty, true)
-                .map_err(|(sqlstate, reason)| Refusal::at(slot, sqlstate, reason))?;
+                .map_err(|(sqlstate, reason)| ValueRefusal::at(slot, sqlstate, reason))?;
             if *ty == PgType::Padded {
                 trim_end(&mut self.key, start);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::schema::Narrows;
 
-use super::judge::{Clocks, Loss, loss};
+use super::judge::{Clocks, Loss, loss, surely_keeps_all};
 
 /// What becomes of a record with a value that its column would not hold as the text says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,6 +76,12 @@ pub(super) struct Judge {
 }
 
 impl Judge {
+    /// What need not be looked through.
+    #[inline]
+    pub(super) fn sees_no_loss(&self, text: &str) -> bool {
+        surely_keeps_all(&self.narrows, self.clocks, text.as_bytes())
+    }
+
     pub(super) fn loss(&self, text: &str) -> Option<Loss> {
         loss(&self.narrows, self.clocks, text)
     }

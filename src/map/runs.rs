@@ -49,6 +49,7 @@ impl<'r> Runs<'r> {
     }
 
     /// Appends a tab and a value that is its own COPY text, at the latest with the next [`Runs::flush`].
+    #[inline]
     pub(super) fn push(&mut self, out: &mut Vec<u8>, value: &[u8]) {
         let from = value.as_ptr().addr().wrapping_sub(self.record.as_ptr().addr());
         if self.is_open && from == self.to + 1 && from + value.len() <= self.record.len() {

@@ -14,11 +14,8 @@ fn no_room_is_called_after_nothing() {
 }
 
 /// Types of one name in two files: the name, and why.
-const SHARE_A_NAME: &[(&str, &str)] = &[
-    ("Dsn", "that of the face has that of `pg` inside, and shows nothing of it"),
-    ("Column", "a column of a block's rows, to be named apart from the target's"),
-    ("Refusal", "of a record, to be named apart from that of a plan"),
-];
+const SHARE_A_NAME: &[(&str, &str)] =
+    &[("Dsn", "that of the face has that of `pg` inside, and shows nothing of it")];
 
 #[test]
 fn a_type_is_found_by_its_name() {

@@ -1,5 +1,6 @@
 //! Where it happens: a server that may be killed, and a way to it for people with questions.
 
+use super::load::CLERK;
 use crate::support::Database;
 use dbload::internals::local::{Options, TempServer};
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ pub struct Arena {
 impl Arena {
     pub fn new() -> Self {
         let options = Options::default().conf("max_connections = 200").conf("deadlock_timeout = '200ms'");
-        Self { server: TempServer::start(options).unwrap() }
+        let arena = Self { server: TempServer::start(options).unwrap() };
+        arena.connect("postgres").sql(&format!("CREATE ROLE {CLERK} LOGIN"));
+        arena
     }
 
     /// A connection to a database, as soon as the server lets one in.

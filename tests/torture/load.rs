@@ -36,6 +36,8 @@ pub struct Load {
     /// Flags that must not matter.
     extra: &'static str,
     catalog: Catalog,
+    /// Loaded by a role that has the rights of docs/how-it-works.md, and no other.
+    pub by_clerk: bool,
 }
 
 /// What else the catalog has of the table: it changes the way that batches take, and nothing of what is stored.
@@ -81,6 +83,9 @@ pub struct Wrong {
     pub words: Vec<String>,
 }
 
+/// A role of [`super::arena::Arena`].
+pub const CLERK: &str = "clerk";
+
 /// Old backends of a load that has ended are gone by then: the server ends them at its own limits.
 const BACKENDS_GONE: Duration = Duration::from_secs(45);
 
@@ -111,7 +116,13 @@ impl Load {
                 (3, _) => Catalog::AlwaysTrigger,
                 _ => Catalog::Plain,
             },
+            by_clerk: rng.one_in(5),
         }
+    }
+
+    /// The role that loads.
+    pub const fn role(&self) -> &'static str {
+        if self.by_clerk { CLERK } else { "postgres" }
     }
 
     /// With batches enough for something to happen in between, and one INSERT each (not one a record, as on
@@ -136,6 +147,11 @@ impl Load {
             ));
         }
         db.sql(&self.catalog.sql(table, self.keyed));
+        if self.by_clerk {
+            let ledger = Dbload::new(folder.path()).line(&format!("ledger sql --role {CLERK}")).run();
+            db.sql(&ledger.exits(0).stdout);
+            db.sql(&format!("GRANT SELECT, INSERT, UPDATE ON {table} TO {CLERK}"));
+        }
         for file in 0..self.files {
             let text = self.text(file).0;
             let name = format!("{}/{file}.jsonl", self.table);

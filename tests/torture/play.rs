@@ -157,7 +157,8 @@ impl<'a> Play<'a> {
         // Nobody works on it now but the one who is started.
         let is_alone = self.running.is_none() && !flags.contains("--take-over");
         let anew = if is_alone && self.is_to_begin_anew() { self.prepare_anew() } else { "" };
-        let command = self.load.dbload(&self.folder, &self.proxy.url()).line(flags).line(anew);
+        let command =
+            self.load.dbload(&self.folder, &self.proxy.url_as(self.load.role())).line(flags).line(anew);
         match crash_at {
             Some(at) => command.env("DBLOAD_CRASH_AT", at).spawn(),
             None => command.spawn(),

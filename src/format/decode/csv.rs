@@ -13,7 +13,7 @@ use super::text::{BlockText, Each, whole};
 use super::unescape::{escaped_fields, push_unescaped};
 use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 use crate::format::nul::clean_bytes;
-use crate::format::{Dialect, Escape, Fields, OnNul};
+use crate::format::{Dialect, Escape, Fields, Nulls, OnNul};
 use crate::record::Text;
 
 pub(super) fn decode(
@@ -56,16 +56,26 @@ fn is_too_wide(dialect: &Dialect, raw: &[u8], limits: &DecodeLimits) -> bool {
 pub(in crate::format) fn fields(
     dialect: &Dialect,
     raw: &[u8],
+    each: impl FnMut(Range<usize>, Quoting),
+) -> Result<(), Misfit> {
+    match dialect.escape.byte() {
+        Some(escape) => escaped_fields(dialect, escape, raw, each),
+        None => plain_fields(dialect, raw, each),
+    }
+}
+
+/// The same where no character is an escape.
+fn plain_fields(
+    dialect: &Dialect,
+    raw: &[u8],
     mut each: impl FnMut(Range<usize>, Quoting),
 ) -> Result<(), Misfit> {
-    if let Some(escape) = dialect.escape.byte() {
-        return escaped_fields(dialect, escape, raw, each);
-    }
-    let has_line_end = memchr::memchr2(b'\n', b'\r', raw).is_some();
+    // Without a way out, so that the compiler looks at many bytes at once.
+    let has_line_end = raw.iter().fold(false, |found, byte| found | (*byte == b'\n') | (*byte == b'\r'));
     let mut at = 0;
     loop {
         let quote = dialect.quote.filter(|quote| raw.get(at) == Some(quote));
-        let end = if let Some(quote) = quote {
+        let (field, quoting, end) = if let Some(quote) = quote {
             let (mut close, mut quoting) = (find(quote, raw, at + 1), Quoting::Quoted);
             while raw.get(close + 1) == Some(&quote) {
                 close = find(quote, raw, close + 2);
@@ -75,16 +85,15 @@ pub(in crate::format) fn fields(
             if end != raw.len() && raw.get(end) != Some(&dialect.delimiter) {
                 return Err(behind_quote(raw, end));
             }
-            each(at + 1..close, quoting);
-            end
+            (at + 1..close, quoting, end)
         } else {
             let end = find(dialect.delimiter, raw, at);
             if has_line_end && let Some(i) = memchr::memchr2(b'\n', b'\r', &raw[at..end]) {
                 return Err((stray_line_end(raw[at + i]), at + i));
             }
-            each(at..end, Quoting::None);
-            end
+            (at..end, Quoting::None, end)
         };
+        each(field, quoting);
         if end == raw.len() {
             return Ok(());
         }
@@ -177,6 +186,42 @@ struct Altered {
     quoting: Quoting,
 }
 
+/// A record on its way into fields.
+struct Cut<'c, 'r> {
+    text: &'r str,
+    nulls: Nulls<'c>,
+    values: &'c mut Vec<Option<&'r str>>,
+    altered: &'c mut Vec<Altered>,
+    /// Where the first quoted field begins.
+    first_quoted: Option<usize>,
+}
+
+impl<'r> Cut<'_, 'r> {
+    #[inline]
+    fn push(&mut self, range: Range<usize>, quoting: Quoting) {
+        // Delimiters, quotes and escapes are ASCII characters: no other is cut.
+        let value = self.text.get(range.clone()).unwrap_or_default();
+        if quoting == Quoting::None {
+            self.values.push((!self.nulls.has(value)).then_some(value));
+        } else {
+            self.push_other(value, range, quoting);
+        }
+    }
+
+    /// One with quotes or escapes. Apart, for what is left is short enough to be part of a loop.
+    #[inline(never)]
+    fn push_other(&mut self, value: &'r str, range: Range<usize>, quoting: Quoting) {
+        if quoting.has_quotes() {
+            self.first_quoted = self.first_quoted.or(Some(range.start - 1));
+        }
+        let is_value = quoting.has_quotes() || !self.nulls.has(value);
+        if is_value && !quoting.is_plain() {
+            self.altered.push(Altered { field: self.values.len(), range, quoting });
+        }
+        self.values.push(is_value.then_some(value));
+    }
+}
+
 impl Decoder<'_> {
     /// Reads one record. `text`: the same as text without NUL, if that is known.
     fn record(&mut self, raw: &[u8], text: Option<&str>, i: usize, each: &mut Each<'_>) {
@@ -197,23 +242,17 @@ impl Decoder<'_> {
 
     /// Cuts a record into fields; those that are not as they stand are noted.
     fn cut<'r>(&mut self, text: &'r str, values: &mut Vec<Option<&'r str>>) -> Result<(), Misfit> {
+        self.room.altered.clear();
         let nulls = self.dialect.nulls();
-        let altered = &mut self.room.altered;
-        altered.clear();
-        let mut first_quoted = None;
-        fields(self.dialect, text.as_bytes(), |range, quoting| {
-            if quoting.has_quotes() {
-                first_quoted = first_quoted.or(Some(range.start - 1));
-            }
-            // Delimiters, quotes and escapes are ASCII characters: no other is cut.
-            let value = text.get(range.clone()).unwrap_or_default();
-            let is_value = quoting.has_quotes() || !nulls.has(value);
-            if is_value && !quoting.is_plain() {
-                altered.push(Altered { field: values.len(), range, quoting });
-            }
-            values.push(is_value.then_some(value));
-        })?;
-        match first_quoted.filter(|_| self.dialect.quotes_unseen) {
+        let mut cut = Cut { text, nulls, values, altered: &mut self.room.altered, first_quoted: None };
+        // Each has a call of its own, which is part of its loop.
+        match self.dialect.escape.byte() {
+            Some(escape) => escaped_fields(self.dialect, escape, text.as_bytes(), |range, quoting| {
+                cut.push(range, quoting);
+            })?,
+            None => plain_fields(self.dialect, text.as_bytes(), |range, quoting| cut.push(range, quoting))?,
+        }
+        match cut.first_quoted.filter(|_| self.dialect.quotes_unseen) {
             Some(at) => Err((DecodeErrorKind::QuotesUnseen, at)),
             None => Ok(()),
         }

@@ -173,6 +173,12 @@ impl Csv {
     }
 
     fn line_end_at(&self, buf: &[u8], at: usize, last: bool) -> LineEndHere {
+        // As it is mostly.
+        match buf.get(at) {
+            Some(b'\n') if self.line_end == LineEnd::Feed => return LineEndHere::Bytes(1),
+            Some(byte) if *byte != b'\r' => return LineEndHere::No,
+            _ => {}
+        }
         let returns = buf[at..].iter().take(RETURNS).take_while(|&&byte| byte == b'\r').count();
         let next = buf.get(at + returns);
         match (self.line_end, next) {

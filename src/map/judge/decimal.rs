@@ -6,15 +6,6 @@ use super::loss::Loss;
 /// before the point). Of money there may be a `$` and commas between the digits.
 pub(super) fn has_more_decimals(text: &str, scale: i32) -> bool {
     let bytes = text.as_bytes();
-    let is_point = |b: &u8| matches!(b, b'.' | b'e' | b'E');
-    if let Ok(scale) = usize::try_from(scale) {
-        // As most are: the point is where it may be, and nothing behind it but that.
-        let fraction = &bytes[bytes.len().saturating_sub(scale.saturating_add(1))..];
-        let ends = fraction.iter().rposition(is_point).map(|at| fraction[at]);
-        if ends == Some(b'.') || ends.is_none() && !bytes.iter().any(is_point) {
-            return false;
-        }
-    }
     if let Some(value) = of_base(text) {
         return scale < 0 && power_of_ten(scale.unsigned_abs()).is_none_or(|ten| value % ten != 0);
     }

@@ -6,6 +6,7 @@
 
 mod clocks;
 mod decimal;
+mod glance;
 mod keys;
 mod loss;
 mod moment;
@@ -19,5 +20,6 @@ mod unsigned;
 mod value;
 
 pub use clocks::Clocks;
+pub(super) use glance::surely_keeps_all;
 pub(super) use loss::Loss;
 pub(super) use value::loss;

@@ -1,4 +1,5 @@
-use super::{Clocks, Loss, loss};
+use super::{Clocks, Loss, loss, surely_keeps_all};
+use crate::format::rng::for_a_while;
 use crate::schema::{Field, Narrows, TimeOfDay};
 
 const UTC: Clocks = Clocks { are_utc: true };
@@ -7,7 +8,46 @@ const ELSEWHERE: Clocks = Clocks { are_utc: false };
 fn check(narrows: &Narrows, clocks: Clocks, cases: &[(&str, Option<Loss>)]) {
     for (text, expected) in cases {
         assert_eq!(loss(narrows, clocks, text), *expected, "{text:?} into {narrows:?}");
+        let keeps = surely_keeps_all(narrows, clocks, text.as_bytes());
+        assert!(!keeps || expected.is_none(), "{text:?} into {narrows:?} at a glance");
     }
+}
+
+#[test]
+fn what_is_seen_at_a_glance_is_what_a_long_look_says() {
+    let narrows = [
+        Narrows::Scale(0),
+        Narrows::Scale(2),
+        Narrows::Scale(-1),
+        Narrows::Length(10),
+        Narrows::Date,
+        Narrows::Timestamp(TimeOfDay { digits: 0, zoned: false }),
+        Narrows::Timestamp(TimeOfDay { digits: 6, zoned: true }),
+    ];
+    let texts = ["2024-01-02", "2024-01-02T03:04:05", "2024-01-02 03:04:05Z", "123.45", "-1.", "1e5.00", ""];
+    let bytes = [".", "-", ":", "T", " ", "Z", "0", "6", "9", "e", "\u{e9}", "/", "+"];
+    let (kept, looked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    for_a_while(|dice| {
+        let mut text = dice.pick(&texts).to_owned();
+        for _ in 0..dice.below(3) {
+            let at = dice.below(text.chars().count() + 1);
+            let at = text.char_indices().nth(at).map_or(text.len(), |(at, _)| at);
+            let end =
+                text[at..].chars().next().filter(|_| dice.below(2) == 0).map_or(at, |c| at + c.len_utf8());
+            text.replace_range(at..end, dice.pick(&bytes));
+        }
+        let (narrows, clocks) = (&narrows[dice.below(narrows.len())], [UTC, ELSEWHERE][dice.below(2)]);
+        let count = if surely_keeps_all(narrows, clocks, text.as_bytes()) {
+            // What is no number the server refuses.
+            let is_value = !matches!(narrows, Narrows::Scale(_)) || text.parse::<f64>().is_ok();
+            assert!(!is_value || loss(narrows, clocks, &text).is_none(), "{text:?} into {narrows:?}");
+            &kept
+        } else {
+            &looked
+        };
+        count.set(count.get() + 1);
+    });
+    assert!(kept.get() > 0 && looked.get() > 0, "{kept:?} {looked:?}");
 }
 
 #[test]
