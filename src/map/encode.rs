@@ -354,11 +354,8 @@ impl<'m, 'b> Encoder<'m, 'b> {
         let outcome = if let (Some(slot), false) = (self.mapping.extra_slot, extra.is_empty()) {
             if !matches!(cells[slot], Cell::Absent | Cell::Null) {
                 self.extra = extra;
-                return Err(ValueRefusal::at(
-                    slot,
-                    reject_codes::DUPLICATE_COLUMN,
-                    "the record has a value of its own for the column of extra fields",
-                ));
+                let reason = "the record has a value of its own for the column of extra fields";
+                return Err(ValueRefusal::at(slot, reject_codes::DUPLICATE_COLUMN, reason));
             }
             extra.push('}');
             let mut cells = cells.to_vec();

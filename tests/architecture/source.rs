@@ -59,14 +59,15 @@ pub(super) fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// Files that a file declares as `#[cfg(test)] mod NAME;`.
+/// Files that a file declares as `#[cfg(test)] mod NAME;`, for others to see or not.
 pub(super) fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
     let dir = match path.file_name().and_then(|name| name.to_str()) {
         Some("mod.rs" | "lib.rs" | "main.rs") => path.parent().unwrap().to_owned(),
         _ => path.with_extension(""),
     };
-    let declared =
-        text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split_once([';', ' ', '{']));
+    let declared = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| {
+        rest.trim_start_matches("pub(crate) ").strip_prefix("mod ")?.split_once([';', ' ', '{'])
+    });
     declared.map(|(name, _)| dir.join(format!("{name}.rs"))).collect()
 }
 
