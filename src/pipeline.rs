@@ -13,6 +13,7 @@ mod commits;
 mod facts;
 mod read;
 mod shared;
+mod turns;
 mod waits;
 
 use std::sync::atomic::Ordering;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,7 @@ use crate::event::Listener;
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::map::{EncodedBlock, NarrowedValues, PartRows, encode_block, original};
+use crate::map::{EncodedBlock, NarrowedValues, encode_block, original};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::{Digest, Position};
@@ -43,6 +44,7 @@ use commits::Commits;
 use facts::SourceFacts;
 use read::{StartedSources, read};
 use shared::{PipelineContext, Read};
+use turns::Turns;
 use waits::{BlockTiming, Waits, thread_cpu};
 
 pub use account::{PipelineEnd, Ran};
@@ -82,6 +84,7 @@ pub async fn run(
         failed: Arc::default(),
         facts: Arc::default(),
         in_doubt: Arc::default(),
+        committed: watch::Sender::new(prepared.checkpoints.iter().map(|c| c.at).collect()),
         memory: Arc::clone(share.memory()),
         workers: share.workers(),
         batch_bytes: share.bytes_of_batch(&job.resources),
@@ -207,7 +210,7 @@ fn encode(
                     let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
                     let block = encode_block(&mapping, layout, targets, Arc::new(block));
-                    held.grow(block.parts.iter().map(PartRows::memory_bytes).sum());
+                    held.grow(block.memory_bytes());
                     Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
                 };
                 let encoded =
@@ -250,15 +253,19 @@ async fn batch(
     flush.tick().await;
     let mut waits = Waits::default();
     let mut commits = Commits::of(shared.job);
+    let mut handing = Handing { shared, writers: &writers, turns: Turns::of(shared) };
     loop {
         let since = Instant::now();
         let mut batches = tokio::select! {
             next = encoded.next() => match next {
                 Some(next) => {
-                    let Encoded { block, digest, reading, cpu } = next?;
+                    let Encoded { mut block, digest, reading, cpu } = next?;
                     waits.fed(since, &reading);
                     waits.decoding += cpu;
                     commits.batched(block.block.len());
+                    if !handing.earlier_pieces(&mut block, &mut batcher, &mut waits).await {
+                        break;
+                    }
                     let mut batches = batcher.push(block, digest);
                     if shared.memory.is_wanted() {
                         batches.extend(batcher.flush());
@@ -283,7 +290,7 @@ async fn batch(
         if commits.is_due() {
             batches.extend(batcher.flush());
         }
-        hand_out(shared, batches, &writers, &mut waits).await;
+        handing.hand_out(batches, &mut waits).await;
     }
     if !shared.stop.is_cancelled() {
         // A source that was set aside keeps the run open: its rest comes last, at the next start.
@@ -291,25 +298,58 @@ async fn batch(
             && !shared.failed.load(Ordering::Relaxed);
         let last = batcher.finish(shared.end(), done);
         let last = last.into_iter().filter(|b| !prepared.checkpoints[b.partition as usize].done).collect();
-        hand_out(shared, last, &writers, &mut waits).await;
+        handing.hand_out(last, &mut waits).await;
     }
     Ok((waits, Instant::now()))
 }
 
-async fn hand_out(
-    shared: &PipelineContext<'_>,
-    batches: Vec<Batch>,
-    writers: &[mpsc::Sender<Batch>],
-    waits: &mut Waits,
-) {
-    for batch in batches {
-        let Some(writer) = writers.get(batch.partition as usize) else { continue };
-        let since = Instant::now();
-        if writer.send(batch).await.is_err() {
-            // The writer has failed, and its error ends the load; or it was given up after a stop, which ends it too.
-            return shared.stop.cancelled().await;
+/// Hands batches to the writers.
+struct Handing<'a> {
+    shared: &'a PipelineContext<'a>,
+    writers: &'a [mpsc::Sender<Batch>],
+    turns: Turns,
+}
+
+impl Handing<'_> {
+    async fn hand_out(&mut self, batches: Vec<Batch>, waits: &mut Waits) {
+        for batch in batches {
+            let Some(writer) = self.writers.get(batch.partition as usize) else { continue };
+            let since = Instant::now();
+            self.turns.note(batch.partition, batch.after);
+            if writer.send(batch).await.is_err() {
+                // The writer has failed, and its error ends the load; or it was given up after a stop, which
+                // ends it too.
+                return self.shared.stop.cancelled().await;
+            }
+            waits.writer += since.elapsed();
         }
-        waits.writer += since.elapsed();
+    }
+
+    /// Hands out the pieces of a block before its last one, and makes way for that. False: the load was
+    /// stopped meanwhile.
+    async fn earlier_pieces(
+        &mut self,
+        block: &mut EncodedBlock,
+        batcher: &mut Batcher,
+        waits: &mut Waits,
+    ) -> bool {
+        for piece in std::mem::take(&mut block.earlier) {
+            if !self.make_way(piece.is_unread, batcher, waits).await {
+                return false;
+            }
+            let batches = batcher.push_piece(&block.block, &block.columns, piece);
+            self.hand_out(batches, waits).await;
+        }
+        self.make_way(block.is_unread, batcher, waits).await
+    }
+
+    /// Where it is the turn of the others, all of them are committed first.
+    async fn make_way(&mut self, is_unread: bool, batcher: &mut Batcher, waits: &mut Waits) -> bool {
+        if !self.turns.is_over_for(is_unread) {
+            return true;
+        }
+        self.hand_out(batcher.flush_records(), waits).await;
+        self.turns.turn(self.shared, waits).await
     }
 }
 

@@ -203,6 +203,52 @@ fn keys_are_equal_as_their_index_has_it() {
 }
 
 #[test]
+fn one_value_in_several_spellings_is_one_key() {
+    let spellings: [(&str, &[&str]); 8] = [
+        ("numeric", &["{n}", "{n}.0", "{n}0e-1", "{n}.00"]),
+        ("date", &["2024-05-{nn}", "202405{nn}", "May {n} 2024", "2024-05-{n}"]),
+        (
+            "timestamptz",
+            &[
+                "2024-05-01 10:{nn}:00Z",
+                "2024-05-01T12:{nn}+02:00",
+                "2024-05-01 10:{nn}",
+                "May 1 10:{nn} 2024",
+            ],
+        ),
+        ("interval", &["{n} mons", "{n} month", "P{n}M", "{n} mon 00:00:00"]),
+        ("inet", &["10.0.0.{n}", "10.0.0.{n}/32", "010.0.0.{nn}"]),
+        ("bytea", &["\\\\x{nn}{nn}", "\\\\x{nn} {nn}"]),
+        ("macaddr", &["08:00:2b:00:00:{nn}", "08002b0000{nn}", "8:0:2b:0:0:{n}"]),
+        ("citext", &["Name{n}", "NAME{n}", "name{n}"]),
+    ];
+    for (ty, spellings) in spellings {
+        let text = |many: u64, step: u64| {
+            lines(many, |n| {
+                let (key, form) =
+                    (n * step % 40 + 10, spellings[usize::try_from(n % 7).unwrap() % spellings.len()]);
+                let key = form
+                    .replace("{nn}", &format!("{:02}", key % 28 + 1))
+                    .replace("{n}", &(key % 28 + 1).to_string());
+                format!(r#"{{"k":"{key}","v":{n},"w":{}}}"#, n % 3)
+            })
+        };
+        let ddl = format!(
+            "CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE {{s}}.t (k {ty} PRIMARY KEY, v int, w int)"
+        );
+        Case::new(ddl, &["k"], text(90, 7)).then(text(30, 3)).agrees_by(4, 11);
+    }
+    // Beside a column that has a text for each of its values.
+    let ddl = "CREATE TABLE {s}.t (k date, w int, v int, PRIMARY KEY (w, k))";
+    let text = lines(90, |n| {
+        let day = n * 7 % 28 + 1;
+        let key = if n.is_multiple_of(5) { format!("May {day} 2024") } else { format!("2024-05-{day:02}") };
+        format!(r#"{{"k":"{key}","v":{n},"w":{}}}"#, n % 3)
+    });
+    Case::new(ddl, &["w", "k"], text).agrees_by(4, 11);
+}
+
+#[test]
 fn an_operator_class_may_have_an_equality_of_its_own() {
     let numbers = |many| lines(many, |n| format!(r#"{{"id":{},"v":{n}}}"#, n * 13 % 40));
     let ddl = |rest: &str| format!("{MOD}CREATE TABLE {{s}}.t (id int NOT NULL, v int); {rest}");

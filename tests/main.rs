@@ -21,6 +21,7 @@ mod anew;
 mod architecture;
 mod aside;
 mod bottleneck;
+mod canonical;
 mod cli;
 mod conformance;
 mod conformance_formats;

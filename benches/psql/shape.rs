@@ -13,6 +13,7 @@ pub(crate) struct Shape {
     pub(crate) fresh: &'static str,
     pub(crate) all_changed: &'static str,
     pub(crate) rows: usize,
+    pub(crate) key: Key,
     /// A column, and an expression that differs from it.
     pub(crate) changes: &'static str,
     pub(crate) changed_to: &'static str,
@@ -30,18 +31,68 @@ enum Type {
     Document,
 }
 
+/// The type of the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Integer,
+    Number,
+    Day,
+    /// One a second.
+    Moment,
+}
+
+impl Key {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Integer => "bigint",
+            Self::Number => "numeric",
+            Self::Day => "date",
+            Self::Moment => "timestamptz",
+        }
+    }
+
+    /// The value of a row, by its number.
+    fn text(self, id: u64) -> String {
+        // Years of twelve months of 28 days, from 1000 on.
+        let day = |n: u64| format!("{}-{:02}-{:02}", 1_000 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
+        match self {
+            Self::Integer => id.to_string(),
+            Self::Number => format!("{id}.50"),
+            Self::Day => day(id),
+            Self::Moment => {
+                format!("{} {:02}:{:02}:{:02}+00", day(id / 86_400), id / 3_600 % 24, id / 60 % 60, id % 60)
+            }
+        }
+    }
+
+    fn json(self, id: u64) -> String {
+        match self {
+            Self::Integer | Self::Number => self.text(id),
+            Self::Day | Self::Moment => format!("\"{}\"", self.text(id)),
+        }
+    }
+}
+
+/// Rows of the tables by the type of their key.
+const KEYS: usize = 300_000;
+
+fn keyed() -> Vec<(String, Type)> {
+    vec![("n".to_owned(), Type::Number), ("a".to_owned(), Type::Word), ("b".to_owned(), Type::Word)]
+}
+
 const WIDE_COLUMNS: usize = 100;
 /// About what a page of a document has.
 const SENTENCES: u64 = 24;
 
 impl Shape {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self {
             name: "narrow",
             base: "base.narrow",
             fresh: "narrow (2 columns), fresh",
             all_changed: "narrow (2 columns), all changed",
             rows: 1_000_000,
+            key: Key::Integer,
             changes: "n",
             changed_to: "n + 1",
             fields: || vec![("n".to_owned(), Type::Number)],
@@ -52,6 +103,7 @@ impl Shape {
             fresh: "wide (100 columns), fresh",
             all_changed: "wide (100 columns), all changed",
             rows: 40_000,
+            key: Key::Integer,
             changes: "c_1,",
             changed_to: "c_1 || 'x',",
             fields: || {
@@ -65,6 +117,7 @@ impl Shape {
             fresh: "texts (2 kB), fresh",
             all_changed: "texts (2 kB), all changed",
             rows: 40_000,
+            key: Key::Integer,
             changes: "body",
             changed_to: "body || 'x'",
             fields: || vec![("title".to_owned(), Type::Word), ("body".to_owned(), Type::Text)],
@@ -75,9 +128,54 @@ impl Shape {
             fresh: "jsonb, fresh",
             all_changed: "jsonb, all changed",
             rows: 100_000,
+            key: Key::Integer,
             changes: "doc",
             changed_to: "doc || '{\"x\": 1}'",
             fields: || vec![("n".to_owned(), Type::Number), ("doc".to_owned(), Type::Document)],
+        },
+        Self {
+            name: "by_bigint",
+            base: "base.by_bigint",
+            fresh: "keys of bigint, fresh",
+            all_changed: "keys of bigint, all changed",
+            rows: KEYS,
+            key: Key::Integer,
+            changes: "n,",
+            changed_to: "n + 1,",
+            fields: keyed,
+        },
+        Self {
+            name: "by_numeric",
+            base: "base.by_numeric",
+            fresh: "keys of numeric, fresh",
+            all_changed: "keys of numeric, all changed",
+            rows: KEYS,
+            key: Key::Number,
+            changes: "n,",
+            changed_to: "n + 1,",
+            fields: keyed,
+        },
+        Self {
+            name: "by_date",
+            base: "base.by_date",
+            fresh: "keys of date, fresh",
+            all_changed: "keys of date, all changed",
+            rows: KEYS,
+            key: Key::Day,
+            changes: "n,",
+            changed_to: "n + 1,",
+            fields: keyed,
+        },
+        Self {
+            name: "by_timestamptz",
+            base: "base.by_timestamptz",
+            fresh: "keys of timestamptz, fresh",
+            all_changed: "keys of timestamptz, all changed",
+            rows: KEYS,
+            key: Key::Moment,
+            changes: "n,",
+            changed_to: "n + 1,",
+            fields: keyed,
         },
     ];
 
@@ -102,7 +200,7 @@ impl Shape {
             let _ = write!(text, ", {name} {kind}");
             text
         });
-        format!("CREATE TABLE {} (id bigint NOT NULL{columns});\n", self.base)
+        format!("CREATE TABLE {} (id {} NOT NULL{columns});\n", self.base, self.key.sql())
     }
 
     /// Makes its files, unless they are there.
@@ -110,7 +208,7 @@ impl Shape {
         let fields = (self.fields)();
         let numbers = || 1..=self.rows as u64;
         let csv = numbers().map(|id| {
-            fields.iter().enumerate().fold(id.to_string(), |mut line, (n, (_, kind))| {
+            fields.iter().enumerate().fold(self.key.text(id), |mut line, (n, (_, kind))| {
                 line.push(',');
                 match kind {
                     Type::Number => line += &number(id, n).to_string(),
@@ -123,7 +221,7 @@ impl Shape {
         });
         data.make(&self.file("csv"), &self.columns(), csv)?;
         let jsonl = numbers().map(|id| {
-            let start = format!("{{\"id\":{id}");
+            let start = format!("{{\"id\":{}", self.key.json(id));
             let mut line = fields.iter().enumerate().fold(start, |mut line, (n, (name, kind))| {
                 let _ = write!(line, ",\"{name}\":");
                 match kind {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{EncodedBlock, KeyRange, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, EncodedPiece, KeyRange, PartRows, RejectNote, RowMeta, Slot};
 use crate::record::{Block, Digest, Position};
 
 use super::partition_keys::PartitionKeys;
@@ -76,6 +76,8 @@ struct Open {
     known: Option<PartitionKeys>,
     /// Hashes of the keys that stand in the batch twice, or were met before.
     repeated: Hashes,
+    /// Some of its rows have keys that hashes do not tell apart.
+    has_unread_keys: bool,
     /// Records up to here are committed already.
     resume: Position,
     idle_bytes: u64,
@@ -102,6 +104,7 @@ impl Batcher {
                 known: (hashes == KeyHashes::Telling)
                     .then(|| PartitionKeys::among(checkpoints.len(), rows_max)),
                 repeated: Hashes::default(),
+                has_unread_keys: false,
                 resume: at,
                 idle_bytes: 0,
             })
@@ -109,12 +112,13 @@ impl Batcher {
         Self { limits, hashes, open }
     }
 
-    /// Takes a block; returns the batches that are full, each partition's in order.
+    /// Takes what is left of a block behind its [earlier pieces](Batcher::push_piece); returns the batches
+    /// that are full, each partition's in order.
     pub fn push(&mut self, encoded: EncodedBlock, digest: Digest) -> Vec<Batch> {
-        let EncodedBlock { block, columns, parts, .. } = encoded;
+        let EncodedBlock { block, columns, earlier, parts, .. } = encoded;
+        debug_assert!(earlier.is_empty(), "pieces are taken one by one");
         let mut all = Vec::with_capacity(self.open.len());
         for (open, part) in self.open.iter_mut().zip(parts) {
-            let columns = Arc::clone(&columns);
             let mut full = Vec::new();
             let (part, rejects) = Part::new(&block, &columns, part);
             open.take(&part, rejects, self.limits, self.hashes, &mut full);
@@ -130,6 +134,34 @@ impl Batcher {
             all.push(full);
         }
         in_turn(all)
+    }
+
+    /// Takes an earlier piece of a block, likewise.
+    pub fn push_piece(
+        &mut self,
+        block: &Arc<Block>,
+        columns: &Arc<[Slot]>,
+        piece: EncodedPiece,
+    ) -> Vec<Batch> {
+        let EncodedPiece { parts, records, .. } = piece;
+        let end = records.checked_sub(1).map_or(block.start, |last| block.after(last));
+        let mut all = Vec::with_capacity(self.open.len());
+        for (open, part) in self.open.iter_mut().zip(parts) {
+            let mut full = Vec::new();
+            let (part, rejects) = Part::new(block, columns, part);
+            open.take(&part, rejects, self.limits, self.hashes, &mut full);
+            if end >= open.batch.after {
+                open.batch.after = end;
+                open.batch.page.clone_from(&block.page);
+            }
+            all.push(full);
+        }
+        in_turn(all)
+    }
+
+    /// Flushes the batches that have records.
+    pub fn flush_records(&mut self) -> Vec<Batch> {
+        self.open.iter_mut().filter(|open| open.batch.read() > 0).map(Open::flush).collect()
     }
 
     /// Flushes whatever has moved since the last checkpoint.
@@ -181,6 +213,7 @@ impl Open {
             known.next_batch(hashes_of(&self.batch), ascend);
         }
         self.repeated.clear();
+        self.has_unread_keys = false;
         self.idle_bytes = 0;
         let next = Batch::new(self.batch.partition, self.batch.after);
         std::mem::replace(&mut self.batch, next)
@@ -189,13 +222,15 @@ impl Open {
     /// Says which rows have a key that is repeated. Their hashes say it, so that whatever shares a hash
     /// shares the fate.
     fn mark_repeats(&mut self) {
-        if self.repeated.is_empty() {
+        if self.has_unread_keys && self.batch.rows > 1 {
+            self.batch.keys = Keys::MayRepeat;
+        } else if self.repeated.is_empty() {
             return;
         }
+        let is_repeat = |row: &RowMeta| self.has_unread_keys || self.repeated.contains(&row.hash);
         for chunk in &mut self.batch.chunks {
             let rows = chunk.rows.iter().zip(0..);
-            chunk.repeats =
-                rows.filter(|(row, _)| self.repeated.contains(&row.hash)).map(|(_, n)| n).collect();
+            chunk.repeats = rows.filter(|(row, _)| is_repeat(row)).map(|(_, n)| n).collect();
             self.batch.repeats += chunk.repeats.len() as u64;
         }
     }
@@ -286,6 +321,7 @@ impl Open {
             None if hashes == KeyHashes::Silent && self.batch.rows > 0 => KeySighting::Now,
             None => KeySighting::First,
         };
+        self.has_unread_keys |= part.has_unread_keys;
         if meeting == KeySighting::Now {
             self.batch.keys = Keys::MayRepeat;
         }
@@ -326,11 +362,20 @@ struct Part<'a> {
     keys: Option<KeyRange>,
     in_all: Vec<u64>,
     in_any: Vec<u64>,
+    has_unread_keys: bool,
 }
 
 impl<'a> Part<'a> {
     fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
-        let PartRows { mut bytes, rows, keys, rejects, present_in_all, present_in_any } = part;
+        let PartRows {
+            mut bytes,
+            rows,
+            keys,
+            rejects,
+            present_in_all,
+            present_in_any: in_any,
+            has_unread_keys,
+        } = part;
         // Held until the batch has committed: not the room that it might have needed. Cut off, most of that
         // would be a hole that is a little too small for the next one.
         let bytes = if bytes.len() < bytes.capacity() / 2 {
@@ -340,7 +385,7 @@ impl<'a> Part<'a> {
             Bytes::from(bytes)
         };
         let in_all = present_in_all.unwrap_or_default();
-        (Self { block, columns, bytes, rows, keys, in_all, in_any: present_in_any }, rejects)
+        (Self { block, columns, bytes, rows, keys, in_all, in_any, has_unread_keys }, rejects)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::map::{EncodedBlock, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, EncodedPiece, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 use super::{Batch, BatchLimits, Batcher, KeyHashes, Keys};
@@ -43,7 +43,57 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
             part.rejects.push(RejectNote { i, column: None, sqlstate: "22032", reason: String::new() });
         }
     }
-    EncodedBlock { block: Arc::new(block), columns: Arc::from([0]), parts, ignored_fields: 0, narrowed: None }
+    EncodedBlock {
+        block: Arc::new(block),
+        columns: Arc::from([0]),
+        earlier: Vec::new(),
+        parts,
+        is_unread: false,
+        ignored_fields: 0,
+        narrowed: None,
+    }
+}
+
+/// A block whose first records are a piece of their own, with keys that hashes do not tell apart.
+#[test]
+fn a_piece_of_a_block_ends_where_its_records_end() {
+    let fates = [(0, true, 1), (0, true, 2), (1, false, 0), (1, true, 3), (0, true, 4)];
+    let whole = encoded(2, 0, &fates);
+    let of_piece = |from: usize, to: usize| {
+        let mut piece = encoded(2, 0, &fates).parts;
+        for part in &mut piece {
+            let is_of_piece = |i: u32| (from..to).contains(&(i as usize));
+            let before =
+                part.rows.iter().filter(|row| (row.i as usize) < from).map(|row| row.end).max().unwrap_or(0);
+            part.rows.retain(|row| is_of_piece(row.i));
+            part.rows.iter_mut().for_each(|row| row.end -= before);
+            part.bytes.drain(..before as usize);
+            part.bytes.truncate(part.rows.last().map_or(0, |row| row.end as usize));
+            part.rejects.retain(|reject| is_of_piece(reject.i));
+        }
+        piece
+    };
+    let limits = BatchLimits { rows: 100, bytes: 1 << 20 };
+    let start = Position { source: 0, offset: 0, record: 0, line: 1 };
+    let mut batcher = Batcher::new(limits, KeyHashes::Telling, &[start; 2]);
+    let mut parts = of_piece(0, 3);
+    parts[0].has_unread_keys = true;
+    let piece = EncodedPiece { parts, records: 3, is_unread: true };
+    assert!(batcher.push_piece(&whole.block, &whole.columns, piece).is_empty());
+    let first = batcher.flush_records();
+    let last = EncodedBlock { parts: of_piece(3, 5), ..whole };
+    assert!(batcher.push(last, Digest { from: 0, to: 50, hash: 0 }).is_empty());
+    let second = batcher.flush_records();
+    for batch in first.iter().chain(&second) {
+        check_batch(batch);
+    }
+    let seen = |batches: &[Batch]| -> Vec<_> {
+        let of = |b: &Batch| (b.partition, b.read(), b.before.record, b.after.record, b.repeats);
+        batches.iter().map(of).collect()
+    };
+    assert_eq!(seen(&first), [(0, 2, 0, 3, 2), (1, 1, 0, 3, 0)]);
+    assert_eq!(seen(&second), [(0, 1, 3, 5, 0), (1, 1, 3, 5, 0)]);
+    assert_eq!((first[0].keys, second[0].keys), (Keys::MayRepeat, Keys::Distinct));
 }
 
 /// Sequence numbers of a batch: its rows as their COPY text says, and its rejects.

@@ -41,6 +41,9 @@ impl Start<'_> {
                 "what was appended stays, and would be appended once more: expect 1, or give the table a key";
             return Err(Refusal::new(message, hint).into());
         }
+        if self.act == Act::Verify {
+            plan.compare_in_one();
+        }
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if self.act == Act::Plan {
             // A load says them where it reads.

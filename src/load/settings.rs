@@ -39,6 +39,9 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
     Ok(identity_of(job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
 }
 
+/// The setting that says which partition a record belongs to.
+const PARTITIONING: &str = "partitioning";
+
 /// Parser and mapping, as a resume must share them.
 ///
 /// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
@@ -84,24 +87,19 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         no_ledger: _,
         accept_changed: _,
     } = runs;
-    let hashed: Vec<&str> = plan
-        .key
-        .columns
-        .iter()
-        .filter(|&&c| plan.table.is_hashable(plan.key.index, c))
-        .map(|&c| plan.table.columns[c].name.raw())
-        .collect();
+    let placing = plan.table.placing(plan.key.index, &plan.key.columns);
+    let names: Vec<&str> = placing.iter().map(|&c| plan.table.columns[c].name.raw()).collect();
     let value = |text: String| serde_json::Value::from(text);
     let mut settings = RunSettings::new();
     let mut set = |name: &str, v: serde_json::Value| _ = settings.insert(name.to_owned(), v);
     set("mode", value(plan.mode.name().to_owned()));
     set("key", plan.key_names().into());
-    let mut partitioning = format!("{:?} of {partitions} by {}", plan.partitioner.by, hashed.join(","));
+    let mut partitioning = format!("{:?} of {partitions} by {}", plan.partitioner.by, names.join(","));
     if plan.key.columns.len() > 1 {
-        let bits = neighbour_bits(plan.key.columns.len(), hashed.len());
+        let bits = neighbour_bits(plan.key.columns.len(), placing.len());
         partitioning += &format!(", but for {bits} low bits of numbers");
     }
-    set("partitioning", value(partitioning));
+    set(PARTITIONING, value(partitioning));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
     set("paginate", paginate.as_ref().map(Paginate::flag).into());
@@ -226,9 +224,14 @@ pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
 }
 
 /// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise. What is no wish is left
-/// out.
-pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job) -> StoredRun {
+/// out. One partition has all records, whatever they are partitioned by `now`.
+pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job, now: &RunSettings) -> StoredRun {
     stored.settings.remove(MADE);
+    if stored.partitions == 1
+        && let (Some(setting), Some(now)) = (stored.settings.get_mut(PARTITIONING), now.get(PARTITIONING))
+    {
+        *setting = now.clone();
+    }
     if let Some(paginate) = &job.web.paginate
         && let Some(setting) = stored.settings.get_mut("paginate")
         && paginate.stored_before().is_some_and(|before| *setting == before)

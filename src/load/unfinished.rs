@@ -88,7 +88,7 @@ impl Start<'_> {
         check_target(ledger, unfinished, &plan.table).await?;
         let stored = ledger.read(&unfinished.run).await?;
         let settings = settings(self.job, plan, stored.partitions);
-        let differences = as_stored_now(stored.clone(), self.job).differences(&settings);
+        let differences = as_stored_now(stored.clone(), self.job, &settings).differences(&settings);
         if !differences.is_empty() {
             if stored.checkpoints.iter().all(|checkpoint| checkpoint.books.read == 0) {
                 return Ok(None);

@@ -44,6 +44,7 @@ pub(super) fn passes(ty: &PgType, canonical: bool) -> bool {
         | PgType::Array(..)
         | PgType::Composite(_)
         | PgType::Hstore
+        | PgType::Canonical(_)
         | PgType::Other => true,
     }
 }
@@ -60,6 +61,27 @@ fn value_error(error: &NestedError) -> ValueError {
         NestedError::TooManyDimensions => reject_codes::BEYOND_LIMITS,
     };
     (sqlstate, error.to_string())
+}
+
+/// The text that the server reads; `nested` is room for one that does not stand in the source.
+pub(super) fn text_of<'t>(
+    cell: Cell<'t>,
+    ty: &PgType,
+    nested: &'t mut String,
+) -> Result<&'t str, ValueError> {
+    match cell {
+        Cell::Absent | Cell::Null => Ok(""),
+        Cell::Text(text) => Ok(text),
+        Cell::Json(raw) => match raw.as_bytes() {
+            _ if matches!(ty, PgType::Json) => Ok(raw),
+            [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Ok(&raw[1..raw.len() - 1]),
+            [b'"' | b'{' | b'[', ..] => {
+                push_nested(nested, raw, ty)?;
+                Ok(nested)
+            }
+            _ => Ok(raw),
+        },
+    }
 }
 
 /// The text of a JSON value that is no plain one.
@@ -87,9 +109,10 @@ pub(super) fn push_cell(
                 push_escaped(out, raw.as_bytes());
                 Ok(())
             }
-            (Some(b'"'), PgType::Other | PgType::Text | PgType::Padded | PgType::Enum)
-                if is_verbatim(raw.as_bytes()) =>
-            {
+            (
+                Some(b'"'),
+                PgType::Other | PgType::Canonical(_) | PgType::Text | PgType::Padded | PgType::Enum,
+            ) if is_verbatim(raw.as_bytes()) => {
                 out.extend_from_slice(&raw.as_bytes()[1..raw.len() - 1]);
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use crate::format::{OnNul, clean_json};
 use crate::schema::PgType;
 
-use super::cell::{Cell, passes, push_cell, push_nested};
+use super::cell::{Cell, passes, push_cell, text_of};
 use super::judge::Loss;
 use super::mapping::{Mapping, Slot};
 use super::narrowing::Judge;
@@ -131,19 +131,7 @@ impl<'m> ColumnEncoder<'m> {
 
     /// The text that the server reads; `nested` is room for one that does not stand in the source.
     fn text_of<'t>(&self, cell: Cell<'t>, nested: &'t mut String) -> Result<&'t str, ValueRefusal> {
-        match cell {
-            Cell::Absent | Cell::Null => Ok(""),
-            Cell::Text(text) => Ok(text),
-            Cell::Json(raw) => match raw.as_bytes() {
-                _ if matches!(self.ty, PgType::Json) => Ok(raw),
-                [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Ok(&raw[1..raw.len() - 1]),
-                [b'"' | b'{' | b'[', ..] => {
-                    push_nested(nested, raw, self.ty)
-                        .map_err(|(sqlstate, reason)| ValueRefusal::at(self.slot, sqlstate, reason))?;
-                    Ok(nested)
-                }
-                _ => Ok(raw),
-            },
-        }
+        text_of(cell, self.ty, nested)
+            .map_err(|(sqlstate, reason)| ValueRefusal::at(self.slot, sqlstate, reason))
     }
 }

@@ -14,8 +14,9 @@ use super::column::ColumnEncoder;
 use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
+use super::pieces::BlockPieces;
 use super::refusal::ValueRefusal;
-use super::rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};
+use super::rows::{EncodedBlock, NarrowedValues, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
@@ -39,8 +40,9 @@ pub fn encode_block(
         });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
-            let Encoder { parts, ignored_fields, narrowed, .. } = encoder;
-            return EncodedBlock { block, columns, parts, ignored_fields, narrowed };
+            let Encoder { pieces, ignored_fields, narrowed, .. } = encoder;
+            let BlockPieces { earlier, parts, is_unread, .. } = pieces;
+            return EncodedBlock { block, columns, earlier, parts, is_unread, ignored_fields, narrowed };
         }
         let new_slots = std::mem::take(&mut encoder.new_slots);
         drop(encoder);
@@ -72,7 +74,7 @@ struct Encoder<'m, 'b> {
     block: &'b Block,
     /// Presence words in use: those that hold a column of this block.
     words: Vec<usize>,
-    parts: Vec<PartRows>,
+    pieces: BlockPieces,
     new_slots: Vec<Slot>,
     ignored_fields: u64,
     /// Some column's values may be narrowed.
@@ -113,11 +115,6 @@ impl<'m, 'b> Encoder<'m, 'b> {
     ) -> Self {
         let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
         words.dedup();
-        let partitions = usize::try_from(mapping.partitioner.count).unwrap_or(1);
-        let share = block.bytes().len() / partitions;
-        let parts = (0..partitions)
-            .map(|_| PartRows { bytes: Vec::with_capacity(share + share / 4), ..PartRows::default() })
-            .collect();
         let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
         let described: Vec<_> = columns.iter().map(|&slot| ColumnEncoder::new(mapping, slot)).collect();
         Self {
@@ -130,7 +127,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
             block,
             words,
-            parts,
+            pieces: BlockPieces::new(mapping, block.bytes().len()),
             new_slots: Vec::new(),
             ignored_fields: 0,
             predicted: Vec::new(),
@@ -152,7 +149,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
 
     fn reject(&mut self, i: usize, column: Option<Slot>, sqlstate: &'static str, reason: String) {
         let partition = self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64);
-        self.parts[partition].rejects.push(RejectNote {
+        self.pieces.parts[partition].rejects.push(RejectNote {
             i: u32::try_from(i).unwrap_or(u32::MAX),
             column: column.map(|slot| self.mapping.column_name(slot).to_owned()),
             sqlstate,
@@ -375,16 +372,19 @@ impl<'m, 'b> Encoder<'m, 'b> {
         cells: &[Cell<'_>],
         values: Option<(&mut Lane, &[Option<&str>])>,
     ) -> Result<(), ValueRefusal> {
-        let KeyHash { whole: hash, place, numbers } =
+        let KeyHash { whole: hash, place, numbers, is_unread } =
             self.keys.hash(self.mapping, &mut self.scratch, cells)?;
-        let partition = if self.mapping.key.is_empty() || self.mapping.hashed.is_empty() {
-            self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
-        } else {
-            self.mapping.partitioner.of_hash(place)
+        self.pieces.turn(i, is_unread);
+        let partition = match () {
+            () if self.mapping.placing.is_empty() => {
+                self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64)
+            }
+            () if self.pieces.is_unread => 0,
+            () => self.mapping.partitioner.of_hash(place),
         };
         let is_whole = values.is_some();
         self.note_fields(|slot| is_whole || !matches!(cells[slot], Cell::Absent));
-        let mut bytes = std::mem::take(&mut self.parts[partition].bytes);
+        let mut bytes = std::mem::take(&mut self.pieces.parts[partition].bytes);
         let before = bytes.len();
         push_number(&mut bytes, self.block.first_seq + i as u64);
         bytes.extend_from_slice(&self.presence_text);
@@ -393,7 +393,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             None => self.push_cells(&mut bytes, cells),
         };
         bytes.push(b'\n');
-        let part = &mut self.parts[partition];
+        let part = &mut self.pieces.parts[partition];
         match outcome {
             Ok(()) => {
                 part.keys = match numbers {
@@ -405,7 +405,8 @@ impl<'m, 'b> Encoder<'m, 'b> {
                     end: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
                     hash,
                 });
-                note_presence(part, &self.presence);
+                part.note_presence(&self.presence);
+                part.has_unread_keys |= is_unread;
             }
             Err(_) => bytes.truncate(before),
         }
@@ -484,16 +485,4 @@ impl<'m, 'b> Encoder<'m, 'b> {
 fn recycle<'to>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'to>> {
     cells.clear();
     cells.into_iter().map(|_| Cell::Absent).collect()
-}
-
-fn note_presence(part: &mut PartRows, presence: &[u64]) {
-    match &mut part.present_in_all {
-        None => part.present_in_all = Some(presence.to_vec()),
-        Some(all) => all.iter_mut().zip(presence).for_each(|(all, word)| *all &= word),
-    }
-    if part.present_in_any.is_empty() {
-        part.present_in_any = presence.to_vec();
-    } else {
-        part.present_in_any.iter_mut().zip(presence).for_each(|(any, word)| *any |= word);
-    }
 }

@@ -6,7 +6,8 @@
 use crate::reject_codes;
 use crate::schema::PgType;
 
-use super::cell::{Cell, push_cell};
+use super::canonical::{self, Canonical};
+use super::cell::{Cell, ValueError, push_cell, text_of};
 use super::mapping::Mapping;
 use super::partition;
 use super::refusal::ValueRefusal;
@@ -82,6 +83,8 @@ pub(super) struct KeyHash {
     pub(super) place: u64,
     /// Its numbers, if it has nothing else.
     pub(super) numbers: Option<KeyNumbers>,
+    /// The server alone can read some of it: records of the same key may have other hashes.
+    pub(super) is_unread: bool,
 }
 
 /// Hashes keys. Holds the room for it.
@@ -118,20 +121,26 @@ impl KeyHasher {
             }
         }
         self.numbers.clear();
+        let mut is_unread = false;
         for &slot in &mapping.hashed {
             let ty = &mapping.table.columns[mapping.slots[slot]].ty;
             let start = self.key.len();
-            push_cell(&mut self.key, scratch, cells[slot], ty, true)
+            let canonical = self
+                .push_canonical(mapping, scratch, cells[slot], ty)
                 .map_err(|(sqlstate, reason)| ValueRefusal::at(slot, sqlstate, reason))?;
-            if *ty == PgType::Padded {
-                trim_end(&mut self.key, start);
+            let number = match canonical {
+                Canonical::Number(n) => Some(n),
+                Canonical::Text => None,
+                Canonical::Unread => {
+                    is_unread = true;
+                    None
+                }
+            };
+            self.numbers.push(number);
+            if mapping.placing.contains(&slot) {
+                let bits = partition::bits_of(ty, mapping.neighbour_bits);
+                partition::push_place(&mut self.place, &self.key[start..], number, bits);
             }
-            self.numbers.push(partition::push_place(
-                &mut self.place,
-                &self.key[start..],
-                ty,
-                mapping.neighbour_bits,
-            ));
             // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
             self.key.push(0xff);
         }
@@ -139,7 +148,37 @@ impl KeyHasher {
             whole: partition::hash_key(&self.key),
             place: partition::hash_key(&self.place),
             numbers: KeyNumbers::of(self.numbers.iter().copied()),
+            is_unread,
         })
+    }
+
+    /// Appends the canonical text of a value.
+    fn push_canonical(
+        &mut self,
+        mapping: &Mapping,
+        scratch: &mut String,
+        cell: Cell<'_>,
+        ty: &PgType,
+    ) -> Result<Canonical, ValueError> {
+        let start = self.key.len();
+        let form = match ty {
+            PgType::Canonical(form) if !matches!(cell, Cell::Null) => *form,
+            _ => {
+                push_cell(&mut self.key, scratch, cell, ty, true)?;
+                if *ty == PgType::Padded {
+                    trim_end(&mut self.key, start);
+                }
+                let text = || std::str::from_utf8(&self.key[start..]).unwrap_or_default();
+                let integer = (*ty == PgType::Int).then(|| text().parse().ok()).flatten();
+                return Ok(integer.map_or(Canonical::Text, Canonical::Number));
+            }
+        };
+        let text = text_of(cell, ty, scratch)?;
+        let canonical = canonical::read(&mut self.key, form, mapping.clocks, text);
+        if let Canonical::Number(n) = canonical {
+            self.key.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        }
+        Ok(canonical)
     }
 }
 

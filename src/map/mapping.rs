@@ -98,8 +98,12 @@ pub struct Mapping {
     pub key: Vec<Slot>,
     /// Those of them that are hashed.
     pub hashed: Vec<Slot>,
-    /// Low bits in which the integers of keys may differ and still share a partition.
+    /// Of these the ones by which a partition is chosen.
+    pub placing: Vec<Slot>,
+    /// Low bits in which the numbers of keys may differ and still share a partition.
     pub neighbour_bits: u32,
+    /// What the session adds to the meaning of a time.
+    pub(super) clocks: Clocks,
     /// The key's index is NULLS NOT DISTINCT: NULL is a legal key value.
     pub null_keys: bool,
     /// Rule for fields without a column.
@@ -129,19 +133,18 @@ impl Mapping {
         let slots: Vec<usize> = (0..table.columns.len()).filter(|&c| !table.columns[c].generated).collect();
         let slot_of = |column: usize| slots.iter().position(|&c| c == column);
         let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();
-        let hashed: Vec<Slot> =
-            key.iter().copied().filter(|&s| table.columns[slots[s]].is_hashable()).collect();
-        let neighbour_bits = neighbour_bits(key.len(), hashed.len());
         let extra_slot = match &extra {
             Extra::Jsonb(name) => table.column(name).and_then(slot_of),
             Extra::Refuse | Extra::Ignore => None,
         };
-        Self {
+        let mapping = Self {
             table,
             slots,
             key,
-            hashed,
-            neighbour_bits,
+            hashed: Vec::new(),
+            placing: Vec::new(),
+            neighbour_bits: 0,
+            clocks: Clocks::default(),
             null_keys,
             extra,
             extra_slot,
@@ -149,7 +152,8 @@ impl Mapping {
             limits: DecodeLimits::default(),
             judges: Vec::new(),
             active: RwLock::new(Arc::from([])),
-        }
+        };
+        mapping.told_by(None)
     }
 
     /// The key is told apart by this index: of its columns those alone are hashed whose equality is that of
@@ -157,9 +161,23 @@ impl Mapping {
     #[must_use]
     pub fn told_by(mut self, index: Option<usize>) -> Self {
         let (table, slots) = (&self.table, &self.slots);
-        self.hashed.retain(|&slot| table.is_hashable(index, slots[slot]));
-        self.neighbour_bits = neighbour_bits(self.key.len(), self.hashed.len());
+        let columns: Vec<usize> = self.key.iter().map(|&slot| slots[slot]).collect();
+        let placing = table.placing(index, &columns);
+        let of = |is: &dyn Fn(usize) -> bool| -> Vec<Slot> {
+            self.key.iter().copied().filter(|&slot| is(slots[slot])).collect()
+        };
+        self.hashed = of(&|column| table.is_hashable(index, column));
+        self.placing = of(&|column| placing.contains(&column));
+        self.neighbour_bits = neighbour_bits(self.key.len(), self.placing.len());
         self
+    }
+
+    /// Records whose key the server alone can read belong to the first partition, and wait for those before
+    /// them: a record of the same key may be in any other.
+    #[must_use]
+    pub fn sets_unread_apart(&self) -> bool {
+        let has_unread = |&slot: &Slot| self.table.columns[self.slots[slot]].has_unread_texts();
+        self.partitioner.count > 1 && self.placing.iter().any(has_unread)
     }
 
     /// Values are judged by this rule. `made`: the table was made from a sample of this very run.
@@ -172,6 +190,7 @@ impl Mapping {
             Some(Judge { narrows, clocks, allowed: narrowing.allows(column.name.raw()) })
         };
         self.judges = self.slots.iter().map(judge).collect();
+        self.clocks = clocks;
         self
     }
 

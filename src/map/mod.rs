@@ -3,6 +3,7 @@
 //!
 //! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
 
+mod canonical;
 mod cell;
 mod column;
 mod copy_text;
@@ -18,6 +19,7 @@ mod narrowing;
 mod nested;
 mod original;
 mod partition;
+mod pieces;
 mod refusal;
 mod rows;
 mod runs;
@@ -37,6 +39,6 @@ pub use names::{BLANKS, Match, listed};
 pub use narrowing::Narrowing;
 pub use original::original;
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
-pub use rows::{EncodedBlock, NarrowedValues, PartRows, RejectNote, RowMeta};
+pub use rows::{EncodedBlock, EncodedPiece, NarrowedValues, PartRows, RejectNote, RowMeta};
 #[cfg(feature = "testing")]
 pub use value_text::{json_text, plain_text};

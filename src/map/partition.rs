@@ -1,12 +1,11 @@
 //! Which partition a record belongs to. A stored run is resumed with the same answer: who changes it changes
-//! the setting that such a run is refused by. The hash is XXH3 (a published function) of the key's hashable
-//! columns, integers without their low bits, others in canonical text, padded ones without spaces at their
-//! end.
+//! the setting that such a run is refused by. The hash is XXH3 (a published function) of the canonical texts
+//! of the key's columns (`map::canonical`), of numbers without their low bits.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::schema::PgType;
+use crate::schema::{CanonicalForm, PgType};
 
 /// Records without a key go to the partitions in turn, in runs of this many: long enough that a batch
 /// compresses well into the table's pages, short enough that small files keep all writers busy.
@@ -52,7 +51,12 @@ impl Partitioner {
     }
 }
 
-/// Keys whose integers differ only in so many low bits share a partition: of so many columns, of which so
+/// Low bits of microseconds beside those of an integer: rows mostly lie a tenth of a second apart, or more.
+const MICROS_BITS: u32 = 16;
+/// Low bits of days: there are few.
+const DAY_BITS_MAX: u32 = 4;
+
+/// Keys whose numbers differ only in so many low bits share a partition: of so many columns, of which so
 /// many are hashed. Rows of neighbouring keys mostly lie on one page of the table and of its index: two
 /// connections that update them in turn would wait for each other's page locks. Where there are few values of
 /// a column beside others (a device and a time, a shop and an article) all of them could be neighbours, and
@@ -66,25 +70,26 @@ pub const fn neighbour_bits(columns: usize, hashed: usize) -> u32 {
     }
 }
 
+/// Low bits in which values of a type may differ and still share a partition.
+pub(super) const fn bits_of(ty: &PgType, neighbour_bits: u32) -> u32 {
+    match ty {
+        PgType::Canonical(CanonicalForm::Timestamp(_) | CanonicalForm::Time(_)) => {
+            MICROS_BITS + neighbour_bits
+        }
+        PgType::Canonical(CanonicalForm::Date) if neighbour_bits > DAY_BITS_MAX => DAY_BITS_MAX,
+        _ => neighbour_bits,
+    }
+}
+
 /// Appends what of a canonical key value says where its row is stored: neighbours, by so many bits, are
-/// alike. Returns the value, if it is a number.
-pub(super) fn push_place(
-    place: &mut Vec<u8>,
-    canonical: &[u8],
-    ty: &PgType,
-    neighbour_bits: u32,
-) -> Option<i64> {
-    let integer = match ty {
-        PgType::Int => std::str::from_utf8(canonical).ok().and_then(|text| text.parse::<i64>().ok()),
-        _ => None,
-    };
-    match integer {
-        Some(n) => place.extend_from_slice(&(n >> neighbour_bits).to_le_bytes()),
+/// alike.
+pub(super) fn push_place(place: &mut Vec<u8>, canonical: &[u8], number: Option<i64>, bits: u32) {
+    match number {
+        Some(n) => place.extend_from_slice(&(n >> bits).to_le_bytes()),
         // No byte of UTF-8, so that ("a", "bc") and ("ab", "c") differ.
         None => place.extend_from_slice(canonical),
     }
     place.push(0xff);
-    integer
 }
 
 /// Hash of the canonical key text.

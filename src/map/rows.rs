@@ -46,14 +46,41 @@ pub struct PartRows {
     pub present_in_all: Option<Vec<u64>>,
     /// Presence words that any row has.
     pub present_in_any: Vec<u64>,
+    /// The keys of some rows the server alone can read: their hashes tell them from no other.
+    pub has_unread_keys: bool,
 }
 
 impl PartRows {
+    /// Notes which columns a row has a value for.
+    pub(super) fn note_presence(&mut self, presence: &[u64]) {
+        match &mut self.present_in_all {
+            None => self.present_in_all = Some(presence.to_vec()),
+            Some(all) => all.iter_mut().zip(presence).for_each(|(all, word)| *all &= word),
+        }
+        if self.present_in_any.is_empty() {
+            self.present_in_any = presence.to_vec();
+        } else {
+            self.present_in_any.iter_mut().zip(presence).for_each(|(any, word)| *any |= word);
+        }
+    }
+
     /// What its rows take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.bytes.len() + self.rows.capacity() * size_of::<RowMeta>()
     }
+}
+
+/// The first records of a block, or the next ones, that are written apart from those behind them: either all
+/// of their keys are unread, or none is.
+#[derive(Debug)]
+pub struct EncodedPiece {
+    /// One entry a partition.
+    pub parts: Vec<PartRows>,
+    /// Records of the block up to its end.
+    pub records: usize,
+    /// The keys of its rows the server alone can read.
+    pub is_unread: bool,
 }
 
 /// A block, encoded.
@@ -63,12 +90,25 @@ pub struct EncodedBlock {
     pub block: Arc<Block>,
     /// Slots that every row has a value for, ascending: the columns of the COPY.
     pub columns: Arc<[Slot]>,
-    /// One entry a partition.
+    /// Pieces before the last one, in their order. Mostly there are none.
+    pub earlier: Vec<EncodedPiece>,
+    /// Of the last piece, one entry a partition.
     pub parts: Vec<PartRows>,
+    /// The keys of the last piece the server alone can read, and have to be written apart.
+    pub is_unread: bool,
     /// Fields left out under `--extra ignore`.
     pub ignored_fields: u64,
     /// Values that were narrowed, where that is allowed.
     pub narrowed: Option<NarrowedValues>,
+}
+
+impl EncodedBlock {
+    /// What its rows take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let earlier = self.earlier.iter().flat_map(|piece| &piece.parts);
+        earlier.chain(&self.parts).map(PartRows::memory_bytes).sum()
+    }
 }
 
 /// Values that became others on their way.

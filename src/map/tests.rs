@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::format::{Dialect, Format, Layout, Limits, Splitter};
 use crate::record::{Block, Position, Text};
 use crate::schema::{
-    Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
+    CanonicalForm, Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
 };
 
 use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
@@ -207,6 +207,33 @@ fn keys_with_few_numbers_beside_others_use_all_partitions() {
     // Neighbours stay together where there is one column.
     let ([a, b], _) = shares(&[("id", PgType::Int)], (0..256).map(|n| format!("{{\"id\":{n}}}")));
     assert_eq!(a.max(b), 256);
+}
+
+#[test]
+fn keys_that_the_server_alone_can_read_are_pieces_of_their_own() {
+    let table = Table {
+        columns: vec![column("day", PgType::Canonical(CanonicalForm::Date))],
+        ..Table::clone(&table())
+    };
+    let encoded = |partitions: u32, days: &[&str]| {
+        let partitioner = Partitioner { by: Partitioning::Key, count: partitions };
+        let mapping = Mapping::new(Arc::new(table.clone()), &[0], false, Extra::Refuse, partitioner);
+        let text: String = days.iter().map(|day| format!("{{\"day\":{day}}}\n")).collect();
+        encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text))
+    };
+    let days = ["\"2024-05-01\"", "\"May 2 2024\"", "\"3.5.2024\"", "null", "\"2024-05-04\"", "\"epoch\""];
+    let block = encoded(3, &days);
+    let pieces: Vec<_> = block.earlier.iter().map(|piece| (piece.records, piece.is_unread)).collect();
+    assert_eq!(pieces, [(1, false), (4, true), (5, false)]);
+    assert!(block.is_unread);
+    let rows = |parts: &[super::PartRows]| parts.iter().map(|part| part.rows.len()).collect::<Vec<_>>();
+    assert_eq!(rows(&block.earlier[1].parts), [2, 0, 0], "they are all of the first partition");
+    assert_eq!(rows(&block.parts), [1, 0, 0]);
+    assert!(block.earlier[1].parts[0].has_unread_keys && block.parts[0].has_unread_keys);
+    // One partition has them all, in order.
+    let block = encoded(1, &days);
+    assert!(block.earlier.is_empty() && !block.is_unread && block.parts[0].has_unread_keys);
+    assert_eq!(block.parts[0].rows.len(), 5);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::schema::{Column, Identity, Narrows, PgType, Relation, Table};
+use crate::schema::{CanonicalForm, Column, Identity, Narrows, PgType, Relation, Table};
 
 use super::answer::AnswerRow;
 use super::outcome::StatementResult;
@@ -282,6 +282,7 @@ pub(super) fn read_columns(
                 // Equal bytes are equal values only under a deterministic collation.
                 PgType::Text | PgType::Padded if !deterministic => PgType::Other,
                 PgType::Text if typmod != -1 => PgType::Padded,
+                PgType::Other => types.canonical(type_oid, typmod).map_or(PgType::Other, PgType::Canonical),
                 ty => ty,
             };
             let default = if generated { None } else { own_default.or(domain_default) };
@@ -414,6 +415,11 @@ impl Types {
             }
             _ => None,
         }
+    }
+
+    fn canonical(&self, oid: u32, typmod: i32) -> Option<CanonicalForm> {
+        let is_citext = || self.types.get(&oid).is_some_and(|row| row.kind == "b" && row.name == "citext");
+        CanonicalForm::of(oid, typmod).or_else(|| is_citext().then_some(CanonicalForm::CaseFolded))
     }
 
     fn of(&self, oid: u32, depth: u32) -> PgType {

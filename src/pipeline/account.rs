@@ -134,7 +134,12 @@ pub(super) async fn account(
 impl PipelineContext<'_> {
     fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
         match event {
-            WriterEvent::Committed { partition, committed, .. } => {
+            WriterEvent::Committed { partition, after, committed } => {
+                self.committed.send_modify(|places| {
+                    if let Some(place) = places.get_mut(partition as usize) {
+                        *place = after;
+                    }
+                });
                 let tally = &mut ran.tally;
                 tally.books.add(&committed.books);
                 for (source, books) in &committed.sources {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Held, Memory, Workers};
@@ -30,6 +31,8 @@ pub(super) struct PipelineContext<'a> {
     pub(super) facts: Arc<RwLock<HashMap<u32, Arc<SourceFacts>>>>,
     /// Writers that do not know what became of their batch.
     pub(super) in_doubt: Arc<AtomicUsize>,
+    /// How far each partition has committed: told by the accountant.
+    pub(super) committed: watch::Sender<Vec<Position>>,
     /// What blocks and all that is made of them take.
     pub(super) memory: Arc<Memory>,
     pub(super) workers: Workers,

@@ -88,6 +88,15 @@ impl Plan {
         self.table.has_no_pages || self.mode == Mode::Append
     }
 
+    /// The whole key of a record is what a comparison knows it by, and where the server alone can read that
+    /// the records of one key may be in two partitions.
+    pub fn compare_in_one(&mut self) {
+        let columns = self.table.placing(self.key.index, &self.key.columns);
+        if columns.iter().any(|&column| self.table.columns[column].has_unread_texts()) {
+            self.partitioner = Partitioner { by: Partitioning::One, count: 1 };
+        }
+    }
+
     /// Names of the key columns.
     #[must_use]
     pub fn key_names(&self) -> Vec<String> {
@@ -224,7 +233,7 @@ fn partitioning(
     fields: &[&str],
     wishes: &Wishes<'_>,
 ) -> (Partitioning, Option<&'static str>) {
-    let hashed = key.columns.iter().any(|&c| table.is_hashable(key.index, c));
+    let hashed = !table.placing(key.index, &key.columns).is_empty();
     let ties = table.ties(key.index).into_iter().any(|index| may_tie(table, &table.unique[index], fields));
     let reason = if table.references_itself {
         Some("the table refers to itself")

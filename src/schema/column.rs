@@ -1,6 +1,6 @@
 //! One column of the target and the type of its values, as far as encoding and merging care.
 
-use super::{Ident, Narrows};
+use super::{CanonicalForm, Ident, Narrows};
 
 /// What a value of a column looks like to us: how JSON becomes its text form, and whether equal
 /// values have one canonical form (so that they may be hashed to a partition).
@@ -27,6 +27,8 @@ pub enum PgType {
     Composite(Vec<(String, PgType)>),
     /// hstore: a JSON object becomes `"k"=>"v"`.
     Hstore,
+    /// A type whose text goes to the server as it came, and whose equal values have one canonical text.
+    Canonical(CanonicalForm),
     /// Any other type.
     Other,
 }
@@ -109,12 +111,25 @@ impl Column {
         qualified(self.domain_base.as_ref().unwrap_or(&self.type_name))
     }
 
-    /// Whether equal values have one canonical text, so that a partition may be chosen by its hash. Domains may
-    /// compare as they like.
+    /// Whether equal values have one canonical text, which may be hashed. Domains may compare as they like.
     #[must_use]
     pub const fn is_hashable(&self) -> bool {
         self.domain_base.is_none()
-            && matches!(self.ty, PgType::Int | PgType::Text | PgType::Padded | PgType::Uuid | PgType::Enum)
+            && matches!(
+                self.ty,
+                PgType::Int
+                    | PgType::Text
+                    | PgType::Padded
+                    | PgType::Uuid
+                    | PgType::Enum
+                    | PgType::Canonical(_)
+            )
+    }
+
+    /// Some of its texts the server alone can read.
+    #[must_use]
+    pub const fn has_unread_texts(&self) -> bool {
+        matches!(self.ty, PgType::Canonical(form) if !form.is_of_all_texts())
     }
 
     /// The server fills it if a record lacks it.

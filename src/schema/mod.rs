@@ -3,6 +3,7 @@
 //! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of path).
 //! Never touches Postgres, files, the clock or the environment.
 
+mod canonical_form;
 mod column;
 mod ident;
 mod index;
@@ -12,6 +13,7 @@ mod narrows;
 mod paths;
 mod table;
 
+pub use canonical_form::CanonicalForm;
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};

@@ -149,12 +149,21 @@ impl Table {
         (0..self.unique.len()).filter(|&i| Some(i) != key && !tells_keys_apart(i)).collect()
     }
 
-    /// Whether equal values of a column of this key have one canonical text, so that a partition may be
-    /// chosen by its hash.
+    /// Whether equal values of a column of this key have one canonical text, which may be hashed.
     #[must_use]
     pub fn is_hashable(&self, key: Option<usize>, column: usize) -> bool {
         let told_by_text = |i: usize| self.unique[i].equality_of(column).is_some_and(Equality::is_of_text);
         self.columns[column].is_hashable() && key.is_none_or(told_by_text)
+    }
+
+    /// Of the columns of a key, those by whose hash a partition is chosen. Columns of which the server alone
+    /// can read some texts are among them only where there are no others.
+    #[must_use]
+    pub fn placing(&self, key: Option<usize>, columns: &[usize]) -> Vec<usize> {
+        let hashed = columns.iter().copied().filter(|&column| self.is_hashable(key, column));
+        let (unread, read): (Vec<usize>, Vec<usize>) =
+            hashed.partition(|&column| self.columns[column].has_unread_texts());
+        if read.is_empty() { unread } else { read }
     }
 
     /// Where another unique index has the same columns as this one, an insert that names columns would mean

@@ -48,7 +48,9 @@ pub(super) fn fold(plan: &WritePlan, batch: &Batch) -> String {
 
 fn folding(plan: &WritePlan, batch: &Batch) -> String {
     let whole = batch.present_in_all == batch.present_in_any;
-    let spelt_alike = plan.mapping.key.len() == plan.mapping.hashed.len();
+    let (key, hashed) = (&plan.mapping.key, &plan.mapping.hashed);
+    let equal_is_alike = |slot: &Slot| plan.table().columns[plan.mapping.slots[*slot]].equal_is_alike;
+    let spelt_alike = key.iter().all(|slot| hashed.contains(slot) && equal_is_alike(slot));
     let key = key_grouped(plan, "");
     let equal = same_key(plan, "d", "s");
     if whole && spelt_alike {

@@ -85,7 +85,7 @@ pub enum Kind {
     Pair,
 }
 
-pub const KEYS: [Kind; 11] = [
+pub const KEYS: [Kind; 16] = [
     Kind::Int4,
     Kind::Int8,
     Kind::Text,
@@ -97,6 +97,11 @@ pub const KEYS: [Kind; 11] = [
     Kind::Date,
     Kind::Mood,
     Kind::Int4,
+    Kind::Money,
+    Kind::Timestamp,
+    Kind::Interval,
+    Kind::Inet,
+    Kind::Bytea,
 ];
 pub const ALL: [Kind; 25] = [
     Kind::Int4,
@@ -230,7 +235,8 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
                 _ => Cell::string(&uuid),
             }
         }
-        Kind::Numeric => match rng.below(6) {
+        Kind::Numeric => match rng.below(8) {
+            6 => Cell::string(&format!("{n}0e-1")),
             0 => Cell::raw(&format!("{n}.0")),
             1 => Cell::raw(&format!("{n}.00")),
             2 => Cell::string(&n.to_string()),
@@ -247,6 +253,10 @@ pub fn good(kind: Kind, rng: &mut Rng, span: u64) -> Cell {
         Kind::Date => date(rng, n),
         Kind::Timestamp => {
             let (day, form) = (1 + n % 28, rng.below(4));
+            // The server alone can read it.
+            if rng.one_in(40) {
+                return Cell::string(&format!("Mar {day} 2024 10:00:00"));
+            }
             Cell::string(&match form {
                 0 => format!("2024-03-{day:02}T10:00:00Z"),
                 1 => format!("2024-03-{day:02} 12:00:00+02"),
@@ -287,8 +297,17 @@ fn good_shape(kind: Kind, rng: &mut Rng, n: u64) -> Cell {
         Kind::Interval => {
             Cell::string(rng.pick(&["1 day", "24 hours", "1 mon", "30 days", "P1Y2M", "00:00:01.5"]))
         }
-        Kind::Inet => Cell::string(rng.pick(&["10.0.0.1", "10.0.0.1/24", "::1", "192.168.0.0/16"])),
-        Kind::Bytea => Cell::string(rng.pick(&["\\x00ff", "\\x", "\\x5c4e", "abc", "\\\\\\000"])),
+        Kind::Inet => Cell::string(rng.pick(&[
+            "10.0.0.1",
+            "10.0.0.1/32",
+            "10.0.0.1/24",
+            "::1",
+            "0::1/128",
+            "192.168.0.0/16",
+        ])),
+        Kind::Bytea => {
+            Cell::string(rng.pick(&["\\x00ff", "\\x00FF", "\\x", "", "\\x5c4e", "\\\\N", "abc", "\\\\\\000"]))
+        }
         Kind::Range => {
             let low = n % 40;
             Cell::string(&format!("[{low},{}{}", low + rng.below(4), rng.pick(&["]", ")"])))
@@ -348,8 +367,10 @@ fn escaped(word: &str) -> String {
 
 fn date(rng: &mut Rng, n: u64) -> Cell {
     let (year, month, day) = (2000 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
-    Cell::string(&match rng.below(3) {
-        0 => format!("{year}{month:02}{day:02}"),
+    Cell::string(&match rng.below(60) {
+        // The server alone can read it.
+        0 => format!("{year}-{month}-{day}"),
+        1..20 => format!("{year}{month:02}{day:02}"),
         _ => format!("{year}-{month:02}-{day:02}"),
     })
 }

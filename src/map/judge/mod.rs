@@ -22,4 +22,5 @@ mod value;
 pub use clocks::Clocks;
 pub(super) use glance::surely_keeps_all;
 pub(super) use loss::Loss;
+pub(super) use span::of_equal_intervals;
 pub(super) use value::loss;

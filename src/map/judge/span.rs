@@ -113,6 +113,44 @@ impl Sum {
     }
 }
 
+/// Microseconds of an interval as it is compared: with months of 30 days. Of those alone that read the same
+/// in any style: numbers with their units and a time of day behind them, `1 day 02:30:00`.
+pub(in crate::map) fn of_equal_intervals(text: &str) -> Option<i128> {
+    let mut words = text.split_ascii_whitespace().peekable();
+    words.peek()?;
+    while let Some(word) = words.next() {
+        let number = word.strip_prefix(['-', '+']).unwrap_or(word);
+        let has_fraction = match number.split(':').collect::<Vec<_>>().as_slice() {
+            [number] => {
+                let unit = words.next()?.to_ascii_lowercase();
+                let unit = unit.strip_suffix('s').unwrap_or(&unit);
+                if !UNITS.contains(&unit) {
+                    return None;
+                }
+                unit == "second" && is_decimal(number)
+            }
+            [_, _, seconds] => words.peek().is_none() && is_decimal(seconds),
+            _ => return None,
+        };
+        let whole =
+            if has_fraction { number.rsplit_once('.').map_or(number, |(whole, _)| whole) } else { number };
+        if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit() || b == b':') {
+            return None;
+        }
+    }
+    let sum = sum(text, Field::Second).ok().filter(|sum| sum.lost(Field::Second, 6).is_none())?;
+    let days = sum.months.checked_mul(30)?.checked_add(sum.days)?;
+    days.checked_mul(MICROS_OF_DAY)?.checked_add(sum.micros)
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.split_once('.')
+        .is_some_and(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// One of each.
+const UNITS: [&str; 8] = ["year", "month", "mon", "week", "day", "hour", "minute", "second"];
+
 fn sum(text: &str, least: Field) -> Result<Sum, NoSum> {
     let text = text.trim_ascii();
     if let Some(iso) = text.strip_prefix(['P', 'p']) {

@@ -150,7 +150,9 @@ impl Load {
         EncodedBlock {
             block: Arc::new(block),
             columns: Arc::from([0]),
+            earlier: Vec::new(),
             parts,
+            is_unread: false,
             ignored_fields: 0,
             narrowed: None,
         }
