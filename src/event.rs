@@ -79,7 +79,7 @@ pub enum Event {
     },
     /// A sequence was behind the values that the load has stored, and is set.
     SequenceSet {
-        /// The sequence.
+        /// Name of the sequence, as SQL has it.
         name: String,
         /// The column that takes its values from it.
         column: String,
@@ -88,7 +88,7 @@ pub enum Event {
     },
     /// A sequence is behind the values that are stored: an insert that takes its value from it fails.
     SequenceBehind {
-        /// The sequence.
+        /// Name of the sequence, as SQL has it.
         name: String,
         /// The column that takes its values from it.
         column: String,

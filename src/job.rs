@@ -25,7 +25,7 @@ pub const RETRY_FOR: Duration = Duration::from_secs(300);
 pub enum FormatName {
     /// One JSON object a line.
     Jsonl,
-    /// A JSON text.
+    /// JSON of any shape: one object, an array of them, or objects one behind the other.
     Json,
     /// Comma-separated values.
     Csv,
@@ -43,9 +43,9 @@ pub enum VerifySource {
     /// Where that is cheap: by compression and size.
     #[default]
     Auto,
-    /// All of them.
+    /// Every compressed file is decoded once before its first record is stored.
     Always,
-    /// None.
+    /// No compressed file is decoded before its records are stored.
     Never,
 }
 
@@ -56,9 +56,9 @@ pub enum DateOrder {
     /// Year first: a date such as 01/02/2024 is refused.
     #[default]
     YearMonthDay,
-    /// The day first.
+    /// `31/12/2024`: the day first (`DMY`).
     DayMonthYear,
-    /// The month first.
+    /// `12/31/2024`: the month first (`MDY`).
     MonthDayYear,
 }
 
@@ -83,7 +83,7 @@ pub struct Reading {
     pub compression: Option<Compression>,
     /// Path to the records in a JSON text.
     pub records: Option<String>,
-    /// Delimiter of CSV.
+    /// The byte between fields of CSV; `None`: found in the file.
     pub delimiter: Option<u8>,
     /// Quote of CSV; `Some(None)`: no quoting.
     pub quote: Option<Option<u8>>,
@@ -120,7 +120,7 @@ pub struct HttpSources {
     pub http: http::Settings,
     /// How pages lead to each other; each URL is one body otherwise.
     pub paginate: Option<Paginate>,
-    /// Lists of URLs.
+    /// Files that list one URL a line (`--urls`).
     pub urls: Vec<PathBuf>,
     /// Rows whose columns fill in the names of templates: each row is a source.
     pub each: Option<PathBuf>,
@@ -134,9 +134,9 @@ pub struct HttpSources {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum RejectBudget {
-    /// Never.
+    /// Rejects never end a load.
     Unlimited,
-    /// Above this many.
+    /// The load ends when more records than this are rejected.
     Count(u64),
     /// Above this share of what was read (0 to 1), judged from 1,000 records on.
     Share(f64),
@@ -177,7 +177,7 @@ pub struct EarlierRuns {
     pub take_over: bool,
     /// Identity of the load.
     pub load_id: Option<String>,
-    /// Keep no ledger.
+    /// Keep no ledger: the load cannot be resumed, and promises less.
     pub no_ledger: bool,
     /// Records to pass over at the start of the first source.
     pub skip_records: u64,
@@ -206,7 +206,7 @@ pub struct Resources {
     pub max_memory_bytes: u64,
     /// How long to wait for a server that is away.
     pub retry_for: Duration,
-    /// Longest statement.
+    /// The server ends a statement that takes longer.
     pub statement_timeout: Duration,
     /// Longest wait for a lock.
     pub lock_timeout: Duration,
@@ -258,7 +258,7 @@ impl Resources {
 /// What to load, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// The database.
+    /// The connection string of the target.
     pub dsn: Dsn,
     /// Source words as given.
     pub sources: Vec<String>,
@@ -282,17 +282,17 @@ pub struct Job {
     pub newer_by: Option<String>,
     /// Set the sequences of columns that were written, where they are behind.
     pub fix_sequences: bool,
-    /// Session time zone.
+    /// Time zone of the sessions, by which times without an offset are read.
     pub time_zone: String,
-    /// Session DateStyle.
+    /// DateStyle of the sessions, by which dates such as `1/2/2024` are read.
     pub date_style: String,
-    /// Bounds.
+    /// Bounds of connections, memory, batches and time.
     pub resources: Resources,
     /// When too many records are rejected.
     pub max_rejects: RejectBudget,
-    /// The reject file.
+    /// Where rejected records are written; `None`: a file named by table and run.
     pub rejects_file: Option<PathBuf>,
-    /// Earlier starts.
+    /// What is done about runs of before.
     pub runs: EarlierRuns,
     /// Its place in a job file, if it is of one.
     pub named: Option<NamedLoad>,

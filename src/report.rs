@@ -53,19 +53,19 @@ pub enum SourceState {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct SourceReport {
-    /// Its name.
+    /// Name of the source, as people know it, without secrets.
     pub name: String,
     /// Its size as stored, in bytes (what was read of it, for a pipe).
     pub bytes: u64,
     /// Records that are accounted for.
     pub read: u64,
-    /// Of them, rejected.
+    /// Records of it that were rejected, of those read.
     pub rejected: u64,
     /// Tries beyond the first.
     pub retries: u64,
     /// What became of it.
     pub state: SourceState,
-    /// Why it failed.
+    /// Why it failed, in one line; `None` if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// It failed by damage, or was changed while it was read: what was read of it before may be wrong.
@@ -82,14 +82,14 @@ const fn is_false(flag: &bool) -> bool {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Reason {
-    /// SQLSTATE.
+    /// SQLSTATE of the rejects, five characters.
     pub sqlstate: String,
     /// Column, if one was to blame.
     pub column: Option<String>,
     /// Constraint, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constraint: Option<String>,
-    /// How many.
+    /// How many records were rejected for it.
     pub count: u64,
     /// Place of the first: `file:line`.
     pub first: String,
@@ -143,9 +143,9 @@ pub struct HttpReport {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct PoolReport {
-    /// Connections.
+    /// Connections of the pool, the most at once.
     pub size: usize,
-    /// Batches committed.
+    /// Batches that were committed, one transaction each.
     pub batches: u64,
     /// Of them, straight into the table: their rows were all new, but for repeated keys.
     pub direct: u64,
@@ -228,11 +228,11 @@ impl Seconds {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Narrowed {
-    /// How many.
+    /// Values that were narrowed.
     pub values: u64,
     /// Place of the first: `file:line`.
     pub first: String,
-    /// Its column.
+    /// Column of the first of them.
     pub column: String,
 }
 
@@ -251,7 +251,7 @@ pub struct Report {
     pub table_sql: String,
     /// `host:port/name`.
     pub database: String,
-    /// Mode.
+    /// Mode: `upsert`, `append`, `update` or `ignore`.
     pub mode: &'static str,
     /// How often a record may have been applied.
     pub guarantee: Guarantee,
@@ -259,11 +259,11 @@ pub struct Report {
     pub complete: bool,
     /// Starts of this run.
     pub attempts: u32,
-    /// The books.
+    /// Counts of records, by what became of them.
     pub rows: Books,
-    /// The sources.
+    /// The sources, in the order given.
     pub sources: Vec<SourceReport>,
-    /// The rejects.
+    /// Rejected records, counted by reason, and where they are kept.
     pub rejects: Rejects,
     /// Fields left out under `--extra ignore`, counted by this process.
     #[serde(skip_serializing_if = "is_zero")]
@@ -274,7 +274,7 @@ pub struct Report {
     /// Requests of this process, where a source is from the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpReport>,
-    /// The pool.
+    /// The pool of connections, and what it has done.
     pub pool: PoolReport,
     /// Where the time went.
     pub seconds: Seconds,

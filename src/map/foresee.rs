@@ -29,9 +29,9 @@ pub struct Foreseen {
 /// A column whose values would become others.
 #[derive(Debug, Clone)]
 pub struct ForeseenLoss {
-    /// The column.
+    /// Name of the column whose values would be narrowed.
     pub column: String,
-    /// Its type.
+    /// Type of the column, as SQL has it.
     pub type_name: String,
     /// Values of the sample that would.
     pub values: u64,
@@ -39,20 +39,20 @@ pub struct ForeseenLoss {
     pub words: &'static str,
     /// The first, as far as it is shown.
     pub first: String,
-    /// Where it is.
+    /// Place of its record: `file:line`.
     pub place: String,
 }
 
 /// A column of bytea whose values look like bytes in another spelling than those that the server reads.
 #[derive(Debug, Clone)]
 pub struct ForeseenSpelling {
-    /// The column.
+    /// Name of the column.
     pub column: String,
-    /// The spelling.
+    /// Which spelling that is, in words.
     pub spelling: &'static str,
     /// The first value, as far as it is shown.
     pub first: String,
-    /// Where it is.
+    /// Place of its record: `file:line`.
     pub place: String,
 }
 

@@ -22,7 +22,7 @@ pub type Slot = usize;
 /// Where a field goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Into this slot.
+    /// Into the column of this slot.
     Slot(Slot),
     /// Its column is generated: left out, said in the plan.
     Generated,
@@ -62,7 +62,7 @@ pub struct MatchNote {
     pub field: String,
     /// Name in the table.
     pub column: String,
-    /// How they met.
+    /// How field and column were found to be the same.
     pub how: Match,
 }
 
@@ -72,17 +72,17 @@ pub enum MappingError {
     /// Two names of one header go to one column.
     #[error("fields {first:?} and {second:?} both go to column {column:?}")]
     TwoFieldsOneColumn {
-        /// Earlier field.
+        /// The field that comes first.
         first: String,
-        /// Later field.
+        /// The field behind it.
         second: String,
-        /// Their column.
+        /// The column that both would go to.
         column: String,
     },
     /// Names without a column under `--extra refuse`.
     #[error("the table has no column for {}", super::names::listed(fields))]
     NoColumn {
-        /// The fields.
+        /// Names of the fields.
         fields: Vec<String>,
     },
 }
@@ -90,7 +90,7 @@ pub enum MappingError {
 /// Fields to columns, for all sources of a run.
 #[derive(Debug)]
 pub struct Mapping {
-    /// The target.
+    /// The table that rows are made for.
     pub table: Arc<Table>,
     /// Ordinal in [`Table::columns`] of each slot.
     pub slots: Vec<usize>,

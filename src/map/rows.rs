@@ -36,11 +36,11 @@ pub struct RejectNote {
 pub struct PartRows {
     /// COPY text of the rows.
     pub bytes: Vec<u8>,
-    /// The rows.
+    /// What is to be known of each row, in order.
     pub rows: Vec<RowMeta>,
     /// Their keys, if they are all numbers.
     pub keys: Option<KeyRange>,
-    /// The rejects.
+    /// Records of the partition that were refused, in order.
     pub rejects: Vec<RejectNote>,
     /// Presence words that every row has.
     pub present_in_all: Option<Vec<u64>>,
@@ -83,7 +83,7 @@ pub struct EncodedPiece {
     pub is_unread: bool,
 }
 
-/// A block, encoded.
+/// A block of records as rows of COPY text, by partition.
 #[derive(Debug)]
 pub struct EncodedBlock {
     /// Where it came from; keeps the originals alive.
@@ -114,10 +114,10 @@ impl EncodedBlock {
 /// Values that became others on their way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NarrowedValues {
-    /// How many.
+    /// Values that were narrowed.
     pub values: u64,
     /// Index of the record that has the first.
     pub i: usize,
-    /// Its column.
+    /// Column of the first of them.
     pub column: String,
 }

@@ -23,7 +23,7 @@ use super::shared::PipelineContext;
 pub enum PipelineEnd {
     /// Everything was read and committed, but for sources that were set aside.
     Finished,
-    /// Stopped from outside.
+    /// Somebody outside asked it to stop; what was in flight is committed.
     Stopped,
     /// More rejects than allowed.
     OverBudget,
@@ -32,7 +32,7 @@ pub enum PipelineEnd {
 /// What the pipeline did.
 #[derive(Debug)]
 pub struct Ran {
-    /// How it ended.
+    /// Whether it came to its end, was stopped, or failed.
     pub end: PipelineEnd,
     /// Counts, from the run's first start.
     pub tally: Totals,
@@ -59,11 +59,11 @@ pub struct Ran {
 /// Where the first value is that was narrowed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FirstNarrowed {
-    /// Its source.
+    /// Ordinal of its source.
     pub source: u32,
     /// The line on which its record begins.
     pub line: u64,
-    /// Its column.
+    /// Name of its column.
     pub column: String,
 }
 

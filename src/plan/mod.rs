@@ -26,14 +26,14 @@ pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_staging};
 pub use sample::{Sample, SampledSource};
 pub use wishes::Wishes;
 
-/// The decisions.
+/// All decisions about a load that are made before its first row.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The target.
+    /// The target, as the catalog describes it.
     pub table: Arc<Table>,
-    /// Mode.
+    /// What becomes of a record whose key is stored.
     pub mode: Mode,
-    /// The key.
+    /// The columns that tell records apart; none for an append.
     pub key: Key,
     /// How records find their partition.
     pub partitioner: Partitioner,

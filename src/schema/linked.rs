@@ -16,7 +16,7 @@ pub struct LinkedTable {
     /// Ordinals of the columns of a unique index that an upsert may use, that of the primary key if it can;
     /// empty without one.
     pub key: Vec<usize>,
-    /// Its foreign keys.
+    /// Foreign keys from this table to others, or to itself.
     pub links: Vec<Link>,
     /// Its sequences: ordinal of the column that one fills, name (qualified and quoted), and whether it counts up.
     pub sequences: Vec<LinkedSequence>,
@@ -27,13 +27,13 @@ pub struct LinkedTable {
 /// A column of such a table.
 #[derive(Debug, Clone)]
 pub struct LinkedColumn {
-    /// The column.
+    /// The column as any other.
     pub column: Column,
     /// Its type without a length or scale, as SQL that means the same under every `search_path`.
     pub cast: String,
 }
 
-/// A foreign key.
+/// A foreign key: columns of one table that hold values of columns of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Name of the constraint.

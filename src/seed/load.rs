@@ -26,7 +26,7 @@ pub struct SeedOptions {
 /// What was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedReport {
-    /// Tables by name.
+    /// What became of the rows of each table, by its name.
     pub tables: Vec<SeededTable>,
     /// Rows that were removed.
     pub removed: u64,
