@@ -85,13 +85,18 @@ impl<'m> ColumnEncoder<'m> {
     #[inline]
     pub(super) fn judge(&self, text: &str) -> Result<(), ValueRefusal> {
         match self.judge {
-            Some(judge) if !judge.sees_no_loss(text) => self.judge_by(judge, text),
-            _ => Ok(()),
+            None => Ok(()),
+            Some(judge) => self.judge_by(judge, text),
         }
     }
 
-    #[cold]
     fn judge_by(&self, judge: &Judge, text: &str) -> Result<(), ValueRefusal> {
+        if judge.sees_no_loss(text) { Ok(()) } else { self.judge_longer(judge, text) }
+    }
+
+    /// Of a text that has to be looked through.
+    #[cold]
+    fn judge_longer(&self, judge: &Judge, text: &str) -> Result<(), ValueRefusal> {
         let Some(loss) = judge.loss(text) else { return Ok(()) };
         if judge.allowed {
             self.narrowed.set(self.narrowed.get() + 1);
