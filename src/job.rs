@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::feed::Feed;
 use crate::format::{Compression, DecodeLimits, Encoding, HeaderRule, Inflation};
-use crate::http::{self, JsonBody, Paginate};
+use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{Dsn, TableName};
 use crate::schema::Mode;
@@ -113,6 +113,35 @@ pub struct Reading {
     pub verify_source: VerifySource,
 }
 
+/// Where the rows come from that fill in the names of templates.
+#[derive(Debug, Clone)]
+pub enum Each {
+    /// A file or a URL.
+    List(EachList),
+    /// A question to a database.
+    Query(EachQuery),
+}
+
+/// A list of rows: a file, or what a server gives page after page.
+#[derive(Debug, Clone)]
+pub struct EachList {
+    /// The file or the URL.
+    pub word: String,
+    /// How its pages lead to each other.
+    pub paginate: Option<Paginate>,
+    /// Path to the rows in a JSON text.
+    pub records: Option<String>,
+}
+
+/// Rows of a database.
+#[derive(Debug, Clone)]
+pub struct EachQuery {
+    /// The question.
+    pub sql: String,
+    /// The database; otherwise that of the target.
+    pub dsn: Option<Dsn>,
+}
+
 /// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
 #[derive(Debug, Clone, Default)]
 pub struct HttpSources {
@@ -123,11 +152,11 @@ pub struct HttpSources {
     /// Files that list one URL a line (`--urls`).
     pub urls: Vec<PathBuf>,
     /// Rows whose columns fill in the names of templates: each row is a source.
-    pub each: Option<PathBuf>,
+    pub each: Option<Each>,
     /// Columns of those rows that become fields of the records.
     pub each_fields: Vec<String>,
-    /// A JSON body: requests are POST.
-    pub body: Option<JsonBody>,
+    /// A body: requests are POST.
+    pub body: Option<PostBody>,
 }
 
 /// When too many records are rejected.

@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// A password, a token, a key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {

@@ -212,7 +212,7 @@ impl Made {
     async fn specs(&self, words: &[String]) -> Result<Vec<SourceSpec>, SourceError> {
         match &self.job.feed {
             Some(_) => Ok(vec![SourceSpec::of_caller()]),
-            None => list(words, Lists::default()).await,
+            None => list(words, Lists::default()).await.map(|listed| listed.sources),
         }
     }
 

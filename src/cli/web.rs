@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use dbload::internals::format::HeaderRule;
 use dbload::internals::http::{
-    Auth, CustomHeader, FetchLimits, JsonBody, Paginate, Parameter, ProxyVariables, Rate, RetryLimits,
-    Settings, ThrottleSign, Timeouts, Value,
+    Auth, ClientCertificate, CustomHeader, FetchLimits, Paginate, Parameter, Poll, PostBody, ProxyVariables,
+    Rate, RetryLimits, Settings, ThrottleSign, Timeouts, Value, urls::QueryLists,
 };
 use dbload::internals::input::Word;
-use dbload::internals::job::HttpSources;
+use dbload::internals::job::{Each, EachList, EachQuery, HttpSources};
+use dbload::internals::pg::Dsn;
 
 use super::parse;
 
@@ -24,12 +25,33 @@ pub(crate) struct WebArgs {
     /// A list of sources: a URL a line, or a JSON object with url and fields to add to each of its records
     #[arg(long, value_name = "FILE", env = "DBLOAD_URLS", value_delimiter = ',')]
     pub(crate) urls: Vec<PathBuf>,
-    /// Rows (CSV or JSON) whose columns fill in {names} of URLs: each row is a source
-    #[arg(long, value_name = "FILE", env = "DBLOAD_EACH")]
-    each: Option<PathBuf>,
+    /// Rows (CSV or JSON, a file or a URL) whose columns fill in {names} of URLs: each row is a source
+    #[arg(long, value_name = "LIST", env = "DBLOAD_EACH", group = "rows")]
+    each: Option<String>,
+    /// How the pages of --each lead to each other, as with --paginate
+    #[arg(long, value_name = "HOW", env = "DBLOAD_EACH_PAGINATE", value_parser = paginate, requires = "each")]
+    each_paginate: Option<Paginate>,
+    /// Where the rows of --each are in a JSON text, as with --records
+    #[arg(long, value_name = "PATH", env = "DBLOAD_EACH_RECORDS", requires = "each")]
+    each_records: Option<String>,
+    /// The same rows by a question to the database: SELECT id FROM shops
+    #[arg(long, value_name = "SQL", env = "DBLOAD_EACH_QUERY", group = "rows")]
+    each_query: Option<String>,
+    /// The database for --each-query, if it is not that of --dsn
+    #[arg(
+        long,
+        value_name = "DSN",
+        env = "DBLOAD_EACH_DSN",
+        hide_env_values = true,
+        requires = "each_query"
+    )]
+    each_dsn: Option<String>,
     /// Columns of those rows that each record of the row's answer gets
-    #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "each")]
+    #[arg(long, value_name = "A,B", env = "DBLOAD_EACH_FIELDS", value_delimiter = ',', requires = "rows")]
     each_fields: Vec<String>,
+    /// Lists {a,b} in the query of a URL stand for several URLs, as in its path; otherwise they are sent
+    #[arg(long, env = "DBLOAD_EXPAND_QUERY", value_parser = parse::switch("DBLOAD_EXPAND_QUERY"))]
+    expand_query: bool,
     /// How pages lead to each other: auto (as the first page says), a preset by its name (github, stripe,
     /// graphql:/data/orders, ..: docs/http.md), link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
     /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER
@@ -55,10 +77,26 @@ pub(crate) struct WebArgs {
     /// Largest page (by default 16 MiB): a page is whole in memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_PAGE_BYTES", value_parser = parse::bytes)]
     max_page_bytes: Option<u64>,
-    /// A JSON body: requests are POST with it; texts in it may be env:NAME or file:PATH, which are never
-    /// stored or shown
-    #[arg(long, value_name = "JSON", env = "DBLOAD_BODY", hide_env_values = true)]
+    /// A body: requests are POST with it. JSON, or any text (its type by --header 'Content-Type: ..'), or
+    /// file:PATH or env:NAME, where it is; texts in JSON may be env:NAME or file:PATH, which are never stored
+    /// or shown
+    #[arg(long, value_name = "BODY", env = "DBLOAD_BODY", hide_env_values = true, group = "posted")]
     body: Option<String>,
+    /// A field of a form that is sent by POST, one for each flag; the value may be env:NAME or file:PATH
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        env = "DBLOAD_FORM",
+        hide_env_values = true,
+        value_delimiter = '\n',
+        conflicts_with = "body"
+    )]
+    form: Vec<String>,
+    /// Wait for an export: 202 asks until the answer is there; status=/POINTER until a word there says so;
+    /// behind it ;done=WORD ;failed=WORD ;at=PLACE (whom to ask) ;result=PLACE (what to fetch) ;every=2s
+    /// ;within=1h. A place is /POINTER, header:NAME or a URL such as /jobs/{/id}
+    #[arg(long, value_name = "RULES", env = "DBLOAD_POLL", value_parser = poll)]
+    poll: Option<Poll>,
     /// Where --body holds a secret as it is: never stored or shown either
     #[arg(
         long,
@@ -108,9 +146,20 @@ pub(crate) struct WebArgs {
         hide_env_values = true
     )]
     bearer_command: Option<String>,
-    /// Where OAuth 2 tokens are issued for --client-id and --client-secret (client credentials)
-    #[arg(long, value_name = "URL", env = "DBLOAD_TOKEN_URL", group = "auth", requires_all = ["client_id", "client_secret"])]
+    /// Where OAuth 2 tokens are issued for --client-id and --client-secret (client credentials), or for
+    /// --refresh-token
+    #[arg(long, value_name = "URL", env = "DBLOAD_TOKEN_URL", group = "auth", requires = "client_id")]
     token_url: Option<String>,
+    /// A refresh token for --token-url, as file:PATH or env:NAME; in a file it is replaced by a newer one that
+    /// the server gives
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DBLOAD_REFRESH_TOKEN",
+        hide_env_values = true,
+        requires = "token_url"
+    )]
+    refresh_token: Option<String>,
     /// Name of this client at --token-url; may be env:NAME or file:PATH
     #[arg(long, value_name = "ID", env = "DBLOAD_CLIENT_ID", requires = "token_url")]
     client_id: Option<String>,
@@ -129,6 +178,12 @@ pub(crate) struct WebArgs {
     /// Certificate authorities in PEM to trust beside the system's
     #[arg(long, value_name = "FILE", env = "DBLOAD_CA_FILE")]
     ca_file: Option<PathBuf>,
+    /// A certificate of this client in PEM, for servers that ask who is there; shown to the named ones alone
+    #[arg(long, value_name = "FILE", env = "DBLOAD_CLIENT_CERT")]
+    client_cert: Option<PathBuf>,
+    /// Its key in PEM, if that is in another file
+    #[arg(long, value_name = "FILE", env = "DBLOAD_CLIENT_KEY", requires = "client_cert")]
+    client_key: Option<PathBuf>,
     /// A proxy for all requests but those to NO_PROXY, as a URL or env:NAME or file:PATH (by default as the
     /// environment says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY). Credentials to http:// go through one only if
     /// it is named here, since it can read them
@@ -161,6 +216,10 @@ fn paginate(text: &str) -> Result<Paginate, String> {
     text.parse()
 }
 
+fn poll(text: &str) -> Result<Poll, String> {
+    text.parse()
+}
+
 fn throttle_sign(text: &str) -> Result<ThrottleSign, String> {
     text.parse()
 }
@@ -183,6 +242,9 @@ impl WebArgs {
     fn speaks_of_http(&self) -> Option<&'static str> {
         [
             (self.each.is_some(), "--each"),
+            (self.each_query.is_some(), "--each-query"),
+            (!self.form.is_empty(), "--form"),
+            (self.poll.is_some(), "--poll"),
             (self.paginate.is_some(), "--paginate"),
             (self.body.is_some(), "--body"),
             (self.save_raw.is_some(), "--save-raw"),
@@ -214,16 +276,37 @@ impl WebArgs {
                 .clone()
                 .map(|paginate| Paginate { same_origin: self.same_origin, ..paginate }),
             urls: self.urls.clone(),
-            each: self.each.clone(),
+            each: self.rows()?,
             each_fields: self.each_fields.clone(),
-            body: self.json_body()?,
+            body: self.post_body()?,
         })
     }
 
     /// The body; its text is in no error.
-    fn json_body(&self) -> Result<Option<JsonBody>, String> {
-        let body = self.body.as_deref().map(|body| JsonBody::parse(body, &self.secret_body, env));
+    fn post_body(&self) -> Result<Option<PostBody>, String> {
+        if !self.form.is_empty() {
+            return PostBody::form(&self.form, env).map(Some).map_err(|error| format!("--form {error}"));
+        }
+        let headers = self.header.iter().filter_map(|text| text.split_once(':'));
+        let content_type = headers.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-type"));
+        let content_type = content_type.map(|(_, value)| value.trim()).last();
+        let body = self.body.as_deref();
+        let body = body.map(|body| PostBody::parse(body, content_type, &self.secret_body, env));
         body.transpose().map_err(|error| format!("--body {error}"))
+    }
+
+    fn rows(&self) -> Result<Option<Each>, String> {
+        if let Some(sql) = &self.each_query {
+            let dsn = self.each_dsn.as_deref().map(Dsn::parse).transpose();
+            let dsn = dsn.map_err(|error| format!("--each-dsn: {error}"))?;
+            return Ok(Some(Each::Query(EachQuery { sql: sql.clone(), dsn })));
+        }
+        Ok(self.each.clone().map(|word| {
+            let paginate = self.each_paginate.clone();
+            let records = self.each_records.clone();
+            let records = records.or_else(|| paginate.as_ref().and_then(|paginate| paginate.records.clone()));
+            Each::List(EachList { word, paginate, records })
+        }))
     }
 
     fn settings(&self) -> Result<Settings, String> {
@@ -265,6 +348,12 @@ impl WebArgs {
                 pages: self.max_pages.unwrap_or(limits.pages),
             },
             ca_file: self.ca_file.clone(),
+            client_certificate: self.client_cert.clone().map(|chain| {
+                let key = self.client_key.clone().unwrap_or_else(|| chain.clone());
+                ClientCertificate { chain, key }
+            }),
+            poll: self.poll.clone(),
+            query_lists: if self.expand_query { QueryLists::Expanded } else { QueryLists::Kept },
             proxy: self.proxy.as_deref().map(|text| value("--proxy", text)).transpose()?,
             proxy_variables: ProxyVariables::read(env),
             save_raw: self.save_raw.clone(),
@@ -285,16 +374,20 @@ impl WebArgs {
         if let Some(command) = &self.bearer_command {
             return Ok(Auth::BearerCommand(command.clone()));
         }
-        let (Some(token_url), Some(id), Some(secret)) =
-            (&self.token_url, &self.client_id, &self.client_secret)
-        else {
-            return Ok(Auth::None);
-        };
-        Ok(Auth::ClientCredentials {
-            token_url: token_url.parse().map_err(|error| format!("--token-url: {error}"))?,
-            client_id: value("--client-id", id)?,
-            client_secret: value("--client-secret", secret)?,
-            scope: self.scope.clone(),
-        })
+        let (Some(token_url), Some(id)) = (&self.token_url, &self.client_id) else { return Ok(Auth::None) };
+        let token_url = token_url.parse().map_err(|error| format!("--token-url: {error}"))?;
+        let client_id = value("--client-id", id)?;
+        let secret = self.client_secret.as_deref().map(|text| value("--client-secret", text)).transpose()?;
+        let scope = self.scope.clone();
+        match (&self.refresh_token, secret) {
+            (Some(token), client_secret) => {
+                let refresh_token = value("--refresh-token", token)?;
+                Ok(Auth::RefreshToken { token_url, client_id, client_secret, refresh_token, scope })
+            }
+            (None, Some(client_secret)) => {
+                Ok(Auth::ClientCredentials { token_url, client_id, client_secret, scope })
+            }
+            (None, None) => Err("--token-url wants --client-secret, or --refresh-token".to_owned()),
+        }
     }
 }

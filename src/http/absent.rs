@@ -18,11 +18,11 @@ mod settings;
 #[path = "absent/urls.rs"]
 pub mod urls;
 
-pub use client::{Body, Client, Counters, Origins, RateLimiters};
+pub use client::{Body, Client, Counters, Encodings, Origins, RateLimiters};
 pub use error::{HttpError, Truncation};
 pub use pager::{Clues, Headers as HeaderMap, Page, PageSeen, Pager, PagerState};
 pub use paginate::Paginate;
 pub use presets::{PRESETS, Preset};
-pub use request::{JsonBody, Request, Resume, Version};
+pub use request::{PostBody, Request, Resume, Version};
 pub use settings::Settings;
 pub use urls::unsigned;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::admission::{ConcurrencyLimiter, RateLimiters, pause};
 use super::body::Body;
+use super::cookies::CookieJar;
 use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
 use super::error::HttpError;
@@ -52,6 +53,7 @@ impl Client {
             settings: settings.clone(),
             credentials: Credentials::new(settings, origins)?,
             tokens: TokenCache::default(),
+            cookies: CookieJar::default(),
             engines: Engines::new(settings),
             limiter: ConcurrencyLimiter::new(settings, speeds.clone()),
             counting: Counting::default(),
@@ -67,8 +69,13 @@ impl Client {
     ///
     /// # Errors
     /// When the server refuses, patience runs out, or what comes is no data.
-    pub async fn open(&self, request: &Request, from: Option<Resume>) -> Result<Body, HttpError> {
-        let begun = Transfer::begin(&self.0, request, from, Encodings::Identity).await;
+    pub async fn open(
+        &self,
+        request: &Request,
+        from: Option<Resume>,
+        encodings: Encodings,
+    ) -> Result<Body, HttpError> {
+        let begun = Transfer::begin(&self.0, request, from, encodings).await;
         let transfer = begun.inspect_err(|_| Counting::one(&self.0.counting.failed))?;
         Ok(Body::new(transfer, Arc::clone(&self.0)))
     }
@@ -103,7 +110,7 @@ impl Client {
     }
 
     async fn whole(&self, request: &Request) -> Result<Page, HttpError> {
-        let mut transfer = Transfer::begin(&self.0, request, None, Encodings::Compressed).await?;
+        let mut transfer = Transfer::begin(&self.0, request, None, Encodings::Whole).await?;
         page::read(&mut transfer, request, self.0.settings.limits.page_bytes).await
     }
 
@@ -133,7 +140,8 @@ impl Client {
     /// Words of a server without the secrets that it was sent.
     pub async fn redacted(&self, words: &str, request: &Request) -> String {
         let token = self.0.tokens.current(&self.0.settings.auth, &self.0.engines).await.ok().flatten();
-        self.0.credentials.strike_out(words, request, token.as_ref().map(|token| &token.secret))
+        let words = self.0.credentials.strike_out(words, request, token.as_ref().map(|token| &token.secret));
+        self.0.cookies.strike_out(words)
     }
 
     /// Looks whether an answer is all there is, where nobody has said how pages lead to each other: if it says

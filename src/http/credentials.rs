@@ -16,7 +16,7 @@ use super::shown::is_secret;
 use crate::secret::Secret;
 
 /// A shorter text is not struck out: it would be found everywhere.
-const HIDDEN_BYTES_MIN: usize = 4;
+pub(super) const HIDDEN_BYTES_MIN: usize = 4;
 
 /// A shorter part of a signature is a right or a version.
 const SIGNATURE_BYTES_MIN: usize = 8;

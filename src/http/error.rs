@@ -46,6 +46,22 @@ pub enum HttpError {
         /// Whose fault it is.
         fault: TlsFault,
     },
+    /// The server does not take our word for who we are: it wants a certificate, or another one.
+    #[error("{origin} refuses the connection: {reason}")]
+    Stranger {
+        /// Scheme, host and port.
+        origin: String,
+        /// What it wants, in words.
+        reason: String,
+    },
+    /// An export that was waited for.
+    #[error("the export of {url} {reason}")]
+    Job {
+        /// The request that was answered last, without secrets.
+        url: String,
+        /// What is wrong with it, in words.
+        reason: String,
+    },
     /// A page that is not there, behind pages that are counted: perhaps the end, perhaps not.
     #[error("{last}")]
     NoSuchPage {
@@ -240,6 +256,7 @@ impl HttpError {
                 401 | 403 => {
                     "say who you are: --header 'Authorization: Bearer env:TOKEN', --user, --bearer-file, --bearer-command"
                 }
+                202 => "it prepares the answer: --poll 202 asks for it until it is there",
                 404 | 410 => return None,
                 _ => return None,
             },
@@ -266,6 +283,9 @@ impl HttpError {
             Self::OpenProxy { .. } => {
                 "leave the host out with NO_PROXY, or say --proxy URL if the proxy may see them"
             }
+            Self::Stranger { .. } => {
+                "a certificate that it knows is given with --client-cert FILE, its key with --client-key FILE"
+            }
             Self::Tls { .. } => "--ca-file takes certificates in PEM",
             Self::Untrusted { fault, .. } => match fault {
                 TlsFault::Issuer => "an authority of your own is given with --ca-file FILE",
@@ -281,6 +301,7 @@ impl HttpError {
             Self::BadUrl { .. }
             | Self::BadSetting { .. }
             | Self::Token { .. }
+            | Self::Job { .. }
             | Self::NotHttp { .. }
             | Self::Landing { .. } => return None,
         };

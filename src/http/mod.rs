@@ -13,8 +13,10 @@ mod admission;
 mod bearer;
 mod body;
 mod client;
+mod cookies;
 mod counters;
 mod credentials;
+mod date_range;
 mod error;
 mod framing;
 mod guess;
@@ -27,6 +29,8 @@ mod page;
 mod pager;
 mod paginate;
 pub mod pointer;
+mod poll;
+mod poll_rules;
 mod post;
 mod presets;
 mod presigned;
@@ -61,15 +65,17 @@ pub use origin::{Origin, Origins};
 pub use page::Page;
 pub use pager::{PageSeen, Pager, PagerState};
 pub use paginate::{By, CursorField, LastPage, Paginate, Param, Rules};
-pub use post::{BodyError, JsonBody};
+pub use poll_rules::Poll;
+pub use post::{BodyError, BodyKind, PostBody};
 pub use presets::{PRESETS, Preset};
 pub use presigned::unsigned;
 pub use proxy_variables::ProxyVariables;
 pub use request::{Method, Request, Resume, Version};
 pub use response_field::ResponseField;
+pub use send::Encodings;
 pub use settings::{
-    Auth, CONCURRENCY, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits, SLOWEST_BYTES_PER_SECOND,
-    Settings, Timeouts,
+    Auth, CONCURRENCY, ClientCertificate, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits,
+    SLOWEST_BYTES_PER_SECOND, Settings, Timeouts,
 };
 pub use shown::shown;
 pub use throttle_sign::ThrottleSign;

@@ -1,5 +1,5 @@
-//! OAuth 2 client credentials (RFC 6749, 4.4): a token for a client's name and secret. The secret goes to the
-//! token's URL and nowhere else: redirects of it are refused.
+//! OAuth 2 tokens: for a client's name and secret (RFC 6749, 4.4), or for a refresh token (6). Secrets go to
+//! the token's URL and nowhere else: redirects of it are refused.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,18 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(30);
 /// Who asks, and for what.
 pub(super) struct TokenClient<'a> {
     pub(super) id: Secret,
-    pub(super) secret: Secret,
+    /// None: a client that can keep none, such as an app.
+    pub(super) secret: Option<Secret>,
     pub(super) scope: Option<&'a str>,
+    /// For which a token is asked; none: for the client itself.
+    pub(super) refresh: Option<Secret>,
+}
+
+/// What was issued.
+pub(super) struct IssuedToken {
+    pub(super) token: BearerToken,
+    /// The refresh token that holds from now on, if it is another one.
+    pub(super) refresh: Option<Secret>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +48,7 @@ struct Issued {
     access_token: String,
     token_type: Option<String>,
     expires_in: Option<serde_json::Value>,
+    refresh_token: Option<String>,
 }
 
 /// What the issuer says instead; its description may repeat what it was sent and is not shown.
@@ -58,8 +69,8 @@ pub(super) async fn fetch(
     engines: &Engines,
     url: &Url,
     client: &TokenClient<'_>,
-) -> Result<BearerToken, HttpError> {
-    let mut style = Style::Header;
+) -> Result<IssuedToken, HttpError> {
+    let mut style = if client.secret.is_some() { Style::Header } else { Style::Body };
     let mut pause = PAUSE;
     let mut failed = String::new();
     for _ in 0..TRIES {
@@ -87,7 +98,12 @@ enum GrantFailure {
 
 fn request(url: &Url, client: &TokenClient<'_>, style: Style) -> reqwest::Request {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "client_credentials");
+    match &client.refresh {
+        Some(token) => {
+            form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.reveal())
+        }
+        None => form.append_pair("grant_type", "client_credentials"),
+    };
     if let Some(scope) = client.scope {
         form.append_pair("scope", scope);
     }
@@ -96,14 +112,17 @@ fn request(url: &Url, client: &TokenClient<'_>, style: Style) -> reqwest::Reques
         Style::Header => {
             // RFC 6749, 2.3.1: both are encoded before they are joined.
             let encode = |text: &Secret| utf8_percent_encode(text.reveal(), NON_ALPHANUMERIC).to_string();
-            let value = basic(&encode(&client.id), &Secret::new(encode(&client.secret)));
+            let secret = client.secret.as_ref().map(encode).unwrap_or_default();
+            let value = basic(&encode(&client.id), &Secret::new(secret));
             if let Some(value) = sensitive(value.reveal()) {
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
         }
         Style::Body => {
-            form.append_pair("client_id", client.id.reveal())
-                .append_pair("client_secret", client.secret.reveal());
+            form.append_pair("client_id", client.id.reveal());
+            if let Some(secret) = &client.secret {
+                form.append_pair("client_secret", secret.reveal());
+            }
         }
     }
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -118,12 +137,12 @@ async fn ask(
     url: &Url,
     client: &TokenClient<'_>,
     style: Style,
-) -> Result<Result<BearerToken, GrantFailure>, HttpError> {
+) -> Result<Result<IssuedToken, GrantFailure>, HttpError> {
     let request = request(url, client, style);
     if let Some(proxy) = engines.proxies.would_read(url) {
         return Err(HttpError::OpenProxy { url: shown(url), proxy });
     }
-    let engine = engines.of(url)?;
+    let engine = engines.of(url, true)?;
     let sent = Instant::now();
     let exchange = async {
         let mut response = engine.execute(request).await?;
@@ -146,7 +165,7 @@ async fn ask(
     })
 }
 
-fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<BearerToken, GrantFailure> {
+fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<IssuedToken, GrantFailure> {
     if !status.is_success() {
         let word = serde_json::from_slice::<Refused>(answer).map(|refused| refused.error).unwrap_or_default();
         let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect();
@@ -166,5 +185,6 @@ fn judge(status: http::StatusCode, answer: &[u8], sent: Instant) -> Result<Beare
     });
     let life = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
     let expires = life.map(|life| sent + life.saturating_sub(RENEWED_BEFORE).max(life / 2));
-    Ok(BearerToken::new(Secret::new(issued.access_token), expires))
+    let token = BearerToken::new(Secret::new(issued.access_token), expires);
+    Ok(IssuedToken { token, refresh: issued.refresh_token.map(Secret::new) })
 }

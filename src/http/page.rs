@@ -27,6 +27,8 @@ pub struct Page {
     pub version: Version,
     /// How its end is known.
     pub ending: BodyEnd,
+    /// It is what an export has come to: later pages lie behind it, and not behind what was asked for.
+    pub is_result: bool,
 }
 
 impl Page {
@@ -87,7 +89,7 @@ pub(super) async fn read(transfer: &mut Transfer, request: &Request, limit: u64)
         return Err(too_large());
     }
     judge::beginning(Some(&bytes)).map_err(unexpected)?;
-    Ok(Page { url, headers, bytes, version, ending })
+    Ok(Page { url, headers, bytes, version, ending, is_result: transfer.is_result() })
 }
 
 /// Decompresses, a byte beyond the limit at most.

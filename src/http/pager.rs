@@ -289,6 +289,12 @@ impl Pager {
         }
     }
 
+    /// The first page was an export, and lies here.
+    pub fn moved(&mut self, url: &Url) {
+        self.current.get_instead(url.clone());
+        self.home = url.clone();
+    }
+
     /// What the first page has told about pages, once.
     pub const fn take_found(&mut self) -> Option<Guess> {
         self.found.take()

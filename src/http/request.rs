@@ -4,7 +4,8 @@ use http::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::post::{self, JsonBody};
+use super::origin::Origin;
+use super::post::{self, BodyKind, PostBody};
 use super::presigned;
 use super::query;
 use crate::secret::Secret;
@@ -15,7 +16,7 @@ pub enum Method {
     /// Reads without a body, by GET.
     #[default]
     Get,
-    /// POST, with a body of JSON.
+    /// POST, with a body.
     Post,
 }
 
@@ -28,9 +29,12 @@ pub struct Request {
     /// The method that it is sent with.
     #[serde(default)]
     pub method: Method,
-    /// A body of JSON, for POST.
+    /// A body, for POST; of a form, the object of its fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// What the body is.
+    #[serde(default, skip_serializing_if = "BodyKind::is_json")]
+    pub body_kind: BodyKind,
     /// The source's place in the order, from 0: the first unfinished source never waits for a slot
     /// ([`Client::prioritize`](super::Client::prioritize)), and the landing copy's names sort by it.
     #[serde(skip)]
@@ -58,6 +62,7 @@ impl Request {
             url,
             method: Method::Get,
             body: None,
+            body_kind: BodyKind::Json,
             ordinal: 0,
             page: 0,
             secrets,
@@ -74,8 +79,9 @@ impl Request {
 
     /// Makes it a POST of this body.
     #[must_use]
-    pub fn posting(mut self, body: &JsonBody) -> Self {
+    pub fn posting(mut self, body: &PostBody) -> Self {
         self.method = Method::Post;
+        self.body_kind = body.kind();
         self.body = Some(body.text().to_owned());
         self.in_body = body.secrets().to_vec();
         self
@@ -119,6 +125,20 @@ impl Request {
         self.url = url;
     }
 
+    /// Makes it a GET of what a server has named: with what is ours for its origin, and with nothing of it
+    /// elsewhere, where what is signed is signed as it stands.
+    pub(super) fn get_instead(&mut self, url: Url) {
+        (self.method, self.body, self.body_kind) = (Method::Get, None, BodyKind::Json);
+        self.in_body.clear();
+        if Origin::of(&url) == Origin::of(&self.url) {
+            self.take_url(url);
+        } else {
+            self.secrets.clear();
+            self.login = None;
+            self.url = url;
+        }
+    }
+
     /// The URL as it is sent to an origin that was named.
     pub(super) fn url_with_secrets(&self) -> Url {
         let mut url = self.url.clone();
@@ -132,7 +152,7 @@ impl Request {
 
     /// The body as it is sent.
     pub(super) fn body_with_secrets(&self) -> Option<String> {
-        self.body.as_deref().map(|body| post::with_secrets(body, &self.in_body))
+        self.body.as_deref().map(|body| post::sent(self.body_kind, body, &self.in_body))
     }
 
     /// The URL as it may be shown.

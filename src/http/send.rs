@@ -40,15 +40,27 @@ pub(super) struct Ask<'a> {
     /// From this byte on, of the version with this validator.
     pub(super) range: Option<(u64, &'a str)>,
     pub(super) encodings: Encodings,
+    pub(super) accepts: Accepts,
+}
+
+/// Which answers are what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accepts {
+    /// Those with a body that is data.
+    Data,
+    /// Also those that say that it will be there later on.
+    Jobs,
 }
 
 /// How the server may compress the body for the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encodings {
+pub enum Encodings {
     /// Not at all: resume points count bytes as they are sent.
     Identity,
-    /// As pages may be.
+    /// By what needs little memory to be undone.
     Compressed,
+    /// As pages may be, which are whole in memory.
+    Whole,
 }
 
 /// A response that was not refused, and the URL that it came from.
@@ -148,6 +160,7 @@ impl ClientState {
             if status == StatusCode::OK
                 || status == StatusCode::NON_AUTHORITATIVE_INFORMATION
                 || is_part
+                || ask.accepts == Accepts::Jobs && status.is_success()
                 || is_empty(status)
             {
                 return self.answered(request, &hop, response, slot, sent).await;
@@ -192,15 +205,18 @@ impl ClientState {
         let headers = request.headers_mut();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
         if hop.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let content_type = ask.request.body_kind.content_type();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         self.credentials
             .apply(&hop.url, ask.request, token.map(|token| &token.secret), headers)
             .map_err(last)?;
         let encodings = match ask.encodings {
             // What is looked for in the first bytes must stand there.
-            Encodings::Compressed if self.settings.throttle_signs.is_empty() => "gzip, zstd",
-            Encodings::Identity | Encodings::Compressed => "identity",
+            Encodings::Identity => "identity",
+            _ if !self.settings.throttle_signs.is_empty() => "identity",
+            Encodings::Compressed => "gzip",
+            Encodings::Whole => "gzip, zstd",
         };
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         if let Some((from, etag)) = ask.range {
@@ -219,12 +235,17 @@ impl ClientState {
         if let Some(proxy) = self.engines.proxies.would_read(&hop.url).filter(|_| carries) {
             return Err(last(HttpError::OpenProxy { url: ask.request.shown(), proxy }));
         }
-        let engine = self.engines.of(&hop.url).map_err(last)?;
+        // A cookie is the server's own, not ours: a proxy has read it before.
+        self.cookies.add(&hop.url, request.headers_mut(), SystemTime::now());
+        let engine = self.engines.of(&hop.url, named).map_err(last)?;
         Counting::one(&self.counting.requests);
         let timeouts = self.settings.timeouts;
         // Connecting has a limit of its own, and comes before.
         match tokio::time::timeout(timeouts.connect + timeouts.first_byte, engine.execute(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                self.cookies.keep(&hop.url, response.headers(), SystemTime::now());
+                Ok(response)
+            }
             Ok(Err(error)) => {
                 let (failure, error) = broken(ask.request, error, self.engines.proxies.of_url(&hop.url));
                 Err(failed(failure, error))
@@ -317,6 +338,7 @@ impl ClientState {
         }
         let said = said(response).await;
         let said = self.credentials.strike_out(&said, request, token.map(|token| &token.secret));
+        let said = self.cookies.strike_out(said);
         let said = said.chars().take(SAID_CHARS_MAX).collect();
         FailedTry { failure, url: hop.url.clone(), error: HttpError::Status { url, status, said } }
     }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::poll_rules::Poll;
 use super::proxy_variables::ProxyVariables;
 use super::throttle_sign::ThrottleSign;
+use super::urls::QueryLists;
 use super::value::Value;
 
 /// Requests in flight, unless said otherwise: enough to hide latency, few enough for a small server.
@@ -74,6 +76,28 @@ pub enum Auth {
         /// What is asked for.
         scope: Option<String>,
     },
+    /// OAuth 2 tokens for a refresh token.
+    RefreshToken {
+        /// Where tokens are issued.
+        token_url: Url,
+        /// The id that the client is registered with.
+        client_id: Value,
+        /// The secret that belongs to that client, if it has one.
+        client_secret: Option<Value>,
+        /// What a token is asked for with. In a file it is renewed there, where the server gives another.
+        refresh_token: Value,
+        /// What is asked for.
+        scope: Option<String>,
+    },
+}
+
+/// A certificate of the client, for servers that want one: files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those that lead to its authority.
+    pub chain: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// So many requests in so long a time.
@@ -195,6 +219,8 @@ pub struct Settings {
     pub limits: FetchLimits,
     /// Authorities to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// Who we are, for the named origins that ask for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
     /// A proxy for all requests but those to `NO_PROXY`; else as the variables say.
     pub proxy: Option<Value>,
     /// What the environment says of proxies; by default nothing.
@@ -205,6 +231,10 @@ pub struct Settings {
     pub save_raw: Option<PathBuf>,
     /// What says in an answer of status 200 that requests come too fast.
     pub throttle_signs: Vec<ThrottleSign>,
+    /// How an export is waited for; otherwise each answer is what was asked for.
+    pub poll: Option<Poll>,
+    /// What lists of words are in queries.
+    pub query_lists: QueryLists,
     /// An answer that says that there is more than it has is an error, where nobody has said how the rest is
     /// fetched; otherwise a note.
     pub strict_pages: bool,
@@ -222,11 +252,14 @@ impl Default for Settings {
             retry_limits: RetryLimits::default(),
             limits: FetchLimits::default(),
             ca_file: None,
+            client_certificate: None,
             proxy: None,
             proxy_variables: ProxyVariables::default(),
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
             throttle_signs: Vec::new(),
+            poll: None,
+            query_lists: QueryLists::default(),
             strict_pages: false,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::admission::ConcurrencyLimiter;
+use super::cookies::CookieJar;
 use super::counters::Counting;
 use super::credentials::Credentials;
 use super::landing::Landing;
@@ -16,6 +17,7 @@ pub(super) struct ClientState {
     pub(super) settings: Settings,
     pub(super) credentials: Credentials,
     pub(super) tokens: TokenCache,
+    pub(super) cookies: CookieJar,
     pub(super) engines: Engines,
     pub(super) limiter: ConcurrencyLimiter,
     pub(super) counting: Counting,

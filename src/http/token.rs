@@ -16,7 +16,7 @@ use super::error::HttpError;
 use super::oauth;
 use super::settings::Auth;
 use super::tls::Engines;
-use super::value::read_secret;
+use super::value::{Value, read_secret};
 use crate::secret::Secret;
 
 /// How long a command may take: somebody may have to confirm it.
@@ -26,7 +26,14 @@ const OUTPUT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where tokens come from, and the last one.
 #[derive(Default)]
-pub(super) struct TokenCache(Mutex<Option<BearerToken>>);
+pub(super) struct TokenCache(Mutex<LastToken>);
+
+/// The last token, and the refresh token that came with it.
+#[derive(Default)]
+struct LastToken {
+    token: Option<BearerToken>,
+    refresh: Option<Secret>,
+}
 
 impl TokenCache {
     /// The token to send; none where the settings have none to renew.
@@ -59,31 +66,57 @@ impl TokenCache {
             return Ok(None);
         }
         let mut last = self.0.lock().await;
-        let generation = last.as_ref().map_or(0, |token| token.generation);
+        let generation = last.token.as_ref().map_or(0, |token| token.generation);
         let is_good = |token: &BearerToken| {
             token.expires.is_none_or(|at| Instant::now() < at)
                 && refused.is_none_or(|refused| token.generation > refused.generation)
         };
-        if let Some(token) = last.as_ref().filter(|token| is_good(token)) {
+        if let Some(token) = last.token.as_ref().filter(|token| is_good(token)) {
             return Ok(Some(token.clone()));
         }
-        let token = BearerToken { generation: generation + 1, ..fetch(auth, engines).await? };
-        *last = Some(token.clone());
+        let token = fetch(auth, engines, &mut last.refresh).await?;
+        let token = BearerToken { generation: generation + 1, ..token };
+        last.token = Some(token.clone());
         Ok(Some(token))
     }
 }
 
-async fn fetch(auth: &Auth, engines: &Engines) -> Result<BearerToken, HttpError> {
+/// A new token. `refresh`: the refresh token that was given last, in place of the user's own.
+async fn fetch(
+    auth: &Auth,
+    engines: &Engines,
+    refresh: &mut Option<Secret>,
+) -> Result<BearerToken, HttpError> {
     match auth {
         Auth::BearerFile(path) => from_file(path),
         Auth::BearerCommand(command) => from_command(command).await,
         Auth::ClientCredentials { token_url, client_id, client_secret, scope } => {
             let client = oauth::TokenClient {
                 id: client_id.resolve()?,
-                secret: client_secret.resolve()?,
+                secret: Some(client_secret.resolve()?),
                 scope: scope.as_deref(),
+                refresh: None,
             };
-            oauth::fetch(engines, token_url, &client).await
+            oauth::fetch(engines, token_url, &client).await.map(|issued| issued.token)
+        }
+        Auth::RefreshToken { token_url, client_id, client_secret, refresh_token, scope } => {
+            let used = match refresh {
+                Some(last) => last.clone(),
+                None => refresh_token.resolve()?,
+            };
+            let client = oauth::TokenClient {
+                id: client_id.resolve()?,
+                secret: client_secret.as_ref().map(Value::resolve).transpose()?,
+                scope: scope.as_deref(),
+                refresh: Some(used.clone()),
+            };
+            let issued = oauth::fetch(engines, token_url, &client).await?;
+            // Some servers take a refresh token once: the next start needs the new one.
+            if let Some(new) = issued.refresh.filter(|new| *new != used) {
+                refresh_token.store(&new)?;
+                *refresh = Some(new);
+            }
+            Ok(issued.token)
         }
         Auth::None | Auth::Basic { .. } => {
             Err(HttpError::Token { from: "nowhere".to_owned(), reason: "none was asked for".to_owned() })

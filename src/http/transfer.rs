@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use url::Url;
 
 use crate::causes::innermost;
@@ -20,9 +20,10 @@ use super::error::{HttpError, Truncation};
 use super::framing::BodyEnd;
 use super::judge;
 use super::landing::Copy;
+use super::poll;
 use super::request::{Request, Resume, Version, content_range, length_behind};
 use super::retry::{FailureKind, RetryState};
-use super::send::{Answer, Ask, Encodings};
+use super::send::{Accepts, Answer, Ask, Encodings};
 use super::settings::SLOWEST_BYTES_PER_SECOND;
 use super::shared::ClientState;
 
@@ -45,6 +46,7 @@ pub(super) struct Transfer {
     clock: Clock,
     copy: Option<Copy>,
     end_in_content: Arc<AtomicBool>,
+    is_result: bool,
 }
 
 /// What the first answer said.
@@ -87,9 +89,26 @@ impl Transfer {
             Some(range) => range,
             None => None,
         };
-        let answer = shared.send(&Ask { request, range, encodings }, &mut tries).await?;
+        let named = request;
+        let finished = match &shared.settings.poll {
+            // A later page is there with the first one.
+            Some(poll) if request.page == 0 => Some(poll::finished(shared, request, poll, encodings).await?),
+            _ => None,
+        };
+        let (request, answer) = match finished {
+            Some(finished) => (finished.request, finished.answer.filter(|_| range.is_none())),
+            None => (request.clone(), None),
+        };
+        let is_result = request.method != named.method || request.url != named.url;
+        let answer = match answer {
+            Some(answer) => answer,
+            None => {
+                let ask = Ask { request: &request, range, encodings, accepts: Accepts::Data };
+                shared.send(&ask, &mut tries).await?
+            }
+        };
         let copy = match &shared.landing {
-            Some(landing) if from.is_none() => Some(landing.begin(request, answer.response.headers())?),
+            Some(landing) if from.is_none() => Some(landing.begin(named, answer.response.headers())?),
             _ => None,
         };
         let head = FirstAnswer {
@@ -100,7 +119,7 @@ impl Transfer {
         };
         let mut transfer = Self {
             shared: Arc::clone(shared),
-            request: request.clone(),
+            request,
             encodings,
             answer: None,
             head,
@@ -111,9 +130,15 @@ impl Transfer {
             clock: Clock::default(),
             copy,
             end_in_content: Arc::default(),
+            is_result,
         };
         transfer.attach(answer)?;
         Ok(transfer)
+    }
+
+    /// It is what an export has come to.
+    pub(super) const fn is_result(&self) -> bool {
+        self.is_result
     }
 
     pub(super) const fn head(&self) -> &FirstAnswer {
@@ -245,7 +270,7 @@ impl Transfer {
         let Some(wait) = wait else { return Err(cut(&self.request, self.at, &reason)) };
         pause(wait, &self.shared.counting).await;
         let range = etag.as_deref().filter(|_| self.at > 0).map(|etag| (self.at, etag));
-        let ask = Ask { request: &self.request, range, encodings: self.encodings };
+        let ask = Ask { request: &self.request, range, encodings: self.encodings, accepts: Accepts::Data };
         let answer = self.shared.send(&ask, &mut self.tries).await?;
         if range.is_none() {
             self.head.version = version(&answer);
@@ -275,6 +300,9 @@ impl Transfer {
         }
         self.skip = 0;
         if status == StatusCode::PARTIAL_CONTENT {
+            if headers.get(CONTENT_ENCODING) != self.head.headers.get(CONTENT_ENCODING) {
+                return Err(odd("its rest is compressed in another way".to_owned()));
+            }
             let Some((first, _, total)) = content_range(headers) else {
                 return Err(odd("a part came that does not say which".to_owned()));
             };

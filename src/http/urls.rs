@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! https://host/items/{1..1000}       {1..100..5} by fives, {001..100} with leading zeros
+//! https://host/{2024-01-01..2024-01-31}  by days, {2024-01..2024-12} by months
 //! https://host/{a,b,c}.jsonl
 //! https://host/items/{id}            filled from a column (--each)
 //! ```
@@ -17,6 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::date_range::DateRange;
 use super::error::HttpError;
 use super::request::Request;
 use super::settings::Settings;
@@ -116,10 +118,21 @@ fn before_secrets(word: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
+/// What a list of words (`{a,b}`) is in the query of a URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum QueryLists {
+    /// A text for the server: many write the fields that they want so.
+    #[default]
+    Kept,
+    /// As many URLs, as in the path.
+    Expanded,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
     Range { first: u64, last: u64, step: u64, width: usize },
+    Dates(DateRange),
     List(Vec<String>),
     Name(String),
 }
@@ -130,7 +143,7 @@ impl Template {
     ///
     /// # Errors
     /// When a range is empty or too long, or the host is to be filled in.
-    pub fn parse(word: &str) -> Result<Self, HttpError> {
+    pub fn parse(word: &str, in_query: QueryLists) -> Result<Self, HttpError> {
         let bad = |reason: &str| HttpError::BadUrl { word: before_secrets(word), reason: reason.to_owned() };
         let mut pieces = Vec::new();
         let mut text = String::new();
@@ -138,7 +151,12 @@ impl Template {
         while let Some((before, behind)) = rest.split_once('{') {
             text.push_str(before);
             let piece = behind.split_once('}').map(|(inside, after)| (piece(inside), after));
+            let is_query = in_query == QueryLists::Kept && word[..word.len() - behind.len()].contains('?');
             match piece {
+                Some((Ok(Some(Piece::List(_))), _)) if is_query => {
+                    text.push('{');
+                    rest = behind;
+                }
                 Some((Ok(Some(piece)), after)) => {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                     pieces.push(piece);
@@ -173,7 +191,7 @@ impl Template {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Name(name) => Some(name.as_str()),
-            Piece::Text(_) | Piece::Range { .. } | Piece::List(_) => None,
+            Piece::Text(_) | Piece::Range { .. } | Piece::Dates(_) | Piece::List(_) => None,
         })
     }
 
@@ -207,12 +225,15 @@ impl Template {
                 Piece::Range { first, step, width, .. } => {
                     let _ = write!(url, "{:0width$}", first + choice * step);
                 }
+                Piece::Dates(dates) => dates.write(choice, &mut url),
                 Piece::List(words) => url.push_str(&words[usize::try_from(choice).unwrap_or_default()]),
                 Piece::Name(name) => {
                     let value =
                         value(name).filter(|value| !value.is_empty()).ok_or_else(|| HttpError::BadUrl {
                             word: self.shown(),
-                            reason: format!("there is no value for {{{name}}}"),
+                            reason: format!(
+                                "there is no value for {{{name}}} (--each has them; a brace that is meant as such is %7B)"
+                            ),
                         })?;
                     url.push_str(&encode(&value));
                 }
@@ -230,7 +251,7 @@ impl Template {
 }
 
 /// A value as it may stand in a path or a query. `.` and `..` would climb.
-fn encode(value: &str) -> String {
+pub(super) fn encode(value: &str) -> String {
     match value {
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
@@ -243,6 +264,7 @@ impl Piece {
         match self {
             Self::Text(_) | Self::Name(_) => 1,
             Self::Range { first, last, step, .. } => (last - first) / step + 1,
+            Self::Dates(dates) => dates.len(),
             Self::List(words) => words.len() as u64,
         }
     }
@@ -253,6 +275,9 @@ fn piece(inside: &str) -> Result<Option<Piece>, &'static str> {
         |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     if let Some((first, rest)) = inside.split_once("..") {
         let (last, step) = rest.split_once("..").unwrap_or((rest, "1"));
+        if let Some(dates) = DateRange::parse(first, last, step) {
+            return dates.map(|dates| Some(Piece::Dates(dates)));
+        }
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if ![first, last, step].into_iter().all(digits) {
             return Ok(None);
@@ -274,12 +299,19 @@ fn piece(inside: &str) -> Result<Option<Piece>, &'static str> {
     Ok(is_name.then(|| Piece::Name(inside.to_owned())))
 }
 
+/// Whether a list of words stands in the query of a word.
+#[must_use]
+pub fn has_list_in_query(word: &str) -> bool {
+    let lists = |in_query| Template::parse(word, in_query).map(|template| template.len()).unwrap_or_default();
+    is_http(word) && lists(QueryLists::Kept) != lists(QueryLists::Expanded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn all(word: &str) -> Vec<String> {
-        let template = Template::parse(word).unwrap();
+        let template = Template::parse(word, QueryLists::Expanded).unwrap();
         (0..template.len())
             .map(|at| template.url(at, |name| Some(format!("<{name}>/../ä"))).unwrap())
             .collect()
@@ -293,7 +325,19 @@ mod tests {
         assert_eq!(all("https://h/{a,b}/{1..2}?x={c,d}").len(), 8);
         assert_eq!(all("https://h/{a,b}/{1..2}")[1], "https://h/a/2");
         assert_eq!(all("https://h/{id}"), ["https://h/%3Cid%3E%2F..%2F%C3%A4"]);
-        assert_eq!(Template::parse("https://h/{1..1000000}").unwrap().len(), 1_000_000);
+        assert_eq!(all("https://h/{2024-02-28..2024-03-01}.csv")[1], "https://h/2024-02-29.csv");
+        assert_eq!(all("https://h/?m={2023-12..2024-01}"), ["https://h/?m=2023-12", "https://h/?m=2024-01"]);
+        let kept = |word: &str| Template::parse(word, QueryLists::Kept).unwrap();
+        assert_eq!(kept("https://h/{1..1000000}").len(), 1_000_000);
+        let fields = kept("https://h/{a,b}?fields={id,name}&p={1..2}");
+        assert_eq!(
+            (fields.len(), fields.url(3, |_| None).unwrap()),
+            (4, "https://h/b?fields={id,name}&p=2".to_owned())
+        );
+        assert!(
+            has_list_in_query("https://h/?fields={id,name}")
+                && !has_list_in_query("https://h/{a,b}?p={1..2}")
+        );
     }
 
     #[test]
@@ -320,12 +364,13 @@ mod tests {
             "https://h{a,b}",
             "https://h/{3..1}",
             "https://h/{1..5..0}",
+            "https://h/{2024-02-30..2024-03-01}",
             "https://h/{1..99999999999999999999}",
             "https://h/{1..1000}/{1..1001}",
         ] {
-            assert!(Template::parse(word).is_err(), "{word}");
+            assert!(Template::parse(word, QueryLists::Kept).is_err(), "{word}");
         }
-        let template = Template::parse("https://h/{id}").unwrap();
+        let template = Template::parse("https://h/{id}", QueryLists::Kept).unwrap();
         assert!(template.url(0, |_| None).is_err());
         assert_eq!(template.url(0, |_| Some("..".to_owned())).unwrap(), "https://h/%2E%2E");
     }

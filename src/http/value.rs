@@ -41,6 +41,14 @@ pub enum SecretValueError {
         /// The error that lies behind it.
         source: std::io::Error,
     },
+    /// The file cannot be replaced.
+    #[error("cannot write the new secret to {}", path.display())]
+    Store {
+        /// The file that the error is about.
+        path: PathBuf,
+        /// The error that lies behind it.
+        source: std::io::Error,
+    },
     /// The file is no secret.
     #[error("{} {what}", path.display())]
     NotASecret {
@@ -58,6 +66,10 @@ impl SecretValueError {
         match self {
             Self::NotSet { name } => Some(format!("set the variable {name}, or give file:PATH")),
             Self::File { .. } | Self::NotASecret { .. } => None,
+            Self::Store { .. } => Some(
+                "the server has given another refresh token, and may take the old one no more: let the file be written"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -100,6 +112,15 @@ impl Value {
         Ok(Secret::new(format!("{}{}", self.before, secret.reveal())))
     }
 
+    /// Puts a secret in the place of the one in its file; of one that is in none, nothing is kept.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced.
+    pub(super) fn store(&self, secret: &Secret) -> Result<(), SecretValueError> {
+        let From::File(path) = &self.from else { return Ok(()) };
+        replace_secret(path, secret).map_err(|source| SecretValueError::Store { path: path.clone(), source })
+    }
+
     /// The secret alone, without what stands before it: that is what must not be shown.
     pub(super) fn bare(&self) -> Result<Secret, SecretValueError> {
         match &self.from {
@@ -107,6 +128,30 @@ impl Value {
             From::File(path) => read_secret(path),
         }
     }
+}
+
+/// Replaces the secret in a file: whole, or not at all, and readable by whom it was.
+fn replace_secret(path: &std::path::Path, secret: &Secret) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    // Behind a link, the file that it leads to.
+    let path = std::fs::canonicalize(path)?;
+    let mode = std::fs::metadata(&path)?.permissions().mode();
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}.new", std::process::id()));
+    let written = (|| {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(secret.reveal().as_bytes())?;
+        file.write_all(b"\n")?;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)
+    })();
+    if written.is_err() {
+        // It may not be there at all.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// The text of a file, without line ends behind it.

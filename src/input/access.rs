@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::endpoints::{EachRows, Lists};
 use super::error::SourceError;
 use super::spec::{Location, SourceSpec};
 use crate::event::Requests;
 use crate::feed::Feed;
-use crate::http::{Client, Counters, Origins, Paginate, RateLimiters};
+use crate::http::urls::{QueryLists, has_list_in_query};
+use crate::http::{Client, Counters, Origins, Paginate, RateLimiters, Request, unsigned};
 use crate::job;
 
 /// What sources are opened with. The default opens what is at hand.
@@ -60,6 +62,14 @@ impl Access {
         }
         let client = Client::within(speeds, &job.web.http, Origins::of(urls))
             .map_err(|source| SourceError::Http { source })?;
+        let kept =
+            |word: &&String| job.web.http.query_lists == QueryLists::default() && has_list_in_query(word);
+        if let Some(word) = job.sources.iter().find(kept) {
+            client.note(format!(
+                "the list in the query of {} is sent as it is: --expand-query makes a URL of each of its words",
+                unsigned(word)
+            ));
+        }
         let web = HttpAccess {
             client,
             paginate: job.web.paginate.clone(),
@@ -67,6 +77,22 @@ impl Access {
             lonely_said: Arc::default(),
         };
         Ok(Self { web: Some(web), feed })
+    }
+
+    /// What a list of rows is read with, which is at this URL: credentials go to its origin.
+    ///
+    /// # Errors
+    /// When requests cannot be made as the settings say.
+    pub(super) fn of_list(request: &Request, lists: &Lists) -> Result<Self, SourceError> {
+        let client = Client::within(&RateLimiters::default(), &lists.http, Origins::of([&request.url]))
+            .map_err(|source| SourceError::Http { source })?;
+        let paginate = match &lists.each {
+            Some(EachRows::List(list)) => list.paginate.clone(),
+            _ => None,
+        };
+        let pages_max = lists.http.limits.pages;
+        let web = HttpAccess { client, paginate, pages_max, lonely_said: Arc::default() };
+        Ok(Self { web: Some(web), feed: None })
     }
 
     /// Some of the sources are asked for of a server.

@@ -284,7 +284,9 @@ impl Input {
         }
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
-            let opening = OpenedPages::fetch(spec, &request, paging, begin, progress).await?;
+            let opening = OpenedPages::fetch(spec, &request, paging, begin, progress)
+                .await?
+                .in_encoding(reading.encoding);
             let mut format =
                 format_of(&self.name, reading, async { opening.detect(reading.comment) }).await?;
             let note = self.settle(&mut format, reading, opening.beginning());
@@ -299,7 +301,8 @@ impl Input {
             progress,
         };
         let stream = Stream::open(spec, access, known).await?.behind(self.passed.clone());
-        let mut stream = stream.held_to(reading.inflation).in_encoding(reading.encoding).await?;
+        let encoding = reading.encoding.or_else(|| stream.said_encoding());
+        let mut stream = stream.held_to(reading.inflation).in_encoding(encoding).await?;
         stream.refuse_page().await?;
         let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
         let mut format = format_of(&self.name, reading, detected).await?;

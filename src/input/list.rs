@@ -1,5 +1,5 @@
 //! From the words of the command line to the ordered list of sources. Each kind of word has a list of its
-//! own: what is on disk, what a server is asked for. Opens no source.
+//! own: what is on disk, what a server is asked for. Opens no source, but the list that sources are made of.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -8,8 +8,18 @@ use std::io;
 use super::endpoints::{self, Lists};
 use super::error::SourceError;
 use super::files;
+use super::rows;
 use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
 use crate::feature;
+
+/// The sources of a load, in order.
+#[derive(Debug)]
+pub struct Listed {
+    /// The sources.
+    pub sources: Vec<SourceSpec>,
+    /// What is worth saying about the lists that they are from.
+    pub notes: Vec<String>,
+}
 
 /// Expands the words into sources, in order; those of the lists come behind them.
 ///
@@ -18,12 +28,8 @@ use crate::feature;
 ///
 /// # Errors
 /// When a word names nothing, twice the same, or what cannot be read; when a list cannot be used.
-pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Vec<SourceSpec>, SourceError> {
-    let each = blocking({
-        let lists = lists.clone();
-        move || endpoints::rows(&lists)
-    })
-    .await?;
+pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Listed, SourceError> {
+    let each = rows::rows(&lists).await?;
     let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
     let mut sources = Vec::new();
     // Words that are paths mostly come together, thousands of them where the shell has expanded a pattern.
@@ -49,7 +55,7 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Vec<Sour
     let mut seen = HashSet::new();
     match sources.iter().find(|source| !seen.insert(source.key())) {
         Some(twice) => Err(SourceError::NamedTwice { name: twice.name.clone() }),
-        None => Ok(sources),
+        None => Ok(Listed { sources, notes: each.map(|rows| rows.notes).unwrap_or_default() }),
     }
 }
 

@@ -12,24 +12,25 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::access::Paging;
-use super::begin::Begin;
 use super::blocks::ReaderOptions;
 use super::error::SourceError;
 use super::shape::Shape;
 use super::spec::SourceSpec;
 use super::stream::RawProgress;
-use crate::format::sniff::SourceHead;
-use crate::format::{Detected, detect};
-use crate::http::{Client, HttpError, Page, PageSeen, Pager, PagerState, Request};
+use crate::format::Encoding;
+use crate::http::{Client, HttpError, Page, PageSeen, Pager, Request};
 use crate::record::{Block, Digest, PageToken, Position, Span, Text};
 
 mod answer;
 mod cut;
+mod opened;
+mod token;
+
+pub(super) use opened::OpenedPages;
+use token::PlaceToken;
 
 /// Most bytes of pages that a resume keeps while it looks whether they are what they were; beyond, they count
 /// as changed.
@@ -39,23 +40,6 @@ const KEPT_BYTES: usize = 16 << 20;
 /// enough to hide the latency of a server behind decoding, and few that are asked for in vain behind the last
 /// page.
 const AHEAD_PAGES: usize = 4;
-
-/// What a checkpoint on a page says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct PlaceToken {
-    /// Its request, and what the pages before it came to; without secrets.
-    pager: PagerState,
-    /// Where it begins: offset, record, line.
-    start: (u64, u64, u64),
-    /// Digest of the digests of all pages before it, in hexadecimal.
-    before: String,
-    /// Its own digest, in hexadecimal.
-    digest: String,
-    /// Places and digests are of records. 0.1.0 had them of whole answers: a source that was begun so goes on
-    /// so.
-    #[serde(default)]
-    of_records: bool,
-}
 
 /// A page with its records.
 struct PageCut {
@@ -79,73 +63,6 @@ enum Follows {
     Nothing,
     /// A next page that cannot be.
     Trouble(SourceError),
-}
-
-/// A paginated endpoint whose first page is there.
-pub(super) struct OpenedPages {
-    spec: SourceSpec,
-    client: Client,
-    pager: Pager,
-    page: Page,
-    resume: Vec<(Position, PlaceToken)>,
-    /// All is fetched from the start, also for a resume.
-    from_start: bool,
-    progress: RawProgress,
-    may_ask_ahead: bool,
-}
-
-impl OpenedPages {
-    /// Fetches the first page: of the endpoint, or the earliest one that a resume needs.
-    ///
-    /// # Errors
-    /// When it cannot be fetched.
-    pub(super) async fn fetch(
-        spec: SourceSpec,
-        request: &Request,
-        paging: Paging,
-        begin: &Begin,
-        progress: RawProgress,
-    ) -> Result<Self, SourceError> {
-        let Paging { client, paginate, pages_max } = paging;
-        let mut tokens: Vec<(Position, PlaceToken)> = begin
-            .pages
-            .iter()
-            .filter_map(|(at, token)| Some((*at, serde_json::from_str(token).ok()?)))
-            .collect();
-        tokens.sort_by_key(|(at, _)| *at);
-        // A place in pages that the server moves through by itself is not found again: only their start is.
-        let from_start = paginate.is_stateful();
-        let begins_here = tokens.first().filter(|(place, _)| *place <= begin.at && !from_start);
-        let begins_here = begins_here.map(|(_, token)| token.clone());
-        let pager = match begins_here {
-            Some(token) => Pager::at(paginate.clone(), request, token.pager, pages_max),
-            None => Pager::new(paginate.clone(), request, pages_max).map_err(failed)?,
-        };
-        let page = client.page(pager.request()).await.map_err(failed)?;
-        let may_ask_ahead = paginate.tells_its_end();
-        Ok(Self { spec, client, pager, page, resume: tokens, from_start, progress, may_ask_ahead })
-    }
-
-    /// Says what format the page has.
-    ///
-    /// # Errors
-    /// When it is nothing that dbload reads.
-    pub(super) fn detect(&self, comment: Option<u8>) -> Result<Detected, SourceError> {
-        let body = &self.page.bytes;
-        let head = &body[..body.len().min(detect::HEAD_BYTES)];
-        super::content::detect(
-            &self.spec,
-            self.page.content_type(),
-            head,
-            comment,
-            super::content::ContentOf::Page,
-        )
-    }
-
-    /// The first bytes of the page.
-    pub(super) fn beginning(&self) -> SourceHead<'_> {
-        SourceHead::of(&self.page.bytes, true)
-    }
 }
 
 /// The pages of one endpoint, from a resume point on.
@@ -177,6 +94,7 @@ pub(super) struct Pages {
     shape: Option<Shape>,
     /// Something that stood beside records was said.
     said: bool,
+    encoding: Option<Encoding>,
 }
 
 impl Pages {
@@ -189,7 +107,8 @@ impl Pages {
         reading: ReaderOptions,
         at: Position,
     ) -> Result<Self, SourceError> {
-        let OpenedPages { spec, client, pager, page, resume, from_start, progress, may_ask_ahead } = opening;
+        let OpenedPages { spec, client, pager, page, resume, from_start, progress, may_ask_ahead, encoding } =
+            opening;
         let first = resume.first().filter(|(place, _)| *place <= at && !from_start).map(|(_, token)| token);
         let source = reading.source;
         let shape = Shape::of(&reading.format, reading.columns.as_deref());
@@ -219,6 +138,7 @@ impl Pages {
             note: None,
             shape,
             said: false,
+            encoding,
         };
         pages.take(&page).await?;
         if let Some((behind, last)) = resume.last().cloned() {
@@ -304,7 +224,8 @@ impl Pages {
             Follows::Trouble(error) => return Err(error),
         }
         match self.page().await {
-            Ok(page) => {
+            Ok(mut page) => {
+                answer::to_utf8(&mut page, self.encoding);
                 self.take(&page).await?;
                 Ok(true)
             }
@@ -413,6 +334,9 @@ impl Pages {
         last: Option<&str>,
     ) -> Result<bool, SourceError> {
         let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
+        if page.is_result {
+            self.pager.moved(&page.url);
+        }
         let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest, last };
         let next = self.pager.next(&seen).map_err(failed)?;
         if let Some(found) = self.pager.take_found() {

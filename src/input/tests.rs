@@ -363,7 +363,7 @@ async fn a_pipe_is_read_once() {
     let path = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
-    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().remove(0);
+    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().sources.remove(0);
     assert_eq!(source.location, Location::Pipe(path.clone()));
     let content = compress(Compression::Gzip, b"{\"a\":1}\n{\"a\":2}").await;
     let writer = tokio::task::spawn_blocking(move || std::fs::write(path, content).unwrap());
@@ -384,7 +384,7 @@ async fn a_slow_pipe_gives_records_as_they_come_and_survives_cancelling() {
     let path = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     let (send, receive) = std::sync::mpsc::channel::<&[u8]>();
-    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().remove(0);
+    let source = list(&[path.as_os_str()], Lists::default()).await.unwrap().sources.remove(0);
     let writer = tokio::task::spawn_blocking(move || {
         let mut pipe = std::fs::File::options().write(true).open(path).unwrap();
         receive.iter().for_each(|bytes| pipe.write_all(bytes).unwrap());
@@ -421,7 +421,7 @@ async fn a_link_that_leads_nowhere_is_not_passed_over() {
 
 async fn names(folder: &TempDir, words: &[&str]) -> Result<Vec<String>, SourceError> {
     let words: Vec<PathBuf> = words.iter().map(|word| folder.path().join(word)).collect();
-    let found = list(&words, Lists::default()).await?;
+    let found = list(&words, Lists::default()).await?.sources;
     let short = |source: SourceSpec| {
         let Location::File(path) = source.location else { panic!("{source:?}") };
         path.strip_prefix(folder.path()).unwrap().display().to_string()
@@ -468,7 +468,7 @@ async fn words_that_name_nothing_are_refused_with_a_hint() {
     }
     let error = list(&["ftp://user:secret@host/x?token=t"], Lists::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "sources of the kind ftp:// are not supported yet");
-    let stdin = list(&["-"], Lists::default()).await.unwrap();
+    let stdin = list(&["-"], Lists::default()).await.unwrap().sources;
     assert_eq!(stdin[0].location, Location::Stdin);
     use std::os::unix::ffi::OsStrExt as _;
     let error = list(&[std::ffi::OsStr::from_bytes(b"a\xff.csv")], Lists::default()).await.unwrap_err();

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::io::StreamReader;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::http::{Body, Client, HttpError, Request, Resume, Truncation, Version};
+use crate::http::{Body, Client, Encodings, HttpError, Request, Resume, Truncation, Version};
 use crate::record::PageToken;
 
 /// Bytes that are asked of a body at once.
@@ -36,6 +36,9 @@ pub(super) struct BodyToken {
     /// Where the version does not tell: so many bytes of the content, and their digest in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<(u64, String)>,
+    /// It was asked for compressed for the way: its version is of other bytes than without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) for_the_way: bool,
 }
 
 impl BodyToken {
@@ -75,6 +78,8 @@ pub(super) struct BodySource {
     pub(super) request: Request,
     /// The content shows its end itself, as a JSON text does: a connection that is closed may end it.
     pub(super) shows_its_end: Arc<AtomicBool>,
+    /// Whether it may come compressed.
+    pub(super) encodings: Encodings,
 }
 
 impl BodySource {
@@ -84,7 +89,9 @@ impl BodySource {
             Some(version) if offset > 0 => Some(Resume { offset, version: version.clone() }),
             _ => None,
         };
-        self.client.open(&self.request, resume).await
+        // A place in it is one of its bytes as they are.
+        let encodings = if resume.is_some() { Encodings::Identity } else { self.encodings };
+        self.client.open(&self.request, resume, encodings).await
     }
 }
 

@@ -8,6 +8,7 @@ mod appended;
 mod changed;
 mod close;
 mod describe;
+mod each_rows;
 mod foresee;
 mod made;
 mod once;

@@ -3,7 +3,7 @@
 use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
-use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading};
+use crate::job::{Each, EarlierRuns, HttpSources, Job, Pooler, Reading};
 use crate::ledger::{MADE, RunSettings, StoredRun, identity_of, identity_of_named};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
@@ -27,8 +27,16 @@ pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, Lo
 
 fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
-    let lists = job.web.urls.iter().chain(&job.web.each).map(|path| path.to_string_lossy().into_owned());
-    let posted = job.web.body.iter().map(|body| format!("POST {}", body.text()));
+    let each = match &job.web.each {
+        Some(Each::List(list)) => Some(list.word.clone()),
+        Some(Each::Query(query)) => {
+            words.push(format!("each {}", query.sql));
+            None
+        }
+        None => None,
+    };
+    let lists = job.web.urls.iter().map(|path| path.to_string_lossy().into_owned()).chain(each);
+    let posted = job.web.body.iter().map(|body| format!("POST {}", body.identity().reveal()));
     words.extend(posted);
     for word in job.sources.iter().cloned().chain(lists) {
         let identity = Word::parse(&word)?.identity(of_url);

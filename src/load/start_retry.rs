@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use crate::input::{Lists, SourceSpec, list};
-use crate::job::Job;
+use crate::event::{Event, Totals};
+use crate::input::{EachRows, Listed, Lists, SourceSpec, list};
+use crate::job::{Each, Job};
 use crate::ledger::LedgerError;
 use crate::prepared::{LoadError, Prepared};
 
+use super::each_rows::each_rows;
 use super::preflight::{LoadRequest, preflight};
 
 /// Looks beyond the first; by then the other one is recorded.
@@ -18,7 +20,10 @@ const RACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
 pub(super) async fn prepare(request: LoadRequest<'_>) -> Result<Prepared, LoadError> {
-    let specs = specs(request.job).await?;
+    let Listed { sources: specs, notes } = specs(request.job).await?;
+    for text in notes {
+        (request.listener)(&Event::Note { text }, &Totals::default());
+    }
     // A pipe that was looked into cannot be looked into again.
     let looks = if specs.iter().all(|spec| spec.location.class().reads_again()) { RACES_MAX } else { 0 };
     let mut races = 0;
@@ -34,14 +39,19 @@ pub(super) async fn prepare(request: LoadRequest<'_>) -> Result<Prepared, LoadEr
 }
 
 /// The sources of a job, in order.
-async fn specs(job: &Job) -> Result<Vec<SourceSpec>, LoadError> {
+async fn specs(job: &Job) -> Result<Listed, LoadError> {
     if job.feed.is_some() {
-        return Ok(vec![SourceSpec::of_caller()]);
+        return Ok(Listed { sources: vec![SourceSpec::of_caller()], notes: Vec::new() });
     }
+    let each = match &job.web.each {
+        None => None,
+        Some(Each::List(list)) => Some(EachRows::List(Box::new(list.clone()))),
+        Some(Each::Query(query)) => Some(Box::pin(each_rows(job, query)).await?),
+    };
     let lists = Lists {
         http: job.web.http.clone(),
         urls: job.web.urls.clone(),
-        each: job.web.each.clone(),
+        each,
         each_fields: job.web.each_fields.clone(),
         body: job.web.body.clone(),
     };

@@ -22,6 +22,7 @@ pub mod dsn;
 mod error;
 mod frame_limit;
 mod indexes;
+mod json_rows;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "what sqlx is lent"))]
 mod lease;
 #[cfg(feature = "testing")]
@@ -54,6 +55,7 @@ pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use db_error::{DbError, ServerError, SharedCause};
 pub use dsn::{ConnectTarget, Dsn, DsnError};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
+pub use json_rows::json_rows;
 pub use lease::{Lease, PooledClient, connect_pool};
 #[cfg(feature = "testing")]
 pub use linked::{names_of_tables, read_linked};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::internals::http::{HttpError, Resume, Truncation, Version};
+use dbload::internals::http::{Encodings, HttpError, Resume, Truncation, Version};
 use tokio::io::AsyncReadExt as _;
 
 use super::{client, fetch, impatient, request, told};
@@ -238,16 +238,22 @@ async fn a_body_is_resumed_at_a_byte_of_the_same_version_or_not_at_all() {
     let client = client(&impatient(), &server);
     for path in ["/part", "/whole"] {
         let resume = Resume { offset: 30, version: version.clone() };
-        let mut body = client.open(&request(&server.url(path)), Some(resume)).await.unwrap();
+        let mut body =
+            client.open(&request(&server.url(path)), Some(resume), Encodings::Identity).await.unwrap();
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).await.unwrap();
         assert_eq!(bytes, BODY[30..], "{path}");
     }
     let resume = |version: &Version| Some(Resume { offset: 30, version: version.clone() });
-    let changed = client.open(&request(&server.url("/changed")), resume(&version)).await.err().unwrap();
+    let changed = client
+        .open(&request(&server.url("/changed")), resume(&version), Encodings::Identity)
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(changed, HttpError::Changed { .. }), "{changed}");
     let weak = Version { etag: None, ..version };
-    let without = client.open(&request(&server.url("/part")), resume(&weak)).await.err().unwrap();
+    let without =
+        client.open(&request(&server.url("/part")), resume(&weak), Encodings::Identity).await.err().unwrap();
     assert!(without.is_restartable(), "{without}");
 }
 
@@ -325,7 +331,7 @@ async fn a_body_that_dribbles_or_stalls_ends_by_a_limit() {
     // Only waiting for the server counts: a reader that takes its time is no fault of it.
     let server = HttpServer::start(|_| vec![send(whole(Framing::Length, ""))]).await;
     let client = super::client(&settings, &server);
-    let mut body = client.open(&request(&server.url("/x")), None).await.unwrap();
+    let mut body = client.open(&request(&server.url("/x")), None, Encodings::Identity).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let mut bytes = Vec::new();
     body.read_to_end(&mut bytes).await.unwrap();

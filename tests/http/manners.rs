@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use dbload::internals::http::{Client, HttpError, Origins, Settings};
+use dbload::internals::http::{Client, Encodings, HttpError, Origins, Settings};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -168,7 +168,7 @@ async fn a_rate_is_kept_and_slots_are_not_exceeded() {
             let mut request = request(&server.url("/x"));
             request.ordinal = n + 1;
             tokio::spawn(async move {
-                let mut body = client.open(&request, None).await.unwrap();
+                let mut body = client.open(&request, None, Encodings::Identity).await.unwrap();
                 most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let mut bytes = Vec::new();
@@ -195,7 +195,7 @@ async fn the_first_source_comes_through_where_later_ones_hold_all_slots() {
     for ordinal in [5, 6] {
         let mut request = request(&server.url("/later"));
         request.ordinal = ordinal;
-        held.push(client.open(&request, None).await.unwrap());
+        held.push(client.open(&request, None, Encodings::Identity).await.unwrap());
     }
     let mut waiting = request(&server.url("/waits"));
     waiting.ordinal = 3;

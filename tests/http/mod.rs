@@ -9,7 +9,7 @@ mod proxies;
 
 use std::time::Duration;
 
-use dbload::internals::http::{Client, HttpError, Origins, Request, Settings};
+use dbload::internals::http::{Client, Encodings, HttpError, Origins, Request, Settings};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -41,7 +41,7 @@ fn client(settings: &Settings, server: &HttpServer) -> Client {
 /// The whole body, or why not.
 async fn fetch(client: &Client, request: &Request) -> Result<Vec<u8>, HttpError> {
     let whole = async {
-        let mut body = client.open(request, None).await?;
+        let mut body = client.open(request, None, Encodings::Identity).await?;
         let mut bytes = Vec::new();
         match body.read_to_end(&mut bytes).await {
             Ok(_) => Ok(bytes),

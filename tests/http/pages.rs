@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dbload::internals::http::{
-    BodyEnd, Client, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer,
+    BodyEnd, Client, Encodings, HttpError, PageSeen, Pager, PagerState, Request, Settings, pointer,
 };
 use url::Url;
 
@@ -172,7 +172,7 @@ async fn pages_that_are_compressed_for_the_way_come_out_as_they_are() {
         assert!(error.to_string().contains(word), "{path}: {error}");
     }
     // A body keeps what the server made of it: resume points count its bytes.
-    let body = client.open(&request(&server.url("/gzip")), None).await.unwrap();
+    let body = client.open(&request(&server.url("/gzip")), None, Encodings::Identity).await.unwrap();
     assert_eq!(body.content_encoding(), Some("gzip"));
 }
 
@@ -248,7 +248,7 @@ async fn land(settings: &Settings) {
     (paged.ordinal, paged.page) = (5, 7);
     assert_eq!(&client.page(&paged).await.unwrap().bytes[..], b"[{\"a\":1}]");
     // One that is not read to its end.
-    let half = client.open(&request(&server.url("/whole.jsonl")), None).await.unwrap();
+    let half = client.open(&request(&server.url("/whole.jsonl")), None, Encodings::Identity).await.unwrap();
     drop(half);
     client.finish().await.unwrap();
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 /// A request that came.
 #[derive(Debug, Clone)]
@@ -103,6 +104,14 @@ impl HttpServer {
         script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
         Self::run(Some(authority.acceptor()), script).await
+    }
+
+    /// As `start_tls`, for clients that have a certificate of the same authority.
+    pub async fn start_mutual(
+        authority: &Authority,
+        script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        Self::run(Some(authority.acceptor_of_clients()), script).await
     }
 
     async fn run(
@@ -245,6 +254,8 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Optio
 /// An authority of its own, with a certificate for localhost.
 pub struct Authority {
     file: PathBuf,
+    root: CertificateDer<'static>,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
     chain: CertificateDer<'static>,
     key: Vec<u8>,
 }
@@ -270,7 +281,36 @@ impl Authority {
         let certificate = server.signed_by(&key, &issuer).unwrap();
         let file = folder.join("ca.pem");
         std::fs::write(&file, ca.pem()).unwrap();
-        Self { file, chain: certificate.der().clone(), key: key.serialize_der() }
+        Self {
+            file,
+            root: ca.der().clone(),
+            issuer,
+            chain: certificate.der().clone(),
+            key: key.serialize_der(),
+        }
+    }
+
+    /// A certificate of a client and its key, in PEM.
+    pub fn certify_client(&self) -> [String; 2] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap();
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        [params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem()]
+    }
+
+    fn acceptor_of_clients(&self) -> TlsAcceptor {
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![self.chain.clone()], key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
     }
 
     pub fn file(&self) -> &Path {

@@ -109,6 +109,53 @@ fn a_token_is_had_of_an_oauth_server_with_the_scope_that_was_asked_for() {
 }
 
 #[test]
+fn a_refresh_token_is_good_for_tokens_and_a_new_one_is_kept_in_its_file() {
+    let scene = scene();
+    let file = scene.file("refresh", "CANARY-r0\n");
+    let count = Arc::new(AtomicUsize::new(0));
+    let issued = Arc::clone(&count);
+    // Each refresh token is good once, as many servers have it; each token for two requests.
+    let api = Api::serve(move |ask| match ask.path.as_str() {
+        "/token" => {
+            let n = issued.load(Ordering::Relaxed);
+            let body = format!("grant_type=refresh_token&refresh_token=CANARY-r{n}&client_id=me");
+            if ask.body != body || ask.header("authorization").is_some() {
+                return Reply::new(400, "application/json", r#"{"error":"invalid_grant"}"#);
+            }
+            issued.store(n + 1, Ordering::Relaxed);
+            Reply::json(format!(r#"{{"access_token":"CANARY-a{n}","refresh_token":"CANARY-r{}"}}"#, n + 1))
+        }
+        _ => {
+            let n = issued.load(Ordering::Relaxed).saturating_sub(1);
+            if ask.before == 0 && ask.path == "/c" {
+                Reply::new(401, "text/plain", "old")
+            } else {
+                guarded(ask, &format!("CANARY-a{n}"))
+            }
+        }
+    });
+    let load = |path: &str| {
+        scene.dbload(&format!(
+            "{} -t t --token-url {} --client-id me --refresh-token file:refresh",
+            api.url(path),
+            api.url("/token")
+        ))
+    };
+    for (path, kept) in [("/a", "CANARY-r1\n"), ("/b", "CANARY-r2\n"), ("/c", "CANARY-r4\n")] {
+        let outcome = load(path).run().exits(0);
+        check(&scene, 10, &outcome);
+        tells_no_token(&outcome);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), kept, "{path}");
+    }
+    scene.file("refresh", "CANARY-old");
+    let refused = load("/d").run().exits(4).says("invalid_grant");
+    tells_no_token(&refused);
+    let outcome =
+        scene.run(&format!("{} -t t --token-url {} --client-id me", api.url("/a"), api.url("/token")));
+    outcome.exits(2).says("--refresh-token");
+}
+
+#[test]
 fn a_page_beyond_its_limit_is_a_failed_source_that_names_the_flag() {
     let api = Api::serve(|_| Reply::json(array(0, 100)));
     let scene = scene();

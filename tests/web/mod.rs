@@ -3,9 +3,12 @@
 //! was asked.
 
 mod around;
+mod asked;
 mod bodies;
 mod content;
+mod each;
 mod ends;
+mod exports;
 mod login;
 mod many;
 mod others;

@@ -1,7 +1,7 @@
 //! TLS from the command line on: who is not known gets nothing, and the words say what is wrong.
 
 use super::{array, check, scene};
-use crate::support::http::{Authority, Http2Server, HttpServer, json};
+use crate::support::http::{Authority, Http2Server, HttpServer, json, redirect};
 use std::time::Duration;
 
 const CANARY: &str = "CANARY-91c2";
@@ -62,6 +62,47 @@ fn a_server_that_is_known_gets_its_credentials_and_its_records_are_loaded() {
         .exits(0);
     check(&scene, 500, &outcome);
     assert_eq!(server.seen()[0].header("x-api-key"), Some(CANARY));
+}
+
+#[test]
+fn a_server_that_asks_who_is_there_is_shown_a_certificate_and_no_other_server_is() {
+    let runtime = runtime();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let body = array(0, 20);
+    let server = runtime.block_on(HttpServer::start_mutual(&authority, move |_| json(&body)));
+    // It leads to the other server, which is not named.
+    let there = server.url("/items");
+    let lure = runtime.block_on(HttpServer::start_tls(&authority, move |_| redirect("302 Found", &there)));
+    let scene = scene();
+    let [certificate, key] = authority.certify_client();
+    scene.file("client.pem", &certificate);
+    scene.file("client.key", &key);
+    scene.file("both.pem", format!("{certificate}{key}"));
+    let load = |url: String, flags: &str| {
+        scene
+            .dbload(&format!("-t t --mode upsert --http-tries 1 {flags}"))
+            .arg(url)
+            .arg("--ca-file")
+            .arg(authority.file())
+    };
+    for flags in ["--client-cert client.pem --client-key client.key", "--client-cert both.pem"] {
+        let outcome = load(server.url("/items"), flags).run().exits(0);
+        check(&scene, 20, &outcome);
+    }
+    let asked = server.count();
+    load(server.url("/items"), "").run().exits(4).says("wants a certificate").says("--client-cert");
+    let flags = "--client-cert both.pem";
+    load(lure.url("/items"), flags).run().exits(4).says("wants a certificate");
+    assert_eq!((server.count(), lure.count()), (asked, 1));
+    // Another authority's client is not accepted; a file without a key is no key.
+    let other = Authority::new(scene.cwd());
+    scene.file("other.pem", other.certify_client().concat());
+    load(server.url("/items"), "--client-cert other.pem")
+        .run()
+        .exits(4)
+        .says("does not accept the certificate");
+    load(server.url("/items"), "--client-cert client.pem").run().exits(4).says("client.pem");
 }
 
 #[test]

@@ -39,6 +39,12 @@ impl Encoding {
         }
     }
 
+    /// No content type is heard in this build.
+    #[must_use]
+    pub const fn of_content_type(_content_type: &str) -> Option<Self> {
+        None
+    }
+
     /// Its name in the Encoding Standard.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -28,6 +28,15 @@ impl Origins {
     }
 }
 
+/// How a body may be compressed for the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encodings {
+    /// Not at all.
+    Identity,
+    /// By what needs little memory to be undone.
+    Compressed,
+}
+
 /// A client that cannot be made in this build.
 #[derive(Debug, Clone)]
 pub struct Client(Nobody);
@@ -49,7 +58,12 @@ impl Client {
     ///
     /// # Errors
     /// Never comes to one.
-    pub async fn open(&self, _request: &Request, _from: Option<Resume>) -> Result<Body, HttpError> {
+    pub async fn open(
+        &self,
+        _request: &Request,
+        _from: Option<Resume>,
+        _encodings: Encodings,
+    ) -> Result<Body, HttpError> {
         match self.0 {}
     }
 

@@ -16,6 +16,8 @@ pub struct Page {
     pub url: Url,
     /// The headers of the response.
     pub headers: Headers,
+    /// What an export has come to.
+    pub is_result: bool,
 }
 
 /// Headers of an answer.
@@ -124,6 +126,11 @@ impl Pager {
     /// # Errors
     /// Never comes to one.
     pub fn next(&mut self, _seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        match self.0 {}
+    }
+
+    /// The first page lies elsewhere.
+    pub const fn moved(&mut self, _url: &Url) {
         match self.0 {}
     }
 

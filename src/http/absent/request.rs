@@ -32,12 +32,12 @@ impl From<Url> for String {
 
 /// A body that requests would have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonBody(pub(super) Nobody);
+pub struct PostBody(pub(super) Nobody);
 
-impl JsonBody {
-    /// The body as text, as it is sent.
+impl PostBody {
+    /// What makes two bodies the same.
     #[must_use]
-    pub const fn text(&self) -> &str {
+    pub const fn identity(&self) -> &crate::secret::Secret {
         match self.0 {}
     }
 }
@@ -65,7 +65,7 @@ pub struct Method(pub(super) Nobody);
 impl Request {
     /// Makes it a POST.
     #[must_use]
-    pub fn posting(self, _body: &JsonBody) -> Self {
+    pub fn posting(self, _body: &PostBody) -> Self {
         match self.method.0 {}
     }
 

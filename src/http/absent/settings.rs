@@ -1,5 +1,7 @@
 //! How servers would be spoken to.
 
+use super::urls::QueryLists;
+
 /// How to speak to servers: there is nobody to speak to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -7,6 +9,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// Bounds on what is fetched.
     pub limits: FetchLimits,
+    /// What lists of words are in queries.
+    pub query_lists: QueryLists,
 }
 
 /// Bounds on what is fetched.

@@ -40,6 +40,16 @@ impl Endpoint {
     }
 }
 
+/// What a list of words would be in a query.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueryLists(());
+
+/// No word is a URL here.
+#[must_use]
+pub const fn has_list_in_query(_word: &str) -> bool {
+    false
+}
+
 /// A word with places to be filled in.
 #[derive(Debug, Clone)]
 pub struct Template(Nobody);
@@ -49,7 +59,7 @@ impl Template {
     ///
     /// # Errors
     /// Always.
-    pub const fn parse(_word: &str) -> Result<Self, HttpError> {
+    pub const fn parse(_word: &str, _in_query: QueryLists) -> Result<Self, HttpError> {
         Err(HttpError::Absent)
     }
 

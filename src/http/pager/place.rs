@@ -5,6 +5,7 @@ use url::Url;
 use super::{HttpError, Origin, PageCursor, PageSeen, Pager, Param, ResponseField, identity, set};
 use crate::http::paginate::CursorField;
 use crate::http::pointer;
+use crate::http::post::BodyKind;
 use crate::http::request::{Method, Request};
 
 /// What to do about links to another origin.
@@ -63,7 +64,7 @@ impl Pager {
     ) -> Result<bool, HttpError> {
         let Some(token) = self.token(seen, first)? else { return Ok(false) };
         if let Some(then) = &self.paginate.rules.then {
-            (next.method, next.body) = (Method::Get, None);
+            (next.method, next.body, next.body_kind) = (Method::Get, None, BodyKind::Json);
             self.follow(seen.url, then, next)?;
         }
         set(next, &first.param, &token)?;

@@ -2,8 +2,19 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::format::{SplitError, SplitErrorKind};
+use crate::format::{Encoding, SplitError, SplitErrorKind};
+use crate::http::Page;
 use crate::record::Span;
+
+/// A page in UTF-8: its byte order mark says what it is in, else the user, else its content type.
+pub(super) fn to_utf8(page: &mut Page, said: Option<Encoding>) {
+    let said = said.or_else(|| Encoding::of_content_type(page.content_type()?));
+    if let Some(encoding) = Encoding::of(&page.bytes, said) {
+        let mut text = Vec::with_capacity(page.bytes.len());
+        encoding.decoder().decode(&page.bytes, true, &mut text);
+        page.bytes = text.into();
+    }
+}
 
 /// Whether null stands where the list of records should.
 pub(super) fn is_null(error: &SplitError) -> bool {

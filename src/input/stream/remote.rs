@@ -15,8 +15,8 @@ use super::decompress::decompress;
 use super::network::Network;
 use super::stored::{Counted, RawDigest};
 use super::{OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
-use crate::format::{Compression, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
-use crate::http::{Client, Clues, Request};
+use crate::format::{Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window};
+use crate::http::{Client, Clues, Encodings, Request};
 use crate::input::error::SourceError;
 use crate::input::source::Class;
 use crate::input::spec::SourceSpec;
@@ -32,10 +32,12 @@ impl Stream {
     ) -> Result<Self, SourceError> {
         let OpenHints { compression, recorded, progress, .. } = known;
         let shows_its_end = Arc::new(AtomicBool::new(false));
-        let origin = Arc::new(BodySource { client, request, shows_its_end });
+        let tokens: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
+        let encodings = encodings(&spec, compression, &tokens);
+        let origin = Arc::new(BodySource { client, request, shows_its_end, encodings });
         let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
         let version = body.identity().clone();
-        let recorded: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
+        let recorded = tokens;
         // A strong ETag tells as much as a digest would.
         let known = recorded.iter().filter(|_| version.etag.is_none());
         let running = RollingDigest::new(known.filter_map(|token| token.content.as_ref()));
@@ -77,6 +79,12 @@ impl Stream {
         let raw = io::Cursor::new(magic).chain(raw);
         stream.reader = decompress(stream.compression, Counted::new(raw, Arc::clone(&stream.progress), 0));
         Ok(stream)
+    }
+
+    /// The encoding that a server says its text has.
+    #[must_use]
+    pub(in crate::input) fn said_encoding(&self) -> Option<Encoding> {
+        Encoding::of_content_type(self.network.as_ref()?.content_type.as_deref()?)
     }
 
     /// Of a body from the network: looks whether it is all there is. `text`: what stands around its records.
@@ -159,6 +167,21 @@ impl Stream {
             return self.spec.location.file().map(|_| seen.store());
         };
         let content = network.version.etag.is_none().then(|| self.running.content());
-        Some(BodyToken { version: network.version.clone(), content }.store())
+        let for_the_way = network.origin.encodings == Encodings::Compressed;
+        Some(BodyToken { version: network.version.clone(), content, for_the_way }.store())
+    }
+}
+
+/// Whether a server may compress a body for the way: then a resume reads it from its start. Of files that it
+/// goes on in by range (lines, CSV) the bytes are wanted as they are, and likewise where an earlier start has
+/// had them so. What is compressed already gains nothing.
+fn encodings(spec: &SourceSpec, compression: Option<Compression>, recorded: &[BodyToken]) -> Encodings {
+    let name = spec.file_name();
+    let is_file = Compression::by_name(name).is_some()
+        || detect::by_name(name).is_some_and(|format| !format.is_document());
+    let was_plain = recorded.iter().any(|token| !token.for_the_way);
+    match compression.is_some() || is_file || was_plain {
+        true => Encodings::Identity,
+        false => Encodings::Compressed,
     }
 }
