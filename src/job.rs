@@ -115,7 +115,7 @@ pub struct Reading {
 
 /// Where the rows come from that fill in the names of templates.
 #[derive(Debug, Clone)]
-pub enum Each {
+pub enum RowSource {
     /// A file or a URL.
     List(EachList),
     /// A question to a database.
@@ -152,7 +152,7 @@ pub struct HttpSources {
     /// Files that list one URL a line (`--urls`).
     pub urls: Vec<PathBuf>,
     /// Rows whose columns fill in the names of templates: each row is a source.
-    pub each: Option<Each>,
+    pub each: Option<RowSource>,
     /// Columns of those rows that become fields of the records.
     pub each_fields: Vec<String>,
     /// A body: requests are POST.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use dbload::internals::format::HeaderRule;
 use dbload::internals::http::{
-    Auth, ClientCertificate, CustomHeader, FetchLimits, Paginate, Parameter, Poll, PostBody, ProxyVariables,
-    Rate, RetryLimits, Settings, ThrottleSign, Timeouts, Value, urls::QueryLists,
+    Auth, ClientIdentity, CustomHeader, FetchLimits, Paginate, Parameter, Poll, PostBody, ProxyVariables,
+    QueryLists, Rate, RetryLimits, Settings, ThrottleSign, Timeouts, Value,
 };
 use dbload::internals::input::Word;
-use dbload::internals::job::{Each, EachList, EachQuery, HttpSources};
+use dbload::internals::job::{EachList, EachQuery, HttpSources, RowSource};
 use dbload::internals::pg::Dsn;
 
 use super::parse;
@@ -289,23 +289,23 @@ impl WebArgs {
         }
         let headers = self.header.iter().filter_map(|text| text.split_once(':'));
         let content_type = headers.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-type"));
-        let content_type = content_type.map(|(_, value)| value.trim()).last();
+        let content_type = content_type.map(|(_, value)| value.trim()).next_back();
         let body = self.body.as_deref();
         let body = body.map(|body| PostBody::parse(body, content_type, &self.secret_body, env));
         body.transpose().map_err(|error| format!("--body {error}"))
     }
 
-    fn rows(&self) -> Result<Option<Each>, String> {
+    fn rows(&self) -> Result<Option<RowSource>, String> {
         if let Some(sql) = &self.each_query {
             let dsn = self.each_dsn.as_deref().map(Dsn::parse).transpose();
             let dsn = dsn.map_err(|error| format!("--each-dsn: {error}"))?;
-            return Ok(Some(Each::Query(EachQuery { sql: sql.clone(), dsn })));
+            return Ok(Some(RowSource::Query(EachQuery { sql: sql.clone(), dsn })));
         }
         Ok(self.each.clone().map(|word| {
             let paginate = self.each_paginate.clone();
             let records = self.each_records.clone();
             let records = records.or_else(|| paginate.as_ref().and_then(|paginate| paginate.records.clone()));
-            Each::List(EachList { word, paginate, records })
+            RowSource::List(EachList { word, paginate, records })
         }))
     }
 
@@ -350,7 +350,7 @@ impl WebArgs {
             ca_file: self.ca_file.clone(),
             client_certificate: self.client_cert.clone().map(|chain| {
                 let key = self.client_key.clone().unwrap_or_else(|| chain.clone());
-                ClientCertificate { chain, key }
+                ClientIdentity { chain, key }
             }),
             poll: self.poll.clone(),
             query_lists: if self.expand_query { QueryLists::Expanded } else { QueryLists::Kept },

@@ -81,7 +81,7 @@ impl Encoding {
     /// A decoder for a stream from its start; it takes a byte order mark away.
     #[must_use]
     pub fn decoder(self) -> TextDecoder {
-        let begun = Begun(self.table.new_decoder_with_bom_removal());
+        let begun = StreamDecoder(self.table.new_decoder_with_bom_removal());
         if self.is_unsure {
             TextDecoder::Unsure { held: Vec::new(), otherwise: begun }
         } else {
@@ -93,20 +93,20 @@ impl Encoding {
 /// Decodes the text of one stream, piece by piece.
 pub enum TextDecoder {
     /// By the encoding that was said.
-    Sure(Begun),
+    Sure(StreamDecoder),
     /// ASCII so far.
     Unsure {
         /// The beginning of a character that may be one of UTF-8.
         held: Vec<u8>,
         /// Where it is not.
-        otherwise: Begun,
+        otherwise: StreamDecoder,
     },
     /// It is UTF-8, whatever was said.
     Utf8,
 }
 
 /// A decoder in the middle of its stream.
-pub struct Begun(Decoder);
+pub struct StreamDecoder(Decoder);
 
 impl TextDecoder {
     /// Appends the text of `bytes`, the next of the stream, to `out`. `last`: none follow.
@@ -148,7 +148,7 @@ impl TextDecoder {
     }
 }
 
-impl Begun {
+impl StreamDecoder {
     fn decode(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
         loop {
             let needed = self.0.max_utf8_buffer_length_without_replacement(bytes.len());

@@ -24,5 +24,5 @@ pub use pager::{Clues, Headers as HeaderMap, Page, PageSeen, Pager, PagerState};
 pub use paginate::Paginate;
 pub use presets::{PRESETS, Preset};
 pub use request::{PostBody, Request, Resume, Version};
-pub use settings::Settings;
+pub use settings::{QueryLists, Settings};
 pub use urls::unsigned;

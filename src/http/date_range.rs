@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// Dates from one to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DateRange {
-    unit: Unit,
+    unit: DateUnit,
     /// Days since 1970, or months since the year 0.
     first: i64,
     last: i64,
@@ -14,7 +14,7 @@ pub(super) struct DateRange {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum DateUnit {
     Day,
     Month,
 }
@@ -33,8 +33,8 @@ impl DateRange {
     pub(super) fn parse(first: &str, last: &str, step: &str) -> Option<Result<Self, &'static str>> {
         let (first, last) = (parts(first)?, parts(last)?);
         let unit = match (first.len(), last.len()) {
-            (3, 3) => Unit::Day,
-            (2, 2) => Unit::Month,
+            (3, 3) => DateUnit::Day,
+            (2, 2) => DateUnit::Month,
             _ => return Some(Err("both ends of a range of dates are days, or both are months")),
         };
         let number = |parts: &[i64]| match *parts {
@@ -60,10 +60,10 @@ impl DateRange {
     pub(super) fn write(&self, at: u64, to: &mut String) {
         let number = self.first.saturating_add_unsigned(at.saturating_mul(self.step));
         let _ = match self.unit {
-            Unit::Month => {
+            DateUnit::Month => {
                 write!(to, "{:04}-{:02}", number.div_euclid(MONTHS), number.rem_euclid(MONTHS) + 1)
             }
-            Unit::Day => {
+            DateUnit::Day => {
                 let (year, month, day) = date(number);
                 write!(to, "{year:04}-{month:02}-{day:02}")
             }

@@ -37,6 +37,7 @@ mod presigned;
 mod proxy;
 mod proxy_variables;
 mod query;
+mod query_lists;
 mod rate_limiter;
 mod request;
 mod response_field;
@@ -70,11 +71,12 @@ pub use post::{BodyError, BodyKind, PostBody};
 pub use presets::{PRESETS, Preset};
 pub use presigned::unsigned;
 pub use proxy_variables::ProxyVariables;
+pub use query_lists::QueryLists;
 pub use request::{Method, Request, Resume, Version};
 pub use response_field::ResponseField;
 pub use send::Encodings;
 pub use settings::{
-    Auth, CONCURRENCY, ClientCertificate, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits,
+    Auth, CONCURRENCY, ClientIdentity, CustomHeader, FetchLimits, Parameter, Rate, RetryLimits,
     SLOWEST_BYTES_PER_SECOND, Settings, Timeouts,
 };
 pub use shown::shown;

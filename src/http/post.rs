@@ -269,13 +269,13 @@ pub(super) fn sent(kind: BodyKind, text: &str, secrets: &[(String, Secret)]) -> 
 }
 
 /// The members of an object in their order, each with its JSON text.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
+struct FormFields<'t>(Vec<(String, &'t RawValue)>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for FormFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
+            type Value = FormFields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -286,7 +286,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(FormFields(members))
             }
         }
         deserializer.deserialize_map(Read)
@@ -296,7 +296,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// The fields of an object as a form; a list is its name several times, null an empty value.
 fn form_of(object: &str) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
-    let members: Members<'_> = serde_json::from_str(object).unwrap_or(Members(Vec::new()));
+    let members: FormFields<'_> = serde_json::from_str(object).unwrap_or(FormFields(Vec::new()));
     for (name, value) in &members.0 {
         let values: Vec<&RawValue> = match value.get().starts_with('[') {
             true => serde_json::from_str(value.get()).unwrap_or_default(),

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::poll_rules::Poll;
 use super::proxy_variables::ProxyVariables;
+use super::query_lists::QueryLists;
 use super::throttle_sign::ThrottleSign;
-use super::urls::QueryLists;
 use super::value::Value;
 
 /// Requests in flight, unless said otherwise: enough to hide latency, few enough for a small server.
@@ -93,7 +93,7 @@ pub enum Auth {
 
 /// A certificate of the client, for servers that want one: files in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
+pub struct ClientIdentity {
     /// The certificate, and those that lead to its authority.
     pub chain: PathBuf,
     /// Its key.
@@ -220,7 +220,7 @@ pub struct Settings {
     /// Authorities to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
     /// Who we are, for the named origins that ask for a certificate.
-    pub client_certificate: Option<ClientCertificate>,
+    pub client_certificate: Option<ClientIdentity>,
     /// A proxy for all requests but those to `NO_PROXY`; else as the variables say.
     pub proxy: Option<Value>,
     /// What the environment says of proxies; by default nothing.

@@ -16,7 +16,7 @@ use url::Url;
 use super::error::{HttpError, TlsFault};
 use super::origin::Origin;
 use super::proxy::Proxies;
-use super::settings::{ClientCertificate, Settings};
+use super::settings::{ClientIdentity, Settings};
 
 /// Headers of an answer: more are not meant for us. In HTTP/1.1 their bytes are limited too, by the parser's
 /// buffer of 400 KiB.
@@ -36,7 +36,7 @@ pub(super) struct Engines {
     user_agent: String,
     idle_max: usize,
     ca_file: Option<PathBuf>,
-    certificate: Option<ClientCertificate>,
+    certificate: Option<ClientIdentity>,
     pub(super) proxies: Proxies,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
@@ -79,7 +79,7 @@ impl Engines {
     fn build(
         &self,
         roots: RootCertStore,
-        certificate: Option<&ClientCertificate>,
+        certificate: Option<&ClientIdentity>,
     ) -> Result<reqwest::Client, HttpError> {
         let failed = |reason: String| HttpError::Tls { reason };
         let provider = Arc::new(rustls::crypto::ring::default_provider());

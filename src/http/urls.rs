@@ -20,6 +20,7 @@ use url::Url;
 
 use super::date_range::DateRange;
 use super::error::HttpError;
+use super::query_lists::QueryLists;
 use super::request::Request;
 use super::settings::Settings;
 use super::shown::shown;
@@ -117,16 +118,6 @@ fn before_secrets(word: &str) -> String {
 /// A word with places to be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
-
-/// What a list of words (`{a,b}`) is in the query of a URL.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum QueryLists {
-    /// A text for the server: many write the fields that they want so.
-    #[default]
-    Kept,
-    /// As many URLs, as in the path.
-    Expanded,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::endpoints::{EachRows, Lists};
 use super::error::SourceError;
+use super::lists::{EachRows, Lists};
 use super::spec::{Location, SourceSpec};
 use crate::event::Requests;
 use crate::feed::Feed;
-use crate::http::urls::{QueryLists, has_list_in_query};
-use crate::http::{Client, Counters, Origins, Paginate, RateLimiters, Request, unsigned};
+use crate::http::urls::has_list_in_query;
+use crate::http::{Client, Counters, Origins, Paginate, QueryLists, RateLimiters, Request, unsigned};
 use crate::job;
 
 /// What sources are opened with. The default opens what is at hand.

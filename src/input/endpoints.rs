@@ -5,46 +5,17 @@
 //! rows; then the lists, line by line. Reads the lists, sends nothing.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::SourceError;
+use super::lists::Lists;
 use super::rows::{EndpointRow, Rows};
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
 use crate::http::urls::{Endpoint, Template};
-use crate::http::{HttpError, PostBody, Settings, unsigned};
-use crate::job::EachList;
+use crate::http::{HttpError, unsigned};
 
 /// Most bytes of a list: it is whole in memory, and more would be more sources than a run can have.
 const LIST_BYTES_MAX: u64 = 256 << 20;
-
-/// Where the rows come from that fill in the names of templates.
-#[derive(Debug, Clone)]
-pub enum EachRows {
-    /// A file or a URL.
-    List(Box<EachList>),
-    /// Rows that are there already, as JSON objects.
-    Given {
-        /// Where they are from, for messages.
-        name: String,
-        /// A JSON object each.
-        rows: Vec<String>,
-    },
-}
-
-/// What says which sources there are, beside the words.
-#[derive(Debug, Clone, Default)]
-pub struct Lists {
-    /// How to speak to servers: secret parameters belong to a request.
-    pub http: Settings,
-    /// Files with a URL a line, or a JSON object with `url` and fields to add.
-    pub urls: Vec<PathBuf>,
-    /// Rows that fill in the names of templates.
-    pub each: Option<EachRows>,
-    /// Columns of those rows that become fields of the records.
-    pub each_fields: Vec<String>,
-    /// A body: requests are POST.
-    pub body: Option<PostBody>,
-}
 
 fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |source| SourceError::Open { name: path.display().to_string(), source };

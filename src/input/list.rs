@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 
-use super::endpoints::{self, Lists};
+use super::endpoints;
 use super::error::SourceError;
 use super::files;
+use super::lists::Lists;
 use super::rows;
 use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
 use crate::feature;

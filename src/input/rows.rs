@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 
 use super::access::Access;
 use super::begin::Begin;
-use super::endpoints::{EachRows, Lists};
 use super::entry::Input;
 use super::error::SourceError;
+use super::lists::{EachRows, Lists};
 use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
 use crate::format::{DecodeLimits, Fields, Layout, MendedValue};
 use crate::http::urls::Endpoint;

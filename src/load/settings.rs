@@ -3,7 +3,7 @@
 use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
-use crate::job::{Each, EarlierRuns, HttpSources, Job, Pooler, Reading};
+use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RowSource};
 use crate::ledger::{MADE, RunSettings, StoredRun, identity_of, identity_of_named};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
@@ -28,8 +28,8 @@ pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, Lo
 fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<String, LoadError> {
     let mut words = Vec::with_capacity(job.sources.len());
     let each = match &job.web.each {
-        Some(Each::List(list)) => Some(list.word.clone()),
-        Some(Each::Query(query)) => {
+        Some(RowSource::List(list)) => Some(list.word.clone()),
+        Some(RowSource::Query(query)) => {
             words.push(format!("each {}", query.sql));
             None
         }

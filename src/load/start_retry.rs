@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::event::{Event, Totals};
 use crate::input::{EachRows, Listed, Lists, SourceSpec, list};
-use crate::job::{Each, Job};
+use crate::job::{Job, RowSource};
 use crate::ledger::LedgerError;
 use crate::prepared::{LoadError, Prepared};
 
@@ -45,8 +45,8 @@ async fn specs(job: &Job) -> Result<Listed, LoadError> {
     }
     let each = match &job.web.each {
         None => None,
-        Some(Each::List(list)) => Some(EachRows::List(Box::new(list.clone()))),
-        Some(Each::Query(query)) => Some(Box::pin(each_rows(job, query)).await?),
+        Some(RowSource::List(list)) => Some(EachRows::List(Box::new(list.clone()))),
+        Some(RowSource::Query(query)) => Some(Box::pin(each_rows(job, query)).await?),
     };
     let lists = Lists {
         http: job.web.http.clone(),

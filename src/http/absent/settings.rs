@@ -1,7 +1,5 @@
 //! How servers would be spoken to.
 
-use super::urls::QueryLists;
-
 /// How to speak to servers: there is nobody to speak to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -19,3 +17,7 @@ pub struct FetchLimits {
     /// Pages of one endpoint.
     pub pages: u64,
 }
+
+/// What a list of words would be in a query.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueryLists(());

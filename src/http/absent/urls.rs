@@ -2,7 +2,7 @@
 
 use super::error::HttpError;
 use super::request::{Nobody, Request};
-use super::settings::Settings;
+use super::settings::{QueryLists, Settings};
 
 /// Whether a source word is a URL that would be fetched.
 #[must_use]
@@ -39,10 +39,6 @@ impl Endpoint {
         Err(HttpError::Absent)
     }
 }
-
-/// What a list of words would be in a query.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QueryLists(());
 
 /// No word is a URL here.
 #[must_use]
