@@ -15,7 +15,7 @@ use crate::feature;
 
 /// The sources of a load, in order.
 #[derive(Debug)]
-pub struct Listed {
+pub struct SourceList {
     /// The sources.
     pub sources: Vec<SourceSpec>,
     /// What is worth saying about the lists that they are from.
@@ -29,7 +29,7 @@ pub struct Listed {
 ///
 /// # Errors
 /// When a word names nothing, twice the same, or what cannot be read; when a list cannot be used.
-pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Listed, SourceError> {
+pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceList, SourceError> {
     let each = rows::rows(&lists).await?;
     let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
     let mut sources = Vec::new();
@@ -56,7 +56,7 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<Listed, 
     let mut seen = HashSet::new();
     match sources.iter().find(|source| !seen.insert(source.key())) {
         Some(twice) => Err(SourceError::NamedTwice { name: twice.name.clone() }),
-        None => Ok(Listed { sources, notes: each.map(|rows| rows.notes).unwrap_or_default() }),
+        None => Ok(SourceList { sources, notes: each.map(|rows| rows.notes).unwrap_or_default() }),
     }
 }
 

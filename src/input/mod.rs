@@ -46,7 +46,7 @@ pub use blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
 pub use entry::{Description, Input, refuse_unreadable};
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint, Recorded};
-pub use list::{Listed, list};
+pub use list::{SourceList, list};
 pub use lists::{EachRows, Lists};
 pub use opened::OpenSource;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, sample};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::event::{Event, Totals};
-use crate::input::{EachRows, Listed, Lists, SourceSpec, list};
+use crate::input::{EachRows, Lists, SourceList, SourceSpec, list};
 use crate::job::{Job, RowSource};
 use crate::ledger::LedgerError;
 use crate::prepared::{LoadError, Prepared};
@@ -20,7 +20,7 @@ const RACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prepares a load, a plan or a comparison.
 pub(super) async fn prepare(request: LoadRequest<'_>) -> Result<Prepared, LoadError> {
-    let Listed { sources: specs, notes } = specs(request.job).await?;
+    let SourceList { sources: specs, notes } = specs(request.job).await?;
     for text in notes {
         (request.listener)(&Event::Note { text }, &Totals::default());
     }
@@ -39,9 +39,9 @@ pub(super) async fn prepare(request: LoadRequest<'_>) -> Result<Prepared, LoadEr
 }
 
 /// The sources of a job, in order.
-async fn specs(job: &Job) -> Result<Listed, LoadError> {
+async fn specs(job: &Job) -> Result<SourceList, LoadError> {
     if job.feed.is_some() {
-        return Ok(Listed { sources: vec![SourceSpec::of_caller()], notes: Vec::new() });
+        return Ok(SourceList { sources: vec![SourceSpec::of_caller()], notes: Vec::new() });
     }
     let each = match &job.web.each {
         None => None,
