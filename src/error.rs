@@ -68,7 +68,7 @@ impl LoadError {
         match self {
             Self::Source(SourceError::Header { .. }) => ErrorKind::Refused,
             Self::Source(SourceError::Missing(_) | SourceError::Dialect { .. }) => ErrorKind::Usage,
-            Self::Source(_) | Self::TooFew { .. } => ErrorKind::Source,
+            Self::Source(_) | Self::TooFew { .. } | Self::NoMark { .. } => ErrorKind::Source,
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,
             Self::Catalog(error) => match error {
@@ -119,6 +119,7 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         }
         LedgerError::Running { .. }
         | LedgerError::CompletedMeanwhile { .. }
+        | LedgerError::MarkOfAnother { .. }
         | LedgerError::Raced
         | LedgerError::Fenced
         | LedgerError::Forgotten

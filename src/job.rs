@@ -340,6 +340,19 @@ pub struct NamedLoad {
     pub load: String,
     /// Where its records come from, in the words of the file: a resume must find the same.
     pub words: Vec<String>,
+    /// The field whose greatest value the ledger keeps, if one is to be kept.
+    pub watermark: Option<Watermark>,
+    /// All of it, from the beginning: an identity of its own, and the unfinished incremental run is given up.
+    pub is_full: bool,
+}
+
+/// What is known of a load's watermark when it begins.
+#[derive(Debug, Clone)]
+pub struct Watermark {
+    /// The field.
+    pub field: String,
+    /// The table that the stored value is of, by its number in the catalog, if one is stored and asked from.
+    pub of_table: Option<u32>,
 }
 
 /// What is between here and the server.

@@ -66,6 +66,10 @@ fn main() -> ExitCode {
             cli::tracing::init(&args.output);
             cli::jobs::list(&args)
         }
+        Some(Command::Watermark(args)) => {
+            cli::tracing::init(args.output());
+            run(cli::jobs::watermark(args))
+        }
         Some(Command::Init(args)) => cli::jobs::init(&args),
         Some(Command::Schema) => print_all(cli::jobs::schema().as_bytes()),
         Some(Command::Local(args)) => run(cli::local::run_and_say(args)),

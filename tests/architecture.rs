@@ -49,7 +49,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("input", &["event", "feature", "feed", "format", "http", "job", "map", "record"]),
     ("process", &[]),
     ("ledger", &["account", "feature", "pg", "process", "record", "reject", "schema"]),
-    ("write", &["account", "batch", "fault", "ledger", "map", "pg", "record", "reject", "schema"]),
+    (
+        "write",
+        &["account", "batch", "fault", "ledger", "map", "pg", "record", "reject", "schedule", "schema"],
+    ),
     ("local", &["pg"]),
     ("fixtures", &["format", "map", "schema"]),
     ("seed", &["fixtures", "pg", "schema"]),
@@ -81,8 +84,8 @@ const OF_THE_PIPELINE: &[&str] = &[
 
 const EVERY_STAGE: &[&str] = &[
     "account", "batch", "causes", "engine", "event", "fault", "feature", "format", "http", "input", "job",
-    "ledger", "map", "pg", "pipeline", "plan", "prepared", "record", "reject", "rejects", "report", "schema",
-    "write",
+    "ledger", "map", "pg", "pipeline", "plan", "prepared", "record", "reject", "rejects", "report",
+    "schedule", "schema", "write",
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.

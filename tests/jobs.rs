@@ -4,6 +4,7 @@ mod file;
 mod look;
 mod order;
 mod runs;
+mod watermarks;
 
 use crate::support::{Dbload, Outcome, Scene};
 use serde_json::Value;

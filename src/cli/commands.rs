@@ -4,13 +4,27 @@ use clap::{Args, Parser, Subcommand};
 
 use super::args::LoadArgs;
 use super::fixtures::FixturesArgs;
-use super::jobs::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs};
+use super::jobs::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs, WatermarkArgs};
 use super::local::LocalArgs;
 
 /// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
-pub(crate) const RESERVED: [&str; 15] = [
-    "load", "local", "fixtures", "run", "schema", "check", "init", "list", "history", "show", "status",
-    "prune", "undo", "ledger", "verify",
+pub(crate) const RESERVED: [&str; 16] = [
+    "load",
+    "local",
+    "fixtures",
+    "run",
+    "schema",
+    "check",
+    "init",
+    "list",
+    "watermark",
+    "history",
+    "show",
+    "status",
+    "prune",
+    "undo",
+    "ledger",
+    "verify",
 ];
 
 const EXAMPLES: &str = "\
@@ -78,6 +92,8 @@ pub(crate) enum Command {
     List(Box<ListJobArgs>),
     /// Write a first job file, with a load for each source
     Init(InitJobArgs),
+    /// Show or set up to where the loads of a job file have come
+    Watermark(WatermarkArgs),
     /// Print the JSON Schema of job files, for editors
     Schema,
     /// SQL that an administrator runs once for a role that may not create the ledger

@@ -113,7 +113,7 @@ fn is_no(word: &str) -> bool {
 }
 
 /// A server on this machine has this machine's cores; more connections than cores do not help.
-fn default_pool_size(dsn: &Dsn) -> usize {
+pub(super) fn default_pool_size(dsn: &Dsn) -> usize {
     let here = dsn.servers.iter().all(|server| matches!(server.host, Host::Unix(_)));
     let cores = std::thread::available_parallelism().map_or(POOL_SIZE, std::num::NonZero::get);
     if here { cores.min(POOL_SIZE) } else { POOL_SIZE }

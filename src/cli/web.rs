@@ -238,6 +238,11 @@ fn value(flag: &str, text: &str) -> Result<Value, String> {
 }
 
 impl WebArgs {
+    /// Texts that are sent with each request.
+    pub(crate) fn sent_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        self.header.iter_mut().chain(&mut self.body)
+    }
+
     /// Whether a flag is set that says nothing without a source from the network.
     fn speaks_of_http(&self) -> Option<&'static str> {
         [

@@ -11,6 +11,7 @@ mod appended;
 mod earlier;
 mod error;
 mod fence;
+mod marks;
 #[cfg(feature = "ledger")]
 mod migrate;
 #[cfg_attr(not(feature = "ledger"), path = "absent.rs")]
@@ -32,6 +33,7 @@ pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
 pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
+pub use marks::{StoredMark, set_watermark, watermarks};
 #[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};
 pub use open::Ledger;

@@ -206,10 +206,11 @@ pub fn identity_of(
     format!("{:032x}", hash.digest128())
 }
 
-/// Identity of a load of a job file. Its names have no slash; nothing else begins in this way.
+/// Identity of a load of a job file, or of a full one beside an incremental one. Its names have no slash; nothing
+/// else begins in this way.
 #[must_use]
-pub fn identity_of_named(job: &str, load: &str) -> String {
-    format!("job:{job}/{load}")
+pub fn identity_of_named(job: &str, load: &str, is_full: bool) -> String {
+    format!("job:{job}/{load}{}", if is_full { "/full" } else { "" })
 }
 
 #[cfg(test)]

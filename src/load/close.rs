@@ -17,6 +17,7 @@ use crate::report::{Rejects, Report};
 use crate::schema::Mode;
 use crate::write::{TargetState, WriteError};
 
+use super::marks;
 use super::outcome::{Ended, Outcome, Watch};
 use super::retry::{session, with_retries};
 use super::sequences;
@@ -186,13 +187,19 @@ pub(super) async fn complete_run(
         abandon(&session, &run.ledger.run, run.ledger.epoch).await?;
         return Err(LoadError::TooFew { read, expected: job.min_records });
     }
+    if let Some(error) = marks::lacks_all(job, run, ran) {
+        let session = session(prepared, "give the run up").await?;
+        abandon(&session, &run.ledger.run, run.ledger.epoch).await?;
+        return Err(error);
+    }
+    marks::tell(job, ran, watch);
     fault::point(Point::Completing);
     let standing = with_retries(job.resources.retry_for, Some(watch), || {
         async {
             let session = Session::open(&prepared.pool)
                 .await
                 .map_err(|source| LedgerError::Server { doing: "complete the run", source })?;
-            complete_there(prepared, run, &session).await
+            complete_there(job, prepared, run, &session).await
         }
         .boxed()
     });
@@ -218,13 +225,14 @@ pub(super) async fn complete_run(
 /// Completes a run if its rows are where they were put. How rows would be written now does not matter any
 /// more.
 async fn complete_there(
+    job: &Job,
     prepared: &Prepared,
     run: &RunInHand,
     session: &Session,
 ) -> Result<Standing, LedgerError> {
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     let check = prepared.write.check_target(Some(&run.ledger));
-    let keep = keep_digests(id, &prepared.digests());
+    let keep = keep_digests(id, &prepared.digests()) + &marks::keep(job, run);
     let completed = match complete(session, id, epoch, Some(&check), &keep).await {
         Err(LedgerError::AnotherVersion) => {
             let failed = |source| LedgerError::Server { doing: "look at the target", source };

@@ -11,6 +11,7 @@ mod describe;
 mod each_rows;
 mod foresee;
 mod made;
+mod marks;
 mod once;
 mod outcome;
 mod preflight;
@@ -49,6 +50,7 @@ use share::enter;
 use start_retry::prepare;
 
 pub use describe::LoadPlan;
+pub use marks::{set_mark, stored_marks};
 pub use outcome::{Ended, Outcome};
 pub use verify::{Example, FailedSource, Verification, verify};
 

@@ -25,6 +25,7 @@ use crate::write::{DatabaseEncoding, Watched, WritePlan};
 use super::appended::skip_appended;
 use super::changed::{Checked, accept, check_sources};
 use super::made::TableOrigin;
+use super::marks;
 use super::record_run::Recording;
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, refuse_wide, settings, staging};
@@ -44,6 +45,7 @@ impl Start<'_> {
         if self.act == Act::Verify {
             plan.compare_in_one();
         }
+        marks::column(self.job, &plan)?;
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if self.act == Act::Plan {
             // A load says them where it reads.
@@ -106,6 +108,7 @@ impl Start<'_> {
         if plan.mode == Mode::Append && self.job.mode.is_none() {
             ledger.refuse_lost_key(&identities, plan.table.oid).await?;
         }
+        self.give_up_incremental(&mut ledger, &owner).await?;
         let appends = match plan.mode {
             Mode::Append => Some(ledger.completed_appends(plan.table.oid).await?),
             Mode::Upsert | Mode::Update | Mode::Ignore => None,
@@ -133,6 +136,7 @@ impl Start<'_> {
             return Err(LedgerError::Raced.into());
         }
         // A run that was begun is finished by its own rule.
+        self.check_mark(&mut ledger, Some(&plan.table)).await?;
         refuse_narrowed(&plan.foreseen)?;
         let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
             let (runs, records) = (&self.job.runs, self.job.reading.records.as_deref());
@@ -188,6 +192,7 @@ impl Start<'_> {
         }
         let mut ledger = self.open_ledger(&pool, session).await?;
         let identities = identities(self.job, &new.name)?;
+        self.give_up_incremental(&mut ledger, &owner).await?;
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 let why = LedgerError::TargetGone { run: unfinished.run.clone() };
@@ -196,6 +201,7 @@ impl Start<'_> {
             }
             self.give_up(&mut ledger, &unfinished, None).await?;
         }
+        self.check_mark(&mut ledger, None).await?;
         ledger.close().await;
         let session = open(&pool).await?;
         self.create_in(pool, session, new, &owner).await
@@ -337,6 +343,7 @@ impl Start<'_> {
             staging: staging(self.job, &self.facts),
             newer_by,
             greater: plan.greater.clone(),
+            mark: marks::column(self.job, &plan)?,
             may_select: self.facts.may_select,
             encoding: if self.facts.holds_all_characters {
                 DatabaseEncoding::All

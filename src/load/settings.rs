@@ -18,7 +18,7 @@ use crate::write::{Staging, staging_fits};
 /// signatures of URLs.
 pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
     if let Some(named) = &job.named {
-        return Ok(vec![identity_of_named(&named.job, &named.load)]);
+        return Ok(vec![identity_of_named(&named.job, &named.load, named.is_full)]);
     }
     let mut identities = vec![identity(job, table, unsigned)?, identity(job, table, str::to_owned)?];
     identities.dedup();
@@ -123,6 +123,9 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // No part of its identity, which is its name: so they are compared.
         set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
         set("table", value(plan.table.name.to_string()));
+        if let Some(watermark) = &named.watermark {
+            set("watermark", value(watermark.field.clone()));
+        }
     }
     of_reading(reading, &mut set);
     settings

@@ -14,7 +14,7 @@ use crate::input::{Class, Input, SourceError};
 use crate::prepared::{LoadError, NamedReject};
 use crate::record::Position;
 use crate::report::Seconds;
-use crate::write::{Direct, Rejected, Verdict, WriterEvent};
+use crate::write::{Direct, Marked, Rejected, Verdict, WriterEvent};
 
 use super::shared::PipelineContext;
 
@@ -52,6 +52,8 @@ pub struct Ran {
     pub ignored_fields: u64,
     /// Values that were narrowed, as is allowed, and the first of them.
     pub narrowed: Option<(u64, FirstNarrowed)>,
+    /// What it comes to of the watermark, in this process.
+    pub marked: Marked,
     /// Where the time went.
     pub seconds: Seconds,
 }
@@ -97,6 +99,7 @@ pub(super) async fn account(
         exact: true,
         ignored_fields: 0,
         narrowed: None,
+        marked: Marked::default(),
         seconds: Seconds::default(),
     };
     prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));
@@ -147,6 +150,9 @@ impl PipelineContext<'_> {
                         Some((_, sum)) => sum.add(books),
                         None => ran.source_books.push((*source, *books)),
                     }
+                }
+                if let Some(marked) = &committed.marked {
+                    ran.marked.add(marked);
                 }
                 tally.batches += 1;
                 tally.direct += u64::from(committed.direct == Direct::Done);

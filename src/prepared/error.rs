@@ -98,6 +98,14 @@ pub enum LoadError {
         /// Records that there should be at least.
         expected: u64,
     },
+    /// No record has the field that the watermark is of.
+    #[error("not one of {records} records has a {field:?} that is a watermark")]
+    NoMark {
+        /// The field.
+        field: String,
+        /// Records that were read.
+        records: u64,
+    },
     /// The sums over what was committed do not balance.
     #[error("the books do not balance: {read} records read, {accounted} accounted for")]
     Unbalanced {
@@ -178,7 +186,7 @@ impl LoadError {
             Self::RejectsLost { .. } => Some(
                 "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
             ),
-            Self::TooFew { .. } => Some("the run is given up: the next start reads the sources anew".to_owned()),
+            Self::TooFew { .. } | Self::NoMark { .. } => Some("the run is given up: the next start reads the sources anew".to_owned()),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
             Self::Catalog(_) | Self::Write(_) | Self::Stopped | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }

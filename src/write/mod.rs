@@ -13,6 +13,7 @@ mod dedup;
 mod direct;
 mod encoding;
 mod event;
+mod mark;
 mod merge;
 mod merge_executor;
 mod names;
@@ -40,6 +41,7 @@ mod writer;
 
 pub use changed::TargetState;
 pub use event::{Verdict, WriteError, WriterEvent};
+pub use mark::{MarkColumn, Marked};
 pub use outcome::Committed;
 pub use plan::{DatabaseEncoding, Staging, WritePlan, staging_fits};
 pub use predictor::{Direct, Predictor};

@@ -3,6 +3,7 @@
 use crate::account::{Books, SourceBooks};
 use crate::pg::DbError;
 
+use super::mark::Marked;
 use super::predictor::Direct;
 use super::reject::Rejected;
 use super::strategy::Strategy;
@@ -60,6 +61,8 @@ pub struct Committed {
     pub sources: Vec<(u32, SourceBooks)>,
     /// Rejects, where no ledger keeps them.
     pub rejects: Vec<Rejected>,
+    /// What it comes to of the watermark, if one is kept.
+    pub marked: Option<Box<Marked>>,
     /// It took the careful path.
     pub row_by_row: bool,
     /// Whether its rows went straight into the table.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::map::{Mapping, PRESENCE_WORD_BITS, Slot};
 use crate::schema::{Mode, Paths, Table};
 
+use super::mark::MarkColumn;
 use super::target::Watched;
 
 /// Where staging tables live.
@@ -46,6 +47,8 @@ pub struct WritePlan {
     pub newer_by: Option<Slot>,
     /// The operator that says greater of it, qualified.
     pub greater: Option<String>,
+    /// The watermark that is kept, if one is.
+    pub mark: Option<MarkColumn>,
     /// The role may read some column of the target.
     pub may_select: bool,
     /// The database can hold every character; or its encoding holds some, or any bytes.

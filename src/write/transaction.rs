@@ -16,7 +16,7 @@ use super::predictor::Direct;
 use super::reject::Rejected;
 use super::stage::Staged;
 use super::strategy::{Strategy, WritePath};
-use super::{direct, merge_executor, names, rejects, stage};
+use super::{direct, mark, merge_executor, names, rejects, stage};
 
 /// Writes a batch and commits it.
 pub(super) async fn write(
@@ -97,6 +97,9 @@ async fn finish(
         committed.books.read += 1;
         committed.books.inserted += 1;
     }
+    if let Some(column) = &context.plan.mark {
+        committed.marked = Some(Box::new(mark::of_batch(column, batch, &committed.rejects)));
+    }
     let mut merged = Instant::now();
     match commit(context, session, batch, &committed, sent).await {
         Ok(None) => {}
@@ -174,6 +177,10 @@ async fn commit(
             }
         }
     });
+    let mark = committed.marked.as_ref().and_then(|marked| marked.greatest.as_ref());
+    if let (Some(ledger), Some(mark)) = (context.ledger, mark) {
+        statements.push(ledger.move_mark(batch.partition, &mark.text, mark.order));
+    }
     statements.push("COMMIT".to_owned());
     fault::point(Point::RejectsStored);
     match session.commit(&statements.join(";\n"), sent, (context.more)()).await {

@@ -5,7 +5,7 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "",
     "load",
     "verify",
@@ -14,6 +14,9 @@ const COMMANDS: [&str; 21] = [
     "run",
     "check",
     "list",
+    "watermark",
+    "watermark show",
+    "watermark set",
     "init",
     "schema",
     "ledger",
@@ -54,7 +57,7 @@ fn commands_of(help: &str) -> BTreeSet<String> {
 #[test]
 fn no_command_is_left_out_of_the_snapshots() {
     let folder = Folder::new();
-    for group in ["", "fixtures", "ledger", "local"] {
+    for group in ["", "fixtures", "ledger", "local", "watermark"] {
         let listed = commands_of(&help(&folder, group));
         assert!(listed.contains("help"), "the list of commands was not found: {listed:?}");
         let known: BTreeSet<String> = COMMANDS

@@ -32,7 +32,7 @@ fn of_pages(api: &Api, path: &str) -> String {
     )
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !done() {
         assert!(began.elapsed() < Duration::from_secs(120), "not within two minutes: {what}");

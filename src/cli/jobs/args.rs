@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::keys::{IfRunning, if_running};
 use crate::cli::args::{OnceArgs, OutputArgs};
@@ -29,6 +29,9 @@ pub(crate) struct RunJobArgs {
     /// The exit code if all that was chosen is left to other processes by `skip` (Airflow: 99)
     #[arg(long, value_name = "CODE", default_value_t = 0, help_heading = "Runs")]
     pub(super) skip_exit_code: u8,
+    /// Load all from the beginning, whatever the watermark says, as a run of its own; the unfinished one is given up
+    #[arg(long, help_heading = "Runs")]
+    pub(super) full: bool,
     #[command(flatten)]
     pub(super) once: OnceArgs,
     #[command(flatten)]
@@ -102,4 +105,48 @@ pub(crate) struct InitJobArgs {
     /// The file to write; one that is there is left alone
     #[arg(long, value_name = "FILE", default_value = "dbload.toml")]
     pub(super) file: PathBuf,
+}
+
+/// What is to be done with watermarks.
+#[derive(Debug, Args)]
+pub(crate) struct WatermarkArgs {
+    #[command(subcommand)]
+    pub(super) command: WatermarkCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WatermarkCommand {
+    /// Show up to where each load of a job file has come
+    Show {
+        /// The job file
+        #[arg(value_name = "FILE", default_value = "dbload.toml")]
+        file: PathBuf,
+        #[command(flatten)]
+        budget: BudgetArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Set the watermark of a load, backwards too: the next run asks from there
+    Set {
+        /// The load
+        load: String,
+        /// An integer, an instant or a date, as the source writes it
+        value: String,
+        /// The job file
+        #[arg(value_name = "FILE", default_value = "dbload.toml")]
+        file: PathBuf,
+        #[command(flatten)]
+        budget: BudgetArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+impl WatermarkArgs {
+    /// How it is said.
+    pub(crate) const fn output(&self) -> &OutputArgs {
+        match &self.command {
+            WatermarkCommand::Show { output, .. } | WatermarkCommand::Set { output, .. } => output,
+        }
+    }
 }

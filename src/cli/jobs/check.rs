@@ -57,6 +57,8 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
         once: None,
         if_running: None,
         is_offline: args.offline,
+        is_full: false,
+        is_only_looking: false,
     };
     let ready = match open(&args.file, &progress) {
         Ok(file) => file.ready(&wanted, &progress).await,

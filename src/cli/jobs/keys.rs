@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStr, Resettable};
 use clap::{Args, Command, ValueEnum};
+use dbload::internals::schedule::{Lag, MarkOrder};
 
 use crate::cli::args::LoadArgs;
 use crate::cli::parse;
@@ -78,6 +79,32 @@ pub(super) struct TurnKeys {
     /// Fewest records that the sources must give: else the load has failed (exit code 4), and the next start reads them anew
     #[arg(long = "expect.min-records", value_name = "N", default_value_t = 0)]
     pub(super) min_records: u64,
+    /// The field of the records that says how new they are: an integer, an instant or a date, with a column of its own name.
+    /// The greatest one that was loaded is kept, and {watermark} in source, header and body stands for it
+    #[arg(long = "watermark.field", value_name = "FIELD")]
+    pub(super) watermark_field: Option<String>,
+    /// Ask again from so much before it, for what came late: a number, or a time such as 5m
+    #[arg(long = "watermark.lag", value_name = "N|DURATION", value_parser = lag, requires = "watermark_field")]
+    pub(super) watermark_lag: Option<Lag>,
+    /// What {watermark} stands for as long as nothing is kept, and with --full
+    #[arg(long = "watermark.initial", value_name = "N|INSTANT", value_parser = initial, requires = "watermark_field")]
+    pub(super) watermark_initial: Option<String>,
+}
+
+/// `100`, `5m`.
+fn lag(text: &str) -> Result<Lag, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(Lag::Integer(number));
+    }
+    humantime::parse_duration(text)
+        .map(Lag::Time)
+        .map_err(|_| "must be a number, or a time such as 5m".to_owned())
+}
+
+/// An integer, an instant or a date.
+fn initial(text: &str) -> Result<String, String> {
+    let is_one = MarkOrder::guess(text).is_some();
+    is_one.then(|| text.to_owned()).ok_or_else(|| "must be an integer, an instant or a date".to_owned())
 }
 
 /// `[target]`: the database, and what all loads may take of it and of this machine.

@@ -5,6 +5,7 @@
 //! procedure: `file` reads, `choose` picks, `open` makes jobs, `turn` runs one load and `run` all of them.
 
 mod args;
+mod asked_from;
 mod check;
 mod choose;
 mod file;
@@ -19,10 +20,12 @@ mod schema;
 mod toml_table;
 mod turn;
 mod variables;
+mod watermark;
 
-pub(crate) use args::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs};
+pub(crate) use args::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs, WatermarkArgs};
 pub(crate) use check::check;
 pub(crate) use init::init;
 pub(crate) use list::list;
 pub(crate) use run::run;
 pub(crate) use schema::schema;
+pub(crate) use watermark::watermark;

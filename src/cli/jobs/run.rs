@@ -32,6 +32,8 @@ pub(crate) async fn run(args: RunJobArgs) -> u8 {
         once: Some(&args.once),
         if_running: args.if_running.or(args.wait.map(IfRunning::Wait)),
         is_offline: false,
+        is_full: args.full,
+        is_only_looking: false,
     };
     let ready = match open(&args.file, &progress) {
         Ok(file) => file.ready(&wanted, &progress).await,

@@ -81,7 +81,7 @@ impl ValueKind {
         match (arg.get_action(), value_name(arg)) {
             (ArgAction::SetTrue, _) => Self::Switch,
             (_, "N") => Self::Number,
-            (_, "SIZE" | "N|P%") => Self::NumberOrText,
+            (_, "SIZE" | "N|P%" | "N|DURATION" | "N|INSTANT") => Self::NumberOrText,
             _ => Self::Text,
         }
     }

@@ -1,0 +1,157 @@
+//! The watermark of a load: what it is taken from, whether the stored one is of this table, and what becomes
+//! of it when the run completes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::engine::Engine;
+use crate::event::{Event, Totals};
+use crate::job::Job;
+use crate::ledger::{Ledger, LedgerError, Opened, Owner, StoredMark, identity_of_named, watermarks};
+use crate::map::Target;
+use crate::pg::Dsn;
+use crate::pipeline::Ran;
+use crate::plan::{Plan, Refusal};
+use crate::prepared::{LoadError, RunInHand};
+use crate::schedule::MarkOrder;
+use crate::schema::{Mode, Table};
+use crate::write::{MarkColumn, Marked};
+
+use super::outcome::Watch;
+use super::slots::open;
+use super::start::Start;
+
+/// A clock may be so much ahead of this one's.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// The watermarks of a job's loads, as stored.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn stored_marks(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<StoredMark>, LoadError> {
+    let share = engine.enter();
+    let lease = share.lease(dsn, 1).await?;
+    Ok(watermarks(&open(&lease).await?, job).await?)
+}
+
+/// Sets a watermark by hand; false if there is none to be set.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn set_mark(
+    engine: &Engine,
+    dsn: &Dsn,
+    job: &str,
+    load: &str,
+    value: &str,
+) -> Result<bool, LoadError> {
+    let order = MarkOrder::guess(value).and_then(|kind| kind.order_of(value));
+    let message = || format!("`{value}` is no integer, instant or date");
+    let order = order.ok_or_else(|| Refusal { message: message(), hint: None })?;
+    let share = engine.enter();
+    let lease = share.lease(dsn, 1).await?;
+    Ok(crate::ledger::set_watermark(&open(&lease).await?, job, load, value, order).await?)
+}
+
+/// What the watermark of a load is taken from; nothing without one.
+///
+/// # Errors
+/// When the table has no such column, or one whose values have no order that is known, or the mode is append.
+pub(super) fn column(job: &Job, plan: &Plan) -> Result<Option<MarkColumn>, Refusal> {
+    let Some(watermark) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else {
+        return Ok(None);
+    };
+    if plan.mode == Mode::Append {
+        let hint = "what is asked for again would be appended again: give the table a key";
+        return Err(Refusal::new("a watermark is of loads with a key, and this one appends", hint));
+    }
+    let field = &watermark.field;
+    let column = plan.table.columns.iter().find(|column| column.name.raw() == field);
+    let (Some(column), Target::Slot(slot)) = (column, plan.mapping().target(field).0) else {
+        let message =
+            format!("table {} has no column {field:?}, which the watermark is of", plan.table.name.plain());
+        return Err(Refusal::new(message, "the field needs a column of its own name"));
+    };
+    let type_name = column.domain_base.as_deref().unwrap_or(&column.type_name);
+    let order = match type_name {
+        "bigint" | "integer" | "smallint" => MarkOrder::Integer,
+        "date" => MarkOrder::Moment,
+        name if name.starts_with("timestamp") => MarkOrder::Moment,
+        name => {
+            let message = format!("column {field:?} is of type {name}, whose values are no watermark");
+            return Err(Refusal::new(message, "a watermark is an integer, an instant or a date"));
+        }
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + SKEW;
+    let latest = (order == MarkOrder::Moment).then(|| i128::try_from(now.as_nanos()).unwrap_or(i128::MAX));
+    Ok(Some(MarkColumn { slot, order, latest }))
+}
+
+impl Start<'_> {
+    /// A watermark says of one table how far it is loaded: another one, or an empty one, has to be loaded whole.
+    pub(super) async fn check_mark(
+        &self,
+        ledger: &mut Ledger,
+        table: Option<&Table>,
+    ) -> Result<(), LoadError> {
+        let watermark = self.job.named.as_ref().and_then(|named| named.watermark.as_ref());
+        let Some(of_table) = watermark.and_then(|watermark| watermark.of_table) else { return Ok(()) };
+        let what = match table {
+            None => "is gone",
+            Some(table) if table.oid != of_table => {
+                "was dropped and created again, or another one has its name"
+            }
+            Some(table) if ledger.target_is_empty(&table.name).await? => "is empty",
+            Some(_) => return Ok(()),
+        };
+        Err(LedgerError::MarkOfAnother { what: what.to_owned() }.into())
+    }
+
+    /// A full load gives the unfinished incremental one up.
+    pub(super) async fn give_up_incremental(
+        &self,
+        ledger: &mut Ledger,
+        owner: &Owner,
+    ) -> Result<(), LoadError> {
+        let Some(named) = self.job.named.as_ref().filter(|named| named.is_full) else { return Ok(()) };
+        match ledger.find(&identity_of_named(&named.job, &named.load, false), owner).await? {
+            Opened::Nothing => Ok(()),
+            Opened::Owned(other) => Err(other.running().into()),
+            Opened::Free(unfinished) => {
+                ledger.abandon(&unfinished.run).await?;
+                let text = format!("the unfinished run {} is given up: --full", unfinished.run);
+                self.tell(&Event::Note { text });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// All records of a first start lack the field: there is nothing to go on from.
+pub(super) fn lacks_all(job: &Job, run: &RunInHand, ran: &Ran) -> Option<LoadError> {
+    let watermark = job.named.as_ref()?.watermark.as_ref()?;
+    let Marked { with, without, .. } = ran.marked;
+    (run.attempts == 1 && with == 0 && without > 0)
+        .then(|| LoadError::NoMark { field: watermark.field.clone(), records: without })
+}
+
+/// Says which records did not move the watermark.
+pub(super) fn tell(job: &Job, ran: &Ran, watch: &Watch<'_>) {
+    let Some(watermark) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else { return };
+    let Marked { without, ahead, .. } = ran.marked;
+    let counts = [(without, "have none that can be read"), (ahead, "have one in the future")];
+    for (records, what) in counts.into_iter().filter(|(records, _)| *records > 0) {
+        let text =
+            format!("records that {what} of {:?}, and do not move the watermark: {records}", watermark.field);
+        (watch.listener)(&Event::Note { text }, &Totals::default());
+    }
+}
+
+/// What is kept of the watermark with the completion.
+pub(super) fn keep(job: &Job, run: &RunInHand) -> String {
+    match &job.named {
+        Some(named) if named.watermark.is_some() => {
+            run.ledger.keep_mark(&named.job, &named.load, named.is_full)
+        }
+        _ => String::new(),
+    }
+}
