@@ -98,7 +98,8 @@ bench-http: tools
 	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
 
 bench-fixtures: tools
-	cargo test --release --locked --test main fixtures::speed -- --ignored --nocapture --test-threads=1
+	cargo test --release --locked --test main -- --ignored --nocapture --test-threads=1 fixtures::speed testing::speed \
+		testing::processes::five_hundred
 
 man:
 	cargo build --release --locked

@@ -145,6 +145,8 @@ mod schema;
 mod secret;
 #[cfg(feature = "testing")]
 mod seed;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod write;
 
 pub use account::Books;

@@ -59,6 +59,7 @@ mod runs;
 mod sources;
 mod support;
 mod tables;
+mod testing;
 mod torture;
 mod types;
 mod values;

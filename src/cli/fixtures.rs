@@ -115,7 +115,7 @@ async fn run_load(args: FixturesLoadArgs) -> Result<String, NotLoaded> {
     if !args.yes && !is_local {
         refuse_others(&session).await?;
     }
-    let options = SeedOptions { now: args.now, clean: args.clean };
+    let options = SeedOptions { now: args.now, clean: args.clean, ..SeedOptions::default() };
     let report = seed(&session, &fixtures, &options).await?;
     Ok(words(args.folder.dir(), "are in their tables", &report))
 }

@@ -6,7 +6,7 @@
 use clap::{Args, Subcommand};
 use dbload::internals::causes::with_causes;
 use dbload::internals::local::{
-    LocalError, LocalServer, Options, TempServer,
+    LocalError, LocalServer, Options, TEST_SERVER, TempServer,
     server::{self, Listen, Status},
 };
 use futures::FutureExt;
@@ -57,7 +57,7 @@ enum LocalCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Run a command with a throwaway server: DATABASE_URL and PG* are set, all is gone afterwards
+    /// Run a command with a throwaway server: DATABASE_URL, PG* and DBLOAD_TEST_SERVER are set, all is gone afterwards
     Run {
         /// Listen on 127.0.0.1 too, without a password, and put that into DATABASE_URL
         #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", require_equals = true)]
@@ -184,6 +184,8 @@ async fn psql(args: Vec<OsString>) -> Result<u8, LocalError> {
     Err(LocalError::Spawn { program: psql, source })
 }
 
+/// Tests run side by side, each with a pool.
+const TESTS_AT_ONCE: &str = "max_connections = 200";
 /// How much later a signal may be heard of than the end of a program that it reached too.
 const SIGNAL_LAG: Duration = Duration::from_millis(100);
 
@@ -192,7 +194,8 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
     let mut signals =
         Signals::listen().map_err(|source| LocalError::Spawn { program: "signals".into(), source })?;
     let started = blocking(move || {
-        let options = conf.iter().fold(Options::default(), |options, line| options.conf(line));
+        let options = Options::default().conf(TESTS_AT_ONCE);
+        let options = conf.iter().fold(options, |options, line| options.conf(line));
         TempServer::start(tcp.map_or(options.clone(), |port| options.tcp(port)))
     })
     .await;
@@ -212,6 +215,7 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
         words.split_first().map_or((OsString::new(), [].as_slice()), |(p, a)| (p.clone(), a));
     let mut command = tokio::process::Command::new(&program);
     command.args(args).env("DATABASE_URL", &url).env("PGUSER", "postgres").env("PGDATABASE", "postgres");
+    command.env(TEST_SERVER, &url);
     command.env("PGPORT", server.cluster().port.to_string());
     if tcp.is_some() {
         command.env("PGHOST", "127.0.0.1");

@@ -5,7 +5,7 @@
 //! as, `postmaster` is the running process. On top: [`server`] (the default one, left running; `launch`
 //! starts and ends it, [`home`] is where it lives), [`temp`] (a server that is gone with its owner, by
 //! `watchdog` and `sweep`; `standby` follows one), [`shared`] (one such server a test process, a fresh
-//! database a test).
+//! database a test), `test_server` (the one of all processes of a suite, where there is one).
 //!
 //! Everything here blocks (processes, files, at most a few seconds) and is plain `std`: from async code call
 //! it by `tokio::task::spawn_blocking`. This room never reads argv, never prints, never ends the process, and
@@ -30,6 +30,7 @@ mod sql;
 mod standby;
 mod sweep;
 pub mod temp;
+mod test_server;
 mod watchdog;
 
 pub use error::{LocalError, Result};
@@ -37,3 +38,4 @@ pub use postmaster::Postmaster;
 pub use server::{LocalServer, ensure_running};
 pub use shared::{FreshDatabase, SharedServer};
 pub use temp::{Options, TempServer};
+pub use test_server::{TEST_SERVER, TestServer, test_suite, test_threads};

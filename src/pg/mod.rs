@@ -50,7 +50,7 @@ mod transport;
 pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use crate::secret::Secret;
 #[cfg(feature = "local")]
-pub use administer::administer;
+pub use administer::{Administrator, administer};
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use db_error::{DbError, ServerError, SharedCause};
 pub use dsn::{ConnectTarget, Dsn, DsnError};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::blame::{Failure, blame};
 use super::error::SeedError;
 use super::statement::{SeedPlan, Statement};
-use crate::fixtures::{Fixtures, PlannedRow, Problem, Problems, nearest, resolve};
+use crate::fixtures::{Fixtures, Given, PlannedRow, Problem, Problems, nearest, resolve};
 use crate::pg::{DbError, Session, names_of_tables, read_linked};
 use crate::schema::LinkedTable;
 
@@ -14,6 +14,18 @@ const CLOCK: &str = "SET LOCAL TimeZone = 'UTC'";
 /// What was to be judged at the end is judged, and the error is that of the rows.
 const JUDGE: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 
+/// Which rows are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chosen {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that a template may have: rows with a moment, if they can be told again by their key.
+    OfTemplate,
+    /// Those with a moment.
+    WithMoments,
+}
+
 /// How fixtures are to be loaded.
 #[derive(Debug, Clone, Default)]
 pub struct SeedOptions {
@@ -21,6 +33,20 @@ pub struct SeedOptions {
     pub now: Option<String>,
     /// Rows of these tables that are not in the files are removed.
     pub clean: bool,
+    /// Which rows are loaded.
+    pub chosen: Chosen,
+}
+
+impl Chosen {
+    fn has(self, row: &PlannedRow, table: &LinkedTable) -> bool {
+        let has_moment = row.values.iter().any(|(_, given)| matches!(given, Given::Moment(_)));
+        let has = |key: &usize| row.values.iter().any(|(column, _)| column == key);
+        match self {
+            Self::All => true,
+            Self::OfTemplate => !has_moment || !table.key.is_empty() && table.key.iter().all(has),
+            Self::WithMoments => has_moment,
+        }
+    }
 }
 
 /// What was loaded.
@@ -50,7 +76,8 @@ pub async fn seed(
     fixtures: &Fixtures,
     options: &SeedOptions,
 ) -> Result<SeedReport, SeedError> {
-    let (tables, rows) = resolved(session, fixtures).await?;
+    let (tables, mut rows) = resolved(session, fixtures).await?;
+    rows.retain(|row| options.chosen.has(row, &tables[fixtures.rows[row.row].table]));
     let plan = SeedPlan { fixtures, tables: &tables, rows: &rows, now: options.now.as_deref() };
     session.begin("BEGIN").await.map_err(|source| server("begin a transaction", source))?;
     let removed = if options.clean { to_remove(session, &plan).await } else { Ok(0) };

@@ -16,4 +16,4 @@ mod statement;
 pub use error::SeedError;
 pub use folder::read_folder;
 pub use guard::{is_for_tests, refuse_others};
-pub use load::{SeedOptions, SeedReport, SeededTable, check, seed};
+pub use load::{Chosen, SeedOptions, SeedReport, SeededTable, check, seed};
