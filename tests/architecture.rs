@@ -55,7 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("local", &["pg"]),
     ("fixtures", &["format", "map", "schema"]),
-    ("seed", &["fixtures", "pg", "schema"]),
+    ("seed", &["fixtures", "format", "pg", "schema"]),
     ("testing", &["causes", "fixtures", "local", "pg", "schema", "seed"]),
     ("engine", &["http", "job", "ledger", "pg", "record"]),
     (

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use dbload::internals::causes::with_causes;
-use dbload::internals::pg::{Session, connect_pool};
-use dbload::internals::seed::{SeedError, SeedOptions, SeedReport, check, read_folder, refuse_others, seed};
+use dbload::internals::pg::{Session, TableName, connect_pool};
+use dbload::internals::seed::{
+    ExportCondition, ExportMask, ExportOptions, SeedError, SeedOptions, SeedReport, check, export,
+    read_folder, refuse_others, seed, write_folder,
+};
 
 use super::stdout::print;
 use super::terminal::{error_words, line};
@@ -25,6 +28,8 @@ pub(crate) struct FixturesArgs {
 enum FixturesCommand {
     /// Say what is wrong with fixtures, without loading them (exit code 6: something is)
     Check(FolderArgs),
+    /// Write rows of a database as fixtures, with what they refer to
+    Export(ExportArgs),
 }
 
 /// Which fixtures, and into which database.
@@ -36,6 +41,38 @@ struct FolderArgs {
     /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
     #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env = true, hide_env_values = true)]
     dsn: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Tables, with commas between them
+    #[arg(long, value_name = "TABLES", required = true, value_delimiter = ',', value_parser = table)]
+    tables: Vec<TableName>,
+    /// Which rows of a table, such as 'users:id < 100'; of the others all
+    #[arg(long = "where", value_name = "TABLE:SQL", value_parser = condition)]
+    conditions: Vec<ExportCondition>,
+    /// Also the rows that they refer to, of whatever table
+    #[arg(long)]
+    follow_references: bool,
+    /// A column whose values do not leave the database; again for more
+    #[arg(long = "mask", value_name = "TABLE.COLUMN", value_parser = mask)]
+    masks: Vec<ExportMask>,
+}
+
+fn table(text: &str) -> Result<TableName, String> {
+    TableName::parse(text).map_err(|error| error.to_string())
+}
+
+fn condition(text: &str) -> Result<ExportCondition, String> {
+    let (name, sql) = text.split_once(':').ok_or("it is TABLE:SQL")?;
+    Ok(ExportCondition { table: table(name)?, sql: sql.to_owned() })
+}
+
+fn mask(text: &str) -> Result<ExportMask, String> {
+    let (name, column) = text.rsplit_once('.').ok_or("it is TABLE.COLUMN")?;
+    Ok(ExportMask { table: table(name)?, column: column.to_owned() })
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +113,7 @@ impl From<SeedError> for NotLoaded {
 pub(crate) async fn run_and_say(args: FixturesArgs) -> u8 {
     let done = match args.command {
         Some(FixturesCommand::Check(folder)) => run_check(folder).await,
+        Some(FixturesCommand::Export(args)) => run_export(args).await,
         None => run_load(args.load).await,
     };
     match done {
@@ -118,6 +156,21 @@ async fn run_load(args: FixturesLoadArgs) -> Result<String, NotLoaded> {
     let options = SeedOptions { now: args.now, clean: args.clean, ..SeedOptions::default() };
     let report = seed(&session, &fixtures, &options).await?;
     Ok(words(args.folder.dir(), "are in their tables", &report))
+}
+
+async fn run_export(args: ExportArgs) -> Result<String, NotLoaded> {
+    let (session, _) = open(args.folder.dsn.as_deref()).await?;
+    let ExportArgs { folder, tables, conditions, follow_references, masks } = args;
+    let options = ExportOptions { tables, conditions, follow: follow_references, masks };
+    let exported = export(&session, &options).await?;
+    write_folder(folder.dir(), &exported)?;
+    let rows: usize = exported.iter().map(|table| table.rows).sum();
+    let dir = folder.dir().display().to_string();
+    let mut out = format!("{}: {rows} rows of {} tables\n", line(&dir), exported.len());
+    for table in &exported {
+        out.push_str(&format!("  {:>7}  {}\n", table.rows, line(&table.file)));
+    }
+    Ok(out)
 }
 
 async fn open(dsn: Option<&str>) -> Result<(Session, bool), NotLoaded> {

@@ -76,6 +76,26 @@ pub async fn names_of_tables(session: &Session) -> Result<Vec<String>, CatalogEr
     Ok(rows.iter().filter_map(|row| row.first()?.clone()).collect())
 }
 
+/// The name of a table by its number: qualified, and as this role would say it.
+///
+/// # Errors
+/// There is no such table, or the server does not answer.
+pub async fn name_of_table(session: &Session, oid: u32) -> Result<(TableName, String), CatalogError> {
+    let answer = session
+        .run(&format!(
+            "SELECT n.nspname, c.relname, pg_catalog.pg_table_is_visible(c.oid) FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+             WHERE c.oid OPERATOR(pg_catalog.=) {oid}::pg_catalog.oid"
+        ))
+        .await?;
+    let mut row = AnswerRow::first(answer.first()).ok_or(CatalogError::Answer)?;
+    let (schema, name) = (Ident::new(row.text()?)?, Ident::new(row.text()?)?);
+    let bare = TableName { schema: None, name: name.clone() };
+    let full = TableName { schema: Some(schema), name };
+    let said = if row.flag() { bare.plain() } else { full.plain() };
+    Ok((full, said))
+}
+
 /// The tables of these names, as this role would find them.
 fn found_query(names: &[TableName]) -> String {
     let wanted: Vec<String> = names

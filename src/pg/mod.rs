@@ -58,7 +58,7 @@ pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use json_rows::json_rows;
 pub use lease::{Lease, PooledClient, connect_pool};
 #[cfg(feature = "testing")]
-pub use linked::{names_of_tables, read_linked};
+pub use linked::{name_of_table, names_of_tables, read_linked};
 pub use outcome::{StatementResult, number};
 pub use pool::Pool;
 pub use session::Session;

@@ -7,6 +7,7 @@
 
 mod blame;
 mod error;
+mod export;
 mod folder;
 mod guard;
 mod load;
@@ -14,6 +15,7 @@ mod removal;
 mod statement;
 
 pub use error::SeedError;
-pub use folder::read_folder;
+pub use export::{ExportCondition, ExportMask, ExportOptions, ExportedTable, export};
+pub use folder::{RawFixture, read_folder, read_raw, understood, write_folder};
 pub use guard::{is_for_tests, refuse_others};
 pub use load::{Chosen, SeedOptions, SeedReport, SeededTable, check, seed};

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -24,6 +25,9 @@ pub(super) struct Keeper {
     next: AtomicU64,
     wishes: UnboundedSender<Wish>,
 }
+
+/// Clones are made ahead once no test has asked for one for so long.
+const QUIET: Duration = Duration::from_millis(20);
 
 static KEEPER: OnceLock<Keeper> = OnceLock::new();
 /// Held while it is made, so that tests that start together make one.
@@ -87,7 +91,11 @@ async fn keep(
     };
     let _ = tell.send(Ok(()));
     let mut made = 0_u64;
-    while let Some(wish) = wishes.recv().await {
+    while let Some(mut wish) = wishes.recv().await {
+        // As long as tests ask, all of the machine is theirs.
+        while let Ok(Some(later)) = tokio::time::timeout(QUIET, wishes.recv()).await {
+            wish = later;
+        }
         // Whoever finds none ready makes one, and says why that cannot be done.
         if let Err(error) = make_ready(&administrator, wish, owner, &mut made).await {
             tracing::debug!(%error, "no clone was made ahead");

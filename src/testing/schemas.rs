@@ -55,7 +55,7 @@ pub(super) async fn make(
     if let Some(NamedMigrations { name, run }) = migrate {
         run(database.url().to_owned()).await.map_err(|source| TestingCause::Migrations { name, source })?;
     }
-    load(database.url(), &recipe.fixtures, Chosen::All).await?;
+    load(database.url(), recipe, Chosen::All).await?;
     Ok(database)
 }
 

@@ -114,7 +114,7 @@ impl DatabaseSetup {
         let database = TestDatabase::new(keeper.server.clone(), name, Owned::Database);
         keeper.wish(Wish { template, count: ahead.unwrap_or_else(test_threads) });
         if recipe.has_moments() {
-            load(database.url(), &recipe.fixtures, Chosen::WithMoments).await?;
+            load(database.url(), &recipe, Chosen::WithMoments).await?;
         }
         Ok(database)
     }

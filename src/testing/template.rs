@@ -1,7 +1,7 @@
 //! Templates: a database that has schema, migrations and fixtures, known by their content. It is built under
 //! another name and renamed when it is whole, so that nobody ever clones a half one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex as Known, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,6 @@ use super::keeper::Keeper;
 use super::names::BUILDING;
 use super::recipe::Recipe;
 use super::sweep::quoted;
-use crate::fixtures::Fixtures;
 use crate::pg::{Administrator, Dsn, PgError, Session, connect_pool};
 use crate::schema::literal;
 use crate::seed::{Chosen, SeedOptions, seed};
@@ -29,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One template at a time is built by a process.
 static BUILDS: Mutex<()> = Mutex::const_new(());
-/// Those that this process has seen.
-static SEEN: Known<Option<HashSet<u64>>> = Known::new(None);
+/// Those that this process has seen, by the hash of their recipe.
+static SEEN: Known<Option<HashMap<u64, u64>>> = Known::new(None);
 
 /// Makes the template, where it is not there yet; its key.
 pub(super) async fn ensure(
@@ -39,14 +38,12 @@ pub(super) async fn ensure(
     recipe: &Recipe,
     migrate: Option<NamedMigrations>,
 ) -> Result<u64, TestingCause> {
-    let version = administrator
-        .run("SHOW server_version_num")
-        .await
-        .map_err(TestingCause::server("ask for the version"))?;
-    let key = recipe.key(version.first().and_then(|outcome| outcome.value()).unwrap_or_default());
-    if is_seen(key) {
+    if let Some(key) = seen(recipe) {
         return Ok(key);
     }
+    let version = administrator.run("SHOW server_version_num").await;
+    let version = version.map_err(TestingCause::server("ask for the version"))?;
+    let key = recipe.key(version.first().and_then(|outcome| outcome.value()).unwrap_or_default());
     let _one = BUILDS.lock().await;
     let began = Instant::now();
     while !is_there(administrator, key).await? {
@@ -76,7 +73,7 @@ pub(super) async fn ensure(
     let used = used.first().and_then(|outcome| outcome.value()).unwrap_or_default().to_owned();
     let comment = format!("COMMENT ON DATABASE {} IS {}", quoted(&template_name(key)), literal(&used));
     administrator.run(&comment).await.map_err(TestingCause::server("note that the template is used"))?;
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(key);
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(recipe.hash, key);
     Ok(key)
 }
 
@@ -86,8 +83,8 @@ pub(super) struct NamedMigrations {
     pub(super) run: Migrate,
 }
 
-fn is_seen(key: u64) -> bool {
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|seen| seen.contains(&key))
+fn seen(recipe: &Recipe) -> Option<u64> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(&recipe.hash).copied()
 }
 
 async fn is_there(administrator: &Administrator, key: u64) -> Result<bool, TestingCause> {
@@ -155,7 +152,7 @@ pub(super) async fn fill(
     if let Some(NamedMigrations { name, run }) = migrate {
         run(url.to_owned()).await.map_err(|source| TestingCause::Migrations { name, source })?;
     }
-    load(url, &recipe.fixtures, Chosen::OfTemplate).await?;
+    load(url, recipe, Chosen::OfTemplate).await?;
     Ok(())
 }
 
@@ -171,14 +168,15 @@ async fn run_scripts(url: &str, recipe: &Recipe) -> Result<(), TestingCause> {
 }
 
 /// Loads rows of fixtures.
-pub(super) async fn load(url: &str, fixtures: &[Fixtures], chosen: Chosen) -> Result<(), TestingCause> {
+pub(super) async fn load(url: &str, recipe: &Recipe, chosen: Chosen) -> Result<(), TestingCause> {
+    let fixtures = recipe.fixtures()?;
     if fixtures.is_empty() {
         return Ok(());
     }
     let dsn = Dsn::parse(url).map_err(|error| TestingCause::Connect(PgError::from(error)))?;
     let pool = connect_pool(&dsn, 1).await.map_err(TestingCause::Connect)?;
     let session = Session::open(&pool).await.map_err(TestingCause::server("connect to the new database"))?;
-    for of_folder in fixtures {
+    for of_folder in &fixtures {
         let options = SeedOptions { chosen, ..SeedOptions::default() };
         seed(&session, of_folder, &options).await?;
     }

@@ -5,12 +5,13 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "",
     "load",
     "verify",
     "fixtures",
     "fixtures check",
+    "fixtures export",
     "run",
     "check",
     "list",

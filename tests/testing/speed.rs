@@ -12,9 +12,9 @@ fn shop() -> Folder {
     let (folder, mut schema) = (Folder::new(), String::new());
     for i in 0..20 {
         let up = if i == 0 { String::new() } else { format!("REFERENCES t{}", i - 1) };
-        let _ = write!(
+        let _ = writeln!(
             schema,
-            "CREATE TABLE t{i} (id int PRIMARY KEY, up int {up}, name text NOT NULL UNIQUE, at timestamptz);\n"
+            "CREATE TABLE t{i} (id int PRIMARY KEY, up int {up}, name text NOT NULL UNIQUE, at timestamptz);"
         );
         let up = |row: usize| if i == 0 { "null".to_owned() } else { format!("\"$ref:t{}.r{row}\"", i - 1) };
         let rows: String = (0..50)
