@@ -341,18 +341,24 @@ pub struct NamedLoad {
     /// Where its records come from, in the words of the file: a resume must find the same.
     pub words: Vec<String>,
     /// The field whose greatest value the ledger keeps, if one is to be kept.
-    pub watermark: Option<Watermark>,
+    pub watermark: Option<String>,
+    /// The window of time that is loaded, of a load that has windows.
+    pub window: Option<LoadWindow>,
+    /// The table that the ledger knows to be loaded up to somewhere, by its number in the catalog, where a load builds on that.
+    pub of_table: Option<u32>,
     /// All of it, from the beginning: an identity of its own, and the unfinished incremental run is given up.
     pub is_full: bool,
 }
 
-/// What is known of a load's watermark when it begins.
+/// A window of time.
 #[derive(Debug, Clone)]
-pub struct Watermark {
-    /// The field.
-    pub field: String,
-    /// The table that the stored value is of, by its number in the catalog, if one is stored and asked from.
-    pub of_table: Option<u32>,
+pub struct LoadWindow {
+    /// The instant that it starts at.
+    pub starts_at: String,
+    /// The instant that it ends at, which is the start of the next one.
+    pub ends_at: String,
+    /// It is loaded although it is complete.
+    pub is_again: bool,
 }
 
 /// What is between here and the server.

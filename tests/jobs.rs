@@ -5,6 +5,7 @@ mod look;
 mod order;
 mod runs;
 mod watermarks;
+mod windows;
 
 use crate::support::{Dbload, Outcome, Scene};
 use serde_json::Value;

@@ -12,7 +12,7 @@ use dbload::internals::schema::Mode;
 use super::parse;
 
 /// Where from, where to, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LoadArgs {
     /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), or - for standard input; read in this order
     #[arg(value_name = "SOURCE", required_unless_present = "urls")]
@@ -35,7 +35,7 @@ pub(crate) struct LoadArgs {
     pub(crate) output: OutputArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
     /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
@@ -62,7 +62,7 @@ pub(crate) struct TargetArgs {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Sources")]
 pub(crate) struct ReadingArgs {
     /// Format; by default by name, then by content
@@ -128,7 +128,7 @@ pub(crate) struct ReadingArgs {
     pub(crate) encoding: parse::TextEncoding,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Values")]
 pub(crate) struct MappingArgs {
     /// Fields without a column: refuse, ignore, or jsonb:COLUMN to collect them
@@ -150,7 +150,7 @@ pub(crate) struct MappingArgs {
     pub(crate) datestyle: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rejects")]
 pub(crate) struct RejectArgs {
     /// Stop above this many rejected records, or above this share of those read (judged from 1,000 on); resumable
@@ -181,7 +181,7 @@ pub(crate) struct OnceArgs {
     pub(crate) accept_changed: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -200,7 +200,7 @@ pub(crate) struct RunArgs {
     pub(crate) skip_records: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Resources")]
 pub(crate) struct ResourceArgs {
     /// Connections; there are never more (by default 4, over a Unix socket at most one a core of this machine)
@@ -229,7 +229,7 @@ pub(crate) struct ResourceArgs {
     pub(crate) pooler: PoolerArg,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Print the report as one line of JSON

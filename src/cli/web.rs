@@ -19,7 +19,7 @@ use super::parse;
 /// The word of `--header` that is about the header of CSV.
 const FIX_HEADER: &str = "fix";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP sources")]
 pub(crate) struct WebArgs {
     /// A list of sources: a URL a line, or a JSON object with url and fields to add to each of its records

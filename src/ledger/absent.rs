@@ -65,6 +65,17 @@ impl Ledger {
         match *self {}
     }
 
+    /// Whether a load has completed a window of time.
+    pub async fn has_window(
+        &mut self,
+        _job: &str,
+        _load: &str,
+        _starts_at: &str,
+        _ends_at: &str,
+    ) -> Result<bool, LedgerError> {
+        match *self {}
+    }
+
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, _table: &TableName) -> Result<bool, LedgerError> {
         match *self {}

@@ -53,14 +53,14 @@ pub enum LedgerError {
         /// When it last gave a sign of life.
         heartbeat: String,
     },
-    /// The watermark is of a table that is not there any more.
-    #[error("the watermark says how far the table was loaded, but the table {what}")]
+    /// A watermark, or windows, are of a table that is not there any more.
+    #[error("the ledger knows how far the table was loaded, but the table {what}")]
     MarkOfAnother {
         /// What has become of the table.
         what: String,
     },
     /// Another process has completed the load that this one waited for.
-    #[error("run {run} of another process has completed this very load meanwhile")]
+    #[error("another process has completed this very load meanwhile{}", if .run.is_empty() { String::new() } else { format!(" (run {run})") })]
     CompletedMeanwhile {
         /// The id of that run.
         run: String,
@@ -250,7 +250,7 @@ impl LedgerError {
                 .to_owned(),
             Self::TooNew { .. } => "use the newer dbload".to_owned(),
             Self::Running { .. } => "wait for it with --wait 10m, or stop it and use --take-over".to_owned(),
-            Self::MarkOfAnother { .. } => "--full loads it from the beginning".to_owned(),
+            Self::MarkOfAnother { .. } => "--full loads it from the beginning; windows are loaded again by --from and --to".to_owned(),
             Self::Raced => "start it again".to_owned(),
             Self::Fenced => "the other process goes on; nothing is lost".to_owned(),
             Self::NotResumed { why, anew } => match why.hint() {

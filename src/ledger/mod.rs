@@ -28,6 +28,7 @@ mod target;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only migrations ask"))]
 mod trust;
 mod unfinished;
+mod windows;
 
 pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
@@ -52,3 +53,4 @@ pub use run::{
 };
 pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};
+pub use windows::{StoredWindow, windows};

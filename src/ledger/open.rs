@@ -192,6 +192,31 @@ impl Ledger {
         .await
     }
 
+    /// Whether a load has completed a window of time.
+    pub async fn has_window(
+        &mut self,
+        job: &str,
+        load: &str,
+        starts_at: &str,
+        ends_at: &str,
+    ) -> Result<bool, LedgerError> {
+        answered(self.limit, async {
+            simple(format!(
+                "SELECT EXISTS (SELECT FROM _dbload.job_window WHERE job = {} AND load = {} \
+                 AND starts_at = {}::timestamptz AND ends_at = {}::timestamptz)",
+                literal(job),
+                literal(load),
+                literal(starts_at),
+                literal(ends_at)
+            ))
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(LedgerError::server("look for the window"))
+        })
+        .await
+    }
+
     /// Whether a table holds no row.
     pub async fn target_is_empty(&mut self, table: &TableName) -> Result<bool, LedgerError> {
         answered(self.limit, async {

@@ -206,11 +206,11 @@ pub fn identity_of(
     format!("{:032x}", hash.digest128())
 }
 
-/// Identity of a load of a job file, or of a full one beside an incremental one. Its names have no slash; nothing
+/// Identity of a load of a job file, and of the part of it that is loaded in one run. Its names have no slash; nothing
 /// else begins in this way.
 #[must_use]
-pub fn identity_of_named(job: &str, load: &str, is_full: bool) -> String {
-    format!("job:{job}/{load}{}", if is_full { "/full" } else { "" })
+pub fn identity_of_named(job: &str, load: &str, part: &str) -> String {
+    format!("job:{job}/{load}{part}")
 }
 
 #[cfg(test)]

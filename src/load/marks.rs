@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::engine::Engine;
 use crate::event::{Event, Totals};
 use crate::job::Job;
-use crate::ledger::{Ledger, LedgerError, Opened, Owner, StoredMark, identity_of_named, watermarks};
+use crate::ledger::{
+    Ledger, LedgerError, Opened, Owner, StoredMark, StoredWindow, identity_of_named, watermarks, windows,
+};
 use crate::map::Target;
 use crate::pg::Dsn;
 use crate::pipeline::Ran;
@@ -57,14 +59,13 @@ pub async fn set_mark(
 /// # Errors
 /// When the table has no such column, or one whose values have no order that is known, or the mode is append.
 pub(super) fn column(job: &Job, plan: &Plan) -> Result<Option<MarkColumn>, Refusal> {
-    let Some(watermark) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else {
+    let Some(field) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else {
         return Ok(None);
     };
     if plan.mode == Mode::Append {
         let hint = "what is asked for again would be appended again: give the table a key";
         return Err(Refusal::new("a watermark is of loads with a key, and this one appends", hint));
     }
-    let field = &watermark.field;
     let column = plan.table.columns.iter().find(|column| column.name.raw() == field);
     let (Some(column), Target::Slot(slot)) = (column, plan.mapping().target(field).0) else {
         let message =
@@ -93,8 +94,15 @@ impl Start<'_> {
         ledger: &mut Ledger,
         table: Option<&Table>,
     ) -> Result<(), LoadError> {
-        let watermark = self.job.named.as_ref().and_then(|named| named.watermark.as_ref());
-        let Some(of_table) = watermark.and_then(|watermark| watermark.of_table) else { return Ok(()) };
+        let Some(named) = &self.job.named else { return Ok(()) };
+        if let (Some(window), None) = (&named.window, &named.watermark)
+            && !window.is_again
+            && ledger.has_window(&named.job, &named.load, &window.starts_at, &window.ends_at).await?
+        {
+            // Between two looks, by another process.
+            return Err(LedgerError::CompletedMeanwhile { run: String::new() }.into());
+        }
+        let Some(of_table) = named.of_table else { return Ok(()) };
         let what = match table {
             None => "is gone",
             Some(table) if table.oid != of_table => {
@@ -113,7 +121,7 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<(), LoadError> {
         let Some(named) = self.job.named.as_ref().filter(|named| named.is_full) else { return Ok(()) };
-        match ledger.find(&identity_of_named(&named.job, &named.load, false), owner).await? {
+        match ledger.find(&identity_of_named(&named.job, &named.load, ""), owner).await? {
             Opened::Nothing => Ok(()),
             Opened::Owned(other) => Err(other.running().into()),
             Opened::Free(unfinished) => {
@@ -128,30 +136,49 @@ impl Start<'_> {
 
 /// All records of a first start lack the field: there is nothing to go on from.
 pub(super) fn lacks_all(job: &Job, run: &RunInHand, ran: &Ran) -> Option<LoadError> {
-    let watermark = job.named.as_ref()?.watermark.as_ref()?;
+    let field = job.named.as_ref()?.watermark.as_ref()?;
     let Marked { with, without, .. } = ran.marked;
     (run.attempts == 1 && with == 0 && without > 0)
-        .then(|| LoadError::NoMark { field: watermark.field.clone(), records: without })
+        .then(|| LoadError::NoMark { field: field.clone(), records: without })
 }
 
 /// Says which records did not move the watermark.
 pub(super) fn tell(job: &Job, ran: &Ran, watch: &Watch<'_>) {
-    let Some(watermark) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else { return };
+    let Some(field) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else { return };
     let Marked { without, ahead, .. } = ran.marked;
     let counts = [(without, "have none that can be read"), (ahead, "have one in the future")];
     for (records, what) in counts.into_iter().filter(|(records, _)| *records > 0) {
-        let text =
-            format!("records that {what} of {:?}, and do not move the watermark: {records}", watermark.field);
+        let text = format!("records that {what} of {:?}, and do not move the watermark: {records}", field);
         (watch.listener)(&Event::Note { text }, &Totals::default());
     }
 }
 
-/// What is kept of the watermark with the completion.
+/// What is kept of the watermark, or of the window, with the completion.
 pub(super) fn keep(job: &Job, run: &RunInHand) -> String {
-    match &job.named {
-        Some(named) if named.watermark.is_some() => {
-            run.ledger.keep_mark(&named.job, &named.load, named.is_full)
-        }
-        _ => String::new(),
+    let Some(named) = &job.named else { return String::new() };
+    match &named.window {
+        Some(window) => run.ledger.keep_window(&named.job, &named.load, &window.starts_at, &window.ends_at),
+        None if named.watermark.is_some() => run.ledger.keep_mark(&named.job, &named.load, named.is_full),
+        None => String::new(),
     }
+}
+
+/// A window that is complete is not appended once more.
+pub(super) fn refuse_again(job: &Job, plan: &Plan) -> Result<(), Refusal> {
+    let window = job.named.as_ref().and_then(|named| named.window.as_ref());
+    if plan.mode != Mode::Append || !window.is_some_and(|window| window.is_again) {
+        return Ok(());
+    }
+    let hint = "a load that appends has no lookback, and loads no window twice: give the table a key";
+    Err(Refusal::new("this window is complete, and an append would put all of it there once more", hint))
+}
+
+/// The windows that a job's loads have completed.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn stored_windows(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<StoredWindow>, LoadError> {
+    let share = engine.enter();
+    let lease = share.lease(dsn, 1).await?;
+    Ok(windows(&open(&lease).await?, job).await?)
 }

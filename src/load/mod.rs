@@ -50,7 +50,7 @@ use share::enter;
 use start_retry::prepare;
 
 pub use describe::LoadPlan;
-pub use marks::{set_mark, stored_marks};
+pub use marks::{set_mark, stored_marks, stored_windows};
 pub use outcome::{Ended, Outcome};
 pub use verify::{Example, FailedSource, Verification, verify};
 

@@ -46,6 +46,7 @@ impl Start<'_> {
             plan.compare_in_one();
         }
         marks::column(self.job, &plan)?;
+        marks::refuse_again(self.job, &plan)?;
         self.job.narrowing.columns().try_for_each(|column| narrowed_column(&plan.table, column))?;
         if self.act == Act::Plan {
             // A load says them where it reads.

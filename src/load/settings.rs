@@ -3,7 +3,7 @@
 use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
-use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RowSource};
+use crate::job::{EarlierRuns, HttpSources, Job, NamedLoad, Pooler, Reading, RowSource};
 use crate::ledger::{MADE, RunSettings, StoredRun, identity_of, identity_of_named};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
@@ -18,7 +18,7 @@ use crate::write::{Staging, staging_fits};
 /// signatures of URLs.
 pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
     if let Some(named) = &job.named {
-        return Ok(vec![identity_of_named(&named.job, &named.load, named.is_full)]);
+        return Ok(vec![identity_of_named(&named.job, &named.load, &part_of(named))]);
     }
     let mut identities = vec![identity(job, table, unsigned)?, identity(job, table, str::to_owned)?];
     identities.dedup();
@@ -123,12 +123,21 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // No part of its identity, which is its name: so they are compared.
         set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
         set("table", value(plan.table.name.to_string()));
-        if let Some(watermark) = &named.watermark {
-            set("watermark", value(watermark.field.clone()));
+        if let Some(field) = &named.watermark {
+            set("watermark", value(field.clone()));
         }
     }
     of_reading(reading, &mut set);
     settings
+}
+
+/// What of a load of a job file is loaded in one run: nothing of it is said where that is all there is.
+fn part_of(named: &NamedLoad) -> String {
+    match &named.window {
+        Some(window) => format!("/{}..{}", window.starts_at, window.ends_at),
+        None if named.is_full => "/full".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// A word of a job file about where records come from, as it may be stored: what may hold a secret is there as

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::keys::{IfRunning, if_running};
+use super::window::{instant, moment};
 use crate::cli::args::{OnceArgs, OutputArgs};
 use crate::cli::parse;
 
@@ -29,6 +32,22 @@ pub(crate) struct RunJobArgs {
     /// The exit code if all that was chosen is left to other processes by `skip` (Airflow: 99)
     #[arg(long, value_name = "CODE", default_value_t = 0, help_heading = "Runs")]
     pub(super) skip_exit_code: u8,
+    /// Windows that are caught up at once, the oldest first; how many are left is said
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Windows")]
+    pub(super) catch_up: u16,
+    /// The time that it is taken to be: a night again
+    #[arg(long, value_name = "INSTANT", value_parser = instant, help_heading = "Windows")]
+    pub(super) now: Option<Timestamp>,
+    /// Load the windows from here on, complete ones too; a date, or a date and a time, in the zone of each load. Watermarks do not
+    /// move
+    #[arg(long, value_name = "DATE", value_parser = moment, requires = "to", help_heading = "Windows")]
+    pub(super) from: Option<DateTime>,
+    /// Up to here
+    #[arg(long, value_name = "DATE", value_parser = moment, requires = "from", help_heading = "Windows")]
+    pub(super) to: Option<DateTime>,
+    /// Load windows although newer ones are loaded, over whose rows old values may return
+    #[arg(long, requires = "from", help_heading = "Windows")]
+    pub(super) yes: bool,
     /// Load all from the beginning, whatever the watermark says, as a run of its own; the unfinished one is given up
     #[arg(long, help_heading = "Runs")]
     pub(super) full: bool,

@@ -1,9 +1,10 @@
-//! `{watermark}` in the words of a load: what stands for it, and where.
+//! `{watermark}` and `{window.start}` in the words of a load: what stands for them, and where.
 
 use dbload::internals::ledger::StoredMark;
 use dbload::internals::schedule::MarkOrder;
 
 use super::keys::TurnKeys;
+use super::window::{PREFIX, Window};
 use crate::cli::args::LoadArgs;
 
 /// The name that is replaced.
@@ -34,18 +35,45 @@ pub(super) fn value(
     })
 }
 
-/// Puts a value where the name stands. In a URL what would mean something else there is escaped.
-pub(super) fn put(args: &mut LoadArgs, value: &str) {
-    let escaped = value.replace('+', "%2B").replace(' ', "%20");
-    let sources = args.sources.iter_mut().map(|text| (text, true));
-    for (text, is_source) in sources.chain(args.web.sent_texts().map(|text| (text, false))) {
-        let is_url = is_source && text.contains("://");
-        *text = text.replace(NAME, if is_url { &escaped } else { value });
-    }
+/// What would mean something else in a URL, escaped.
+fn of_url(value: &str) -> String {
+    value.replace('+', "%2B").replace(' ', "%20")
 }
 
-/// Whether the name stands anywhere.
+/// Puts a value where the name stands.
+pub(super) fn put(args: &mut LoadArgs, value: &str) {
+    for text in &mut args.sources {
+        *text = text.replace(NAME, &if text.contains("://") { of_url(value) } else { value.to_owned() });
+    }
+    args.web.sent_texts().for_each(|text| *text = text.replace(NAME, value));
+}
+
+/// Puts the ends of a window where they are named.
+///
+/// # Errors
+/// What is wrong with a form.
+pub(super) fn put_window(args: &mut LoadArgs, window: &Window) -> Result<(), String> {
+    for text in &mut args.sources {
+        let is_url = text.contains("://");
+        *text = window.put(text, |value| if is_url { of_url(&value) } else { value })?;
+    }
+    for text in args.web.sent_texts() {
+        *text = window.put(text, |value| value)?;
+    }
+    Ok(())
+}
+
+/// Whether a watermark stands anywhere.
 pub(super) fn is_named(args: &mut LoadArgs) -> bool {
-    args.sources.iter().any(|text| text.contains(NAME))
-        || args.web.sent_texts().any(|text| text.contains(NAME))
+    names(args, NAME)
+}
+
+/// Whether an end of a window stands anywhere.
+pub(super) fn has_window(args: &mut LoadArgs) -> bool {
+    names(args, PREFIX)
+}
+
+fn names(args: &mut LoadArgs, name: &str) -> bool {
+    args.sources.iter().any(|text| text.contains(name))
+        || args.web.sent_texts().any(|text| text.contains(name))
 }

@@ -11,8 +11,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::CheckJobArgs;
-use super::open::{ReadyJob, RunWishes, open};
+use super::open::{ReadyJob, open};
 use super::turn::Turn;
+use super::wishes::{RunWishes, WindowWishes};
 use crate::cli::progress::Progress;
 use crate::cli::stdout::print;
 use crate::cli::terminal;
@@ -58,6 +59,7 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
         if_running: None,
         is_offline: args.offline,
         is_full: false,
+        windows: WindowWishes::default(),
         is_only_looking: false,
     };
     let ready = match open(&args.file, &progress) {
@@ -75,12 +77,14 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
             CheckedLoad::NotAsked("the database was not asked (--offline)")
         } else if turn.asks_network() {
             CheckedLoad::NotAsked("its sources are URLs, which a check does not call")
-        } else {
+        } else if let Some(part) = turn.parts.first() {
             let listener = |event: &Event, totals: &Totals| turn.progress.on(event, totals);
-            match Box::pin(plan(Some(&engine), &turn.job, &listener, &CancellationToken::new())).await {
+            match Box::pin(plan(Some(&engine), &part.job, &listener, &CancellationToken::new())).await {
                 Ok(plan) => CheckedLoad::Planned(Box::new(plan)),
                 Err(error) => CheckedLoad::Refused(error),
             }
+        } else {
+            CheckedLoad::NotAsked("no window is due")
         };
         if let CheckedLoad::Refused(error) = &found {
             classes.push(error.kind().exit_class());
@@ -144,7 +148,6 @@ fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) ->
 impl Turn {
     /// A source is from the network.
     fn asks_network(&self) -> bool {
-        let web = &self.job.web;
-        !web.urls.is_empty() || self.job.sources.iter().any(|word| word.contains("://"))
+        !self.args.web.urls.is_empty() || self.args.sources.iter().any(|word| word.contains("://"))
     }
 }

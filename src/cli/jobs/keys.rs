@@ -9,7 +9,10 @@ use std::time::Duration;
 use clap::builder::{OsStr, Resettable};
 use clap::{Args, Command, ValueEnum};
 use dbload::internals::schedule::{Lag, MarkOrder};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
+use super::window::{self, WindowRule, WindowStep};
 use crate::cli::args::LoadArgs;
 use crate::cli::parse;
 
@@ -89,6 +92,36 @@ pub(super) struct TurnKeys {
     /// What {watermark} stands for as long as nothing is kept, and with --full
     #[arg(long = "watermark.initial", value_name = "N|INSTANT", value_parser = initial, requires = "watermark_field")]
     pub(super) watermark_initial: Option<String>,
+    /// Load window by window, each a run of its own: a step by the calendar (1d, 1w, 1mo, 1y), or of elapsed time (24h, 15m).
+    /// {window.start} and {window.end} in source, header and body are its ends; {window.start:%Y%m%d} says the form, which may
+    /// be unix or unix_ms too
+    #[arg(long = "window.every", value_name = "STEP", value_parser = window::step)]
+    pub(super) window_every: Option<WindowStep>,
+    /// The time zone of the windows, by its IANA name
+    #[arg(long = "window.timezone", value_name = "ZONE", default_value = "UTC", value_parser = window::zone)]
+    pub(super) window_timezone: TimeZone,
+    /// Where the first window begins: those that were missed since are caught up. Without it the last whole one is loaded
+    #[arg(long = "window.begin", value_name = "DATE", value_parser = window::moment, requires = "window_every")]
+    pub(super) window_begin: Option<DateTime>,
+    /// A window is loaded when it has ended so long ago
+    #[arg(long = "window.delay", value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(super) window_delay: Duration,
+    /// Load so many of the windows before a new one again, for what came late
+    #[arg(long = "window.lookback", value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub(super) window_lookback: u32,
+}
+
+impl TurnKeys {
+    /// The windows of the load, if it has any.
+    pub(super) fn windows(&self) -> Option<WindowRule> {
+        Some(WindowRule {
+            every: self.window_every?,
+            zone: self.window_timezone.clone(),
+            begin: self.window_begin,
+            delay: self.window_delay,
+            lookback: self.window_lookback,
+        })
+    }
 }
 
 /// `100`, `5m`.

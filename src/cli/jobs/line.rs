@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dbload::internals::account::Books;
 use dbload::internals::causes::with_causes;
 use dbload::internals::load::Ended;
 use dbload::internals::report::Report;
@@ -10,7 +11,7 @@ use dbload::internals::schedule::LoadState;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::turn::TurnEnd;
+use super::turn::{PartEnd, TurnEnd};
 use crate::cli::terminal;
 
 /// Version of the JSON form.
@@ -30,6 +31,24 @@ struct LoadLine<'a> {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// Of a load without windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Report>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    windows: Vec<WindowLine<'a>>,
+    /// Windows that are due and were not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows_left: Option<usize>,
+}
+
+/// A window of it.
+#[derive(Serialize)]
+struct WindowLine<'a> {
+    window: &'a str,
+    state: &'static str,
+    code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<&'a Report>,
 }
@@ -44,8 +63,8 @@ struct JobLine<'a> {
     loads: BTreeMap<&'a str, &'static str>,
 }
 
-/// Why a load ended as it did, where it is no good end.
-fn error(end: &TurnEnd) -> Option<String> {
+/// Why a run ended as it did, where it is no good end.
+fn error(end: &PartEnd) -> Option<String> {
     end.why.clone().or_else(|| match &end.outcome.as_ref()?.ended {
         Ended::Failed(error) => Some(with_causes(error)),
         Ended::OverBudget => Some("more records were rejected than max_rejects allows".to_owned()),
@@ -55,26 +74,43 @@ fn error(end: &TurnEnd) -> Option<String> {
     })
 }
 
-fn hint(end: &TurnEnd) -> Option<String> {
+fn hint(end: &PartEnd) -> Option<String> {
     match &end.outcome.as_ref()?.ended {
         Ended::Failed(error) => error.hint(),
         _ => None,
     }
 }
 
+fn report(end: &PartEnd) -> Option<&Report> {
+    end.outcome.as_ref()?.report.as_ref()
+}
+
 /// The line of JSON of a load.
-pub(super) fn load_json(job: &str, load: &str, end: &TurnEnd, code: u8) -> String {
+pub(super) fn load_json(job: &str, load: &str, end: &TurnEnd) -> String {
+    let bad = || end.parts.iter().find(|part| !part.state.is_good());
+    let windows = end.parts.iter().filter_map(|part| {
+        Some(WindowLine {
+            window: part.window.as_deref()?,
+            state: part.state.name(),
+            code: part.class.code(),
+            error: error(part),
+            report: report(part),
+        })
+    });
+    let windows: Vec<WindowLine<'_>> = windows.collect();
     terminal::json(&LoadLine {
         version: VERSION,
         job,
         load,
         state: end.state.name(),
-        code,
-        starts: end.starts,
+        code: end.class.code(),
+        starts: end.parts.iter().map(|part| part.starts).sum(),
         elapsed_seconds: end.elapsed.as_secs_f64(),
-        error: error(end),
-        hint: hint(end),
-        report: end.outcome.as_ref().and_then(|outcome| outcome.report.as_ref()),
+        error: end.why.clone().or_else(|| error(bad()?)),
+        hint: bad().and_then(hint),
+        report: end.parts.last().filter(|part| part.window.is_none()).and_then(report),
+        windows_left: (!windows.is_empty() || end.left > 0).then_some(end.left),
+        windows,
     })
 }
 
@@ -92,26 +128,36 @@ pub(super) fn job_json(job: &str, ends: &BTreeMap<String, LoadState>, code: u8, 
 /// The line of a load for people.
 pub(super) fn load_words(load: &str, end: &TurnEnd) -> String {
     let mut words = format!("{load}: {}", end.state.name().replace('_', " "));
-    if let Some(report) = end.outcome.as_ref().and_then(|outcome| outcome.report.as_ref()) {
-        let rows = &report.rows;
-        words.push_str(&format!(" into {}: {} read", terminal::line(&report.table), HumanCount(rows.read)));
+    let reports: Vec<&Report> = end.parts.iter().filter_map(report).collect();
+    if let Some(first) = reports.first() {
+        let sum = |count: fn(&Books) -> u64| reports.iter().map(|report| count(&report.rows)).sum::<u64>();
+        let read = HumanCount(sum(|rows| rows.read));
+        words.push_str(&format!(" into {}: {read} read", terminal::line(&first.table)));
         let books = [
-            ("inserted", rows.inserted),
-            ("updated", rows.updated),
-            ("unchanged", rows.unchanged),
-            ("deduplicated", rows.deduplicated),
-            ("skipped", rows.skipped),
-            ("rejected", rows.rejected),
+            ("inserted", sum(|rows| rows.inserted)),
+            ("updated", sum(|rows| rows.updated)),
+            ("unchanged", sum(|rows| rows.unchanged)),
+            ("deduplicated", sum(|rows| rows.deduplicated)),
+            ("skipped", sum(|rows| rows.skipped)),
+            ("rejected", sum(|rows| rows.rejected)),
         ];
         for (name, count) in books.into_iter().filter(|(_, count)| *count > 0) {
             words.push_str(&format!(", {} {name}", HumanCount(count)));
         }
     }
-    if end.starts > 0 {
+    let starts: u32 = end.parts.iter().map(|part| part.starts).sum();
+    if starts > 0 {
         words.push_str(&format!(" in {:.2} s", end.elapsed.as_secs_f64()));
     }
-    if end.starts > 1 {
-        words.push_str(&format!(", {} starts", end.starts));
+    let windows: Vec<&str> = end.parts.iter().filter_map(|part| part.window.as_deref()).collect();
+    match windows.as_slice() {
+        [] if starts > 1 => words.push_str(&format!(", {starts} starts")),
+        [] => {}
+        [one] => words.push_str(&format!(", window {one}")),
+        [first, .., last] => words.push_str(&format!(", {} windows from {first} to {last}", windows.len())),
+    }
+    if end.left > 0 {
+        words.push_str(&format!(", {} due and not loaded", end.left));
     }
     if let Some(why) = &end.why {
         words.push_str(&format!(" ({})", terminal::line(why)));

@@ -14,6 +14,7 @@ mod keys;
 mod line;
 mod list;
 mod open;
+mod parts;
 mod place;
 mod run;
 mod schema;
@@ -21,6 +22,8 @@ mod toml_table;
 mod turn;
 mod variables;
 mod watermark;
+mod window;
+mod wishes;
 
 pub(crate) use args::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs, WatermarkArgs};
 pub(crate) use check::check;

@@ -2,23 +2,17 @@
 
 use std::path::Path;
 
-use dbload::internals::job::{NamedLoad, Watermark};
-use dbload::internals::ledger::StoredMark;
-use dbload::internals::load::stored_marks;
 use dbload::internals::pg::Dsn;
-use dbload::internals::prepared::LoadError;
 use dbload::{Engine, EngineOptions};
 
-use super::args::{BudgetArgs, ChoiceArgs};
-use super::asked_from;
 use super::choose::choose;
-use super::file::{JobFile, NamedKeys, read, text_of};
-use super::keys::{IfRunning, TurnKeys};
+use super::file::{JobFile, read, text_of};
+use super::parts::{Known, SharedByAll};
 use super::place::{FileError, JobText};
 use super::turn::Turn;
 use super::variables;
-use crate::cli::args::{LoadArgs, OnceArgs, OutputArgs};
-use crate::cli::load::{default_pool_size, job, load_error_words};
+use super::wishes::RunWishes;
+use crate::cli::load::{default_pool_size, load_error_words};
 use crate::cli::progress::Progress;
 use crate::cli::terminal::error_words;
 use crate::cli::{exit, target};
@@ -36,26 +30,12 @@ pub(super) struct OpenedFile {
     text: String,
 }
 
-/// What is asked of its loads.
-pub(super) struct RunWishes<'a> {
-    pub(super) budget: &'a BudgetArgs,
-    pub(super) choice: &'a ChoiceArgs,
-    pub(super) output: &'a OutputArgs,
-    pub(super) once: Option<&'a OnceArgs>,
-    pub(super) if_running: Option<IfRunning>,
-    /// The database is not asked for anything.
-    pub(super) is_offline: bool,
-    /// All from the beginning, whatever the watermarks say.
-    pub(super) is_full: bool,
-    /// Nothing is to be loaded or planned: what a load would be asked from does not matter.
-    pub(super) is_only_looking: bool,
-}
-
 /// Loads, and what they share.
 pub(super) struct ReadyJob {
     pub(super) name: String,
     pub(super) turns: Vec<Turn>,
     pub(super) engine: Engine,
+    pub(super) dsn: Dsn,
     /// How many of them may be open at once.
     pub(super) open_max: usize,
 }
@@ -109,11 +89,11 @@ impl OpenedFile {
         bounds.connections = pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
         bounds.max_memory_bytes = max_memory;
         let engine = Engine::new(&bounds);
-        let marks = marks(&file, wishes, &engine, &dsn).await.map_err(|error| {
+        let known = Known::read(&file, wishes, &engine, &dsn).await.map_err(|error| {
             progress.say(&load_error_words(&error));
             error.kind().exit_class().code()
         })?;
-        let shared = SharedByAll { marks, wishes, job: &name, dsn: &dsn, dsn_text, pool_size, max_memory };
+        let shared = SharedByAll { known, wishes, job: &name, dsn: &dsn, dsn_text, pool_size, max_memory };
         let chosen =
             choose(file, wishes.choice).map_err(|no| say_one(progress, &no.message, no.hint.as_deref()))?;
         let mut turns = Vec::with_capacity(chosen.len());
@@ -122,10 +102,10 @@ impl OpenedFile {
             let turn = shared
                 .turn(load, progress)
                 .map_err(|words| say_all(progress, &[page.error(at, format!("{load_name}: {words}"))]))?;
-            turns.push(turn);
+            turns.extend(turn);
         }
         let open_max = usize::try_from(shared.max_memory / BYTES_OF_A_LOAD).unwrap_or(usize::MAX).max(1);
-        Ok(ReadyJob { name, turns, engine, open_max })
+        Ok(ReadyJob { name, turns, engine, dsn, open_max })
     }
 }
 
@@ -144,89 +124,5 @@ async fn database(wishes: &RunWishes<'_>, text: Option<&str>, progress: &Progres
             progress.say(&error_words(&error.to_string(), error.hint().as_deref()));
             Err(error.exit_code())
         }
-    }
-}
-
-/// The watermarks that are kept, where one of the loads asks from its own.
-async fn marks(
-    file: &JobFile,
-    wishes: &RunWishes<'_>,
-    engine: &Engine,
-    dsn: &Dsn,
-) -> Result<Vec<StoredMark>, LoadError> {
-    let has_one = file.loads.iter().any(|load| load.keys.turn.watermark_field.is_some());
-    if !has_one || wishes.is_offline || wishes.is_full || wishes.is_only_looking {
-        return Ok(Vec::new());
-    }
-    stored_marks(engine, dsn, &file.name).await
-}
-
-/// What is the same for all loads of a run.
-struct SharedByAll<'a> {
-    wishes: &'a RunWishes<'a>,
-    job: &'a str,
-    dsn: &'a Dsn,
-    dsn_text: Option<String>,
-    marks: Vec<StoredMark>,
-    pool_size: Option<u16>,
-    max_memory: u64,
-}
-
-impl SharedByAll<'_> {
-    fn turn(&self, load: NamedKeys, progress: &Progress) -> Result<Turn, String> {
-        let NamedKeys { name, keys, words, at: _ } = load;
-        let (mut args, turn) = (keys.load, keys.turn);
-        let if_running = self.wishes.if_running.or(turn.if_running).unwrap_or(IfRunning::Fail);
-        args.target.dsn.clone_from(&self.dsn_text);
-        args.resources.pool_size = self.pool_size;
-        args.resources.max_memory = self.max_memory;
-        if let Some(once) = self.wishes.once {
-            args.runs.once = once.clone();
-        }
-        if let IfRunning::Wait(wait) = if_running {
-            args.runs.wait = wait;
-        }
-        let watermark = self.watermark(&name, &mut args, &turn)?;
-        let mut job = job(&args, self.dsn.clone())?;
-        let is_full = self.wishes.is_full && watermark.is_some();
-        job.named =
-            Some(NamedLoad { job: self.job.to_owned(), load: name.clone(), words, watermark, is_full });
-        job.min_records = turn.min_records;
-        Ok(Turn {
-            progress: progress.of_load(self.wishes.output, &name),
-            name,
-            job,
-            args,
-            after: turn.after,
-            timeout: turn.timeout,
-            retries: turn.retries,
-            on_rejects: turn.on_rejects,
-            if_running,
-        })
-    }
-
-    /// Puts what the load is asked from into its words.
-    fn watermark(
-        &self,
-        load: &str,
-        args: &mut LoadArgs,
-        keys: &TurnKeys,
-    ) -> Result<Option<Watermark>, String> {
-        let Some(field) = &keys.watermark_field else {
-            return match asked_from::is_named(args) {
-                true => {
-                    Err("{watermark} stands for nothing: watermark = { field = .. } says of what".to_owned())
-                }
-                false => Ok(None),
-            };
-        };
-        if !asked_from::is_named(args) {
-            return Err("watermark: {watermark} stands nowhere in source, header or body".to_owned());
-        }
-        let stored = self.marks.iter().find(|mark| mark.load == load);
-        let knows_nothing = self.wishes.is_offline || self.wishes.is_only_looking;
-        let value = asked_from::value(keys, stored, knows_nothing)?;
-        asked_from::put(args, &value);
-        Ok(Some(Watermark { field: field.clone(), of_table: stored.map(|mark| mark.target_oid) }))
     }
 }

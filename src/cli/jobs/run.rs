@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::args::RunJobArgs;
 use super::keys::IfRunning;
 use super::line;
-use super::open::{ReadyJob, RunWishes, open};
+use super::open::{ReadyJob, open};
 use super::turn::{Turn, TurnEnd};
+use super::wishes::{RunWishes, WindowWishes};
 use crate::cli::args::OutputArgs;
 use crate::cli::exit;
 use crate::cli::load::{say_ending, second_signal};
@@ -33,6 +34,12 @@ pub(crate) async fn run(args: RunJobArgs) -> u8 {
         if_running: args.if_running.or(args.wait.map(IfRunning::Wait)),
         is_offline: false,
         is_full: args.full,
+        windows: WindowWishes {
+            catch_up: usize::from(args.catch_up),
+            now: args.now,
+            between: args.from.zip(args.to),
+            is_sure: args.yes,
+        },
         is_only_looking: false,
     };
     let ready = match open(&args.file, &progress) {
@@ -125,7 +132,7 @@ impl AllLoads<'_> {
             };
             match joined {
                 Some(Ok((turn, end))) => {
-                    is_over |= end.is_taken_over;
+                    is_over |= end.is_taken_over();
                     records.retain(|(name, _)| *name != turn.name);
                     telling.tell(&turn, &end);
                 }
@@ -168,20 +175,22 @@ impl<'a> Telling<'a> {
     }
 
     fn tell(&mut self, turn: &Turn, end: &TurnEnd) {
-        let is_told = match end.state {
-            // Left to another process, or done by it.
-            LoadState::RunningElsewhere => end.class != ExitClass::Complete,
-            LoadState::NothingNew => false,
-            _ => true,
-        };
-        if let Some(outcome) = end.outcome.as_ref().filter(|_| is_told) {
-            say_ending(&turn.args, &turn.progress, outcome);
-        }
-        if let (Some(why), LoadState::Failed) = (&end.why, end.state) {
-            turn.progress.say(&error_words(why, None));
+        for part in &end.parts {
+            let is_told = match part.state {
+                // Left to another process, or done by it.
+                LoadState::RunningElsewhere => part.class != ExitClass::Complete,
+                LoadState::NothingNew => false,
+                _ => true,
+            };
+            if let Some(outcome) = part.outcome.as_ref().filter(|_| is_told) {
+                say_ending(&turn.args, &turn.progress, outcome);
+            }
+            if let Some(why) = &part.why {
+                turn.progress.say(&error_words(why, None));
+            }
         }
         let text = match (self.output.json, self.output.quiet) {
-            (true, _) => line::load_json(self.job, &turn.name, end, end.class.code()),
+            (true, _) => line::load_json(self.job, &turn.name, end),
             (false, true) => String::new(),
             (false, false) => line::load_words(&turn.name, end),
         };

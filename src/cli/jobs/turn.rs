@@ -9,7 +9,7 @@ use dbload::internals::job::Job;
 use dbload::internals::ledger::LedgerError;
 use dbload::internals::load::{Ended, Outcome, load};
 use dbload::internals::prepared::LoadError;
-use dbload::internals::schedule::LoadState;
+use dbload::internals::schedule::{LoadState, gravest};
 use dbload::internals::write::WriteError;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +27,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A load, and how it is to be run.
 pub(super) struct Turn {
     pub(super) name: String,
-    pub(super) job: Job,
-    /// What the job was made from, for hints.
+    /// What there is to do: all of it, or window by window.
+    pub(super) parts: Vec<TurnPart>,
+    /// Windows that are due as well, and left to later runs.
+    pub(super) left: usize,
+    /// A window that fails does not keep from those behind it.
+    pub(super) goes_on: bool,
+    /// What the jobs were made from, for hints.
     pub(super) args: LoadArgs,
     pub(super) after: Vec<String>,
     pub(super) timeout: Option<Duration>,
@@ -38,16 +43,35 @@ pub(super) struct Turn {
     pub(super) progress: Progress,
 }
 
-/// What became of it.
+/// One run of a turn.
+pub(super) struct TurnPart {
+    /// The window, for people.
+    pub(super) window: Option<String>,
+    pub(super) job: Job,
+}
+
+/// What became of a turn.
 pub(super) struct TurnEnd {
     pub(super) state: LoadState,
     /// What it counts as in the exit code of all.
+    pub(super) class: ExitClass,
+    /// Why it was not begun.
+    pub(super) why: Option<String>,
+    pub(super) parts: Vec<PartEnd>,
+    /// Windows that are due and were not loaded.
+    pub(super) left: usize,
+    pub(super) elapsed: Duration,
+}
+
+/// What became of one run of it.
+pub(super) struct PartEnd {
+    pub(super) window: Option<String>,
+    pub(super) state: LoadState,
     pub(super) class: ExitClass,
     pub(super) outcome: Option<Outcome>,
     /// Why it ended, where the outcome does not say.
     pub(super) why: Option<String>,
     pub(super) starts: u32,
-    pub(super) elapsed: Duration,
     /// Another process has taken it over: this one begins nothing any more.
     pub(super) is_taken_over: bool,
 }
@@ -58,12 +82,16 @@ impl TurnEnd {
         Self {
             state,
             class: ExitClass::Complete,
-            outcome: None,
             why: Some(why),
-            starts: 0,
+            parts: Vec::new(),
+            left: 0,
             elapsed: Duration::ZERO,
-            is_taken_over: false,
         }
+    }
+
+    /// Another process has taken one of its runs over.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.parts.iter().any(|part| part.is_taken_over)
     }
 }
 
@@ -72,38 +100,72 @@ impl Turn {
     pub(super) async fn take(&self, engine: &Engine, stop: &CancellationToken) -> TurnEnd {
         let began = Instant::now();
         let deadline = self.timeout.map(|timeout| began + timeout);
+        let mut parts: Vec<PartEnd> = Vec::new();
+        for part in &self.parts {
+            let end = self.run_part(part, engine, stop, deadline).await;
+            let is_last =
+                stop.is_cancelled() || end.is_taken_over || deadline.is_some_and(|at| at <= Instant::now());
+            let is_good = end.state.is_good();
+            parts.push(end);
+            if is_last || (!is_good && !self.goes_on) {
+                break;
+            }
+        }
+        let first_bad = parts.iter().map(|part| part.state).find(|state| !state.is_good());
+        let has = |state: LoadState| parts.iter().any(|part| part.state == state);
+        let state = match first_bad {
+            Some(bad) => bad,
+            None if has(LoadState::Rejected) => LoadState::Rejected,
+            None if has(LoadState::Complete) => LoadState::Complete,
+            None => LoadState::NothingNew,
+        };
+        TurnEnd {
+            state,
+            class: gravest(parts.iter().map(|part| part.class)),
+            why: None,
+            left: self.left + self.parts.len() - parts.iter().filter(|part| part.state.is_good()).count(),
+            parts,
+            elapsed: began.elapsed(),
+        }
+    }
+
+    async fn run_part(
+        &self,
+        part: &TurnPart,
+        engine: &Engine,
+        stop: &CancellationToken,
+        deadline: Option<Instant>,
+    ) -> PartEnd {
         let mut starts = 0;
         let mut pause = FIRST_PAUSE;
-        let mut end = loop {
+        loop {
             starts += 1;
-            let end = self.start(engine, stop, deadline).await;
+            let mut end = self.start(part, engine, stop, deadline).await;
+            end.starts = starts;
             let is_worth_it = matches!(end.class, ExitClass::Source | ExitClass::Database);
-            if starts > self.retries || !is_worth_it || self.means_once() || end.why.is_some() {
-                break end;
+            if starts > self.retries || !is_worth_it || means_once(&part.job) || end.why.is_some() {
+                return end;
             }
             self.progress.say(&format!("start {starts} failed; the next one follows in {pause:?}"));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => break end,
-                () = at(deadline) => break end,
+                () = stop.cancelled() => return end,
+                () = at(deadline) => return end,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
-        };
-        end.starts = starts;
-        end.elapsed = began.elapsed();
-        end
+        }
     }
 
-    /// Flags that are about the start that they were given to: a further one would give up what it has done.
-    const fn means_once(&self) -> bool {
-        let runs = &self.job.runs;
-        runs.restart || runs.take_over || runs.again
-    }
-
-    async fn start(&self, engine: &Engine, stop: &CancellationToken, deadline: Option<Instant>) -> TurnEnd {
+    async fn start(
+        &self,
+        part: &TurnPart,
+        engine: &Engine,
+        stop: &CancellationToken,
+        deadline: Option<Instant>,
+    ) -> PartEnd {
         let own = stop.child_token();
         let listener = |event: &Event, totals: &Totals| self.progress.on(event, totals);
-        let mut loading = Box::pin(load(Some(engine), &self.job, &listener, &own));
+        let mut loading = Box::pin(load(Some(engine), &part.job, &listener, &own));
         let outcome = tokio::select! {
             outcome = &mut loading => Some(outcome),
             () = at(deadline) => {
@@ -113,21 +175,19 @@ impl Turn {
         };
         let is_late = own.is_cancelled() && !stop.is_cancelled();
         let class = outcome.as_ref().map_or(ExitClass::Interrupted, Outcome::exit_class);
-        let mut end = TurnEnd {
+        let window = part.window.clone();
+        let mut end = PartEnd {
+            window,
             state: LoadState::Failed,
             class,
             outcome,
             why: None,
             starts: 0,
-            elapsed: Duration::ZERO,
             is_taken_over: false,
         };
         if is_late && class == ExitClass::Interrupted {
-            let timeout = self.timeout.unwrap_or_default();
-            end.why = Some(format!(
-                "not at its end after {} (timeout); the next start goes on",
-                humantime::format_duration(timeout)
-            ));
+            let timeout = humantime::format_duration(self.timeout.unwrap_or_default());
+            end.why = Some(format!("not at its end after {timeout} (timeout); the next start goes on"));
             end.class = if self.progress.waits() { ExitClass::Database } else { ExitClass::Source };
             return end;
         }
@@ -136,7 +196,7 @@ impl Turn {
     }
 
     /// The state of an outcome, and what it counts as.
-    fn judge(&self, end: &mut TurnEnd) {
+    fn judge(&self, end: &mut PartEnd) {
         let Some(outcome) = &end.outcome else { return };
         let read = outcome.report.as_ref().map_or(0, |report| report.rows.read);
         end.state = match (&outcome.ended, end.class) {
@@ -166,6 +226,11 @@ impl Turn {
             (Ended::SourceFailed | Ended::OverBudget, _) => LoadState::Failed,
         };
     }
+}
+
+/// Flags that are about the start that they were given to: a further one would give up what it has done.
+const fn means_once(job: &Job) -> bool {
+    job.runs.restart || job.runs.take_over || job.runs.again
 }
 
 fn is_taken_over(error: &LoadError) -> bool {

@@ -6,7 +6,8 @@ use dbload::internals::prepared::LoadError;
 use serde::Serialize;
 
 use super::args::{BudgetArgs, ChoiceArgs, WatermarkArgs, WatermarkCommand};
-use super::open::{ReadyJob, RunWishes, open};
+use super::open::{ReadyJob, open};
+use super::wishes::{RunWishes, WindowWishes};
 use crate::cli::args::OutputArgs;
 use crate::cli::exit;
 use crate::cli::load::load_error_words;
@@ -40,11 +41,11 @@ pub(crate) async fn watermark(args: WatermarkArgs) -> u8 {
                 Ok(ready) => ready,
                 Err(code) => return code,
             };
-            let Some(turn) = ready.turns.iter().find(|turn| turn.name == *load) else {
+            if !ready.turns.iter().any(|turn| turn.name == *load) {
                 progress.say(&error_words(&format!("the file has no load `{load}`"), None));
                 return exit::USAGE;
-            };
-            match set_mark(&ready.engine, &turn.job.dsn, &ready.name, load, value).await {
+            }
+            match set_mark(&ready.engine, &ready.dsn, &ready.name, load, value).await {
                 Ok(true) => Ok(true),
                 Ok(false) => {
                     let words = format!("no watermark of `{load}` is kept yet");
@@ -83,6 +84,7 @@ async fn ready(
         if_running: None,
         is_offline: false,
         is_full: false,
+        windows: WindowWishes::default(),
         is_only_looking: true,
     };
     open(file, progress)?.ready(&wishes, progress).await
@@ -90,8 +92,7 @@ async fn ready(
 
 /// Prints them; whether they could be.
 async fn show(ready: &ReadyJob, output: &OutputArgs) -> Result<bool, LoadError> {
-    let Some(turn) = ready.turns.first() else { return Ok(true) };
-    let marks = stored_marks(&ready.engine, &turn.job.dsn, &ready.name).await?;
+    let marks = stored_marks(&ready.engine, &ready.dsn, &ready.name).await?;
     let line = |mark: &StoredMark| match output.json {
         true => terminal::json(&MarkLine {
             version: 1,

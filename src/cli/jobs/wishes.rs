@@ -1,0 +1,37 @@
+//! What is asked of the loads of a file.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use super::args::{BudgetArgs, ChoiceArgs};
+use super::keys::IfRunning;
+use crate::cli::args::{OnceArgs, OutputArgs};
+
+/// What is asked of its loads.
+pub(super) struct RunWishes<'a> {
+    pub(super) budget: &'a BudgetArgs,
+    pub(super) choice: &'a ChoiceArgs,
+    pub(super) output: &'a OutputArgs,
+    pub(super) once: Option<&'a OnceArgs>,
+    pub(super) if_running: Option<IfRunning>,
+    /// The database is not asked for anything.
+    pub(super) is_offline: bool,
+    /// All from the beginning, whatever the watermarks say.
+    pub(super) is_full: bool,
+    pub(super) windows: WindowWishes,
+    /// Nothing is to be loaded or planned: what a load would be asked from does not matter.
+    pub(super) is_only_looking: bool,
+}
+
+/// Which windows are to be loaded.
+#[derive(Default)]
+pub(super) struct WindowWishes {
+    /// So many at once.
+    pub(super) catch_up: usize,
+    /// The time that it is taken to be.
+    pub(super) now: Option<Timestamp>,
+    /// Those between two moments, complete ones too.
+    pub(super) between: Option<(DateTime, DateTime)>,
+    /// Also where old values may return.
+    pub(super) is_sure: bool,
+}
