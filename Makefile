@@ -1,6 +1,6 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
 # Nothing else installs anything: the other targets say what is missing, and `make setup` installs it.
-.PHONY: help tools demo test test-engine test-all test-pooler faults torture hostile bench bench-rooms bench-fixtures profile bench-http fuzz setup man model simulate
+.PHONY: help tools demo test test-engine test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures profile bench-http fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -70,6 +70,9 @@ faults: tools
 
 torture: tools
 	cargo test --locked --test main -- --ignored --nocapture torture::campaign
+
+nights: tools
+	NIGHTS_SEEDS=$(SEEDS) cargo test --locked --test main -- --ignored --nocapture nights::sixty
 
 hostile: tools
 	HOSTILE_SCALE=1 cargo test --release --locked --test main -- --include-ignored --nocapture --test-threads=1 memory:: many_bad::

@@ -346,6 +346,8 @@ pub struct NamedLoad {
     pub window: Option<LoadWindow>,
     /// The table that the ledger knows to be loaded up to somewhere, by its number in the catalog, where a load builds on that.
     pub of_table: Option<u32>,
+    /// When it was begun, in nanoseconds since 1970: what its records say of later moves no watermark.
+    pub now: i128,
     /// All of it, from the beginning: an identity of its own, and the unfinished incremental run is given up.
     pub is_full: bool,
 }

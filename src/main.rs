@@ -66,6 +66,14 @@ fn main() -> ExitCode {
             cli::tracing::init(&args.output);
             cli::jobs::list(&args)
         }
+        Some(Command::Status(args)) => {
+            cli::tracing::init(&args.output);
+            run(cli::jobs::status(*args))
+        }
+        Some(Command::History(args)) => {
+            cli::tracing::init(&args.output);
+            run(cli::jobs::history(args))
+        }
         Some(Command::Watermark(args)) => {
             cli::tracing::init(args.output());
             run(cli::jobs::watermark(args))

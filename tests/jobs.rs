@@ -2,6 +2,8 @@
 
 mod file;
 mod look;
+mod morning;
+mod nights;
 mod order;
 mod runs;
 mod watermarks;

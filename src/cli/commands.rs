@@ -4,7 +4,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::args::LoadArgs;
 use super::fixtures::FixturesArgs;
-use super::jobs::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs, WatermarkArgs};
+use super::jobs::{
+    CheckJobArgs, HistoryArgs, InitJobArgs, ListJobArgs, RunJobArgs, StatusArgs, WatermarkArgs,
+};
 use super::local::LocalArgs;
 
 /// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
@@ -92,6 +94,10 @@ pub(crate) enum Command {
     List(Box<ListJobArgs>),
     /// Write a first job file, with a load for each source
     Init(InitJobArgs),
+    /// Say how fresh the loads of a job file are: exit code 3 beyond warn_after, 4 beyond error_after, failed or never loaded
+    Status(Box<StatusArgs>),
+    /// List the runs that the ledger knows, the latest first
+    History(HistoryArgs),
     /// Show or set up to where the loads of a job file have come
     Watermark(WatermarkArgs),
     /// Print the JSON Schema of job files, for editors

@@ -11,6 +11,7 @@ mod appended;
 mod earlier;
 mod error;
 mod fence;
+mod history;
 mod marks;
 #[cfg(feature = "ledger")]
 mod migrate;
@@ -34,6 +35,7 @@ pub use anew::Anew;
 pub use appended::{Appended, AppendedState, keep_digests};
 pub use error::LedgerError;
 pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
+pub use history::{LoadStanding, PastRun, note_turn, past_runs, standings};
 pub use marks::{StoredMark, set_watermark, watermarks};
 #[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};

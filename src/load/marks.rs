@@ -1,13 +1,14 @@
 //! The watermark of a load: what it is taken from, whether the stored one is of this table, and what becomes
 //! of it when the run completes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{Event, Totals};
 use crate::job::Job;
 use crate::ledger::{
-    Ledger, LedgerError, Opened, Owner, StoredMark, StoredWindow, identity_of_named, watermarks, windows,
+    Ledger, LedgerError, Opened, Owner, RunSettings, StoredMark, StoredWindow, identity_of_named, watermarks,
+    windows,
 };
 use crate::map::Target;
 use crate::pg::Dsn;
@@ -82,12 +83,19 @@ pub(super) fn column(job: &Job, plan: &Plan) -> Result<Option<MarkColumn>, Refus
             return Err(Refusal::new(message, "a watermark is an integer, an instant or a date"));
         }
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + SKEW;
-    let latest = (order == MarkOrder::Moment).then(|| i128::try_from(now.as_nanos()).unwrap_or(i128::MAX));
-    Ok(Some(MarkColumn { slot, order, latest }))
+    let now = job.named.as_ref().map(|named| named.now).filter(|_| order == MarkOrder::Moment);
+    let skew = i128::try_from(SKEW.as_nanos()).unwrap_or_default();
+    Ok(Some(MarkColumn { slot, order, until: now, latest: now.map(|now| now + skew) }))
 }
 
 impl Start<'_> {
+    /// What the watermark is taken from: up to when the run was begun, which a resume has stored.
+    pub(super) fn mark(&self, plan: &Plan) -> Result<Option<MarkColumn>, Refusal> {
+        let column = column(self.job, plan)?;
+        Ok(column
+            .map(|column| MarkColumn { until: column.until.and(self.begun.at.or(column.until)), ..column }))
+    }
+
     /// A watermark says of one table how far it is loaded: another one, or an empty one, has to be loaded whole.
     pub(super) async fn check_mark(
         &self,
@@ -151,6 +159,14 @@ pub(super) fn tell(job: &Job, ran: &Ran, watch: &Watch<'_>) {
         let text = format!("records that {what} of {:?}, and do not move the watermark: {records}", field);
         (watch.listener)(&Event::Note { text }, &Totals::default());
     }
+}
+
+/// The setting of a run that says when its first start was.
+pub(super) const BEGUN_AT: &str = "begun-at";
+
+/// When the first start of a run was, as it was stored.
+pub(super) fn begun_at(settings: &RunSettings) -> Option<i128> {
+    settings.get(BEGUN_AT)?.as_str()?.parse().ok()
 }
 
 /// What is kept of the watermark, or of the window, with the completion.

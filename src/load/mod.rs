@@ -10,6 +10,7 @@ mod close;
 mod describe;
 mod each_rows;
 mod foresee;
+mod history;
 mod made;
 mod marks;
 mod once;
@@ -50,6 +51,7 @@ use share::enter;
 use start_retry::prepare;
 
 pub use describe::LoadPlan;
+pub use history::{note_end, stored_runs, stored_standings};
 pub use marks::{set_mark, stored_marks, stored_windows};
 pub use outcome::{Ended, Outcome};
 pub use verify::{Example, FailedSource, Verification, verify};

@@ -63,7 +63,7 @@ pub(super) async fn preflight(
     };
     let Inspection { pool, session, facts, name, table, ledger } = asked;
     let (begun, session) = match early {
-        Some(sampled) => (Begun { sampled, ahead: None, resumes: false }, session),
+        Some(sampled) => (Begun { sampled, ahead: None, resumes: false, at: None }, session),
         None => {
             // Boxed: it is much, and needed for a moment.
             let begun = Box::pin(begin(request, session, table.as_ref(), &mut inputs, &access)).await?;
@@ -202,7 +202,7 @@ async fn begin(
         for note in sampled.take_notes().into_iter().chain(access.take_notes()) {
             listener(&Event::Note { text: note }, &Totals::default());
         }
-        return Ok(Begun { sampled, ahead: None, resumes: false });
+        return Ok(Begun { sampled, ahead: None, resumes: false, at: None });
     }
     if let Some(table) = table
         && act.keeps_ledger(job)
@@ -211,13 +211,13 @@ async fn begin(
     {
         let stored = stored.iter().enumerate().filter_map(|(i, source)| stored::read(source, i));
         let sampled = Sampled::stored(&stored.collect::<Vec<_>>());
-        return Ok(Begun { sampled, ahead: None, resumes: true });
+        return Ok(Begun { sampled, ahead: None, resumes: true, at: None });
     }
     drop(session);
     let begins = inputs.iter().map(|input| (input, Begin::at(input.begin)));
     let mut ahead = fetch_ahead(share, job, access, begins);
     let sampled = sample(inputs, &job.reading, access, Some(&mut ahead), SAMPLED_SOURCES).await?;
-    Ok(Begun { sampled, ahead: Some(ahead), resumes: false })
+    Ok(Begun { sampled, ahead: Some(ahead), resumes: false, at: None })
 }
 
 /// The sources of the unfinished run of the first of these identities that has one.

@@ -279,6 +279,7 @@ impl Start<'_> {
             Box::pin(accept(job, &pool, &mut stored, &checked.accepted)).await?;
             checked = Box::pin(check_sources(&stored, &[])).await?;
         }
+        self.begun.at = marks::begun_at(&stored.settings);
         let mut inputs = stored_inputs(&stored)?;
         give_secrets(&mut inputs, &self.inputs);
         for input in &mut inputs {
@@ -344,7 +345,7 @@ impl Start<'_> {
             staging: staging(self.job, &self.facts),
             newer_by,
             greater: plan.greater.clone(),
-            mark: marks::column(self.job, &plan)?,
+            mark: self.mark(&plan)?,
             may_select: self.facts.may_select,
             encoding: if self.facts.holds_all_characters {
                 DatabaseEncoding::All

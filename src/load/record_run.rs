@@ -9,6 +9,7 @@ use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
+use super::marks::BEGUN_AT;
 use super::resume::stored_target;
 use super::settings::settings;
 use super::start::Start;
@@ -28,6 +29,9 @@ impl Start<'_> {
         let mut settings = settings(self.job, plan, plan.partitioner.count);
         if matches!(recording, Recording::Begun) {
             settings.insert(MADE.to_owned(), true.into());
+        }
+        if let Some(named) = self.job.named.as_ref().filter(|named| named.watermark.is_some()) {
+            settings.insert(BEGUN_AT.to_owned(), named.now.to_string().into());
         }
         settings
     }

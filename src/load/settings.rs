@@ -13,6 +13,8 @@ use crate::prepared::LoadError;
 use crate::schema::Mode;
 use crate::write::{Staging, staging_fits};
 
+use super::marks::BEGUN_AT;
+
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the
 /// signatures of URLs.
@@ -252,6 +254,7 @@ pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job, now: &RunSettings)
     {
         *setting = now.clone();
     }
+    stored.settings.remove(BEGUN_AT);
     if let Some(paginate) = &job.web.paginate
         && let Some(setting) = stored.settings.get_mut("paginate")
         && paginate.stored_before().is_some_and(|before| *setting == before)

@@ -43,6 +43,8 @@ pub(super) struct Begun {
     pub(super) ahead: Option<Ahead>,
     /// The sample is an earlier start's: there must be an unfinished run.
     pub(super) resumes: bool,
+    /// When the run was begun that is gone on with, where that is of use.
+    pub(super) at: Option<i128>,
 }
 
 impl Start<'_> {

@@ -18,7 +18,10 @@ pub struct MarkColumn {
     pub slot: Slot,
     /// How its values are ordered.
     pub order: MarkOrder,
-    /// Values beyond this are of a clock that is wrong, and do not count.
+    /// Values beyond this are later than the run was begun: what has changed since in what was read before would be
+    /// passed over by them.
+    pub until: Option<i128>,
+    /// Values beyond this are of a clock that is wrong.
     pub latest: Option<i128>,
 }
 
@@ -71,7 +74,9 @@ pub(super) fn of_batch(column: &MarkColumn, batch: &Batch, rejected: &[Rejected]
                 Some((order, _)) if column.latest.is_some_and(|latest| order > latest) => marked.ahead += 1,
                 Some((order, text)) => {
                     marked.with += 1;
-                    marked.take(order, text);
+                    if column.until.is_none_or(|until| order <= until) {
+                        marked.take(order, text);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "",
     "load",
     "verify",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 25] = [
     "run",
     "check",
     "list",
+    "status",
+    "history",
     "watermark",
     "watermark show",
     "watermark set",

@@ -32,6 +32,9 @@ pub(crate) struct RunJobArgs {
     /// The exit code if all that was chosen is left to other processes by `skip` (Airflow: 99)
     #[arg(long, value_name = "CODE", default_value_t = 0, help_heading = "Runs")]
     pub(super) skip_exit_code: u8,
+    /// Only loads that did not come to a good end the last time
+    #[arg(long, help_heading = "Which loads")]
+    pub(super) failed: bool,
     /// Windows that are caught up at once, the oldest first; how many are left is said
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Windows")]
     pub(super) catch_up: u16,
@@ -111,6 +114,36 @@ pub(crate) struct ListJobArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// A file and its loads, of which is said how they stand.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The job file
+    #[arg(value_name = "FILE", default_value = "dbload.toml")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) budget: BudgetArgs,
+    #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Runs of before.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The database, as for a load
+    #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
+    pub(super) dsn: Option<String>,
+    /// Only runs of this load of a job file
+    #[arg(long, value_name = "NAME")]
+    pub(super) load: Option<String>,
+    /// So many, the latest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: u32,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

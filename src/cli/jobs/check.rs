@@ -60,6 +60,7 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
         is_offline: args.offline,
         is_full: false,
         windows: WindowWishes::default(),
+        failed_alone: false,
         is_only_looking: false,
     };
     let ready = match open(&args.file, &progress) {

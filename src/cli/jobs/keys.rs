@@ -92,6 +92,12 @@ pub(super) struct TurnKeys {
     /// What {watermark} stands for as long as nothing is kept, and with --full
     #[arg(long = "watermark.initial", value_name = "N|INSTANT", value_parser = initial, requires = "watermark_field")]
     pub(super) watermark_initial: Option<String>,
+    /// status warns (exit code 3) when it was last complete longer ago
+    #[arg(long = "freshness.warn-after", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) warn_after: Option<Duration>,
+    /// status fails (exit code 4) when it was last complete longer ago
+    #[arg(long = "freshness.error-after", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) error_after: Option<Duration>,
     /// Load window by window, each a run of its own: a step by the calendar (1d, 1w, 1mo, 1y), or of elapsed time (24h, 15m).
     /// {window.start} and {window.end} in source, header and body are its ends; {window.start:%Y%m%d} says the form, which may
     /// be unix or unix_ms too

@@ -13,6 +13,7 @@ mod init;
 mod keys;
 mod line;
 mod list;
+mod morning;
 mod open;
 mod parts;
 mod place;
@@ -25,10 +26,13 @@ mod watermark;
 mod window;
 mod wishes;
 
-pub(crate) use args::{CheckJobArgs, InitJobArgs, ListJobArgs, RunJobArgs, WatermarkArgs};
+pub(crate) use args::{
+    CheckJobArgs, HistoryArgs, InitJobArgs, ListJobArgs, RunJobArgs, StatusArgs, WatermarkArgs,
+};
 pub(crate) use check::check;
 pub(crate) use init::init;
 pub(crate) use list::list;
+pub(crate) use morning::{history, status};
 pub(crate) use run::run;
 pub(crate) use schema::schema;
 pub(crate) use watermark::watermark;

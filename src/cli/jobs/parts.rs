@@ -2,8 +2,8 @@
 
 use dbload::Engine;
 use dbload::internals::job::{Job, LoadWindow, NamedLoad};
-use dbload::internals::ledger::{StoredMark, StoredWindow};
-use dbload::internals::load::{stored_marks, stored_windows};
+use dbload::internals::ledger::{LoadStanding, StoredMark, StoredWindow};
+use dbload::internals::load::{stored_marks, stored_standings, stored_windows};
 use dbload::internals::pg::Dsn;
 use dbload::internals::prepared::LoadError;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::asked_from;
 use super::file::{JobFile, NamedKeys};
 use super::keys::{IfRunning, TurnKeys};
-use super::turn::{Turn, TurnPart};
+use super::turn::{FreshnessLimits, Turn, TurnPart};
 use super::window::{DueWindows, WindowRule};
 use super::wishes::RunWishes;
 use crate::cli::args::{LoadArgs, ModeArg};
@@ -23,6 +23,8 @@ use crate::cli::progress::Progress;
 pub(super) struct Known {
     marks: Vec<StoredMark>,
     windows: Vec<StoredWindow>,
+    /// How the loads stand, where only those that failed are run.
+    standings: Option<Vec<LoadStanding>>,
 }
 
 impl Known {
@@ -34,17 +36,31 @@ impl Known {
         dsn: &Dsn,
     ) -> Result<Self, LoadError> {
         let mut known = Self::default();
-        if wishes.is_offline || wishes.is_only_looking {
+        if wishes.is_offline {
             return Ok(known);
         }
+        if wishes.failed_alone {
+            known.standings = Some(stored_standings(engine, dsn, &file.name).await?);
+        }
         let has = |is_it: fn(&TurnKeys) -> bool| file.loads.iter().any(|load| is_it(&load.keys.turn));
-        if has(|keys| keys.watermark_field.is_some()) && !wishes.is_full {
+        if has(|keys| keys.watermark_field.is_some()) && !wishes.is_full && !wishes.is_only_looking {
             known.marks = stored_marks(engine, dsn, &file.name).await?;
         }
         if has(|keys| keys.window_every.is_some()) {
             known.windows = stored_windows(engine, dsn, &file.name).await?;
         }
         Ok(known)
+    }
+}
+
+impl Known {
+    /// Only those that failed are run, and this one did not.
+    fn is_well(&self, load: &str) -> bool {
+        let good = |state: &str| matches!(state, "complete" | "rejected" | "nothing_new");
+        self.standings.as_ref().is_some_and(|standings| {
+            let standing = standings.iter().find(|standing| standing.load == load);
+            standing.and_then(|standing| standing.state.as_deref()).is_some_and(good)
+        })
     }
 }
 
@@ -60,8 +76,12 @@ pub(super) struct SharedByAll<'a> {
 }
 
 impl SharedByAll<'_> {
-    /// The turn of a load; none for one without windows where windows are to be loaded.
+    /// The turn of a load; none for one without windows where windows are to be loaded, and for one that did not fail where
+    /// those are.
     pub(super) fn turn(&self, load: NamedKeys, progress: &Progress) -> Result<Option<Turn>, String> {
+        if self.known.is_well(&load.name) {
+            return Ok(None);
+        }
         let NamedKeys { name, keys, words, at: _ } = load;
         let (mut args, turn) = (keys.load, keys.turn);
         let if_running = self.wishes.if_running.or(turn.if_running).unwrap_or(IfRunning::Fail);
@@ -81,6 +101,7 @@ impl SharedByAll<'_> {
             watermark: turn.watermark_field.clone(),
             window: None,
             of_table: None,
+            now: self.now().as_nanosecond(),
             is_full: false,
         };
         let (parts, left) = match turn.windows() {
@@ -93,6 +114,7 @@ impl SharedByAll<'_> {
             name,
             parts,
             left,
+            has_windows: turn.window_every.is_some(),
             goes_on: !may_return(&args),
             args,
             after: turn.after,
@@ -100,7 +122,12 @@ impl SharedByAll<'_> {
             retries: turn.retries,
             on_rejects: turn.on_rejects,
             if_running,
+            freshness: FreshnessLimits { warn_after: turn.warn_after, error_after: turn.error_after },
         }))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.wishes.windows.now.unwrap_or_else(Timestamp::now)
     }
 
     fn job(&self, args: &LoadArgs, keys: &TurnKeys, named: NamedLoad) -> Result<Job, String> {
@@ -158,9 +185,8 @@ impl SharedByAll<'_> {
             Some((at(window.starts_at)?, at(window.ends_at)?))
         });
         let complete: Vec<(Timestamp, Timestamp)> = complete.collect();
-        let now = wishes.now.unwrap_or_else(Timestamp::now);
         let due = match wishes.between {
-            None => rule.due(now, &complete, wishes.catch_up.max(1))?,
+            None => rule.due(self.now(), &complete, wishes.catch_up.max(1))?,
             Some((from, to)) => DueWindows { windows: rule.between(from, to)?, left: 0 },
         };
         let newest = complete.iter().map(|(_, end)| *end).max();

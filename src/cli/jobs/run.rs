@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dbload::Engine;
 use dbload::internals::exit::ExitClass;
+use dbload::internals::load::note_end;
+use dbload::internals::pg::Dsn;
 use dbload::internals::schedule::{LoadState, Readiness, gravest};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +44,7 @@ pub(crate) async fn run(args: RunJobArgs) -> u8 {
             is_sure: args.yes,
         },
         is_only_looking: false,
+        failed_alone: args.failed,
     };
     let ready = match open(&args.file, &progress) {
         Ok(file) => file.ready(&wanted, &progress).await,
@@ -84,10 +88,10 @@ struct AllLoads<'a> {
 impl AllLoads<'_> {
     async fn run(&self, ready: ReadyJob) -> AllEnded {
         let began = Instant::now();
-        let ReadyJob { name: job, turns, engine, open_max } = ready;
+        let ReadyJob { name: job, turns, engine, dsn, open_max } = ready;
         let names: Vec<String> = turns.iter().map(|turn| turn.name.clone()).collect();
         let is_chosen = |name: &str| names.iter().any(|other| other == name);
-        let mut telling = Telling::new(&job, &self.args.output);
+        let mut telling = Telling::new(&job, &self.args.output, engine.clone(), dsn);
         let mut waiting = turns;
         let mut running = JoinSet::new();
         let mut records: Vec<(String, Arc<AtomicU64>)> = Vec::new();
@@ -144,6 +148,7 @@ impl AllLoads<'_> {
             let why = "a load that it comes after has come to no end".to_owned();
             telling.tell(&turn, &TurnEnd::unbegun(LoadState::NotStarted, why));
         }
+        telling.noted().await;
         self.close(telling, began.elapsed())
     }
 
@@ -167,11 +172,41 @@ struct Telling<'a> {
     ended: BTreeMap<String, LoadState>,
     classes: Vec<ExitClass>,
     printed: bool,
+    engine: Engine,
+    dsn: Dsn,
+    /// The ledger is told.
+    notes: JoinSet<()>,
 }
 
+/// The ledger is told how a load has ended, if it can be in this time.
+const NOTE_LIMIT: Duration = Duration::from_secs(2);
+
 impl<'a> Telling<'a> {
-    fn new(job: &'a str, output: &'a OutputArgs) -> Self {
-        Self { job, output, ended: BTreeMap::new(), classes: Vec::new(), printed: true }
+    fn new(job: &'a str, output: &'a OutputArgs, engine: Engine, dsn: Dsn) -> Self {
+        let (ended, classes, notes) = (BTreeMap::new(), Vec::new(), JoinSet::new());
+        Self { job, output, ended, classes, printed: true, engine, dsn, notes }
+    }
+
+    /// Tells the ledger how a load has ended. What another process is at, that one tells.
+    fn note(&mut self, load: &str, end: &TurnEnd) {
+        if end.state == LoadState::RunningElsewhere {
+            return;
+        }
+        let (engine, dsn) = (self.engine.clone(), self.dsn.clone());
+        let (job, load) = (self.job.to_owned(), load.to_owned());
+        let (state, code) = (end.state.name(), end.class.code());
+        self.notes.spawn(async move {
+            let noted = note_end(&engine, &dsn, &job, &load, state, code);
+            if let Ok(Err(error)) = tokio::time::timeout(NOTE_LIMIT, noted).await {
+                tracing::debug!(%error, load, "how it has ended was not noted");
+            }
+        });
+    }
+
+    /// Waits until the ledger has been told, as long as that may take.
+    async fn noted(&mut self) {
+        let all = async { while self.notes.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(NOTE_LIMIT, all).await;
     }
 
     fn tell(&mut self, turn: &Turn, end: &TurnEnd) {
@@ -195,6 +230,7 @@ impl<'a> Telling<'a> {
             (false, false) => line::load_words(&turn.name, end),
         };
         self.printed &= turn.progress.aside(|| print(&text));
+        self.note(&turn.name, end);
         self.classes.push(end.class);
         self.ended.insert(turn.name.clone(), end.state);
     }

@@ -31,6 +31,8 @@ pub(super) struct Turn {
     pub(super) parts: Vec<TurnPart>,
     /// Windows that are due as well, and left to later runs.
     pub(super) left: usize,
+    /// It goes window by window.
+    pub(super) has_windows: bool,
     /// A window that fails does not keep from those behind it.
     pub(super) goes_on: bool,
     /// What the jobs were made from, for hints.
@@ -40,7 +42,15 @@ pub(super) struct Turn {
     pub(super) retries: u32,
     pub(super) on_rejects: OnRejects,
     pub(super) if_running: IfRunning,
+    pub(super) freshness: FreshnessLimits,
     pub(super) progress: Progress,
+}
+
+/// When status warns, and when it fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FreshnessLimits {
+    pub(super) warn_after: Option<Duration>,
+    pub(super) error_after: Option<Duration>,
 }
 
 /// One run of a turn.

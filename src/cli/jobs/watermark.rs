@@ -85,6 +85,7 @@ async fn ready(
         is_offline: false,
         is_full: false,
         windows: WindowWishes::default(),
+        failed_alone: false,
         is_only_looking: true,
     };
     open(file, progress)?.ready(&wishes, progress).await

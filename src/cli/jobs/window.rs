@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ZonedDateTime, civil};
+use jiff::{Timestamp, ToSpan as _, ZonedDateTime, civil};
 
 /// More steps between `begin` and now are a wrong begin.
 const STEPS_MAX: i64 = 50_000;
@@ -47,7 +47,7 @@ pub(super) fn zone(text: &str) -> Result<TimeZone, String> {
 
 /// A date, or a date and a time, of the zone of the load.
 pub(super) fn moment(text: &str) -> Result<civil::DateTime, String> {
-    let date = text.parse::<civil::Date>().map(civil::Date::to_datetime_midnight);
+    let date = text.parse::<civil::Date>().map(|date| date.to_datetime(civil::Time::midnight()));
     let moment = text.parse::<civil::DateTime>().or(date);
     moment.map_err(|_| "must be a date, or a date and a time: 2026-01-31 or 2026-01-31T06:00".to_owned())
 }
@@ -93,19 +93,19 @@ impl WindowRule {
             WindowStep::Calendar { months: 0, .. } | WindowStep::Elapsed(_) => civil::date(2001, 1, 1),
             WindowStep::Calendar { .. } => civil::date(2000, 1, 1),
         };
-        let anchor = self.begin.unwrap_or_else(|| by_default.to_datetime_midnight());
+        let anchor = self.begin.unwrap_or_else(|| by_default.to_datetime(civil::Time::midnight()));
         anchor.to_zoned_datetime(self.zone.clone()).map_err(|error| error.to_string())
     }
 
     /// Where the step of this number begins.
     fn nth(&self, anchor: &ZonedDateTime, n: i64) -> Result<ZonedDateTime, String> {
-        let span = match self.every {
+        let step = match self.every {
             WindowStep::Calendar { months, days } => {
-                Span::new().try_months(months * n).and_then(|span| span.try_days(days * n))
+                0.days().try_months(months * n).and_then(|step| step.try_days(days * n))
             }
-            WindowStep::Elapsed(seconds) => Span::new().try_seconds(seconds * n),
+            WindowStep::Elapsed(seconds) => 0.days().try_seconds(seconds * n),
         };
-        span.and_then(|span| anchor.checked_add(span)).map_err(|error| error.to_string())
+        step.and_then(|step| anchor.checked_add(step)).map_err(|error| error.to_string())
     }
 
     /// How many steps have begun by then: those before it are whole.
@@ -114,14 +114,16 @@ impl WindowRule {
             return Ok(0);
         }
         let (mut low, mut high) = (0, 1);
-        while self.nth(anchor, high)?.timestamp() <= by {
+        // What lies out of the calendar has not begun either.
+        while self.nth(anchor, high).is_ok_and(|begin| begin.timestamp() <= by) {
             low = high;
             high *= 2;
         }
         // The step `low` has begun, `high` has not.
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if self.nth(anchor, middle)?.timestamp() <= by { low = middle } else { high = middle }
+            let has_begun = self.nth(anchor, middle).is_ok_and(|begin| begin.timestamp() <= by);
+            if has_begun { low = middle } else { high = middle }
         }
         Ok(low)
     }

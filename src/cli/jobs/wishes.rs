@@ -21,6 +21,8 @@ pub(super) struct RunWishes<'a> {
     pub(super) windows: WindowWishes,
     /// Nothing is to be loaded or planned: what a load would be asked from does not matter.
     pub(super) is_only_looking: bool,
+    /// Only loads whose last turn did not come to a good end.
+    pub(super) failed_alone: bool,
 }
 
 /// Which windows are to be loaded.
