@@ -43,7 +43,7 @@ impl DetectError {
             Self::Utf16 { little_endian: true } => "say so: --encoding utf-16le",
             Self::Utf16 { little_endian: false } => "say so: --encoding utf-16be",
             Self::NotText => {
-                "if it is text in another encoding, say which: --encoding windows-1252, ..; else say --format"
+                "if it is text in another encoding, say which, as in --encoding windows-1252; else say --format"
             }
         }
     }

@@ -290,7 +290,7 @@ impl SourceError {
         let words = match self {
             Self::NotFound { near, .. } if near.is_empty() => return None,
             Self::NotFound { near, .. } => return Some(format!("did you mean {}?", near.join(" or "))),
-            Self::NoMatch { .. } => "dbload expands patterns itself: * ? [..] {a,b} and ** for folders",
+            Self::NoMatch { .. } => "dbload expands patterns itself: * ? [0-9] {a,b} and ** for folders",
             Self::BadPattern { .. } => "a file whose name looks like a pattern can be given as ./name",
             Self::EmptyFolder { .. } => {
                 "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, not in folders below; \

@@ -167,7 +167,7 @@ const PLANS: [Refused; 28] = [
 ];
 
 /// Names and content of files.
-const FILES: [Refused; 10] = [
+const FILES: [Refused; 18] = [
     of_file(CSV, "t.cvs", "did you mean t.csv", Line("t.csv")),
     of_file(("t.csv", "id,v\0\n1,7\n"), "t.csv", "--on-nul strip", Line("t.csv --on-nul strip")),
     of_file(
@@ -203,10 +203,31 @@ const FILES: [Refused; 10] = [
     ),
     Refused {
         exit: Some(2),
-        ..of_file(("check", "{\"id\":1,\"v\":7}\n"), "check", "./check", Line("./check -t t"))
+        ..of_file(("undo", "{\"id\":1,\"v\":7}\n"), "undo", "./undo", Line("./undo -t t"))
     },
-    of_file(CSV, "t.csv t.csv --mode append", "name", Line("t.csv --mode append")),
+    of_file(CSV, "t.csv t.csv --mode append", "name each file once", Line("t.csv --mode append")),
+    of_file(CSV, "x*.csv -t t", "dbload expands patterns itself", Line("?.csv -t t")),
+    of_file(CSV, "t.csv --max-fields 1", "--max-fields allows more", Line("t.csv --max-fields 2")),
+    of_file(
+        ("t.json", "{\"error\":\"no such day\"}"),
+        "t.json --records items",
+        "it seems to be an error: look at it",
+        File("{\"items\":[{\"id\":1,\"v\":7}]}"),
+    ),
+    // Where a table is to be made, and no record can be read.
+    of_none("t.csv", "id,v\n1,\"7\"x\n", "--quote and --escape", Line("t.csv --quote none")),
+    of_none("t.csv", "id,v\n1;7\n", "is it another --delimiter", File("id,v\n1,7\n")),
+    of_none("t.jsonl", "[{\"id\":1,\"v\":7}]\n", "--format json reads", Line("t.jsonl --format json")),
+    of_none("t.jsonl", "{\"id\":1,\"id\":2}\n", "where its records are", File("{\"id\":1}\n")),
+    Refused {
+        line: "t.jsonl --max-depth 1",
+        ..of_none("t.jsonl", "{\"id\":1,\"v\":[[7]]}\n", "The limit is a flag too", Line("t.jsonl"))
+    },
 ];
+
+const fn of_none(name: &'static str, content: &'static str, says: &'static str, then: Then) -> Refused {
+    Refused { setup: "", ..of_file((name, content), name, says, then) }
+}
 
 /// The hint without its line ends.
 fn hint(outcome: &Outcome) -> String {

@@ -34,7 +34,9 @@ impl FileError {
 
     /// The file itself cannot be read.
     pub(super) fn unreadable(path: &str, error: &std::io::Error) -> Self {
-        Self { place: path.to_owned(), message: error.to_string(), hint: None }
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let hint = is_missing.then(|| "dbload init SOURCE writes a first one".to_owned());
+        Self { place: path.to_owned(), message: error.to_string(), hint }
     }
 }
 
