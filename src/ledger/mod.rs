@@ -55,4 +55,4 @@ pub use run::{
 };
 pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};
-pub use windows::{StoredWindow, windows};
+pub use windows::{StoredWindow, reopen_window, windows};

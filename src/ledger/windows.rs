@@ -43,6 +43,20 @@ impl LedgerRef {
     }
 }
 
+/// The statement that takes a window for due again, in the transaction that records a run of it: one that dies
+/// is found by the next start.
+#[must_use]
+pub fn reopen_window(job: &str, load: &str, starts_at: &str, ends_at: &str) -> String {
+    format!(
+        "DELETE FROM _dbload.job_window WHERE job = {} AND load = {} \
+         AND starts_at = {}::timestamptz AND ends_at = {}::timestamptz;\n",
+        literal(job),
+        literal(load),
+        literal(starts_at),
+        literal(ends_at)
+    )
+}
+
 /// The windows that a job's loads have completed; none where no ledger keeps any.
 ///
 /// # Errors

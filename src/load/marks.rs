@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::event::{Event, Totals};
 use crate::job::Job;
 use crate::ledger::{
-    Ledger, LedgerError, Opened, Owner, RunSettings, StoredMark, StoredWindow, identity_of_named, watermarks,
-    windows,
+    Ledger, LedgerError, Opened, Owner, RunSettings, StoredMark, StoredWindow, identity_of_named,
+    reopen_window, watermarks, windows,
 };
 use crate::map::Target;
 use crate::pg::Dsn;
@@ -176,6 +176,17 @@ pub(super) fn keep(job: &Job, run: &RunInHand) -> String {
         Some(window) => run.ledger.keep_window(&named.job, &named.load, &window.starts_at, &window.ends_at),
         None if named.watermark.is_some() => run.ledger.keep_mark(&named.job, &named.load, named.is_full),
         None => String::new(),
+    }
+}
+
+/// What becomes of a window that is complete, and is loaded again, when that begins.
+pub(super) fn reopen(job: &Job) -> String {
+    let Some(named) = &job.named else { return String::new() };
+    match &named.window {
+        Some(window) if window.is_again => {
+            reopen_window(&named.job, &named.load, &window.starts_at, &window.ends_at)
+        }
+        _ => String::new(),
     }
 }
 

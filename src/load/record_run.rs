@@ -9,7 +9,7 @@ use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
 
-use super::marks::BEGUN_AT;
+use super::marks::{BEGUN_AT, reopen};
 use super::resume::stored_target;
 use super::settings::settings;
 use super::start::Start;
@@ -64,7 +64,8 @@ impl Start<'_> {
             Recording::Begun => (String::new(), None),
             Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),
         };
-        let sql = format!("{begin}{statements};\n{}", completed_appends(plan.table.oid));
+        let reopened = reopen(self.job);
+        let sql = format!("{begin}{statements};\n{reopened}{}", completed_appends(plan.table.oid));
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {
                 let now = outcomes.last().and_then(StatementResult::value).and_then(|n| n.parse().ok());
