@@ -43,6 +43,7 @@ demo:
 test: $(SETUP_FIRST)
 	@scripts/setup --check $(FOR_TESTS)
 	scripts/check-prose
+	scripts/check-prose --rust
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps

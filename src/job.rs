@@ -14,7 +14,8 @@ use crate::schema::Mode;
 pub const MAX_MEMORY_BYTES: u64 = 64 << 20;
 /// Rows of a batch: the merge is fastest near 20,000; more only costs memory and repeats more on a fault.
 pub const BATCH_ROWS: u64 = 20_000;
-/// Connections, unless said otherwise: more than the server has cores do not help, and we do not know its cores.
+/// Connections, unless said otherwise: more than the server has cores do not help, and we do not know its
+/// cores.
 pub const POOL_SIZE: usize = 4;
 /// How long to wait for a server that is away.
 pub const RETRY_FOR: Duration = Duration::from_secs(300);
@@ -35,8 +36,8 @@ pub enum FormatName {
     Copy,
 }
 
-/// Whether compressed files are decoded once only to see that they are whole, before a record of them is stored: checksums
-/// come behind what they are of.
+/// Whether compressed files are decoded once only to see that they are whole, before a record of them is
+/// stored: checksums come behind what they are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum VerifySource {
@@ -260,21 +261,23 @@ impl Default for Resources {
 }
 
 impl Resources {
-    /// The server cancels a statement at its limit; who has not answered a little later does not answer any more.
+    /// The server cancels a statement at its limit; who has not answered a little later does not answer any
+    /// more.
     #[must_use]
     pub fn answer_limit(&self) -> Option<Duration> {
         (!self.statement_timeout.is_zero()).then(|| self.statement_timeout + ANSWER_GRACE)
     }
 
-    /// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch that is too large.
+    /// A wait for a lock must end as such: cut off by the limit on statements, it would look like a batch
+    /// that is too large.
     #[must_use]
     pub fn lock_limit(&self) -> Duration {
         let limits = [self.statement_timeout / 2, self.lock_timeout];
         limits.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or_default()
     }
 
-    /// Bytes of a batch: its COPY text and the input that it came from. Each partition has one batch filling, one waiting and
-    /// one being written; the rest of the memory is for blocks on their way and the program.
+    /// Bytes of a batch: its COPY text and the input that it came from. Each partition has one batch filling,
+    /// one waiting and one being written; the rest of the memory is for blocks on their way and the program.
     #[must_use]
     pub fn bytes_of_batch(&self) -> usize {
         const LEAST: u64 = 128 << 10;
@@ -344,7 +347,8 @@ pub struct NamedLoad {
     pub watermark: Option<String>,
     /// The window of time that is loaded, of a load that has windows.
     pub window: Option<LoadWindow>,
-    /// The table that the ledger knows to be loaded up to somewhere, by its number in the catalog, where a load builds on that.
+    /// The table that the ledger knows to be loaded up to somewhere, by its number in the catalog, where a
+    /// load builds on that.
     pub of_table: Option<u32>,
     /// When it was begun, in nanoseconds since 1970: what its records say of later moves no watermark.
     pub now: i128,

@@ -1,6 +1,6 @@
-//! dbload streams records into PostgreSQL and upserts them in parallel: from files, URLs and pipes, or as the caller hands
-//! them over. Resumable, with books that balance: the table ends up exactly as if one careful program had read the
-//! sources in the order given and applied each record in turn, once.
+//! dbload streams records into PostgreSQL and upserts them in parallel: from files, URLs and pipes, or as the
+//! caller hands them over. Resumable, with books that balance: the table ends up exactly as if one careful
+//! program had read the sources in the order given and applied each record in turn, once.
 //!
 //! # Sources into a table
 //!
@@ -27,8 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Run again after a crash, a stop or a lost server, the same load goes on behind what is committed. [`Load::plan`] says
-//! what it would do, [`Load::verify`] compares sources and table; neither writes.
+//! Run again after a crash, a stop or a lost server, the same load goes on behind what is committed.
+//! [`Load::plan`] says what it would do, [`Load::verify`] compares sources and table; neither writes.
 //!
 //! # Records that the caller has
 //!
@@ -62,9 +62,10 @@
 //!
 //! # What goes wrong
 //!
-//! An [`Error`] is sorted by what the caller can do ([`ErrorKind`]), says whether the same load goes on where it ended
-//! ([`Error::is_resumable`]), has a hint, its causes, and the [`Report`] of what was committed all the same. Records that
-//! the table cannot hold are no error: they are rejected one by one, counted, and kept.
+//! An [`Error`] is sorted by what the caller can do ([`ErrorKind`]), says whether the same load goes on where
+//! it ended ([`Error::is_resumable`]), has a hint, its causes, and the [`Report`] of what was committed all
+//! the same. Records that the table cannot hold are no error: they are rejected one by one, counted, and
+//! kept.
 //!
 //! ```
 //! use dbload::{Dsn, ErrorKind, Load};
@@ -82,8 +83,8 @@
 //!
 //! # Many loads at once
 //!
-//! Loads of one process share an [`Engine`]: connections, memory, worker threads, and the rate at which servers are asked.
-//! None touches another.
+//! Loads of one process share an [`Engine`]: connections, memory, worker threads, and the rate at which
+//! servers are asked. None touches another.
 //!
 //! ```no_run
 //! use dbload::{Dsn, Engine, EngineOptions, Load};
@@ -101,9 +102,9 @@
 //!
 //! # Runtimes
 //!
-//! Loads are futures on tokio, on a runtime with one thread or many, with its clock and its I/O enabled. They are `Send`.
-//! The library never prints, never ends the process, and reads no environment variable; `Load::proxies` takes those
-//! that name proxies. It logs by `tracing`.
+//! Loads are futures on tokio, on a runtime with one thread or many, with its clock and its I/O enabled. They
+//! are `Send`. The library never prints, never ends the process, and reads no environment variable;
+//! `Load::proxies` takes those that name proxies. It logs by `tracing`.
 
 #![deny(missing_docs)]
 
@@ -167,8 +168,8 @@ pub use schema::Mode;
 /// What [`Load::stop`] takes.
 pub use tokio_util::sync::CancellationToken;
 
-/// The rooms, for the program, the fuzz targets, the benches and the tests of this repository. No promise holds for them:
-/// any version may change all of it.
+/// The rooms, for the program, the fuzz targets, the benches and the tests of this repository. No promise
+/// holds for them: any version may change all of it.
 #[doc(hidden)]
 pub mod internals {
     pub mod account {

@@ -1,12 +1,13 @@
 //! The data path, in one place:
 //!
-//! source -> decompress -> split into records -> decode -> map -> partition -> batch -> write (one transaction, checkpoint
-//! last) -> account -> report
+//! source -> decompress -> split into records -> decode -> map -> partition -> batch -> write (one
+//! transaction, checkpoint last) -> account -> report
 //!
-//! Four loops that run side by side, joined by bounded queues: *read* cuts sources into blocks, in order; *encode* decodes
-//! and maps blocks on worker threads, in order again when they come back; *batch* hands each partition its batches;
-//! *write* commits them, one writer a partition. *account* hears of every commit and owns the counts. When one of them
-//! fails, the others are dropped, and the server rolls back what was in flight.
+//! Four loops that run side by side, joined by bounded queues: *read* cuts sources into blocks, in order;
+//! *encode* decodes and maps blocks on worker threads, in order again when they come back; *batch* hands each
+//! partition its batches; *write* commits them, one writer a partition. *account* hears of every commit and
+//! owns the counts. When one of them fails, the others are dropped, and the server rolls back what was in
+//! flight.
 
 mod account;
 mod commits;
@@ -49,8 +50,8 @@ use waits::{BlockTiming, Waits, thread_cpu};
 
 pub use account::{PipelineEnd, Ran};
 
-/// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for another's
-/// hiccup.
+/// Blocks between reading and encoding, and encoded ahead of batching: enough that no stage waits for
+/// another's hiccup.
 const BLOCKS_AHEAD: usize = 2;
 /// Batches that wait for a writer: one, so that it goes on at once.
 const BATCHES_AHEAD: usize = 1;
@@ -165,8 +166,8 @@ impl PipelineContext<'_> {
     }
 }
 
-/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a session while
-/// this load has one: then commits are on their way.
+/// Every commit is a sign of life; while a slow source gives nothing to commit, this is. Never waits for a
+/// session while this load has one: then commits are on their way.
 async fn beat(shared: &PipelineContext<'_>) {
     loop {
         tokio::time::sleep(HEARTBEAT_EVERY).await;
@@ -231,8 +232,8 @@ fn encode(
         .buffered(Workers::count())
 }
 
-/// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end. Returns what it
-/// waited for, and when all were handed out.
+/// Hands each partition its batches: full ones at once, others every few seconds, the last ones at the end.
+/// Returns what it waited for, and when all were handed out.
 async fn batch(
     shared: &PipelineContext<'_>,
     encoded: impl Stream<Item = Result<Encoded, LoadError>>,
@@ -353,8 +354,8 @@ impl Handing<'_> {
     }
 }
 
-/// Waits for the writers. After a stop they may finish what is in flight, for a while. None is left behind: what the
-/// others are doing when one fails is cancelled.
+/// Waits for the writers. After a stop they may finish what is in flight, for a while. None is left behind:
+/// what the others are doing when one fails is cancelled.
 async fn write(
     shared: &PipelineContext<'_>,
     mut writers: JoinSet<Result<(), WriteError>>,

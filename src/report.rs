@@ -1,4 +1,5 @@
-//! The report: what a load came to. Its JSON form is a contract (docs/report.md): fields are added, never changed.
+//! The report: what a load came to. Its JSON form is a contract (docs/report.md): fields are added, never
+//! changed.
 
 use serde::Serialize;
 
@@ -135,7 +136,8 @@ pub struct HttpReport {
     pub mended: u64,
     /// Bytes of bodies as they came.
     pub bytes: u64,
-    /// Seconds that requests waited for limits and after failures; of all requests, so it may exceed the time that passed.
+    /// Seconds that requests waited for limits and after failures; of all requests, so it may exceed the time
+    /// that passed.
     pub waited_seconds: f64,
 }
 
@@ -205,7 +207,8 @@ impl Bottleneck {
 }
 
 impl Seconds {
-    /// Shares of the pipeline's wall clock, from 0 to 1: waiting for sources, its own, waiting for the server.
+    /// Shares of the pipeline's wall clock, from 0 to 1: waiting for sources, its own, waiting for the
+    /// server.
     #[must_use]
     pub fn shares(&self) -> [(Bottleneck, f64); 3] {
         let share = |seconds: f64| (seconds / self.pipeline).clamp(0.0, 1.0);
@@ -236,7 +239,8 @@ pub struct Narrowed {
     pub column: String,
 }
 
-/// What a load came to. `rows`, `sources` and `rejects` speak of the run from its first start, the rest of this process.
+/// What a load came to. `rows`, `sources` and `rejects` speak of the run from its first start, the rest of
+/// this process.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Report {

@@ -1,8 +1,8 @@
-//! The map of docs/ARCHITECTURE.md, kept: each invariant that is stated there as an absence is a test that reads the
-//! sources. Comments and tests do not count; of strings only SQL does.
+//! The map of docs/ARCHITECTURE.md, kept: each invariant that is stated there as an absence is a test that
+//! reads the sources. Comments and tests do not count; of strings only SQL does.
 //!
-//! A rule is never widened for a place that breaks it. Such a place stands in [`DEBTS`] with what should happen to it,
-//! and leaves the list when it is mended: a debt that is no longer there fails too.
+//! A rule is never widened for a place that breaks it. Such a place stands in [`DEBTS`] with what should
+//! happen to it, and leaves the list when it is mended: a debt that is no longer there fails too.
 
 mod imports;
 mod source;
@@ -114,7 +114,8 @@ const PURE: &[&str] = &[
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
 const SPEAK_SQL: [&str; 6] = ["pg", "write", "ledger", "local", "seed", "testing"];
 
-/// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan shows.
+/// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan
+/// shows.
 const SQL_FOR_PEOPLE: [(&str, &str); 3] = [
     ("src/plan/create.rs", "the CREATE TABLE that the plan shows; the wiring runs it"),
     ("src/plan/key.rs", "hints: the index that is missing"),
@@ -158,7 +159,8 @@ fn touched(source: &Source, words: &[&str]) -> Vec<String> {
 fn drivers(source: &Source) -> Vec<String> {
     match source.room.as_str() {
         "pg" => Vec::new(),
-        // sqlx migrates and answers the ledger's questions before the writers start, on a connection that pg opened.
+        // sqlx migrates and answers the ledger's questions before the writers start, on a connection that pg
+        // opened.
         "ledger" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool"]),
         _ => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx"]),
     }

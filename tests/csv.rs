@@ -1,5 +1,5 @@
-//! CSV as people bring it: quoting that is none, escapes, comments, line ends, delimiters at the end of lines,
-//! headers that name nothing, the text of COPY; and what the first command says where no table exists.
+//! CSV as people bring it: quoting that is none, escapes, comments, line ends, delimiters at the end of
+//! lines, headers that name nothing, the text of COPY; and what the first command says where no table exists.
 //!
 //! CASES.md, row 36.
 

@@ -1,7 +1,7 @@
 //! A service with a database, and its tests: `cargo test --example service`.
 //!
-//! The tests need PostgreSQL's server programs and nothing that runs: each gets a database of its own with the
-//! rows of `fixtures`, and leaves none behind.
+//! The tests need PostgreSQL's server programs and nothing that runs: each gets a database of its own with
+//! the rows of `fixtures`, and leaves none behind.
 
 use axum::Router;
 use axum::extract::{Path, State};

@@ -1,5 +1,5 @@
-//! Batching conserves records: whatever the sizes, every record is in exactly one batch, in source order, and the
-//! checkpoints of a partition follow each other without a gap.
+//! Batching conserves records: whatever the sizes, every record is in exactly one batch, in source order, and
+//! the checkpoints of a partition follow each other without a gap.
 
 use std::sync::Arc;
 

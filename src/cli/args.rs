@@ -14,7 +14,8 @@ use super::parse;
 /// Where from, where to, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoadArgs {
-    /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), or - for standard input; read in this order
+    /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), or - for standard input; read
+    /// in this order
     #[arg(value_name = "SOURCE", required_unless_present = "urls")]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
@@ -38,7 +39,8 @@ pub(crate) struct LoadArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
-    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
+    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the
+    /// local server
     #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
     pub(crate) dsn: Option<String>,
     /// Target table; by default the first source's name without its extension
@@ -53,8 +55,8 @@ pub(crate) struct TargetArgs {
     /// Only a record with a greater value in this column replaces a stored row
     #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
     pub(crate) newer_by: Option<String>,
-    /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are behind: else the next
-    /// insert without an id fails. Those who write to the table wait meanwhile
+    /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are
+    /// behind: else the next insert without an id fails. Those who write to the table wait meanwhile
     #[arg(long, env = "DBLOAD_FIX_SEQUENCES", value_parser = parse::switch("DBLOAD_FIX_SEQUENCES"))]
     pub(crate) fix_sequences: bool,
     /// Show the plan (columns, key, partitions, path) and write nothing
@@ -71,8 +73,9 @@ pub(crate) struct ReadingArgs {
     /// Compression; by default by name, then by content
     #[arg(long, env = "DBLOAD_COMPRESSION", value_enum)]
     pub(crate) compression: Option<CompressionArg>,
-    /// Where the records are in a JSON text: data.items or /data/items; edges[].node is a member of each element,
-    /// rates.{date} the members of an object with their names in the field date, 1.items goes through an array
+    /// Where the records are in a JSON text: data.items or /data/items; edges[].node is a member of each
+    /// element, rates.{date} the members of an object with their names in the field date, 1.items goes
+    /// through an array
     #[arg(long, value_name = "PATH", env = "DBLOAD_RECORDS", value_parser = parse::records)]
     pub(crate) records: Option<String>,
     /// Field delimiter of CSV (one character, or \t)
@@ -81,29 +84,30 @@ pub(crate) struct ReadingArgs {
     /// Quote of CSV (one character, or none)
     #[arg(long, value_name = "CHAR", env = "DBLOAD_QUOTE", value_parser = parse::quote)]
     pub(crate) quote: Option<parse::Quote>,
-    /// What stands before a quote, a delimiter or a line end of CSV that is data (a backslash, mostly); doubled quotes are read
-    /// too
+    /// What stands before a quote, a delimiter or a line end of CSV that is data (a backslash, mostly);
+    /// doubled quotes are read too
     #[arg(long, value_name = "CHAR", env = "DBLOAD_ESCAPE", value_parser = parse::character)]
     pub(crate) escape: Option<u8>,
     /// A line of CSV that begins with this character is no record
     #[arg(long, value_name = "CHAR", env = "DBLOAD_COMMENT", value_parser = parse::character)]
     pub(crate) comment: Option<u8>,
-    /// Names of the fields of CSV without a header, or of the values of JSON rows ([1,"a"]): there also /POINTER to a list
-    /// of names before the rows, or first-row
+    /// Names of the fields of CSV without a header, or of the values of JSON rows ([1,"a"]): there also
+    /// /POINTER to a list of names before the rows, or first-row
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
-    /// Lines of CSV to pass over before the header: a title, a date, units, or (with --columns) a header that is no use. A
-    /// first line `sep=;` is known, and needs no flag
+    /// Lines of CSV to pass over before the header: a title, a date, units, or (with --columns) a header that
+    /// is no use. A first line `sep=;` is known, and needs no flag
     #[arg(long, value_name = "N", env = "DBLOAD_SKIP_LINES")]
     pub(crate) skip_lines: Option<u32>,
-    /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is. May be repeated: '' is
-    /// the empty one
+    /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is. May
+    /// be repeated: '' is the empty one
     #[arg(long, value_name = "TEXT", env = "DBLOAD_NULL_AS", value_delimiter = '\n')]
     pub(crate) null_as: Vec<String>,
     /// Longest record (by default 8 MiB); a longer one is rejected, so that one line cannot fill the memory
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_RECORD_BYTES", value_parser = parse::bytes)]
     pub(crate) max_record_bytes: Option<u64>,
-    /// Most fields of a record or header; far above the 1,600 columns of a table, and a bound on what one record costs
+    /// Most fields of a record or header; far above the 1,600 columns of a table, and a bound on what one
+    /// record costs
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_FIELDS", default_value = "10000", value_parser = parse::count)]
     pub(crate) max_fields: usize,
     /// Deepest nesting of a JSON value; the server's own parser gives up at some thousand levels
@@ -112,18 +116,21 @@ pub(crate) struct ReadingArgs {
     /// Longest CSV header; the source fails above, for a file without line ends is no CSV
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_HEADER_BYTES", default_value = "1MiB", value_parser = parse::bytes)]
     pub(crate) max_header_bytes: u64,
-    /// Most content of one compressed source; it fails above, so that a small file cannot fill the database (by default 32 TiB, the largest table)
+    /// Most content of one compressed source; it fails above, so that a small file cannot fill the database
+    /// (by default 32 TiB, the largest table)
     #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_DECOMPRESSED_BYTES", value_parser = parse::bytes)]
     pub(crate) max_decompressed_bytes: Option<u64>,
-    /// Most bytes of content for a byte of a compressed source, judged from 64 MiB on; it fails above, as a bomb
+    /// Most bytes of content for a byte of a compressed source, judged from 64 MiB on; it fails above, as a
+    /// bomb
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_RATIO", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_ratio: u64,
-    /// Decode a compressed file once before the first of its records is stored, to see that it is not damaged: always, never,
-    /// or where that is cheap (gzip and zstd up to 1 GiB, xz up to 256 MiB, bzip2 up to 16 MiB)
+    /// Decode a compressed file once before the first of its records is stored, to see that it is not
+    /// damaged: always, never, or where that is cheap (gzip and zstd up to 1 GiB, xz up to 256 MiB, bzip2 up
+    /// to 16 MiB)
     #[arg(long, value_name = "WHEN", env = "DBLOAD_VERIFY_SOURCE", value_enum, default_value = "auto")]
     pub(crate) verify_source: VerifySourceArg,
-    /// Encoding of text without a byte order mark, by its name on the web: utf-16le, windows-1252, shift_jis, .. Places of
-    /// rejects are those of the decoded text; a resume reads such a source from its start
+    /// Encoding of text without a byte order mark, by its name on the web: utf-16le, windows-1252, shift_jis,
+    /// .. Places of rejects are those of the decoded text; a resume reads such a source from its start
     #[arg(long, value_name = "NAME", env = "DBLOAD_ENCODING", default_value = "utf-8", value_parser = parse::encoding)]
     pub(crate) encoding: parse::TextEncoding,
 }
@@ -134,12 +141,13 @@ pub(crate) struct MappingArgs {
     /// Fields without a column: refuse, ignore, or jsonb:COLUMN to collect them
     #[arg(long, value_name = "RULE", env = "DBLOAD_EXTRA", default_value = "refuse", value_parser = parse::extra)]
     pub(crate) extra: Extra,
-    /// NUL and lone surrogates, which no text of PostgreSQL can hold: reject the record, strip them, or replace them by U+FFFD
-    /// (in names and in nested values too)
+    /// NUL and lone surrogates, which no text of PostgreSQL can hold: reject the record, strip them, or
+    /// replace them by U+FFFD (in names and in nested values too)
     #[arg(long, value_name = "RULE", env = "DBLOAD_ON_NUL", value_enum, default_value = "reject")]
     pub(crate) on_nul: OnNulArg,
-    /// Values that their column would hold as others (decimals beyond its scale, an offset into timestamp, `now`, ..): reject
-    /// the record, or allow them and count them; COLUMN=allow for one column (may be repeated)
+    /// Values that their column would hold as others (decimals beyond its scale, an offset into timestamp,
+    /// `now`, ..): reject the record, or allow them and count them; COLUMN=allow for one column (may be
+    /// repeated)
     #[arg(long, value_name = "[COLUMN=]RULE", env = "DBLOAD_NARROWING", value_delimiter = ',', value_parser = parse::narrowing)]
     pub(crate) narrowing: Vec<String>,
     /// Time zone of timestamps that say none
@@ -153,10 +161,12 @@ pub(crate) struct MappingArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rejects")]
 pub(crate) struct RejectArgs {
-    /// Stop above this many rejected records, or above this share of those read (judged from 1,000 on); resumable
+    /// Stop above this many rejected records, or above this share of those read (judged from 1,000 on);
+    /// resumable
     #[arg(long, value_name = "N|P%", env = "DBLOAD_MAX_REJECTS", value_parser = parse::budget)]
     pub(crate) max_rejects: Option<RejectBudget>,
-    /// File for rejected records, made only when needed, never overwritten; by default TABLE.RUN.rejects.jsonl
+    /// File for rejected records, made only when needed, never overwritten; by default
+    /// TABLE.RUN.rejects.jsonl
     #[arg(long, value_name = "FILE", env = "DBLOAD_REJECTS")]
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -165,18 +175,20 @@ pub(crate) struct RejectArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct OnceArgs {
-    /// Give an unfinished run up and begin anew; where it has appended rows, which stay, only together with --again
+    /// Give an unfinished run up and begin anew; where it has appended rows, which stay, only together with
+    /// --again
     #[arg(long, env = "DBLOAD_RESTART", value_parser = parse::switch("DBLOAD_RESTART"))]
     pub(crate) restart: bool,
-    /// Append files once more that an earlier load has appended: all of them, or by --again=FILE this one (may be repeated)
+    /// Append files once more that an earlier load has appended: all of them, or by --again=FILE this one
+    /// (may be repeated)
     #[arg(long, value_name = "FILE", env = "DBLOAD_AGAIN", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", action = clap::ArgAction::Append)]
     pub(crate) again: Vec<String>,
     /// Take the load over from another process, even if it seems alive
     #[arg(long, env = "DBLOAD_TAKE_OVER", value_parser = parse::switch("DBLOAD_TAKE_OVER"))]
     pub(crate) take_over: bool,
-    /// Go on with this file though it is not what the unfinished run has read: behind as many records as are stored of it.
-    /// May be repeated
+    /// Go on with this file though it is not what the unfinished run has read: behind as many records as are
+    /// stored of it. May be repeated
     #[arg(long, value_name = "SOURCE", env = "DBLOAD_ACCEPT_CHANGED", value_delimiter = '\n')]
     pub(crate) accept_changed: Vec<String>,
 }
@@ -203,7 +215,8 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Resources")]
 pub(crate) struct ResourceArgs {
-    /// Connections; there are never more (by default 4, over a Unix socket at most one a core of this machine)
+    /// Connections; there are never more (by default 4, over a Unix socket at most one a core of this
+    /// machine)
     #[arg(long, value_name = "N", env = "DBLOAD_POOL_SIZE", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) pool_size: Option<u16>,
     /// Rows of a batch at most (by default 20,000)

@@ -94,7 +94,8 @@ pub(crate) enum Command {
     List(Box<ListJobArgs>),
     /// Write a first job file, with a load for each source
     Init(InitJobArgs),
-    /// Say how fresh the loads of a job file are: exit code 3 beyond warn_after, 4 beyond error_after, failed or never loaded
+    /// Say how fresh the loads of a job file are: exit code 3 beyond warn_after, 4 beyond error_after, failed
+    /// or never loaded
     Status(Box<StatusArgs>),
     /// List the runs that the ledger knows, the latest first
     History(HistoryArgs),

@@ -38,7 +38,8 @@ struct FolderArgs {
     /// The folder: users.jsonl, auth.users.csv, users/alice.json
     #[arg(value_name = "DIR", required = true)]
     dir: Option<PathBuf>,
-    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
+    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the
+    /// local server
     #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env = true, hide_env_values = true)]
     dsn: Option<String>,
 }

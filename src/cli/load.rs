@@ -193,7 +193,8 @@ fn finish_plan(progress: &Progress, planned: Result<LoadPlan, LoadError>, interr
     }
 }
 
-/// Hears the signals: the first one stops the load cleanly, the second ends it at once. Returns on the second.
+/// Hears the signals: the first one stops the load cleanly, the second ends it at once. Returns on the
+/// second.
 pub(super) async fn second_signal(stop: &CancellationToken, code: &AtomicU8, progress: &Progress) -> u8 {
     let streams = (
         signal(SignalKind::interrupt()),

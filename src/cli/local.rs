@@ -57,7 +57,8 @@ enum LocalCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Run a command with a throwaway server: DATABASE_URL, PG* and DBLOAD_TEST_SERVER are set, all is gone afterwards
+    /// Run a command with a throwaway server: DATABASE_URL, PG* and DBLOAD_TEST_SERVER are set, all is gone
+    /// afterwards
     Run {
         /// Listen on 127.0.0.1 too, without a password, and put that into DATABASE_URL
         #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", require_equals = true)]

@@ -1,5 +1,6 @@
-//! The command that loads a reject file as the load that rejected its records would have loaded them: same table, key, mode
-//! and rules for values. What says how the sources were written is left out, since the file is dbload's own.
+//! The command that loads a reject file as the load that rejected its records would have loaded them: same
+//! table, key, mode and rules for values. What says how the sources were written is left out, since the file
+//! is dbload's own.
 
 use dbload::internals::map::Extra;
 use dbload::internals::pg::dsn::without_password;

@@ -183,8 +183,8 @@ pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Optio
     Some(out)
 }
 
-/// What is in the table of sources that turned out to be damaged, or were changed while they were read, and how to mend
-/// that in this mode.
+/// What is in the table of sources that turned out to be damaged, or were changed while they were read, and
+/// how to mend that in this mode.
 pub(crate) fn doubtful(report: &Report) -> Option<String> {
     let mut out = String::new();
     for source in report.sources.iter().filter(|source| source.doubtful && source.read > 0) {
@@ -220,7 +220,8 @@ fn is_date(reason: &Reason) -> bool {
         && has_date_in_other_order(&reason.example)
 }
 
-/// Day, month and a year of four digits, or month, day and year: the server quotes the value, whatever its language.
+/// Day, month and a year of four digits, or month, day and year: the server quotes the value, whatever its
+/// language.
 fn has_date_in_other_order(text: &str) -> bool {
     let is_separator = |c: char| matches!(c, '.' | '/' | '-');
     text.split(|c: char| !(c.is_ascii_digit() || is_separator(c)))

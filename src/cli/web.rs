@@ -53,10 +53,10 @@ pub(crate) struct WebArgs {
     #[arg(long, env = "DBLOAD_EXPAND_QUERY", value_parser = parse::switch("DBLOAD_EXPAND_QUERY"))]
     expand_query: bool,
     /// How pages lead to each other: auto (as the first page says), a preset by its name (github, stripe,
-    /// graphql:/data/orders, ..: docs/http.md), link, next:/POINTER, cursor:/POINTER=PARAM, page:PARAM[=START] or
-    /// offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER ;more=/POINTER
-    /// ;last=/POINTER ;size=N ;end=empty ;then=URL ;stateful. A pointer may be header:NAME or record:/POINTER
-    /// (of the last record)
+    /// graphql:/data/orders, ..: docs/http.md), link, next:/POINTER, cursor:/POINTER=PARAM,
+    /// page:PARAM[=START] or offset:PARAM[=START],LIMIT_PARAM=N; behind it ;total=/POINTER ;pages=/POINTER
+    /// ;more=/POINTER ;last=/POINTER ;size=N ;end=empty ;then=URL ;stateful. A pointer may be header:NAME or
+    /// record:/POINTER (of the last record)
     #[arg(long, value_name = "HOW", env = "DBLOAD_PAGINATE", value_parser = paginate)]
     paginate: Option<Paginate>,
     /// Follow links to later pages on the scheme and host of the first one, whatever they name: for servers
@@ -112,8 +112,9 @@ pub(crate) struct WebArgs {
     /// Most requests in a time, for each server: 10/s, 600/m, 5/10s
     #[arg(long, value_name = "N/TIME", env = "DBLOAD_RATE", value_parser = rate)]
     rate: Option<Rate>,
-    /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH. Or the word fix,
-    /// about the header of CSV: gaps and doubles are numbered, names over 63 bytes cut, and it is said
+    /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH. Or
+    /// the word fix, about the header of CSV: gaps and doubles are numbered, names over 63 bytes cut, and it
+    /// is said
     #[arg(
         long,
         value_name = "HEADER",
@@ -150,8 +151,8 @@ pub(crate) struct WebArgs {
     /// --refresh-token
     #[arg(long, value_name = "URL", env = "DBLOAD_TOKEN_URL", group = "auth", requires = "client_id")]
     token_url: Option<String>,
-    /// A refresh token for --token-url, as file:PATH or env:NAME; in a file it is replaced by a newer one that
-    /// the server gives
+    /// A refresh token for --token-url, as file:PATH or env:NAME; in a file it is replaced by a newer one
+    /// that the server gives
     #[arg(
         long,
         value_name = "TOKEN",

@@ -1,4 +1,5 @@
-//! Hints for people speak of the command line. Who calls the library has options of the same meaning, and is told those.
+//! Hints for people speak of the command line. Who calls the library has options of the same meaning, and is
+//! told those.
 
 /// Flags, and what the builders call them where that is another name.
 const RENAMED: [(&str, &str); 9] = [

@@ -19,11 +19,11 @@ use crate::schema::{Mode, TableName};
 
 /// A load from files, patterns, folders, URLs or standard input into a table.
 ///
-/// Nothing happens before [`run`](Load::run), [`plan`](Load::plan) or [`verify`](Load::verify) is awaited. The same load,
-/// run again after it was interrupted or has failed, goes on behind what is committed.
+/// Nothing happens before [`run`](Load::run), [`plan`](Load::plan) or [`verify`](Load::verify) is awaited.
+/// The same load, run again after it was interrupted or has failed, goes on behind what is committed.
 ///
-/// Dropped while it runs, it ends as in a crash: what is committed stays, and the same load goes on there. To let it
-/// finish what is in flight, cancel the token of [`stop`](Load::stop).
+/// Dropped while it runs, it ends as in a crash: what is committed stays, and the same load goes on there. To
+/// let it finish what is in flight, cancel the token of [`stop`](Load::stop).
 #[derive(Debug)]
 #[must_use = "a load does nothing until it is run"]
 pub struct Load {
@@ -32,7 +32,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// From these sources, read in this order: files, 'patterns', folders, `http(s)://` URLs, or `-` for standard input.
+    /// From these sources, read in this order: files, 'patterns', folders, `http(s)://` URLs, or `-` for
+    /// standard input.
     pub fn from<S: Into<String>>(sources: impl IntoIterator<Item = S>) -> Self {
         Self { sources: sources.into_iter().map(Into::into).collect(), options: LoadOptions::default() }
     }
@@ -57,7 +58,8 @@ impl Load {
         self
     }
 
-    /// Whether compressed files are decoded once before a record of them is stored; by default where that is cheap.
+    /// Whether compressed files are decoded once before a record of them is stored; by default where that is
+    /// cheap.
     pub fn verify_source(mut self, rule: VerifySource) -> Self {
         self.options.reading.verify_source = rule;
         self
@@ -112,7 +114,8 @@ impl Load {
         self
     }
 
-    /// An unquoted field of CSV with this text is NULL, instead of the empty one; said again, each of the texts is.
+    /// An unquoted field of CSV with this text is NULL, instead of the empty one; said again, each of the
+    /// texts is.
     pub fn null_as(mut self, text: impl Into<String>) -> Self {
         self.options.reading.null_as.push(text.into());
         self
@@ -154,8 +157,8 @@ impl Load {
         self
     }
 
-    /// The name of this load; by default it is made from sources, table, mode and key. Loads of one name are the same
-    /// load: they resume each other, and do not run at the same time.
+    /// The name of this load; by default it is made from sources, table, mode and key. Loads of one name are
+    /// the same load: they resume each other, and do not run at the same time.
     pub fn load_id(mut self, id: impl Into<String>) -> Self {
         self.options.runs.load_id = Some(id.into());
         self
@@ -231,7 +234,8 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// Whatever kept the comparison from its end. A table that differs is no error: the result says what differs.
+    /// Whatever kept the comparison from its end. A table that differs is no error: the result says what
+    /// differs.
     pub async fn verify(self, dsn: &Dsn) -> Result<Verification, Error> {
         let engine = self.options.engine.clone();
         let (job, watching) = self.options.into_job(dsn.0.clone(), self.sources)?;

@@ -1,7 +1,7 @@
 //! A load of records that the caller hands over, one by one or as a stream.
 //!
-//! The load is a task of its own: it commits what it has every few seconds, whether or not the caller has more. Between the
-//! two is a bounded pipe; when it is full the caller waits.
+//! The load is a task of its own: it commits what it has every few seconds, whether or not the caller has
+//! more. Between the two is a bounded pipe; when it is full the caller waits.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -41,12 +41,13 @@ pub struct OpenLoader {
 impl OpenLoader {
     common_options!();
 
-    /// Begins: spawns the load on the runtime that this is called on. It connects when it has the first records, or when it
-    /// is asked for a commit.
+    /// Begins: spawns the load on the runtime that this is called on. It connects when it has the first
+    /// records, or when it is asked for a commit.
     ///
     /// # Errors
     ///
-    /// When an option cannot be used. What is wrong with the server or the table is said by the first call that waits for it.
+    /// When an option cannot be used. What is wrong with the server or the table is said by the first call
+    /// that waits for it.
     #[expect(
         clippy::unused_async,
         reason = "it may have to wait one day, and must be called on a runtime today"
@@ -87,13 +88,15 @@ impl Drop for Closing {
 
 /// A load that takes records from its caller.
 ///
-/// Records are JSON objects, by field name; each call of [`send`](Loader::send) or [`send_json`](Loader::send_json) is one
-/// record, and one that the table cannot hold is rejected like one of a file, and no error here. What was sent is committed
-/// within a few seconds, at [`flush`](Loader::flush), and at [`finish`](Loader::finish).
+/// Records are JSON objects, by field name; each call of [`send`](Loader::send) or
+/// [`send_json`](Loader::send_json) is one record, and one that the table cannot hold is rejected like one of
+/// a file, and no error here. What was sent is committed within a few seconds, at [`flush`](Loader::flush),
+/// and at [`finish`](Loader::finish).
 ///
-/// What was sent cannot be asked for again, so the load is not resumed: after an error send everything again (with a key
-/// that is right, for what is stored already is found unchanged), or what [`Error::first_unsaved`] says (an append).
-/// The report names the guarantee that follows from it: `effectively-once`, or for an append `at-least-once`.
+/// What was sent cannot be asked for again, so the load is not resumed: after an error send everything again
+/// (with a key that is right, for what is stored already is found unchanged), or what
+/// [`Error::first_unsaved`] says (an append). The report names the guarantee that follows from it:
+/// `effectively-once`, or for an append `at-least-once`.
 ///
 /// Dropped without [`finish`](Loader::finish), nothing is stored beyond the last commit.
 pub struct Loader {
@@ -112,7 +115,8 @@ impl fmt::Debug for Loader {
 }
 
 impl Loader {
-    /// Opens a load into this table, `name` or `schema.name`; a table that does not exist is made from the first records.
+    /// Opens a load into this table, `name` or `schema.name`; a table that does not exist is made from the
+    /// first records.
     pub fn open(table: &str) -> OpenLoader {
         let mut options = LoadOptions::default();
         options.table = options.take("table", TableName::parse(table));
@@ -151,8 +155,8 @@ impl Loader {
         self.push().await
     }
 
-    /// Sends what the stream has, to its end; the number of records. A stream that fails is not one that has ended: the
-    /// load fails too, with the stream's error as its cause. What came before that is committed.
+    /// Sends what the stream has, to its end; the number of records. A stream that fails is not one that has
+    /// ended: the load fails too, with the stream's error as its cause. What came before that is committed.
     ///
     /// # Errors
     ///
@@ -180,7 +184,8 @@ impl Loader {
         }
     }
 
-    /// Waits until everything that was sent so far is committed, or rejected and kept as such; the counts up to here.
+    /// Waits until everything that was sent so far is committed, or rejected and kept as such; the counts up
+    /// to here.
     ///
     /// # Errors
     ///
@@ -213,8 +218,9 @@ impl Loader {
     }
 
     async fn push(&mut self) -> Result<(), Error> {
-        // A line end between the parts of a JSON text is white space, and so is a carriage return; within a string neither
-        // is allowed. So it is the same record, or rejected as it would have been, and it is one line.
+        // A line end between the parts of a JSON text is white space, and so is a carriage return; within a
+        // string neither is allowed. So it is the same record, or rejected as it would have been, and it is
+        // one line.
         self.line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b'\r');
         self.line.push(b'\n');
         match self.feed.push(&self.line).await {

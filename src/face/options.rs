@@ -1,4 +1,5 @@
-//! What loads from sources and loads of records handed over have in common: the options, collected until the load begins.
+//! What loads from sources and loads of records handed over have in common: the options, collected until the
+//! load begins.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -112,7 +113,8 @@ macro_rules! common_options {
             self
         }
 
-        /// What happens to a record whose key is stored already; by default an upsert with a key, else an append.
+        /// What happens to a record whose key is stored already; by default an upsert with a key, else an
+        /// append.
         pub fn mode(mut self, mode: Mode) -> Self {
             self.options.mode = Some(mode);
             self
@@ -124,7 +126,8 @@ macro_rules! common_options {
             self
         }
 
-        /// What happens to values that their column would hold as others; by default their records are rejected.
+        /// What happens to values that their column would hold as others; by default their records are
+        /// rejected.
         pub fn narrowing(mut self, narrowing: Narrowing) -> Self {
             self.options.narrowing = narrowing;
             self
@@ -136,7 +139,8 @@ macro_rules! common_options {
             self
         }
 
-        /// What happens to NUL and lone surrogates, which no text of PostgreSQL can hold; by default the record is rejected.
+        /// What happens to NUL and lone surrogates, which no text of PostgreSQL can hold; by default the
+        /// record is rejected.
         pub fn on_nul(mut self, rule: OnNul) -> Self {
             self.options.reading.decode.on_nul = rule;
             self
@@ -221,8 +225,8 @@ macro_rules! common_options {
             self
         }
 
-        /// Where rejected records are written to, if there are any; by default `TABLE.RUN.rejects.jsonl` in the current
-        /// folder. The ledger keeps them too.
+        /// Where rejected records are written to, if there are any; by default `TABLE.RUN.rejects.jsonl` in
+        /// the current folder. The ledger keeps them too.
         pub fn reject_file(mut self, path: impl Into<PathBuf>) -> Self {
             self.options.reject_file = Some(path.into());
             self
@@ -240,7 +244,8 @@ macro_rules! common_options {
             self
         }
 
-        /// Is called with what happens, and with the totals so far. From the load's own task: it must not block.
+        /// Is called with what happens, and with the totals so far. From the load's own task: it must not
+        /// block.
         pub fn on_event(mut self, listener: impl Fn(&Event, &Totals) + Send + Sync + 'static) -> Self {
             self.options.on_event = Some(Box::new(listener));
             self

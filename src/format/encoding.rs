@@ -53,7 +53,8 @@ impl Encoding {
         }
     }
 
-    /// As a content type says it: `text/csv; charset=ISO-8859-1`. What is no name of an encoding says nothing.
+    /// As a content type says it: `text/csv; charset=ISO-8859-1`. What is no name of an encoding says
+    /// nothing.
     ///
     /// ISO-8859-1 is what servlets and some file servers say of any text, whatever is in it. Two of its
     /// characters in a row that make one of UTF-8 are as good as never meant, so the content tells.

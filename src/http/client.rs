@@ -144,8 +144,8 @@ impl Client {
         self.0.cookies.strike_out(words)
     }
 
-    /// Looks whether an answer is all there is, where nobody has said how pages lead to each other: if it says
-    /// that it is not, that is a note, once for all sources.
+    /// Looks whether an answer is all there is, where nobody has said how pages lead to each other: if it
+    /// says that it is not, that is a note, once for all sources.
     ///
     /// # Errors
     /// Where that is to be an error.

@@ -73,8 +73,8 @@ pub(super) fn used_up(headers: &HeaderMap, now: SystemTime) -> Option<Duration> 
     if is_used_up { reset(headers, now) } else { None }
 }
 
-/// `RateLimit: "default";r=0;t=30`, or as it was drafted before `limit=100, remaining=0, reset=30`: the longest
-/// time until there is something of a limit of which nothing is left.
+/// `RateLimit: "default";r=0;t=30`, or as it was drafted before `limit=100, remaining=0, reset=30`: the
+/// longest time until there is something of a limit of which nothing is left.
 fn structured(text: &str) -> Option<Duration> {
     let named = |part: &str, names: [&str; 2]| {
         let (name, value) = part.trim().split_once('=')?;

@@ -23,8 +23,8 @@ pub struct StoredMark {
 }
 
 impl LedgerRef {
-    /// The statement that moves the mark of a partition, if this one is greater. The fence stands before it in the
-    /// same transaction.
+    /// The statement that moves the mark of a partition, if this one is greater. The fence stands before it
+    /// in the same transaction.
     #[must_use]
     pub fn move_mark(&self, partition: u32, value: &str, order: i128) -> String {
         format!(
@@ -36,8 +36,8 @@ impl LedgerRef {
         )
     }
 
-    /// The statement that makes the greatest of all partitions the load's, never back unless the load was a full
-    /// one.
+    /// The statement that makes the greatest of all partitions the load's, never back unless the load was a
+    /// full one.
     #[must_use]
     pub fn keep_mark(&self, job: &str, load: &str, is_full: bool) -> String {
         let never_back = if is_full { "true" } else { "w.value_order < EXCLUDED.value_order" };

@@ -206,8 +206,8 @@ pub fn identity_of(
     format!("{:032x}", hash.digest128())
 }
 
-/// Identity of a load of a job file, and of the part of it that is loaded in one run. Its names have no slash; nothing
-/// else begins in this way.
+/// Identity of a load of a job file, and of the part of it that is loaded in one run. Its names have no
+/// slash; nothing else begins in this way.
 #[must_use]
 pub fn identity_of_named(job: &str, load: &str, part: &str) -> String {
     format!("job:{job}/{load}{part}")

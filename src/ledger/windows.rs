@@ -43,8 +43,8 @@ impl LedgerRef {
     }
 }
 
-/// The statement that takes a window for due again, in the transaction that records a run of it: one that dies
-/// is found by the next start.
+/// The statement that takes a window for due again, in the transaction that records a run of it: one that
+/// dies is found by the next start.
 #[must_use]
 pub fn reopen_window(job: &str, load: &str, starts_at: &str, ends_at: &str) -> String {
     format!(

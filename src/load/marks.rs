@@ -96,7 +96,8 @@ impl Start<'_> {
             .map(|column| MarkColumn { until: column.until.and(self.begun.at.or(column.until)), ..column }))
     }
 
-    /// A watermark says of one table how far it is loaded: another one, or an empty one, has to be loaded whole.
+    /// A watermark says of one table how far it is loaded: another one, or an empty one, has to be loaded
+    /// whole.
     pub(super) async fn check_mark(
         &self,
         ledger: &mut Ledger,

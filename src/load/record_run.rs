@@ -80,7 +80,8 @@ impl Start<'_> {
         };
         if let Err(source) = recorded {
             session.roll_back().await;
-            // Somebody recorded the same run at the same moment, or is at it for longer than that should take.
+            // Somebody recorded the same run at the same moment, or is at it for longer than that should
+            // take.
             if is_lock_timeout(&source) || source.constraint() == Some("run_one_unfinished") {
                 return Err(LedgerError::Raced.into());
             }

@@ -16,8 +16,8 @@ use crate::write::{Staging, staging_fits};
 use super::marks::BEGUN_AT;
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
-/// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with the
-/// signatures of URLs.
+/// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with
+/// the signatures of URLs.
 pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
     if let Some(named) = &job.named {
         return Ok(vec![identity_of_named(&named.job, &named.load, &part_of(named))]);
@@ -54,8 +54,9 @@ const PARTITIONING: &str = "partitioning";
 
 /// Parser and mapping, as a resume must share them.
 ///
-/// Every option is named: a new one does not compile before it is said here whether it changes what a source's records
-/// are, or where they go. Those that do are set below; the reason for the others stands beside them.
+/// Every option is named: a new one does not compile before it is said here whether it changes what a
+/// source's records are, or where they go. Those that do are set below; the reason for the others stands
+/// beside them.
 pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     let Job {
         // The identity of the load, or of the place that its ledger is in.
@@ -142,8 +143,8 @@ fn part_of(named: &NamedLoad) -> String {
     }
 }
 
-/// A word of a job file about where records come from, as it may be stored: what may hold a secret is there as
-/// a digest.
+/// A word of a job file about where records come from, as it may be stored: what may hold a secret is there
+/// as a digest.
 fn storable(word: &str) -> String {
     let digest = || format!("{:08x}", xxhash_rust::xxh3::xxh3_64(word.as_bytes()) >> 32);
     match Word::parse(word) {
@@ -245,8 +246,8 @@ pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
     Err(Refusal::new(message, "load into a table of fewer columns, and copy the rows from there").into())
 }
 
-/// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise. What is no wish is left
-/// out. One partition has all records, whatever they are partitioned by `now`.
+/// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise. What is
+/// no wish is left out. One partition has all records, whatever they are partitioned by `now`.
 pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job, now: &RunSettings) -> StoredRun {
     stored.settings.remove(MADE);
     if stored.partitions == 1

@@ -17,8 +17,8 @@ pub(super) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Its text, if that stands in the source as the server will read it: without the quotes of a JSON string, which must have
-    /// no escapes.
+    /// Its text, if that stands in the source as the server will read it: without the quotes of a JSON
+    /// string, which must have no escapes.
     #[inline]
     pub(super) fn plain_text(self) -> Option<&'a str> {
         match self {
@@ -33,7 +33,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Whether the text of a value of this type goes to the server as it came, but for escapes; `canonical` as for [`push_cell`].
+/// Whether the text of a value of this type goes to the server as it came, but for escapes; `canonical` as
+/// for [`push_cell`].
 pub(super) fn passes(ty: &PgType, canonical: bool) -> bool {
     match ty {
         PgType::Int | PgType::Json => false,

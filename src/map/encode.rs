@@ -1,4 +1,5 @@
-//! Encoding: a block of records becomes, for each partition, rows of COPY text and the notes of what was refused.
+//! Encoding: a block of records becomes, for each partition, rows of COPY text and the notes of what was
+//! refused.
 //!
 //! A row is `seq \t presence words \t one value a column of the block`, ready for staging. Runs on a worker
 //! thread; everything it needs is in its arguments.

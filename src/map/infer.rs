@@ -1,7 +1,7 @@
 //! Inference: the narrowest type that holds every value of a sample, for a table that does not exist yet.
 //!
-//! What comes later and does not fit is rejected, never changed. Strings of JSON stay text unless they are dates,
-//! timestamps or UUIDs; a number with a leading zero is no number.
+//! What comes later and does not fit is rejected, never changed. Strings of JSON stay text unless they are
+//! dates, timestamps or UUIDs; a number with a leading zero is no number.
 
 use std::collections::HashMap;
 
@@ -235,7 +235,8 @@ fn is_numeric(whole: &str, fraction: &str, exponent: &str) -> bool {
 pub(super) fn is_changed_by_a_double(text: &str) -> bool {
     /// Digits that survive, whatever the number.
     const DIGITS_KEPT: usize = 15;
-    /// Digits of a double that is written so that it reads back: with an exponent the data says that it is one.
+    /// Digits of a double that is written so that it reads back: with an exponent the data says that it is
+    /// one.
     const DIGITS_WRITTEN: usize = 17;
     let exponent = text.split_once(['e', 'E']);
     if exponent.is_none() && text.len() <= DIGITS_KEPT {

@@ -114,7 +114,8 @@ pub struct Mapping {
     pub partitioner: Partitioner,
     /// What decoding holds records to.
     pub limits: DecodeLimits,
-    /// Of each slot that has one: who judges whether a value stays what it is. None has one before [`Mapping::judged`].
+    /// Of each slot that has one: who judges whether a value stays what it is. None has one before
+    /// [`Mapping::judged`].
     pub(super) judges: Vec<Option<Judge>>,
     /// Slots that any record with named fields has used so far, ascending. It only grows.
     active: RwLock<Arc<[Slot]>>,

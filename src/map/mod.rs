@@ -1,5 +1,6 @@
-//! Mapping: which field goes to which column, what a value looks like as COPY text, and which partition a record
-//! belongs to. Pure and synchronous: the same record gives the same bytes and the same partition, always.
+//! Mapping: which field goes to which column, what a value looks like as COPY text, and which partition a
+//! record belongs to. Pure and synchronous: the same record gives the same bytes and the same partition,
+//! always.
 //!
 //! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
 

@@ -1,5 +1,5 @@
-//! Field names to column names: exactly, else without the spaces around them, else whatever their case, else as
-//! snake_case.
+//! Field names to column names: exactly, else without the spaces around them, else whatever their case, else
+//! as snake_case.
 
 use crate::schema::Table;
 

@@ -1,5 +1,6 @@
-//! Values that stand one behind the other in their record, as COPY text: copied together, and the delimiters between them made
-//! tabs. A record of many short values is mostly such runs, and to copy each by itself costs more than to look at it.
+//! Values that stand one behind the other in their record, as COPY text: copied together, and the delimiters
+//! between them made tabs. A record of many short values is mostly such runs, and to copy each by itself
+//! costs more than to look at it.
 
 use super::mapping::{Slot, Target};
 

@@ -164,7 +164,8 @@ fn equal_keys_have_one_partition_however_they_are_written() {
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
 }
 
-/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their keys have.
+/// Rows of JSON lines in each of two partitions, where the key is these columns, and how many hashes their
+/// keys have.
 fn shares(key: &[(&str, PgType)], lines: impl Iterator<Item = String>) -> ([usize; 2], usize) {
     let columns: Vec<Column> = key.iter().map(|(name, ty)| column(name, ty.clone())).collect();
     let table = Table { columns, ..Table::clone(&table()) };

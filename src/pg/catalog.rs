@@ -1,7 +1,7 @@
 //! The catalog: what the target is, read once before the first row, through a session's text protocol.
 //!
-//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in a way that
-//! all of them answer. Judging what was read is `write::plan`'s and the wiring's.
+//! Reads only. Every name is qualified, every value that differs between versions (15 to 18) is asked for in
+//! a way that all of them answer. Judging what was read is `write::plan`'s and the wiring's.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -234,8 +234,8 @@ pub(super) fn types_query(oids: &str) -> String {
     )
 }
 
-/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by column: a new session
-/// takes milliseconds to plan that.
+/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by
+/// column: a new session takes milliseconds to plan that.
 fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
     let oids = oid.to_string();
     let mut sql =

@@ -80,8 +80,8 @@ pub fn new_table(
     Ok(NewTable { name, ddl })
 }
 
-/// The names of the columns: those of the fields, without spaces around them; with them, where that would make
-/// two of one name, or none.
+/// The names of the columns: those of the fields, without spaces around them; with them, where that would
+/// make two of one name, or none.
 fn column_names(columns: &[InferredColumn]) -> Vec<&str> {
     let trim = |name: &'_ str| name.trim_matches(BLANKS).len();
     let names = columns.iter().map(|column| column.name.as_str());

@@ -1,4 +1,5 @@
-//! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing is a note.
+//! What can be refused before the first row is refused here, each with a hint; what is merely worth knowing
+//! is a note.
 
 use crate::map::{Extra, Mapping, Target, listed};
 use crate::schema::{Column, Ident, Identity, Mode, PgType, Table};

@@ -45,8 +45,8 @@ struct Spelling<'t> {
 }
 
 impl MarkOrder {
-    /// Reads a value; nothing where it is none of this kind. No such value is refused elsewhere: what is no mark
-    /// is counted.
+    /// Reads a value; nothing where it is none of this kind. No such value is refused elsewhere: what is no
+    /// mark is counted.
     #[must_use]
     pub fn order_of(self, text: &str) -> Option<i128> {
         match self {
@@ -69,8 +69,8 @@ impl MarkOrder {
 }
 
 impl MarkValue {
-    /// The value to ask from: lowered, and written as this one is. Nothing where the lag is of the other kind, or
-    /// leads out of the calendar.
+    /// The value to ask from: lowered, and written as this one is. Nothing where the lag is of the other
+    /// kind, or leads out of the calendar.
     #[must_use]
     pub fn lowered(&self, lag: Option<Lag>) -> Option<String> {
         match lag {
@@ -112,8 +112,8 @@ impl Spelling<'_> {
     }
 }
 
-/// `2026-01-02`, `2026-01-02T03:04:05.678Z`, with a space in place of the T, with an offset or without. Without one
-/// it is taken as of UTC: all of a load are.
+/// `2026-01-02`, `2026-01-02T03:04:05.678Z`, with a space in place of the T, with an offset or without.
+/// Without one it is taken as of UTC: all of a load are.
 fn written(text: &str) -> Option<Spelling<'_>> {
     let (day, rest) = (text.get(..10)?, text.get(10..)?);
     let mut parts = day.split('-');

@@ -12,8 +12,8 @@ pub enum PgType {
     Int,
     /// text, or varchar without length, under a deterministic collation: equal means equal bytes.
     Text,
-    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces at their end (char has none,
-    /// varchar drops those beyond its length).
+    /// varchar(n), char(n) and bpchar under a deterministic collation: equal values are equal but for spaces
+    /// at their end (char has none, varchar drops those beyond its length).
     Padded,
     /// uuid.
     Uuid,
@@ -61,8 +61,8 @@ pub struct Column {
     pub ty: PgType,
     /// What a value's text may lose in it.
     pub narrows: Option<Narrows>,
-    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a numeric without
-    /// scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
+    /// Two values that `pg_catalog.=` calls equal are stored alike, bit for bit. (Not so: 1.5 and 1.50 of a
+    /// numeric without scale, -0.0 and 0.0, citext, anything under a collation that is not deterministic.)
     pub equal_is_alike: bool,
     /// NOT NULL.
     pub not_null: bool,
@@ -95,8 +95,8 @@ const OF_GRAMMAR: [&str; 13] = [
     "time",
 ];
 
-/// A type as the server names it where nothing but `pg_catalog` is in `search_path`, so that it means the same
-/// wherever it is read.
+/// A type as the server names it where nothing but `pg_catalog` is in `search_path`, so that it means the
+/// same wherever it is read.
 fn qualified(name: &str) -> String {
     let first = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
     let is_of_grammar = OF_GRAMMAR.contains(&first) || first == "timestamp";
@@ -104,8 +104,8 @@ fn qualified(name: &str) -> String {
 }
 
 impl Column {
-    /// The type of its values in staging, as SQL that means the same under every `search_path`: of a domain the
-    /// base type.
+    /// The type of its values in staging, as SQL that means the same under every `search_path`: of a domain
+    /// the base type.
     #[must_use]
     pub fn staged_type(&self) -> String {
         qualified(self.domain_base.as_ref().unwrap_or(&self.type_name))

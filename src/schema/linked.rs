@@ -18,7 +18,8 @@ pub struct LinkedTable {
     pub key: Vec<usize>,
     /// Foreign keys from this table to others, or to itself.
     pub links: Vec<Link>,
-    /// Its sequences: ordinal of the column that one fills, name (qualified and quoted), and whether it counts up.
+    /// Its sequences: ordinal of the column that one fills, name (qualified and quoted), and whether it
+    /// counts up.
     pub sequences: Vec<LinkedSequence>,
     /// A trigger may give a row values before they are judged.
     pub has_before_row_triggers: bool,

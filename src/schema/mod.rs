@@ -1,7 +1,8 @@
-//! The target as the catalog describes it: columns, types, keys and what else decides how a batch may be written.
+//! The target as the catalog describes it: columns, types, keys and what else decides how a batch may be
+//! written.
 //!
-//! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of path).
-//! Never touches Postgres, files, the clock or the environment.
+//! Pure vocabulary, read by `pg::catalog` and used by `map` (names, encoding) and `write` (SQL, choice of
+//! path). Never touches Postgres, files, the clock or the environment.
 
 mod canonical_form;
 mod column;

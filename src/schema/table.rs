@@ -53,7 +53,8 @@ pub struct Tree {
     pub counting_since: String,
     /// The target, its partitions and children.
     pub members: Vec<Member>,
-    /// Names of the columns by which it, or a partition of it, is partitioned; an empty one stands for an expression.
+    /// Names of the columns by which it, or a partition of it, is partitioned; an empty one stands for an
+    /// expression.
     pub partitioned_by: Vec<String>,
 }
 

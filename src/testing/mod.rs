@@ -18,9 +18,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The schema and the fixtures are loaded once, into a template that is known by their content, and cloned for
-//! each test. The server is that of `DBLOAD_TEST_SERVER`, which `dbload local run -- cargo test` sets for all
-//! test processes; without it, a throwaway one of this process.
+//! The schema and the fixtures are loaded once, into a template that is known by their content, and cloned
+//! for each test. The server is that of `DBLOAD_TEST_SERVER`, which `dbload local run -- cargo test` sets for
+//! all test processes; without it, a throwaway one of this process.
 //!
 //! A database is gone when its value is dropped, and after a panic it stays: its URL is written to standard
 //! error, and the next run of the tests removes it. So does what a killed process leaves.

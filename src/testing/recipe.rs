@@ -12,8 +12,8 @@ use crate::seed::{RawFixture, read_raw, understood};
 /// Another one, once the same content would become another database.
 const FORMAT: u32 = 1;
 
-/// A moment in the text of a fixture begins with one of these. (It may also be text in JSON: then a clone is looked at in
-/// vain.)
+/// A moment in the text of a fixture begins with one of these. (It may also be text in JSON: then a clone is
+/// looked at in vain.)
 const MOMENTS: [&[u8]; 2] = [b"$now", b"$today"];
 
 /// Where the content is.

@@ -17,9 +17,11 @@ use crate::local::test_threads;
 use crate::pg::Administrator;
 use crate::seed::Chosen;
 
-/// A database that a test wants. Nothing happens before it is awaited, or [`wait`](DatabaseSetup::wait) is called.
+/// A database that a test wants. Nothing happens before it is awaited, or [`wait`](DatabaseSetup::wait) is
+/// called.
 ///
-/// What is said more than once is done in that order: schema, migrations of a folder, migrations by name, fixtures.
+/// What is said more than once is done in that order: schema, migrations of a folder, migrations by name,
+/// fixtures.
 #[must_use = "nothing happens before it is awaited"]
 pub struct DatabaseSetup {
     sources: Sources,
@@ -39,15 +41,15 @@ impl DatabaseSetup {
         self
     }
 
-    /// A folder of migrations of sqlx (`1_a.sql`), refinery (`V1__a.sql`) or diesel (`1_a/up.sql`). Their texts are run; no
-    /// table of done ones is kept.
+    /// A folder of migrations of sqlx (`1_a.sql`), refinery (`V1__a.sql`) or diesel (`1_a/up.sql`). Their
+    /// texts are run; no table of done ones is kept.
     pub fn migrations_in(mut self, dir: impl Into<PathBuf>) -> Self {
         self.sources.migrations = Some(dir.into());
         self
     }
 
-    /// Migrations of any kind, over the URL of a new database. They are known by the name alone: another name is another
-    /// template.
+    /// Migrations of any kind, over the URL of a new database. They are known by the name alone: another name
+    /// is another template.
     pub fn migrations<F, E>(mut self, name: &str, run: impl FnOnce(String) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -74,7 +76,8 @@ impl DatabaseSetup {
         self
     }
 
-    /// A schema of its own in place of a database, told by `search_path` in the URL: for schemas that are small, and name none.
+    /// A schema of its own in place of a database, told by `search_path` in the URL: for schemas that are
+    /// small, and name none.
     pub fn by_schema(mut self) -> Self {
         self.is_by_schema = true;
         self

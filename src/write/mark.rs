@@ -18,8 +18,8 @@ pub struct MarkColumn {
     pub slot: Slot,
     /// How its values are ordered.
     pub order: MarkOrder,
-    /// Values beyond this are later than the run was begun: what has changed since in what was read before would be
-    /// passed over by them.
+    /// Values beyond this are later than the run was begun: what has changed since in what was read before
+    /// would be passed over by them.
     pub until: Option<i128>,
     /// Values beyond this are of a clock that is wrong.
     pub latest: Option<i128>,
@@ -84,8 +84,8 @@ pub(super) fn of_batch(column: &MarkColumn, batch: &Batch, rejected: &[Rejected]
     marked
 }
 
-/// Which value of a row it is, where the rows of a chunk have the column: behind the sequence number and the words
-/// that say what is there.
+/// Which value of a row it is, where the rows of a chunk have the column: behind the sequence number and the
+/// words that say what is there.
 fn place_of(chunk: &Chunk, slot: Slot) -> Option<usize> {
     let at = chunk.columns.binary_search(&slot).ok()?;
     let mut words: Vec<usize> = chunk.columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();

@@ -112,8 +112,8 @@ impl Merge<'_> {
         let Merge { plan, session, batch, strategy } = *self;
         if let Some(set_aside) = quarantine::set_aside(plan, batch) {
             let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
-            // Leave to hash what a batch has, which the planner overrates: else it would look through the whole
-            // for each row.
+            // Leave to hash what a batch has, which the planner overrates: else it would look through the
+            // whole for each row.
             let leave = "SAVEPOINT dbload_aside;\nSET LOCAL work_mem = '256MB'";
             session.run(&format!("{aside};\n{refused};\n{leave}")).await?;
             let remainder = affected(session, &set_aside).await;
@@ -200,8 +200,8 @@ impl Merge<'_> {
         // More than there are: a key is stored more than once, in child tables.
         let rest = rows.checked_sub(books.inserted + books.updated).ok_or(DbError::Uncounted)?;
         if rest > 0 {
-            // One MERGE writes each row, or finds its stored row alike. Between two statements another program
-            // may delete what the first has met.
+            // One MERGE writes each row, or finds its stored row alike. Between two statements another
+            // program may delete what the first has met.
             let is_found = is_one_statement || alike == rest;
             self.account_for(rows, is_found, &mut books).await?;
         }
@@ -224,8 +224,8 @@ impl Merge<'_> {
                     books.unchanged = rest;
                     return Ok(());
                 }
-                // Of a key that was taken for new, or left to what other programs have inserted, or that others
-                // have deleted meanwhile, nothing need be there.
+                // Of a key that was taken for new, or left to what other programs have inserted, or that
+                // others have deleted meanwhile, nothing need be there.
                 let outcomes = session.run(&merge::count_met(plan, batch, strategy.remainder)).await?;
                 if number(outcomes.last(), 0)? < rows {
                     return Err(DbError::Uncounted);
@@ -247,8 +247,8 @@ impl Merge<'_> {
         let mut books = Books::default();
         let stored = if strategy.all_new(plan) { KeyLookup::NotExpected } else { KeyLookup::LookedUp };
         let update = merge::update(plan, batch, strategy.remainder);
-        // Rows that all differ need no insert at all. It cannot be the only update: what another program inserts
-        // between the two statements is left alone by the insert and seen by an update behind it.
+        // Rows that all differ need no insert at all. It cannot be the only update: what another program
+        // inserts between the two statements is left alone by the insert and seen by an update behind it.
         if strategy.predictor.expect == Forecast::Changed
             && !plan.paths.may_swallow
             && let Some(sql) = &update

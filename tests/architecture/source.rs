@@ -149,7 +149,8 @@ pub(super) fn mentions(code: &str, word: &str) -> bool {
     })
 }
 
-/// Rooms of this crate that the code names: `crate::room` and `use crate::{room, ..}`, in `main` and `cli` `dbload::`.
+/// Rooms of this crate that the code names: `crate::room` and `use crate::{room, ..}`, in `main` and `cli`
+/// `dbload::`.
 pub(super) fn rooms_named(code: &str) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     for (at, prefix) in code.match_indices("crate::") {

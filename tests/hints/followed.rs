@@ -1,5 +1,5 @@
-//! Hints are followed to the letter: SQL that one shows is run as it stands, flags that it names are added, and then
-//! the load works.
+//! Hints are followed to the letter: SQL that one shows is run as it stands, flags that it names are added,
+//! and then the load works.
 
 use crate::support::{Dbload, Outcome, Scene};
 

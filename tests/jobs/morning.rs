@@ -1,4 +1,5 @@
-//! What one wants to know in the morning: how fresh each load is, which runs there were, and those that failed again.
+//! What one wants to know in the morning: how fresh each load is, which runs there were, and those that
+//! failed again.
 
 use super::{Said, run, scene};
 use serde_json::Value;

@@ -1,8 +1,9 @@
-//! Nights in fast motion: a source that sends ties and late records, over a change of the clocks, with kills, two
-//! schedulers, a night that is skipped, a window that fails for a while and a column that comes in the middle. At
-//! the end the tables hold what one full load would have put there.
+//! Nights in fast motion: a source that sends ties and late records, over a change of the clocks, with kills,
+//! two schedulers, a night that is skipped, a window that fails for a while and a column that comes in the
+//! middle. At the end the tables hold what one full load would have put there.
 //!
-//! `make nights SEEDS=200` plays many; one with a seed of its own is in every run. `DBLOAD_TEST_SEED` plays one again.
+//! `make nights SEEDS=200` plays many; one with a seed of its own is in every run. `DBLOAD_TEST_SEED` plays
+//! one again.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -40,7 +40,8 @@ pub struct Load {
     pub by_clerk: bool,
 }
 
-/// What else the catalog has of the table: it changes the way that batches take, and nothing of what is stored.
+/// What else the catalog has of the table: it changes the way that batches take, and nothing of what is
+/// stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Catalog {
     Plain,

@@ -41,8 +41,8 @@ pub(crate) struct RunJobArgs {
     /// The time that it is taken to be: a night again
     #[arg(long, value_name = "INSTANT", value_parser = instant, help_heading = "Windows")]
     pub(super) now: Option<Timestamp>,
-    /// Load the windows from here on, complete ones too; a date, or a date and a time, in the zone of each load. Watermarks do not
-    /// move
+    /// Load the windows from here on, complete ones too; a date, or a date and a time, in the zone of each
+    /// load. Watermarks do not move
     #[arg(long, value_name = "DATE", value_parser = moment, requires = "to", help_heading = "Windows")]
     pub(super) from: Option<DateTime>,
     /// Up to here
@@ -51,7 +51,8 @@ pub(crate) struct RunJobArgs {
     /// Load windows although newer ones are loaded, over whose rows old values may return
     #[arg(long, requires = "from", help_heading = "Windows")]
     pub(super) yes: bool,
-    /// Load all from the beginning, whatever the watermark says, as a run of its own; the unfinished one is given up
+    /// Load all from the beginning, whatever the watermark says, as a run of its own; the unfinished one is
+    /// given up
     #[arg(long, help_heading = "Runs")]
     pub(super) full: bool,
     #[command(flatten)]

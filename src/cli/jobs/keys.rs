@@ -40,7 +40,8 @@ pub(super) const NOT_OF_A_LOAD: [(&str, &str); 17] = [
 const ONCE: &str = "it means one start: dbload run FILE --load NAME, with the flag";
 const OUTPUT: &str = "it is a flag of dbload run";
 
-/// Keys whose values may be or end in `env:NAME`, as their flags have it; of others a value is that as a whole.
+/// Keys whose values may be or end in `env:NAME`, as their flags have it; of others a value is that as a
+/// whole.
 pub(super) const READ_BY_THE_FLAG: [&str; 8] =
     ["body", "client_id", "client_secret", "dsn", "header", "proxy", "secret_param", "user"];
 
@@ -59,8 +60,8 @@ pub(super) struct LoadKeys {
 /// Keys of a load that are no flags.
 #[derive(Debug, Args)]
 pub(super) struct TurnKeys {
-    /// Loads of this file that must come to a good end first: complete, rejected within max_rejects, or nothing new. After
-    /// any other end this one is skipped
+    /// Loads of this file that must come to a good end first: complete, rejected within max_rejects, or
+    /// nothing new. After any other end this one is skipped
     #[arg(long, value_name = "LOAD")]
     pub(super) after: Vec<String>,
     /// Words to choose loads by: dbload run --tag nightly
@@ -69,21 +70,24 @@ pub(super) struct TurnKeys {
     /// Longest time of this load, with its retries; it is then stopped so that the next start goes on
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Further starts of the whole load in this run, each going on where the last one stopped; only where a source or the
-    /// database failed
+    /// Further starts of the whole load in this run, each going on where the last one stopped; only where a
+    /// source or the database failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) retries: u32,
     /// What rejects within max_rejects come to: exit code 3, or a warning and exit code 0
     #[arg(long, value_enum, default_value = "fail")]
     pub(super) on_rejects: OnRejects,
-    /// What to do if another process is at this load: fail (exit code 8), skip (exit code 0), or wait=DURATION
+    /// What to do if another process is at this load: fail (exit code 8), skip (exit code 0), or
+    /// wait=DURATION
     #[arg(long, value_name = "WHAT", value_parser = if_running)]
     pub(super) if_running: Option<IfRunning>,
-    /// Fewest records that the sources must give: else the load has failed (exit code 4), and the next start reads them anew
+    /// Fewest records that the sources must give: else the load has failed (exit code 4), and the next start
+    /// reads them anew
     #[arg(long = "expect.min-records", value_name = "N", default_value_t = 0)]
     pub(super) min_records: u64,
-    /// The field of the records that says how new they are: an integer, an instant or a date, with a column of its own name.
-    /// The greatest one that was loaded is kept, and {watermark} in source, header and body stands for it
+    /// The field of the records that says how new they are: an integer, an instant or a date, with a column
+    /// of its own name. The greatest one that was loaded is kept, and {watermark} in source, header and body
+    /// stands for it
     #[arg(long = "watermark.field", value_name = "FIELD")]
     pub(super) watermark_field: Option<String>,
     /// Ask again from so much before it, for what came late: a number, or a time such as 5m
@@ -98,15 +102,16 @@ pub(super) struct TurnKeys {
     /// status fails (exit code 4) when it was last complete longer ago
     #[arg(long = "freshness.error-after", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(super) error_after: Option<Duration>,
-    /// Load window by window, each a run of its own: a step by the calendar (1d, 1w, 1mo, 1y), or of elapsed time (24h, 15m).
-    /// {window.start} and {window.end} in source, header and body are its ends; {window.start:%Y%m%d} says the form, which may
-    /// be unix or unix_ms too
+    /// Load window by window, each a run of its own: a step by the calendar (1d, 1w, 1mo, 1y), or of elapsed
+    /// time (24h, 15m). {window.start} and {window.end} in source, header and body are its ends;
+    /// {window.start:%Y%m%d} says the form, which may be unix or unix_ms too
     #[arg(long = "window.every", value_name = "STEP", value_parser = window::step)]
     pub(super) window_every: Option<WindowStep>,
     /// The time zone of the windows, by its IANA name
     #[arg(long = "window.timezone", value_name = "ZONE", default_value = "UTC", value_parser = window::zone)]
     pub(super) window_timezone: TimeZone,
-    /// Where the first window begins: those that were missed since are caught up. Without it the last whole one is loaded
+    /// Where the first window begins: those that were missed since are caught up. Without it the last whole
+    /// one is loaded
     #[arg(long = "window.begin", value_name = "DATE", value_parser = window::moment, requires = "window_every")]
     pub(super) window_begin: Option<DateTime>,
     /// A window is loaded when it has ended so long ago
@@ -149,14 +154,15 @@ fn initial(text: &str) -> Result<String, String> {
 /// `[target]`: the database, and what all loads may take of it and of this machine.
 #[derive(Debug, Default, Args)]
 pub(super) struct TargetKeys {
-    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the local server
+    /// libpq URL or key=value text, env:NAME, file:PATH, or local; else DATABASE_URL, else PG*, else the
+    /// local server
     #[arg(long, value_name = "DSN", hide_env_values = true)]
     pub(super) dsn: Option<String>,
     /// Schema of tables that are named without one
     #[arg(long, value_name = "NAME")]
     pub(super) schema: Option<String>,
-    /// Connections of all loads together, the ledger's included (by default 4, over a Unix socket at most one a core of this
-    /// machine)
+    /// Connections of all loads together, the ledger's included (by default 4, over a Unix socket at most one
+    /// a core of this machine)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) pool_size: Option<u16>,
     /// Memory of all loads together

@@ -1,4 +1,5 @@
-//! `dbload list`: the loads of a file, for orchestrators that make a task of each. Nothing is asked or called.
+//! `dbload list`: the loads of a file, for orchestrators that make a task of each. Nothing is asked or
+//! called.
 
 use serde::Serialize;
 

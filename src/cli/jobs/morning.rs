@@ -1,5 +1,5 @@
-//! What one wants to know in the morning: `dbload status` and `dbload history`. Read from the ledger; no URL of a
-//! file is called and no command of it run.
+//! What one wants to know in the morning: `dbload status` and `dbload history`. Read from the ledger; no URL
+//! of a file is called and no command of it run.
 
 use dbload::internals::ledger::{LoadStanding, PastRun};
 use dbload::internals::load::{stored_runs, stored_standings};

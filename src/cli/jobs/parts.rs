@@ -76,8 +76,8 @@ pub(super) struct SharedByAll<'a> {
 }
 
 impl SharedByAll<'_> {
-    /// The turn of a load; none for one without windows where windows are to be loaded, and for one that did not fail where
-    /// those are.
+    /// The turn of a load; none for one without windows where windows are to be loaded, and for one that did
+    /// not fail where those are.
     pub(super) fn turn(&self, load: NamedKeys, progress: &Progress) -> Result<Option<Turn>, String> {
         if self.known.is_well(&load.name) {
             return Ok(None);

@@ -1,8 +1,8 @@
 //! Windows of time: the steps of a load, which of them are due, and how they stand in its words.
 //!
-//! A step of days, weeks, months or years is one of the calendar, in the zone that the file names: a day is 23 or
-//! 25 hours long where the clocks change. One of hours or minutes is elapsed time. Steps are counted from `begin`,
-//! each by itself, so that a month that ends early does not shorten those behind it.
+//! A step of days, weeks, months or years is one of the calendar, in the zone that the file names: a day is
+//! 23 or 25 hours long where the clocks change. One of hours or minutes is elapsed time. Steps are counted
+//! from `begin`, each by itself, so that a month that ends early does not shorten those behind it.
 
 use std::time::Duration;
 
@@ -228,7 +228,8 @@ impl Window {
         [&self.start, &self.end].iter().all(|end| end.time() == civil::Time::midnight())
     }
 
-    /// Puts its ends, `escaped`, where they are named: `{window.start}`, `{window.end:%Y%m%d}`, `{window.start:unix}`.
+    /// Puts its ends, `escaped`, where they are named: `{window.start}`, `{window.end:%Y%m%d}`,
+    /// `{window.start:unix}`.
     ///
     /// # Errors
     /// What is wrong with a form.

@@ -33,13 +33,13 @@ fn is_no_interval(text: &str) -> bool {
     has_no_digit(text) && !text.to_ascii_lowercase().contains("inf")
 }
 
-/// Letters in lower case, whatever the locale: of an I, a K and their like one each, and of other letters than
-/// those of ASCII none. Texts that differ in such letters alone share a hash.
+/// Letters in lower case, whatever the locale: of an I, a K and their like one each, and of other letters
+/// than those of ASCII none. Texts that differ in such letters alone share a hash.
 fn case_folded(out: &mut Vec<u8>, text: &str) -> Canonical {
     for c in text.chars() {
         match c {
-            // In Turkish the small letter of I has no dot, and that of I with a dot is i. In Lithuanian the accent of
-            // a capital I becomes a mark of its own.
+            // In Turkish the small letter of I has no dot, and that of I with a dot is i. In Lithuanian the
+            // accent of a capital I becomes a mark of its own.
             '\u{130}' | '\u{131}' | 'Ì' | 'Í' | 'Ĩ' | 'ì' | 'í' | 'ĩ' => out.push(b'i'),
             // The sign for kelvin, whose small letter is k.
             '\u{212a}' => out.push(b'k'),

@@ -52,7 +52,8 @@ fn is_day_and_time(text: &[u8], clock: TimeOfDay, clocks: Clocks) -> bool {
 fn is_like(text: &[u8], at: usize, pattern: &[u8; 8]) -> bool {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) else { return false };
-    // A byte differs from its own by nothing, a digit from zero by 9 at most: one more, and its high bit is set.
+    // A byte differs from its own by nothing, a digit from zero by 9 at most: one more, and its high bit is
+    // set.
     let differs = u64::from_le_bytes(*bytes) ^ u64::from_le_bytes(*pattern);
     let room = u64::from_le_bytes(pattern.map(|byte| if byte == b'0' { 0x7f - 9 } else { 0x7f }));
     (differs | differs.wrapping_add(room)) & HIGH_BITS == 0

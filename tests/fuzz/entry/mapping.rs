@@ -1,6 +1,8 @@
-//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one of the two.
+//! Records to COPY text and back: each value arrives as it was written, each record is a row or a reject, one
+//! of the two.
 //!
-//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the program's code.
+//! The COPY text, array, row and hstore literals are read here by PostgreSQL's documentation, not by the
+//! program's code.
 
 use std::collections::HashMap;
 use std::sync::Arc;
