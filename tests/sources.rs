@@ -455,7 +455,12 @@ fn a_file_that_was_appended_is_known_to_its_middle() {
         } else {
             other[middle] ^= 1;
             scene.file(name, &other);
-            load(&scene, name).run().exits(8).says("changed since").says("digest");
+            // Where the bit is one of a letter, the sum at the end is the first to tell.
+            let refused = load(&scene, name).run();
+            match refused.code() {
+                4 => refused.says("it is damaged"),
+                _ => refused.exits(8).says("changed since").says("digest"),
+            };
         }
         scene.sql("TRUNCATE t");
     }
