@@ -93,12 +93,15 @@ fn one_progress_is_shown_for_all_loads() {
     ));
     scene.file("t.jsonl", "{\"id\":1}\n");
     let running = run(&scene, "").spawn();
-    while scene.db.one("SELECT to_regclass('t') IS NOT NULL") != "t" || scene.db.count("t") == 0 {
+    let ended = "SELECT count(*) FROM _dbload.run WHERE state = 'complete'";
+    while scene.db.try_rows(ended).map_or(true, |(rows, _)| rows[0][0].as_deref() == Some("0")) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(Duration::from_secs(1));
-    running.signal(Signal::USR1);
-    std::thread::sleep(Duration::from_secs(3));
+    // That it has ended is heard a little later.
+    for _ in 0..10 {
+        running.signal(Signal::USR1);
+        std::thread::sleep(Duration::from_millis(300));
+    }
     gate.store(true, Ordering::SeqCst);
     let outcome = running.wait().exits(0);
     outcome.says("1 of 2 loads have ended, 1 running, 0 rows (slow 0)");

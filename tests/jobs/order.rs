@@ -52,7 +52,7 @@ fn loads_are_chosen_by_name_and_tag() {
 #[test]
 fn slow_sources_are_waited_for_side_by_side_with_few_connections() {
     const LOADS: u64 = 12;
-    const SLOW: Duration = Duration::from_secs(2);
+    const SLOW: Duration = Duration::from_secs(4);
     let api = Api::serve(|_| Reply::json("[{\"id\":1},{\"id\":2}]").after(SLOW));
     let mut file =
         "name = \"x\"\n[target]\npool_size = 4\n[defaults]\nkey = [\"id\"]\nconcurrency = 2\n".to_owned();
