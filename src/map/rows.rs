@@ -52,6 +52,7 @@ pub struct PartRows {
 
 impl PartRows {
     /// Notes which columns a row has a value for.
+    #[inline]
     pub(super) fn note_presence(&mut self, presence: &[u64]) {
         match &mut self.present_in_all {
             None => self.present_in_all = Some(presence.to_vec()),

@@ -197,7 +197,8 @@ struct Cut<'c, 'r> {
 }
 
 impl<'r> Cut<'_, 'r> {
-    #[inline]
+    /// Called for each field: part of its loop, whatever the compiler makes of its size.
+    #[inline(always)]
     fn push(&mut self, range: Range<usize>, quoting: Quoting) {
         // Delimiters, quotes and escapes are ASCII characters: no other is cut.
         let value = self.text.get(range.clone()).unwrap_or_default();

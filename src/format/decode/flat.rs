@@ -111,7 +111,7 @@ impl<'t> FlatParser<'t> {
     }
 
     /// Behind the closing quote of a string without escapes.
-    #[inline]
+    #[inline(always)]
     fn string_end(&self, at: usize) -> Option<usize> {
         if self.bytes.get(at) != Some(&b'"') {
             return None;
