@@ -38,8 +38,8 @@ fn plain(kind: Kind, records: u64, flags: &'static str) -> impl Fn(Option<&str>)
 
 #[test]
 fn a_lost_record_is_noticed() {
-    // Straight into the table, and by staging. The books of the same batch are asked for again until the patience
-    // ends.
+    // Straight into the table, and by staging. The books of the same batch are asked for again until the
+    // patience ends.
     bites("drop-record", plain(Kind::Append, 3_000, "--pool-size 1 --retry-for 2s"));
     bites("drop-record", plain(Kind::Upsert, 3_000, "--pool-size 2 --retry-for 2s"));
 }
