@@ -110,6 +110,7 @@
 
 mod account;
 mod batch;
+mod calendar;
 mod causes;
 mod engine;
 mod error;

@@ -270,7 +270,7 @@ impl WebArgs {
     /// What the flags say. `sources`: the words.
     pub(crate) fn web(&self, sources: &[String]) -> Result<HttpSources, String> {
         if self.urls.is_empty()
-            && !sources.iter().any(|word| matches!(Word::parse(word), Ok(Word::Url(_))))
+            && !sources.iter().any(|word| is_url(word))
             && let Some(flag) = self.speaks_of_http()
         {
             return Err(format!("{flag} is about HTTP sources, and there is none"));
@@ -396,4 +396,9 @@ impl WebArgs {
             (None, None) => Err("--token-url wants --client-secret, or --refresh-token".to_owned()),
         }
     }
+}
+
+/// Whether a source is fetched from a server.
+pub(crate) fn is_url(word: &str) -> bool {
+    matches!(Word::parse(word), Ok(Word::Url(_)))
 }

@@ -4,8 +4,7 @@ use crate::account::Books;
 use crate::pg::{Session, literal};
 
 use super::error::LedgerError;
-use super::read::{failed, rows_of};
-use super::trust::UNTRUSTED;
+use super::read::{failed, has_table, rows_of};
 
 /// How a load of a job stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,16 +42,6 @@ pub struct PastRun {
     pub books: Books,
 }
 
-/// Whether the ledger has a table.
-async fn has(session: &Session, table: &str) -> Result<bool, LedgerError> {
-    let sql = format!(
-        "SELECT pg_catalog.to_regclass({}) IS NOT NULL AND NOT EXISTS ({UNTRUSTED})",
-        literal(&format!("_dbload.{table}"))
-    );
-    let answer = session.ask(&sql).await.map_err(failed("look for the ledger"))?;
-    Ok(answer.first().is_some_and(|found| found.value() == Some("t")))
-}
-
 /// Notes how the turn of a load has ended, where there is a ledger.
 ///
 /// # Errors
@@ -64,7 +53,7 @@ pub async fn note_turn(
     state: &str,
     code: u8,
 ) -> Result<(), LedgerError> {
-    if !has(session, "turn").await? {
+    if !has_table(session, "turn").await? {
         return Ok(());
     }
     let sql = format!(
@@ -82,7 +71,7 @@ pub async fn note_turn(
 /// # Errors
 /// When the server cannot be asked.
 pub async fn standings(session: &Session, job: &str) -> Result<Vec<LoadStanding>, LedgerError> {
-    if !has(session, "turn").await? {
+    if !has_table(session, "turn").await? {
         return Ok(Vec::new());
     }
     // Names have no wildcard but the underscore: what is behind the first slash is compared whole.
@@ -118,7 +107,7 @@ pub async fn past_runs(
     load: Option<&str>,
     limit: u32,
 ) -> Result<Vec<PastRun>, LedgerError> {
-    if !has(session, "run").await? {
+    if !has_table(session, "run").await? {
         return Ok(Vec::new());
     }
     let of_load = load.map_or_else(String::new, |load| {

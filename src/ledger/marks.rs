@@ -4,8 +4,7 @@ use crate::pg::{Session, literal};
 
 use super::error::LedgerError;
 use super::fence::LedgerRef;
-use super::read::{failed, rows_of};
-use super::trust::UNTRUSTED;
+use super::read::{failed, has_table, rows_of};
 
 /// A watermark, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +53,12 @@ impl LedgerRef {
     }
 }
 
-/// Whether this ledger knows watermarks.
-async fn knows_marks(session: &Session) -> Result<bool, LedgerError> {
-    let sql = format!(
-        "SELECT pg_catalog.to_regclass('_dbload.watermark') IS NOT NULL AND NOT EXISTS ({UNTRUSTED})"
-    );
-    let answer = session.ask(&sql).await.map_err(failed("look for the ledger"))?;
-    Ok(answer.first().is_some_and(|found| found.value() == Some("t")))
-}
-
 /// The watermarks of a job's loads; none where no ledger keeps any.
 ///
 /// # Errors
 /// When the server cannot be asked.
 pub async fn watermarks(session: &Session, job: &str) -> Result<Vec<StoredMark>, LedgerError> {
-    if !knows_marks(session).await? {
+    if !has_table(session, "watermark").await? {
         return Ok(Vec::new());
     }
     let sql = format!(
@@ -100,7 +90,7 @@ pub async fn set_watermark(
     mark: &str,
     order: i128,
 ) -> Result<bool, LedgerError> {
-    if !knows_marks(session).await? {
+    if !has_table(session, "watermark").await? {
         return Ok(false);
     }
     let sql = format!(

@@ -388,6 +388,16 @@ pub async fn source_books(session: &Session, run: &str) -> Result<Vec<(u32, Sour
         .collect())
 }
 
+/// Whether there is a ledger that can be trusted and has this table: one of before may lack it.
+pub(super) async fn has_table(session: &Session, table: &str) -> Result<bool, LedgerError> {
+    let sql = format!(
+        "SELECT pg_catalog.to_regclass({}) IS NOT NULL AND NOT EXISTS ({UNTRUSTED})",
+        literal(&format!("_dbload.{table}"))
+    );
+    let answer = session.ask(&sql).await.map_err(failed("look for the ledger"))?;
+    Ok(answer.first().is_some_and(|found| found.value() == Some("t")))
+}
+
 pub(super) fn rows_of(outcomes: Vec<StatementResult>) -> Vec<Vec<Option<String>>> {
     outcomes.into_iter().next().map(|outcome| outcome.rows).unwrap_or_default()
 }

@@ -4,8 +4,7 @@ use crate::pg::{Session, literal};
 
 use super::error::LedgerError;
 use super::fence::LedgerRef;
-use super::read::{failed, rows_of};
-use super::trust::UNTRUSTED;
+use super::read::{failed, has_table, rows_of};
 
 /// A window of time, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +61,7 @@ pub fn reopen_window(job: &str, load: &str, starts_at: &str, ends_at: &str) -> S
 /// # Errors
 /// When the server cannot be asked.
 pub async fn windows(session: &Session, job: &str) -> Result<Vec<StoredWindow>, LedgerError> {
-    let known = format!(
-        "SELECT pg_catalog.to_regclass('_dbload.job_window') IS NOT NULL AND NOT EXISTS ({UNTRUSTED})"
-    );
-    let known = session.ask(&known).await.map_err(failed("look for the ledger"))?;
-    if known.first().is_none_or(|found| found.value() != Some("t")) {
+    if !has_table(session, "job_window").await? {
         return Ok(Vec::new());
     }
     let micros = |column: &str| format!("(extract(epoch FROM {column}) * 1000000)::bigint");

@@ -37,5 +37,7 @@ pub use error::{LocalError, Result};
 pub use postmaster::Postmaster;
 pub use server::{LocalServer, ensure_running};
 pub use shared::{FreshDatabase, SharedServer};
+#[cfg(feature = "testing")]
+pub(crate) use sql::quote;
 pub use temp::{Options, TempServer};
 pub use test_server::{TEST_SERVER, TestServer, test_suite, test_threads};

@@ -26,6 +26,6 @@ pub(super) fn execute(url: &str, doing: &str, statements: &[String]) -> Result<(
 }
 
 /// An identifier in SQL text.
-pub(super) fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -66,9 +66,11 @@ pub async fn read_linked(
 pub async fn names_of_tables(session: &Session) -> Result<Vec<String>, CatalogError> {
     let all = session
         .run(
-            "SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END \
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|information_schema$)' \
+            "SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname::pg_catalog.text \
+               ELSE pg_catalog.concat(n.nspname, '.', c.relname) END \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+             WHERE (c.relkind OPERATOR(pg_catalog.=) 'r' OR c.relkind OPERATOR(pg_catalog.=) 'p') AND NOT c.relispartition \
+               AND n.nspname OPERATOR(pg_catalog.!~) '^(pg_|information_schema$)' \
              ORDER BY 1",
         )
         .await?;

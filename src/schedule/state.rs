@@ -51,6 +51,12 @@ impl LoadState {
         }
     }
 
+    /// The state of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// Whether loads that come after it may begin.
     #[must_use]
     pub const fn is_good(self) -> bool {
@@ -99,5 +105,7 @@ mod tests {
     fn each_state_has_a_name_of_its_own() {
         let names: std::collections::BTreeSet<_> = LoadState::ALL.iter().map(|state| state.name()).collect();
         assert_eq!(names.len(), LoadState::ALL.len());
+        assert!(LoadState::ALL.iter().all(|state| LoadState::of_name(state.name()) == Some(*state)));
+        assert_eq!(LoadState::of_name("gone"), None);
     }
 }

@@ -55,6 +55,11 @@ pub enum SeedError {
 }
 
 impl SeedError {
+    /// An error of the server, with what was being done, as a verb phrase.
+    pub(super) fn server(doing: &str, source: DbError) -> Self {
+        Self::Server { doing: doing.to_owned(), source }
+    }
+
     /// What can be done about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
 use super::error::SeedError;
-use crate::fixtures::{Problem, Problems, nearest};
+use crate::fixtures::{Problem, Problems, no_table};
 use crate::format::json::unescape;
-use crate::pg::{DbError, Session, name_of_table, names_of_tables, read_linked};
+use crate::pg::{Session, name_of_table, names_of_tables, read_linked};
 use crate::schema::{LinkedTable, PgType, TableName, literal};
 
 /// What is to be exported.
@@ -73,7 +73,7 @@ pub async fn export(session: &Session, options: &ExportOptions) -> Result<Vec<Ex
     session
         .begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSET LOCAL TimeZone = 'UTC'")
         .await
-        .map_err(|source| failed("begin a transaction", source))?;
+        .map_err(|source| SeedError::server("begin a transaction", source))?;
     let exported = within(session, options).await;
     session.roll_back().await;
     exported
@@ -112,9 +112,7 @@ async fn tables(session: &Session, options: &ExportOptions) -> Result<Vec<Gather
             Some(table) if all.iter().any(|other: &Gathered| other.table.oid == table.oid) => {}
             Some(table) => all.push(Gathered::new(table, said, options, &mut problems)),
             None => {
-                let near = nearest(&said, known.iter().map(String::as_str));
-                let near = near.map_or_else(String::new, |near| format!("; the nearest is {near:?}"));
-                problems.push(Problem::at("--tables", format!("there is no table {said:?}{near}")));
+                problems.push(no_table("--tables", &said, &known));
             }
         }
     }
@@ -202,7 +200,8 @@ async fn fetch(
     let sql =
         format!("SELECT {} FROM {} t WHERE {condition}", columns.collect::<Vec<_>>().join(", "), table.name);
     let answer = session.run(&sql).await;
-    let answer = answer.map_err(|source| failed(&format!("read {}", table.name.plain()), source))?;
+    let answer =
+        answer.map_err(|source| SeedError::server(&format!("read {}", table.name.plain()), source))?;
     Ok(answer.into_iter().next().unwrap_or_default().rows)
 }
 
@@ -219,12 +218,11 @@ async fn defaults(session: &Session, table: &LinkedTable) -> Result<Vec<Option<S
         _ => "NULL".to_owned(),
     });
     let sql = format!("SELECT {}", values.collect::<Vec<_>>().join(", "));
-    let answer = session.run(&sql).await.map_err(|source| failed("read the defaults of a table", source))?;
+    let answer = session
+        .run(&sql)
+        .await
+        .map_err(|source| SeedError::server("read the defaults of a table", source))?;
     Ok(answer.into_iter().next().unwrap_or_default().rows.into_iter().next().unwrap_or_default())
-}
-
-fn failed(doing: &str, source: DbError) -> SeedError {
-    SeedError::Server { doing: doing.to_owned(), source }
 }
 
 impl Gathered {

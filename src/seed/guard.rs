@@ -26,10 +26,7 @@ pub async fn refuse_others(session: &Session) -> Result<(), SeedError> {
             "SELECT pg_catalog.current_database(), pg_catalog.current_setting('{THROWAWAY}', true)"
         ))
         .await
-        .map_err(|source| SeedError::Server {
-            doing: "ask for the name of the database".to_owned(),
-            source,
-        })?;
+        .map_err(|source| SeedError::server("ask for the name of the database", source))?;
     let row = asked.first().and_then(|outcome| outcome.rows.first());
     let field = |i: usize| row.and_then(|row| row.get(i)?.as_deref()).unwrap_or_default();
     if is_for_tests(field(0)) || field(1) == "on" {

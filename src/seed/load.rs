@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::blame::{Failure, blame};
 use super::error::SeedError;
 use super::statement::{SeedPlan, Statement};
-use crate::fixtures::{Fixtures, Given, PlannedRow, Problem, Problems, nearest, resolve};
+use crate::fixtures::{Fixtures, Given, PlannedRow, Problems, no_table, resolve};
 use crate::pg::{DbError, Session, names_of_tables, read_linked};
 use crate::schema::LinkedTable;
 
@@ -79,13 +79,13 @@ pub async fn seed(
     let (tables, mut rows) = resolved(session, fixtures).await?;
     rows.retain(|row| options.chosen.has(row, &tables[fixtures.rows[row.row].table]));
     let plan = SeedPlan { fixtures, tables: &tables, rows: &rows, now: options.now.as_deref() };
-    session.begin("BEGIN").await.map_err(|source| server("begin a transaction", source))?;
+    session.begin("BEGIN").await.map_err(|source| SeedError::server("begin a transaction", source))?;
     let removed = if options.clean { to_remove(session, &plan).await } else { Ok(0) };
     let removed = match removed {
         Ok(removed) => removed,
         Err(source) => {
             session.roll_back().await;
-            return Err(server("look for rows that are not in the files", source));
+            return Err(SeedError::server("look for rows that are not in the files", source));
         }
     };
     let statements = if removed > 0 { vec![plan.replacement()] } else { plan.statements() };
@@ -110,12 +110,9 @@ async fn resolved(
     if found.iter().any(Option::is_none) {
         let known = names_of_tables(session).await?;
         let missing = found.iter().zip(fixtures.tables.iter().zip(&fixtures.files));
-        let problems = missing.filter(|(found, _)| found.is_none()).map(|(_, (name, file))| {
-            let name = name.plain();
-            let near = nearest(&name, known.iter().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!("; the nearest is {near:?}"));
-            Problem::at(file, format!("there is no table {name:?}{near}"))
-        });
+        let problems = missing
+            .filter(|(found, _)| found.is_none())
+            .map(|(_, (name, file))| no_table(file, &name.plain(), &known));
         return Err(Problems(problems.collect()).into());
     }
     let tables: Vec<LinkedTable> = found.into_iter().flatten().collect();
@@ -155,8 +152,4 @@ fn counts(fixtures: &Fixtures, tables: &[LinkedTable]) -> Vec<SeededTable> {
         *rows.entry(tables[row.table].name.plain()).or_default() += 1;
     }
     rows.into_iter().map(|(table, rows)| SeededTable { table, rows }).collect()
-}
-
-fn server(doing: &str, source: DbError) -> SeedError {
-    SeedError::Server { doing: doing.to_owned(), source }
 }

@@ -2,7 +2,7 @@
 
 use super::error::TestingCause;
 use super::names::{CLONING, READY, TEMPLATE, Tag, Wish};
-use super::sweep::quoted;
+use crate::local::quote;
 use crate::pg::{Administrator, DbError};
 use crate::schema::literal;
 
@@ -25,7 +25,7 @@ pub(super) async fn take(
         .map_err(TestingCause::server("look for a database that is ready"))?;
     for clone in ready.iter().take(TRIED) {
         // Another process may be faster.
-        let rename = format!("ALTER DATABASE {} RENAME TO {}", quoted(clone), quoted(name));
+        let rename = format!("ALTER DATABASE {} RENAME TO {}", quote(clone), quote(name));
         if administrator.run(&rename).await.is_ok() {
             return Ok(());
         }
@@ -45,7 +45,7 @@ pub(super) async fn make_ready(
         let half = format!("{CLONING}00000000_{owner}_{made}");
         make(administrator, wish.template, &half).await?;
         let whole = format!("{READY}{:016x}_{owner}_{made}", wish.template);
-        administrator.run(&format!("ALTER DATABASE {} RENAME TO {}", quoted(&half), quoted(&whole))).await?;
+        administrator.run(&format!("ALTER DATABASE {} RENAME TO {}", quote(&half), quote(&whole))).await?;
     }
     Ok(())
 }
@@ -67,7 +67,7 @@ async fn ready(administrator: &Administrator, template: u64) -> Result<Vec<Strin
 async fn make(administrator: &Administrator, template: u64, name: &str) -> Result<(), DbError> {
     let template = template_name(template);
     // WAL, not files: copying files forces two checkpoints.
-    let clone = format!("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", quoted(name), quoted(&template));
+    let clone = format!("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", quote(name), quote(&template));
     administrator.run(&clone).await?;
     let settings = administrator.run(&settings_query(&template, name)).await?;
     let statements = settings.into_iter().next().unwrap_or_default().rows;

@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::thread;
 
 use super::names::KEPT;
-use super::sweep::quoted;
-use crate::local::TestServer;
+use crate::local::{TestServer, quote};
 use crate::schema::literal;
 
 /// What a test has for itself.
@@ -58,7 +57,7 @@ impl TestDatabase {
 
     fn note_kept(&self) {
         if self.own == Owned::Database {
-            let note = format!("COMMENT ON DATABASE {} IS {}", quoted(&self.name), literal(KEPT));
+            let note = format!("COMMENT ON DATABASE {} IS {}", quote(&self.name), literal(KEPT));
             let _ = self.server.execute("note that a database is kept", &[note]);
         }
         // Not `eprintln!`: what a test harness captures is shown behind the failure of another test.
@@ -80,11 +79,11 @@ impl Drop for TestDatabase {
         // A server that is gone took it with it.
         let _ = match &self.own {
             Owned::Database => {
-                let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&self.name));
+                let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(&self.name));
                 self.server.execute("drop a database", &[statement])
             }
             Owned::Schema(schema) => {
-                let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(schema));
+                let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(schema));
                 self.server.execute_in(&self.name, "drop a schema", &[statement])
             }
         };

@@ -6,8 +6,9 @@ use super::error::TestingCause;
 use super::keeper::Keeper;
 use super::names::{OF_SCHEMAS, SCHEMA, of_whom};
 use super::recipe::Recipe;
-use super::sweep::{lives, quoted};
+use super::sweep::lives;
 use super::template::{NamedMigrations, load};
+use crate::local::quote;
 use crate::pg::Administrator;
 use crate::schema::literal;
 use crate::seed::Chosen;
@@ -46,7 +47,7 @@ pub(super) async fn make(
     let database =
         TestDatabase::new(keeper.server.clone(), OF_SCHEMAS.to_owned(), Owned::Schema(schema.clone()));
     let session = connect(database.url()).await?;
-    let create = format!("CREATE SCHEMA {}", quoted(&schema));
+    let create = format!("CREATE SCHEMA {}", quote(&schema));
     session.run(&create).await.map_err(TestingCause::server("make a schema"))?;
     for script in &recipe.scripts {
         session.run(&script.sql).await.map_err(TestingCause::server(format!("run {}", script.name)))?;
@@ -64,7 +65,7 @@ async fn ensure_database(keeper: &Keeper) -> Result<(), TestingCause> {
     static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     ONCE.get_or_try_init(|| async {
         let administrator = connect(keeper.server.url()).await?;
-        let create = format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log", quoted(OF_SCHEMAS));
+        let create = format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log", quote(OF_SCHEMAS));
         // Another process may have made it, or does just now: then it is there in a moment.
         let made = administrator.run(&create).await;
         administrator.close().await;
@@ -84,7 +85,7 @@ async fn ensure_database(keeper: &Keeper) -> Result<(), TestingCause> {
             let Some((_, owner)) = of_whom(&name, SCHEMA) else { continue };
             // The locks are those of the administrators' database.
             if owner != keeper.owner && !lives(&owners, owner).await {
-                let _ = shared.run(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(&name))).await;
+                let _ = shared.run(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&name))).await;
             }
         }
         owners.close().await;

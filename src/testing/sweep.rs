@@ -6,6 +6,7 @@
 
 use super::error::TestingCause;
 use super::names::{BUILDING, CLONING, KEPT, OF_SCHEMAS, OWNERS, READY, TEMPLATE, Tag, USED, of_whom};
+use crate::local::quote;
 use crate::pg::Administrator;
 use crate::schema::literal;
 
@@ -21,7 +22,7 @@ pub(super) async fn sweep(administrator: &Administrator, suite: Tag) -> Result<(
         .run(&format!(
             "SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database'), \
                EXTRACT(epoch FROM pg_catalog.now())::bigint \
-             FROM pg_catalog.pg_database d WHERE d.datname LIKE 'dbload\\_%' AND d.datname <> {}",
+             FROM pg_catalog.pg_database d WHERE pg_catalog.starts_with(d.datname, 'dbload_') AND d.datname <> {}",
             literal(OF_SCHEMAS)
         ))
         .await
@@ -60,7 +61,7 @@ pub(super) async fn lives(administrator: &Administrator, owner: Tag) -> bool {
 }
 
 async fn drop_database(administrator: &Administrator, name: &str) {
-    let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+    let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name));
     if let Err(error) = administrator.run(&statement).await {
         tracing::debug!(%error, name, "a database of a dead process stays");
     }
@@ -79,11 +80,6 @@ async fn drop_template(administrator: &Administrator, name: &str) {
             drop_database(administrator, clone).await;
         }
     }
-    let _ = administrator.run(&format!("ALTER DATABASE {} IS_TEMPLATE false", quoted(name))).await;
+    let _ = administrator.run(&format!("ALTER DATABASE {} IS_TEMPLATE false", quote(name))).await;
     drop_database(administrator, name).await;
-}
-
-/// The names that are made here have no quotes.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -13,7 +13,7 @@ use super::error::{BoxError, TestingCause};
 use super::keeper::Keeper;
 use super::names::BUILDING;
 use super::recipe::Recipe;
-use super::sweep::quoted;
+use crate::local::quote;
 use crate::pg::{Administrator, Dsn, PgError, Session, connect_pool};
 use crate::schema::literal;
 use crate::seed::{Chosen, SeedOptions, seed};
@@ -71,7 +71,7 @@ pub(super) async fn ensure(
     let used = "SELECT EXTRACT(epoch FROM pg_catalog.now())::bigint";
     let used = administrator.run(used).await.map_err(TestingCause::server("ask for the time"))?;
     let used = used.first().and_then(|outcome| outcome.value()).unwrap_or_default().to_owned();
-    let comment = format!("COMMENT ON DATABASE {} IS {}", quoted(&template_name(key)), literal(&used));
+    let comment = format!("COMMENT ON DATABASE {} IS {}", quote(&template_name(key)), literal(&used));
     administrator.run(&comment).await.map_err(TestingCause::server("note that the template is used"))?;
     SEEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(recipe.hash, key);
     Ok(key)
@@ -102,7 +102,7 @@ async fn build(
     key: u64,
 ) -> Result<(), TestingCause> {
     let name = format!("{BUILDING}{}_{}_{key:016x}", keeper.suite, keeper.owner);
-    let half = quoted(&name);
+    let half = quote(&name);
     let doing = TestingCause::server;
     administrator
         .run(&format!("CREATE DATABASE {half} TEMPLATE template0 STRATEGY wal_log"))
@@ -115,7 +115,7 @@ async fn build(
     }
     // Whoever has migrated may still be connected, and a database that is in use can be neither renamed nor
     // cloned.
-    let template = quoted(&template_name(key));
+    let template = quote(&template_name(key));
     administrator
         .run(&format!("ALTER DATABASE {half} ALLOW_CONNECTIONS false"))
         .await

@@ -6,6 +6,7 @@ use dbload::internals::schedule::MarkOrder;
 use super::keys::TurnKeys;
 use super::window::{PREFIX, Window};
 use crate::cli::args::LoadArgs;
+use crate::cli::web::is_url;
 
 /// The name that is replaced.
 const NAME: &str = "{watermark}";
@@ -43,7 +44,7 @@ fn of_url(value: &str) -> String {
 /// Puts a value where the name stands.
 pub(super) fn put(args: &mut LoadArgs, value: &str) {
     for text in &mut args.sources {
-        *text = text.replace(NAME, &if text.contains("://") { of_url(value) } else { value.to_owned() });
+        *text = text.replace(NAME, &if is_url(text) { of_url(value) } else { value.to_owned() });
     }
     args.web.sent_texts().for_each(|text| *text = text.replace(NAME, value));
 }
@@ -54,7 +55,7 @@ pub(super) fn put(args: &mut LoadArgs, value: &str) {
 /// What is wrong with a form.
 pub(super) fn put_window(args: &mut LoadArgs, window: &Window) -> Result<(), String> {
     for text in &mut args.sources {
-        let is_url = text.contains("://");
+        let is_url = is_url(text);
         *text = window.put(text, |value| if is_url { of_url(&value) } else { value })?;
     }
     for text in args.web.sent_texts() {

@@ -11,12 +11,13 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::CheckJobArgs;
-use super::open::{ReadyJob, open};
+use super::open::{ReadyJob, ready};
 use super::turn::Turn;
-use super::wishes::{RunWishes, WindowWishes};
+use super::wishes::RunWishes;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::print;
 use crate::cli::terminal;
+use crate::cli::web::is_url;
 use crate::cli::{exit, load};
 
 /// What was found of a load.
@@ -51,23 +52,9 @@ struct CheckLine<'a> {
 /// Checks the loads of a file; the exit code.
 pub(crate) async fn check(args: CheckJobArgs) -> u8 {
     let progress = Progress::new(&args.output);
-    let wanted = RunWishes {
-        budget: &args.budget,
-        choice: &args.choice,
-        output: &args.output,
-        once: None,
-        if_running: None,
-        is_offline: args.offline,
-        is_full: false,
-        windows: WindowWishes::default(),
-        failed_alone: false,
-        is_only_looking: false,
-    };
-    let ready = match open(&args.file, &progress) {
-        Ok(file) => file.ready(&wanted, &progress).await,
-        Err(code) => Err(code),
-    };
-    let ReadyJob { name: job, turns, engine, .. } = match ready {
+    let wishes =
+        RunWishes { is_offline: args.offline, ..RunWishes::of(&args.budget, &args.choice, &args.output) };
+    let ReadyJob { name: job, turns, engine, .. } = match ready(&args.file, &wishes, &progress).await {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -149,6 +136,6 @@ fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) ->
 impl Turn {
     /// A source is from the network.
     fn asks_network(&self) -> bool {
-        !self.args.web.urls.is_empty() || self.args.sources.iter().any(|word| word.contains("://"))
+        !self.args.web.urls.is_empty() || self.args.sources.iter().any(|word| is_url(word))
     }
 }

@@ -5,15 +5,16 @@ use dbload::internals::ledger::{LoadStanding, PastRun};
 use dbload::internals::load::{stored_runs, stored_standings};
 use dbload::internals::pg::TableName;
 use dbload::internals::prepared::LoadError;
+use dbload::internals::schedule::LoadState;
 use dbload::{Engine, EngineOptions};
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::time::Duration;
 
 use super::args::{HistoryArgs, StatusArgs};
-use super::open::{ReadyJob, open};
+use super::open::{ReadyJob, ready};
 use super::turn::Turn;
-use super::wishes::{RunWishes, WindowWishes};
+use super::wishes::RunWishes;
 use crate::cli::load::load_error_words;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::print;
@@ -53,15 +54,15 @@ impl Freshness {
     }
 
     fn of(turn: &Turn, standing: Option<&LoadStanding>) -> Self {
-        let good = |state: &str| matches!(state, "complete" | "rejected" | "nothing_new");
         let state = standing.and_then(|standing| standing.state.as_deref());
+        let is_bad = state.is_some_and(|state| !LoadState::of_name(state).is_some_and(LoadState::is_good));
         let Some(ago) = standing.and_then(|standing| standing.complete_ago) else { return Self::Never };
         let is_beyond = |limit: Option<Duration>| limit.is_some_and(|limit| ago > limit.as_secs_f64());
-        match state {
-            Some(state) if !good(state) => Self::Failed,
-            _ if is_beyond(turn.freshness.error_after) => Self::Stale,
-            _ if is_beyond(turn.freshness.warn_after) => Self::Late,
-            _ => Self::Fresh,
+        match () {
+            () if is_bad => Self::Failed,
+            () if is_beyond(turn.freshness.error_after) => Self::Stale,
+            () if is_beyond(turn.freshness.warn_after) => Self::Late,
+            () => Self::Fresh,
         }
     }
 }
@@ -83,23 +84,9 @@ struct StatusLine<'a> {
 /// Says how the loads of a file stand; the exit code.
 pub(crate) async fn status(args: StatusArgs) -> u8 {
     let progress = Progress::new(&args.output);
-    let wishes = RunWishes {
-        budget: &args.budget,
-        choice: &args.choice,
-        output: &args.output,
-        once: None,
-        if_running: None,
-        is_offline: false,
-        is_full: false,
-        windows: WindowWishes { catch_up: 1, ..WindowWishes::default() },
-        is_only_looking: true,
-        failed_alone: false,
-    };
-    let ready = match open(&args.file, &progress) {
-        Ok(file) => file.ready(&wishes, &progress).await,
-        Err(code) => Err(code),
-    };
-    let ReadyJob { name: job, turns, engine, dsn, .. } = match ready {
+    let wishes =
+        RunWishes { is_only_looking: true, ..RunWishes::of(&args.budget, &args.choice, &args.output) };
+    let ReadyJob { name: job, turns, engine, dsn, .. } = match ready(&args.file, &wishes, &progress).await {
         Ok(ready) => ready,
         Err(code) => return code,
     };

@@ -71,9 +71,14 @@ pub(super) fn open(path: &Path, progress: &Progress) -> Result<OpenedFile, u8> {
     Ok(OpenedFile { file, path: shown, text })
 }
 
+/// Reads a file, and makes its loads ready.
+pub(super) async fn ready(path: &Path, wishes: &RunWishes<'_>, progress: &Progress) -> Result<ReadyJob, u8> {
+    open(path, progress)?.ready(wishes, progress).await
+}
+
 impl OpenedFile {
     /// The loads that were chosen, each as a job.
-    pub(super) async fn ready(self, wishes: &RunWishes<'_>, progress: &Progress) -> Result<ReadyJob, u8> {
+    async fn ready(self, wishes: &RunWishes<'_>, progress: &Progress) -> Result<ReadyJob, u8> {
         let Self { file, path, text } = self;
         let page = JobText { path: &path, text: &text };
         let name = file.name.clone();

@@ -6,6 +6,7 @@ use dbload::internals::ledger::{LoadStanding, StoredMark, StoredWindow};
 use dbload::internals::load::{stored_marks, stored_standings, stored_windows};
 use dbload::internals::pg::Dsn;
 use dbload::internals::prepared::LoadError;
+use dbload::internals::schedule::LoadState;
 use jiff::Timestamp;
 
 use super::asked_from;
@@ -51,15 +52,13 @@ impl Known {
         }
         Ok(known)
     }
-}
 
-impl Known {
     /// Only those that failed are run, and this one did not.
     fn is_well(&self, load: &str) -> bool {
-        let good = |state: &str| matches!(state, "complete" | "rejected" | "nothing_new");
         self.standings.as_ref().is_some_and(|standings| {
             let standing = standings.iter().find(|standing| standing.load == load);
-            standing.and_then(|standing| standing.state.as_deref()).is_some_and(good)
+            let state = standing.and_then(|standing| LoadState::of_name(standing.state.as_deref()?));
+            state.is_some_and(LoadState::is_good)
         })
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::RunJobArgs;
 use super::keys::IfRunning;
 use super::line;
-use super::open::{ReadyJob, open};
+use super::open::{ReadyJob, ready};
 use super::turn::{Turn, TurnEnd};
 use super::wishes::{RunWishes, WindowWishes};
 use crate::cli::args::OutputArgs;
@@ -29,13 +29,9 @@ use crate::cli::terminal::error_words;
 /// Runs the loads of a file; the exit code.
 pub(crate) async fn run(args: RunJobArgs) -> u8 {
     let progress = Progress::of_job(&args.output);
-    let wanted = RunWishes {
-        budget: &args.budget,
-        choice: &args.choice,
-        output: &args.output,
+    let wishes = RunWishes {
         once: Some(&args.once),
         if_running: args.if_running.or(args.wait.map(IfRunning::Wait)),
-        is_offline: false,
         is_full: args.full,
         windows: WindowWishes {
             catch_up: usize::from(args.catch_up),
@@ -43,14 +39,10 @@ pub(crate) async fn run(args: RunJobArgs) -> u8 {
             between: args.from.zip(args.to),
             is_sure: args.yes,
         },
-        is_only_looking: false,
         failed_alone: args.failed,
+        ..RunWishes::of(&args.budget, &args.choice, &args.output)
     };
-    let ready = match open(&args.file, &progress) {
-        Ok(file) => file.ready(&wanted, &progress).await,
-        Err(code) => Err(code),
-    };
-    let ready = match ready {
+    let ready = match ready(&args.file, &wishes, &progress).await {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -157,7 +149,9 @@ impl AllLoads<'_> {
         let elsewhere = |state: &LoadState| *state == LoadState::RunningElsewhere;
         let code = match gravest(telling.classes.iter().copied().chain(stopped)) {
             ExitClass::Interrupted => self.signal.load(Ordering::Relaxed),
-            ExitClass::Complete if telling.ended.values().all(elsewhere) => self.args.skip_exit_code,
+            ExitClass::Complete if !telling.ended.is_empty() && telling.ended.values().all(elsewhere) => {
+                self.args.skip_exit_code
+            }
             class => class.code(),
         };
         telling.close(code, elapsed);

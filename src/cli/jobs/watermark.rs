@@ -6,8 +6,8 @@ use dbload::internals::prepared::LoadError;
 use serde::Serialize;
 
 use super::args::{BudgetArgs, ChoiceArgs, WatermarkArgs, WatermarkCommand};
-use super::open::{ReadyJob, open};
-use super::wishes::{RunWishes, WindowWishes};
+use super::open::{self, ReadyJob};
+use super::wishes::RunWishes;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit;
 use crate::cli::load::load_error_words;
@@ -76,19 +76,8 @@ async fn ready(
     progress: &Progress,
 ) -> Result<ReadyJob, u8> {
     let choice = ChoiceArgs::default();
-    let wishes = RunWishes {
-        budget,
-        choice: &choice,
-        output,
-        once: None,
-        if_running: None,
-        is_offline: false,
-        is_full: false,
-        windows: WindowWishes::default(),
-        failed_alone: false,
-        is_only_looking: true,
-    };
-    open(file, progress)?.ready(&wishes, progress).await
+    let wishes = RunWishes { is_only_looking: true, ..RunWishes::of(budget, &choice, output) };
+    open::ready(file, &wishes, progress).await
 }
 
 /// Prints them; whether they could be.

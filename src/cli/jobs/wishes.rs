@@ -25,6 +25,24 @@ pub(super) struct RunWishes<'a> {
     pub(super) failed_alone: bool,
 }
 
+impl<'a> RunWishes<'a> {
+    /// Those and nothing further.
+    pub(super) fn of(budget: &'a BudgetArgs, choice: &'a ChoiceArgs, output: &'a OutputArgs) -> Self {
+        Self {
+            budget,
+            choice,
+            output,
+            once: None,
+            if_running: None,
+            is_offline: false,
+            is_full: false,
+            windows: WindowWishes::default(),
+            is_only_looking: false,
+            failed_alone: false,
+        }
+    }
+}
+
 /// Which windows are to be loaded.
 #[derive(Default)]
 pub(super) struct WindowWishes {

@@ -1,5 +1,6 @@
 //! Dates and times in ISO 8601, as most are written. Their numbers are days and microseconds.
 
+use crate::calendar::days_since_1970;
 use crate::map::judge::Clocks;
 use crate::schema::TimeOfDay;
 
@@ -94,6 +95,7 @@ fn moment(text: &str, digits: usize) -> Option<(i64, WrittenTime)> {
         [b' ' | b'T', clock @ ..] => clock_of(clock, digits)?,
         _ => return None,
     };
+    // A day beyond its month's last is refused by the server.
     Some((days_since_1970(year, month, day), clock))
 }
 
@@ -155,14 +157,4 @@ fn zone(text: &[u8]) -> Option<Option<i64>> {
 fn two(digits: [u8; 2]) -> Option<i64> {
     let [a @ b'0'..=b'9', b @ b'0'..=b'9'] = digits else { return None };
     Some(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
-}
-
-/// In the Gregorian calendar, as far back as there are years. A day beyond its month's last is refused.
-const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March, so that the day that some lack is their last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
