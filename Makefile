@@ -1,6 +1,7 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
-# Nothing else installs anything: the other targets say what is missing, and `make setup` installs it.
-.PHONY: help tools demo test test-engine test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures profile bench-http fuzz setup man model simulate
+# Nothing else installs anything, but Python packages into target/python: the other targets say what is missing, and
+# `make setup` installs it.
+.PHONY: help tools demo test test-engine test-python test-image test-integrations wheel test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures test-fixtures-elsewhere profile bench-http test-http-servers test-stores fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -18,7 +19,12 @@ help:
 	@echo 'make model     the commit protocol in every interleaving of larger scopes (minutes; a few GB of memory)'
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
-	@echo 'make bench-fixtures  how long fixtures and databases for tests take'
+	@echo 'make test-http-servers  loads from nginx, Caddy, Django REST Framework, datasette, FastAPI, moto, GraphQL and OData servers'
+	@echo 'make test-stores  loads from moto and nanio, stores that speak as S3 does'
+	@echo 'make bench-fixtures  how long fixtures and databases for tests take, beside sqlx, pgtemp and pytest-postgresql'
+	@echo 'make test-fixtures-elsewhere  tests with databases in Python, Node, Go and nextest, as the pages show them'
+	@echo 'make wheel     the Python wheel, in target/wheels; make test-python: a debug one, installed and tried'
+	@echo 'make test-integrations  the examples by the real Dagster, Airflow, .. (NAMES: scripts/test-integrations NAME..)'
 	@echo 'make setup     install what is missing: a C compiler, PostgreSQL, PgBouncer for the tests (make setup test: then test)'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -59,6 +65,22 @@ test-engine: tools
 	cargo test --locked --test main -- --ignored --exact engine::eight_loads_at_once_keep_to_one_limit_and_do_not_touch_each_other \
 		| tee /dev/stderr | grep -q '1 passed; 0 failed'
 
+# Skipped with words where Python is missing. The wheel is that of a debug build.
+test-python: tools
+	scripts/test-python
+
+# The files of the container image, in a chroot.
+test-image: tools
+	cargo build --locked
+	scripts/test-image
+
+# The examples by the real Dagster, Airflow, ..: heavy, and installs what it needs into target/python.
+test-integrations: tools
+	scripts/test-integrations
+
+wheel:
+	scripts/wheel
+
 test-all: tools
 	@scripts/test-all
 
@@ -92,18 +114,34 @@ fuzz: tools
 	@scripts/fuzz
 
 model:
-	cargo test --locked --lib write::protocol::model -- --include-ignored --nocapture --test-threads=1
+	cargo test --locked --lib write::commit::protocol::model -- --include-ignored --nocapture --test-threads=1
 
 SEEDS ?= 100000
 simulate:
 	SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),DBLOAD_SEED=$(SEED)) cargo test --locked --lib write::simulation -- --nocapture
 bench-http: tools
 	cargo build --release --locked
-	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --release --locked --test main web::speed -- --ignored --nocapture --test-threads=1
+	DBLOAD_TEST_PROGRAM=$(CURDIR)/target/release/dbload cargo test --locked --test main -- --ignored --nocapture --test-threads=1 web::speed web::limits
+
+# What it needs it installs into target/http-servers, and nginx and Caddy by apt-get.
+test-http-servers: tools
+	cargo build --release --locked
+	scripts/test-http-servers
+
+# What it needs it installs into target/stores.
+test-stores: tools
+	cargo build --release --locked
+	scripts/test-stores
+
+test-fixtures-elsewhere: tools
+	cargo build --locked
+	scripts/test-fixtures-elsewhere
 
 bench-fixtures: tools
+	cargo build --release --locked --bin dbload
 	cargo test --release --locked --test main -- --ignored --nocapture --test-threads=1 fixtures::speed testing::speed \
-		testing::processes::five_hundred
+		testing::beside::a_test testing::processes::five_hundred
+	benches/fixtures/run target/release/dbload
 
 man:
 	cargo build --release --locked

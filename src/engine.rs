@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::http::RateLimiters;
 use crate::job::{MAX_MEMORY_BYTES, POOL_SIZE, Resources};
 use crate::ledger::{LiveLoad, Owner};
-use crate::pg::{Dsn, Lease, PgError, Pool};
+use crate::pg::{ConnInfo, Lease, PgError, Pool};
 
 use memory::Budget;
 
@@ -125,13 +125,13 @@ impl Share {
     ///
     /// # Errors
     /// If no server of the connection string lets us in.
-    pub async fn lease(&self, dsn: &Dsn, wanted: usize) -> Result<Lease, PgError> {
+    pub async fn lease(&self, dsn: &ConnInfo, wanted: usize) -> Result<Lease, PgError> {
         let lease = self.pool(dsn)?.lease(wanted);
         drop(lease.get().await?);
         Ok(lease)
     }
 
-    fn pool(&self, dsn: &Dsn) -> Result<Pool, PgError> {
+    fn pool(&self, dsn: &ConnInfo) -> Result<Pool, PgError> {
         let mut pools = self.engine.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.iter().find(|pool| pool.dsn() == dsn) {
             return Ok(pool.clone());

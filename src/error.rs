@@ -67,7 +67,9 @@ impl LoadError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Source(SourceError::Header { .. }) => ErrorKind::Refused,
-            Self::Source(SourceError::Missing(_) | SourceError::Dialect { .. }) => ErrorKind::Usage,
+            Self::Source(
+                SourceError::Missing(_) | SourceError::Dialect { .. } | SourceError::NoPipe { .. },
+            ) => ErrorKind::Usage,
             Self::Source(_) | Self::TooFew { .. } | Self::NoMark { .. } => ErrorKind::Source,
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,
@@ -124,16 +126,20 @@ fn kind_of_ledger(error: &LedgerError) -> ErrorKind {
         | LedgerError::Fenced
         | LedgerError::Forgotten
         | LedgerError::OtherSettings { .. }
+        | LedgerError::OtherColumns { .. }
         | LedgerError::TargetChanged { .. }
         | LedgerError::KeyGone { .. }
         | LedgerError::TargetGone { .. }
         | LedgerError::AnotherVersion
         | LedgerError::SourceChanged { .. }
         | LedgerError::FileChanged { .. }
+        | LedgerError::PlacesDiffer { .. }
         | LedgerError::NoSuchSource { .. }
         | LedgerError::AppendedElsewhere { .. }
         | LedgerError::AppendedInPart { .. }
-        | LedgerError::AppendedAndRewritten { .. }
+        | LedgerError::AppendedInDoubt { .. }
+        | LedgerError::AppendedToKin { .. }
+        | LedgerError::AppendedSince { .. }
         | LedgerError::NotResumed { .. }
         | LedgerError::RowsStay { .. }
         | LedgerError::LoadedBefore { .. }
@@ -147,15 +153,26 @@ impl Outcome {
     /// How a program with this outcome exits.
     #[must_use]
     pub fn exit_class(&self) -> ExitClass {
-        match &self.ended {
-            Ended::Complete if self.report.as_ref().is_some_and(|report| report.rows.rejected > 0) => {
-                ExitClass::Rejects
-            }
-            Ended::Complete => ExitClass::Complete,
-            Ended::SourceFailed => ExitClass::Source,
-            Ended::OverBudget => ExitClass::Budget,
-            Ended::Interrupted => ExitClass::Interrupted,
-            Ended::Failed(error) => error.kind().exit_class(),
+        self.ended.exit_class(self.report.as_ref().map_or(0, |report| report.rows.rejected))
+    }
+}
+
+impl Ended {
+    /// Whether it is a source that failed: what is said of it quotes its server, which may quote anything.
+    pub(crate) fn is_of_source(&self) -> bool {
+        self.exit_class(0) == ExitClass::Source
+    }
+
+    /// How a program exits whose load ended so, with so many records rejected.
+    #[must_use]
+    pub fn exit_class(&self, rejected: u64) -> ExitClass {
+        match self {
+            Self::Complete if rejected > 0 => ExitClass::Rejects,
+            Self::Complete => ExitClass::Complete,
+            Self::SourceFailed => ExitClass::Source,
+            Self::OverBudget => ExitClass::Budget,
+            Self::Interrupted => ExitClass::Interrupted,
+            Self::Failed(error) => error.kind().exit_class(),
         }
     }
 }
@@ -222,7 +239,7 @@ impl Error {
         match &self.0.cause {
             Cause::Load(error) => error.hint().map(|hint| hint::for_callers(&hint)),
             Cause::Sources(_) if self.is_resumable() => {
-                Some("the same load reads what failed once more, and nothing else".to_owned())
+                Some("once that is mended, the same load reads what failed, and nothing else".to_owned())
             }
             Cause::Budget if self.is_resumable() => {
                 Some("mend the source, or allow more; the same load goes on".to_owned())

@@ -1,8 +1,12 @@
 //! What happens during a load, told to whoever listens. Counts are owned by the one who tells.
 
+mod detail;
+
 use std::time::Duration;
 
 use crate::account::Books;
+
+pub use detail::{BatchTimes, BatchWay, BegunPlan, BlockTimes, Detail, Gauges, RejectedFor, SOURCES_NAMED};
 
 /// The state of a load as far as it is committed; every event comes with it.
 #[derive(Debug, Clone, Default)]
@@ -146,6 +150,9 @@ pub enum Event {
         /// The partition whose batch had waited; none: the end of the load had.
         partition: Option<u32>,
     },
+    /// For the record of a load, where the program keeps one.
+    #[doc(hidden)]
+    Detail(Box<Detail>),
 }
 
 /// Who listens. Called from the load's own task: must not block.

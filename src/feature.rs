@@ -21,6 +21,8 @@ macro_rules! feature {
     };
 }
 
+/// Reads Avro.
+pub const AVRO: Feature = feature!("avro");
 /// Decompresses gzip, zstd, bzip2 and xz.
 pub const COMPRESSION: Feature = feature!("compression");
 /// Reads delimiter-separated values (CSV and TSV).
@@ -29,8 +31,12 @@ pub const CSV: Feature = feature!("csv");
 pub const ENCODINGS: Feature = feature!("encodings");
 /// Sources from the network.
 pub const HTTP: Feature = feature!("http");
+/// Reads Parquet and Arrow.
+pub const PARQUET: Feature = feature!("parquet");
 /// The ledger: runs that are resumed.
 pub const LEDGER: Feature = feature!("ledger");
+/// Objects in stores.
+pub const OBJECT_STORE: Feature = feature!("object-store");
 /// Encrypted connections to the database.
 pub const TLS: Feature = feature!("tls");
 

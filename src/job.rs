@@ -7,8 +7,10 @@ use crate::feed::Feed;
 use crate::format::{Compression, DecodeLimits, Encoding, HeaderRule, Inflation};
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
-use crate::pg::{Dsn, TableName};
-use crate::schema::Mode;
+use crate::pg::{ConnInfo, TableName};
+use crate::schema::{MergePolicies, Mode};
+use crate::shape::Shaping;
+use crate::store;
 
 /// Memory of the whole process unless `--max-memory` says otherwise.
 pub const MAX_MEMORY_BYTES: u64 = 64 << 20;
@@ -34,6 +36,12 @@ pub enum FormatName {
     Tsv,
     /// The text format of COPY.
     Copy,
+    /// Parquet.
+    Parquet,
+    /// A file or a stream of Arrow (IPC, Feather).
+    Arrow,
+    /// An object container file of Avro.
+    Avro,
 }
 
 /// Whether compressed files are decoded once only to see that they are whole, before a record of them is
@@ -106,10 +114,14 @@ pub struct Reading {
     pub encoding: Option<Encoding>,
     /// Fields, depth, and what becomes of NUL.
     pub decode: DecodeLimits,
+    /// What becomes of the fields of records.
+    pub shaping: Shaping,
     /// Longest header in bytes.
     pub header_bytes: Option<usize>,
     /// What decompression is held to.
     pub inflation: Inflation,
+    /// The last line of a pipe that is whole.
+    pub end_mark: Option<String>,
     /// Whether compressed files are looked through first.
     pub verify_source: VerifySource,
 }
@@ -140,7 +152,7 @@ pub struct EachQuery {
     /// The question.
     pub sql: String,
     /// The database; otherwise that of the target.
-    pub dsn: Option<Dsn>,
+    pub dsn: Option<ConnInfo>,
 }
 
 /// Sources from the network: which they are, beside the words that are URLs, and how they are asked.
@@ -158,6 +170,10 @@ pub struct HttpSources {
     pub each_fields: Vec<String>,
     /// A body: requests are POST.
     pub body: Option<PostBody>,
+    /// Folders that are named `field=value` are fields of what is in them.
+    pub partition_columns: bool,
+    /// How to speak to object stores.
+    pub store: store::StoreSettings,
 }
 
 /// When too many records are rejected.
@@ -219,7 +235,9 @@ impl EarlierRuns {
     /// Whether a file is to be appended whatever was appended before.
     #[must_use]
     pub fn appends_again(&self, name: &str) -> bool {
-        self.again || self.again_files.iter().any(|file| file == name)
+        // A name that is also a word for yes or no is said by its path.
+        let bare = |name: &str| name.strip_prefix("./").unwrap_or(name).to_owned();
+        self.again || self.again_files.iter().any(|file| bare(file) == bare(name))
     }
 }
 
@@ -291,7 +309,7 @@ impl Resources {
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The connection string of the target.
-    pub dsn: Dsn,
+    pub dsn: ConnInfo,
     /// Source words as given.
     pub sources: Vec<String>,
     /// Records that the caller hands over, in place of sources.
@@ -310,6 +328,8 @@ pub struct Job {
     pub extra: Extra,
     /// What becomes of values that their columns would not hold as they are.
     pub narrowing: Narrowing,
+    /// What becomes of columns of stored rows.
+    pub policies: MergePolicies,
     /// Only newer records replace stored ones.
     pub newer_by: Option<String>,
     /// Set the sequences of columns that were written, where they are behind.
@@ -332,6 +352,8 @@ pub struct Job {
     pub min_records: u64,
     /// What is between here and the server.
     pub pooler: Pooler,
+    /// Somebody keeps a record of the load: each block and each batch is told.
+    pub is_recorded: bool,
 }
 
 /// A load of a job file. Its names are what makes two starts the same load, whatever its words say today.
@@ -363,8 +385,10 @@ pub struct LoadWindow {
     pub starts_at: String,
     /// The instant that it ends at, which is the start of the next one.
     pub ends_at: String,
-    /// It is loaded although it is complete.
+    /// It, or a part of it, is loaded although that is complete.
     pub is_again: bool,
+    /// The windows between two moments that it is loaded with, and which time that is.
+    pub backfill: Option<String>,
 }
 
 /// What is between here and the server.
@@ -383,7 +407,7 @@ pub enum Pooler {
 impl Job {
     /// A job with defaults for everything but where from and where to.
     #[must_use]
-    pub fn new(dsn: Dsn, sources: Vec<String>) -> Self {
+    pub fn new(dsn: ConnInfo, sources: Vec<String>) -> Self {
         Self {
             dsn,
             sources,
@@ -395,6 +419,7 @@ impl Job {
             web: HttpSources::default(),
             extra: Extra::Refuse,
             narrowing: Narrowing::default(),
+            policies: MergePolicies::default(),
             newer_by: None,
             fix_sequences: false,
             time_zone: "UTC".to_owned(),
@@ -406,6 +431,7 @@ impl Job {
             named: None,
             min_records: 0,
             pooler: Pooler::Detect,
+            is_recorded: false,
         }
     }
 }

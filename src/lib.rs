@@ -147,6 +147,9 @@ mod schema;
 mod secret;
 #[cfg(feature = "testing")]
 mod seed;
+mod shape;
+mod shell;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod write;
@@ -165,7 +168,8 @@ pub use report::{
     Bottleneck, Guarantee, HttpReport, PoolReport, Reason, Rejects, Report, Seconds, SourceReport,
     SourceState,
 };
-pub use schema::Mode;
+pub use schema::{MergePolicy, Mode};
+pub use shape::Shaping;
 /// What [`Load::stop`] takes.
 pub use tokio_util::sync::CancellationToken;
 
@@ -244,6 +248,9 @@ pub mod internals {
     pub mod reject {
         pub use crate::reject::*;
     }
+    pub mod reject_codes {
+        pub use crate::reject_codes::is_of_text;
+    }
     pub mod rejects {
         pub use crate::rejects::*;
     }
@@ -256,12 +263,21 @@ pub mod internals {
     pub mod schema {
         pub use crate::schema::*;
     }
+    pub mod shell {
+        pub use crate::shell::*;
+    }
     pub mod secret {
         pub use crate::secret::*;
     }
     #[cfg(feature = "testing")]
     pub mod seed {
         pub use crate::seed::*;
+    }
+    pub mod shape {
+        pub use crate::shape::*;
+    }
+    pub mod store {
+        pub use crate::store::*;
     }
     pub mod input {
         pub use crate::input::*;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
+use cli::args::OutputArgs;
 use cli::commands::{Cli, Command, LedgerCommand, RESERVED, SHORT_HELP};
 use cli::{exit, load};
 
@@ -26,71 +27,76 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
         Err(error) => {
-            let Some(word) = strange_word().filter(|_| error.use_stderr()) else { error.exit() };
+            let Some(word) = strange_word().filter(|_| error.use_stderr()) else {
+                let Some(hint) = cli::commands::variable_of(&error, &command()) else { error.exit() };
+                let _ = error.print();
+                cli::say(&hint);
+                return ExitCode::from(exit::USAGE);
+            };
             cli::say(&cli::terminal::error_words(&format!("{}: {word}", error.kind()), None));
             return ExitCode::from(exit::USAGE);
         }
     };
-    let code = match cli.command {
-        Some(Command::Completions { shell }) => {
+    let code = dispatch(cli);
+    #[cfg(debug_assertions)]
+    cli::faults::tell();
+    ExitCode::from(code)
+}
+
+/// Does what the first word asks for; the exit code.
+fn dispatch(cli: Cli) -> u8 {
+    let Some(command) = cli.command else { return run_load(cli.load) };
+    match command {
+        Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "dbload", &mut script);
+            clap_complete::generate(shell, &mut self::command(), "dbload", &mut script);
             print_all(&script)
         }
-        Some(Command::Man) => {
+        Command::Man => {
             let mut page = Vec::new();
-            match clap_mangen::Man::new(command()).render(&mut page) {
+            match clap_mangen::Man::new(self::command()).render(&mut page) {
                 Ok(()) => print_all(&page),
                 Err(_) => exit::UNEXPECTED,
             }
         }
-        Some(Command::Ledger(args)) => match args.command {
-            LedgerCommand::Sql { role } => match dbload::internals::ledger::administrator_sql(&role) {
-                Ok(sql) => print_all(sql.as_bytes()),
-                Err(error) => {
-                    cli::say(&cli::terminal::error_words(&format!("--role: {error}"), None));
-                    exit::USAGE
-                }
-            },
+        Command::Ledger(args) => match args.command {
+            LedgerCommand::Sql { role } => print_ledger(&role),
         },
-        Some(Command::Fixtures(args)) => run(cli::fixtures::run_and_say(args)),
-        Some(Command::Run(args)) => {
-            cli::tracing::init(&args.output);
-            run(cli::jobs::run(*args))
-        }
-        Some(Command::Check(args)) => {
-            cli::tracing::init(&args.output);
-            run(cli::jobs::check(*args))
-        }
-        Some(Command::List(args)) => {
+        Command::Fixtures(args) => run(cli::fixtures::run_and_say(args)),
+        Command::Testing(args) => run(cli::testing::run_and_say(args)),
+        Command::Run(args) => heard(&args.output.clone(), cli::jobs::run(*args)),
+        Command::Check(args) => heard(&args.output.clone(), cli::jobs::check(*args)),
+        Command::List(args) => {
             cli::tracing::init(&args.output);
             cli::jobs::list(&args)
         }
-        Some(Command::Status(args)) => {
-            cli::tracing::init(&args.output);
-            run(cli::jobs::status(*args))
+        Command::Status(args) => heard(&args.output.clone(), cli::jobs::status(*args)),
+        Command::History(args) => heard(&args.output.clone(), cli::jobs::history(args)),
+        Command::Show(args) => heard(&args.output.clone(), cli::jobs::show(args)),
+        Command::Prune(args) => heard(&args.output.clone(), cli::jobs::prune(args)),
+        Command::Watermark(args) => heard(&args.output().clone(), cli::jobs::watermark(args)),
+        Command::Init(args) => cli::jobs::init(&args),
+        Command::Schema => print_all(cli::jobs::schema().as_bytes()),
+        Command::Local(args) => run(cli::local::run_and_say(args)),
+        Command::Load(args) => run_load(*args),
+        Command::Verify(args) => heard(&args.load.output.clone(), cli::verify::run(args.load)),
+    }
+}
+
+/// Runs a command that says what it does as these flags have it.
+fn heard(output: &OutputArgs, command: impl Future<Output = u8>) -> u8 {
+    cli::tracing::init(output);
+    run(command)
+}
+
+fn print_ledger(role: &str) -> u8 {
+    match dbload::internals::ledger::administrator_sql(role) {
+        Ok(sql) => print_all(sql.as_bytes()),
+        Err(error) => {
+            cli::say(&cli::terminal::error_words(&format!("--role: {error}"), None));
+            exit::USAGE
         }
-        Some(Command::History(args)) => {
-            cli::tracing::init(&args.output);
-            run(cli::jobs::history(args))
-        }
-        Some(Command::Watermark(args)) => {
-            cli::tracing::init(args.output());
-            run(cli::jobs::watermark(args))
-        }
-        Some(Command::Init(args)) => cli::jobs::init(&args),
-        Some(Command::Schema) => print_all(cli::jobs::schema().as_bytes()),
-        Some(Command::Local(args)) => run(cli::local::run_and_say(args)),
-        Some(Command::Load(args)) => run_load(*args),
-        Some(Command::Verify(args)) => {
-            cli::tracing::init(&args.load.output);
-            run(cli::verify::run(args.load))
-        }
-        None => run_load(cli.load),
-    };
-    #[cfg(debug_assertions)]
-    cli::faults::tell();
-    ExitCode::from(code)
+    }
 }
 
 /// A word of the command line that a terminal would act on: a pattern of the shell makes words of names of

@@ -13,6 +13,7 @@ mod account;
 mod commits;
 mod facts;
 mod read;
+mod record;
 mod shared;
 mod turns;
 mod waits;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, BatchLimits, Batcher, KeyHashes};
 use crate::engine::{Share, Workers};
-use crate::event::Listener;
+use crate::event::{BlockTimes, Detail, Listener};
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
@@ -44,6 +45,7 @@ use account::{FirstNarrowed, ReaderEvent, account};
 use commits::Commits;
 use facts::SourceFacts;
 use read::{StartedSources, read};
+use record::Queues;
 use shared::{PipelineContext, Read};
 use turns::Turns;
 use waits::{BlockTiming, Waits, thread_cpu};
@@ -89,6 +91,7 @@ pub async fn run(
         memory: Arc::clone(share.memory()),
         workers: share.workers(),
         batch_bytes: share.bytes_of_batch(&job.resources),
+        began,
     };
     let (blocks_in, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let (heard_in, heard) = mpsc::channel(64);
@@ -113,13 +116,17 @@ pub async fn run(
         }
     }
     drop(events_in);
+    let limited_before = prepared.access.limited_for();
     let encoded = encode(&shared, blocks, heard_in.clone());
+    let told = job.is_recorded.then(|| TellsBlocks { began, heard: heard_in.clone() });
+    let queues = Queues::of(&blocks_in, &batches_in);
+    shared.tell_plan();
     let stages = async {
         tokio::try_join!(
             read(&shared, &mut begun, blocks_in, heard_in),
-            batch(&shared, encoded, batches_in),
+            batch(&shared, encoded, batches_in, told),
             write(&shared, writers),
-            account(&shared, events, heard),
+            account(&shared, events, heard, queues),
         )
     };
     tokio::select! {
@@ -127,6 +134,8 @@ pub async fn run(
             // With all batches handed out there is nothing left to wait for but the writers.
             ran.seconds.waiting_for_writer = (waits.writer + handed_out.elapsed()).as_secs_f64();
             ran.seconds.waiting_for_source = waits.source;
+            let limited = prepared.access.limited_for().saturating_sub(limited_before);
+            ran.seconds.waiting_for_limit = limited.as_secs_f64().min(waits.source);
             ran.seconds.reading = waits.reading.as_secs_f64();
             ran.seconds.decoding = waits.decoding.as_secs_f64();
             ran.seconds.pipeline = began.elapsed().as_secs_f64();
@@ -153,6 +162,7 @@ impl PipelineContext<'_> {
             pool: self.prepared.pool.clone(),
             ledger: self.prepared.run.as_ref().map(|run| run.ledger.clone()),
             originals,
+            is_recorded: self.job.is_recorded,
             retry_policy: RetryPolicy { retry_for: self.job.resources.retry_for },
             events,
             books: self.prepared.checkpoints[partition].books,
@@ -189,6 +199,32 @@ struct Encoded {
     digest: Digest,
     reading: BlockTiming,
     cpu: Duration,
+    /// When it began to be decoded, and when that was done.
+    decoded: [Instant; 2],
+}
+
+/// Tells of blocks, on their way to the batches.
+struct TellsBlocks {
+    began: Instant,
+    heard: mpsc::Sender<ReaderEvent>,
+}
+
+impl TellsBlocks {
+    async fn block(&self, encoded: &Encoded) {
+        let at = |instant: Instant| instant.saturating_duration_since(self.began);
+        let block = &encoded.block.block;
+        let (read, reading) = encoded.reading.times();
+        let told = BlockTimes {
+            source: block.start.source,
+            records: block.len() as u64,
+            bytes: block.bytes().len() as u64,
+            read: read.map(at),
+            reading,
+            decoded: encoded.decoded.map(at),
+            decoding: encoded.cpu,
+        };
+        let _ = self.heard.send(ReaderEvent::Detail(Detail::Block(told))).await;
+    }
 }
 
 /// Decodes and maps blocks on worker threads; they come out in the order in which they went in.
@@ -207,12 +243,13 @@ fn encode(
             let workers = workers.clone();
             async move {
                 let work = move || {
-                    let began = thread_cpu();
+                    let (since, began) = (Instant::now(), thread_cpu());
                     let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
                     let block = encode_block(&mapping, layout, targets, Arc::new(block));
                     held.grow(block.memory_bytes());
-                    Encoded { block, digest, reading, cpu: thread_cpu().saturating_sub(began) }
+                    let cpu = thread_cpu().saturating_sub(began);
+                    Encoded { block, digest, reading, cpu, decoded: [since, Instant::now()] }
                 };
                 let encoded =
                     workers.run(work).await.map_err(|error| LoadError::Worker(error.to_string()))?;
@@ -238,6 +275,7 @@ async fn batch(
     shared: &PipelineContext<'_>,
     encoded: impl Stream<Item = Result<Encoded, LoadError>>,
     writers: Vec<mpsc::Sender<Batch>>,
+    told: Option<TellsBlocks>,
 ) -> Result<(Waits, Instant), LoadError> {
     let prepared = shared.prepared;
     let hashes = match (prepared.mapping.key.is_empty(), prepared.mapping.hashed.is_empty()) {
@@ -260,7 +298,11 @@ async fn batch(
         let mut batches = tokio::select! {
             next = encoded.next() => match next {
                 Some(next) => {
-                    let Encoded { mut block, digest, reading, cpu } = next?;
+                    let next = next?;
+                    if let Some(told) = &told {
+                        told.block(&next).await;
+                    }
+                    let Encoded { mut block, digest, reading, cpu, .. } = next;
                     waits.fed(since, &reading);
                     waits.decoding += cpu;
                     commits.batched(block.block.len());

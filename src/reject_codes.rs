@@ -9,6 +9,12 @@ pub(crate) const NO_CHARACTER: &str = "22P05";
 pub(crate) const NO_VALUE: &str = "22P02";
 /// `bad_copy_file_format`: no record of its format.
 pub(crate) const NO_RECORD: &str = "22P04";
+/// Records with this code could not be cut into fields, as a rule: the reject file has their text.
+#[must_use]
+pub fn is_of_text(sqlstate: &str) -> bool {
+    [NO_RECORD, NOT_TEXT].contains(&sqlstate)
+}
+
 /// `invalid_json_text`: no JSON object.
 pub(crate) const NO_JSON: &str = "22032";
 /// `duplicate_json_object_key_value`: two members of one name.

@@ -79,6 +79,26 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// A column of the table.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TableColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as SQL text.
+    pub type_name: String,
+    /// NOT NULL.
+    pub not_null: bool,
+}
+
+impl TableColumn {
+    /// A column of this name.
+    #[must_use]
+    pub const fn new(name: String, type_name: String, not_null: bool) -> Self {
+        Self { name, type_name, not_null }
+    }
+}
+
 /// Rejects of one kind.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
@@ -136,6 +156,9 @@ pub struct HttpReport {
     pub mended: u64,
     /// Bytes of bodies as they came.
     pub bytes: u64,
+    /// Answers that were read from the file into which they were fetched for several loads of a job file.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shared: u64,
     /// Seconds that requests waited for limits and after failures; of all requests, so it may exceed the time
     /// that passed.
     pub waited_seconds: f64,
@@ -165,6 +188,8 @@ pub struct PoolReport {
 pub struct Seconds {
     /// Wall clock: nothing to decode, since bytes of a source had not come.
     pub waiting_for_source: f64,
+    /// Of that, at most: while a request waited for a limit of its server, or for `--rate`.
+    pub waiting_for_limit: f64,
     /// Decompressing and finding records, by the one loop that reads.
     pub reading: f64,
     /// CPU time of the threads that decode, map and make COPY text.
@@ -188,6 +213,8 @@ pub struct Seconds {
 pub enum Bottleneck {
     /// The sources: bytes came too slowly.
     Source,
+    /// A limit on requests: the servers', or one that was given.
+    Limit,
     /// This program: neither source nor server kept it waiting.
     Loader,
     /// The server, or the way to it.
@@ -200,6 +227,7 @@ impl Bottleneck {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
+            Self::Limit => "limit",
             Self::Loader => "loader",
             Self::Server => "server",
         }
@@ -217,13 +245,20 @@ impl Seconds {
         [(Bottleneck::Source, source), (Bottleneck::Loader, loader), (Bottleneck::Server, server)]
     }
 
-    /// The largest share; none where nothing was done.
+    /// The largest share; none where nothing was done. Waiting for sources is waiting for a limit where that
+    /// is most of it.
     #[must_use]
     pub fn bottleneck(&self) -> Option<Bottleneck> {
         if self.pipeline <= 0.0 {
             return None;
         }
-        self.shares().into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(which, _)| which)
+        let largest = self.shares().into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(which, _)| which);
+        match largest {
+            Some(Bottleneck::Source) if self.waiting_for_limit > self.waiting_for_source / 2.0 => {
+                Some(Bottleneck::Limit)
+            }
+            largest => largest,
+        }
     }
 }
 
@@ -253,6 +288,9 @@ pub struct Report {
     /// The same, quoted as SQL has it. In the text report only.
     #[serde(skip)]
     pub table_sql: String,
+    /// The columns of the table. For other programs than those that read this form.
+    #[serde(skip)]
+    pub columns: Vec<TableColumn>,
     /// `host:port/name`.
     pub database: String,
     /// Mode: `upsert`, `append`, `update` or `ignore`.
@@ -314,6 +352,14 @@ mod tests {
         check(3.0, 3.0, Bottleneck::Loader);
         check(4.5, 2.0, Bottleneck::Source);
         check(2.0, 4.5, Bottleneck::Server);
+        let limited = |waiting_for_limit| Seconds {
+            waiting_for_source: 9.0,
+            waiting_for_limit,
+            pipeline: 10.0,
+            ..Seconds::default()
+        };
+        assert_eq!(limited(8.0).bottleneck(), Some(Bottleneck::Limit));
+        assert_eq!(limited(4.0).bottleneck(), Some(Bottleneck::Source));
         assert_eq!(Seconds::default().bottleneck(), None);
     }
 }

@@ -137,7 +137,7 @@ fn a_restart_that_would_double_an_append_is_refused_with_what_to_do_and_that_wor
     // The run's rows deleted, beside others that stay.
     let (scene, _) = begin();
     scene.sql("DELETE FROM t; INSERT INTO t VALUES (-1, 'mine')");
-    scene.run("t.csv --mode append --restart").exits(8);
+    scene.run("t.csv --mode append --restart").exits(8).says("goes on where it stopped; or delete the");
     scene.run("t.csv --mode append --restart --again").exits(0).says("is given up");
     scene.sql("DELETE FROM t WHERE id = -1");
     is_whole(&scene);

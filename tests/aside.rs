@@ -188,3 +188,45 @@ fn a_parent_that_the_role_may_not_read_is_no_obstacle() {
     assert!(refused(&scene, &outcome).iter().all(|(_, state)| state == "23503"));
     scene.sql(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
 }
+
+#[test]
+fn what_records_lack_and_the_server_gives_to_each_alike_lets_the_first_of_them_in() {
+    // The key that repeats would be set aside, and the one between it come in before both.
+    let text = "{\"id\":5,\"n\":1}\n{\"id\":6,\"n\":2}\n{\"id\":5,\"n\":3}\n{\"id\":7,\"n\":4}\n{\"id\":6,\"n\":5}\n";
+    for (columns, constraint) in [
+        ("one int DEFAULT 7 UNIQUE", "t_one_key"),
+        ("one int DEFAULT (3 + 4) UNIQUE DEFERRABLE INITIALLY DEFERRED", "t_one_key"),
+        ("one positive UNIQUE", "t_one_key"),
+        ("one int UNIQUE NULLS NOT DISTINCT", "t_one_key"),
+        ("one int DEFAULT 1, two text DEFAULT 'x', UNIQUE (one, two)", "t_one_two_key"),
+        ("one int DEFAULT 1, two text, UNIQUE NULLS NOT DISTINCT (one, two)", "t_one_two_key"),
+    ] {
+        for flags in ["--pool-size 4", "--batch-rows 3", "--batch-rows 1", "--pool-size 4 --no-ledger"] {
+            let scene = Scene::with(&format!(
+                "CREATE DOMAIN positive AS int DEFAULT 7 CHECK (VALUE > 0); \
+                 CREATE TABLE t (id int PRIMARY KEY, n int, {columns})"
+            ));
+            scene.file("t.jsonl", text);
+            let outcome = scene.run(&format!("t.jsonl {flags}")).exits(3);
+            let report = outcome.report();
+            let rejects = report.rejected(scene.cwd());
+            let lines: Vec<u64> = rejects.iter().map(|reject| reject.line).collect();
+            assert_eq!(lines, [2, 4, 5], "{columns} {flags}: {outcome}");
+            assert!(outcome.stderr.contains(constraint), "{columns} {flags}: {outcome}");
+            assert_eq!(
+                outcome.rows(),
+                rows!(read: 5, inserted: 1, updated: 1, rejected: 3),
+                "{columns} {flags}"
+            );
+            assert_eq!(scene.db.lines("SELECT id, n FROM t"), ["5|3"], "{columns} {flags}");
+        }
+    }
+    // Nulls are not equal to each other, and what a sequence gives is not: nothing goes record by record.
+    for columns in ["one int UNIQUE", "one serial UNIQUE", "one int DEFAULT 7, two int, UNIQUE (one, two)"] {
+        let scene = Scene::with(&format!("CREATE TABLE t (id int PRIMARY KEY, n int, {columns})"));
+        scene.file("t.jsonl", "{\"id\":5,\"n\":1}\n{\"id\":6,\"n\":2}\n");
+        let outcome = scene.load("t.jsonl");
+        assert_eq!(outcome.report().pool.careful, 0, "{columns}: {outcome}");
+        assert_eq!(scene.db.lines("SELECT id, n FROM t ORDER BY id"), ["5|1", "6|2"], "{columns}");
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dbload::internals::format::{Format, Layout, Limits, Splitter};
 use dbload::internals::map::{Clocks, Extra, Mapping, Narrowing, Partitioner, Partitioning, encode_block};
-use dbload::internals::pg::{Dsn, Ident, Session, TableName, catalog::read_table, connect_pool};
+use dbload::internals::pg::{ConnInfo, Ident, Session, TableName, catalog::read_table, connect_pool};
 use dbload::internals::record::{Block, Position, Text};
 
 use crate::rows;
@@ -110,7 +110,7 @@ fn check(db: &Database, kind: Kind, zone: &str, many: usize, rng: &mut Rng) {
 fn mapping(db: &Database, are_utc: bool) -> Mapping {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let table = runtime.block_on(async {
-        let pool = connect_pool(&Dsn::parse(db.url()).unwrap(), 1).await.unwrap();
+        let pool = connect_pool(&ConnInfo::parse(db.url()).unwrap(), 1).await.unwrap();
         let session = Session::open(&pool).await.unwrap();
         let name = TableName { schema: None, name: Ident::new("keyed").unwrap() };
         read_table(&session, &name).await.unwrap().unwrap()

@@ -190,9 +190,15 @@ fn a_server_that_is_not_there_is_exit_5_and_says_where() {
     let scene = Scene::new();
     scene.file("t.jsonl", "{\"id\":1}\n");
     let dbload = Dbload::new(scene.cwd()).line("t.jsonl --dsn postgresql://someone@127.0.0.1:1/db");
-    dbload.run().exits(5).says("127.0.0.1:1");
+    dbload.run().exits(5).says("127.0.0.1:1").says("is the server running, and listening on that address");
     let missing = scene.db.url().replace(&scene.db.name(), "no_such_database");
-    Dbload::new(scene.cwd()).line("t.jsonl --dsn").arg(missing).run().exits(5).says("no_such_database");
+    Dbload::new(scene.cwd())
+        .line("t.jsonl --dsn")
+        .arg(missing)
+        .run()
+        .exits(5)
+        .says("no_such_database")
+        .says("no such database; create it");
 }
 
 /// A server that wants a password over TCP.
@@ -359,6 +365,9 @@ fn reserved_words_are_commands_and_a_folder_of_that_name_is_said_with_a_dot() {
     scene.file("local/t.jsonl", "{\"id\":1,\"v\":\"a\"}\n");
     scene.load("./local -t t");
     assert_eq!(scene.load("load local/t.jsonl").rows(), rows!(read: 1, unchanged: 1));
+    scene.file("undo", "{\"id\":2,\"v\":\"b\"}\n");
+    scene.run("undo -t t").exits(2).says("a file or folder of that name is ./undo");
+    scene.load("./undo -t t");
 }
 
 #[test]
@@ -370,4 +379,26 @@ fn the_table_is_named_after_the_first_source_unless_it_is_said() {
     assert_eq!(scene.db.count("events"), 2);
     let stdin = scene.dbload("-").stdin("{\"id\":3}\n").run();
     assert!([2, 6].contains(&stdin.code()) && stdin.stderr.contains("--table"), "stdin has no name: {stdin}");
+}
+
+#[test]
+fn verify_goes_by_newer_by_as_the_load_does() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, u timestamptz, v text)");
+    scene.file(
+        "t.csv",
+        "id,u,v\n1,2024-01-02,a\n1,2024-01-01,b\n2,2024-01-01,x\n2,2024-01-03,y\n2,2024-01-02,z\n",
+    );
+    let words = "t.csv --newer-by u";
+    scene.run(words).exits(0);
+    assert_eq!(scene.db.lines("SELECT id, v FROM t ORDER BY 1"), ["1|a", "2|y"]);
+    for batch in ["", "--batch-rows 1"] {
+        let outcome = scene.plain(&format!("verify {words} {batch}")).run().exits(0);
+        assert!(outcome.stdout.contains("superseded                 3"), "{outcome}");
+    }
+    // What is newer in the table is what a load leaves alone; what is other at the same time is not.
+    scene.sql("UPDATE t SET u = '2025-01-01', v = 'later' WHERE id = 1");
+    scene.plain(&format!("verify {words}")).run().exits(0);
+    scene.sql("UPDATE t SET v = 'other' WHERE id = 2");
+    let outcome = scene.plain(&format!("verify {words}")).run();
+    assert!(outcome.code() != 0 && outcome.stdout.contains("different                  1"), "{outcome}");
 }

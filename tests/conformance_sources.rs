@@ -5,17 +5,24 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_ipc::writer::StreamWriter;
 use dbload::internals::feed::Feed;
+use dbload::internals::format::Layout;
 use dbload::internals::http::RateLimiters;
 use dbload::internals::input::{
     Access, Begin, Class, Description, Input, Lists, OpenSource, Reach, SourceError, SourceSpec, list,
 };
 use dbload::internals::job::{FormatName, Job};
-use dbload::internals::pg::Dsn;
+use dbload::internals::pg::ConnInfo;
 use dbload::internals::record::{PageToken, Position};
+use dbload::internals::store::Variables;
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 
 use crate::support::Folder;
 use crate::support::api::{Api, Reply};
+use crate::support::bucket::{self, Bucket};
 use crate::support::compress;
 
 /// Records of each source; and on a page.
@@ -46,9 +53,24 @@ enum Empty {
     Refused,
 }
 
-const SOURCES: [Kind; 7] = [
+const SOURCES: [Kind; 12] = [
     Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
     Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
+    Kind {
+        name: "Parquet",
+        class: Class::Fixed,
+        reach: Reach::AtHand,
+        make: parquet,
+        empty: Empty::NoRecords,
+    },
+    Kind { name: "Arrow", class: Class::Fixed, reach: Reach::AtHand, make: arrow, empty: Empty::NoRecords },
+    Kind {
+        name: "body of Parquet",
+        class: Class::Fixed,
+        reach: Reach::Asked,
+        make: parquet_body,
+        empty: Empty::NoRecords,
+    },
     Kind { name: "pipe", class: Class::Once, reach: Reach::Awaited, make: pipe, empty: Empty::NoRecords },
     Kind { name: "body", class: Class::Fixed, reach: Reach::Asked, make: body, empty: Empty::Refused },
     Kind {
@@ -57,6 +79,14 @@ const SOURCES: [Kind; 7] = [
         reach: Reach::Asked,
         make: unversioned,
         empty: Empty::Refused,
+    },
+    Kind { name: "object", class: Class::Fixed, reach: Reach::Asked, make: object, empty: Empty::NoRecords },
+    Kind {
+        name: "gzip object",
+        class: Class::Fixed,
+        reach: Reach::Asked,
+        make: gzip_object,
+        empty: Empty::NoRecords,
     },
     Kind { name: "pages", class: Class::Query, reach: Reach::Asked, make: pages, empty: Empty::NoRecords },
     Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
@@ -74,7 +104,7 @@ struct Made {
 }
 
 fn job(word: String, format: FormatName) -> Job {
-    let mut job = Job::new(Dsn::parse("postgres://nobody@127.0.0.1:1/none").unwrap(), vec![word]);
+    let mut job = Job::new(ConnInfo::parse("postgres://nobody@127.0.0.1:1/none").unwrap(), vec![word]);
     job.reading.format = Some(format);
     job.web.http.retry_limits.retry_for = Duration::from_secs(2);
     job
@@ -89,20 +119,57 @@ fn lines(ids: &[u64]) -> Vec<u8> {
     ids.iter().map(|id| record(*id) + "\n").collect::<String>().into_bytes()
 }
 
-fn stored(ids: &[u64], name: &str, write: fn(&[u8]) -> Vec<u8>) -> Made {
+fn stored(ids: &[u64], name: &str, format: FormatName, write: fn(&[u64]) -> Vec<u8>) -> Made {
     let folder = Folder::new();
-    let path = folder.file(name, write(&lines(ids)));
-    let job = job(path.display().to_string(), FormatName::Jsonl);
-    let change = Box::new(move |ids: &[u64]| std::fs::write(&path, write(&lines(ids))).unwrap());
+    let path = folder.file(name, write(ids));
+    let job = job(path.display().to_string(), format);
+    let change = Box::new(move |ids: &[u64]| std::fs::write(&path, write(ids)).unwrap());
     Made { job, change, _keep: Box::new(folder) }
 }
 
 fn file(ids: &[u64], _pace: Pace) -> Made {
-    stored(ids, "a.jsonl", <[u8]>::to_vec)
+    stored(ids, "a.jsonl", FormatName::Jsonl, lines)
 }
 
 fn gzip(ids: &[u64], _pace: Pace) -> Made {
-    stored(ids, "a.jsonl.gz", compress::gzip)
+    stored(ids, "a.jsonl.gz", FormatName::Jsonl, |ids| compress::gzip(&lines(ids)))
+}
+
+fn columns(ids: &[u64]) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(UInt64Array::from(ids.to_vec()));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|id| record(*id))));
+    RecordBatch::try_from_iter([("id", numbers), ("v", texts)]).unwrap()
+}
+
+/// Row groups of fewer rows than there are.
+fn parquet_bytes(ids: &[u64]) -> Vec<u8> {
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(11)).build();
+    let batch = columns(ids);
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn arrow_bytes(ids: &[u64]) -> Vec<u8> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &columns(&[]).schema()).unwrap();
+    for some in ids.chunks(7) {
+        writer.write(&columns(some)).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+fn parquet(ids: &[u64], _pace: Pace) -> Made {
+    stored(ids, "a.parquet", FormatName::Parquet, parquet_bytes)
+}
+
+fn arrow(ids: &[u64], _pace: Pace) -> Made {
+    stored(ids, "a.arrows", FormatName::Arrow, arrow_bytes)
+}
+
+fn parquet_body(ids: &[u64], pace: Pace) -> Made {
+    served(ids, pace, FormatName::Parquet, |ask, ids| {
+        Reply::file(ask, parquet_bytes(ids), &format!("\"v{}\"", ids.first().unwrap_or(&0)))
+    })
 }
 
 fn pipe(ids: &[u64], pace: Pace) -> Made {
@@ -151,6 +218,37 @@ fn body(ids: &[u64], pace: Pace) -> Made {
     served(ids, pace, FormatName::Jsonl, |ask, ids| {
         Reply::file(ask, lines(ids), &format!("\"v{}\"", ids.first().unwrap_or(&0)))
     })
+}
+
+fn stored_object(ids: &[u64], pace: Pace, name: &str, write: fn(&[u8]) -> Vec<u8>) -> Made {
+    let bucket = Arc::new(Bucket::new());
+    // Another store has these keys too.
+    for key in [1, 2] {
+        bucket.put(&format!("{key}/{name}"), write(&lines(&[key])));
+    }
+    let key = format!("{}/{name}", ids.first().unwrap_or(&0));
+    bucket.put(&key, write(&lines(ids)));
+    if pace == Pace::InPieces {
+        bucket.misbehave(|_, reply| reply.in_pieces(100, Duration::from_millis(1)));
+    }
+    let mut job = job(Bucket::word(&key), FormatName::Jsonl);
+    job.web.store.endpoint = Some(bucket.endpoint());
+    job.web.store.variables = Variables::read(|name| match name {
+        "AWS_ACCESS_KEY_ID" => Some(bucket::KEY_ID.to_owned()),
+        "AWS_SECRET_ACCESS_KEY" => Some(bucket::SECRET.to_owned()),
+        _ => None,
+    });
+    let changed = Arc::clone(&bucket);
+    let change = Box::new(move |ids: &[u64]| changed.put(&key, write(&lines(ids))));
+    Made { job, change, _keep: Box::new(bucket) }
+}
+
+fn object(ids: &[u64], pace: Pace) -> Made {
+    stored_object(ids, pace, "a.jsonl", <[u8]>::to_vec)
+}
+
+fn gzip_object(ids: &[u64], pace: Pace) -> Made {
+    stored_object(ids, pace, "a.jsonl.gz", compress::gzip)
 }
 
 fn unversioned(ids: &[u64], pace: Pace) -> Made {
@@ -209,10 +307,14 @@ impl Read {
 }
 
 impl Made {
+    fn lists(&self) -> Lists {
+        Lists { store: self.job.web.store.clone(), ..Lists::default() }
+    }
+
     async fn specs(&self, words: &[String]) -> Result<Vec<SourceSpec>, SourceError> {
         match &self.job.feed {
             Some(_) => Ok(vec![SourceSpec::of_caller()]),
-            None => list(words, Lists::default()).await.map(|listed| listed.sources),
+            None => list(words, self.lists()).await.map(|listed| listed.sources),
         }
     }
 
@@ -232,19 +334,24 @@ impl Made {
     async fn read(&self, input: &Input, access: &Access, begin: &Begin) -> Result<Vec<Read>, SourceError> {
         let mut opened = self.open(input, access, begin).await?;
         let (mut all, mut seq) = (Vec::new(), 0);
+        let layout = opened.layout().clone();
         while let Some((block, _)) = opened.next(&mut seq).await? {
-            push(&mut all, &block);
+            push(&mut all, &layout, &block);
         }
         assert_eq!(seq, all.len() as u64, "numbered one by one");
         Ok(all)
     }
 }
 
-fn push(all: &mut Vec<Read>, block: &dbload::internals::record::Block) {
+fn push(all: &mut Vec<Read>, layout: &Layout, block: &dbload::internals::record::Block) {
     for i in 0..block.len() {
         // Where a content has changed, a record may begin anywhere.
-        let id = serde_json::from_slice::<serde_json::Value>(block.raw(i)).ok();
-        let id = id.and_then(|value| value["id"].as_u64()).unwrap_or(u64::MAX);
+        let shown = layout.shown(block, i).map(String::into_bytes);
+        let value =
+            serde_json::from_slice::<serde_json::Value>(shown.as_deref().unwrap_or(block.raw(i))).ok();
+        let id =
+            |value: serde_json::Value| value["id"].as_u64().or_else(|| value["id"].as_str()?.parse().ok());
+        let id = value.and_then(id).unwrap_or(u64::MAX);
         all.push(Read { id, after: block.after(i), page: block.page.clone() });
     }
 }
@@ -406,11 +513,12 @@ fn a_wait_that_is_given_up_loses_nothing() {
             let (input, access) = made.input().await;
             let mut opened = made.open(&input, &access, &Begin::at(input.begin)).await.unwrap();
             let (mut read, mut seq, mut given_up) = (Vec::new(), 0, 0_u32);
+            let layout = opened.layout().clone();
             loop {
                 // What is fetched again from its beginning gets more time with each try.
                 let retry_limits = Duration::from_micros(200) * (1 + given_up.min(500));
                 match tokio::time::timeout(retry_limits, opened.next(&mut seq)).await {
-                    Ok(Ok(Some((block, _)))) => push(&mut read, &block),
+                    Ok(Ok(Some((block, _)))) => push(&mut read, &layout, &block),
                     Ok(Ok(None)) => break,
                     Ok(Err(error)) => panic!("{}: {error}", kind.name),
                     Err(_) => given_up += 1,
@@ -432,7 +540,7 @@ fn who_stops_in_the_middle_can_go_on_later() {
             let mut opened = made.open(&input, &access, &Begin::at(input.begin)).await.unwrap();
             let mut read = Vec::new();
             let (block, _) = opened.next(&mut 0).await.unwrap().unwrap();
-            push(&mut read, &block);
+            push(&mut read, &opened.layout().clone(), &block);
             // The place behind all that was handed out, as the ledger stores it.
             let (at, place) = (opened.position(), opened.place());
             drop(opened);

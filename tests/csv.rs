@@ -163,6 +163,137 @@ fn the_text_of_copy_is_what_copy_wrote() {
 }
 
 #[test]
+fn of_delimiters_that_divide_alike_the_better_one_is_taken_and_the_other_named() {
+    let (scene, outcome) = made("d.csv", "Datum;Betrag,EUR\n01.02.2024;1,5\n02.02.2024;2,5\n", "");
+    outcome.exits(0).says("--delimiter ','");
+    assert_eq!(names_of(&scene), ["Datum", "Betrag,EUR"]);
+    assert_eq!(rows_of(&scene), ["01.02.2024|1,5", "02.02.2024|2,5"]);
+    let (scene, outcome) = made(
+        "n.csv",
+        "Name, Vorname;PLZ\nMüller, Hans;01067\nNolte, Eva;10115\nOtt, Ida;20095\nPohl, Udo;30159\n",
+        "",
+    );
+    let outcome = outcome.exits(0);
+    assert!(!outcome.stderr.contains("--delimiter"), "{outcome}");
+    let rows = ["Müller, Hans|01067", "Nolte, Eva|10115", "Ott, Ida|20095", "Pohl, Udo|30159"];
+    assert_eq!(rows_of(&scene), rows);
+    // A code is no total.
+    outcome.says("\"PLZ\" is text for \"01067\" among numbers: a number would lose the zero it begins with");
+    // Nothing tells them apart: both are named, and the flag does what it says.
+    let tie = "x;y,z\np;q,r\n";
+    let (scene, outcome) = made("t.csv", tie, "");
+    outcome.exits(0).says("--delimiter ';'").says("--delimiter ','");
+    assert_eq!(rows_of(&scene), ["p;q|r"]);
+    let (scene, outcome) = made("t.csv", tie, "--delimiter ;");
+    let outcome = outcome.exits(0);
+    assert!(!outcome.stderr.contains("divides its lines alike"), "{outcome}");
+    assert_eq!(rows_of(&scene), ["p|q,r"]);
+}
+
+#[test]
+fn what_stands_behind_the_end_of_copys_data_is_no_row_and_a_failed_source() {
+    let (scene, outcome) = made("t.txt", "1\ta\n2\tb\n\\.\n\n7\tq\n", "--format copy --columns id,name");
+    outcome.exits(4).says("found more behind `\\.`").says("line 5").says("is loaded from a file of its own");
+    assert_eq!(rows_of(&scene), ["1|a", "2|b"]);
+    // Run again it is the same.
+    scene.run("t.txt --table t --format copy --columns id,name").exits(4);
+    assert_eq!(rows_of(&scene), ["1|a", "2|b"]);
+    let (scene, outcome) = made("t.txt", "1\ta\n2\tb\n\\.\n\n \n", "--format copy --columns id,name");
+    outcome.exits(0);
+    assert_eq!(rows_of(&scene), ["1|a", "2|b"]);
+}
+
+#[test]
+fn an_empty_line_of_copys_text_is_the_empty_text_where_there_is_one_column() {
+    let scene = Scene::with("CREATE TABLE s (v text)");
+    scene.sql("INSERT INTO s VALUES ('x'), (NULL), (''), ('\\.'), (''), (''), ('y'), ('')");
+    for (into, header, words) in [("a", "HEADER", ""), ("b", "HEADER false", "--columns v")] {
+        let sql = format!("COPY s TO STDOUT WITH (FORMAT text, {header})");
+        scene.file("s.txt", scene.db.copy_out(&sql));
+        for batch in ["", "--batch-rows 1 --pool-size 1"] {
+            scene.sql(&format!("DROP TABLE IF EXISTS {into}; CREATE TABLE {into} (LIKE s)"));
+            let outcome = scene.run(&format!("s.txt --table {into} --format copy {words} {batch}")).exits(0);
+            assert_eq!(outcome.rows(), rows!(read: 8, inserted: 8));
+            let query = |table: &str| {
+                format!("SELECT v IS NULL, v, count(*) FROM {table} GROUP BY 1, 2 ORDER BY 1, 2")
+            };
+            assert_eq!(scene.db.lines(&query(into)), scene.db.lines(&query("s")));
+            scene.sql("DROP SCHEMA _dbload CASCADE");
+        }
+    }
+}
+
+#[test]
+fn an_empty_line_of_copys_text_is_counted_once_also_by_a_resume() {
+    let lines = (0..20_000).fold(String::new(), |text, id| text + if id % 3 == 0 { "\n" } else { "x\n" });
+    let scene = Scene::with("CREATE TABLE t (v text)");
+    scene.file("t.txt", lines);
+    let line = "t.txt --format copy --columns v --batch-rows 500";
+    let crash = scene.dbload(line).env("DBLOAD_CRASH_AT", "committed:4").run();
+    assert!(crash.was_killed() || crash.code() != 0, "{crash}");
+    scene.run(line).exits(0);
+    assert_eq!(scene.db.lines("SELECT v, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["|6667", "x|13333"]);
+}
+
+#[test]
+fn a_quote_that_closes_far_below_says_how_many_lines_it_took() {
+    let text = (1..=5_000).fold("id,v\n".to_owned(), |text, id| {
+        text + &if matches!(id, 2_500 | 3_000) { format!("{id},\"open\n") } else { format!("{id},x\n") }
+    });
+    let (scene, outcome) = made("q.csv", text, "");
+    let outcome = outcome.exits(3).says("501 lines are in this record");
+    assert_eq!(outcome.rows(), rows!(read: 4_500, inserted: 4_499, rejected: 1));
+    assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE id BETWEEN 2500 AND 3000"), "0");
+}
+
+#[test]
+fn no_table_is_made_of_a_title_and_the_flag_that_passes_over_it_is_named() {
+    for value in ["2,5", "25"] {
+        let rows = (1..=50).fold(String::new(), |text, id| text + &format!("{id};{value}\n"));
+        let text = format!("Statistik der Stadt\nStand: 2024\n\nid;Wert\n{rows}");
+        let (scene, outcome) = made("t.csv", &text, "");
+        outcome
+            .exits(4)
+            .says("its lines from line 4 on have 2 fields")
+            .says("--skip-lines 3 passes over a title");
+        assert!(!scene.db.has_table("t"));
+        scene.run("t.csv --table t --skip-lines 3").exits(0);
+        assert_eq!(scene.db.one("SELECT count(*) FROM t"), "50");
+    }
+    // Texts of one column, if that is said.
+    let (_, outcome) = made("t.csv", "tags\na;b\nc;d\ne;f\n", "");
+    outcome.exits(4).says("--delimiter says what is in none of them");
+    let (scene, outcome) = made("t.csv", "tags\na;b\nc;d\ne;f\n", "--delimiter ,");
+    outcome.exits(0);
+    assert_eq!(rows_of(&scene), ["a;b", "c;d", "e;f"]);
+}
+
+#[test]
+fn json_lines_that_are_called_csv_are_read_as_what_they_are() {
+    let (scene, outcome) = made("j.csv", "{\"id\":1,\"v\":\"a, b\"}\n{\"id\":2,\"v\":\"c\"}\n", "");
+    outcome.exits(0);
+    assert_eq!(rows_of(&scene), ["1|a, b", "2|c"]);
+}
+
+#[test]
+fn fields_that_make_no_table_are_refused_with_what_helps_their_format() {
+    let names: Vec<String> = (0..1_700).map(|n| format!("c{n}")).collect();
+    let text = format!("{}\n{}\n", names.join(","), vec!["1"; 1_700].join(","));
+    let (scene, outcome) = made("w.csv", &text, "");
+    let outcome = outcome.exits(6).says("--extra jsonb:COLUMN puts the other fields there");
+    assert!(!outcome.stderr.contains("--records"), "{outcome}");
+    scene.sql("CREATE TABLE t (c0 int, rest jsonb)");
+    scene.run("w.csv --table t --extra jsonb:rest").exits(0);
+    assert_eq!(scene.db.one("SELECT c0 || ' ' || (rest->>'c1699') FROM t"), "1 1");
+    let (scene, outcome) = made("e.jsonl", "{\"id\":1,\"\":2}\n", "");
+    let outcome = outcome.exits(6).says("--extra ignore leaves out members");
+    assert!(!outcome.stderr.contains("--header"), "{outcome}");
+    scene.sql("CREATE TABLE t (id int)");
+    scene.run("e.jsonl --table t --extra ignore").exits(0);
+    assert_eq!(rows_of(&scene), ["1"]);
+}
+
+#[test]
 fn several_words_are_null() {
     let text = "id,n,at\n1,NULL,\n2,,N/A\n3,5,2024-01-01\n4,\"NULL\",\n";
     let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, n text, at date)");
@@ -223,14 +354,30 @@ fn content_that_is_no_text_is_named_before_anything_is_guessed_of_it() {
     tar.extend_from_slice(b"id,name\n1,a\n");
     let utf16: Vec<u8> = "id,name\n1,a\n2,b\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let once = compress::gzip(b"id,name\n1,a\n");
+    let utf32: Vec<u8> =
+        "\u{feff}id,n\n1,\u{e9}\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     for (name, bytes, said) in [
-        ("a.csv.gz", compress::gzip(&tar), &["tar", "tar -xOf"][..]),
-        ("a.csv.gz", compress::gzip(&once), &["compressed once more", "zcat"]),
-        ("a.csv", b"%PDF-1.7\n1 0 obj\n".to_vec(), &["PDF"]),
+        (
+            "a.csv.gz",
+            compress::gzip(&tar),
+            &["tar", "take its files out first, or pipe one of them in: tar -xOf"][..],
+        ),
+        (
+            "a.csv.gz",
+            compress::gzip(&once),
+            &["compressed once more", "decompress it once, and pipe it in: zcat"],
+        ),
+        ("a.csv", b"%PDF-1.7\n1 0 obj\n".to_vec(), &["PDF", "export it as CSV or JSON lines first"]),
         ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0".to_vec(), &[".xls"]),
         ("a.csv", b"PK\x03\x04\x14\0".to_vec(), &["ZIP"]),
         ("a.csv", utf16.clone(), &["UTF-16", "--encoding utf-16le"]),
-        ("a.csv", b"<!DOCTYPE html><html>".to_vec(), &["HTML"]),
+        ("a.csv", b"<!DOCTYPE html><html>".to_vec(), &["HTML", "was a login or error page saved as data?"]),
+        ("a.csv", utf32.clone(), &["UTF-32", "pipe it in as UTF-8: iconv -f UTF-32 -t UTF-8"]),
+        (
+            "a.csv",
+            b"COPY t (id) FROM stdin;\n1\n\\.\n".to_vec(),
+            &["SQL", "--format copy --skip-lines N --columns"],
+        ),
     ] {
         let (scene, outcome) = made(name, bytes, "");
         let outcome = outcome.exits(4);
@@ -246,6 +393,11 @@ fn content_that_is_no_text_is_named_before_anything_is_guessed_of_it() {
     let scene = Scene::new();
     scene.dbload("- --table t").stdin(once).run().exits(0);
     assert_eq!(rows_of(&scene), ["1|a"]);
+    // Statements of a dump: what a COPY has is read.
+    let dump = "COPY t (id, name) FROM stdin;\n1\ta\tb\n".replace("\tb", "\\tb") + "2\t\\N\n\\.\n";
+    let (scene, outcome) = made("a.sql", dump, "--format copy --skip-lines 1 --columns id,name");
+    outcome.exits(0);
+    assert_eq!(rows_of(&scene), ["1|a\tb", "2|NULL"]);
     // A sequence of JSON texts (RFC 7464) is read.
     let (scene, outcome) = made("a.json", b"\x1e{\"id\":1}\n\x1e{\"id\":\n2}\n", "");
     outcome.exits(0);
@@ -260,6 +412,10 @@ fn a_table_that_is_made_comes_with_what_was_unsure_of_it() {
         ("id,n\n1,5\n2,NA\n3,7\n", &["--null-as 'NA' --null-as ''"]),
         ("id,d\n1,31/12/2024\n2,01/02/2024\n", &["\"d\"", "--datestyle DMY"]),
         ("id,name\n", &["no records"]),
+        ("id,d\n1,01.02.1998 00:00:00\n2,31.12.2004 07:05:00\n", &["\"d\"", "--datestyle DMY"]),
+        ("id,t\n1,2024-05-01T10:00:00.123456789Z\n2,2024-05-01\n", &["\"t\" is text", "--narrowing t=allow"]),
+        ("# units: EUR, 2024\nid,amount\n1,10\n", &["begins with #", "--comment '#' passes over"]),
+        ("id^name\n1^a\n", &["one name, \"id^name\"", "--delimiter"]),
         ("1,Anna,10\n2,Bert,20\n", &["look like values", "--columns"]),
     ] {
         for words in ["--dry-run", ""] {
@@ -277,6 +433,13 @@ fn a_table_that_is_made_comes_with_what_was_unsure_of_it() {
     scene.dbload("d.csv --table t").args(["--null-as", "NA", "--null-as", ""]).run().exits(0);
     assert_eq!(rows_of(&scene), ["1|5", "2|NULL", "3|NULL"]);
     assert_eq!(scene.db.one("SELECT pg_typeof(n) FROM t LIMIT 1"), "bigint");
+    let (scene, outcome) = made("d.csv", "id^name\n1^a\n", "--delimiter ^");
+    outcome.exits(0);
+    assert_eq!(rows_of(&scene), ["1|a"]);
+    let scene = Scene::with("CREATE TABLE t (id int, t timestamptz)");
+    scene.file("d.csv", "id,t\n1,2024-05-01T10:00:00.123456789Z\n2,\n");
+    scene.load("d.csv --table t --narrowing t=allow");
+    assert_eq!(rows_of(&scene), ["1|2024-05-01 10:00:00.123457+00", "2|NULL"]);
     let scene = Scene::with("CREATE TABLE t (id int, d date)");
     scene.file("d.csv", "id,d\n1,31/12/2024\n2,01/02/2024\n");
     scene.load("d.csv --table t --datestyle DMY");

@@ -86,6 +86,7 @@ impl Case {
                     "SELECT attname FROM pg_attribute WHERE attrelid = 'b.t'::regclass AND attgenerated <> ''",
                 ),
                 same_key: self.same_key.map(|sql| sql.replace("{s}", "b")),
+                policies: std::collections::BTreeMap::new(),
             };
             let books = reference::apply(&scene.db, &target, &records(&file, lines));
             let key = match self.key {

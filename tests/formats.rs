@@ -177,6 +177,16 @@ fn json_arrays_are_streamed_from_the_top_or_from_a_path() {
     scene.file("t.json", r#"{"data":{"items":3}}"#);
     let outcome = scene.run("t.json --records data.rows");
     assert!([4, 6].contains(&outcome.code()), "no records there: {outcome}");
+    // Records of a second member of that name would be passed over.
+    scene.file(
+        "t.json",
+        r#"{"data":{"items":[{"id":1,"s":"a"}],"n":{"items":[1]},"items":[{"id":2,"s":"b"}]}}"#,
+    );
+    scene
+        .run("t.json --records data.items")
+        .exits(4)
+        .says("found a second member \"items\" on the way to the records at \"data.items\"")
+        .says("have whoever writes it give each name once");
 }
 
 #[test]

@@ -1,11 +1,18 @@
 //! `dbload run`: the loads of a job file, with one budget, in their order, resumable by name.
 
+mod backfill;
+mod figures;
 mod file;
 mod look;
 mod morning;
 mod nights;
 mod order;
+mod references;
 mod runs;
+mod shared;
+mod show;
+mod told;
+mod warehouse;
 mod watermarks;
 mod windows;
 

@@ -9,7 +9,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dbload::{Dsn, Error, ErrorKind, Event, Guarantee, Load, Loader, RejectBudget, Report};
+use dbload::{
+    Dsn, Error, ErrorKind, Event, Guarantee, Load, Loader, MergePolicy, RejectBudget, Report, Shaping,
+};
 use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,28 @@ fn a_comparison_writes_nothing_and_finds_what_differs() {
     let found = block_on(load(&scene, "t.jsonl").verify(&dsn(&scene))).unwrap();
     assert!(found.holds());
     assert_eq!((found.read, found.equal), (3, 3));
+}
+
+#[test]
+fn records_are_shaped_and_merged_by_policy() {
+    let scene = Scene::with(
+        "CREATE TABLE t (id int PRIMARY KEY, day date, seen int); INSERT INTO t VALUES (1, NULL, 9)",
+    );
+    scene.file("t.jsonl", "{\"user\":{\"id\":1},\"day\":\"31.12.2024\",\"seen\":3}\n");
+    let shaped = || {
+        let mut shaping = Shaping::default();
+        shaping.map("user.id=id").unwrap();
+        shaping.parse("day=date:%d.%m.%Y").unwrap();
+        load(&scene, "t.jsonl").shaping(shaping)
+    };
+    let report = block_on(shaped().merge("seen", MergePolicy::Greatest).run(&dsn(&scene))).unwrap();
+    assert_eq!((report.rows.read, report.rows.updated), (1, 1));
+    assert_eq!(scene.db.lines("SELECT * FROM t"), ["1|2024-12-31|9"]);
+    let found = block_on(shaped().merge("seen", MergePolicy::Least).verify(&dsn(&scene))).unwrap();
+    assert!(found.holds() && found.not_compared == ["seen"], "{found:?}");
+    let twice = shaped().merge("seen", MergePolicy::Keep).merge("seen", MergePolicy::Fill);
+    let error = block_on(twice.run(&dsn(&scene))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
 }
 
 #[test]

@@ -35,6 +35,30 @@ impl Mode {
     }
 }
 
+/// What becomes of a column of a stored row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    InsertOnly,
+    Keep,
+    Fill,
+    Greatest,
+    Least,
+}
+
+impl Policy {
+    /// What the stored row `t` should have where the record `p` meets it.
+    fn value(self, column: &str) -> String {
+        let (t, p) = (format!("t.{column}"), format!("p.{column}"));
+        match self {
+            Self::InsertOnly => t,
+            Self::Keep => format!("CASE WHEN {t} IS NULL THEN {p} ELSE {t} END"),
+            Self::Fill => format!("CASE WHEN {p} IS NULL THEN {t} ELSE {p} END"),
+            Self::Greatest => format!("CASE WHEN {t} IS NULL OR {p} > {t} THEN {p} ELSE {t} END"),
+            Self::Least => format!("CASE WHEN {t} IS NULL OR {p} < {t} THEN {p} ELSE {t} END"),
+        }
+    }
+}
+
 /// A record as its author meant it.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -60,6 +84,8 @@ pub struct ConnectTarget {
     /// When the stored row `t` has the key of the record `p`, where not all of its columns are compared as
     /// the table declares them.
     pub same_key: Option<String>,
+    /// Columns that are not simply overwritten.
+    pub policies: BTreeMap<String, Policy>,
 }
 
 /// A refused record: place, and SQLSTATE where it is certain.
@@ -218,7 +244,13 @@ fn one(
     };
     let same_key: Vec<String> = target.key.iter().map(|k| format!("t.{0} = p.{0}", ident(k))).collect();
     let same_key = target.same_key.clone().unwrap_or_else(|| same_key.join(" AND "));
-    let differs = if rest.is_empty() { "false".to_owned() } else { format!("{} *<> {}", row("t"), row("p")) };
+    let becomes = |c: &String| match target.policies.get(c) {
+        Some(policy) => policy.value(&ident(c)),
+        None => format!("p.{}", ident(c)),
+    };
+    let new: Vec<String> = rest.iter().map(|c| format!("({})::{}", becomes(c), probes.types[c])).collect();
+    let new = format!("ROW({})::record", new.join(", "));
+    let differs = if rest.is_empty() { "false".to_owned() } else { format!("{} *<> {new}", row("t")) };
     let (stored, _) = db.try_rows(&format!(
         "DELETE FROM {probe}; INSERT INTO {probe} ({columns}) VALUES ({values}); \
          SELECT {differs} FROM {table} t, {probe} p WHERE {same_key}; {NEXT}"
@@ -228,7 +260,7 @@ fn one(
         (Some(_), Mode::Ignore) | (None, Mode::Update) => Ok(Applied::Skipped),
         (Some(false), _) => Ok(Applied::Unchanged),
         (Some(true), _) => {
-            let set: Vec<String> = rest.iter().map(|c| format!("{0} = p.{0}", ident(c))).collect();
+            let set: Vec<String> = rest.iter().map(|c| format!("{} = {}", ident(c), becomes(c))).collect();
             let update =
                 format!("UPDATE {table} t SET {} FROM {probe} p WHERE {same_key}; {NEXT}", set.join(", "));
             let (_, touched) = db.try_rows(&update)?;
@@ -275,6 +307,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         mode: Mode::Upsert,
         generated: vec!["twice".to_owned()],
         same_key: None,
+        policies: BTreeMap::new(),
     };
     let books = apply(&db, &target, &records);
     assert_eq!(
@@ -308,4 +341,34 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
     assert_eq!(again(Mode::Update, &two), (0, 1, 0, 1, 0));
     assert_eq!(again(Mode::Ignore, &two), (1, 0, 0, 1, 0));
     assert_eq!(again(Mode::Append, &two), (0, 0, 0, 0, 2));
+}
+
+#[test]
+fn the_reference_merges_by_the_policy_of_a_column() {
+    let policies = [Policy::InsertOnly, Policy::Keep, Policy::Fill, Policy::Greatest, Policy::Least];
+    let expected = [["1", "1", "1"], ["1", "1", "2"], ["2", "1", "2"], ["2", "1", "2"], ["1", "1", "2"]];
+    for (policy, expected) in policies.into_iter().zip(expected) {
+        let db = Database::fresh();
+        db.sql("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1), (2, 1), (3, NULL)");
+        let record = |id: &str, n: Option<&str>| Record {
+            place: ("f".to_owned(), 1),
+            fields: Ok(vec![("id".to_owned(), Some(id.to_owned())), ("n".to_owned(), n.map(str::to_owned))]),
+            certain: true,
+        };
+        let target = ConnectTarget {
+            table: "t".to_owned(),
+            key: vec!["id".to_owned()],
+            mode: Mode::Upsert,
+            generated: vec![],
+            same_key: None,
+            policies: BTreeMap::from([("n".to_owned(), policy)]),
+        };
+        apply(&db, &target, &[record("1", Some("2")), record("2", None), record("3", Some("2"))]);
+        let mut rows = db.lines("SELECT n FROM t ORDER BY id");
+        if policy == Policy::InsertOnly {
+            assert_eq!(rows.pop().as_deref(), Some("NULL"));
+            rows.push("1".to_owned());
+        }
+        assert_eq!(rows, expected, "{policy:?}");
+    }
 }

@@ -184,7 +184,7 @@ fn an_unwritable_reject_file_loses_no_reject() {
     let outcome = scene.run("t.jsonl --rejects plain/bad.jsonl");
     if outcome.code() == 3 {
         // Found at the end: a warning, and the SQL to read them.
-        let outcome = outcome.says("select").says("_dbload");
+        let outcome = outcome.says("hint: they are in the ledger: select").says("_dbload");
         assert_eq!(outcome.rows(), rows!(read: 2, inserted: 1, rejected: 1));
     } else {
         // Found before the first row.
@@ -341,4 +341,28 @@ fn without_a_ledger_an_unwritable_reject_file_ends_the_load() {
     let outcome = outcome.says("cannot write the reject file").says("kept nowhere: 1").says("--rejects FILE");
     assert!(!outcome.stderr.contains("_dbload"), "{outcome}");
     assert!(!outcome.report().complete);
+}
+
+#[test]
+fn text_that_is_no_record_is_mended_where_the_hint_says() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    scene.file("t.csv", b"id,v\n1,a\n2,b,c\n3,caf\xe9\n");
+    let outcome =
+        scene.run("t.csv").exits(3).says("hint: where `record` is null").says("put them into `record`");
+    let file = outcome.report().rejects.file.expect("a file of rejects");
+    let path = scene.cwd().join(&file);
+    let mut lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, record) in lines.iter_mut().zip(["{\"id\":2,\"v\":\"b,c\"}", "{\"id\":3,\"v\":\"café\"}"]) {
+        let mended = line.replace("\"record\":null", &format!("\"record\":{record}"));
+        assert_ne!(*line, mended);
+        *line = mended;
+    }
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    scene.run(&format!("{} --table t", file.display())).exits(0);
+    assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY 1"), ["1|a", "2|b,c", "3|café"]);
+    // A value that a column refuses has its record.
+    scene.file("u.csv", "id,v\nx,a\n");
+    let outcome = scene.run("u.csv --table t").exits(3);
+    assert!(!outcome.stderr.contains("is null"), "{outcome}");
 }

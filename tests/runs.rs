@@ -217,7 +217,7 @@ fn an_owner_that_was_stopped_and_taken_over_is_fenced_when_it_goes_on() {
     let heir = command().arg("--take-over").run().exits(0);
     assert_eq!(heir.rows(), rows!(read: 2_000, inserted: 2_000), "{heir}");
     owner.signal(Signal::CONT);
-    owner.wait().exits(8);
+    owner.wait().exits(8).says("the other process goes on; nothing is lost");
     assert_eq!(scene.db.one("SELECT count(*) || ' ' || count(DISTINCT id) FROM t"), "2000 2000");
     assert_eq!(command().run().exits(0).rows(), rows!(read: 2_000, unchanged: 2_000));
 }
@@ -551,6 +551,31 @@ fn a_run_stored_by_0_1_0_goes_on_where_it_was_killed() {
     }
     audit(&scene.db);
     assert_eq!(scene.db.one("SELECT count(*) FROM _dbload.run"), "3", "none was begun anew");
+}
+
+/// Where the role may not do it itself: the administrator's SQL does what a start would.
+#[test]
+fn a_ledger_of_0_1_0_is_brought_up_to_date_by_the_administrators_sql() {
+    let shape = |db: &Database| {
+        db.lines(
+            "SELECT concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull) \
+               FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+              WHERE c.relnamespace = '_dbload'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped \
+             UNION ALL SELECT oid::regprocedure || prosrc FROM pg_proc WHERE pronamespace = '_dbload'::regnamespace \
+             UNION ALL SELECT version || encode(checksum, 'hex') FROM _dbload.migration ORDER BY 1",
+        )
+    };
+    let fresh = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    fresh.file("t.csv", "id\n1\n");
+    fresh.load("t.csv");
+    let scene = left_by_0_1_0(&Api::serve(|_: &Ask| Reply::json("[]")));
+    assert_ne!(shape(&scene.db), shape(&fresh.db));
+    let sql = Dbload::new(scene.cwd()).line("ledger sql --role=public").run().exits(0).stdout;
+    scene.db.another().sql(&sql);
+    assert_eq!(shape(&scene.db), shape(&fresh.db));
+    let outcome =
+        scene.load("plain.csv -t plain --mode append --load-id plain --batch-rows 300 --pool-size 1");
+    assert_eq!((outcome.report().attempts, scene.db.count("plain")), (2, 3_000), "{outcome}");
 }
 
 /// What its checkpoints do prove is compared: a file that was replaced since is refused.

@@ -80,7 +80,11 @@ fn a_change_in_the_middle_of_what_was_read_is_refused_at_every_start_until_the_u
                 .says("--accept-changed a.jsonl");
             assert_eq!(scene.db.count("t"), there, "{mode}");
         }
-        load(&scene, &words).arg("--accept-changed=b.jsonl").run().exits(8).says("b.jsonl");
+        load(&scene, &words)
+            .arg("--accept-changed=b.jsonl")
+            .run()
+            .exits(8)
+            .says("name it as the command does");
         // Put back, it goes on; so it does where it is taken as it is.
         if mode == "append" {
             scene.file("a.jsonl", &text);
@@ -160,7 +164,7 @@ fn an_accepted_content_is_gone_on_with_behind_as_many_records_wherever_its_bytes
             _ => compress::zstd(text.as_bytes()),
         };
         scene.file(name, pack(&text));
-        let words = format!("{name} --mode append --pool-size 3");
+        let words = format!("{name} --mode append --pool-size 1");
         let command = || scene.dbload(&format!("{words} -t t --batch-rows 300"));
         assert!(command().env("DBLOAD_CRASH_AT", "committed:5").run().was_killed());
         scene.db.until_quiet();
@@ -177,10 +181,104 @@ fn an_accepted_content_is_gone_on_with_behind_as_many_records_wherever_its_bytes
         scene.file("c.jsonl", &text);
         killed(&scene, "c.jsonl --mode append");
         scene.file("c.jsonl", shorter);
-        load(&scene, "c.jsonl --mode append --accept-changed c.jsonl").run().exits(8).says("only 20 records");
+        let outcome = load(&scene, "c.jsonl --mode append --accept-changed c.jsonl").run().exits(8);
+        assert!(
+            !outcome.says("only 20 records").stderr.contains("--accept-changed"),
+            "a hint that is not true"
+        );
         load(&scene, "c.jsonl --mode append --restart --again").run();
         scene.sql("TRUNCATE t");
     }
+}
+
+/// A record of the new content may belong to another writer than that of its number in the old one, and that
+/// one be past it. One writer is held at record 900 of the first file, the others are through both.
+#[test]
+fn an_accepted_content_is_gone_on_with_from_one_place_by_all_writers() {
+    let scene = Scene::with(KEYED);
+    let text = records(&mut Rng::new(), 0..10_000);
+    let lines: Vec<&str> = text.lines().collect();
+    let (a, b) = (lines[..5_000].join("\n") + "\n", lines[5_000..].join("\n") + "\n");
+    // In a record's place, and the same as what a writer has at this number.
+    let broken = |text: &str| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        for at in [1_500, 2_500, 4_500] {
+            lines[at] = "{broken";
+        }
+        lines.join("\n") + "\n"
+    };
+    let (a, b) = (broken(&a), broken(&b));
+    scene.file("a.jsonl", &a);
+    scene.file("b.jsonl", &b);
+    let command = || scene.dbload("a.jsonl b.jsonl -t t --batch-rows 5000 --pool-size 3");
+    held_at(&scene, 900, command());
+    // Other keys in the midst of what the others have read, and one of the broken records is mended.
+    let changed = (1_000..1_400).fold(a.clone(), |text, id| {
+        text.replacen(&format!("{{\"id\":{id},"), &format!("{{\"id\":{},", id + 100_000), 1)
+    });
+    let mended = changed.replacen("{broken", "{\"id\":1500,\"v\":\"mended\"}", 1);
+    scene.file("a.jsonl", &mended);
+    command().run().exits(8).says("--accept-changed a.jsonl");
+    let outcome =
+        command().arg("--accept-changed=a.jsonl").run().exits(3).says("all writers go on behind record");
+    assert_eq!(audit(&scene.db).rejected, 5, "{outcome}");
+    let there = table(&scene);
+    let whole = |text: &str| text.lines().filter(|line| *line != "{broken").collect::<Vec<_>>().join("\n");
+    let missing: Vec<String> = [whole(&mended), whole(&b)]
+        .iter()
+        .flat_map(|text| content(text))
+        .filter(|row| there.binary_search(row).is_err())
+        .collect();
+    assert!(missing.is_empty(), "{} rows are missing: {:.300?}\n{outcome}", missing.len(), missing);
+}
+
+/// What an append has stored it cannot apply again.
+#[test]
+fn an_append_whose_writers_are_at_different_places_takes_no_other_content() {
+    let scene = Scene::with(TABLE);
+    let text = records(&mut Rng::new(), 0..10_000);
+    scene.file("a.jsonl", &text);
+    let command = || scene.dbload("a.jsonl -t t --mode append --batch-rows 5000 --pool-size 3");
+    held_at(&scene, 900, command());
+    let there = scene.db.count("t");
+    // Another record at the top: each one behind it is the next writer's, where a turn ends.
+    scene.file("a.jsonl", records(&mut Rng::new(), 20_000..20_001) + &text);
+    let outcome = command().run().exits(8).says("a.jsonl changed").says("put the file back as it was");
+    assert!(!outcome.stderr.contains("--accept-changed"), "it would be refused: {outcome}");
+    command()
+        .arg("--accept-changed=a.jsonl")
+        .run()
+        .exits(8)
+        .says("at different places")
+        .says("put the file back as it was, and the same command goes on");
+    assert_eq!(scene.db.count("t"), there, "a refusal writes nothing");
+    scene.file("a.jsonl", &text);
+    command().run().exits(0);
+    assert_eq!(table(&scene), content(&text));
+}
+
+/// Kills a load once the writer that meets this id waits there, and all others are done.
+#[track_caller]
+fn held_at(scene: &Scene, id: u32, command: Dbload) {
+    scene.sql(&format!(
+        "CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END $$; \
+         CREATE TRIGGER nap AFTER INSERT ON t FOR EACH ROW WHEN (NEW.id = {id}) EXECUTE FUNCTION nap()"
+    ));
+    let running = command.spawn();
+    let done = "SELECT count(*) FROM _dbload.checkpoint WHERE done";
+    let began = std::time::Instant::now();
+    while !scene.db.try_rows(done).is_ok_and(|(rows, _)| rows[0][0].as_deref() == Some("2")) {
+        assert!(began.elapsed() < Duration::from_secs(60), "the others are never done");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.signal(rustix::process::Signal::KILL);
+    running.wait();
+    scene.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+         AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    scene.db.until_alone();
+    scene.sql("DROP TRIGGER nap ON t");
 }
 
 /// A way to pack a text, with the ending that says so.
@@ -363,7 +461,12 @@ fn a_dictionary_or_window_beyond_the_limit_is_refused_by_its_name() {
     let sum = crc32(&xz[12..12 + length - 4]);
     xz[12 + length - 4..12 + length].copy_from_slice(&sum.to_le_bytes());
     scene.file("a.jsonl.xz", &xz);
-    scene.run("a.jsonl.xz -t t").exits(4).says("dictionary").says("128 MiB");
+    scene
+        .run("a.jsonl.xz -t t")
+        .exits(4)
+        .says("dictionary")
+        .says("128 MiB")
+        .says("decompress it with its own tool and pipe it in");
     let mut frame = checked_zstd(text.as_bytes());
     assert_eq!(frame[4] & 0x20, 0, "a window of its own");
     frame[5] = (28 - 10) << 3;
@@ -398,7 +501,7 @@ fn what_was_appended_is_known_by_the_file_however_it_is_called() {
     // Twice in one command.
     scene.file("c.jsonl", "{\"id\":3,\"v\":\"c\"}\n");
     std::os::unix::fs::symlink("c.jsonl", scene.cwd().join("same.jsonl")).unwrap();
-    scene.run("c.jsonl same.jsonl -t t").exits(4).says("same file").says("same.jsonl");
+    scene.run("c.jsonl same.jsonl -t t").exits(4).says("same file").says("same.jsonl").says("name it once");
     assert_eq!(scene.db.lines("SELECT id FROM t ORDER BY id"), ["1", "2"]);
 }
 
@@ -415,7 +518,7 @@ fn the_same_content_under_another_path_is_never_left_out_silently() {
         .exits(8)
         .says("monday.jsonl")
         .says("tuesday.jsonl")
-        .says("--again=tuesday.jsonl");
+        .says("if its records are to be there twice, --again=tuesday.jsonl");
     assert_eq!(scene.db.count("t"), 1);
     scene.load("tuesday.jsonl other.jsonl -t t --again=tuesday.jsonl");
     assert_eq!(scene.db.lines("SELECT id FROM t ORDER BY id"), ["1", "1", "2"]);
@@ -438,7 +541,7 @@ fn a_file_that_was_appended_is_known_to_its_middle() {
         load(&scene, name).run().exits(0);
         let file = fs::File::options().append(true).open(&path).unwrap();
         file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)).unwrap();
-        load(&scene, name).run().exits(8).says("--again").says("all sources");
+        load(&scene, name).run().exits(8).says("--again appends them once more").says("all sources");
         // A copy with another middle is another file; one with the same is not left out, nor loaded, without
         // a word.
         let mut other = pack(name, &text);
@@ -448,7 +551,10 @@ fn a_file_that_was_appended_is_known_to_its_middle() {
         if name == "a.jsonl" {
             other = other_value(&text, 750).into_bytes();
             scene.file(name, &other);
-            load(&scene, name).run().exits(8).says("changed since").says("digest");
+            let refused = load(&scene, name).run().exits(8).says("changed since").says("digest");
+            refused
+                .says("--again=a.jsonl appends all of it once more")
+                .says("put that into a file of its own");
             scene.file("other.jsonl", &other);
             load(&scene, "other.jsonl").run().exits(0);
             assert_eq!(scene.db.count("t"), 3000);
@@ -492,7 +598,7 @@ fn what_was_truncated_is_appended_again_and_what_was_rewritten_is_not() {
     }
     // Truncated, and something else in it since: that cannot be told apart.
     scene.sql("TRUNCATE t; INSERT INTO t VALUES (9, 'other')");
-    scene.run("a.jsonl -t t").exits(8).says("a.jsonl").says("--again=a.jsonl");
+    scene.run("a.jsonl -t t").exits(8).says("look whether its rows are there: if not, --again=a.jsonl");
     scene.load("a.jsonl -t t --again=a.jsonl");
     assert_eq!(scene.db.lines("SELECT id FROM t ORDER BY id"), ["1", "9"]);
 }
@@ -506,9 +612,54 @@ fn the_parts_of_an_unfinished_append_count() {
     scene.file("b.jsonl", &b);
     killed(&scene, "a.jsonl b.jsonl --mode append");
     let there = scene.db.count("t");
-    load(&scene, "a.jsonl --mode append").run().exits(8).says("unfinished").says("a.jsonl b.jsonl");
+    let refused = load(&scene, "a.jsonl --mode append").run().exits(8).says("unfinished");
+    refused.says("finish that run first, by the command that began it (its sources: a.jsonl b.jsonl)");
     assert_eq!(scene.db.count("t"), there);
     // What that run has not come to is no part of it yet.
     load(&scene, "a.jsonl b.jsonl --mode append").run().exits(0);
     assert_eq!(table(&scene), content(&format!("{a}{b}")));
+}
+
+#[test]
+fn a_folder_says_which_files_it_leaves_out() {
+    let scene = Scene::with("CREATE TABLE t (id int)");
+    let files = ["d/a.csv", "d/b.txt", "d/c.csv.bak", "d/.hidden", "d/t.1.rejects.jsonl"];
+    files.iter().zip(1..).for_each(|(name, id)| drop(scene.file(name, format!("id\n{id}\n"))));
+    let outcome = scene.run("d --table t").exits(0);
+    outcome.says("2 files of d, the first is \"b.txt\", are left out").says("'d/*' loads them too");
+    assert_eq!(scene.db.lines("SELECT id FROM t"), ["1"]);
+    // What it says is true.
+    scene.run("d/* --table t").exits(0);
+    assert_eq!(scene.db.lines("SELECT id FROM t ORDER BY 1"), ["1", "2", "3"]);
+}
+
+#[test]
+fn without_a_ledger_the_hint_says_that_the_same_command_reads_all_again() {
+    let scene = Scene::with("CREATE TABLE t (id int); CREATE TABLE k (id int PRIMARY KEY)");
+    scene.file("a.csv", "id\n1\n2\n");
+    scene.file("b.csv.gz", "no gzip");
+    let outcome = scene.run("a.csv b.csv.gz --table t --no-ledger").exits(4);
+    let outcome = outcome.says("without a ledger the same command appends all records again");
+    assert!(!outcome.stderr.contains("nothing else"), "{outcome}");
+    scene.run("a.csv b.csv.gz --table t --no-ledger").exits(4);
+    assert_eq!(scene.db.one("SELECT count(*) FROM t"), "4");
+    let outcome = scene.run("a.csv b.csv.gz --table k --no-ledger").exits(4);
+    outcome.says("without a ledger the same command reads all sources again");
+    // With one it is as it was.
+    scene.run("a.csv b.csv.gz --table k").exits(4).says("fetches what failed, and nothing else");
+}
+
+#[test]
+fn a_time_zone_that_the_server_does_not_know_is_refused_before_anything_is_made() {
+    let scene = Scene::new();
+    scene.file("z.csv", "id,at\n1,2024-07-01 12:00:00\n");
+    let outcome = scene.run("z.csv --timezone Berlin").exits(6);
+    outcome.says("no time zone \"Berlin\"").says("--timezone takes a name such as Europe/Berlin");
+    assert!(!scene.db.has_table("z"));
+    scene.sql("CREATE TABLE z (id int, at timestamptz)");
+    for zone in ["Europe/Berlin", "+02"] {
+        scene.sql("TRUNCATE z");
+        scene.run(&format!("z.csv --timezone {zone} --no-ledger")).exits(0);
+        assert_eq!(scene.db.one("SELECT at AT TIME ZONE 'UTC' FROM z"), "2024-07-01 10:00:00", "{zone}");
+    }
 }

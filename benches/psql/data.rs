@@ -1,6 +1,6 @@
 //! The files: TPC-H orders and lineitem from the tpchgen crate, made once, kept in target/bench-data.
 
-use crate::{Outcome, Wish, cases::big::TIMES, note, shape::Shape};
+use crate::{Outcome, Wish, cases::big::TIMES, columns, note, shape::Shape};
 use std::{
     fmt::Display,
     fs::{self, File},
@@ -14,6 +14,10 @@ use tpchgen::{
 
 /// Records of orders in the design's measured ground.
 pub(crate) const ORDERS: usize = 300_000;
+/// Small files, and records in each.
+const FILES: usize = 5_000;
+const RECORDS_A_FILE: usize = 20;
+pub(crate) const IN_FILES: usize = FILES * RECORDS_A_FILE;
 /// Records of lineitem where the whole 3 million were not asked for.
 const LINES: usize = 600_000;
 const LINES_FULL: usize = 3_000_000;
@@ -50,12 +54,16 @@ impl Data {
         let one = || orders(1.0).take(1);
         data.make("one.csv", OrderCsv::header(), one().map(OrderCsv::new))?;
         data.make("one.jsonl", "", one().map(|o| order_json(&o)))?;
+        let few = || orders(scale(ORDERS, ORDERS_A_SCALE)).take(IN_FILES);
+        data.make("few.csv", OrderCsv::header(), few().map(OrderCsv::new))?;
+        data.small_files("few", few().map(|o| order_json(&o)))?;
         data.packed("orders.csv", "gz")?;
         data.packed("orders.csv", "zst")?;
         let lines = || LineItemGenerator::new(1.01 * scale(data.lines, LINES_A_SCALE), 1, 1);
         let name = data.lines_name("csv");
         data.make(&name, LineItemCsv::header(), lines().iter().take(data.lines).map(LineItemCsv::new))?;
         data.make(&data.lines_name("jsonl"), "", lines().iter().take(data.lines).map(|l| line_json(&l)))?;
+        data.once(&data.lines_name("parquet"), |out| columns::write(out, lines().iter().take(data.lines)))?;
         for shape in &Shape::ALL {
             shape.ready(&data)?;
         }
@@ -136,6 +144,21 @@ impl Data {
             }
             Ok(out.flush()?)
         })
+    }
+
+    /// A folder of files, each an array of a few records.
+    fn small_files(&self, name: &str, mut records: impl Iterator<Item = String>) -> Outcome<()> {
+        if self.file(name).exists() {
+            return Ok(());
+        }
+        note(&format!("making {FILES} files in {name}"));
+        let part = self.file(&format!("{name}.part"));
+        fs::create_dir_all(&part)?;
+        for n in 0..FILES {
+            let records: Vec<String> = records.by_ref().take(RECORDS_A_FILE).collect();
+            fs::write(part.join(format!("{n:04}.json")), format!("[{}]", records.join(",\n")))?;
+        }
+        Ok(fs::rename(part, self.file(name))?)
     }
 
     fn packed(&self, name: &str, ending: &str) -> Outcome<()> {

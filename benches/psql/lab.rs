@@ -71,7 +71,8 @@ impl Lab {
             |table: &str, file: &Path| format!("\\copy {table} FROM '{}' CSV HEADER\n", file.display());
         let mut script = format!(
             "CREATE SCHEMA base;\nCREATE TABLE base.orders {ORDERS};\nCREATE TABLE base.repeated (LIKE base.orders);\n\
-             CREATE TABLE base.lineitem {LINEITEM};\nCREATE TABLE base.one (LIKE base.orders);\n"
+             CREATE TABLE base.lineitem {LINEITEM};\nCREATE TABLE base.one (LIKE base.orders);\n\
+             CREATE TABLE base.few (LIKE base.orders);\n"
         );
         for shape in &Shape::ALL {
             script += &shape.create();
@@ -81,6 +82,7 @@ impl Lab {
         script += &copy("base.orders", &data.file("orders.csv"));
         script += &copy("base.lineitem", &data.file(&data.lines_name("csv")));
         script += &copy("base.one", &data.file("one.csv"));
+        script += &copy("base.few", &data.file("few.csv"));
         // The last record of each key, as the file has them.
         script += "BEGIN;\nCREATE TEMP TABLE st (LIKE base.orders, n bigserial) ON COMMIT DROP;\n";
         script += &format!(
@@ -92,6 +94,7 @@ impl Lab {
                    INSERT INTO base.repeated SELECT DISTINCT ON (o_orderkey) * FROM st ORDER BY o_orderkey, n DESC;\n\
                    ALTER TABLE base.repeated DROP n;\nCOMMIT;\n\
                    ALTER TABLE base.orders ADD PRIMARY KEY (o_orderkey);\n\
+                   ALTER TABLE base.few ADD PRIMARY KEY (o_orderkey);\n\
                    ALTER TABLE base.lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber);\nVACUUM ANALYZE;\n";
         self.sql(&script)?;
         if big {

@@ -11,6 +11,7 @@
 //! other target/bench-data/.
 
 mod cases;
+mod columns;
 mod data;
 mod lab;
 mod measure;

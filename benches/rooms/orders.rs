@@ -106,6 +106,7 @@ pub(crate) fn mapping(partitions: u32) -> Mapping {
 fn table() -> Table {
     let column = |(name, ty, sql): (&str, PgType, &str)| Column {
         name: Ident::new(name).unwrap(),
+        number: 0,
         type_name: sql.to_owned(),
         domain_base: None,
         domain_name: None,
@@ -140,6 +141,7 @@ fn table() -> Table {
         has_generated: false,
         has_before_row_triggers: false,
         has_row_triggers: false,
+        has_insert_triggers: false,
         has_row_security: false,
         has_no_pages: false,
         counts_rows: true,

@@ -127,7 +127,7 @@ impl Batcher {
                 open.batch.digest = Some(digest);
                 open.batch.page.clone_from(&block.page);
             }
-            open.idle_bytes += block.bytes().len() as u64;
+            open.idle_bytes += block.content_bytes() as u64;
             if open.batch.read() == 0 && open.idle_bytes >= IDLE_ADVANCE_BYTES {
                 full.push(open.flush());
             }

@@ -14,8 +14,8 @@ use super::parse;
 /// Where from, where to, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoadArgs {
-    /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), or - for standard input; read
-    /// in this order
+    /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), objects ('s3://BUCKET/KEY*'),
+    /// or - for standard input; read in this order
     #[arg(value_name = "SOURCE", required_unless_present = "urls")]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
@@ -24,6 +24,10 @@ pub(crate) struct LoadArgs {
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
     pub(crate) web: super::web::WebArgs,
+    #[command(flatten)]
+    pub(crate) shape: super::shape_args::ShapeArgs,
+    #[command(flatten)]
+    pub(crate) stores: super::stores::StoreArgs,
     #[command(flatten)]
     pub(crate) mapping: MappingArgs,
     #[command(flatten)]
@@ -34,6 +38,10 @@ pub(crate) struct LoadArgs {
     pub(crate) resources: ResourceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// Append what happens to this file, as one line of JSON an event (docs/events.md): dbload show FILE
+    /// draws it
+    #[arg(long, value_name = "FILE", env = "DBLOAD_EVENTS", help_heading = "Output")]
+    pub(crate) events: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -55,6 +63,13 @@ pub(crate) struct TargetArgs {
     /// Only a record with a greater value in this column replaces a stored row
     #[arg(long, value_name = "COLUMN", env = "DBLOAD_NEWER_BY")]
     pub(crate) newer_by: Option<String>,
+    /// Write these columns where a row is inserted, and leave them alone where one is stored
+    #[arg(long, value_name = "A,B", env = "DBLOAD_INSERT_ONLY", value_delimiter = ',')]
+    pub(crate) insert_only: Vec<String>,
+    /// What becomes of a column of a stored row: overwrite, keep (what is stored and not null), fill (a null
+    /// changes nothing), greatest or least of the two. May be repeated
+    #[arg(long, value_name = "COLUMN=POLICY", env = "DBLOAD_MERGE", value_delimiter = '\n', value_parser = parse::merge)]
+    pub(crate) merge: Vec<String>,
     /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are
     /// behind: else the next insert without an id fails. Those who write to the table wait meanwhile
     #[arg(long, env = "DBLOAD_FIX_SEQUENCES", value_parser = parse::switch("DBLOAD_FIX_SEQUENCES"))]
@@ -129,6 +144,10 @@ pub(crate) struct ReadingArgs {
     /// to 16 MiB)
     #[arg(long, value_name = "WHEN", env = "DBLOAD_VERIFY_SOURCE", value_enum, default_value = "auto")]
     pub(crate) verify_source: VerifySourceArg,
+    /// The last line of a pipe that is whole, and no record: one that ends without it has failed (exit code
+    /// 4), for a pipe also ends when whoever writes it is killed
+    #[arg(long, value_name = "LINE", env = "DBLOAD_END_MARK", value_parser = parse::end_mark)]
+    pub(crate) end_mark: Option<String>,
     /// Encoding of text without a byte order mark, by its name on the web: utf-16le, windows-1252, shift_jis,
     /// .. Places of rejects are those of the decoded text; a resume reads such a source from its start
     #[arg(long, value_name = "NAME", env = "DBLOAD_ENCODING", default_value = "utf-8", value_parser = parse::encoding)]
@@ -150,6 +169,10 @@ pub(crate) struct MappingArgs {
     /// repeated)
     #[arg(long, value_name = "[COLUMN=]RULE", env = "DBLOAD_NARROWING", value_delimiter = ',', value_parser = parse::narrowing)]
     pub(crate) narrowing: Vec<String>,
+    /// Digits below the microsecond in times of Parquet, Arrow and Avro, which no time of PostgreSQL keeps:
+    /// reject the record where they are not zero, truncate or round them
+    #[arg(long, value_name = "RULE", env = "DBLOAD_SUB_MICROSECONDS", value_enum, default_value = "reject")]
+    pub(crate) sub_microseconds: SubMicrosecondsArg,
     /// Time zone of timestamps that say none
     #[arg(long, value_name = "ZONE", env = "DBLOAD_TIMEZONE", default_value = "UTC")]
     pub(crate) timezone: String,
@@ -257,6 +280,10 @@ pub(crate) struct OutputArgs {
     /// Form of what is said on stderr
     #[arg(long, value_name = "FORM", env = "DBLOAD_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
+    /// Form of progress on stderr: a bar on a terminal and a line now and then elsewhere, always lines, or a
+    /// JSON object a second. SIGUSR1 asks for one at once
+    #[arg(long, value_name = "FORM", env = "DBLOAD_PROGRESS", value_enum, default_value = "auto")]
+    pub(crate) progress: ProgressForm,
     /// No progress on stderr
     #[arg(long, env = "DBLOAD_NO_PROGRESS", value_parser = parse::switch("DBLOAD_NO_PROGRESS"))]
     pub(crate) no_progress: bool,
@@ -267,6 +294,16 @@ pub(crate) enum LogFormat {
     /// For people
     Text,
     /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressForm {
+    /// A bar on a terminal, a line now and then elsewhere
+    Auto,
+    /// Lines
+    Lines,
+    /// A JSON object a second
     Json,
 }
 
@@ -333,6 +370,23 @@ pub(crate) enum OnNulArg {
     Replace,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SubMicrosecondsArg {
+    Reject,
+    Truncate,
+    Round,
+}
+
+impl From<SubMicrosecondsArg> for dbload::internals::format::SubMicroseconds {
+    fn from(rule: SubMicrosecondsArg) -> Self {
+        match rule {
+            SubMicrosecondsArg::Reject => Self::Keep,
+            SubMicrosecondsArg::Truncate => Self::Truncate,
+            SubMicrosecondsArg::Round => Self::Round,
+        }
+    }
+}
+
 impl From<OnNulArg> for dbload::internals::format::OnNul {
     fn from(rule: OnNulArg) -> Self {
         match rule {
@@ -356,6 +410,13 @@ pub(crate) enum FormatArg {
     Tsv,
     /// The text format of COPY: tabs, backslashes, \N for NULL; with a header, or --columns
     Copy,
+    /// Parquet
+    Parquet,
+    /// Arrow: a file (Feather) or a stream
+    #[value(alias = "feather")]
+    Arrow,
+    /// Avro, as object container files
+    Avro,
 }
 
 impl From<FormatArg> for FormatName {
@@ -366,6 +427,9 @@ impl From<FormatArg> for FormatName {
             FormatArg::Csv => Self::Csv,
             FormatArg::Tsv => Self::Tsv,
             FormatArg::Copy => Self::Copy,
+            FormatArg::Parquet => Self::Parquet,
+            FormatArg::Arrow => Self::Arrow,
+            FormatArg::Avro => Self::Avro,
         }
     }
 }

@@ -1,19 +1,23 @@
 //! The commands of the program.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
 use super::args::LoadArgs;
 use super::fixtures::FixturesArgs;
 use super::jobs::{
-    CheckJobArgs, HistoryArgs, InitJobArgs, ListJobArgs, RunJobArgs, StatusArgs, WatermarkArgs,
+    CheckJobArgs, HistoryArgs, InitJobArgs, ListJobArgs, PruneArgs, RunJobArgs, ShowArgs, StatusArgs,
+    WatermarkArgs,
 };
 use super::local::LocalArgs;
+use super::testing::TestingArgs;
 
 /// First words that are kept for commands; a file or folder of such a name is written `./NAME`.
-pub(crate) const RESERVED: [&str; 16] = [
+pub(crate) const RESERVED: [&str; 17] = [
     "load",
     "local",
     "fixtures",
+    "testing",
     "run",
     "schema",
     "check",
@@ -53,6 +57,24 @@ Usage: dbload [OPTIONS] SOURCE...
 
 All flags: dbload --help";
 
+/// Where a value that cannot be used is that of a variable: which one.
+pub(crate) fn variable_of(error: &clap::Error, command: &clap::Command) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (said, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = said.split([' ', '=']).next()?;
+    let commands = std::iter::once(command).chain(command.get_subcommands());
+    let mut arguments = commands.flat_map(clap::Command::get_arguments);
+    let argument = arguments.find(|argument| argument.get_long() == flag.strip_prefix("--"))?;
+    let variable = argument.get_env()?.to_str()?;
+    let is_given = std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some(flag));
+    let is_its = !is_given && std::env::var(variable).is_ok_and(|of_variable| of_variable == value);
+    (is_its && !error.to_string().contains(variable))
+        .then(|| format!("hint: that is the value of the variable {variable}"))
+}
+
 fn after_help() -> String {
     format!("{EXAMPLES}\n\n{}", super::exit::table())
 }
@@ -86,6 +108,8 @@ pub(crate) enum Command {
     Verify(Box<VerifyArgs>),
     /// Load fixtures: rows that tests want to find, from a folder with a file a table
     Fixtures(FixturesArgs),
+    /// Databases for tests
+    Testing(TestingArgs),
     /// Run the loads of a job file: many sources into many tables, with one budget
     Run(Box<RunJobArgs>),
     /// Show what each load of a job file would do, without loading: no URL is called, no command run
@@ -99,6 +123,11 @@ pub(crate) enum Command {
     Status(Box<StatusArgs>),
     /// List the runs that the ledger knows, the latest first
     History(HistoryArgs),
+    /// Show all that the ledger knows of a run: settings, books, sources, rejects by reason, attempts
+    Show(ShowArgs),
+    /// Delete the history of old runs: rejects, attempts, and sources of loads with a key. What later loads
+    /// build on stays: unfinished runs, watermarks, complete windows, files that were appended
+    Prune(PruneArgs),
     /// Show or set up to where the loads of a job file have come
     Watermark(WatermarkArgs),
     /// Print the JSON Schema of job files, for editors

@@ -1,19 +1,27 @@
 //! `dbload SOURCE..`: from the parsed flags to a job, to a report, to an exit code.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use dbload::internals::causes::with_causes;
+use dbload::internals::event::{Event, Totals};
+use dbload::internals::exit::ExitClass;
 use dbload::internals::format::{DecodeLimits, Inflation};
 use dbload::internals::job::{EarlierRuns, Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources};
 use dbload::internals::load::{Ended, LoadPlan, Outcome, load, plan};
 use dbload::internals::map::Narrowing;
-use dbload::internals::pg::Dsn;
+use dbload::internals::pg::ConnInfo;
 use dbload::internals::pg::dsn::Host;
 use dbload::internals::prepared::LoadError;
+use dbload::internals::report::Report;
+use dbload::internals::schema::MergePolicy;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::args::{LoadArgs, PoolerArg};
+use super::args::{LoadArgs, PoolerArg, RunArgs};
+use super::events::{EventsFile, Recorder};
+use super::pipes::{self, Pipes};
 use super::progress::Progress;
 use super::reload::reload;
 use super::stdout::print;
@@ -21,7 +29,7 @@ use super::terminal::error_words;
 use super::{exit, render, target, terminal};
 
 /// The job that the flags describe.
-pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
+pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
     let pooler = match args.resources.pooler {
         PoolerArg::Auto if dsn.behind_pooler => Pooler::Transaction,
         PoolerArg::Auto => Pooler::Detect,
@@ -34,6 +42,10 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     job.key.clone_from(&args.target.key);
     job.mode = args.target.mode.map(Into::into);
     job.newer_by.clone_from(&args.target.newer_by);
+    for column in &args.target.insert_only {
+        job.policies.set(column, MergePolicy::InsertOnly)?;
+    }
+    args.target.merge.iter().try_for_each(|merge| job.policies.merge(merge))?;
     job.fix_sequences = args.target.fix_sequences;
     job.reading = Reading {
         format: args.reading.format.map(Into::into),
@@ -53,12 +65,16 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
             depth: args.reading.max_depth,
             fields: args.reading.max_fields,
             on_nul: args.mapping.on_nul.into(),
+            trims_nulls: args.shape.trim,
+            sub_microseconds: args.mapping.sub_microseconds.into(),
         },
+        shaping: args.shape.shaping(&args.reading.null_as)?,
         header_bytes: usize::try_from(args.reading.max_header_bytes).ok(),
         inflation: Inflation {
             bytes: args.reading.max_decompressed_bytes.unwrap_or(Inflation::default().bytes),
             ratio: args.reading.max_ratio,
         },
+        end_mark: args.reading.end_mark.clone(),
         verify_source: args.reading.verify_source.into(),
     };
     job.extra.clone_from(&args.mapping.extra);
@@ -77,30 +93,28 @@ pub(crate) fn job(args: &LoadArgs, dsn: Dsn) -> Result<Job, String> {
     };
     job.max_rejects = args.rejects.max_rejects.unwrap_or(RejectBudget::Unlimited);
     job.rejects_file.clone_from(&args.rejects.rejects);
-    job.runs = EarlierRuns {
-        restart: args.runs.once.restart,
-        again: args.runs.once.again.iter().any(|word| is_yes(word)),
-        again_files: args
-            .runs
-            .once
-            .again
-            .iter()
-            .filter(|word| !is_yes(word) && !is_no(word))
-            .cloned()
-            .collect(),
-        wait: args.runs.wait,
-        take_over: args.runs.once.take_over,
-        load_id: args.runs.load_id.clone(),
-        no_ledger: args.runs.no_ledger,
-        skip_records: args.runs.skip_records,
-        accept_changed: args.runs.once.accept_changed.clone(),
-    };
+    job.runs = earlier_runs(&args.runs);
     job.pooler = pooler;
-    job.web = args.web.web(&args.sources)?;
+    job.web = args.stores.beside(args.web.web(&args.sources)?, &args.sources)?;
     if let (None, Some(paginate)) = (&job.reading.records, &job.web.paginate) {
         job.reading.records.clone_from(&paginate.records);
     }
     Ok(job)
+}
+
+/// What is said about earlier starts.
+fn earlier_runs(args: &RunArgs) -> EarlierRuns {
+    EarlierRuns {
+        restart: args.once.restart,
+        again: args.once.again.iter().any(|word| is_yes(word)),
+        again_files: args.once.again.iter().filter(|word| !is_yes(word) && !is_no(word)).cloned().collect(),
+        wait: args.wait,
+        take_over: args.once.take_over,
+        load_id: args.load_id.clone(),
+        no_ledger: args.no_ledger,
+        skip_records: args.skip_records,
+        accept_changed: args.once.accept_changed.clone(),
+    }
 }
 
 /// The words of a flag's variable, as of those that are nothing but flags. A file of such a name is `./true`.
@@ -113,7 +127,7 @@ fn is_no(word: &str) -> bool {
 }
 
 /// A server on this machine has this machine's cores; more connections than cores do not help.
-pub(super) fn default_pool_size(dsn: &Dsn) -> usize {
+pub(super) fn default_pool_size(dsn: &ConnInfo) -> usize {
     let here = dsn.servers.iter().all(|server| matches!(server.host, Host::Unix(_)));
     let cores = std::thread::available_parallelism().map_or(POOL_SIZE, std::num::NonZero::get);
     if here { cores.min(POOL_SIZE) } else { POOL_SIZE }
@@ -121,6 +135,10 @@ pub(super) fn default_pool_size(dsn: &Dsn) -> usize {
 
 /// Runs a load; the exit code.
 pub(crate) async fn run(args: LoadArgs) -> u8 {
+    Box::pin(pipes::within(async |pipes| Box::pin(run_within(args, pipes)).await)).await
+}
+
+async fn run_within(args: LoadArgs, pipes: Option<&Pipes>) -> u8 {
     let progress = Progress::new(&args.output);
     let say = |words: &str| {
         if !args.output.quiet {
@@ -138,16 +156,27 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
         tracing::debug!("the local PostgreSQL is used");
     }
     let job = match job(&args, resolved.dsn) {
-        Ok(job) => job,
+        Ok(job) => Job { is_recorded: args.events.is_some(), ..job },
         Err(words) => {
             progress.say(&error_words(&words, None));
             return exit::USAGE;
         }
     };
+    let events = match args.events.as_deref().map(open_events).transpose() {
+        Ok(events) => events,
+        Err(words) => {
+            progress.say(&error_words(&words, None));
+            return exit::USAGE;
+        }
+    };
+    let recorder = events.as_ref().map(|file| Recorder::new(Arc::clone(file), None));
     let stop = CancellationToken::new();
     let code = AtomicU8::new(exit::SIGINT);
-    let listener = |event: &dbload::internals::event::Event, tally: &dbload::internals::event::Totals| {
-        progress.on(event, tally)
+    let listener = |event: &Event, totals: &Totals| {
+        progress.on(event, totals);
+        if let Some(recorder) = &recorder {
+            recorder.on(event, totals);
+        }
     };
     let done = async {
         if args.target.dry_run {
@@ -167,7 +196,30 @@ pub(crate) async fn run(args: LoadArgs) -> u8 {
     let interrupted = code.load(Ordering::Relaxed);
     match done {
         Done::Planned(planned) => finish_plan(&progress, *planned, interrupted),
-        Done::Loaded(outcome) => finish(&args, &progress, *outcome, interrupted),
+        Done::Loaded(outcome) => {
+            if let Some(recorder) = &recorder {
+                recorder.end(&outcome, exit::code_of(&outcome, interrupted));
+            }
+            let code = finish(&args, &progress, &outcome, interrupted);
+            say_trouble(events.as_deref(), &progress);
+            if let Some(pipes) = pipes {
+                tell(pipes, &outcome);
+            }
+            code
+        }
+    }
+}
+
+/// Opens the file that events are appended to.
+pub(super) fn open_events(path: &Path) -> Result<Arc<EventsFile>, String> {
+    let opened = EventsFile::open(path);
+    opened.map(Arc::new).map_err(|error| format!("--events {}: cannot be opened: {error}", path.display()))
+}
+
+/// Says that events are missing from their file. What was loaded does not depend on it.
+pub(super) fn say_trouble(events: Option<&EventsFile>, progress: &Progress) {
+    if let Some(words) = events.and_then(EventsFile::trouble) {
+        progress.say(&words);
     }
 }
 
@@ -222,9 +274,48 @@ pub(super) async fn second_signal(stop: &CancellationToken, code: &AtomicU8, pro
     }
 }
 
+/// Tells Dagster what a load came to.
+fn tell(pipes: &Pipes, outcome: &Outcome) {
+    match (&outcome.ended, &outcome.report) {
+        (Ended::Complete, Some(report)) => match pipes.asset_of(&report.table) {
+            Some(asset) => pipes.materialised(&asset, &[report]),
+            None if pipes.asset_keys().is_empty() => {}
+            None => {
+                let (table, keys) = (&report.table, pipes.asset_keys().join(", "));
+                let words = format!("{table} is none of the assets {keys}: a load is one asset");
+                pipes.failed(ExitClass::Usage.name(), words);
+            }
+        },
+        (ended, _) => pipes.failed(outcome.exit_class().name(), ending_words(ended, outcome)),
+    }
+}
+
+/// Why it came to no good end, and what to do about it.
+pub(super) fn ending_words(ended: &Ended, outcome: &Outcome) -> String {
+    let failed = || outcome.report.iter().flat_map(|report| &report.sources);
+    match ended {
+        Ended::Failed(error) => {
+            let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            with_causes(error) + &hint
+        }
+        Ended::SourceFailed => {
+            let errors: Vec<&str> = failed().filter_map(|source| source.error.as_deref()).collect();
+            format!(
+                "{}\nhint: the same load fetches what failed once more, and nothing else",
+                errors.join("; ")
+            )
+        }
+        Ended::OverBudget => {
+            "more records were rejected than max_rejects allows\nhint: the same load goes on".to_owned()
+        }
+        Ended::Interrupted => "stopped from outside\nhint: the same load goes on".to_owned(),
+        Ended::Complete => String::new(),
+    }
+}
+
 /// Prints what a load came to.
-fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u8) -> u8 {
-    let code = exit::code_of(&outcome, interrupted);
+fn finish(args: &LoadArgs, progress: &Progress, outcome: &Outcome, interrupted: u8) -> u8 {
+    let code = exit::code_of(outcome, interrupted);
     let mut out = String::new();
     if let Some(report) = &outcome.report {
         if args.output.json {
@@ -234,7 +325,7 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
         }
     }
     let printed = print(&out);
-    say_ending(args, progress, &outcome);
+    say_ending(args, progress, outcome);
     // A report that nobody got is no success.
     if printed || code != exit::COMPLETE { code } else { exit::UNEXPECTED }
 }
@@ -242,8 +333,10 @@ fn finish(args: &LoadArgs, progress: &Progress, outcome: Outcome, interrupted: u
 /// Says what was refused, why a load has ended before its end, and what to do.
 pub(super) fn say_ending(args: &LoadArgs, progress: &Progress, outcome: &Outcome) {
     let Outcome { ended, report, pipe_rest, .. } = outcome;
+    // What is left of a pipe is another load.
+    let comes_again = |report: &Report| !report.complete && pipe_rest.is_none();
     if let Some(report) = report
-        && let Some(words) = render::rejects(report, &|file| reload(args, report, file))
+        && let Some(words) = render::rejects(report, comes_again(report), &|file| reload(args, report, file))
     {
         progress.say(&words);
     }
@@ -259,19 +352,37 @@ pub(super) fn say_ending(args: &LoadArgs, progress: &Progress, outcome: &Outcome
     }
     match ended {
         Ended::Failed(error) => progress.say(&load_error_words(error)),
-        Ended::OverBudget => progress.say(
-            "error: more records were rejected than --max-rejects allows\nhint: the same command goes on",
-        ),
+        // How to feed the rest is said.
+        Ended::OverBudget if pipe_rest.is_some() => {
+            progress.say("error: more records were rejected than --max-rejects allows");
+        }
+        Ended::OverBudget => progress.say(&format!(
+            "error: more records were rejected than --max-rejects allows\nhint: {}",
+            if args.runs.no_ledger { begins_anew(report.as_ref()) } else { "the same command goes on" }
+        )),
+        Ended::Interrupted if args.runs.no_ledger => {
+            progress.say(&format!("interrupted\nhint: {}", begins_anew(report.as_ref())));
+        }
         Ended::Interrupted => progress.say("interrupted; the same command goes on where this one stopped"),
+        Ended::SourceFailed if args.runs.no_ledger => {
+            progress.say(&format!("hint: {}", begins_anew(report.as_ref())));
+        }
         Ended::SourceFailed => {
             let words = report.as_ref().and_then(render::doubtful);
-            progress.say(
-                words
-                    .as_deref()
-                    .unwrap_or("hint: the same command fetches what failed once more, and nothing else"),
-            );
+            progress.say(words.as_deref().unwrap_or(
+                "hint: once that is mended, the same command fetches what failed, and nothing else",
+            ));
         }
         Ended::Complete => {}
+    }
+}
+
+/// What the same command does where no ledger has said what is loaded.
+fn begins_anew(report: Option<&Report>) -> &'static str {
+    if report.is_some_and(|report| report.mode == "append") {
+        "without a ledger the same command appends all records again: first delete what this one has put into the table"
+    } else {
+        "without a ledger the same command reads all sources again; rows that are there already are met by their key"
     }
 }
 

@@ -238,14 +238,14 @@ async fn run_command(tcp: Option<u16>, conf: Vec<String>, words: Vec<OsString>) 
 }
 
 /// The signals that would end this process before it has cleaned up.
-struct Signals {
+pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -258,6 +258,15 @@ impl Signals {
         let came = |signal: &mut tokio::signal::unix::Signal| signal.recv().now_or_never().is_some();
         let all = [(&mut self.interrupt, 2), (&mut self.terminate, 15), (&mut self.hangup, 1)];
         all.into_iter().find_map(|(signal, number)| came(signal).then_some(128 + number))
+    }
+
+    /// Waits for one; its exit code.
+    pub(super) async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+            _ = self.hangup.recv() => 129,
+        }
     }
 
     /// Waits for the command. Ctrl-C has reached it already, from the terminal; what came to us alone is

@@ -3,6 +3,7 @@
 pub(crate) mod allocator;
 pub(crate) mod args;
 pub(crate) mod commands;
+pub(crate) mod events;
 pub(crate) mod exit;
 #[cfg(debug_assertions)]
 pub(crate) mod faults;
@@ -10,13 +11,19 @@ pub(crate) mod fixtures;
 pub(crate) mod jobs;
 pub(crate) mod load;
 pub(crate) mod local;
+mod pace;
 mod parse;
+mod picture;
+pub(crate) mod pipes;
 mod progress;
 mod reload;
 mod render;
+mod shape_args;
 pub(crate) mod stdout;
+mod stores;
 pub(crate) mod target;
 pub(crate) mod terminal;
+pub(crate) mod testing;
 pub(crate) mod tracing;
 pub(crate) mod verify;
 mod web;

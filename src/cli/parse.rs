@@ -4,6 +4,8 @@ use dbload::internals::format::{Encoding, RecordsPath};
 use dbload::internals::job::RejectBudget;
 use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
+use dbload::internals::schema::MergePolicies;
+use dbload::internals::shape::Shaping;
 
 /// A quote character, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +30,32 @@ pub(crate) fn switch(variable: &'static str) -> impl Fn(&str) -> Result<bool, St
     }
 }
 
+/// What `--map` says.
+pub(crate) fn map(text: &str) -> Result<String, String> {
+    Shaping::default().map(text).map(|()| text.to_owned())
+}
+
+/// What `--parse` says.
+pub(crate) fn format(text: &str) -> Result<String, String> {
+    Shaping::default().parse(text).map(|()| text.to_owned())
+}
+
+/// What `--merge` says.
+pub(crate) fn merge(text: &str) -> Result<String, String> {
+    MergePolicies::default().merge(text).map(|()| text.to_owned())
+}
+
 /// A number that is not zero.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
+}
+
+/// A line.
+pub(crate) fn end_mark(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(['\n', '\r']) {
+        true => Err("must be a line of text that is not empty".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 pub(crate) fn records(text: &str) -> Result<String, String> {
@@ -111,6 +136,11 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         _ => return Err(bad()),
     };
     number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(bad)
+}
+
+/// Likewise, or 0.
+pub(crate) fn bytes_or_none(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" { Ok(0) } else { bytes(text) }
 }
 
 #[cfg(test)]

@@ -4,17 +4,22 @@
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use dbload::internals::event::{Event, Requests, Totals};
+use dbload::internals::event::{Detail, Event, Requests, Totals};
+use dbload::internals::report::Bottleneck;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{LogFormat, OutputArgs};
+use super::args::{LogFormat, OutputArgs, ProgressForm};
+use super::pace::{Pace, Rates};
 use super::terminal;
 
 /// Where stderr is no terminal, a long load says a line this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// As objects it is said this often.
+const OBJECT_EVERY: Duration = Duration::from_secs(1);
 
 /// Words on stderr about a load that is going on.
 pub(crate) struct Progress {
@@ -26,6 +31,11 @@ pub(crate) struct Progress {
     /// A line now and then, where there is no bar.
     lines: bool,
     json: bool,
+    /// Progress as objects.
+    objects: bool,
+    pace: Mutex<Pace>,
+    /// The run, once it is known.
+    run: Mutex<Option<String>>,
     bar: Option<ProgressBar>,
     began: Instant,
     last_line: Mutex<Instant>,
@@ -38,7 +48,8 @@ impl Progress {
     pub(crate) fn new(output: &OutputArgs) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let json = output.log_format == LogFormat::Json;
-        let bar = (terminal && !json && !output.quiet && !output.no_progress).then(|| {
+        let wants_bar = output.progress == ProgressForm::Auto && !output.quiet && !output.no_progress;
+        let bar = (terminal && !json && wants_bar).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             let style =
                 ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {msg} {eta}");
@@ -51,8 +62,11 @@ impl Progress {
             quiet: output.quiet,
             prefix: String::new(),
             among: None,
-            lines: !output.no_progress && !output.quiet,
+            lines: !output.no_progress && !output.quiet && output.progress != ProgressForm::Json,
             json,
+            objects: output.progress == ProgressForm::Json && !output.no_progress,
+            pace: Mutex::default(),
+            run: Mutex::default(),
             bar,
             began: Instant::now(),
             last_line: Mutex::new(Instant::now()),
@@ -114,6 +128,11 @@ impl Progress {
 
     /// A line on stderr that does not disturb the bar.
     pub(crate) fn say(&self, words: &str) {
+        self.say_as("message", words);
+    }
+
+    /// The same, of an event with a name that stays.
+    fn say_as(&self, event: &'static str, words: &str) {
         let words = match self.prefix.as_str() {
             "" => Cow::Borrowed(words),
             prefix => {
@@ -122,7 +141,8 @@ impl Progress {
         };
         let words = words.as_ref();
         if self.json {
-            tracing::warn!("{}", terminal::words(words));
+            let (run, load) = (self.run().clone(), self.load());
+            tracing::warn!(run = run.as_deref(), load, event, "{}", terminal::words(words));
             return;
         }
         let write = || {
@@ -150,7 +170,7 @@ impl Progress {
 
     fn note(&self, words: &str) {
         if !self.quiet {
-            self.say(words);
+            self.say_as("note", words);
         }
     }
 
@@ -195,33 +215,46 @@ impl Progress {
                 if let Some(hint) = hint {
                     words.push_str(&format!("\nhint: {hint}"));
                 }
-                self.say(&words);
+                self.say_as("source_failed", &words);
             }
             Event::Waiting { reason, .. } => {
                 // Once, with the reason; then quietly.
                 if !self.waiting.swap(true, Ordering::Relaxed) {
-                    self.say(&format!("waiting for the database: {}", terminal::line(reason)));
+                    let words = format!("waiting for the database: {}", terminal::line(reason));
+                    self.say_as("waiting", &words);
                 }
             }
             Event::GoesOn { .. } => {
                 if self.waiting.swap(false, Ordering::Relaxed) {
-                    self.say("the database answers again; going on");
+                    self.say_as("goes_on", "the database answers again; going on");
                 }
             }
             Event::SourceRead { name, records, elapsed } => {
                 tracing::debug!(source = name, records, seconds = elapsed.as_secs_f64(), "read");
             }
+            Event::Detail(detail) => match detail.as_ref() {
+                Detail::Begun(begun) => self.run().clone_from(&begun.run),
+                Detail::Gauges(gauges) => {
+                    let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+                    pace.hear(Instant::now(), gauges, tally);
+                }
+                // For those who keep a record.
+                _ => {}
+            },
             // Drawn by what was counted, whatever has happened.
             _ => self.draw(tally),
         }
     }
 
     fn draw(&self, tally: &Totals) {
+        if self.objects {
+            self.object(tally);
+        }
         if let Some(records) = &self.among {
             records.store(tally.books.read, Ordering::Relaxed);
             return;
         }
-        if self.asked.swap(false, Ordering::Relaxed) {
+        if !self.objects && self.asked.swap(false, Ordering::Relaxed) {
             self.say(&self.line(tally));
         }
         if let Some(bar) = &self.bar {
@@ -246,15 +279,63 @@ impl Progress {
         reason = "a rate for people"
     )]
     fn rows(&self, tally: &Totals) -> String {
-        let rate = tally.books.read as f64 / self.began.elapsed().as_secs_f64().max(0.001);
-        let mut words = format!("{} rows, {}/s", HumanCount(tally.books.read), HumanCount(rate as u64));
+        let all = tally.books.read as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+        let (rates, bound) = self.pace();
+        let rate = rates.map_or(all as u64, |rates| rates.rows);
+        let mut words = format!("{} rows, {}/s", HumanCount(tally.books.read), HumanCount(rate));
+        let per_second =
+            |rate: Option<u64>| rate.map_or_else(String::new, |n| format!(" ({}/s)", HumanCount(n)));
         if tally.books.rejected > 0 {
-            words.push_str(&format!(", {} rejected", HumanCount(tally.books.rejected)));
+            let rate = per_second(rates.map(|rates| rates.rejected));
+            words.push_str(&format!(", {} rejected{rate}", HumanCount(tally.books.rejected)));
         }
         if let Some(http) = &tally.http {
-            words.push_str(&http_words(http));
+            words.push_str(&http_words(http, &per_second(rates.map(|rates| rates.requests))));
+        }
+        if let Some(bound) = bound {
+            words.push_str(&format!(", bound: {}", bound.name()));
         }
         words
+    }
+
+    fn pace(&self) -> (Option<Rates>, Option<Bottleneck>) {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        (pace.rates(), pace.bound())
+    }
+
+    fn run(&self) -> MutexGuard<'_, Option<String>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The load, where there are several.
+    fn load(&self) -> Option<&str> {
+        self.prefix.strip_suffix(": ")
+    }
+
+    /// Progress as a line of JSON, once a second, and when it is asked for.
+    fn object(&self, tally: &Totals) {
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < OBJECT_EVERY && !self.asked.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        *last = Instant::now();
+        let (rates, bound) = self.pace();
+        let object = serde_json::json!({
+            "progress": 1,
+            "run": *self.run(),
+            "load": self.load(),
+            "elapsed_seconds": self.began.elapsed().as_secs_f64(),
+            "bytes": tally.bytes_read,
+            "bytes_total": tally.bytes_total,
+            "rows": tally.books,
+            "rows_per_second": rates.map(|rates| rates.rows),
+            "rejected_per_second": rates.map(|rates| rates.rejected),
+            "requests": tally.http.map(|http| http.sent),
+            "requests_per_second": tally.http.and(rates).map(|rates| rates.requests),
+            "bound": bound.map(Bottleneck::name),
+        });
+        // Nobody reads stderr any more: nothing to be done.
+        let _ = writeln!(std::io::stderr(), "{object}");
     }
 
     fn line(&self, tally: &Totals) -> String {
@@ -264,9 +345,9 @@ impl Progress {
 }
 
 /// Requests, and what kept them waiting.
-fn http_words(http: &Requests) -> String {
+fn http_words(http: &Requests, rate: &str) -> String {
     let what = if http.sent == 1 { "request" } else { "requests" };
-    let mut words = format!(", {} {what}", HumanCount(http.sent));
+    let mut words = format!(", {} {what}{rate}", HumanCount(http.sent));
     for (count, what) in [(http.retried, "retried"), (http.failed, "failed")] {
         if count > 0 {
             words.push_str(&format!(", {} {what}", HumanCount(count)));

@@ -5,9 +5,10 @@
 use dbload::internals::map::Extra;
 use dbload::internals::pg::dsn::without_password;
 use dbload::internals::report::Report;
+use dbload::internals::shell::{shell_value, shell_word};
 
 use super::args::{LoadArgs, MappingArgs, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
-use super::terminal::{shell_value, shell_word};
+use super::shape_args::ShapeArgs;
 
 /// Longest record by default.
 const RECORD_BYTES: u64 = 8 << 20;
@@ -50,6 +51,7 @@ pub(crate) fn reload(args: &LoadArgs, report: &Report, file: &str) -> Reload {
     let env = if unset.is_empty() { String::new() } else { format!("env {}", unset.concat()) };
     let mut words = format!("{env}dbload {} --table {}", file_word(file), shell_word(&report.table_sql));
     let lacks_password = target(&mut words, &args.target);
+    shape(&mut words, &args.shape, &args.reading.null_as);
     mapping(&mut words, &args.mapping);
     reading(&mut words, &args.reading, report.rejects.longest_bytes);
     if args.runs.no_ledger {
@@ -65,7 +67,8 @@ pub(crate) fn reload(args: &LoadArgs, report: &Report, file: &str) -> Reload {
 
 /// True if a password was left out.
 fn target(words: &mut String, args: &TargetArgs) -> bool {
-    let TargetArgs { dsn, table: _, key, mode, newer_by, fix_sequences, dry_run: _ } = args;
+    let TargetArgs { dsn, table: _, key, mode, newer_by, insert_only, merge, fix_sequences, dry_run: _ } =
+        args;
     if let Some(key) = key {
         flag(words, "key", &key.join(","));
     }
@@ -75,6 +78,10 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
     if let Some(column) = newer_by {
         flag(words, "newer-by", column);
     }
+    if !insert_only.is_empty() {
+        flag(words, "insert-only", &insert_only.join(","));
+    }
+    merge.iter().for_each(|merge| flag(words, "merge", merge));
     if *fix_sequences {
         words.push_str(" --fix-sequences");
     }
@@ -87,8 +94,33 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
     lacks_password
 }
 
+fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
+    let ShapeArgs { map, drop, only, flatten, trim, null_strings, parse } = args;
+    map.iter().for_each(|map| flag(words, "map", map));
+    for (name, fields) in [("drop", drop), ("only", only)] {
+        if !fields.is_empty() {
+            flag(words, name, &fields.join(","));
+        }
+    }
+    match flatten.as_deref() {
+        None => {}
+        Some("_") => words.push_str(" --flatten"),
+        Some(separator) => words.push_str(&format!(" --flatten={}", shell_value(separator))),
+    }
+    if *trim {
+        words.push_str(" --trim");
+    }
+    if *null_strings {
+        // Of delimited text they have done their work.
+        null_as.iter().for_each(|text| flag(words, "null-as", text));
+        words.push_str(" --null-strings");
+    }
+    parse.iter().for_each(|format| flag(words, "parse", format));
+}
+
 fn mapping(words: &mut String, args: &MappingArgs) {
-    let MappingArgs { extra, on_nul, narrowing, timezone, datestyle } = args;
+    // Rejects hold texts, with all their digits.
+    let MappingArgs { extra, on_nul, narrowing, sub_microseconds: _, timezone, datestyle } = args;
     if *extra != Extra::Refuse {
         flag(words, "extra", &extra.rule());
     }
@@ -129,6 +161,7 @@ fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
         max_ratio: _,
         verify_source: _,
         encoding: _,
+        end_mark: _,
     } = args;
     if *max_fields != FIELDS {
         flag(words, "max-fields", &max_fields.to_string());

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use dbload::internals::map::has_day_and_month;
 use dbload::internals::pg::sqlstate::is_bad_date;
+use dbload::internals::reject_codes::is_of_text;
 use dbload::internals::report::{HttpReport, Reason, Report, SourceState};
+use dbload::internals::shape::proposal;
+use dbload::internals::shell::shell_value;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::reload::Reload;
@@ -112,8 +115,8 @@ fn http_words(http: &HttpReport) -> String {
 
 /// What was rejected, where, and what to do.
 ///
-/// `reload` makes the command that loads a reject file.
-pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Option<String> {
+/// `reload` makes the command that loads a reject file. `comes_again`: the next start meets the same records.
+pub(crate) fn rejects(report: &Report, comes_again: bool, reload: &dyn Fn(&str) -> Reload) -> Option<String> {
     if report.rows.rejected == 0 {
         return None;
     }
@@ -153,10 +156,38 @@ pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Optio
     if report.rejects.reasons.iter().take(REASONS_SHOWN).any(is_date) {
         out.push_str("hint: dates such as 31.12.2024 need --datestyle DMY, and 12/31/2024 needs MDY\n");
     }
+    for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
+        if let Some(words) = format_words(reason) {
+            let _ = writeln!(out, "hint: such values are read with {words}");
+        }
+    }
+    where_they_are(&mut out, report, comes_again, reload);
+    out.truncate(out.trim_end().len());
+    Some(out)
+}
+
+/// Where the rejects are, and how they are loaded; a hint.
+fn where_they_are(out: &mut String, report: &Report, comes_again: bool, reload: &dyn Fn(&str) -> Reload) {
     match &report.rejects.file {
+        // Its last file has them all: who had loaded this one too would have appended them twice.
+        Some(file) if report.rejects.is_file && report.mode == "append" && comes_again => {
+            let _ = write!(
+                out,
+                "hint: they are in {}; the start that completes this append has them in a file of its own, with all others: \
+                 mend and load that one alone",
+                terminal::line(file)
+            );
+        }
         Some(file) if report.rejects.is_file => {
             let Reload { command, lacks_password } = reload(file);
             let _ = write!(out, "hint: mend them in {} and run: {command}", terminal::line(file));
+            // Their first line in the file has no `record`.
+            if report.rejects.reasons.iter().any(|reason| is_of_text(&reason.sqlstate)) {
+                out.push_str(
+                    "\nhint: where `record` is null the text could not be cut into fields: put them into `record`, by column, such as \
+                     {\"id\":1}",
+                );
+            }
             if lacks_password {
                 out.push_str("\nhint: the password is left out of that --dsn: put it in, or set PGPASSWORD");
             }
@@ -179,8 +210,6 @@ pub(crate) fn rejects(report: &Report, reload: &dyn Fn(&str) -> Reload) -> Optio
             );
         }
     }
-    out.truncate(out.trim_end().len());
-    Some(out)
 }
 
 /// What is in the table of sources that turned out to be damaged, or were changed while they were read, and
@@ -218,6 +247,20 @@ fn is_date(reason: &Reason) -> bool {
     is_bad_date(&reason.sqlstate)
         && reason.type_name.as_ref().is_some_and(of_dates)
         && has_date_in_other_order(&reason.example)
+}
+
+/// The flag that reads a refused value, where it has the look of a known format: the server quotes the value,
+/// whatever its language.
+fn format_words(reason: &Reason) -> Option<String> {
+    let (column, type_name) = (reason.column.as_ref()?, reason.type_name.as_ref()?);
+    let is_quote = |c: char| matches!(c, '"' | '„' | '“' | '”' | '«' | '»');
+    let format = reason.example.split(is_quote).find_map(|value| proposal(type_name, value))?;
+    Some(match format.split_once(" (") {
+        Some((format, otherwise)) => {
+            format!("--parse {} ({otherwise}", shell_value(&format!("{column}={format}")))
+        }
+        None => format!("--parse {}", shell_value(&format!("{column}={format}"))),
+    })
 }
 
 /// Day, month and a year of four digits, or month, day and year: the server quotes the value, whatever its

@@ -2,7 +2,7 @@
 
 use dbload::internals::local::{LocalError, server};
 use dbload::internals::pg::dsn::from_env;
-use dbload::internals::pg::{ConnectTarget, Dsn, DsnError};
+use dbload::internals::pg::{ConnInfo, ConnectTarget, DsnError};
 
 use super::local::started_words;
 
@@ -40,7 +40,7 @@ impl TargetError {
 
 /// A target, and whether it is the local server.
 pub(crate) struct Resolved {
-    pub(crate) dsn: Dsn,
+    pub(crate) dsn: ConnInfo,
     pub(crate) is_local: bool,
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn resolve(flag: Option<&str>, say: &dyn Fn(&str)) -> Result<Re
                 .await
                 .map_err(|error| TargetError::Worker(error.to_string()))??;
             say(&started_words(&server));
-            Ok(Resolved { dsn: Dsn::parse(&server.url)?, is_local: true })
+            Ok(Resolved { dsn: ConnInfo::parse(&server.url)?, is_local: true })
         }
     }
 }

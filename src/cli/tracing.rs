@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::{LogFormat, OutputArgs};
 use super::terminal;
@@ -31,20 +35,28 @@ impl Write for Harmless {
 /// Sets the subscriber up, once.
 pub(crate) fn init(output: &OutputArgs) {
     let level = match (output.quiet, output.verbose) {
-        (true, _) => "error",
+        // What is said to people is said as objects too.
+        (true, _) => "error,dbload::cli::progress=warn",
         // The pool warns of each connection that broke; we say what comes of it.
         (false, 0) => "warn,deadpool=error",
         (false, 1) => "dbload=debug,warn,deadpool=error",
         (false, _) => "dbload=trace,info",
     };
-    let filter = EnvFilter::new(level);
+    // For developers: in place of -v, and of what dbload itself says; others are heard when they warn.
+    let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.trim().is_empty());
+    let filter =
+        asked.and_then(|asked| EnvFilter::try_new(asked).ok()).unwrap_or_else(|| EnvFilter::new(level));
+    let ours = filter_fn(|about| about.target().starts_with("dbload") || *about.level() <= Level::WARN);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     match output.log_format {
         LogFormat::Json => {
             tracing_subscriber::fmt()
                 .json()
+                .flatten_event(true)
                 .with_env_filter(filter)
                 .with_writer(|| Harmless { colour: false })
+                .finish()
+                .with(ours)
                 .init();
         }
         LogFormat::Text => {
@@ -55,6 +67,8 @@ pub(crate) fn init(output: &OutputArgs) {
                 .with_ansi(colour)
                 .with_env_filter(filter)
                 .with_writer(move || Harmless { colour })
+                .finish()
+                .with(ours)
                 .init();
         }
     }

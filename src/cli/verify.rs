@@ -74,6 +74,10 @@ fn words(found: &Verification) -> String {
     ] {
         out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
     }
+    if !found.not_compared.is_empty() {
+        let columns = found.not_compared.join(", ");
+        out.push_str(&format!("  not compared, for their merge policy: {}\n", terminal::line(&columns)));
+    }
     for example in &found.examples {
         out.push_str(&format!("  {}:{}  {}\n", terminal::line(&example.source), example.line, example.what));
     }

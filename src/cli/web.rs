@@ -12,7 +12,7 @@ use dbload::internals::http::{
 };
 use dbload::internals::input::Word;
 use dbload::internals::job::{EachList, EachQuery, HttpSources, RowSource};
-use dbload::internals::pg::Dsn;
+use dbload::internals::pg::ConnInfo;
 
 use super::parse;
 
@@ -71,6 +71,10 @@ pub(crate) struct WebArgs {
     /// followed or a first page does not lead on; otherwise that is a note
     #[arg(long, env = "DBLOAD_STRICT_PAGES", value_parser = parse::switch("DBLOAD_STRICT_PAGES"))]
     strict_pages: bool,
+    /// An answer of lines or CSV that ends with its connection, without a length and not in chunks, is taken
+    /// for whole: nothing tells it from one that broke off
+    #[arg(long, env = "DBLOAD_ACCEPT_UNPROVEN_END", value_parser = parse::switch("DBLOAD_ACCEPT_UNPROVEN_END"))]
+    accept_unproven_end: bool,
     /// Most pages of one URL; to reach it is a failure, since a cursor without end looks the same
     #[arg(long, value_name = "N", env = "DBLOAD_MAX_PAGES", value_parser = clap::value_parser!(u64).range(1..))]
     max_pages: Option<u64>,
@@ -112,6 +116,10 @@ pub(crate) struct WebArgs {
     /// Most requests in a time, for each server: 10/s, 600/m, 5/10s
     #[arg(long, value_name = "N/TIME", env = "DBLOAD_RATE", value_parser = rate)]
     rate: Option<Rate>,
+    /// What of bodies may wait in temporary files until their turn, so that slow ones come side by side (by
+    /// default 1GiB; 0: nothing)
+    #[arg(long, value_name = "SIZE", env = "DBLOAD_MAX_SPOOL", value_parser = parse::bytes_or_none)]
+    max_spool: Option<u64>,
     /// 'Name: value', sent to the named servers alone; the value may be or end in env:NAME or file:PATH. Or
     /// the word fix, about the header of CSV: gaps and doubles are numbered, names over 63 bytes cut, and it
     /// is said
@@ -285,6 +293,8 @@ impl WebArgs {
             each: self.rows()?,
             each_fields: self.each_fields.clone(),
             body: self.post_body()?,
+            partition_columns: false,
+            store: dbload::internals::store::StoreSettings::default(),
         })
     }
 
@@ -303,7 +313,7 @@ impl WebArgs {
 
     fn rows(&self) -> Result<Option<RowSource>, String> {
         if let Some(sql) = &self.each_query {
-            let dsn = self.each_dsn.as_deref().map(Dsn::parse).transpose();
+            let dsn = self.each_dsn.as_deref().map(ConnInfo::parse).transpose();
             let dsn = dsn.map_err(|error| format!("--each-dsn: {error}"))?;
             return Ok(Some(RowSource::Query(EachQuery { sql: sql.clone(), dsn })));
         }
@@ -346,12 +356,13 @@ impl WebArgs {
                 retry_for: self.http_retry_for.unwrap_or(retry_limits.retry_for),
                 tries: self.http_tries.unwrap_or(retry_limits.tries),
                 counts_unavailable: self.http_tries.is_some(),
-                // Who is patient with a server is so too where it says how long.
-                longest_wait: self.http_retry_for.unwrap_or_default().max(retry_limits.longest_wait),
+                // As long as a server may fail, it may ask to be left alone.
+                longest_wait: self.http_retry_for.unwrap_or(retry_limits.longest_wait),
             },
             limits: FetchLimits {
                 page_bytes: self.max_page_bytes.unwrap_or(limits.page_bytes),
                 pages: self.max_pages.unwrap_or(limits.pages),
+                spool_bytes: self.max_spool.unwrap_or(limits.spool_bytes),
             },
             ca_file: self.ca_file.clone(),
             client_certificate: self.client_cert.clone().map(|chain| {
@@ -364,6 +375,7 @@ impl WebArgs {
             proxy_variables: ProxyVariables::read(env),
             save_raw: self.save_raw.clone(),
             strict_pages: self.strict_pages,
+            accepts_unproven_end: self.accept_unproven_end,
             throttle_signs: self.throttled_at.clone(),
             ..defaults
         })

@@ -10,12 +10,13 @@ use super::options::{LoadOptions, common_options};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::format::{Compression, Encoding, HeaderRule, OnNul};
+use crate::format::{Compression, Encoding, HeaderRule, OnNul, SubMicroseconds};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 use crate::load::{self, LoadPlan, Verification};
 use crate::map::{Extra, Narrowing};
 use crate::report::Report;
-use crate::schema::{Mode, TableName};
+use crate::schema::{MergePolicy, Mode, TableName};
+use crate::shape::Shaping;
 
 /// A load from files, patterns, folders, URLs or standard input into a table.
 ///

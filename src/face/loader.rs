@@ -23,13 +23,14 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::feed::Feed;
-use crate::format::{Compression, OnNul};
+use crate::format::{Compression, OnNul, SubMicroseconds};
 use crate::job::{DateOrder, FormatName, Pooler, RejectBudget};
 use crate::load::{Ended, Outcome, load};
 use crate::map::{Extra, Narrowing};
 use crate::prepared::LoadError;
 use crate::report::Report;
-use crate::schema::{Mode, TableName};
+use crate::schema::{MergePolicy, Mode, TableName};
+use crate::shape::Shaping;
 
 /// What a [`Loader`] is opened with.
 #[derive(Debug)]

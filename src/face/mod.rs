@@ -6,6 +6,8 @@ mod loader;
 mod options;
 #[cfg(feature = "http")]
 mod requests;
+#[cfg(feature = "object-store")]
+mod stores;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +22,7 @@ pub use loader::{Loader, OpenLoader};
 ///
 /// Shown, it has no password.
 #[derive(Clone)]
-pub struct Dsn(pub(crate) pg::Dsn);
+pub struct Dsn(pub(crate) pg::ConnInfo);
 
 impl Dsn {
     /// Reads a URL (`postgres://me@db.example.org/shop`) or `key=value` words.
@@ -31,7 +33,7 @@ impl Dsn {
     ///
     /// When it cannot be read. The error does not quote it: the part that cannot be read may be the password.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parsed = pg::Dsn::parse(text).map_err(pg::PgError::from);
+        let parsed = pg::ConnInfo::parse(text).map_err(pg::PgError::from);
         parsed.map(Self).map_err(|error| crate::prepared::LoadError::from(error).into())
     }
 }

@@ -10,7 +10,7 @@ use crate::event::{Event, Totals};
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
 use crate::map::{Extra, Narrowing};
 use crate::pg;
-use crate::schema::{Mode, TableName};
+use crate::schema::{MergePolicies, Mode, TableName};
 
 /// Who hears of what happens.
 pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
@@ -25,6 +25,7 @@ pub(super) struct LoadOptions {
     pub(super) web: HttpSources,
     pub(super) extra: Option<Extra>,
     pub(super) narrowing: Narrowing,
+    pub(super) policies: MergePolicies,
     pub(super) newer_by: Option<String>,
     pub(super) fix_sequences: bool,
     pub(super) time_zone: Option<String>,
@@ -61,7 +62,7 @@ impl LoadOptions {
     }
 
     /// The job, with these sources, and who listens.
-    pub(super) fn into_job(self, dsn: pg::Dsn, sources: Vec<String>) -> Result<(Job, Watching), Error> {
+    pub(super) fn into_job(self, dsn: pg::ConnInfo, sources: Vec<String>) -> Result<(Job, Watching), Error> {
         if let Some(wrong) = self.wrong {
             return Err(Error::usage(wrong));
         }
@@ -75,6 +76,7 @@ impl LoadOptions {
         job.web = self.web;
         job.extra = self.extra.unwrap_or(job.extra);
         job.narrowing = self.narrowing;
+        job.policies = self.policies;
         job.newer_by = self.newer_by;
         job.fix_sequences = self.fix_sequences;
         job.time_zone = self.time_zone.unwrap_or(job.time_zone);
@@ -120,6 +122,14 @@ macro_rules! common_options {
             self
         }
 
+        /// What becomes of fields on their way to columns; by default they go to the columns of their names.
+        pub fn shaping(mut self, shaping: Shaping) -> Self {
+            self.options.reading.decode.trims_nulls = shaping.trims();
+            let checked = shaping.checked();
+            self.options.reading.shaping = self.options.take("shaping", checked).unwrap_or_default();
+            self
+        }
+
         /// What happens to fields without a column; by default they are refused.
         pub fn extra(mut self, extra: Extra) -> Self {
             self.options.extra = Some(extra);
@@ -133,6 +143,13 @@ macro_rules! common_options {
             self
         }
 
+        /// What becomes of a column of a stored row; by default the record's value replaces the stored one.
+        pub fn merge(mut self, column: impl Into<String>, policy: MergePolicy) -> Self {
+            let set = self.options.policies.set(column, policy);
+            self.options.take("merge", set);
+            self
+        }
+
         /// Only a record with a greater value in this column replaces a stored row.
         pub fn newer_by(mut self, column: impl Into<String>) -> Self {
             self.options.newer_by = Some(column.into());
@@ -143,6 +160,19 @@ macro_rules! common_options {
         /// record is rejected.
         pub fn on_nul(mut self, rule: OnNul) -> Self {
             self.options.reading.decode.on_nul = rule;
+            self
+        }
+
+        /// Cuts the digits below the microsecond off times of Parquet, Arrow and Avro: no time of PostgreSQL
+        /// keeps them. By default the record is rejected where they are not zero.
+        pub fn truncate_sub_microseconds(mut self) -> Self {
+            self.options.reading.decode.sub_microseconds = SubMicroseconds::Truncate;
+            self
+        }
+
+        /// Rounds such times to the nearest microsecond.
+        pub fn round_sub_microseconds(mut self) -> Self {
+            self.options.reading.decode.sub_microseconds = SubMicroseconds::Round;
             self
         }
 

@@ -2,10 +2,10 @@
 //! says what was guessed, so that the plan can show it.
 
 use super::decode::is_reject;
-use super::magic::{has_nul, no_text};
+use super::magic::{self, has_nul, no_text};
 use super::sniff::{count_unquoted, sniff_delimiter};
 use super::split::{Limits, Splitter};
-use super::{Compression, Dialect, Format, json};
+use super::{ColumnFile, Compression, Dialect, Format, json};
 use crate::record::{Position, Span};
 
 pub use super::magic::DetectError;
@@ -33,7 +33,11 @@ pub fn by_name(name: &str) -> Option<Format> {
     if is_reject_file(&name) {
         return Some(Format::Rejects);
     }
+    let columns = |file| Some(Format::Columns { file });
     match name.rsplit_once('.')?.1 {
+        "parquet" | "pq" | "parq" => columns(ColumnFile::Parquet),
+        "arrow" | "arrows" | "feather" | "ipc" => columns(ColumnFile::Arrow),
+        "avro" => columns(ColumnFile::Avro),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "json" => Some(Format::Json { records: None }),
         "csv" => Some(Format::Csv(Dialect::delimited_by(b','))),
@@ -62,6 +66,9 @@ pub fn detect(name: &str, head: &[u8]) -> Result<Detected, DetectError> {
 /// # Errors
 /// As [`detect`].
 pub fn detect_beside(name: &str, head: &[u8], comment: Option<u8>) -> Result<Detected, DetectError> {
+    if let Some(file) = magic::columns(head) {
+        return Ok(Detected { format: Format::Columns { file }, because: "by its first bytes" });
+    }
     no_text(head).map_or(Ok(()), Err)?;
     let named = by_name(name);
     if head.first() == Some(&RECORD_SEPARATOR) && named.as_ref().is_none_or(Format::is_json) {
@@ -99,6 +106,11 @@ fn csv_by_name(dialect: Dialect, head: &[u8], comment: Option<u8>) -> Detected {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     if let Some(dialect) = announced_delimiter(text) {
         return Detected { format: Format::Csv(dialect), because: ANNOUNCED };
+    }
+    // No header is a JSON object: it is JSON lines under another name.
+    if first_line_is_object(text) {
+        let format = if first_is_reject(text) { Format::Rejects } else { Format::Jsonl };
+        return Detected { format, because: LINES };
     }
     let found = sniff_delimiter(text, comment);
     let first_line = text.split(|&byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
@@ -179,6 +191,7 @@ mod tests {
             }
             Ok(Detected { format: Format::Jsonl, .. }) => "jsonl".into(),
             Ok(Detected { format: Format::Rejects, .. }) => "rejects".into(),
+            Ok(Detected { format: Format::Columns { file }, .. }) => file.name().into(),
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
         };
         assert_eq!(shown, expected, "{name} {head:?}");
@@ -193,6 +206,9 @@ mod tests {
             ("a.csv.bz2", "csv ','"),
             ("a.tsv.xz", "csv '\\t'"),
             ("a.tab", "csv '\\t'"),
+            ("a.parquet", "Parquet"),
+            ("a.feather", "Arrow"),
+            ("a.avro", "Avro"),
             ("t.8f3a.rejects.jsonl", "rejects"),
             ("t.rejects.jsonl.gz", "rejects"),
         ] {
@@ -220,7 +236,10 @@ mod tests {
             ("a;b\r1,5;2\r", "csv ';'"),
             ("", "csv ','"),
             ("<!DOCTYPE html>", "the content is an HTML or XML page, not records"),
-            ("PAR1\u{1}", "the content is Parquet, which is not supported"),
+            ("PAR1\u{1}", "Parquet"),
+            ("ARROW1\0\0", "Arrow"),
+            ("Obj\u{1}", "Avro"),
+            ("ORC\n", "the content is ORC, which is not supported"),
             ("a\0b\0", "the content is UTF-16 without a byte order mark"),
             ("\0\u{1}\0\0", "the content is neither text nor a known compression"),
         ] {
@@ -230,6 +249,8 @@ mod tests {
         check("a.csv", "id;name;amount\r1;Anna;1,5\r2;Bert;2,5\r", "csv ';'");
         check("a.csv", "a;b,c\n", "csv ','");
         check("a.csv", "a,b\n1,x;y\n2,z;u\n", "csv ','");
+        check("a.csv", "{\"id\":1,\"a\":\"x, y\"}\n{\"id\":2}\n", "jsonl");
+        check("a.csv", "\"{\"\"id\"\":1}\",b\n", "csv ','");
         check("a.jsonl", "{\"dbload_reject\":1}", "rejects");
         check("a.json", "{\"a\":1}\n\n{\"a\":2}", "jsonl");
         check("a.json", "{\"a\":1}\n{\"a\":", "json");

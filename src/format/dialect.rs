@@ -67,15 +67,29 @@ pub enum Nulls<'d> {
     One(&'d str),
     /// Each of these.
     Many(&'d [String]),
+    /// One of these, or this one where there are none, whatever blanks are around it.
+    Trimmed(&'d [String], &'d str),
 }
 
 impl Nulls<'_> {
+    /// The same, whatever blanks are around them.
+    #[must_use]
+    pub const fn trimmed(self) -> Self {
+        match self {
+            Self::One(null) => Self::Trimmed(&[], null),
+            Self::Many(nulls) => Self::Trimmed(nulls, ""),
+            trimmed @ Self::Trimmed(..) => trimmed,
+        }
+    }
+
     /// Whether an unquoted field with this text is NULL.
     #[must_use]
     pub fn has(self, text: &str) -> bool {
         match self {
             Self::One(null) => text == null,
             Self::Many(nulls) => nulls.iter().any(|null| text == null),
+            Self::Trimmed([], null) => text.trim() == null,
+            Self::Trimmed(nulls, _) => nulls.iter().any(|null| text.trim() == null),
         }
     }
 }

@@ -7,9 +7,6 @@
 
 use encoding_rs::{Decoder, DecoderResult, Encoding as Table};
 
-/// Bytes that [`Encoding::of`] wants to see.
-pub const BOM_BYTES: usize = 3;
-
 /// Stands for bytes that are no character: never part of UTF-8.
 const INVALID: u8 = 0xff;
 

@@ -200,7 +200,7 @@ impl Format {
     ) -> Result<Option<Header>, HeaderError> {
         match self {
             Self::Csv(dialect) => read_header(dialect, source, bytes, last, limits),
-            Self::Jsonl | Self::Json { .. } | Self::Rejects => {
+            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => {
                 Ok(Some(Header { names: Vec::new(), fixed: Vec::new(), end: Position::start_of(source) }))
             }
         }

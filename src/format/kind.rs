@@ -18,8 +18,37 @@ pub enum Format {
     },
     /// Delimiter-separated values in a dialect.
     Csv(Dialect),
+    /// Rows of columns, of which no text stands in the source.
+    Columns {
+        /// How they are stored.
+        file: ColumnFile,
+    },
     /// A reject file that dbload wrote: JSONL whose `record` (or `raw`, or `raw_base64`) is the record.
     Rejects,
+}
+
+/// How columns are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnFile {
+    /// Parquet: read from its end.
+    Parquet,
+    /// A file or a stream of Arrow.
+    Arrow,
+    /// An object container file of Avro.
+    Avro,
+}
+
+impl ColumnFile {
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::Avro => "Avro",
+        }
+    }
 }
 
 impl Format {
@@ -28,7 +57,7 @@ impl Format {
     pub const fn has_header(&self) -> bool {
         match self {
             Self::Csv(_) => true,
-            Self::Jsonl | Self::Json { .. } | Self::Rejects => false,
+            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => false,
         }
     }
 
@@ -37,7 +66,7 @@ impl Format {
     pub const fn is_document(&self) -> bool {
         match self {
             Self::Json { .. } => true,
-            Self::Jsonl | Self::Csv(_) | Self::Rejects => false,
+            Self::Jsonl | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => false,
         }
     }
 
@@ -46,7 +75,7 @@ impl Format {
     pub const fn has_refused_records(&self) -> bool {
         match self {
             Self::Rejects => true,
-            Self::Jsonl | Self::Json { .. } | Self::Csv(_) => false,
+            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Columns { .. } => false,
         }
     }
 
@@ -55,7 +84,7 @@ impl Format {
     pub const fn is_json(&self) -> bool {
         match self {
             Self::Json { .. } | Self::Jsonl => true,
-            Self::Csv(_) | Self::Rejects => false,
+            Self::Csv(_) | Self::Rejects | Self::Columns { .. } => false,
         }
     }
 
@@ -65,6 +94,15 @@ impl Format {
     #[must_use]
     pub const fn resumes_from_start(&self) -> bool {
         self.is_document()
+    }
+
+    /// It is read as columns, of this kind of file.
+    #[must_use]
+    pub const fn columns(&self) -> Option<ColumnFile> {
+        match self {
+            Self::Columns { file } => Some(*file),
+            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+        }
     }
 
     /// JSON texts one behind the other, of any number of lines each.
@@ -80,6 +118,12 @@ impl Format {
     pub fn decodable(&self, name: &str) -> Result<(), Missing> {
         match self {
             Self::Csv(_) => feature::CSV.needed_for(|| format!("{name}, which is delimiter-separated,")),
+            Self::Columns { file: ColumnFile::Avro } => {
+                feature::AVRO.needed_for(|| format!("{name}, which is Avro,"))
+            }
+            Self::Columns { file } => {
+                feature::PARQUET.needed_for(|| format!("{name}, which is {},", file.name()))
+            }
             Self::Jsonl | Self::Json { .. } | Self::Rejects => Ok(()),
         }
     }
@@ -94,7 +138,7 @@ impl Format {
     #[must_use]
     pub const fn has_values_from_text(&self) -> bool {
         match self {
-            Self::Csv(_) | Self::Jsonl | Self::Json { .. } => true,
+            Self::Csv(_) | Self::Jsonl | Self::Json { .. } | Self::Columns { .. } => true,
             Self::Rejects => false,
         }
     }
@@ -103,7 +147,7 @@ impl Format {
     #[must_use]
     pub const fn values(&self) -> Values {
         match self {
-            Self::Csv(_) => Values::Text,
+            Self::Csv(_) | Self::Columns { .. } => Values::Text,
             Self::Jsonl | Self::Json { .. } | Self::Rejects => Values::Json,
         }
     }
@@ -113,7 +157,7 @@ impl Format {
     pub const fn as_document(&self) -> Option<Self> {
         match self {
             Self::Jsonl => Some(Self::Json { records: None }),
-            Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+            Self::Json { .. } | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => None,
         }
     }
 }
@@ -125,19 +169,20 @@ pub enum Fields<'r, 'b> {
     Named(&'r [(Cow<'b, str>, &'b str)]),
     /// Values in the order of the header; `None` is NULL.
     Positional(&'r [Option<&'r str>]),
-    /// Names and values of a reject whose source was delimited text: what was text there is text again.
+    /// Names and values that do not stand in the record as they are: of a reject whose source was delimited
+    /// text (what was text there is text again), or of a record that was shaped.
     Mended(&'r [(Cow<'b, str>, MendedValue<'b>)]),
 }
 
-/// A value of a reject whose source was delimited text.
+/// A value that does not stand in its record as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MendedValue<'b> {
     /// The text stands for NULL.
     Null,
     /// Text, as in a field of the source.
     Text(Cow<'b, str>),
-    /// Any other JSON value: nothing that the source held, but what it was mended into.
-    Json(&'b str),
+    /// Any other JSON value: what a field of the source was mended into, or shaped to.
+    Json(Cow<'b, str>),
 }
 
 /// What the values of a record were written as, and what a string in its reject stands for.

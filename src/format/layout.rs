@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use super::decode::{DecodeError, DecodeLimits, Each, decode_block};
-use super::{Fields, Format, MendedValue};
-use crate::record::Block;
+use super::{Fields, Format, MendedValue, columns};
+use crate::record::{Block, Content};
 
 /// A field that every record of a source gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Layout {
     /// follows.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        if !self.format.has_header() {
-            return self.header.clone();
+        if self.header.is_empty() && !self.format.has_header() {
+            return Vec::new();
         }
         self.header.iter().chain(self.constants.iter().map(|constant| &constant.name)).cloned().collect()
     }
@@ -69,14 +69,28 @@ impl Layout {
         self.format.has_values_from_text() && self.constants.is_empty()
     }
 
+    /// The record as JSON, of a block that has no bytes of it.
+    #[must_use]
+    pub fn shown(&self, block: &Block, i: usize) -> Option<String> {
+        match &block.content {
+            Content::Text(_) => None,
+            Content::Columns(rows) => columns::row_as_json(rows, i),
+        }
+    }
+
     /// Decodes each record of the block in order: `each` is called exactly once a span.
     pub fn decode(&self, block: &Block, limits: &DecodeLimits, each: &mut Each<'_>) {
         if self.constants.is_empty() {
-            return decode_block(&self.format, &self.header, block, limits, each);
+            return self.decode_own(block, limits, each);
         }
-        decode_block(&self.format, &self.header, block, limits, &mut |i, fields| {
-            self.extend(i, fields, each)
-        });
+        self.decode_own(block, limits, &mut |i, fields| self.extend(i, fields, each));
+    }
+
+    fn decode_own(&self, block: &Block, limits: &DecodeLimits, each: &mut Each<'_>) {
+        match &block.content {
+            Content::Text(_) => decode_block(&self.format, &self.header, block, limits, each),
+            Content::Columns(rows) => columns::decode(rows, limits, each),
+        }
     }
 
     fn extend(&self, i: usize, fields: Result<Fields<'_, '_>, DecodeError>, each: &mut Each<'_>) {

@@ -1,7 +1,7 @@
 //! What the first bytes say that is no text: named before anything is guessed from text, whatever the name of
 //! the source says.
 
-use super::Compression;
+use super::{ColumnFile, Compression};
 
 /// Why a source has no format that dbload knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum DetectError {
         /// Its first bytes are the low ones.
         little_endian: bool,
     },
+    /// UTF-32, with its mark.
+    #[error("the content is UTF-32, which is not supported")]
+    Utf32,
+    /// Statements, of a dump for instance.
+    #[error("the content is SQL, not records")]
+    Sql,
     /// Neither text nor compressed.
     #[error("the content is neither text nor a known compression")]
     NotText,
@@ -42,6 +48,10 @@ impl DetectError {
             Self::CompressedTwice(_) => "decompress it once, and pipe it in: zcat FILE | dbload - --table T",
             Self::Utf16 { little_endian: true } => "say so: --encoding utf-16le",
             Self::Utf16 { little_endian: false } => "say so: --encoding utf-16be",
+            Self::Utf32 => "pipe it in as UTF-8: iconv -f UTF-32 -t UTF-8 FILE | dbload - --table T",
+            Self::Sql => {
+                "psql -f FILE runs it; one block of rows in it is read with --format copy --skip-lines N --columns A,B, up to its `\\.`"
+            }
             Self::NotText => {
                 "if it is text in another encoding, say which, as in --encoding windows-1252; else say --format"
             }
@@ -49,13 +59,22 @@ impl DetectError {
     }
 }
 
+/// Bytes of the longest mark of an encoding that a source can have which begins so.
+#[must_use]
+pub const fn mark_bytes(head: &[u8]) -> usize {
+    if matches!(head, [0xff, 0xfe, ..]) { 4 } else { 3 }
+}
+
+/// Whether a source has the mark of UTF-32.
+#[must_use]
+pub fn is_utf_32(head: &[u8]) -> bool {
+    UTF_32.iter().any(|mark| head.starts_with(mark))
+}
+
 /// How formats begin that are no text.
-const MAGIC: [(&[u8], &str); 15] = [
-    (b"PAR1", "Parquet"),
-    (b"Obj\x01", "Avro"),
+const MAGIC: [(&[u8], &str); 12] = [
     (b"ORC\n", "ORC"),
     (b"ORC\x08", "ORC"),
-    (b"ARROW1", "Arrow"),
     (b"PK\x03\x04", "a ZIP archive (or a spreadsheet)"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an older Office (.xls, .doc)"),
     (b"%PDF-", "a PDF"),
@@ -68,8 +87,30 @@ const MAGIC: [(&[u8], &str); 15] = [
     (b"\x89HDF\r\n", "HDF5"),
 ];
 
+/// How files of columns begin.
+const COLUMNS: [(&[u8], ColumnFile); 5] = [
+    (b"PAR1", ColumnFile::Parquet),
+    (b"PARE", ColumnFile::Parquet),
+    (b"ARROW1", ColumnFile::Arrow),
+    // A stream: what goes on, and the length of what its schema takes.
+    (b"\xff\xff\xff\xff", ColumnFile::Arrow),
+    (b"Obj\x01", ColumnFile::Avro),
+];
+
+/// Whether the first bytes are those of a file of columns.
+pub(super) fn columns(head: &[u8]) -> Option<ColumnFile> {
+    COLUMNS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, file)| *file)
+}
+
 /// How pages for people begin, whatever letters they have.
 const MARKUP: [&[u8]; 3] = [b"<!doctype html", b"<html", b"<?xml"];
+
+/// How statements begin, whatever letters they have.
+const SQL: [&[u8]; 4] =
+    [b"insert into ", b"create table ", b"-- postgresql database dump", b"--\n-- postgresql database dump"];
+
+/// The marks of UTF-32, of which one begins like that of UTF-16.
+const UTF_32: [&[u8]; 2] = [b"\xff\xfe\0\0", b"\0\0\xfe\xff"];
 
 /// Where a tar archive says that it is one.
 const TAR: (usize, &[u8]) = (257, b"ustar");
@@ -82,6 +123,9 @@ pub(super) fn no_text(head: &[u8]) -> Option<DetectError> {
     if head.get(TAR.0..).is_some_and(|behind| behind.starts_with(TAR.1)) {
         return Some(DetectError::Tar);
     }
+    if is_utf_32(head) {
+        return Some(DetectError::Utf32);
+    }
     match Compression::by_magic(head) {
         Compression::None => {}
         compression => return Some(DetectError::CompressedTwice(compression)),
@@ -91,7 +135,16 @@ pub(super) fn no_text(head: &[u8]) -> Option<DetectError> {
     if MARKUP.iter().any(begins) {
         return Some(DetectError::Markup);
     }
+    if SQL.iter().any(begins) || is_copy(text) {
+        return Some(DetectError::Sql);
+    }
     utf16(head)
+}
+
+/// `COPY t (a, b) FROM stdin;`
+fn is_copy(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    line.starts_with(b"copy ") && line.trim_ascii_end().ends_with(b" from stdin;")
 }
 
 /// UTF-16 of a script that is mostly Latin has NULs in every other place, and in no other.
@@ -125,13 +178,18 @@ mod tests {
         tar[TAR.0..TAR.0 + 5].copy_from_slice(TAR.1);
         let utf16: Vec<u8> = "id,n\u{e4}me\n1,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let utf16be: Vec<u8> = "id,name\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let cases: [(&[u8], Option<DetectError>); 10] = [
+        let cases: [(&[u8], Option<DetectError>); 15] = [
             (b"%PDF-1.7", Some(DetectError::Binary("a PDF"))),
             (&tar, Some(DetectError::Tar)),
             (b"\x1f\x8b\x08\0", Some(DetectError::CompressedTwice(Compression::Gzip))),
             (&utf16, Some(DetectError::Utf16 { little_endian: true })),
             (&utf16be, Some(DetectError::Utf16 { little_endian: false })),
             (b"\n <HTML>", Some(DetectError::Markup)),
+            (b"\xff\xfe\0\0i\0\0\0", Some(DetectError::Utf32)),
+            (b"COPY public.t (id, a) FROM stdin;\n1\tx\n", Some(DetectError::Sql)),
+            (b"--\n-- PostgreSQL database dump\n--\n", Some(DetectError::Sql)),
+            (b"copy from,stdin\n1,2\n", None),
+            (b"create table,n\n", None),
             (b"id,name\n1,a\0b\n", None),
             (b"ORCHID,n\n", None),
             (b"BZ,n\n", None),

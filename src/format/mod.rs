@@ -3,6 +3,8 @@
 //! The splitter finds records, lines and limits once; it serves resume, parallel decoding and errors. The
 //! same bytes give the same records however they are cut. Never touches files, Postgres or the clock.
 
+#[cfg_attr(not(feature = "parquet"), path = "columns/absent.rs")]
+pub(crate) mod columns;
 mod compression;
 pub mod decode;
 pub mod detect;
@@ -26,6 +28,7 @@ pub mod split;
 #[cfg(feature = "testing")]
 mod whole;
 
+pub use columns::SubMicroseconds;
 pub use compression::{
     Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, decoder_bytes,
     zstd_window,
@@ -33,10 +36,11 @@ pub use compression::{
 pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectOriginal, decode_block};
 pub use detect::{DetectError, Detected, detect};
 pub use dialect::{Dialect, DialectError, Escape, HeaderRule, LineEnd, Nulls, Sniffed};
-pub use encoding::{BOM_BYTES, Encoding, TextDecoder, UnknownEncoding};
+pub use encoding::{Encoding, TextDecoder, UnknownEncoding};
 pub use header::{Header, HeaderError, HeaderLimits, read_header};
-pub use kind::{Fields, Format, MendedValue, Values};
+pub use kind::{ColumnFile, Fields, Format, MendedValue, Values};
 pub use layout::{Constant, Layout};
+pub use magic::{is_utf_32, mark_bytes};
 pub use nul::{OnNul, clean_json};
 pub use records_path::RecordsPath;
 pub use reshape::Reshape;

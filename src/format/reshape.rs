@@ -40,7 +40,7 @@ impl Reshape {
         let path = match format {
             Format::Json { records: Some(path) } => RecordsPath::of(path),
             Format::Json { records: None } | Format::Jsonl => RecordsPath::of(""),
-            Format::Csv(_) | Format::Rejects => return None,
+            Format::Csv(_) | Format::Rejects | Format::Columns { .. } => return None,
         };
         let needed = rows || path.has_shape();
         let member = match path.each {

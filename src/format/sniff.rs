@@ -53,6 +53,8 @@ impl<'h> SourceHead<'h> {
 pub struct SaidOfDialect {
     /// The quote.
     pub quote: bool,
+    /// The delimiter.
+    pub delimiter: bool,
 }
 
 impl Format {
@@ -63,19 +65,37 @@ impl Format {
         said: SaidOfDialect,
         beginning: SourceHead<'_>,
         before: Option<Sniffed>,
-    ) -> Option<&'static str> {
+    ) -> Option<String> {
         let Self::Csv(dialect) = self else { return None };
         let had_quotes = dialect.quote.is_some();
+        let mut notes = Vec::new();
+        if !said.delimiter && dialect.escape != Escape::Copy {
+            notes.extend(rival_words(dialect, beginning));
+        }
         match before {
             Some(before) => dialect.hold_to(before),
             None => sniff(dialect, said, beginning),
         }
         if dialect.trailing_delimiter {
-            return Some("the delimiter at the end of each line is left out");
+            notes.push("the delimiter at the end of each line is left out".to_owned());
         }
-        (had_quotes && dialect.quote.is_none()).then_some(
-            "its quotes are plain characters, as not each encloses a field (--quote '\"' if they do)",
-        )
+        if had_quotes && dialect.quote.is_none() {
+            notes.push(
+                "its quotes are plain characters, as not each encloses a field (--quote '\"' if they do)"
+                    .to_owned(),
+            );
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    /// Which of a source's first records is the first of those that stand under a title, and how many fields
+    /// each of them has, where the title was taken for the header.
+    #[must_use]
+    pub fn under_title(&self, header: &[String], records: &[&[u8]]) -> Option<(usize, usize)> {
+        match self {
+            Self::Csv(dialect) => under_title(dialect, header, records),
+            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => None,
+        }
     }
 
     /// What the beginning of its source has shown of it.
@@ -83,7 +103,7 @@ impl Format {
     pub const fn sniffed(&self) -> Option<Sniffed> {
         match self {
             Self::Csv(dialect) => Some(dialect.sniffed()),
-            Self::Jsonl | Self::Json { .. } | Self::Rejects => None,
+            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => None,
         }
     }
 }
@@ -124,7 +144,7 @@ fn sniff_quotes(dialect: &mut Dialect, beginning: SourceHead<'_>) {
     for record in records {
         let cut = fields(dialect, record, |_, quoting| is_seen |= quoting.has_quotes());
         is_whole &=
-            !matches!(cut, Err((DecodeErrorKind::TextBehindQuote | DecodeErrorKind::NotOneRecord, _)));
+            !matches!(cut, Err((DecodeErrorKind::TextBehindQuote { .. } | DecodeErrorKind::NotOneRecord, _)));
     }
     if is_whole {
         dialect.quotes_unseen = !is_seen && beginning.bytes.len() >= HEAD_BYTES;
@@ -183,11 +203,99 @@ pub(super) struct Divides {
     pub(super) because: &'static str,
 }
 
+/// One of the delimiters that occur in the first line as often as in most of those behind it.
+struct Candidate {
+    delimiter: u8,
+    /// It divides all of the lines alike.
+    all: bool,
+    /// How often it occurs in a line.
+    count: usize,
+    /// Lines that were looked at.
+    lines: usize,
+    /// How much of another one that divides all lines alike its fields have, where nothing explains it.
+    strays: usize,
+}
+
+impl Candidate {
+    /// The larger, the better.
+    const fn rank(&self) -> (bool, std::cmp::Reverse<usize>, usize) {
+        (self.all, std::cmp::Reverse(self.strays), self.count)
+    }
+
+    const fn divides_lines(&self) -> bool {
+        self.all && self.lines > 1
+    }
+}
+
 /// The delimiter that occurs, outside quotes, as often in the first line as in most of those behind it: in
-/// all of them before in most (a footer, a ragged row), then the more often the better. A comma if none does.
+/// all of them before in most (a footer, a ragged row), then the one whose fields have least of the others
+/// (`1,5` and `Name, first name` are fields), then the more often the better. A comma if none does.
 pub(super) fn sniff_delimiter(head: &[u8], comment: Option<u8>) -> Divides {
-    let mut best = (false, 0, b',');
-    let mut lines = 0;
+    let found = candidates(head, comment);
+    let (all, lines, count, delimiter) = best_of(&found)
+        .map_or((false, 0, 0, b','), |best| (best.all, best.lines, best.count, best.delimiter));
+    let because = match (count, delimiter) {
+        (0, _) => "by its content: text of one column",
+        (_, b'\t') => "by its content: text delimited by tabs",
+        (_, b';') => "by its content: text delimited by `;`",
+        (_, b'|') => "by its content: text delimited by `|`",
+        _ => "by its content: text delimited by `,`",
+    };
+    Divides { delimiter, alike: all && lines > 1, because }
+}
+
+/// The first of the best.
+fn best_of(found: &[Candidate]) -> Option<&Candidate> {
+    found.iter().rev().max_by_key(|candidate| candidate.rank())
+}
+
+/// Lines in a row that must agree against the header: fewer are ragged, or a footer.
+const LINES_AGAINST: usize = 3;
+
+/// Where records begin that have more fields than the header has, as under a title: all from the `n`th on
+/// have so many. None of a header of several names, or where they are as the header.
+fn under_title(dialect: &Dialect, header: &[String], records: &[&[u8]]) -> Option<(usize, usize)> {
+    let [name] = header else { return None };
+    if dialect.columns.is_some() || dialect.escape != Escape::None {
+        return None;
+    }
+    let found = DELIMITERS.iter().filter_map(|&delimiter| {
+        let is_prose = |record: &&[u8]| record.windows(2).any(|two| two == [delimiter, b' ']);
+        let last = count_unquoted(records.last()?, delimiter);
+        if last == 0 || name.as_bytes().contains(&delimiter) {
+            return None;
+        }
+        let alike = records.iter().rev().take_while(|record| count_unquoted(record, delimiter) == last);
+        let alike = alike.take_while(|record| !is_prose(record)).count();
+        let first = records.len() - alike;
+        (alike >= LINES_AGAINST && first < LINES_SNIFFED && alike > first).then_some((first, last + 1))
+    });
+    // The one that divides the header too: decimals have commas only below it.
+    found.min_by_key(|(first, _)| *first)
+}
+
+/// What to say where another delimiter divides the lines as well as the dialect's own.
+fn rival_words(dialect: &Dialect, beginning: SourceHead<'_>) -> Option<String> {
+    let head = beginning.behind_lines(dialect.skip_lines).bytes;
+    let found = candidates(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head), dialect.comment);
+    let own = found.iter().find(|one| one.delimiter == dialect.delimiter && one.divides_lines())?;
+    let rival = found.iter().find(|other| {
+        let as_good = own.strays > 0 || other.strays <= own.strays;
+        other.delimiter != own.delimiter && other.divides_lines() && as_good
+    })?;
+    let shown = |delimiter: u8| match delimiter {
+        b'\t' => "\\t".to_owned(),
+        other => (other as char).to_string(),
+    };
+    let (own, other) = (shown(own.delimiter), shown(rival.delimiter));
+    Some(format!(
+        "its fields are those between `{own}`, and `{other}` divides its lines alike too: --delimiter '{other}' if that is \
+         it, --delimiter '{own}' if not"
+    ))
+}
+
+fn candidates(head: &[u8], comment: Option<u8>) -> Vec<Candidate> {
+    let mut found = Vec::new();
     let is_whole = head.len() < HEAD_BYTES;
     let line_end = line_end(head, Some(b'"'));
     for delimiter in DELIMITERS {
@@ -205,36 +313,63 @@ pub(super) fn sniff_delimiter(head: &[u8], comment: Option<u8>) -> Divides {
             false => counts.iter().filter(|&&count| count == first).count(),
         };
         let all = alike == counts.len();
-        if 2 * alike > counts.len() && (all, first) > (best.0, best.1) {
-            best = (all, first, delimiter);
-            lines = counts.len();
+        if 2 * alike > counts.len() {
+            let candidate = Candidate { delimiter, all, count: first, lines: counts.len(), strays: 0 };
+            found.push((candidate, records));
         }
     }
-    let (all, count, delimiter) = best;
-    let because = match (count, delimiter) {
-        (0, _) => "by its content: text of one column",
-        (_, b'\t') => "by its content: text delimited by tabs",
-        (_, b';') => "by its content: text delimited by `;`",
-        (_, b'|') => "by its content: text delimited by `|`",
-        _ => "by its content: text delimited by `,`",
-    };
-    Divides { delimiter, alike: all && lines > 1, because }
+    let dividing: Vec<u8> =
+        found.iter().filter(|(one, _)| one.divides_lines()).map(|(one, _)| one.delimiter).collect();
+    for (one, lines) in &mut found {
+        let others: Vec<u8> = dividing.iter().copied().filter(|other| *other != one.delimiter).collect();
+        if !others.is_empty() {
+            one.strays = lines.iter().map(|line| strays(line, one.delimiter, &others)).sum();
+        }
+    }
+    found.into_iter().map(|(one, _)| one).collect()
+}
+
+/// Fields of a line that have one of these characters in them, which neither a blank behind it nor digits on
+/// both sides of a comma explain. A tab counts twice: hardly a value has one.
+fn strays(line: &[u8], delimiter: u8, others: &[u8]) -> usize {
+    let (mut all, mut in_field) = (0, 0);
+    each_unquoted(line, |at, byte| {
+        let is_digit = |at: Option<usize>| at.and_then(|at| line.get(at)).is_some_and(u8::is_ascii_digit);
+        if byte == delimiter {
+            all += std::mem::take(&mut in_field);
+        } else if byte == b'\t' && others.contains(&byte) {
+            in_field = 2;
+        } else if others.contains(&byte) {
+            let is_prose = line.get(at + 1) == Some(&b' ');
+            let is_number = byte == b',' && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+            in_field = in_field.max(usize::from(!is_prose && !is_number));
+        }
+    });
+    all + in_field
 }
 
 /// Delimiters outside of quotes, whichever of the delimiters it is that quotes stand beside.
 pub(super) fn count_unquoted(record: &[u8], delimiter: u8) -> usize {
-    let (mut is_quoted, mut count) = (false, 0);
+    let mut count = 0;
+    each_unquoted(record, |_, byte| count += usize::from(byte == delimiter));
+    count
+}
+
+/// Calls `each` for the place of each byte outside of quotes.
+fn each_unquoted(record: &[u8], mut each: impl FnMut(usize, u8)) {
+    let mut is_quoted = false;
     for (at, &byte) in record.iter().enumerate() {
         let beside = |byte: Option<&u8>| byte.is_none_or(|byte| DELIMITERS.contains(byte) || *byte == b'"');
         if byte != b'"' {
-            count += usize::from(byte == delimiter && !is_quoted);
+            if !is_quoted {
+                each(at, byte);
+            }
         } else if is_quoted {
             is_quoted = !beside(record.get(at + 1));
         } else {
             is_quoted = beside(at.checked_sub(1).and_then(|before| record.get(before)));
         }
     }
-    count
 }
 
 #[cfg(test)]
@@ -301,6 +436,35 @@ mod tests {
     }
 
     #[test]
+    fn records_under_a_title_are_found() {
+        let dialect = Dialect::delimited_by(b',');
+        let found = |header: &str, lines: &str| {
+            let lines: Vec<&[u8]> = lines.lines().map(str::as_bytes).collect();
+            under_title(&dialect, &[header.to_owned()], &lines)
+        };
+        assert_eq!(found("Statistik", "Stand: 2024\nid;Wert\n1;2,5\n2;3,5\n3;4,5"), Some((1, 2)));
+        assert_eq!(found("Report", "id,a,b\n1,2,3\n4,5,6"), Some((0, 3)));
+        assert_eq!(found("id", "1\n2\n3\n4"), None);
+        assert_eq!(found("text", "a; b\nc; d\ne; f"), None);
+        assert_eq!(found("a;b", "1;2\n3;4\n5;6"), None);
+        assert_eq!(found("id", "1\n2\n3\n4\n5\n6;a\n7;b\n8;c"), None);
+    }
+
+    #[test]
+    fn a_delimiter_that_is_as_good_is_named() {
+        let note = |text: &str, delimiter: u8, said: bool| {
+            let mut format = Format::Csv(Dialect::delimited_by(delimiter));
+            let said = SaidOfDialect { delimiter: said, ..SaidOfDialect::default() };
+            format.settle(said, SourceHead::of(text.as_bytes(), true), None)
+        };
+        let tie = note("x;y,z\np;q,r\n", b',', false).unwrap();
+        assert!(tie.contains("--delimiter ';'") && tie.contains("--delimiter ','"), "{tie}");
+        assert_eq!(note("x;y,z\np;q,r\n", b',', true), None);
+        assert_eq!(note("Name, Vorname;PLZ\nM, Hans;01067\n", b';', false), None);
+        assert_eq!(note("a,b\n1,2\n", b',', false), None);
+    }
+
+    #[test]
     fn the_delimiter_divides_all_lines_alike() {
         let found = |text: &str| {
             let Divides { delimiter, alike, .. } = sniff_delimiter(text.as_bytes(), Some(b'#'));
@@ -312,6 +476,13 @@ mod tests {
         assert_eq!(found("a,b\n1,\"x;y\"\n2,5\" nail\n"), (',', true));
         assert_eq!(found("a,b\n1,2\n3\n"), (',', false));
         assert_eq!(found("id;name\n1;a;\n2;b;\n"), (';', true));
+        assert_eq!(found("Datum;Betrag,EUR\n01.02.2024;1,5\n02.02.2024;2,5\n"), (';', true));
+        assert_eq!(found("Name, Vorname;PLZ\nM, Hans;01067\nN, Eva;10115\n"), (';', true));
+        assert_eq!(found("Netto, EUR;Brutto, EUR\n1,5;2,5\n3,5;4,5\n"), (';', true));
+        assert_eq!(found("Name, Vorname\tPLZ\nM, Hans\t01067\n"), ('\t', true));
+        assert_eq!(found("Preis,EUR|Ort\n1,5|x\n2,5|y\n"), ('|', true));
+        assert_eq!(found("a,b,c;d\n1,2,x;y\n3,4,z;u\n"), (',', true));
+        assert_eq!(found("x;y,z\np;q,r\n"), (',', true));
         assert_eq!(found("a|b\n"), ('|', false));
         assert_eq!(found("a\n1\n"), (',', false));
     }

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use url::Url;
 
 use super::counters::Counting;
 use super::origin::Origin;
-use super::rate_limiter::RateLimiter;
+use super::rate_limiter::{RateLimiter, Throttled, Wait};
 use super::retry::RetryBudget;
 use super::settings::{Rate, Settings};
 
@@ -28,8 +28,21 @@ pub(super) struct ConcurrencyLimiter {
     first: watch::Sender<u64>,
 }
 
-/// A slot: given back when it is dropped.
-pub(super) type RequestPermit = OwnedSemaphorePermit;
+/// A request so near is waited for exactly, where requests must keep their distance.
+const EXACT_MAX: Duration = Duration::from_millis(50);
+
+/// A slot, and a turn at an origin: given back when it is dropped.
+pub(super) struct RequestPermit {
+    _slot: OwnedSemaphorePermit,
+    /// None: it waits for one.
+    turn: Option<RequestTurn>,
+}
+
+/// A turn at an origin: what it comes to is learned from.
+pub(super) struct RequestTurn {
+    speed: Arc<OriginRate>,
+    id: u64,
+}
 
 /// One origin, for one load.
 pub(super) struct OriginState {
@@ -46,18 +59,21 @@ pub struct RateLimiters(Arc<Mutex<HashMap<Origin, Arc<OriginRate>>>>);
 /// The speed of one origin.
 struct OriginRate {
     rate_limiter: Mutex<RateLimiter>,
+    /// A request was answered, or has ended.
+    changed: Notify,
     /// It asked to be left alone until then, which is longer than we wait.
     away: Mutex<Option<(Instant, http::StatusCode)>>,
 }
 
 impl RateLimiters {
     /// The speed of an origin: of the rates that loads were given, the slowest holds.
-    fn of(&self, origin: &Origin, rate: Option<Rate>) -> Arc<OriginRate> {
+    fn of(&self, origin: &Origin, rate: Option<Rate>, concurrency: usize) -> Arc<OriginRate> {
         let mut speeds = lock(&self.0);
         let speed = speeds.entry(origin.clone()).or_insert_with(|| {
-            Arc::new(OriginRate { rate_limiter: Mutex::new(RateLimiter::new(rate)), away: Mutex::default() })
+            let rate_limiter = Mutex::new(RateLimiter::new(rate, concurrency));
+            Arc::new(OriginRate { rate_limiter, changed: Notify::new(), away: Mutex::default() })
         });
-        lock(&speed.rate_limiter).hold_to(rate);
+        lock(&speed.rate_limiter).hold_to(rate, concurrency);
         Arc::clone(speed)
     }
 }
@@ -81,7 +97,7 @@ impl ConcurrencyLimiter {
         let new = || {
             Arc::new(OriginState {
                 queue: tokio::sync::Mutex::default(),
-                speed: self.speeds.of(&origin, self.settings.rate),
+                speed: self.speeds.of(&origin, self.settings.rate, self.settings.concurrency),
                 budget: Mutex::new(RetryBudget::new(self.settings.retry_limits, self.settings.concurrency)),
             })
         };
@@ -106,7 +122,7 @@ impl ConcurrencyLimiter {
     ) -> RequestPermit {
         let queued = async {
             let _turn = origin_state.queue.lock().await;
-            origin_state.turn_with(&self.slots, counting).await
+            origin_state.turn_with(&self.slots, false, counting).await
         };
         let mut first = self.first.subscribe();
         let as_first = async {
@@ -114,7 +130,7 @@ impl ConcurrencyLimiter {
             if first.wait_for(|first| ordinal <= *first).await.is_err() {
                 std::future::pending::<()>().await;
             }
-            origin_state.turn_with(&self.first_slot, counting).await
+            origin_state.turn_with(&self.first_slot, true, counting).await
         };
         tokio::select! {
             biased;
@@ -125,28 +141,51 @@ impl ConcurrencyLimiter {
 }
 
 impl OriginState {
-    async fn turn_with(&self, slots: &Arc<Semaphore>, counting: &Counting) -> RequestPermit {
+    async fn turn_with(&self, slots: &Arc<Semaphore>, is_first: bool, counting: &Counting) -> RequestPermit {
         loop {
             let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
                 // Never closed.
                 std::future::pending().await
             };
-            let Err(wait) = self.rate_limiter().take(Instant::now()) else { return slot };
-            drop(slot);
-            pause(wait, counting).await;
+            let mut changed = std::pin::pin!(self.speed.changed.notified());
+            changed.as_mut().enable();
+            match self.take(is_first) {
+                Ok(turn) => return RequestPermit { _slot: slot, turn: Some(turn) },
+                Err(wait) => {
+                    drop(slot);
+                    wait_for(wait, changed, self.is_exact(), counting).await;
+                }
+            }
         }
     }
 
     /// Waits for a turn alone: of a request that holds a slot, as behind a redirect.
-    pub(super) async fn turn(&self, counting: &Counting) {
+    async fn turn(&self, counting: &Counting) -> RequestTurn {
         loop {
-            let taken = self.rate_limiter().take(Instant::now());
-            let Err(wait) = taken else { return };
-            pause(wait, counting).await;
+            let mut changed = std::pin::pin!(self.speed.changed.notified());
+            changed.as_mut().enable();
+            match self.take(false) {
+                Ok(turn) => return turn,
+                Err(wait) => wait_for(wait, changed, self.is_exact(), counting).await,
+            }
         }
     }
 
-    pub(super) fn rate_limiter(&self) -> MutexGuard<'_, RateLimiter> {
+    fn take(&self, is_first: bool) -> Result<RequestTurn, Wait> {
+        let id = self.rate_limiter().take(Instant::now(), is_first)?;
+        Ok(RequestTurn { speed: Arc::clone(&self.speed), id })
+    }
+
+    fn is_exact(&self) -> bool {
+        self.rate_limiter().is_exact()
+    }
+
+    /// Nothing is left of a limit for so long.
+    pub(super) fn close(&self, pause: Duration) {
+        self.rate_limiter().close(Instant::now(), pause);
+    }
+
+    fn rate_limiter(&self) -> MutexGuard<'_, RateLimiter> {
         lock(&self.speed.rate_limiter)
     }
 
@@ -165,6 +204,60 @@ impl OriginState {
     pub(super) fn leave_alone(&self, asked: Duration, status: http::StatusCode) {
         *lock(&self.speed.away) = Instant::now().checked_add(asked).map(|until| (until, status));
     }
+}
+
+impl RequestPermit {
+    /// An answer that was no refusal has begun.
+    pub(super) fn accepted(&self) {
+        if let Some(RequestTurn { speed, id }) = &self.turn {
+            lock(&speed.rate_limiter).accepted(*id, Instant::now());
+            speed.changed.notify_waiters();
+        }
+    }
+
+    /// It was answered, and another origin is asked, or the same again.
+    pub(super) async fn go_on(&mut self, origin_state: &OriginState, counting: &Counting) {
+        self.accepted();
+        // Who waits for a turn must not have one.
+        self.turn = None;
+        self.turn = Some(origin_state.turn(counting).await);
+    }
+
+    /// The server wants fewer requests, at once or in a time. How long to wait before this one is tried again
+    /// for the `tries`th time; what others must wait for is the limiter's.
+    pub(super) fn refused(&self, refusal: Throttled, asked: Option<Duration>, tries: u32) -> Duration {
+        let Some(RequestTurn { speed, id }) = &self.turn else { return Duration::ZERO };
+        let wait = lock(&speed.rate_limiter).refused(*id, refusal, Instant::now(), asked, tries);
+        speed.changed.notify_waiters();
+        wait
+    }
+}
+
+impl Drop for RequestTurn {
+    fn drop(&mut self) {
+        lock(&self.speed.rate_limiter).ended(self.id, Instant::now());
+        self.speed.changed.notify_waiters();
+    }
+}
+
+/// Waits for a limit.
+async fn wait_for(wait: Wait, changed: impl Future<Output = ()>, is_exact: bool, counting: &Counting) {
+    let _waiting = counting.limited();
+    let began = Instant::now();
+    match wait {
+        // Timers tick in milliseconds.
+        Wait::For(time) if is_exact && time < EXACT_MAX => {
+            let slept = tokio::task::spawn_blocking(move || std::thread::sleep(time)).await;
+            if slept.is_err() {
+                tokio::time::sleep(time).await;
+            }
+        }
+        Wait::For(time) => tokio::time::sleep(time).await,
+        Wait::Change(longest) => {
+            let _ = tokio::time::timeout(longest, changed).await;
+        }
+    }
+    counting.waited(began.elapsed());
 }
 
 /// Sleeps, and counts it.

@@ -14,10 +14,12 @@ use tokio_util::io::StreamReader;
 use url::Url;
 
 use super::counters::Counting;
+use super::error::{HttpError, Truncation};
 use super::framing::BodyEnd;
+use super::incoming::Incoming;
 use super::request::Version;
 use super::shared::ClientState;
-use super::transfer::{FirstAnswer, Transfer};
+use super::transfer::FirstAnswer;
 
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
@@ -33,7 +35,7 @@ pub struct Body {
 }
 
 impl Body {
-    pub(super) fn new(transfer: Transfer, shared: Arc<ClientState>) -> Self {
+    pub(super) fn new(transfer: Incoming, shared: Arc<ClientState>) -> Self {
         let (head, end_in_content) = (transfer.head().clone(), transfer.end_in_content());
         let pieces = stream::try_unfold(transfer, move |mut transfer| {
             let shared = Arc::clone(&shared);
@@ -42,7 +44,10 @@ impl Body {
                     Ok(Some(bytes)) => Ok(Some((bytes, transfer))),
                     Ok(None) => Ok(None),
                     Err(error) => {
-                        Counting::one(&shared.counting.failed);
+                        // Whether it is an end is known to who reads the content.
+                        if !matches!(error, HttpError::Cut { how: Truncation::Unproven, .. }) {
+                            Counting::one(&shared.counting.failed);
+                        }
                         Err(error.into_io())
                     }
                 }

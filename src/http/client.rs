@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::admission::{ConcurrencyLimiter, RateLimiters, pause};
 use super::body::Body;
@@ -12,7 +12,9 @@ use super::counters::{Counters, Counting};
 use super::credentials::Credentials;
 use super::error::HttpError;
 use super::guess::{Clues, Guess, guess};
+use super::incoming::Incoming;
 use super::landing::Landing;
+use super::once;
 use super::origin::Origins;
 use super::page::{self, Page};
 use super::request::{Request, Resume};
@@ -22,7 +24,6 @@ use super::settings::Settings;
 use super::shared::ClientState;
 use super::tls::Engines;
 use super::token::TokenCache;
-use super::transfer::Transfer;
 
 /// Fetches. Cheap to clone.
 #[derive(Clone)]
@@ -75,9 +76,9 @@ impl Client {
         from: Option<Resume>,
         encodings: Encodings,
     ) -> Result<Body, HttpError> {
-        let begun = Transfer::begin(&self.0, request, from, encodings).await;
-        let transfer = begun.inspect_err(|_| Counting::one(&self.0.counting.failed))?;
-        Ok(Body::new(transfer, Arc::clone(&self.0)))
+        let begun = Incoming::begin(&self.0, request, from, encodings).await;
+        let incoming = begun.inspect_err(|_| Counting::one(&self.0.counting.failed))?;
+        Ok(Body::new(incoming, Arc::clone(&self.0)))
     }
 
     /// Fetches a page: a whole body within the limit, decompressed where the server compressed it for the
@@ -109,9 +110,21 @@ impl Client {
         }
     }
 
+    /// Sends a request of our own once, to one who gives credentials; its answer is short.
+    ///
+    /// # Errors
+    /// When there is none within this time. A refusal is an answer.
+    pub async fn ask_once(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        within: Duration,
+    ) -> Result<http::Response<bytes::Bytes>, HttpError> {
+        once::ask(&self.0, request, within).await
+    }
+
     async fn whole(&self, request: &Request) -> Result<Page, HttpError> {
-        let mut transfer = Transfer::begin(&self.0, request, None, Encodings::Whole).await?;
-        page::read(&mut transfer, request, self.0.settings.limits.page_bytes).await
+        let mut incoming = Incoming::begin(&self.0, request, None, Encodings::Whole).await?;
+        page::read(&mut incoming, request, self.0.settings.limits.page_bytes).await
     }
 
     /// Requests of sources up to this ordinal wait for no slot of the others: the first unfinished source
@@ -124,6 +137,23 @@ impl Client {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.0.counting.sums()
+    }
+
+    /// The time so far in which some request waited for a limit of its server, or for `--rate`.
+    #[must_use]
+    pub fn limited_for(&self) -> Duration {
+        self.0.counting.limited_for()
+    }
+
+    /// Whether a body that ends with its connection is taken for whole.
+    #[must_use]
+    pub fn accepts_unproven_end(&self) -> bool {
+        self.0.settings.accepts_unproven_end
+    }
+
+    /// A body ended in a way that does not show that it is whole, and its content does not either.
+    pub fn ended_unproven(&self) {
+        Counting::one(&self.0.counting.failed);
     }
 
     /// A body was asked for again from its start.
@@ -151,7 +181,12 @@ impl Client {
     /// Where that is to be an error.
     pub fn expect_all(&self, request: &Request, clues: &Clues<'_>) -> Result<(), HttpError> {
         let Some(guess) = guess(clues) else { return Ok(()) };
-        let (url, advice) = (request.shown(), guess.advice());
+        let advice = match (clues.list, &guess.rule) {
+            (Some(list), Some(_)) => format!("--records {list} {}", guess.advice()),
+            (Some(list), None) => format!("--records {list} reads its records; {}", guess.advice()),
+            (None, _) => guess.advice(),
+        };
+        let url = request.shown();
         if self.0.settings.strict_pages {
             let reason = format!("go on: there is {}", guess.seen);
             return Err(HttpError::Pages { url, reason, hint: Some(advice.into()) });
@@ -163,11 +198,11 @@ impl Client {
     }
 
     /// Says what a first page has told about pages, once for all sources.
-    pub fn say_found(&self, request: &Request, found: &Guess) {
+    pub fn say_found(&self, name: &str, found: &Guess) {
         if !self.0.more_said.swap(true, Ordering::Relaxed)
             && let Some(rule) = &found.rule
         {
-            self.note(format!("{} has {}: --paginate '{rule}'", request.shown(), found.seen));
+            self.note(format!("{name} goes on, by {}: --paginate '{rule}'", found.seen));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sums over all requests of this process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Counters {
     pub waited: Duration,
     /// Bytes of bodies as they came.
     pub bytes: u64,
+    /// Answers that were read from the file that they were fetched into for several loads.
+    pub shared: u64,
 }
 
 /// The same, while they are counted.
@@ -38,11 +40,49 @@ pub(super) struct Counting {
     mended: AtomicU64,
     waited_us: AtomicU64,
     pub(super) bytes: AtomicU64,
+    pub(super) shared: AtomicU64,
+    limited: Mutex<LimitWatch>,
     /// Tries beyond the first by source: only of those that had any.
     by_source: Mutex<HashMap<u64, u64>>,
 }
 
+/// The time in which some request waited for a limit.
+#[derive(Debug, Default)]
+struct LimitWatch {
+    waiting: usize,
+    since: Option<Instant>,
+    before: Duration,
+}
+
+/// A request waits for a limit until this is dropped.
+pub(super) struct LimitWait<'a>(&'a Mutex<LimitWatch>);
+
+impl Drop for LimitWait<'_> {
+    fn drop(&mut self) {
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.waiting = watch.waiting.saturating_sub(1);
+        if watch.waiting == 0 {
+            let since = watch.since.take();
+            watch.before += since.map_or(Duration::ZERO, |since| since.elapsed());
+        }
+    }
+}
+
 impl Counting {
+    /// From now on a request waits for a limit.
+    pub(super) fn limited(&self) -> LimitWait<'_> {
+        let mut watch = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.waiting += 1;
+        watch.since.get_or_insert_with(Instant::now);
+        LimitWait(&self.limited)
+    }
+
+    /// The time so far in which some request waited for one.
+    pub(super) fn limited_for(&self) -> Duration {
+        let watch = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.before + watch.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Counts one more, relaxed.
     pub(super) fn one(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -84,6 +124,7 @@ impl Counting {
             mended: of(&self.mended),
             waited: Duration::from_micros(of(&self.waited_us)),
             bytes: of(&self.bytes),
+            shared: of(&self.shared),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::post;
 use super::request::Request;
 use super::settings::{Auth, Settings};
 use super::shown::is_secret;
+use super::sign::RequestSigner;
 use crate::secret::Secret;
 
 /// A shorter text is not struck out: it would be found everywhere.
@@ -26,6 +27,7 @@ pub(super) struct Credentials {
     origins: Origins,
     headers: HeaderMap,
     hidden: Vec<Secret>,
+    signing: RequestSigner,
 }
 
 impl Credentials {
@@ -59,7 +61,7 @@ impl Credentials {
                 sensitive(encoded.reveal()).ok_or_else(|| bad_basic("it cannot stand in a header"))?;
             headers.insert(AUTHORIZATION, value);
         }
-        Ok(Self { origins, headers, hidden })
+        Ok(Self { origins, headers, hidden, signing: settings.signing.clone() })
     }
 
     /// Whether the URL's origin was named.
@@ -113,7 +115,10 @@ impl Credentials {
             .login
             .iter()
             .map(|(user, password)| basic(user, password).reveal().trim_start_matches("Basic ").to_owned());
-        let known = self.hidden.iter().chain(token).map(|secret| secret.reveal().to_owned());
+        let signers = [request.signing.signer(), self.signing.signer()].into_iter().flatten();
+        let signed_with: Vec<Secret> = signers.flat_map(|signer| signer.secrets()).collect();
+        let known =
+            self.hidden.iter().chain(token).chain(&signed_with).map(|secret| secret.reveal().to_owned());
         let plain = known.chain(of_request).chain(login).filter(|secret| secret.len() >= HIDDEN_BYTES_MIN);
         let mut secrets: Vec<String> = plain.flat_map(spellings).collect();
         // Longer ones first: one may be a part of another.

@@ -62,6 +62,14 @@ pub enum HttpError {
         /// What is wrong with it, in words.
         reason: String,
     },
+    /// A request that cannot be signed: nothing was sent.
+    #[error("cannot sign a request for {url}: {reason}")]
+    Unsigned {
+        /// URL of the request, without secrets.
+        url: String,
+        /// Why, in words without secrets.
+        reason: String,
+    },
     /// A page that is not there, behind pages that are counted: perhaps the end, perhaps not.
     #[error("{last}")]
     NoSuchPage {
@@ -202,6 +210,14 @@ pub enum HttpError {
         /// What may be done about it.
         hint: Option<Cow<'static, str>>,
     },
+    /// What was fetched for several loads cannot be read.
+    #[error("cannot read what was fetched into {}", path.display())]
+    Shared {
+        /// The file that the error is about.
+        path: PathBuf,
+        /// The error that lies behind it.
+        source: io::Error,
+    },
     /// The landing copy cannot be written.
     #[error("cannot save a copy to {}", path.display())]
     Landing {
@@ -270,7 +286,7 @@ impl HttpError {
                 "the same command goes on where the last batch was committed"
             }
             Self::Cut { how: Truncation::Unproven, .. } => {
-                "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL"
+                "fetch it over https or HTTP/1.1, or to a file first: curl -fO URL; --accept-unproven-end takes it for whole"
             }
             Self::Changed { .. } => {
                 "begin anew with --restart (what an append has inserted is deleted first)"
@@ -301,8 +317,10 @@ impl HttpError {
             Self::BadUrl { .. }
             | Self::BadSetting { .. }
             | Self::Token { .. }
+            | Self::Unsigned { .. }
             | Self::Job { .. }
             | Self::NotHttp { .. }
+            | Self::Shared { .. }
             | Self::Landing { .. } => return None,
         };
         Some(words.to_owned())

@@ -63,6 +63,8 @@ pub struct Clues<'a> {
     pub text: &'a str,
     /// The number of its records.
     pub records: u64,
+    /// The member with a list of objects, of an answer that was taken for one record.
+    pub list: Option<&'a str>,
 }
 
 /// That there are further pages.
@@ -346,7 +348,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let headers = HeaderMap::from_iter(headers);
-        guess(&Clues { headers: &headers, text, records: 2 })
+        guess(&Clues { headers: &headers, text, records: 2, list: None })
             .map(|guess| guess.rule.unwrap_or_else(|| format!("? {}", guess.seen)))
     }
 

@@ -4,7 +4,8 @@
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 /// Types that hold no records in any format.
-const NO_DATA: [&str; 8] = [
+const NO_DATA: [&str; 9] = [
+    "application/problem+",
     "text/html",
     "application/xhtml+xml",
     "image/",

@@ -10,6 +10,7 @@
 //! named, nor enters a message.
 
 mod admission;
+mod answer_store;
 mod bearer;
 mod body;
 mod client;
@@ -20,10 +21,12 @@ mod date_range;
 mod error;
 mod framing;
 mod guess;
+mod incoming;
 mod judge;
 mod landing;
 mod links;
 mod oauth;
+mod once;
 mod origin;
 mod page;
 mod pager;
@@ -39,23 +42,28 @@ mod proxy_variables;
 mod query;
 mod query_lists;
 mod rate_limiter;
+mod redirect;
 mod request;
 mod response_field;
 mod retry;
 mod retry_after;
+mod said;
 mod send;
 mod settings;
 mod shared;
 mod shown;
+mod sign;
 mod throttle_sign;
 mod tls;
 mod token;
 mod transfer;
 pub mod urls;
 mod value;
+mod webhook;
 
 pub use ::http::HeaderMap;
 pub use admission::RateLimiters;
+pub use answer_store::SharedAnswers;
 pub use body::Body;
 pub use client::Client;
 pub use counters::Counters;
@@ -80,5 +88,7 @@ pub use settings::{
     SLOWEST_BYTES_PER_SECOND, Settings, Timeouts,
 };
 pub use shown::shown;
+pub use sign::{RequestSigner, Sign, Unsigned};
 pub use throttle_sign::ThrottleSign;
 pub use value::{SecretValueError, Value};
+pub use webhook::Webhook;

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::error::{HttpError, Truncation};
 use super::framing::BodyEnd;
+use super::incoming::Incoming;
 use super::judge;
 use super::request::{Request, Version};
-use super::transfer::{FirstAnswer, Transfer};
+use super::transfer::FirstAnswer;
 
 /// A response that was read to its end.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ impl Page {
 }
 
 /// Reads a transfer to its end.
-pub(super) async fn read(transfer: &mut Transfer, request: &Request, limit: u64) -> Result<Page, HttpError> {
+pub(super) async fn read(transfer: &mut Incoming, request: &Request, limit: u64) -> Result<Page, HttpError> {
     let too_large = || HttpError::TooLarge { url: request.shown(), limit };
     // The caller judges an end that is not proven: he knows the format.
     transfer.end_in_content().store(true, Ordering::Relaxed);

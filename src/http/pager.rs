@@ -93,6 +93,8 @@ pub struct Pager {
     empty_in_a_row: u32,
     requests_seen: HashSet<u64>,
     pages_seen: HashSet<u64>,
+    /// The last page had the records of an earlier one.
+    has_come_again: bool,
     /// A page had what the next one is named by, be it to say that there is none.
     named: bool,
     /// What the first page has told, if it was to tell it.
@@ -147,6 +149,7 @@ impl Pager {
             empty_in_a_row: 0,
             requests_seen,
             pages_seen: HashSet::new(),
+            has_come_again: false,
             // Only a page that names the next one has led to a later one.
             named,
             found: None,
@@ -236,6 +239,7 @@ impl Pager {
         if seen.records > 0 {
             self.empty_in_a_row = 0;
             if !self.pages_seen.insert(seen.digest) {
+                self.has_come_again = true;
                 return Err(self.odd("come again: the same records were on an earlier page".to_owned()));
             }
         } else {
@@ -286,6 +290,30 @@ impl Pager {
                 ResponseField::Body(_) | ResponseField::LastRecord(_) => format!("nothing at {field}"),
             }),
             By::Auto | By::Page { .. } | By::Offset { .. } => None,
+        }
+    }
+
+    /// The last page had the records of an earlier one, and leads nowhere.
+    #[must_use]
+    pub const fn has_come_again(&self) -> bool {
+        self.has_come_again
+    }
+
+    /// The first page is to tell how pages lead to each other, and has not.
+    #[must_use]
+    pub fn finds_out(&self) -> bool {
+        self.paginate.by == By::Auto && self.current.page == 0
+    }
+
+    /// Why it cannot: the first page is read as one record, with so many in this member of it.
+    #[must_use]
+    pub fn not_found_out(&self, member: &str, records: u64) -> HttpError {
+        HttpError::Pages {
+            url: self.current.shown(),
+            reason: format!(
+                "cannot be found out: the first one was read as one record, with {records} in {member:?}"
+            ),
+            hint: Some(format!("--records {member} reads them").into()),
         }
     }
 

@@ -1,113 +1,106 @@
-//! The rate limiter, how fast an origin may be asked: a token bucket for `--rate`, a gate that `Retry-After`
-//! closes, and a rate that is learned from refusals.
+//! The rate limiter: how an origin may be asked. A token bucket for `--rate`, a gate that `Retry-After`
+//! closes, and what is learned from refusals.
 //!
-//! Without `--rate` nothing is held back until the server refuses (429; 503, where it comes again and again
-//! between answers, as nginx refuses). Then the rate is what it accepted lately, a little less; where that
-//! was only a burst, the rate is found by a steep climb. It grows again slowly, soon up to where it was
-//! refused, and beyond only after a minute. So a limit is met with few refusals and used nearly whole. Pure:
-//! the clock comes in.
+//! Without `--rate` nothing is held back before the server refuses, and a refusal now and then changes
+//! nothing: its request alone is tried again. Where many are refused, one behind the other, nothing more is
+//! sent until the answers under way have come. They show how many requests the server takes at once; if it
+//! refuses that many too, it is a rate, which is found by a steep climb. Either grows again: slowly up to
+//! where it was refused, then by probing. Where slowing down does not help, it is undone: then refusals have
+//! nothing to do with us. So a limit is met with few refusals and used nearly whole. Pure: the clock comes
+//! in.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+mod comparison;
+mod learned;
+mod outcomes;
+mod react;
+mod sample;
 
 use super::retry_after::FLOOR;
 use super::settings::Rate;
+use comparison::Comparison;
+use learned::{GUESS, LearnedRate, LearnedWindow, PROBE_SECONDS, Trust};
+use outcomes::{Episode, Outcomes, float};
+use sample::OutcomeSample;
 
-/// A burst of fewer accepted requests than this says little about the rate behind it.
-const BURST_SMALL: u64 = 30;
+/// Behind so many refusals in a row nothing is sent before the next answer.
+const SUSPECT: usize = 4;
 /// How much earlier than its turn a request may go: timers tick in milliseconds, and what they lose must be
 /// caught up with. Far less than a burst.
 const SLACK: Duration = Duration::from_millis(30);
 /// Below this it is none.
 const SLACK_MIN: Duration = Duration::from_millis(4);
-/// A server that says 503 behind an answer so often is not away: it refuses.
-const UNAVAILABLE_MIN: u32 = 2;
-/// Over which time the accepted requests are counted: limits are mostly by the second.
-const WINDOW: Duration = Duration::from_secs(1);
-/// The same while a rate is being found: long enough to see a whole second of any clock.
-const FINDING_WINDOW: Duration = Duration::from_secs(2);
-/// Accepted requests that are remembered: a rate beyond this many a second is not learned.
-const REMEMBERED_MAX: usize = 10_000;
-/// A pause longer than this belongs to a limit by the minute or hour: then the rate is that of the whole
-/// cycle.
-const LONG_PAUSE: Duration = Duration::from_secs(2);
-/// Share of the accepted rate that is tried first, and what is left of a learned rate that was refused again.
-const BELOW_ACCEPTED: f64 = 0.97;
-const BELOW_REFUSED: f64 = 0.93;
-/// The same for a rate that was learned just before, and for one that was growing by multiples.
-const BELOW_FRESH: f64 = 0.9;
-const BELOW_REFINED: f64 = 0.96;
-const BELOW_GUESSED: f64 = 0.5;
-/// Share of the refused rate up to which it grows soon.
-const BELOW_CEILING: f64 = 0.99;
-/// When it begins to grow, by how much a second, when it goes beyond the refused rate, and by which factor a
-/// second.
-const GROWS_AFTER_SECONDS: f64 = 10.0;
-const GROWTH: f64 = 0.005;
-const PROBES_AFTER_SECONDS: f64 = 60.0;
-const PROBING: f64 = 1.05;
-/// The first guess, where little or nothing was accepted before the first refusal; by which factor a second
-/// it grows, and from when after the pause.
-const GUESS: f64 = 25.0;
-const FINDING: f64 = 8.0;
-const GUESS_SETTLES: Duration = Duration::from_millis(150);
-/// Fewer requests, or a shorter time, say little about a rate.
-const SUSTAINED_FEW: u64 = 8;
-/// Guesses that were refused so soon.
-const GUESSES_MAX: u32 = 2;
-const SUSTAINED_MIN: Duration = Duration::from_millis(150);
-/// A rate measured in the climb is mostly a little too low: by how much a second it grows, from when, and up
-/// to where.
-const REFINING: f64 = 0.015;
-const REFINES_AFTER_SECONDS: f64 = 2.0;
-const ABOVE_REFINED: f64 = 1.04;
-/// The slowest rate that is learned: one in ten seconds; longer pauses are the server's to ask for.
-const SLOWEST: f64 = 0.1;
+/// A server that took so few at first counts the time between two requests.
+const BURST_SMALL: usize = 3;
+/// How long answers under way are waited for before it is decided what was learned.
+const DRAINING: Duration = Duration::from_secs(2);
+/// What was sent before that is forgotten.
+const EPISODE_SECONDS: f64 = 3.0;
+/// A share of all slots beyond which a number of requests at once is none.
+const NEARLY_ALL: f64 = 0.9;
+/// A pause that is asked for by a 429 and is longer than this is proof of a limit by itself.
+const TELLING: Duration = Duration::from_millis(500);
 /// Pauses of an origin that does not say how long, doubled with each refusal in a row.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Likewise of a request that alone was refused, and its factor.
+const ALONE_MAX: Duration = Duration::from_secs(20);
+const ALONE_FACTOR: f64 = 1.35;
+/// Share of an accepted rate that is tried first.
+const BELOW_ACCEPTED: f64 = 0.97;
 
-/// The speed of one origin.
+/// How one origin may be asked.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
+    /// When the first request was sent.
+    epoch: Option<Instant>,
     given: Option<Duration>,
-    learned: Option<Learned>,
-    accepted: VecDeque<Instant>,
-    accepted_since_cut: u64,
-    /// Accepted before a first rate was learned: a server lets so many through at once.
-    burst: u64,
-    guesses: u32,
-    began: Option<Instant>,
-    closed_until: Option<Instant>,
+    concurrency: usize,
+    learned: Learned,
+    closed_until: f64,
+    /// The same before it was closed at last.
+    opened_at: f64,
     /// When the next request is due.
-    due: Option<Instant>,
-    refused_in_a_row: u32,
-    /// Times that a 503 came behind an answer.
-    unavailable: u32,
-    /// How much earlier than its turn a request may go: less with each refusal of a learned rate, since some
-    /// servers count the time between two requests.
+    due: Option<f64>,
     slack: Duration,
+    under_way: HashMap<u64, UnderWay>,
+    next: u64,
+    outcomes: Outcomes,
+    sample: OutcomeSample,
+    /// Nothing is sent until the answers under way have come, or until then.
+    draining: Option<f64>,
+    refused_in_a_row: u32,
+    /// The share that is refused whatever we do.
+    noise: f64,
+    /// Whether it helps to be slower.
+    comparison: Comparison,
+    /// Accepted before a limit was first met: a server lets so many through at once.
+    burst: Option<usize>,
+    /// Since when a rate is looked for.
+    finding_since: f64,
+    /// How long requests take, in the mean.
+    latency: f64,
+    /// What the last refusal asked for.
+    asked: Option<Duration>,
+    is_told: bool,
 }
 
+/// What is known of the server's limit.
 #[derive(Debug, Clone, Copy)]
-struct Learned {
-    per_second: f64,
-    refused_at: f64,
-    since: Instant,
-    /// What is sent before then and refused belongs to the same refusal.
-    settled: Instant,
-    trust: Trust,
+enum Learned {
+    Nothing,
+    Rate(LearnedRate),
+    Window(LearnedWindow),
 }
 
-/// What a learned rate is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
-    /// A small burst was accepted: the rate behind it may be much higher. It grows by multiples until it is
-    /// refused again.
-    Guessed,
-    /// It was refused while it was growing from a guess.
-    Refined,
-    /// It was refused at a steady rate.
-    Found,
+/// A request that was sent and has not ended.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    sent: f64,
+    /// How many others there were.
+    others: usize,
+    is_answered: bool,
 }
 
 /// What a refusal says about the rate.
@@ -119,207 +112,295 @@ pub(super) enum Throttled {
     Unavailable,
 }
 
+/// Why a request may not be sent yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It may ask again after this.
+    For(Duration),
+    /// Something must end before, and at the latest after this it may ask again.
+    Change(Duration),
+}
+
 impl RateLimiter {
-    pub(super) fn new(rate: Option<Rate>) -> Self {
+    /// For so many requests at once.
+    pub(super) fn new(rate: Option<Rate>, concurrency: usize) -> Self {
         Self {
+            epoch: None,
             given: rate.map(interval_of),
-            learned: None,
-            accepted: VecDeque::new(),
-            accepted_since_cut: 0,
-            burst: 0,
-            guesses: 0,
-            began: None,
-            closed_until: None,
+            concurrency,
+            learned: Learned::Nothing,
+            closed_until: 0.0,
+            opened_at: 0.0,
             due: None,
-            refused_in_a_row: 0,
-            unavailable: 0,
             slack: SLACK,
+            under_way: HashMap::new(),
+            next: 0,
+            outcomes: Outcomes::default(),
+            sample: OutcomeSample::default(),
+            draining: None,
+            refused_in_a_row: 0,
+            noise: 0.0,
+            comparison: Comparison::default(),
+            burst: None,
+            finding_since: 0.0,
+            latency: 0.0,
+            asked: None,
+            is_told: false,
         }
     }
 
     /// Another load was given this rate: the slower one holds from now on.
-    pub(super) fn hold_to(&mut self, rate: Option<Rate>) {
+    pub(super) fn hold_to(&mut self, rate: Option<Rate>, concurrency: usize) {
         self.given = self.given.into_iter().chain(rate.map(interval_of)).max();
+        self.concurrency = self.concurrency.max(concurrency);
     }
 
-    /// Takes a turn, or says how long to wait before asking again.
-    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let slack = |due: Instant| due.checked_sub(self.slack).unwrap_or(due);
-        let free = self.closed_until.into_iter().chain(self.due.map(slack)).max().filter(|free| *free > now);
-        if let Some(free) = free {
-            return Err(free - now);
+    fn at(&mut self, now: Instant) -> f64 {
+        now.saturating_duration_since(*self.epoch.get_or_insert(now)).as_secs_f64()
+    }
+
+    /// Takes a turn: the number of the request. `is_first`: it is not counted how many there are, since all
+    /// others may wait for this one.
+    pub(super) fn take(&mut self, now: Instant, is_first: bool) -> Result<u64, Wait> {
+        let now = self.at(now);
+        if let Some(until) = self.draining {
+            let is_done = !self.under_way.values().any(|request| !request.is_answered);
+            if !is_done && now < until {
+                return Err(Wait::Change(seconds(until - now)));
+            }
+            self.decide(now);
         }
-        self.began.get_or_insert(now);
+        if matches!(self.learned, Learned::Nothing) && self.sample.streak >= SUSPECT && self.unanswered() > 0
+        {
+            // The next answer tells more.
+            return Err(Wait::Change(DRAINING));
+        }
+        let slack = self.slack.as_secs_f64();
+        let free = self.due.map_or(self.closed_until, |due| self.closed_until.max(due - slack));
+        if free > now {
+            return Err(Wait::For(seconds(free - now)));
+        }
+        if let Learned::Window(window) = &self.learned
+            && !is_first
+            && self.under_way.len() >= window.cap()
+        {
+            return Err(Wait::Change(DRAINING));
+        }
         if let Some(interval) = self.interval(now) {
-            self.due = Some(self.due.map_or(now, |due| due.max(now)) + interval);
+            // Who counts the time between two requests does not want them to be caught up with.
+            let from = if slack > 0.0 { self.due.map_or(now, |due| due.max(now)) } else { now };
+            self.due = Some(from + interval);
         }
-        Ok(())
+        self.next += 1;
+        let unanswered = self.unanswered();
+        self.sample.sent(self.next, unanswered);
+        let request = UnderWay { sent: now, others: self.under_way.len(), is_answered: false };
+        self.under_way.insert(self.next, request);
+        Ok(self.next)
     }
 
-    fn interval(&self, now: Instant) -> Option<Duration> {
-        let learned = self.learned.map(|learned| Duration::from_secs_f64(1.0 / learned.rate(now)));
-        self.given.into_iter().chain(learned).max()
+    fn unanswered(&self) -> usize {
+        self.under_way.values().filter(|request| !request.is_answered).count()
     }
 
-    /// An answer that was no refusal.
-    pub(super) fn accepted(&mut self, now: Instant) {
+    fn interval(&self, now: f64) -> Option<f64> {
+        let learned = match &self.learned {
+            Learned::Nothing => None,
+            Learned::Rate(rate) => Some(1.0 / rate.at(now)),
+            Learned::Window(window) => (self.latency > 0.0).then(|| window.interval(self.latency)),
+        };
+        let given = self.given.map(|interval| interval.as_secs_f64());
+        learned.into_iter().chain(given).reduce(f64::max)
+    }
+
+    /// Requests must keep their distance exactly.
+    pub(super) const fn is_exact(&self) -> bool {
+        self.slack.is_zero()
+    }
+
+    /// An answer that was no refusal has begun.
+    pub(super) fn accepted(&mut self, id: u64, now: Instant) {
+        let now = self.at(now);
+        let Some(request) = self.under_way.get_mut(&id).filter(|request| !request.is_answered) else {
+            return;
+        };
+        request.is_answered = true;
+        let sent = request.sent;
+        self.outcomes.answered(id, sent, now, true);
         self.refused_in_a_row = 0;
-        self.accepted_since_cut += 1;
-        // Before the first refusal, or sent before it.
-        if self.learned.is_none_or(|learned| learned.trust == Trust::Guessed)
-            && self.closed_until.is_none_or(|closed_until| now < closed_until)
-        {
-            self.burst += 1;
+        if sent >= self.sample.since {
+            self.sample.add(id, false);
+            if let Learned::Window(window) = &mut self.learned {
+                window.accepted += 1;
+            }
         }
-        while self.accepted.front().is_some_and(|at| now.duration_since(*at) > FINDING_WINDOW)
-            || self.accepted.len() >= REMEMBERED_MAX
-        {
-            self.accepted.pop_front();
+    }
+
+    /// A request has ended, however.
+    pub(super) fn ended(&mut self, id: u64, now: Instant) {
+        let now = self.at(now);
+        let Some(request) = self.under_way.remove(&id) else { return };
+        if !request.is_answered {
+            return;
         }
-        self.accepted.push_back(now);
+        self.outcomes.ended(id, now);
+        let took = now - request.sent;
+        self.latency = if self.latency > 0.0 { self.latency * 0.9 + took * 0.1 } else { took };
+        let (others, is_clean) = (self.under_way.len(), self.sample.refused == 0 && self.draining.is_none());
+        if let Learned::Window(window) = &mut self.learned
+            && is_clean
+            && others + 1 >= window.cap()
+            && window.grow(now, self.latency)
+        {
+            if window.cap() >= self.concurrency {
+                self.learned = Learned::Nothing;
+            }
+            self.sample = OutcomeSample::since(self.sample.since);
+        }
     }
 
     /// Nothing is left of a limit for so long: to ask before would be refused.
     pub(super) fn close(&mut self, now: Instant, pause: Duration) {
-        let until = now + pause;
-        self.closed_until = Some(self.closed_until.map_or(until, |gate| gate.max(until)));
+        let now = self.at(now);
+        self.close_until(now, now + pause.as_secs_f64());
     }
 
-    /// A refusal of a request that was sent at `sent`. Closes the gate, and says for how long.
+    fn close_until(&mut self, now: f64, until: f64) {
+        if now >= self.closed_until {
+            self.opened_at = self.closed_until;
+        }
+        self.closed_until = self.closed_until.max(until);
+    }
+
+    /// A refusal. How long this request must wait before it is tried again for the `tries`th time.
     pub(super) fn refused(
         &mut self,
+        id: u64,
         refusal: Throttled,
-        sent: Instant,
         now: Instant,
         asked: Option<Duration>,
+        tries: u32,
     ) -> Duration {
-        let unsaid = FLOOR.saturating_mul(1 << self.refused_in_a_row.min(10)).min(PAUSE_MAX);
-        let pause = asked.unwrap_or(unsaid).max(FLOOR);
-        let between = self.refused_in_a_row == 0 && self.accepted_since_cut > 0;
-        self.unavailable += u32::from(between && refusal == Throttled::Unavailable);
-        let too_fast = match refusal {
-            Throttled::TooFast => true,
-            // A server that is away, or hiccups, says nothing about the rate. One that refuses between two
-            // answers does.
-            Throttled::Unavailable => {
-                between && self.unavailable >= UNAVAILABLE_MIN && !self.accepted.is_empty()
-            }
-        };
-        // Only a request that was sent behind the last gate says anything new.
-        if self.closed_until.is_none_or(|closed_until| sent >= closed_until) {
-            self.refused_in_a_row += 1;
+        let alone = asked.unwrap_or_else(|| pause_alone(tries)).max(FLOOR);
+        let now = self.at(now);
+        let Some(request) = self.under_way.remove(&id) else { return alone };
+        self.outcomes.answered(id, request.sent, now, false);
+        if let Some(asked) = asked.filter(|_| refusal == Throttled::TooFast) {
+            self.close_until(now, now + asked.max(FLOOR).as_secs_f64());
         }
-        self.closed_until =
-            Some(self.closed_until.map_or(now + pause, |closed_until| closed_until.max(now + pause)));
-        let is_same = self.learned.is_some_and(|learned| sent < learned.settled);
-        // Where nothing was accepted, a long pause leaves nothing to learn from.
-        let is_known = self.learned.is_some() || self.accepted_since_cut > 0 || pause <= LONG_PAUSE;
-        if too_fast && !is_same && is_known {
-            self.cut(now, pause);
+        // What was sent before something was changed says nothing about the change.
+        if self.draining.is_some() || request.sent < self.sample.since {
+            return alone;
         }
-        pause
+        self.asked = asked;
+        self.is_told = refusal == Throttled::TooFast && asked.is_some_and(|asked| asked >= TELLING);
+        self.sample.add(id, true);
+        let unanswered = self.unanswered();
+        let is_proof = self.sample.is_proof(unanswered, self.noise)
+            || self.is_told && !matches!(self.learned, Learned::Rate(_));
+        if is_proof {
+            self.draining = Some(now + DRAINING.as_secs_f64());
+        } else {
+            self.react(now, request.others);
+        }
+        alone
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
-    fn cut(&mut self, now: Instant, pause: Duration) {
-        let age = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
-        let mut trust = Trust::Found;
-        if self.learned.is_some() {
-            self.slack = if self.slack > SLACK_MIN { self.slack / 2 } else { Duration::ZERO };
+    /// The answers under way have come: what is to be learned of them.
+    fn decide(&mut self, now: f64) {
+        self.draining = None;
+        let seen = self.outcomes.episode(self.sample.since.max(now - EPISODE_SECONDS));
+        if seen.accepted == 0 {
+            // It is away, or its limit is used up.
+            if matches!(self.learned, Learned::Window(_)) && self.burst.is_some() {
+                self.find(now);
+            }
+            self.stay_away(now);
+            return;
         }
-        let estimate = match self.learned {
-            None if pause <= LONG_PAUSE => {
-                if age < WINDOW && self.accepted_since_cut < BURST_SMALL {
-                    trust = Trust::Guessed;
-                }
-                self.lately(now, WINDOW).max(GUESS)
-            }
-            None => self.accepted_since_cut as f64 / (age + pause).as_secs_f64(),
-            // Perhaps for something else than the rate: two requests too close to each other.
-            Some(learned)
-                if learned.trust == Trust::Guessed
-                    && self.accepted_since_cut < SUSTAINED_FEW
-                    && self.guesses < GUESSES_MAX =>
-            {
-                self.guesses += 1;
-                trust = Trust::Guessed;
-                (learned.rate(now) * BELOW_FRESH).min(GUESS)
-            }
-            Some(learned) if learned.trust == Trust::Guessed && self.accepted_since_cut >= SUSTAINED_FEW => {
-                trust = Trust::Refined;
-                let was = learned.rate(now);
-                self.sustained().clamp(was * BELOW_GUESSED, was)
-            }
-            // Too soon to be measured.
-            Some(learned) if learned.trust == Trust::Refined && age < pause + FINDING_WINDOW * 2 => {
-                trust = Trust::Refined;
-                learned.rate(now) * BELOW_FRESH
-            }
-            Some(learned) if learned.trust == Trust::Refined => {
-                let was = learned.rate(now);
-                (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was * BELOW_REFINED, was)
-            }
-            // What came through since the last refusal, its pause included, is what the server allows in the
-            // long run.
-            Some(learned) => {
-                let was = learned.rate(now);
-                (self.accepted_since_cut as f64 / age.as_secs_f64()).clamp(was / 2.0, was * BELOW_REFUSED)
-            }
-        };
-        let per_second = (estimate * BELOW_ACCEPTED).max(SLOWEST);
-        let settled = now + pause + if trust == Trust::Guessed { GUESS_SETTLES } else { WINDOW };
-        let is_from_climb =
-            trust == Trust::Refined && self.learned.is_some_and(|learned| learned.trust == Trust::Guessed);
-        let refused_at = if is_from_climb { estimate * ABOVE_REFINED } else { estimate };
-        self.learned = Some(Learned { per_second, refused_at, since: now, settled, trust });
+        if self.is_useless(now) {
+            return;
+        }
+        let burst = *self.burst.get_or_insert(seen.accepted);
+        if burst <= BURST_SMALL {
+            self.slack = Duration::ZERO;
+        }
+        self.learn(now, &seen);
+        if let Some(asked) = self.asked {
+            self.close_until(now, now + asked.as_secs_f64());
+        }
         self.due = None;
-        self.began = Some(now);
-        self.accepted_since_cut = 0;
+        self.sample = OutcomeSample::since(now);
     }
 
-    /// The steady rate that the accepted requests of a growing rate show, beside a burst as large as the
-    /// first one: it is in their number over any time, and the time over which they are the most beyond it is
-    /// the one since the rate was passed.
-    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
-    fn sustained(&self) -> f64 {
-        let Some(last) = self.accepted.back() else { return 0.0 };
-        let burst = self.burst.saturating_sub(1) as f64;
-        let since =
-            self.accepted.iter().enumerate().map(|(i, at)| (self.accepted.len() - 1 - i, *last - *at));
-        let rates = since
-            .filter(|(_, time)| (SUSTAINED_MIN..=WINDOW).contains(time))
-            .map(|(count, time)| (count as f64 - burst) / time.as_secs_f64());
-        rates.fold(0.0, f64::max)
+    fn learn(&mut self, now: f64, seen: &Episode) {
+        let at_once = float(seen.at_once);
+        let is_some = seen.at_once > 0 && at_once < NEARLY_ALL * float(self.concurrency);
+        match &mut self.learned {
+            Learned::Nothing if is_some && !self.is_told => {
+                self.learned = Learned::Window(LearnedWindow::new(at_once, now));
+            }
+            Learned::Window(window) if window.size > 1.0 && at_once >= 0.7 * window.size => {
+                window.set(at_once.min(window.size - 1.0).max(1.0), now);
+            }
+            // It held for long: now it is another.
+            Learned::Window(window)
+                if is_some
+                    && float(window.accepted) >= 3.0 * window.size
+                    && now - window.since > 5.0 * self.latency =>
+            {
+                self.learned = Learned::Window(LearnedWindow::new(at_once, now));
+            }
+            Learned::Nothing | Learned::Window(_) => self.find(now),
+            // Always refused at the same number.
+            Learned::Rate(_) if is_some && seen.refused >= 6 && seen.at_once_min + 1 >= seen.at_once => {
+                self.learned = Learned::Window(LearnedWindow::new(at_once, now));
+            }
+            Learned::Rate(rate) => {
+                let (was, lately) = (rate.at(now), self.outcomes.lately(now, 1.0));
+                let to = lately.max(was * 0.1).min(was * 0.9);
+                *rate = LearnedRate::found(to * BELOW_ACCEPTED, to * 1.05, now, PROBE_SECONDS);
+            }
+        }
     }
 
-    /// Accepted requests a second, over this time.
-    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
-    fn lately(&self, now: Instant, time: Duration) -> f64 {
-        let from = now.checked_sub(time);
-        let count = self.accepted.iter().filter(|at| from.is_none_or(|from| **at >= from)).count();
-        count as f64 / time.as_secs_f64()
+    /// Begins to look for a rate.
+    fn find(&mut self, now: f64) {
+        let lately = self.outcomes.lately(now, 1.0) - float(self.burst.unwrap_or_default());
+        self.learned = Learned::Rate(LearnedRate::begun(Trust::Finding, lately.max(GUESS), now));
+        self.finding_since = now;
     }
+
+    /// Nothing comes through: longer each time.
+    fn stay_away(&mut self, now: f64) {
+        self.refused_in_a_row += 1;
+        let unsaid = FLOOR.saturating_mul(1 << (self.refused_in_a_row - 1).min(10)).min(PAUSE_MAX);
+        let pause = self.asked.map_or(unsaid, |asked| {
+            // One that asks for moments again and again does not mean it.
+            if self.refused_in_a_row > 2 { asked.max(unsaid) } else { asked }
+        });
+        let until = now + pause.as_secs_f64();
+        self.close_until(now, until);
+        if let Learned::Rate(rate) = &mut self.learned {
+            rate.since = self.closed_until;
+        }
+        self.due = None;
+        self.sample = OutcomeSample::since(now);
+    }
+}
+
+/// The pause of a request that alone was refused: a moment, and more with each try.
+fn pause_alone(tries: u32) -> Duration {
+    let most = ALONE_FACTOR.powf(f64::from(tries.min(30)));
+    FLOOR.mul_f64(1.0 + fastrand::f64() * (most - 1.0)).min(ALONE_MAX)
 }
 
 fn interval_of(rate: Rate) -> Duration {
     rate.per / rate.requests.get()
 }
 
-impl Learned {
-    fn rate(&self, now: Instant) -> f64 {
-        if self.trust == Trust::Guessed {
-            let steady = now.saturating_duration_since(self.settled).as_secs_f64();
-            return self.per_second * FINDING.powf(steady.min(30.0));
-        }
-        let age = now.saturating_duration_since(self.since).as_secs_f64();
-        let (growth, after) = match self.trust {
-            Trust::Refined => (REFINING, REFINES_AFTER_SECONDS),
-            Trust::Guessed | Trust::Found => (GROWTH, GROWS_AFTER_SECONDS),
-        };
-        let grown = self.per_second * (1.0 + growth * (age - after).max(0.0));
-        let rate = grown.min((self.refused_at * BELOW_CEILING).max(self.per_second));
-        rate * PROBING.powf((age - PROBES_AFTER_SECONDS).clamp(0.0, 300.0))
-    }
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::origin::Origin;
 use super::post::{self, BodyKind, PostBody};
 use super::presigned;
 use super::query;
+use super::sign::RequestSigner;
 use crate::secret::Secret;
 
 /// How a request asks.
@@ -51,13 +52,16 @@ pub struct Request {
     /// Secrets of the body, likewise: where they stand in it, and their JSON texts.
     #[serde(skip)]
     pub(super) in_body: Vec<(String, Secret)>,
+    /// Who signs it: an object of a store.
+    #[serde(skip)]
+    pub(super) signing: RequestSigner,
 }
 
 impl Request {
-    /// A GET. Parameters of the URL that are secret by their names are taken out of it and sent all the same.
+    /// A GET of an object in a store, or of what the store has: its URL has no secrets, and who signs it is
+    /// all that is sent beside.
     #[must_use]
-    pub fn get(url: Url) -> Self {
-        let (url, secrets, login) = super::shown::split_secrets(url);
+    pub fn signed(url: Url, signing: RequestSigner) -> Self {
         Self {
             url,
             method: Method::Get,
@@ -65,10 +69,24 @@ impl Request {
             body_kind: BodyKind::Json,
             ordinal: 0,
             page: 0,
-            secrets,
-            login,
+            secrets: Vec::new(),
+            login: None,
             in_body: Vec::new(),
+            signing,
         }
+    }
+
+    /// Whether it is an object of a store: its bytes are what was put there, whatever they are.
+    #[must_use]
+    pub const fn is_object(&self) -> bool {
+        self.signing.is_some()
+    }
+
+    /// A GET. Parameters of the URL that are secret by their names are taken out of it and sent all the same.
+    #[must_use]
+    pub fn get(url: Url) -> Self {
+        let (url, secrets, login) = super::shown::split_secrets(url);
+        Self { secrets, login, ..Self::signed(url, RequestSigner::default()) }
     }
 
     /// A POST of a JSON text.
@@ -102,6 +120,7 @@ impl Request {
         self.in_body.clone_from(&of.in_body);
         self.secrets.clone_from(&of.secrets);
         self.login.clone_from(&of.login);
+        self.signing.clone_from(&of.signing);
         self.ordinal = of.ordinal;
         self
     }
@@ -171,7 +190,13 @@ pub struct Version {
     pub last_modified: Option<String>,
     /// All its bytes, as they are sent.
     pub length: Option<u64>,
+    /// What a store calls it, which has it still when there are newer ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
+
+/// The headers that say what a store calls a version.
+const VERSION_IDS: [&str; 1] = ["x-amz-version-id"];
 
 impl Version {
     /// What the headers of an answer say. `length`: of the whole representation.
@@ -179,7 +204,10 @@ impl Version {
         let text =
             |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let etag = text(ETAG).filter(|etag| etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'));
-        Self { etag, last_modified: text(LAST_MODIFIED), length }
+        let id = VERSION_IDS.iter().find_map(|name| text(HeaderName::from_static(name)));
+        // Of what was there before the bucket had versions.
+        let id = id.filter(|id| id != "null");
+        Self { etag, last_modified: text(LAST_MODIFIED), length, id }
     }
 
     /// Whether `now` may be the same version: nothing that both know differs.

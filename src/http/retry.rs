@@ -107,6 +107,11 @@ impl RetryState {
         self.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began))
     }
 
+    /// What is left of the time in which it may fail.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        self.retry_limits.retry_for.saturating_sub(self.within(now))
+    }
+
     /// The pause before the next try, or none if there is none. A refusal waits at the gate instead.
     pub(super) fn pause(
         &mut self,

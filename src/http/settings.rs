@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::answer_store::SharedAnswers;
 use super::poll_rules::Poll;
 use super::proxy_variables::ProxyVariables;
 use super::query_lists::QueryLists;
+use super::sign::RequestSigner;
 use super::throttle_sign::ThrottleSign;
 use super::value::Value;
 
@@ -190,17 +192,21 @@ pub struct FetchLimits {
     pub page_bytes: u64,
     /// Pages of one endpoint: reaching it is a failure.
     pub pages: u64,
+    /// Bytes of bodies that are kept in temporary files until their turn, all together.
+    pub spool_bytes: u64,
 }
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self { page_bytes: 16 << 20, pages: 100_000 }
+        Self { page_bytes: 16 << 20, pages: 100_000, spool_bytes: 1 << 30 }
     }
 }
 
 /// How to speak to servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Who signs requests to the named origins, if somebody does.
+    pub signing: RequestSigner,
     /// Headers for the named origins.
     pub headers: Vec<CustomHeader>,
     /// Secret query parameters for the named origins.
@@ -229,6 +235,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Keep what was fetched: a folder, or a file that ends in `.jsonl.zst`.
     pub save_raw: Option<PathBuf>,
+    /// Answers that other loads read too, which are fetched once.
+    pub shared_answers: Option<SharedAnswers>,
     /// What says in an answer of status 200 that requests come too fast.
     pub throttle_signs: Vec<ThrottleSign>,
     /// How an export is waited for; otherwise each answer is what was asked for.
@@ -238,11 +246,15 @@ pub struct Settings {
     /// An answer that says that there is more than it has is an error, where nobody has said how the rest is
     /// fetched; otherwise a note.
     pub strict_pages: bool,
+    /// A body of lines or CSV that ends with its connection, and shows in no other way that it is whole, is
+    /// taken for whole.
+    pub accepts_unproven_end: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            signing: RequestSigner::default(),
             headers: Vec::new(),
             parameters: Vec::new(),
             auth: Auth::None,
@@ -257,10 +269,12 @@ impl Default for Settings {
             proxy_variables: ProxyVariables::default(),
             user_agent: concat!("dbload/", env!("CARGO_PKG_VERSION")).to_owned(),
             save_raw: None,
+            shared_answers: None,
             throttle_signs: Vec::new(),
             poll: None,
             query_lists: QueryLists::default(),
             strict_pages: false,
+            accepts_unproven_end: false,
         }
     }
 }

@@ -92,7 +92,9 @@ impl Transfer {
         let named = request;
         let finished = match &shared.settings.poll {
             // A later page is there with the first one.
-            Some(poll) if request.page == 0 => Some(poll::finished(shared, request, poll, encodings).await?),
+            Some(poll) if request.page == 0 && !request.is_object() => {
+                Some(poll::finished(shared, request, poll, encodings).await?)
+            }
             _ => None,
         };
         let (request, answer) = match finished {
@@ -319,8 +321,11 @@ impl Transfer {
             if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
                 return Err(HttpError::NoContent { url: self.request.shown(), status });
             }
-            judge::head(headers).map_err(unexpected)?;
-            judge::beginning(answer.first.as_deref()).map_err(unexpected)?;
+            // An object is what was put there, a page for people or nothing.
+            if !self.request.is_object() {
+                judge::head(headers).map_err(unexpected)?;
+                judge::beginning(answer.first.as_deref()).map_err(unexpected)?;
+            }
             let length = length(headers);
             if let Some((length, was)) =
                 length.zip(self.head.version.length).filter(|(length, was)| length != was)

@@ -25,7 +25,9 @@ const WORDS_CHARS_MAX: usize = 200;
 pub(super) fn find(text: &[u8]) -> Option<Aborted> {
     let found = EXCEPTIONS.iter().filter_map(|(start, word)| {
         memmem::find_iter(text, word.as_bytes()).find_map(|at| {
-            let begin = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
+            let line = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
+            // Behind a record of an array.
+            let begin = line + usize::from(text.get(line) == Some(&b','));
             let words = text.get(begin..(begin + LENGTH_MAX).min(text.len()))?;
             words.starts_with(start.as_bytes()).then(|| Aborted { at: begin, words: shown(words) })
         })
@@ -50,6 +52,7 @@ mod tests {
         let at = |text: &str| find(text.as_bytes()).map(|found| found.at);
         assert_eq!(at("1,2\nCode: 395. DB::Exception: Timeout (TIMEOUT) (version 24)\n"), Some(4));
         assert_eq!(at("{\"id\":1}\n{\"exception\": \"Code: 395. DB::Exception: x\"}\n"), Some(9));
+        assert_eq!(at("[{\"id\":1}\n,{\"exception\": \"Code: 395. DB::Exception: x\"}\n]"), Some(11));
         assert_eq!(at("1\n__exception__\r\nabc\r\nCode: 1. DB::Exception: x\r\n"), Some(2));
         assert_eq!(at("{\"m\":\"Code: 395. DB::Exception: x\"}\n"), None);
         assert_eq!(at("1,Code: 395. DB::Exception: x\n"), None);

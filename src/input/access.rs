@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::error::SourceError;
 use super::lists::{EachRows, Lists};
@@ -12,12 +13,19 @@ use crate::feed::Feed;
 use crate::http::urls::has_list_in_query;
 use crate::http::{Client, Counters, Origins, Paginate, QueryLists, RateLimiters, Request, unsigned};
 use crate::job;
+use crate::store::{self, Stores};
 
 /// What sources are opened with. The default opens what is at hand.
 #[derive(Clone, Default)]
 pub struct Access {
     web: Option<HttpAccess>,
+    /// The stores of its objects.
+    stores: Option<Stores>,
     pub(super) feed: Option<Feed>,
+    /// Memory of the process, if the load has said it.
+    memory_bytes: Option<u64>,
+    /// What a file of columns is was said: once is enough for a thousand of them.
+    columns_said: Arc<AtomicBool>,
 }
 
 /// What sources from the network are read with.
@@ -53,14 +61,29 @@ impl Access {
             .iter()
             .filter_map(|spec| match &spec.location {
                 Location::Http(request) => Some(&request.url),
-                Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => None,
+                Location::File(_)
+                | Location::Pipe(_)
+                | Location::Stdin
+                | Location::Object(_)
+                | Location::Caller => None,
             })
             .collect();
-        let feed = job.feed.clone();
-        if urls.is_empty() {
-            return Ok(Self { web: None, feed });
+        let (feed, memory_bytes) = (job.feed.clone(), Some(job.resources.max_memory_bytes));
+        let objects: Vec<&str> =
+            specs.iter().filter_map(|spec| Some(spec.location.object()?.word.as_str())).collect();
+        if urls.is_empty() && objects.is_empty() {
+            return Ok(Self { feed, memory_bytes, ..Self::default() });
         }
-        let client = Client::within(speeds, &job.web.http, Origins::of(urls))
+        let stores = match objects.is_empty() {
+            true => None,
+            false => {
+                let stores = Stores::new(objects, &job.web.store, &job.web.http);
+                Some(stores.map_err(|source| SourceError::Store { source })?)
+            }
+        };
+        let http = store::signing(&job.web.store, &job.web.http);
+        let http = http.map_err(|source| SourceError::Store { source })?;
+        let client = Client::within(speeds, &http, Origins::of(urls))
             .map_err(|source| SourceError::Http { source })?;
         let kept =
             |word: &&String| job.web.http.query_lists == QueryLists::default() && has_list_in_query(word);
@@ -76,7 +99,7 @@ impl Access {
             pages_max: job.web.http.limits.pages,
             lonely_said: Arc::default(),
         };
-        Ok(Self { web: Some(web), feed })
+        Ok(Self { web: Some(web), stores, feed, memory_bytes, columns_said: Arc::default() })
     }
 
     /// What a list of rows is read with, which is at this URL: credentials go to its origin.
@@ -84,7 +107,9 @@ impl Access {
     /// # Errors
     /// When requests cannot be made as the settings say.
     pub(super) fn of_list(request: &Request, lists: &Lists) -> Result<Self, SourceError> {
-        let client = Client::within(&RateLimiters::default(), &lists.http, Origins::of([&request.url]))
+        let http = store::signing(&lists.store, &lists.http);
+        let http = http.map_err(|source| SourceError::Store { source })?;
+        let client = Client::within(&RateLimiters::default(), &http, Origins::of([&request.url]))
             .map_err(|source| SourceError::Http { source })?;
         let paginate = match &lists.each {
             Some(EachRows::List(list)) => list.paginate.clone(),
@@ -92,7 +117,7 @@ impl Access {
         };
         let pages_max = lists.http.limits.pages;
         let web = HttpAccess { client, paginate, pages_max, lonely_said: Arc::default() };
-        Ok(Self { web: Some(web), feed: None })
+        Ok(Self { web: Some(web), ..Self::default() })
     }
 
     /// Some of the sources are asked for of a server.
@@ -101,14 +126,29 @@ impl Access {
         self.web.is_some()
     }
 
+    /// Memory of the process.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.unwrap_or(job::MAX_MEMORY_BYTES)
+    }
+
     pub(super) fn client(&self) -> Option<&Client> {
         self.web.as_ref().map(|web| &web.client)
+    }
+
+    /// The stores of its objects.
+    pub(super) const fn stores(&self) -> Option<&Stores> {
+        self.stores.as_ref()
     }
 
     /// Where endpoints have pages: what those are read with.
     pub(super) fn paging(&self) -> Option<Paging> {
         let HttpAccess { client, paginate, pages_max, .. } = self.web.as_ref()?;
         Some(Paging { client: client.clone(), paginate: paginate.clone()?, pages_max: *pages_max })
+    }
+
+    /// Whether it is still to be said what a file of columns is.
+    pub(super) fn may_say_columns(&self) -> bool {
+        !self.columns_said.swap(true, Ordering::Relaxed)
     }
 
     /// Whether it is still to be said that an endpoint has one page.
@@ -140,6 +180,12 @@ impl Access {
     #[must_use]
     pub fn counters(&self) -> Option<Counters> {
         self.client().map(Client::counters)
+    }
+
+    /// The time so far in which some request waited for a limit.
+    #[must_use]
+    pub fn limited_for(&self) -> Duration {
+        self.client().map_or(Duration::ZERO, Client::limited_for)
     }
 
     /// Requests for this source that were made once more.

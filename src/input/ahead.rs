@@ -2,26 +2,28 @@
 //! side by side, records come out in order.
 //!
 //! Sources are begun in their order, so many at once. What a source has before its turn waits here, in
-//! bounded memory; when that is full, its task stops reading, and back-pressure reaches the socket. The
-//! source whose turn it is never waits for what others hold: it has places of its own. Dropped, everything
-//! that is under way is given up.
+//! bounded memory; when that is full, its task stops reading. A body goes on coming then, into a spool
+//! (`spool`), so that slow ones come side by side; beyond that, and of pages, back-pressure reaches the
+//! socket. The source whose turn it is never waits for what others hold: it has places of its own. Dropped,
+//! everything that is under way is given up.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::job;
-use crate::record::Block;
-
 use super::access::Access;
 use super::begin::Begin;
+use super::blocks::BLOCK_BYTES;
 use super::entry::Input;
 use super::error::SourceError;
 use super::fetched::Fetched;
 use super::opened::{BlockSource, OpenSource};
 use super::source::Reach;
+use super::spool::{SourceTurn, SpoolSpace};
+use crate::job;
 
 /// Bytes that the source whose turn it is may be ahead of its reader: enough that neither waits for the
 /// other's hiccup. It takes none of what waits for a later turn: a single large body would fill all of it,
@@ -30,6 +32,11 @@ const TURN_BYTES: usize = 1 << 20;
 
 /// What a block costs beside its bytes, so that very small ones count too.
 const BLOCK_OVERHEAD_BYTES: usize = 1024;
+
+/// The part of the memory that the bodies have which are spooled, all together, and bounds on what one has.
+const SPOOL_SHARE: usize = 4;
+const SPOOL_MIN_BYTES: usize = 8 * 1024;
+const SPOOL_MAX_BYTES: usize = 128 * 1024;
 
 /// Sources that are being fetched.
 pub struct Ahead {
@@ -53,6 +60,7 @@ struct PrefetchState {
     memory_bytes: usize,
     of_turn: Arc<Semaphore>,
     turn: watch::Receiver<usize>,
+    space: SpoolSpace,
     /// Sources below this one are looked into before anyone's turn: their first block never waits.
     sampled: usize,
 }
@@ -64,6 +72,8 @@ pub struct Bounds {
     pub sources: usize,
     /// Bytes of records that wait for their turn.
     pub memory_bytes: usize,
+    /// Bytes of bodies that wait in temporary files, beyond that.
+    pub spool_bytes: u64,
     /// Sources that are looked into for the sample.
     pub sampled: usize,
 }
@@ -78,6 +88,8 @@ impl Ahead {
     ) -> Self {
         let (turn, turns) = watch::channel(0);
         let memory_bytes = bounds.memory_bytes.min(Semaphore::MAX_PERMITS);
+        let of_body = memory_bytes / SPOOL_SHARE / bounds.sources.max(1);
+        let of_body = of_body.clamp(SPOOL_MIN_BYTES, SPOOL_MAX_BYTES);
         let shared = Arc::new(PrefetchState {
             access,
             reading,
@@ -85,6 +97,7 @@ impl Ahead {
             memory_bytes,
             of_turn: Arc::new(Semaphore::new(TURN_BYTES)),
             turn: turns,
+            space: SpoolSpace::new(folders(), bounds.spool_bytes, of_body),
             sampled: bounds.sampled,
         });
         let mut opened = HashMap::new();
@@ -157,20 +170,28 @@ async fn fetch(shared: &PrefetchState, waiting: PendingFetch) {
     if tell.send(Ok(fetched)).is_err() {
         return;
     }
+    let turn = SourceTurn { ordinal, behind: shared.turn.clone() };
+    let is_spooled = !turn.is_now() && opened.spool(&shared.space, turn.clone());
     let mut first = ordinal < shared.sampled;
     loop {
+        // A body waits for room before it is read: there may be many, and each would hold a block meanwhile.
+        let mut places = match is_spooled && !first {
+            true => shared.place(&turn, BLOCK_BYTES + BLOCK_OVERHEAD_BYTES).await.into_iter().collect(),
+            false => Vec::new(),
+        };
         let item = match opened.next(&mut 0).await {
             Ok(Some(item)) => Ok(item),
             Ok(None) => return,
             Err(error) => Err(error),
         };
-        let place = match &item {
-            Ok((block, _)) if !first => shared.place(ordinal, block).await,
-            _ => None,
-        };
+        if let Ok((block, _)) = &item
+            && !first
+        {
+            shared.settle(&turn, &mut places, block.memory_bytes() + BLOCK_OVERHEAD_BYTES).await;
+        }
         first = false;
         let failed = item.is_err();
-        if blocks.send((item, place)).is_err() || failed {
+        if blocks.send((item, places)).is_err() || failed {
             return;
         }
     }
@@ -178,18 +199,15 @@ async fn fetch(shared: &PrefetchState, waiting: PendingFetch) {
 
 impl PrefetchState {
     /// Waits for memory, or for the source's turn and its own.
-    async fn place(&self, ordinal: usize, block: &Block) -> Option<OwnedSemaphorePermit> {
-        let bytes = block.memory_bytes() + BLOCK_OVERHEAD_BYTES;
+    async fn place(&self, turn: &SourceTurn, bytes: usize) -> Option<OwnedSemaphorePermit> {
         // One that is larger than all there is takes all there is.
         let permits = |limit: usize| u32::try_from(bytes.min(limit)).unwrap_or(u32::MAX);
-        let mut turn = self.turn.clone();
         let of_turn = async {
-            // Without a sender nobody reads any more.
-            let _ = turn.wait_for(|turn| *turn > ordinal).await;
+            turn.clone().come().await;
             Arc::clone(&self.of_turn).acquire_many_owned(permits(TURN_BYTES)).await.ok()
         };
         let early = async {
-            if *self.turn.borrow() > ordinal {
+            if turn.is_now() {
                 return std::future::pending().await;
             }
             Arc::clone(&self.memory).acquire_many_owned(permits(self.memory_bytes)).await.ok()
@@ -200,4 +218,23 @@ impl PrefetchState {
             permit = of_turn => permit,
         }
     }
+
+    /// Gives back what a block does not need of its places, or waits for more.
+    async fn settle(&self, turn: &SourceTurn, places: &mut Vec<OwnedSemaphorePermit>, bytes: usize) {
+        let held = places.iter().map(OwnedSemaphorePermit::num_permits).sum::<usize>();
+        if bytes > held {
+            // Nobody waits for what he holds himself.
+            places.clear();
+            places.extend(self.place(turn, bytes).await);
+        } else if let Some(place) = places.first_mut() {
+            drop(place.split(held - bytes));
+        }
+    }
+}
+
+/// Where files may be that are large and short-lived, in this order: `/tmp` is memory on many systems.
+fn folders() -> Vec<PathBuf> {
+    let named = std::env::temp_dir();
+    let large = PathBuf::from("/var/tmp");
+    if named == Path::new("/tmp") { vec![large, named] } else { vec![named, large] }
 }

@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::aborted::{self, Aborted};
-use super::envelope::{Around, Said, beside};
+use super::envelope::{Around, ListInside, Said, beside, list_inside};
 use super::error::SourceError;
 use super::shape::Shape;
 use super::stream::Stream;
@@ -51,6 +51,8 @@ pub struct Blocks {
     done: bool,
     /// What stands around the records, of a JSON answer.
     around: Option<Around>,
+    /// The answer is one object, which was taken for a record.
+    alone: Option<ListInside>,
     /// What makes records of its pieces, where those are none.
     shape: Option<Shape>,
     /// The answer ends with an exception in the place of its last records.
@@ -87,10 +89,22 @@ impl Blocks {
             let bytes = usize::try_from(records.offset - stream.offset()).unwrap_or(usize::MAX);
             stream.take(bytes);
         }
-        let splitter = Splitter::new(&reading.format, reading.limits, start);
+        let splitter = Splitter::new(&reading.format, reading.limits, start).of_one_field(header.len() == 1);
         let around = (reading.format.is_json() && stream.origin().is_some()).then(Around::default);
-        let (resumed_record, done, aborted) = (at.record, false, None);
-        Ok(Self { stream, reading, splitter, header, notes, resumed_record, done, around, shape, aborted })
+        let (resumed_record, done, alone, aborted) = (at.record, false, None, None);
+        Ok(Self {
+            stream,
+            reading,
+            splitter,
+            header,
+            notes,
+            resumed_record,
+            done,
+            around,
+            alone,
+            shape,
+            aborted,
+        })
     }
 
     /// The next block with records; `None` behind the last. `next_seq` is the number of its first record and
@@ -140,7 +154,11 @@ impl Blocks {
                 if let Some(said) = around.said() {
                     Box::pin(self.say(said)).await?;
                 }
-                self.stream.expect_all(&around.envelope(), self.splitter.position().record)?;
+                let records = self.splitter.position().record;
+                match &self.alone {
+                    Some(list) => self.stream.expect_all(&list.text, list.records, Some(&list.member))?,
+                    None => self.stream.expect_all(&around.envelope(), records, None)?,
+                }
                 self.done = true;
             }
         }
@@ -152,8 +170,11 @@ impl Blocks {
         if self.aborted.is_some() || self.stream.origin().is_none() {
             return Ok(());
         }
-        // A member of a document is heard with what stands around its records.
-        let counts = |found: &Aborted| !found.words.starts_with('{') || !self.reading.format.is_document();
+        // What a document is alone is heard as a whole.
+        let is_whole = |found: &Aborted| found.at == 0 && self.stream.offset() == 0;
+        let counts = |found: &Aborted| {
+            !found.words.starts_with('{') || !self.reading.format.is_document() || !is_whole(found)
+        };
         let Some(found) = aborted::find(&self.stream.buffer).filter(counts) else { return Ok(()) };
         while !self.stream.at_end() && self.stream.buffer.len() - found.at <= aborted::LENGTH_MAX {
             let held = self.stream.buffer.len();
@@ -172,7 +193,9 @@ impl Blocks {
         let ends = self.stream.at_end() && self.stream.buffer.trim_ascii().is_empty();
         match spans {
             [only] if ends && around.is_blank() && around.records() == 1 => {
-                Around::said_by(&bytes[only.start as usize..only.end as usize])
+                let document = &bytes[only.start as usize..only.end as usize];
+                self.alone = list_inside(document);
+                Around::said_by(document)
             }
             _ => None,
         }

@@ -137,6 +137,21 @@ fn refuse_guess(spec: &SourceSpec, essence: &str, head: &[u8]) -> Result<(), Sou
     Err(SourceError::OtherContent { name: spec.name.clone(), content_type: shown, what })
 }
 
+/// Likewise of a file, whose ending stands for a content type.
+pub(super) fn refuse_file(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> {
+    let ending = spec.file_name().rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    let essence = match ending.as_str() {
+        "yaml" | "yml" => "yaml",
+        "js" | "mjs" => "javascript",
+        "md" => "markdown",
+        _ => "",
+    };
+    refuse_guess(spec, essence, head).map_err(|error| match error {
+        SourceError::OtherContent { name, what: Some(what), .. } => SourceError::OtherFile { name, what },
+        error => error,
+    })
+}
+
 /// A file name with an ending that says what the content type does.
 fn named_by_type(essence: &str, head: &[u8], body: ContentOf) -> &'static str {
     match essence {

@@ -1,22 +1,24 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::sniff::{SaidOfDialect, SourceHead};
-use crate::format::{
-    Compression, Constant, Detected, Dialect, Escape, Format, HeaderLimits, Layout, Limits, Sniffed, detect,
-};
-use crate::job::{self, FormatName, VerifySource};
+use crate::format::{ColumnFile, Compression, Constant, Format, HeaderLimits, Layout, Limits, Sniffed};
+use crate::job::{self, VerifySource};
 use crate::record::{PageToken, Place, Position};
 
 use super::access::Access;
 use super::begin::Begin;
 use super::blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
+use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges};
+use super::digest::hexadecimal;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
+use super::format::format_of;
 use super::opened::{BlockSource, OpenSource};
 use super::pages::{OpenedPages, Pages};
 use super::records::Records;
@@ -24,6 +26,9 @@ use super::seen::Passed;
 use super::source::{Class, Reach};
 use super::spec::{Location, SourceSpec};
 use super::stream::{OpenHints, RawProgress, Stream};
+
+/// Files that are looked at by one call, behind which a start can be stopped.
+const FILES_AT_ONCE: usize = 256;
 
 /// A source of a run.
 #[derive(Debug, Clone)]
@@ -44,10 +49,14 @@ pub struct Input {
     pub progress: RawProgress,
     /// What a resume has read of it to look whether it is what it was.
     pub passed: Vec<Passed>,
+    /// It does not begin as anything compressed does, as far as that was looked for.
+    pub looks_plain: bool,
     /// Whether it is whole, once that was looked for.
     pub whole: Arc<OnceLock<bool>>,
     /// The digest of all that is stored of it, in hexadecimal, once it was read to its end.
     pub digest: Arc<OnceLock<String>>,
+    /// The length of its content and the digest of that, once it was read to its end.
+    pub content: Arc<OnceLock<(u64, String)>>,
 }
 
 /// What the ledger keeps of a source.
@@ -77,20 +86,46 @@ impl Description {
 impl Input {
     /// A source as it is now.
     pub async fn new(spec: SourceSpec, ordinal: usize) -> Result<Self, SourceError> {
-        let fingerprint = match spec.location.file() {
-            Some(path) => Some(
-                Fingerprint::of(path)
-                    .await
-                    .map_err(|source| SourceError::Open { name: spec.name.clone(), source })?,
-            ),
+        let found = match spec.location.file() {
+            Some(path) => Some(Fingerprint::with_beginning(path).await),
             None => None,
         };
+        Self::found(spec, ordinal, found)
+    }
+
+    /// Sources as they are now, in order.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub async fn all(specs: Vec<SourceSpec>) -> Result<Vec<Self>, SourceError> {
+        let mut inputs = Vec::with_capacity(specs.len());
+        for some in specs.chunks(FILES_AT_ONCE) {
+            let paths = some.iter().filter_map(|spec| spec.location.file()).map(Into::into).collect();
+            let mut found = Fingerprint::of_each(paths).await.into_iter();
+            for spec in some {
+                let found = spec.location.file().and_then(|_| found.next());
+                inputs.push(Self::found(spec.clone(), inputs.len(), found)?);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// A source, and what its file was found to be.
+    fn found(
+        spec: SourceSpec,
+        ordinal: usize,
+        found: Option<io::Result<(Fingerprint, Vec<u8>)>>,
+    ) -> Result<Self, SourceError> {
+        let (fingerprint, beginning) = match found.transpose() {
+            Ok(found) => found.unzip(),
+            Err(source) => return Err(SourceError::Open { name: spec.name, source }),
+        };
         let begin = Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX));
-        Ok(Self::described(
-            spec.name.clone(),
-            Description { spec, fingerprint, sampled: None, sniffed: None },
-            begin,
-        ))
+        let name = spec.name.clone();
+        let looks_plain = Compression::by_name(&name).is_none()
+            && beginning.is_some_and(|bytes| Compression::by_magic(&bytes) == Compression::None);
+        let description = Description { spec, fingerprint, sampled: None, sniffed: None };
+        Ok(Self { looks_plain, ..Self::described(name, description, begin) })
     }
 
     /// A source as it was described.
@@ -105,8 +140,10 @@ impl Input {
             moved_to: None,
             progress: Arc::new(AtomicU64::new(0)),
             passed: Vec::new(),
+            looks_plain: false,
             whole: Arc::default(),
             digest: Arc::default(),
+            content: Arc::default(),
         }
     }
 
@@ -221,7 +258,10 @@ impl Input {
     pub fn ended(&self, opened: &OpenSource) {
         let all = self.file().map(|file| file.print.size).filter(|_| self.end().is_none());
         if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
-            self.digest.get_or_init(|| format!("{digest:016x}"));
+            self.digest.get_or_init(|| hexadecimal(digest));
+            if let Some((bytes, digest)) = opened.content() {
+                self.content.get_or_init(|| (bytes, hexadecimal(digest)));
+            }
         }
     }
 
@@ -232,6 +272,9 @@ impl Input {
     /// When it is damaged.
     pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
         let Some(Recorded { path, print }) = self.file() else { return Ok(()) };
+        if self.looks_plain && reading.compression.is_none_or(|said| said == Compression::None) {
+            return Ok(());
+        }
         // An earlier start has looked, unless the file was written to since.
         let is_known = begin.at.offset > 0 && matches!(print.compare(path).await, Ok(Change::Same));
         if reading.verify_source == VerifySource::Never || is_known || self.whole.get() == Some(&true) {
@@ -251,7 +294,7 @@ impl Input {
         }
         let looked = stream.held_to(reading.inflation).look_through().await;
         self.whole.get_or_init(|| looked.is_ok());
-        looked
+        looked.map(drop)
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -279,8 +322,10 @@ impl Input {
         let columns = reading.columns.clone();
         let held_to =
             |format| ReaderOptions { source, format, limits, header, block_bytes: BLOCK_BYTES, columns };
-        if let Location::Http(request) = &mut spec.location {
-            request.ordinal = u64::from(begin.at.source);
+        match &mut spec.location {
+            Location::Http(request) => request.ordinal = u64::from(begin.at.source),
+            Location::Object(object) => object.ordinal = u64::from(begin.at.source),
+            Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => {}
         }
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
@@ -303,9 +348,27 @@ impl Input {
         let stream = Stream::open(spec, access, known).await?.behind(self.passed.clone());
         let encoding = reading.encoding.or_else(|| stream.said_encoding());
         let mut stream = stream.held_to(reading.inflation).in_encoding(encoding).await?;
+        if let Some(mark) = &reading.end_mark {
+            stream = stream.up_to_mark(mark);
+        }
         stream.refuse_page().await?;
         let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
         let mut format = format_of(&self.name, reading, detected).await?;
+        if let Some(file) = format.columns() {
+            let opening = ColumnsOpening {
+                spec: self.description.spec.clone(),
+                reading: held_to(format),
+                resumed: begin.at.record,
+                tokens: begin.tokens().cloned().collect(),
+                memory_bytes: access.memory_bytes(),
+                progress: Arc::clone(&self.progress),
+            };
+            let mut rows = Box::pin(rows_of(opening, file, stream)).await?;
+            if !access.may_say_columns() {
+                rows.take_note();
+            }
+            return Ok(Records::Columns(Box::new(rows)));
+        }
         // Of the others it shows nothing, and nobody waits for it.
         let note = match format.has_header() {
             true => self.settle(&mut format, reading, stream.beginning().await?),
@@ -313,10 +376,49 @@ impl Input {
         };
         if format.shows_its_end() {
             stream.end_shows();
+        } else {
+            stream.end_needs_proof();
         }
         let mut blocks = Blocks::new(stream, held_to(format), begin.at).await?;
         blocks.note(note);
         Ok(Records::Body(Box::new(blocks)))
+    }
+}
+
+/// The rows of a file of columns that was opened as a stream of bytes.
+async fn rows_of(
+    opening: ColumnsOpening,
+    file: ColumnFile,
+    stream: Stream,
+) -> Result<ColumnRows, SourceError> {
+    if file != ColumnFile::Parquet {
+        return ColumnRows::of_stream(opening, file, stream).await;
+    }
+    let spec = &opening.spec;
+    match &spec.location {
+        _ if stream.compression() != Compression::None => {
+            Err(ColumnRows::refuse_piped(spec, "what is compressed"))
+        }
+        Location::File(path) => {
+            let open = |source| SourceError::Open { name: spec.name.clone(), source };
+            let print = stream.fingerprint().cloned();
+            let size = print.as_ref().map_or(0, |print| print.size);
+            let ranges = FileRanges::open(path, size, Arc::clone(&opening.progress)).map_err(open)?;
+            ColumnRows::of_parquet(opening, Arc::new(ranges), Class::Fixed, print).await
+        }
+        Location::Http(_) | Location::Object(_) => {
+            match BodyRanges::of(&stream, Arc::clone(&opening.progress)) {
+                Some(ranges) => {
+                    let class = stream.class();
+                    drop(stream);
+                    ColumnRows::of_parquet(opening, Arc::new(ranges), class, None).await
+                }
+                None => Err(ColumnRows::refuse_piped(spec, "a body whose server gives no parts of it")),
+            }
+        }
+        Location::Pipe(_) | Location::Stdin | Location::Caller => {
+            Err(ColumnRows::refuse_piped(spec, "a pipe"))
+        }
     }
 }
 
@@ -328,68 +430,8 @@ impl Input {
         reading: &job::Reading,
         beginning: SourceHead<'_>,
     ) -> Option<String> {
-        let said = SaidOfDialect { quote: reading.quote.is_some() };
+        let said = SaidOfDialect { quote: reading.quote.is_some(), delimiter: reading.delimiter.is_some() };
         let note = format.settle(said, beginning, self.description.sniffed)?;
         Some(format!("{}: {note}", self.name))
-    }
-}
-
-/// The format: as the user said, else as detected, with the user's dialect.
-async fn format_of(
-    name: &str,
-    reading: &job::Reading,
-    detect: impl Future<Output = Result<Detected, SourceError>>,
-) -> Result<Format, SourceError> {
-    let mut format = match chosen(reading) {
-        Some(format) => format,
-        None => detect.await?.format,
-    };
-    format.decodable(name)?;
-    match &mut format {
-        Format::Csv(dialect) => {
-            dialect.delimiter = reading.delimiter.unwrap_or(dialect.delimiter);
-            dialect.quote = reading.quote.unwrap_or(dialect.quote);
-            dialect.escape = reading.escape.map_or(dialect.escape, Escape::Before);
-            dialect.comment = reading.comment;
-            dialect.header = reading.header;
-            dialect.columns.clone_from(&reading.columns);
-            dialect.null_as.clone_from(&reading.null_as);
-            dialect.skip_lines = reading.skip_lines.unwrap_or(dialect.skip_lines);
-            if dialect.escape.byte() == dialect.quote {
-                // A quote that escapes quotes is doubled.
-                dialect.escape = Escape::None;
-            }
-            let name = name.to_owned();
-            dialect.check().map_err(|source| SourceError::Dialect { name, source })?;
-        }
-        Format::Json { records } => records.clone_from(&reading.records),
-        Format::Jsonl | Format::Rejects => {}
-    }
-    Ok(format)
-}
-
-/// The format that the user has said.
-fn chosen(reading: &job::Reading) -> Option<Format> {
-    Some(match (reading.format, &reading.records) {
-        (Some(FormatName::Jsonl), _) => Format::Jsonl,
-        (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
-        (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
-        (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),
-        (Some(FormatName::Copy), _) => Format::Csv(Dialect::copy_text()),
-        (None, None) => return None,
-    })
-}
-
-/// Refuses a source whose name says that this build cannot read it, before anything is loaded.
-///
-/// # Errors
-/// When it does.
-pub fn refuse_unreadable(spec: &SourceSpec, reading: &job::Reading) -> Result<(), SourceError> {
-    let name = spec.file_name();
-    let named = Compression::by_name(name).map(|(compression, _)| compression);
-    reading.compression.or(named).unwrap_or(Compression::None).decodable(&spec.name)?;
-    match chosen(reading).or_else(|| detect::by_name(name)) {
-        Some(format) => Ok(format.decodable(&spec.name)?),
-        None => Ok(()),
     }
 }

@@ -9,11 +9,14 @@ use crate::record::Span;
 
 /// More than this around the records is no envelope.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
+/// A larger document is not looked into as a whole.
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// How much of a server's words is shown.
 const WORDS_CHARS_MAX: usize = 200;
 /// Members that hold the words, best first.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "message",
+    "faultstring",
     "error_description",
     "errormessage",
     "error_message",
@@ -25,8 +28,9 @@ const WORDS: [&str; 10] = [
     "code",
 ];
 /// Members of an answer that is an error and nothing else.
-const OF_ERRORS: [&str; 26] = [
+const OF_ERRORS: [&str; 27] = [
     "errors",
+    "fault",
     "error",
     "data",
     "result",
@@ -158,10 +162,40 @@ impl Around {
         let of_errors = |name: &String| OF_ERRORS.contains(&plain(name).as_str()) || jsonrpc && name == "id";
         let has_data =
             ["data", "result"].iter().any(|name| members.contains_key(*name) && !is_null(&members, name));
-        let instead = is_null(&members, "data") || !has_data && members.keys().all(of_errors);
+        let has_ended = members.contains_key("data") && members.contains_key("exception");
+        let instead = is_null(&members, "data") || has_ended || !has_data && members.keys().all(of_errors);
         let beside = members.contains_key("data") && members.contains_key("errors");
         (instead || beside).then_some(Said { words, instead })
     }
+}
+
+/// An object that was taken for a record, and has a list of objects in it: rather a page of an API.
+#[derive(Debug)]
+pub(super) struct ListInside {
+    /// The object.
+    pub(super) text: String,
+    /// The name of the longest list.
+    pub(super) member: String,
+    /// How many objects it has.
+    pub(super) records: u64,
+}
+
+/// Looks for the list in a document that is one object. What has an `id` is something, and no page.
+pub(super) fn list_inside(document: &[u8]) -> Option<ListInside> {
+    let text = std::str::from_utf8(document).ok().filter(|text| text.len() <= DOCUMENT_BYTES_MAX)?;
+    let members = members(text)?;
+    if members.contains_key("id") {
+        return None;
+    }
+    let lists = members.iter().filter_map(|(name, value)| Some((name, objects(value).filter(|n| *n > 0)?)));
+    let (member, records) = lists.max_by_key(|(_, count)| *count)?;
+    Some(ListInside { text: text.to_owned(), member: member.clone(), records })
+}
+
+/// How many objects there are in a list of nothing else.
+fn objects(value: &RawValue) -> Option<u64> {
+    let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+    items.iter().all(|item| item.get().starts_with('{')).then_some(items.len() as u64)
 }
 
 /// The note about words that stand beside records.
@@ -202,7 +236,7 @@ fn is_null(members: &BTreeMap<String, &RawValue>, name: &str) -> bool {
 /// What is complained of: `errors`, `error`, `ok: false`, `success: false`, `status: "error"`, failed shards.
 fn complaint(members: &BTreeMap<String, &RawValue>) -> Option<String> {
     let get = |name: &str| members.get(name).map(|value| value.get());
-    for name in ["errors", "error"] {
+    for name in ["errors", "error", "fault"] {
         if let Some(words) = get(name).and_then(words) {
             return Some(words);
         }

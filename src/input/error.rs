@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::columns::ColumnsError;
+use super::end_mark::EndMarkError;
 use super::fingerprint::Change;
 use super::web::BodyChanged;
 use crate::feature::Missing;
@@ -9,6 +11,7 @@ use crate::format::{
     Compression, DecodeErrorKind, DetectError, DialectError, HeaderError, Inflated, SplitError,
 };
 use crate::http::HttpError;
+use crate::store::StoreError;
 
 /// Why a source cannot be read (on).
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,20 @@ pub enum SourceError {
         /// The error that lies behind it.
         source: io::Error,
     },
+    /// A pipe that does not end as was agreed.
+    #[error("{name} is not whole: {source}")]
+    EndMark {
+        /// Name of the source, for people.
+        name: String,
+        /// What is wrong with its end.
+        source: EndMarkError,
+    },
+    /// What is no pipe shows its end by itself.
+    #[error("{name} is no pipe, and has no end mark")]
+    NoPipe {
+        /// Name of the source, for people.
+        name: String,
+    },
     /// The compressed content is truncated or damaged.
     #[error("cannot decompress {name} ({compression:?}) behind byte {offset} of its content")]
     Decompress {
@@ -192,6 +209,20 @@ pub enum SourceError {
         /// Why; it names the request.
         source: HttpError,
     },
+    /// A store, its answer, or who asks it.
+    #[error(transparent)]
+    Store {
+        /// Why; it names the objects.
+        source: StoreError,
+    },
+    /// An object whose bytes might be others the next time.
+    #[error(
+        "{name} cannot be read: the store says no strong ETag of it, so nothing shows that two answers are one version"
+    )]
+    NoVersion {
+        /// Name of the source, for people.
+        name: String,
+    },
     /// Nothing where records should be.
     #[error("the answer of {name} is empty")]
     EmptyBody {
@@ -207,6 +238,14 @@ pub enum SourceError {
         content_type: String,
         /// What it is, where that is known.
         what: Option<&'static str>,
+    },
+    /// A file that is something else, and would be read as delimited text.
+    #[error("{name} is {what}: that is not read")]
+    OtherFile {
+        /// Name of the source, for people.
+        name: String,
+        /// What it is.
+        what: &'static str,
     },
     /// A line of text where records should be.
     #[error("the answer of {name} is a line of text, not records")]
@@ -256,6 +295,31 @@ pub enum SourceError {
         /// Why that one cannot be read.
         reason: DecodeErrorKind,
     },
+    /// No table can be made from what stands under lines of another kind.
+    #[error(
+        "no table can be made from {name}: its lines from line {} on have {fields} fields each, and the header above them has \
+         {header}", .lines + 1
+    )]
+    Titled {
+        /// Name of the source, for people.
+        name: String,
+        /// Lines that stand before them.
+        lines: u64,
+        /// Fields of each line behind those.
+        fields: usize,
+        /// Fields of the header.
+        header: usize,
+    },
+    /// A file of columns that cannot be read.
+    #[error("cannot read {name}{}: {source}", row_words(*.row))]
+    Columns {
+        /// Name of the source, for people.
+        name: String,
+        /// Rows that were read.
+        row: u64,
+        /// Why.
+        source: ColumnsError,
+    },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
@@ -273,6 +337,10 @@ fn other_words(what: Option<&str>, content_type: &str) -> String {
     }
 }
 
+fn row_words(row: u64) -> String {
+    if row == 0 { String::new() } else { format!(" behind row {row}") }
+}
+
 fn line_words(line: usize) -> String {
     if line == 0 { String::new() } else { format!(", line {line}") }
 }
@@ -281,7 +349,11 @@ impl SourceError {
     /// What was read of the source may be wrong too: it is damaged, or was changed meanwhile.
     #[must_use]
     pub const fn is_about_content(&self) -> bool {
-        matches!(self, Self::Decompress { .. } | Self::Changed { .. } | Self::BodyChanged { .. })
+        match self {
+            Self::Decompress { .. } | Self::Changed { .. } | Self::BodyChanged { .. } => true,
+            Self::Columns { source, .. } => source.is_about_content(),
+            _ => false,
+        }
     }
 
     /// What the user can do about it.
@@ -291,14 +363,22 @@ impl SourceError {
             Self::NotFound { near, .. } if near.is_empty() => return None,
             Self::NotFound { near, .. } => return Some(format!("did you mean {}?", near.join(" or "))),
             Self::NoMatch { .. } => "dbload expands patterns itself: * ? [0-9] {a,b} and ** for folders",
-            Self::BadPattern { .. } => "a file whose name looks like a pattern can be given as ./name",
+            Self::BadPattern { .. } => {
+                "in a pattern each [ and { is closed; [[] and [{] stand for those characters themselves"
+            }
             Self::EmptyFolder { .. } => {
-                "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, not in folders below; \
+                "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, and .parquet .arrow .avro, not in folders \
+                 below; \
                  name other files by a pattern"
             }
-            Self::Unsupported { .. } => "pipe it in: curl -fsS URL | dbload - --table NAME",
+            Self::Unsupported { scheme } => match scheme.as_str() {
+                "file" => "say its path alone",
+                "gs" => "pipe it in: gcloud storage cat URL | dbload - --table NAME",
+                "ftp" | "ftps" | "sftp" | "scp" => "pipe it in: curl -fsS URL | dbload - --table NAME",
+                _ => "pipe it in from a program that reads it: PROGRAM | dbload - --table NAME",
+            },
             Self::Missing(missing) => missing.hint(),
-            Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - < FILE",
+            Self::NameNotUtf8 { .. } => "rename it, or pipe it in: dbload - --table NAME < FILE",
             Self::NamedTwice { .. } => "name each file once; patterns and folders count too",
             Self::SameFile { .. } => "name it once: an append would load it twice",
             Self::TooMany { .. } => "load them in several runs",
@@ -308,6 +388,8 @@ impl SourceError {
             }
             Self::Open { .. } => return None,
             Self::Read { .. } => "the same command goes on where the last batch was committed",
+            Self::EndMark { source, .. } => source.hint(),
+            Self::NoPipe { .. } => "load it without --end-mark, or pipe it in: dbload - --end-mark MARK",
             Self::Decompress { .. } => {
                 "it is damaged, cut off, or not of this compression; --compression says which it is"
             }
@@ -319,11 +401,16 @@ impl SourceError {
                 "a list has a URL a line, or a JSON object with url and fields to add; --each takes CSV or JSON"
             }
             Self::Http { source, .. } | Self::Url { source } => return source.hint(),
+            Self::Store { source } => return source.hint(),
+            Self::NoVersion { .. } => "read it by its URL, or copy it to a file first",
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
             }
             Self::OtherContent { what: Some(_), .. } => {
                 "ask for JSON or CSV: --header 'Accept: application/json', or a parameter of the API"
+            }
+            Self::OtherFile { .. } => {
+                "make JSON lines or CSV of it first; if it is CSV after all, say --format csv"
             }
             Self::OtherContent { .. } => "say what it is: --format csv, json or jsonl",
             Self::Words { .. } => "look at it: curl -i URL; if it is CSV, say --format csv",
@@ -339,8 +426,14 @@ impl SourceError {
             }
             Self::Dialect { .. } => "say another --delimiter, --quote, --escape or --comment",
             Self::NoneReadable { reason, .. } => reason.hint_of_all(),
+            Self::Titled { lines, .. } => {
+                return Some(format!(
+                    "--skip-lines {lines} passes over a title; if they are texts of one column, --delimiter says what is in none of them"
+                ));
+            }
             Self::Detect { source, .. } => source.hint(),
             Self::Header { source, .. } => return source.hint(),
+            Self::Columns { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),
         };
         Some(words.to_owned())

@@ -8,7 +8,7 @@ use crate::format::Layout;
 use crate::record::{Block, Digest, Position};
 
 /// A block on its way, or how it ended; with the memory that it takes.
-pub(super) type Item = (Result<(Block, Digest), SourceError>, Option<OwnedSemaphorePermit>);
+pub(super) type Item = (Result<(Block, Digest), SourceError>, Vec<OwnedSemaphorePermit>);
 
 /// A source that was opened before its turn.
 pub(super) struct Fetched {

@@ -15,23 +15,27 @@ use crate::format::detect;
 /// Names that an error suggests.
 const SUGGESTIONS: usize = 3;
 
-/// The files of these words, in order. `room`: so many sources there may still be.
-pub(super) fn list(words: &[String], room: usize) -> Result<Vec<SourceSpec>, SourceError> {
-    let mut sources = Vec::new();
+/// The files of these words, in order; notes on those that a folder has beside them. `room`: so many sources
+/// there may still be.
+pub(super) fn list(words: &[String], room: usize) -> Result<(Vec<SourceSpec>, Vec<String>), SourceError> {
+    let (mut sources, mut notes) = (Vec::new(), Vec::new());
     for word in words {
-        expand(word, &mut sources)?;
+        expand(word, &mut sources, &mut notes)?;
         if sources.len() > room {
             return Err(SourceError::TooMany { pattern: word.clone(), limit: MAX_SOURCES });
         }
     }
-    Ok(sources)
+    Ok((sources, notes))
 }
 
 /// The files of one word.
-fn expand(word: &str, sources: &mut Vec<SourceSpec>) -> Result<(), SourceError> {
+fn expand(word: &str, sources: &mut Vec<SourceSpec>, notes: &mut Vec<String>) -> Result<(), SourceError> {
     let path = Path::new(word);
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => expand_folder(path, sources),
+        Ok(metadata) if metadata.is_dir() => {
+            notes.extend(expand_folder(path, sources)?);
+            Ok(())
+        }
         Ok(metadata) => {
             sources.push(spec_of(path, metadata.file_type())?);
             Ok(())
@@ -65,18 +69,42 @@ fn utf8(path: &Path) -> Result<&str, SourceError> {
     path.to_str().ok_or_else(|| SourceError::NameNotUtf8 { shown: path.to_string_lossy().into_owned() })
 }
 
-fn expand_folder(folder: &Path, sources: &mut Vec<SourceSpec>) -> Result<(), SourceError> {
-    let mut files = Vec::new();
+/// What is worth saying: files that are left out, as their names do not say that they are data.
+fn expand_folder(folder: &Path, sources: &mut Vec<SourceSpec>) -> Result<Option<String>, SourceError> {
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
     for (path, name) in entries(folder)? {
-        let is_data = name.to_str().and_then(detect::by_name).is_some() && !is_own_or_hidden(&name);
-        if is_data && !path.is_dir() {
-            files.push(path);
+        if is_own_or_hidden(&name) || path.is_dir() {
+            continue;
+        }
+        // One whose name is no text is not passed over: it is refused, by its name.
+        match detect::by_name(&name.to_string_lossy()) {
+            Some(_) => files.push(path),
+            None => left_out.push(name),
         }
     }
     if files.is_empty() {
         return Err(SourceError::EmptyFolder { name: utf8(folder)?.to_owned() });
     }
-    push_sorted(files, sources)
+    push_sorted(files, sources)?;
+    Ok(left_out_words(folder, &left_out))
+}
+
+fn left_out_words(folder: &Path, left_out: &[std::ffi::OsString]) -> Option<String> {
+    let first = left_out.iter().min()?.to_string_lossy();
+    let (files, them) = match left_out.len() {
+        1 => (format!("{first:?} of {} is left out, as its name does", folder.display()), "it"),
+        n => {
+            let folder = folder.display();
+            (
+                format!("{n} files of {folder}, the first is {first:?}, are left out, as their names do"),
+                "them",
+            )
+        }
+    };
+    Some(format!(
+        "{files} not end in .csv, .jsonl or the like: a pattern such as '{}/*' loads {them} too",
+        folder.display()
+    ))
 }
 
 fn is_own_or_hidden(name: &OsStr) -> bool {

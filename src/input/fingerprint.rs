@@ -15,6 +15,10 @@ use super::digest::{blocking, digest_now, digest_of, hexadecimal};
 
 /// Bytes of each end that are digested: one read each, and a replaced file nearly always differs there.
 const END_BYTES: u64 = 64 * 1024;
+/// A file that is as short is read at once: the digest of its first bytes is of all of it.
+pub(super) const SMALL_BYTES: u64 = END_BYTES;
+/// Bytes in which a file says how it is compressed.
+const BEGINNING_BYTES: usize = 32;
 
 /// What a file was like when it was recorded. Stored in the ledger as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,9 @@ pub struct Fingerprint {
     /// xxh3-64 of the recorded size, in hexadecimal, once all of it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
+    /// The same of its content, with its length, where that is not what is stored: it is compressed, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<(u64, String)>,
 }
 
 /// How a file differs from what was recorded.
@@ -142,6 +149,13 @@ pub struct Recorded<'f> {
 }
 
 impl Recorded<'_> {
+    /// The length of its content and the digest of that, once all of it was read.
+    pub(super) fn content(&self) -> Option<(u64, &str)> {
+        let print = self.print;
+        let stored = print.whole.as_deref().map(|whole| (print.size, whole));
+        print.content.as_ref().map(|(bytes, digest)| (*bytes, digest.as_str())).or(stored)
+    }
+
     /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another
     /// name since.
     pub async fn is_same_file(self, other: Recorded<'_>) -> bool {
@@ -183,7 +197,41 @@ impl Fingerprint {
     /// When it cannot be read.
     pub async fn of(path: &Path) -> io::Result<Self> {
         let path = path.to_owned();
+        blocking(move || take(&path, None).map(|(print, _)| print)).await
+    }
+
+    /// The same, with how it begins.
+    pub(super) async fn with_beginning(path: &Path) -> io::Result<(Self, Vec<u8>)> {
+        let path = path.to_owned();
         blocking(move || take(&path, None)).await
+    }
+
+    /// Records files, with how each begins: many at once, as to hand one to a thread that may wait costs more
+    /// than to look at it.
+    pub(super) async fn of_each(paths: Vec<PathBuf>) -> Vec<io::Result<(Self, Vec<u8>)>> {
+        if paths.is_empty() {
+            return Vec::new();
+        }
+        let many = paths.len();
+        let looked = blocking(move || Ok(paths.iter().map(|path| take(path, None)).collect::<Vec<_>>()));
+        looked.await.unwrap_or_else(|error| {
+            let kind = error.kind();
+            (0..many).map(|_| Err(kind.into())).collect()
+        })
+    }
+
+    /// Reads a file that is no longer than [`SMALL_BYTES`], as far as it was recorded; and whether that is
+    /// what was recorded.
+    pub(super) async fn read_small(&self, path: &Path) -> io::Result<(Vec<u8>, bool)> {
+        let (recorded, path) = (self.clone(), path.to_owned());
+        blocking(move || {
+            let mut content = Vec::with_capacity(usize::try_from(recorded.size).unwrap_or(0));
+            File::open(&path)?.take(recorded.size).read_to_end(&mut content)?;
+            let is_same =
+                content.len() as u64 == recorded.size && hexadecimal(xxh3_64(&content)) == recorded.head;
+            Ok((content, is_same))
+        })
+        .await
     }
 
     /// Compares the file at `path` with what was recorded.
@@ -226,7 +274,7 @@ impl Fingerprint {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Ok(Change::Shrunk { recorded: self.size, found: std::fs::metadata(path)?.len() });
             }
-            other => other?,
+            other => other?.0,
         };
         let ends = [(FileEnd::First, &self.head, found.head), (FileEnd::Last, &self.tail, found.tail)];
         for (end, recorded, found) in ends {
@@ -247,31 +295,39 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprint of the first `size` bytes of a file, or of all.
-fn take(path: &Path, size: Option<u64>) -> io::Result<Fingerprint> {
+/// The fingerprint of the first `size` bytes of a file, or of all; and how it begins.
+fn take(path: &Path, size: Option<u64>) -> io::Result<(Fingerprint, Vec<u8>)> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let size = size.unwrap_or(metadata.len());
     let mtime = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let head = digest_part(&mut file, 0, size.min(END_BYTES))?;
-    let tail = digest_part(&mut file, size.saturating_sub(END_BYTES), size.min(END_BYTES))?;
-    Ok(Fingerprint {
+    let mut head = part(&mut file, 0, size.min(END_BYTES))?;
+    let digest = |part: &[u8]| hexadecimal(xxh3_64(part));
+    let first = digest(&head);
+    let tail = match size > END_BYTES {
+        true => digest(&part(&mut file, size - END_BYTES, END_BYTES)?),
+        false => first.clone(),
+    };
+    head.truncate(BEGINNING_BYTES);
+    let print = Fingerprint {
         size,
         mtime_ns: mtime.map_or(0, |time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)),
-        head,
+        head: first,
         tail,
         device: metadata.dev(),
         inode: metadata.ino(),
         whole: None,
-    })
+        content: None,
+    };
+    Ok((print, head))
 }
 
-fn digest_part(file: &mut File, from: u64, bytes: u64) -> io::Result<String> {
+fn part(file: &mut File, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;
     let mut part = Vec::new();
     file.take(bytes).read_to_end(&mut part)?;
     if (part.len() as u64) < bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(hexadecimal(xxh3_64(&part)))
+    Ok(part)
 }

@@ -9,9 +9,12 @@ use super::endpoints;
 use super::error::SourceError;
 use super::files;
 use super::lists::Lists;
+use super::objects;
+use super::partitions;
 use super::rows;
 use super::spec::{Location, MAX_SOURCES, SourceSpec, Word};
 use crate::feature;
+use crate::store;
 
 /// The sources of a load, in order.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ pub struct SourceList {
 pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceList, SourceError> {
     let each = rows::rows(&lists).await?;
     let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
-    let mut sources = Vec::new();
+    let (mut sources, mut notes) = (Vec::new(), Vec::new());
+    let mut stores = None;
     // Words that are paths mostly come together, thousands of them where the shell has expanded a pattern.
     for together in words.chunk_by(|a, b| is_path(a) && is_path(b)) {
         let together: Vec<String> = together.iter().map(|word| utf8(word)).collect::<Result<_, _>>()?;
@@ -43,20 +47,44 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
                 feature::HTTP.needed_for(|| "a source that is a URL".to_owned())?;
                 endpoints::expand(template, &lists, each.as_ref(), &mut sources)?;
             }
+            Word::Object(word) => {
+                feature::OBJECT_STORE.needed_for(|| "an object of a store".to_owned())?;
+                if stores.is_none() {
+                    let all =
+                        words.iter().filter_map(|word| word.to_str()).filter(|word| store::is_object(word));
+                    stores = Some(objects::stores(all, &lists)?);
+                }
+                if let Some(stores) = &stores {
+                    objects::expand(word, stores, &mut sources).await?;
+                }
+            }
             Word::Path(_) => {
                 let room = MAX_SOURCES.saturating_sub(sources.len());
-                sources.append(&mut blocking(move || files::list(&together, room)).await?);
+                let (mut listed, said) = blocking(move || files::list(&together, room)).await?;
+                sources.append(&mut listed);
+                notes.extend(said);
             }
         }
         if sources.len() > MAX_SOURCES {
             return Err(SourceError::TooMany { pattern: last, limit: MAX_SOURCES });
         }
     }
+    let partition_columns = lists.partition_columns;
     sources = blocking(move || endpoints::listed(&lists, &mut sources).map(|()| sources)).await?;
+    if partition_columns {
+        for source in &mut sources {
+            if source.location.file().is_some() || source.location.object().is_some() {
+                source.fields.extend(partitions::fields(&source.name));
+            }
+        }
+    }
     let mut seen = HashSet::new();
     match sources.iter().find(|source| !seen.insert(source.key())) {
         Some(twice) => Err(SourceError::NamedTwice { name: twice.name.clone() }),
-        None => Ok(SourceList { sources, notes: each.map(|rows| rows.notes).unwrap_or_default() }),
+        None => {
+            notes.extend(each.map(|rows| rows.notes).unwrap_or_default());
+            Ok(SourceList { sources, notes })
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::http::{PostBody, Settings};
 use crate::job::EachList;
+use crate::store;
 
 /// Where the rows come from that fill in the names of templates.
 #[derive(Debug, Clone)]
@@ -32,4 +33,8 @@ pub struct Lists {
     pub each_fields: Vec<String>,
     /// A body: requests are POST.
     pub body: Option<PostBody>,
+    /// Folders that are named `field=value` are fields of what is in them.
+    pub partition_columns: bool,
+    /// How to speak to object stores.
+    pub store: store::StoreSettings,
 }

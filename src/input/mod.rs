@@ -4,17 +4,22 @@
 //! `spec` reads words, `list` makes sources of them; `entry` is a source of a run, `opened` one that is being
 //! read, `ahead` those that are fetched before their turn, `sample` the first look at them. `access` has what
 //! they are opened with. Below that, `stream` opens and decompresses, `blocks` cuts bytes into blocks of
-//! whole records, `pages` reads endpoints page by page; `fingerprint` tells whether a file is still the one
+//! whole records, `pages` reads endpoints page by page, `columns` files of
+//! columns row by row; `fingerprint` tells whether a file is still the one
 //! that was recorded, `seen` whether what was read of it is still there. Reads one source forward, in bounded
-//! memory, at most up to the recorded size. Never touches Postgres, never writes.
+//! memory, at most up to the recorded size. Never touches Postgres; writes nothing but what waits in a
+//! `spool`.
 
 mod aborted;
 mod access;
 mod ahead;
 mod begin;
 mod blocks;
+#[cfg_attr(not(feature = "parquet"), path = "columns/absent.rs")]
+mod columns;
 mod content;
 mod digest;
+mod end_mark;
 mod endpoints;
 mod entry;
 mod envelope;
@@ -22,17 +27,22 @@ mod error;
 mod fetched;
 mod files;
 mod fingerprint;
+mod format;
 mod list;
 mod lists;
+mod objects;
 mod opened;
 mod pages;
+mod partitions;
 mod records;
+mod repacked;
 mod rows;
 mod sample;
 mod seen;
 mod shape;
 mod source;
 mod spec;
+mod spool;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -43,15 +53,20 @@ pub use access::Access;
 pub use ahead::{Ahead, Bounds};
 pub use begin::Begin;
 pub use blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
-pub use entry::{Description, Input, refuse_unreadable};
+pub use columns::ColumnsError;
+#[cfg(feature = "parquet")]
+pub use columns::first_rows;
+pub use end_mark::EndMarkError;
+pub use entry::{Description, Input};
 pub use error::SourceError;
 pub use fingerprint::{Change, Fingerprint, Recorded};
+pub use format::refuse_unreadable;
 pub use list::{SourceList, list};
 pub use lists::{EachRows, Lists};
 pub use opened::OpenSource;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, sample};
 pub use seen::{Passed, compare_with};
 pub use source::{Class, Reach};
-pub use spec::{Location, SourceSpec, Word};
+pub use spec::{Location, SourceSpec, StoreObject, Word};
 pub use stream::{OpenHints, RawProgress, Stream};
 pub use web::BodyChanged;

@@ -10,6 +10,7 @@ use super::error::SourceError;
 use super::fetched::Fetched;
 use super::records::Records;
 use super::source::Class;
+use super::spool::{SourceTurn, SpoolSpace};
 
 /// Where blocks come from.
 pub(super) enum BlockSource {
@@ -23,6 +24,7 @@ pub(super) enum BlockSource {
 pub struct OpenSource {
     origin: BlockSource,
     layout: Layout,
+    types: Vec<(String, String)>,
     class: Class,
     pub(super) note: Option<String>,
     peeked: VecDeque<(Block, Digest)>,
@@ -43,8 +45,20 @@ impl OpenSource {
             BlockSource::Here(records) => (records.class(), records.take_note()),
             BlockSource::Ahead(fetched) => (fetched.class, fetched.note.take()),
         };
+        let types = match &origin {
+            BlockSource::Here(records) => records.types(),
+            BlockSource::Ahead(_) => Vec::new(),
+        };
         let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
-        Self { origin, layout, class, note, peeked, skip, until, position, page, failed }
+        Self { origin, layout, types, class, note, peeked, skip, until, position, page, failed }
+    }
+
+    /// Reads a body from the network as it comes, until its turn; false: it is none.
+    pub(super) fn spool(&self, space: &SpoolSpace, turn: SourceTurn) -> bool {
+        match &self.origin {
+            BlockSource::Here(records) => records.spool(space, turn),
+            BlockSource::Ahead(_) => false,
+        }
     }
 
     /// Passes over so many records at its beginning.
@@ -63,6 +77,11 @@ impl OpenSource {
         &self.layout
     }
 
+    /// Names and types of its fields, where it says them itself.
+    pub(super) fn types(&self) -> &[(String, String)] {
+        &self.types
+    }
+
     /// What may be promised of it now that it is open.
     #[must_use]
     pub const fn class(&self) -> Class {
@@ -74,6 +93,15 @@ impl OpenSource {
     pub fn in_file(&self) -> Option<(u64, u64)> {
         match &self.origin {
             BlockSource::Here(records) => records.in_file(),
+            BlockSource::Ahead(_) => None,
+        }
+    }
+
+    /// The length of its content as far as it was read, and the digest of that.
+    #[must_use]
+    pub fn content(&self) -> Option<(u64, u64)> {
+        match &self.origin {
+            BlockSource::Here(records) => records.content(),
             BlockSource::Ahead(_) => None,
         }
     }

@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::blocks::ReaderOptions;
+use super::envelope::{ListInside, list_inside};
 use super::error::SourceError;
 use super::shape::Shape;
 use super::spec::SourceSpec;
@@ -269,7 +270,7 @@ impl Pages {
 
     /// Cuts a page into records, and finds out what follows it.
     async fn take(&mut self, page: &Page) -> Result<(), SourceError> {
-        if !self.reading.format.shows_its_end() {
+        if !self.reading.format.shows_its_end() && !self.client.accepts_unproven_end() {
             page.must_be_proven().map_err(failed)?;
         }
         let bytes = page.bytes.clone();
@@ -292,6 +293,25 @@ impl Pages {
         let (bytes, mut spans) = self.shaped(bytes, spans)?;
         let start = self.at;
         let of_records = answer::digest_of(&bytes, &spans);
+        let state = self.pager.state();
+        let last = answer::last_of(&bytes, &spans);
+        if let Some(list) = last
+            .filter(|_| spans.len() == 1 && self.pager.finds_out())
+            .and_then(|only| list_inside(only.as_bytes()))
+        {
+            let ListInside { member, records, .. } = list;
+            return Err(failed(self.pager.not_found_out(&member, records)));
+        }
+        // The records of a page that leads nowhere are records: what is wrong is said behind them. Those of a
+        // page that came again are not.
+        self.follows = match self.follow(page, spans.len() as u64, of_records, last) {
+            Ok(true) => Follows::Page,
+            Ok(false) => Follows::Nothing,
+            Err(error) => Follows::Trouble(error),
+        };
+        if self.pager.has_come_again() {
+            spans.clear();
+        }
         let (end, digest) = if self.of_records {
             (self.place(&mut spans, line), of_records)
         } else {
@@ -300,18 +320,11 @@ impl Pages {
             (Position { offset, record, line: line + 1, ..start }, xxh3_64(&page.bytes))
         };
         let token = PlaceToken {
-            pager: self.pager.state(),
+            pager: state,
             start: (start.offset, start.record, start.line),
             before: hex(self.before),
             digest: hex(digest),
             of_records: self.of_records,
-        };
-        let last = answer::last_of(&bytes, &spans);
-        // The records of a page that leads nowhere are records: what is wrong is said behind them.
-        self.follows = match self.follow(page, spans.len() as u64, of_records, last) {
-            Ok(true) => Follows::Page,
-            Ok(false) => Follows::Nothing,
-            Err(error) => Follows::Trouble(error),
         };
         let token = serde_json::to_string(&token).unwrap_or_default().into();
         if !self.of_records || !spans.is_empty() {
@@ -340,7 +353,7 @@ impl Pages {
         let seen = PageSeen { url: &page.url, headers: &page.headers, text, records, digest, last };
         let next = self.pager.next(&seen).map_err(failed)?;
         if let Some(found) = self.pager.take_found() {
-            self.client.say_found(self.pager.request(), &found);
+            self.client.say_found(&self.spec.name, &found);
         }
         Ok(next.is_some())
     }
@@ -395,7 +408,9 @@ impl Pages {
 
     /// The note about it.
     pub(super) fn lonely(&self) -> Option<String> {
-        let what = self.only_page()?;
+        let told_nothing = self.pager.finds_out() && matches!(self.follows, Follows::Nothing);
+        let what =
+            self.only_page().or_else(|| told_nothing.then(|| "nothing that leads to another".to_owned()))?;
         Some(format!("{} has {what}: its first page is taken for the only one (--paginate)", self.spec.name))
     }
 

@@ -1,9 +1,11 @@
 //! The records of one source, in one body or page by page: a closed set with one reader each.
 
 use super::blocks::{Blocks, ReaderOptions};
+use super::columns::ColumnRows;
 use super::error::SourceError;
 use super::pages::Pages;
 use super::source::Class;
+use super::spool::{SourceTurn, SpoolSpace};
 use crate::record::{Block, Digest};
 
 /// What reads the records of a source.
@@ -12,6 +14,8 @@ pub(super) enum Records {
     Body(Box<Blocks>),
     /// The pages of a paginated endpoint.
     Pages(Box<Pages>),
+    /// A file of columns.
+    Columns(Box<ColumnRows>),
 }
 
 impl Records {
@@ -28,6 +32,7 @@ impl Records {
                 Ok(block.map(|block| (block, blocks.digest())))
             }
             Self::Pages(pages) => pages.next().await,
+            Self::Columns(rows) => rows.next().await,
         }
     }
 
@@ -37,6 +42,7 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.reading(),
             Self::Pages(pages) => pages.reading(),
+            Self::Columns(rows) => rows.reading(),
         }
     }
 
@@ -46,6 +52,15 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.header(),
             Self::Pages(pages) => pages.header(),
+            Self::Columns(rows) => rows.header(),
+        }
+    }
+
+    /// Names and types of its fields, where it says them itself.
+    pub(super) fn types(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Body(_) | Self::Pages(_) => Vec::new(),
+            Self::Columns(rows) => rows.types(),
         }
     }
 
@@ -55,6 +70,7 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.stream().class(),
             Self::Pages(_) => Class::Query,
+            Self::Columns(rows) => rows.class(),
         }
     }
 
@@ -64,6 +80,16 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.stream().in_file(),
             Self::Pages(_) => None,
+            Self::Columns(rows) => rows.in_file(),
+        }
+    }
+
+    /// The length of its content as far as it was read, and the digest of that.
+    pub(super) fn content(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Body(blocks) => blocks.stream().content(),
+            // Of columns it is compressed within, and nobody packs it once more.
+            Self::Pages(_) | Self::Columns(_) => None,
         }
     }
 
@@ -73,6 +99,25 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.stream().decoder_bytes(),
             Self::Pages(_) => 0,
+            Self::Columns(rows) => rows.decoder_bytes(),
+        }
+    }
+
+    /// Reads a body from the network as it comes, until its turn; false: it is none.
+    pub(super) fn spool(&self, space: &SpoolSpace, turn: SourceTurn) -> bool {
+        match self {
+            Self::Body(blocks) => {
+                blocks.stream().spool(space, turn);
+                true
+            }
+            Self::Columns(rows) => match rows.stream() {
+                Some(stream) => {
+                    stream.spool(space, turn);
+                    true
+                }
+                None => false,
+            },
+            Self::Pages(_) => false,
         }
     }
 
@@ -80,7 +125,7 @@ impl Records {
     #[must_use]
     pub(super) fn lonely(&self) -> Option<String> {
         match self {
-            Self::Body(_) => None,
+            Self::Body(_) | Self::Columns(_) => None,
             Self::Pages(pages) => pages.lonely(),
         }
     }
@@ -90,6 +135,7 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.take_note(),
             Self::Pages(pages) => pages.take_note(),
+            Self::Columns(rows) => rows.take_note(),
         }
     }
 }

@@ -67,6 +67,10 @@ async fn listed(lists: &Lists, list: &EachList) -> Result<Rows, SourceError> {
             let path = std::path::absolute(path).map_err(open)?;
             (SourceSpec::new(word.clone(), Location::File(path)), Access::default())
         }
+        Word::Object(_) => {
+            let reason = "objects of a store are no list of rows; give a file or a URL".to_owned();
+            return Err(SourceError::List { name: word.clone(), line: 0, reason });
+        }
         Word::Stdin => {
             let reason = "standard input is no list of rows; give a file".to_owned();
             return Err(SourceError::List { name: word.clone(), line: 0, reason });
@@ -102,7 +106,7 @@ fn decode(
             let text = |value: &MendedValue<'_>| match value {
                 MendedValue::Null => "null".to_owned(),
                 MendedValue::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
-                MendedValue::Json(raw) => (*raw).to_owned(),
+                MendedValue::Json(raw) => raw.to_string(),
             };
             rows.push(members.iter().map(|(name, value)| (name.to_string(), text(value))).collect());
         }

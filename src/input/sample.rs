@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::format::{DecodeErrorKind, DecodeLimits, Fields, Layout};
+use crate::format::{DecodeErrorKind, Fields, Layout};
 use crate::job;
 use crate::map::Inference;
 use crate::record::Block;
+use crate::shape::{Shaper, Unmade};
 
 use super::access::Access;
 use super::ahead::Ahead;
@@ -129,7 +130,7 @@ pub async fn sample(
         };
         // What is not at hand may be slow: one block tells enough.
         let blocks = if ordinal == 0 && input.reach() == Reach::AtHand { SAMPLED_BLOCKS } else { 1 };
-        let fields = sampled.look(&input.name, &mut opened, blocks, &reading.decode).await;
+        let fields = sampled.look(&input.name, &mut opened, blocks, reading).await;
         if input.reach() == Reach::Asked {
             input.description.sampled = Some(fields.clone());
         }
@@ -171,6 +172,17 @@ impl Sampled {
         Some(SourceError::NoneReadable { name, line, reason })
     }
 
+    /// Why there is nothing to make a table from, where a title was taken for the header.
+    #[must_use]
+    pub fn titled(&self) -> Option<SourceError> {
+        self.beginnings.iter().find_map(|Beginning { name, layout, block }| {
+            let records: Vec<&[u8]> = (0..block.len()).map(|i| block.raw(i)).collect();
+            let (first, fields) = layout.format.under_title(&layout.header, &records)?;
+            let lines = block.line_of(first).saturating_sub(1);
+            Some(SourceError::Titled { name: name.clone(), lines, fields, header: layout.header.len() })
+        })
+    }
+
     /// There was a record to make a table from.
     #[must_use]
     pub const fn has_records(&self) -> bool {
@@ -188,14 +200,19 @@ impl Sampled {
         name: &str,
         opened: &mut OpenSource,
         blocks: usize,
-        limits: &DecodeLimits,
+        reading: &job::Reading,
     ) -> Vec<String> {
+        let (limits, shaping) = (&reading.decode, &reading.shaping);
         let layout: Layout = opened.layout().clone();
         let names = layout.names();
         let positional = !names.is_empty();
         let mut fields = Names::default();
         names.iter().for_each(|name| fields.add(name));
         self.inference.declare(&names);
+        self.inference.declare_types(opened.types());
+        let unmade = Unmade(shaping);
+        let shapes = shaping.looks_at_values(positional);
+        let mut shaper = shapes.then(|| Shaper::new(shaping, &unmade, *limits));
         let mut bytes = 0;
         for n in 0..blocks {
             if bytes > SAMPLED_BYTES {
@@ -203,7 +220,7 @@ impl Sampled {
             }
             // What is wrong further on is the load's to say; what was found out here is not lost to it.
             let Some(block) = opened.peek().await else { break };
-            bytes += block.bytes().len();
+            bytes += block.content_bytes();
             if n == 0 {
                 let (name, layout) = (name.to_owned(), layout.clone());
                 self.beginnings.push(Beginning { name, layout, block: block.beginning(BEGINNING_RECORDS) });
@@ -211,8 +228,17 @@ impl Sampled {
             layout.decode(block, limits, &mut |i, decoded| match decoded {
                 Ok(decoded) => {
                     self.readable += 1;
-                    self.inference.observe(&names, &decoded);
-                    fields.note(&decoded, layout.constants.len());
+                    let Some(shaper) = &mut shaper else {
+                        self.inference.observe(&names, &decoded);
+                        return fields.note(&decoded, layout.constants.len());
+                    };
+                    // One that is not as its format says is the load's to refuse.
+                    if let Ok(members) = shaper.shape(&names, &decoded) {
+                        self.inference.observe(&names, &Fields::Mended(&members));
+                        if !positional {
+                            fields.note(&Fields::Mended(&members), 0);
+                        }
+                    }
                 }
                 Err(error) if self.unreadable.is_none() => {
                     let (name, line) = (name.to_owned(), block.line_of(i));
@@ -221,7 +247,10 @@ impl Sampled {
                 Err(_) => {}
             });
         }
-        if !positional {
+        if let Some(shaper) = &shaper {
+            self.inference.forget(shaper.objects());
+            fields.all.retain(|name| !shaper.objects().contains(name));
+        } else if !positional {
             // Behind the record's own, under the same name too: that is two fields on one column.
             fields.all.extend(layout.constant_names().map(str::to_owned));
         }

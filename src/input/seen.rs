@@ -120,6 +120,11 @@ impl RollingDigest {
         self.expected.front().map(|(bytes, _)| *bytes)
     }
 
+    /// As far as any reading had seen it.
+    pub(super) fn last_expected(&self) -> Option<u64> {
+        self.expected.back().map(|(bytes, _)| *bytes)
+    }
+
     /// How it differs from what was read before, as far as is known by now.
     pub(super) const fn difference(&self) -> Option<&Change> {
         self.difference.as_ref()

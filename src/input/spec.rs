@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SourceError;
 use super::source::{Class, Reach};
 use crate::http::{Request, urls};
+use crate::store;
 
 /// Most sources of a run: the list is stored in the ledger and kept in memory.
 pub(super) const MAX_SOURCES: usize = 100_000;
@@ -20,6 +21,8 @@ pub enum Word<'w> {
     Stdin,
     /// A URL, or a template of URLs.
     Url(&'w str),
+    /// Objects in a store: one, a folder or a pattern.
+    Object(&'w str),
     /// A file, a pipe, a folder, or a pattern: of any other word.
     Path(&'w Path),
 }
@@ -35,6 +38,9 @@ impl<'w> Word<'w> {
         }
         if urls::is_http(word) {
             return Ok(Self::Url(word));
+        }
+        if store::is_object(word) {
+            return Ok(Self::Object(word));
         }
         match word.split_once("://") {
             Some((scheme, _)) if is_scheme(scheme) => {
@@ -53,6 +59,7 @@ impl<'w> Word<'w> {
         Ok(match self {
             Self::Stdin => "-".to_owned(),
             Self::Url(url) => of_url(url),
+            Self::Object(word) => (*word).to_owned(),
             Self::Path(path) => std::path::absolute(path)?.to_string_lossy().into_owned(),
         })
     }
@@ -87,8 +94,42 @@ pub enum Location {
     Stdin,
     /// A URL; what is stored of its request has no secrets.
     Http(Box<Request>),
+    /// An object in a store.
+    Object(StoreObject),
     /// Records that the caller of the library hands over: read once.
     Caller,
+}
+
+/// An object in a store, as it was listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoreObject {
+    /// Scheme, bucket and key.
+    pub word: String,
+    /// The server, if it is another than the scheme says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its version, where the store may be asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Its bytes, as they are stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The source's place in the order, from 0.
+    #[serde(skip)]
+    pub ordinal: u64,
+}
+
+impl StoreObject {
+    /// The last part of its key.
+    fn file_name(&self) -> &str {
+        self.word.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// It is in the same place.
+    #[must_use]
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.word == other.word && self.endpoint == other.endpoint
+    }
 }
 
 impl PartialEq for Location {
@@ -97,6 +138,7 @@ impl PartialEq for Location {
             (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
             (Self::Stdin, Self::Stdin) | (Self::Caller, Self::Caller) => true,
             (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
+            (Self::Object(a), Self::Object(b)) => a.is_at(b),
             _ => false,
         }
     }
@@ -108,7 +150,7 @@ impl Location {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::File(_) => Class::Fixed,
+            Self::File(_) | Self::Object(_) => Class::Fixed,
             Self::Http(_) => Class::Query,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Class::Once,
         }
@@ -119,9 +161,14 @@ impl Location {
     pub const fn reach(&self) -> Reach {
         match self {
             Self::File(_) => Reach::AtHand,
-            Self::Http(_) => Reach::Asked,
+            Self::Http(_) | Self::Object(_) => Reach::Asked,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Reach::Awaited,
         }
+    }
+
+    /// Read once, from another process.
+    pub(super) const fn is_pipe(&self) -> bool {
+        matches!(self, Self::Pipe(_) | Self::Stdin)
     }
 
     /// The path of a regular file, which a fingerprint knows again.
@@ -129,7 +176,16 @@ impl Location {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Caller => None,
+            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Object(_) | Self::Caller => None,
+        }
+    }
+
+    /// The object of a store that it is.
+    #[must_use]
+    pub const fn object(&self) -> Option<&StoreObject> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::File(_) | Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Caller => None,
         }
     }
 }
@@ -152,6 +208,7 @@ impl SourceSpec {
             // Named by no word.
             Location::Stdin | Location::Caller => "-".into(),
             Location::Http(request) => request.url.as_str().into(),
+            Location::Object(object) => object.word.as_str().into(),
         }
     }
 
@@ -161,9 +218,11 @@ impl SourceSpec {
     pub fn place(&self) -> Cow<'_, str> {
         match &self.location {
             Location::Http(request) => String::from(request.place()).into(),
-            Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => {
-                self.name.as_str().into()
-            }
+            Location::File(_)
+            | Location::Pipe(_)
+            | Location::Stdin
+            | Location::Object(_)
+            | Location::Caller => self.name.as_str().into(),
         }
     }
 
@@ -181,6 +240,7 @@ impl SourceSpec {
             Location::Http(request) => {
                 request.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default()
             }
+            Location::Object(object) => object.file_name(),
             _ => &self.name,
         }
     }
@@ -192,6 +252,7 @@ impl SourceSpec {
         let of = |name: &str| name.split('.').find(|part| !part.is_empty()).map(str::to_owned);
         match &self.location {
             Location::File(path) => of(path.file_name()?.to_str()?),
+            Location::Object(object) => of(object.file_name()),
             Location::Http(request) => {
                 let parts: Vec<&str> = request.url.path_segments()?.collect();
                 let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
@@ -214,7 +275,9 @@ mod tests {
             ("a.csv", Some(Word::Path(Path::new("a.csv")))),
             ("https://host/a{1..3}", Some(Word::Url("https://host/a{1..3}"))),
             ("HTTP://host", Some(Word::Url("HTTP://host"))),
-            ("s3://bucket/key", None),
+            ("s3://bucket/a*.csv", Some(Word::Object("s3://bucket/a*.csv"))),
+            ("S3://bucket/key", Some(Word::Object("S3://bucket/key"))),
+            ("ftp://bucket/key", None),
             ("postgres://user:secret@host/db", None),
             ("://x", Some(Word::Path(Path::new("://x")))),
         ] {

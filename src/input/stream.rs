@@ -20,15 +20,18 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::access::Access;
+use super::end_mark::{EndMarkError, UpToMark};
 use super::error::SourceError;
-use super::fingerprint::{Change, Fingerprint};
+use super::fingerprint::{Change, Fingerprint, SMALL_BYTES};
 use super::seen::{self, Passed, ReadSoFar, RollingDigest};
 use super::source::Reach;
 use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
-use super::web::{self, BodyChanged, BodySource};
+use super::web::{self, BodyChanged, BodyReader, BodySource};
 use crate::feature;
-use crate::format::{BOM_BYTES, Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, zstd_window};
+use crate::format::{
+    Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, is_utf_32, mark_bytes, zstd_window,
+};
 use crate::record::{Digest, PageToken};
 use decompress::{decompress, too_much_memory};
 use network::Network;
@@ -72,6 +75,8 @@ pub struct Stream {
     /// What was read and not yet taken.
     pub(super) buffer: BytesMut,
     at_end: bool,
+    /// How a body has ended while its format was looked for, if nothing shows that this is its end.
+    unproven: Option<io::Error>,
     /// What was taken, compared with what was read before.
     running: RollingDigest,
     /// The same of the bytes as they are stored, where those are not the content.
@@ -85,6 +90,8 @@ pub struct Stream {
     window: Option<u64>,
     /// Memory that its decoder holds.
     decoder_bytes: u64,
+    /// What is read was compared with what was recorded, all of it.
+    is_verified: bool,
 }
 
 /// Bytes in which a compressed file says what its decoder needs.
@@ -104,6 +111,7 @@ impl Stream {
                 let request = request.as_ref().clone();
                 Self::fetch(spec, request, client.clone(), known).await
             }
+            (Location::Object(_), Some(_)) => Self::fetch_object(spec, access, known).await,
             _ => Self::open_here(spec, access, known).await,
         }
     }
@@ -116,17 +124,25 @@ impl Stream {
             (Location::File(path), None) => Some(Fingerprint::of(path).await.map_err(open_error)?),
             (_, recorded) => recorded,
         };
-        let mut raw: ByteReader = match &spec.location {
-            Location::Stdin => Box::new(tokio::io::stdin()),
-            Location::File(path) | Location::Pipe(path) => {
+        let mut is_verified = false;
+        let mut raw: ByteReader = match (&spec.location, &fingerprint) {
+            (Location::File(path), Some(print)) if print.size <= SMALL_BYTES => {
+                let (content, is_same) = print.read_small(path).await.map_err(open_error)?;
+                is_verified = is_same;
+                Box::new(io::Cursor::new(content))
+            }
+            (Location::Stdin, _) => Box::new(tokio::io::stdin()),
+            (Location::File(path) | Location::Pipe(path), _) => {
                 Box::new(File::open(path).await.map_err(open_error)?)
             }
-            Location::Caller => {
+            (Location::Caller, _) => {
                 // One that was stored is gone with its process.
                 let feed = access.feed.as_ref().ok_or_else(|| open_error(io::ErrorKind::NotFound.into()))?;
                 Box::new(feed.open().map_err(open_error)?)
             }
-            Location::Http(_) => return Err(open_error(io::ErrorKind::Unsupported.into())),
+            (Location::Http(_) | Location::Object(_), _) => {
+                return Err(open_error(io::ErrorKind::Unsupported.into()));
+            }
         };
         let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
@@ -162,6 +178,7 @@ impl Stream {
             offset: 0,
             buffer,
             at_end: false,
+            unproven: None,
             running,
             stored,
             passed: Vec::new(),
@@ -169,6 +186,7 @@ impl Stream {
             inflation,
             window,
             decoder_bytes,
+            is_verified,
         })
     }
 
@@ -195,8 +213,10 @@ impl Stream {
         if self.spec.location == Location::Caller {
             return Ok(self);
         }
-        while self.buffer.len() < BOM_BYTES && self.read_more(BOM_BYTES - self.buffer.len()).await? {}
-        self.encoding = Encoding::of(&self.buffer, said);
+        while self.buffer.len() < mark_bytes(&self.buffer)
+            && self.read_more(mark_bytes(&self.buffer) - self.buffer.len()).await?
+        {}
+        self.encoding = Encoding::of(&self.buffer, said).filter(|_| !is_utf_32(&self.buffer));
         if let Some(encoding) = self.encoding {
             let what = || format!("{}, which is in {},", self.spec.name, encoding.name());
             feature::ENCODINGS.needed_for(what)?;
@@ -210,6 +230,16 @@ impl Stream {
             self.at_end = false;
         }
         Ok(self)
+    }
+
+    /// Reads it, of which nothing was taken yet, up to the mark that must be its last line.
+    #[must_use]
+    pub fn up_to_mark(mut self, mark: &str) -> Self {
+        let head = io::Cursor::new(self.buffer.split().freeze());
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
+        self.reader = Box::new(UpToMark::new(head.chain(rest), mark));
+        self.at_end = false;
+        self
     }
 
     /// Its bytes are those of the decoded stream.
@@ -226,6 +256,7 @@ impl Stream {
     pub(super) async fn reopen_at(&mut self, offset: u64) -> Result<(), SourceError> {
         let seek = if self.is_plain() && self.class().is_exact() { offset } else { 0 };
         self.reader = self.reader_at(seek, offset).await?;
+        self.is_verified = false;
         if let Some(encoding) = self.encoding {
             let bytes = std::mem::replace(&mut self.reader, Box::new(io::Cursor::new([])));
             self.reader = Box::new(Transcode::new(bytes, encoding));
@@ -261,13 +292,14 @@ impl Stream {
     async fn reader_at(&mut self, seek: u64, offset: u64) -> Result<ByteReader, SourceError> {
         let name = || self.spec.name.clone();
         let progress = Arc::clone(&self.progress);
-        if let Some(Network { origin, version, .. }) = &self.network {
+        if let Some(Network { origin, version, chunks, .. }) = &mut self.network {
             let body = origin.open(seek, Some(version)).await;
             let body = body.map_err(|source| SourceError::Http { source })?;
             if let Some(why) = web::difference(version, body.identity()) {
                 return Err(SourceError::BodyChanged { name: name(), source: BodyChanged(why) });
             }
-            let raw = web::reader(Arc::clone(origin), body, seek);
+            *chunks = web::chunks(Arc::clone(origin), body, seek);
+            let raw = BodyReader::new(chunks.clone());
             return Ok(decompress(self.compression, Counted::new(raw, progress, seek)));
         }
         let Location::File(path) = &self.spec.location else {
@@ -283,15 +315,21 @@ impl Stream {
         Ok(decompress(self.compression, counted))
     }
 
-    /// Decodes it to its end and keeps nothing: whether it is whole.
+    /// Decodes it to its end and keeps nothing: whether it is whole, the length of its content and the digest
+    /// of that.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
-    pub async fn look_through(mut self) -> Result<(), SourceError> {
+    pub async fn look_through(mut self) -> Result<Option<(u64, u64)>, SourceError> {
         while self.read_more(SKIPPED_BYTES).await? {
             self.take(self.buffer.len());
         }
-        Ok(())
+        Ok(self.content())
+    }
+
+    /// The length of the content that was taken and the digest of that, if it was taken from the start.
+    pub(super) fn content(&self) -> Option<(u64, u64)> {
+        self.running.since_start()
     }
 
     /// Reads until the buffer holds `wanted` bytes or the source ends; from a pipe, what is there.
@@ -319,6 +357,9 @@ impl Stream {
 
     /// Reads at most `bytes` more. False: the source has ended.
     async fn read_more(&mut self, bytes: usize) -> Result<bool, SourceError> {
+        if let Some(error) = self.unproven.take() {
+            return Err(self.read_error(error));
+        }
         self.buffer.reserve(bytes);
         let mut limited = (&mut self.reader).take(bytes as u64);
         let count = limited.read_buf(&mut self.buffer).await.map_err(|error| self.read_error(error))?;
@@ -359,7 +400,9 @@ impl Stream {
 
     /// Looks whether the file is still what was recorded: it may have grown.
     pub(super) async fn verify(&mut self) -> Result<(), SourceError> {
-        let (Location::File(path), Some(recorded)) = (&self.spec.location, &self.fingerprint) else {
+        let (Location::File(path), Some(recorded), false) =
+            (&self.spec.location, &self.fingerprint, self.is_verified)
+        else {
             return Ok(());
         };
         let change = recorded
@@ -436,6 +479,9 @@ impl Stream {
     /// The decompressor's own errors carry no number of the operating system.
     fn read_error(&self, source: io::Error) -> SourceError {
         let name = self.spec.name.clone();
+        if let Some(source) = EndMarkError::of(&source) {
+            return SourceError::EndMark { name, source };
+        }
         let source = match web::cause(source) {
             web::ReadCause::Http(source) => return SourceError::Http { source },
             web::ReadCause::Changed(source) => return SourceError::BodyChanged { name, source },

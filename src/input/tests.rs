@@ -267,10 +267,34 @@ async fn a_file_that_changes_while_it_is_read_is_noticed() {
         };
         match (word, error) {
             ("grew" | "only touched", None) => assert_eq!(records, 9000),
-            (_, Some(SourceError::Changed { change, .. })) => assert!(change.to_string().contains(word)),
+            (_, Some(error @ SourceError::Changed { .. })) => {
+                assert!(error.to_string().contains(word), "{error}");
+                assert_eq!(error.hint().unwrap(), "whoever writes it should be done before it is loaded");
+            }
             (_, other) => panic!("{word}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_small_file_is_read_at_once_as_it_was_recorded_or_not_at_all() {
+    let text = jsonl(9);
+    let folder = folder(&[("a.jsonl", text.as_bytes())]);
+    let path = folder.path().join("a.jsonl");
+    let recorded = Fingerprint::of(&path).await.unwrap();
+    let opened = async || {
+        let known = OpenHints { fingerprint: Some(recorded.clone()), ..OpenHints::default() };
+        let stream = Stream::open(spec(&path), &Access::default(), known).await.unwrap();
+        Blocks::new(stream, reading(&Format::Jsonl, 1000), Position::start_of(0)).await.unwrap()
+    };
+    let mut blocks = opened().await;
+    std::fs::write(&path, text.replace("\"id\":3,", "\"id\":7,")).unwrap();
+    assert_eq!(drain(&mut blocks).await.unwrap().len(), 9, "what it is by now is not what was read");
+    let error = drain(&mut opened().await).await.unwrap_err();
+    assert!(matches!(error, SourceError::Changed { .. }), "{error}");
+    std::fs::write(&path, &text[..text.len() / 2]).unwrap();
+    let error = drain(&mut opened().await).await.unwrap_err();
+    assert!(error.to_string().contains("shrank"), "{error}");
 }
 
 #[tokio::test]
@@ -329,6 +353,7 @@ async fn a_resume_point_behind_the_end_is_refused() {
         let at = Position { source: 0, offset: 1000, record: 9, line: 9 };
         let error = open(&folder.path().join(&name), &Format::Jsonl, 64, at).await.err().unwrap();
         assert!(matches!(error, SourceError::BehindEnd { .. }), "{error:?}");
+        assert!(error.hint().unwrap().starts_with("the file was cut since"));
     }
 }
 
@@ -460,7 +485,7 @@ async fn words_that_name_nothing_are_refused_with_a_hint() {
         (&["*.csv"], "no file matches", "patterns"),
         (&["empty"], "found no data files in the folder", ".jsonl"),
         (&["events.jsonl", "*.jsonl"], "is named twice", "once"),
-        (&["a[.csv"], "as a pattern", "./name"),
+        (&["a[.csv"], "as a pattern", "in a pattern each [ and { is closed"),
     ] {
         let error = names(&folder, words).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -468,6 +493,20 @@ async fn words_that_name_nothing_are_refused_with_a_hint() {
     }
     let error = list(&["ftp://user:secret@host/x?token=t"], Lists::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "sources of the kind ftp:// are not supported yet");
+    for (url, hint) in [
+        ("ftp://host/x", "pipe it in: curl -fsS URL | dbload - --table NAME"),
+        ("gs://bucket/x", "pipe it in: gcloud storage cat URL | dbload - --table NAME"),
+        ("kafka://host/x", "pipe it in from a program that reads it: PROGRAM | dbload - --table NAME"),
+    ] {
+        let error = list(&[url], Lists::default()).await.unwrap_err();
+        assert_eq!(error.hint().unwrap(), hint);
+    }
+    let all = folder.path().join("*.jsonl").to_str().unwrap().to_owned();
+    let error = super::files::list(&[all], 0).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "load them in several runs");
+    let source = std::io::ErrorKind::PermissionDenied.into();
+    let error = SourceError::Open { name: "a.csv".to_owned(), source };
+    assert_eq!(error.hint().unwrap(), "you have no right to read it");
     let stdin = list(&["-"], Lists::default()).await.unwrap().sources;
     assert_eq!(stdin[0].location, Location::Stdin);
     use std::os::unix::ffi::OsStrExt as _;

@@ -5,11 +5,11 @@
 //! if that is the same. Never counts a body that ended early as whole, never joins two versions.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, BoxStream};
+use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::StreamReader;
@@ -17,6 +17,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::http::{Body, Client, Encodings, HttpError, Request, Resume, Truncation, Version};
 use crate::record::PageToken;
+
+use super::spool::Spoolable;
 
 /// Bytes that are asked of a body at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -27,7 +29,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const RESTARTS_MAX: u32 = 3;
 
 /// Bytes of a body.
-pub(super) type BodyReader = StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes>;
+pub(super) type BodyReader = StreamReader<Spoolable, Bytes>;
 
 /// What a checkpoint in a body says, so that a resume knows the body again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,13 +73,69 @@ pub(super) fn difference(then: &Version, now: &Version) -> Option<String> {
     Some(format!("it was {}, now it is {}", show(then), show(now)))
 }
 
+/// What is to be thought of an end that the connection does not prove. Only who knows the format can say,
+/// and a short body has ended before that is found out.
+#[derive(Default)]
+enum EndState {
+    /// The format is not known yet.
+    #[default]
+    Unknown,
+    /// Nor was it when the body ended so.
+    Met(io::Error),
+    /// The content shows its end itself, as a JSON text does.
+    Shown,
+    /// It does not.
+    NeedsProof,
+}
+
+/// What is to be thought of an end that the connection does not prove, known to the reader of a body and to
+/// that of its content.
+#[derive(Clone, Default)]
+pub(super) struct UnprovenEnd(Arc<Mutex<EndState>>);
+
+impl UnprovenEnd {
+    fn state(&self) -> MutexGuard<'_, EndState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The content shows its end itself.
+    pub(super) fn set_shown(&self) {
+        *self.state() = EndState::Shown;
+    }
+
+    /// The content does not show its end; how the body has ended, where that was unproven.
+    pub(super) fn needs_proof(&self) -> Option<io::Error> {
+        let mut state = self.state();
+        if matches!(*state, EndState::Shown) {
+            return None;
+        }
+        match mem::replace(&mut *state, EndState::NeedsProof) {
+            EndState::Met(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The body has ended so: none, if it is taken for its end, for the time being at least.
+    fn meet(&self, error: io::Error) -> Result<(), io::Error> {
+        let mut state = self.state();
+        match *state {
+            EndState::Shown => Ok(()),
+            EndState::NeedsProof => Err(error),
+            EndState::Unknown | EndState::Met(_) => {
+                *state = EndState::Met(error);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Where a body comes from.
 #[derive(Clone)]
 pub(super) struct BodySource {
     pub(super) client: Client,
     pub(super) request: Request,
-    /// The content shows its end itself, as a JSON text does: a connection that is closed may end it.
-    pub(super) shows_its_end: Arc<AtomicBool>,
+    /// Whether a connection that is closed may end it.
+    pub(super) unproven_end: UnprovenEnd,
     /// Whether it may come compressed.
     pub(super) encodings: Encodings,
 }
@@ -109,7 +167,7 @@ struct BodyReading {
 }
 
 /// The bytes of an opened body from `from` on.
-pub(super) fn reader(origin: Arc<BodySource>, body: Body, from: u64) -> BodyReader {
+pub(super) fn chunks(origin: Arc<BodySource>, body: Body, from: u64) -> Spoolable {
     let version = body.identity().clone();
     let (position, digest) = (from, Xxh3::new());
     let reading = BodyReading { origin, body, version, from, position, digest, restarts: 0, furthest: from };
@@ -117,7 +175,7 @@ pub(super) fn reader(origin: Arc<BodySource>, body: Body, from: u64) -> BodyRead
         let chunk = reading.next().await?;
         Ok(chunk.map(|chunk| (chunk, reading)))
     });
-    StreamReader::new(Box::pin(chunks))
+    Spoolable::new(chunks.boxed())
 }
 
 impl BodyReading {
@@ -131,15 +189,27 @@ impl BodyReading {
                     self.position += count as u64;
                     return Ok(Some(chunk.freeze()));
                 }
-                Err(error) if self.is_end(&error) => return Ok(None),
-                Err(error) => self.begin_again(error).await?,
+                Err(error) => match self.end(error) {
+                    Ok(()) => return Ok(None),
+                    Err(error) => self.begin_again(error).await?,
+                },
             }
         }
     }
 
-    fn is_end(&self, error: &io::Error) -> bool {
-        let unproven = matches!(http_error(error), Some(HttpError::Cut { how: Truncation::Unproven, .. }));
-        unproven && self.origin.shows_its_end.load(Ordering::Relaxed)
+    /// Whether it is an end: one that the connection does not prove, where the content does, or need not.
+    fn end(&self, error: io::Error) -> io::Result<()> {
+        if !matches!(http_error(&error), Some(HttpError::Cut { how: Truncation::Unproven, .. })) {
+            return Err(error);
+        }
+        if self.origin.client.accepts_unproven_end() {
+            return Ok(());
+        }
+        let met = self.origin.unproven_end.meet(error);
+        if met.is_err() {
+            self.origin.client.ended_unproven();
+        }
+        met
     }
 
     /// Opens the body again and reads up to where it broke.

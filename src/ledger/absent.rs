@@ -87,21 +87,46 @@ impl Ledger {
     }
 
     /// Reads completed appends from the ledger.
-    pub async fn completed_appends(&mut self, _target_oid: u32) -> Result<u64, LedgerError> {
+    pub async fn appends_before(
+        &mut self,
+        _target_oid: u32,
+        _table: &TableName,
+        _sizes: &[u64],
+    ) -> Result<u64, LedgerError> {
         match *self {}
     }
 
-    /// Whether this load went by a key before.
-    pub async fn refuse_lost_key(
+    /// The latest run of a load that went by a key.
+    pub async fn loaded_by_key(
         &mut self,
         _identities: &[String],
         _target_oid: u32,
-    ) -> Result<(), LedgerError> {
+        _table: &TableName,
+    ) -> Result<Option<(String, String, bool)>, LedgerError> {
         match *self {}
     }
 
     /// Sources of earlier appends.
-    pub async fn appended(&mut self, _target_oid: u32) -> Result<Vec<Appended>, LedgerError> {
+    pub async fn appended(
+        &mut self,
+        _target_oid: u32,
+        _table: &TableName,
+    ) -> Result<Vec<Appended>, LedgerError> {
+        match *self {}
+    }
+
+    /// Those of a run, and of others since it began.
+    pub async fn appended_since(
+        &mut self,
+        _run: &str,
+        _target_oid: u32,
+        _table: &TableName,
+    ) -> Result<Vec<Appended>, LedgerError> {
+        match *self {}
+    }
+
+    /// Whether one of these tables is there.
+    pub async fn has_any_table(&mut self, _oids: &[u32]) -> Result<bool, LedgerError> {
         match *self {}
     }
 

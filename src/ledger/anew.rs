@@ -12,6 +12,8 @@ pub struct Anew {
     pub table: String,
     /// Rows that it has inserted, by its committed books, and that are still there, as far as is known.
     pub rows: u64,
+    /// They are there, and can be seen.
+    pub is_sure: bool,
 }
 
 impl Anew {
@@ -24,8 +26,9 @@ impl Anew {
     /// What becomes of its rows when it is given up.
     #[must_use]
     pub fn left(&self) -> Option<String> {
-        let Self { rows, table, .. } = self;
-        (*rows > 0).then(|| format!("{} that it has inserted stay in {table}", counted(*rows)))
+        let Self { rows, table, is_sure, .. } = self;
+        let if_so = if *is_sure { "" } else { ", if they are there" };
+        (*rows > 0).then(|| format!("{} that it has inserted stay in {table}{if_so}", counted(*rows)))
     }
 
     /// How to begin anew.
@@ -50,11 +53,16 @@ impl Anew {
     /// What an append needs before it may begin anew.
     #[must_use]
     pub(super) fn delete_first(&self) -> String {
-        let Self { table, rows, .. } = self;
+        let Self { table, rows, is_sure, .. } = self;
+        let rows = counted(*rows);
+        if !is_sure {
+            return format!(
+                "look whether {rows} that it has inserted are in {table}, and delete those that are, then add --restart --again"
+            );
+        }
         format!(
-            "delete {} that it has inserted into {table} (TRUNCATE {table}, if there are no others), then add --restart \
-             --again",
-            counted(*rows)
+            "delete {rows} that it has inserted into {table} (TRUNCATE {table}, if there are no others), then add --restart \
+             --again"
         )
     }
 }

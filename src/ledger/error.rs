@@ -1,6 +1,7 @@
 //! What can be wrong with the ledger, sorted by what the caller can do.
 
 use crate::pg::{DbError, PgError};
+use crate::shell::{shell_value, shell_word};
 
 use super::anew::{Anew, counted};
 
@@ -82,6 +83,16 @@ pub enum LedgerError {
         /// Each setting with both values.
         differences: Vec<String>,
     },
+    /// The target is the same table, and its columns are not those that the unfinished run has written to.
+    #[error("the target of the unfinished run {run} has other columns since: {what}")]
+    OtherColumns {
+        /// The id of the run.
+        run: String,
+        /// What has become of a column.
+        what: String,
+        /// How it is put right, if it can be.
+        back: Option<&'static str>,
+    },
     /// The target is no longer what the unfinished run has written to.
     #[error("the target of the unfinished run {run} {what} since")]
     TargetChanged {
@@ -129,6 +140,21 @@ pub enum LedgerError {
         name: String,
         /// In which way it has changed.
         change: String,
+        /// The run can go on with the new content, if the user says so.
+        may_be_accepted: bool,
+    },
+    /// A file has another content, and is to be gone on with; but an append has several places in it.
+    #[error(
+        "{name} cannot be gone on with as it is now: the {partitions} writers of the unfinished run {run} were at different places of \
+         it, and between those records would be appended twice or not at all"
+    )]
+    PlacesDiffer {
+        /// The id of the run.
+        run: String,
+        /// The file that the error is about.
+        name: String,
+        /// Partitions of the run.
+        partitions: u32,
     },
     /// `--accept-changed` for what is no source of the run.
     #[error("the unfinished run {run} has no file called {name}")]
@@ -148,8 +174,8 @@ pub enum LedgerError {
     },
     /// An append is to begin anew, and what it has inserted so far would be there twice.
     #[error(
-        "--restart would append all sources once more: {} that the unfinished run {} has inserted are in {}",
-        counted(.anew.rows), .anew.run, .anew.table
+        "--restart would append all sources once more: {} that the unfinished run {} has inserted {} in {}",
+        counted(.anew.rows), .anew.run, if .anew.is_sure { "are" } else { "may be" }, .anew.table
     )]
     RowsStay {
         /// The unfinished run that would be left behind.
@@ -177,8 +203,8 @@ pub enum LedgerError {
         /// Name of the other file.
         earlier: String,
     },
-    /// A part of a source is in the table: of a run that is not finished, or was given up.
-    #[error("{read} records of {name} are in this table already: the {} run {run} has appended them", if *.given_up { "given-up" } else { "unfinished" })]
+    /// A part of a source is in the table, or will be: of a run that is not finished, or was given up.
+    #[error("{}", in_part(.name, .run, *.read, *.given_up))]
     AppendedInPart {
         /// Name of the source, for people.
         name: String,
@@ -191,13 +217,39 @@ pub enum LedgerError {
         /// It was given up, and cannot be finished.
         given_up: bool,
     },
-    /// A source was appended before, and the table rewritten or emptied since.
+    /// A source was appended before, and whether its rows are there cannot be told.
     #[error(
-        "{name} was appended to this table before, and it cannot be told whether it is still in there: the table was truncated or rewritten since"
+        "{name} was appended to this table before, and it cannot be told whether it is still in there: {why}"
     )]
-    AppendedAndRewritten {
+    AppendedInDoubt {
         /// Name of the source, for people.
         name: String,
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// A source was appended to a part of the table, or to what the table is a part of.
+    #[error("{name} was appended before to {table}, which {}", if *.is_part { "is a part of this table" } else { "this table is, or was, a part of" })]
+    AppendedToKin {
+        /// Name of the source, for people.
+        name: String,
+        /// That table, as SQL has it.
+        table: String,
+        /// It is the part.
+        is_part: bool,
+    },
+    /// Another run has appended a source that an unfinished one has not read to its end.
+    #[error("{name} was appended to this table by run {other} after the unfinished run {run} began")]
+    AppendedSince {
+        /// Name of the source, for people.
+        name: String,
+        /// The id of the unfinished run.
+        run: String,
+        /// The id of the other one.
+        other: String,
+        /// Records of the source that the unfinished run has read.
+        read: u64,
+        /// Rows that it has inserted, of all its sources.
+        rows: u64,
     },
     /// The books do not balance: the server refused to complete the run.
     #[error("the books of run {run} do not balance")]
@@ -213,10 +265,12 @@ impl LedgerError {
         matches!(
             self,
             Self::OtherSettings { .. }
+                | Self::OtherColumns { .. }
                 | Self::TargetChanged { .. }
                 | Self::TargetGone { .. }
                 | Self::SourceChanged { .. }
                 | Self::FileChanged { .. }
+                | Self::PlacesDiffer { .. }
         )
     }
 
@@ -225,7 +279,7 @@ impl LedgerError {
     pub fn is_of_target(&self) -> bool {
         match self {
             Self::NotResumed { why, .. } => why.is_of_target(),
-            Self::TargetChanged { .. } | Self::TargetGone { .. } => true,
+            Self::OtherColumns { .. } | Self::TargetChanged { .. } | Self::TargetGone { .. } => true,
             _ => false,
         }
     }
@@ -237,9 +291,8 @@ impl LedgerError {
             Self::Server { source, .. } => return source.hint().map(ToOwned::to_owned),
             Self::Connect(error) => return error.hint().map(ToOwned::to_owned),
             Self::NoRights { role, .. } => {
-                let simple = role.chars().all(|c| c.is_alphanumeric() || c == '_');
-                // A role may be called anything; the shell takes it as one word.
-                let role = if simple { role.clone() } else { format!("'{}'", role.replace('\'', "'\\''")) };
+                // A role may be called anything.
+                let role = shell_value(role);
                 format!(
                     "an administrator runs once: dbload ledger sql --role={role} | psql (or use --no-ledger, without resume)"
                 )
@@ -263,38 +316,52 @@ impl LedgerError {
             ),
             // What beginning anew takes is added by who knows the run.
             Self::OtherSettings { .. } => "use the same settings to finish it".to_owned(),
+            Self::OtherColumns { back, .. } => return back.map(ToOwned::to_owned),
             Self::TargetChanged { .. } => return None,
             Self::KeyGone { .. } => "create the index again, and the same command goes on; or --mode append adds all records to \
                  the rows that are there"
                 .to_owned(),
             Self::TargetGone { .. } => "once the table has its name again, the same command goes on".to_owned(),
             Self::SourceChanged { .. } => "put the file back".to_owned(),
-            Self::FileChanged { name, .. } => changed_hint(name),
+            Self::FileChanged { name, may_be_accepted: true, .. } => changed_hint(name),
+            Self::FileChanged { may_be_accepted: false, .. } | Self::PlacesDiffer { .. } => {
+                "put the file back as it was, and the same command goes on".to_owned()
+            }
             Self::NoSuchSource { .. } => "name it as the command does".to_owned(),
             Self::LoadedBefore { .. } => "--again appends them once more".to_owned(),
-            Self::AppendedAndChanged { .. } => {
-                "--again appends all of it once more; to add only what is new, put that into a file of its own"
-                    .to_owned()
-            }
-            Self::AppendedElsewhere { name, .. } => format!(
-                "if its records are to be there twice, --again={} appends them; else leave it out",
-                shell_word(name)
+            Self::AppendedAndChanged { name, .. } => format!(
+                "{} appends all of it once more; to add only what is new, put that into a file of its own",
+                again(name)
+            ),
+            Self::AppendedElsewhere { name, .. } | Self::AppendedToKin { name, .. } => format!(
+                "if its records are to be there twice, {} appends them; else leave it out",
+                again(name)
+            ),
+            Self::AppendedSince { name, rows: 0, .. } => format!(
+                "--restart gives the unfinished run up and leaves out what is there; {} goes on with it, and appends all \
+                 of this one beside it",
+                again(name)
+            ),
+            Self::AppendedSince { name, read, .. } => format!(
+                "to have its records once, leave the unfinished run as it is, and delete what that has put there of them \
+                 ({read} records); {} goes on with it all the same",
+                again(name)
             ),
             Self::AppendedInPart { name, sources, given_up: false, .. } => {
                 let sources: Vec<String> = sources.iter().map(|source| shell_word(source)).collect();
                 format!(
-                    "finish that run first, by the command that began it (its sources: {}); --again={} appends all of this one beside it",
+                    "finish that run first, by the command that began it (its sources: {}); {} appends all of this one beside it",
                     sources.join(" "),
-                    shell_word(name)
+                    again(name)
                 )
             }
             Self::AppendedInPart { name, given_up: true, .. } => format!(
-                "delete those rows; then --again={} appends all of it",
-                shell_word(name)
+                "delete those rows; then {} appends all of it",
+                again(name)
             ),
-            Self::AppendedAndRewritten { name } => format!(
-                "look whether its rows are there: if not, --again={} appends them; if so, leave it out",
-                shell_word(name)
+            Self::AppendedInDoubt { name, .. } => format!(
+                "look whether its rows are there: if not, {} appends them; if so, leave it out",
+                again(name)
             ),
             Self::CompletedMeanwhile { .. } | Self::AnotherVersion | Self::Forgotten | Self::Unbalanced { .. } => return None,
         })
@@ -324,12 +391,21 @@ fn changed_hint(name: &str) -> String {
     )
 }
 
-/// A name as a shell takes it for one word.
-fn shell_word(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
+/// What is in the table of a source that a run has not read to its end.
+fn in_part(name: &str, run: &str, read: u64, given_up: bool) -> String {
+    let state = if given_up { "given-up" } else { "unfinished" };
+    match read {
+        0 => format!(
+            "{name} is a source of the {state} run {run}, which appends it to this table when it goes on"
+        ),
+        read => format!(
+            "{read} records of {name} are in this table already: the {state} run {run} has appended them"
+        ),
     }
+}
+
+/// The flag that appends a file whatever was appended before. A bare word may be one that switches.
+fn again(name: &str) -> String {
+    let is_bare = !name.contains(['/', '.']);
+    format!("--again={}{}", if is_bare { "./" } else { "" }, shell_value(name))
 }

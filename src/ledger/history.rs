@@ -98,24 +98,69 @@ pub async fn standings(session: &Session, job: &str) -> Result<Vec<LoadStanding>
     Ok(rows.into_iter().filter_map(standing).collect())
 }
 
-/// Runs of before, the latest first, of loads of that name alone or of all.
+/// The setting of a run that names the folder of the answers that it shares with others.
+pub const SHARED_FETCH: &str = "shared-fetch";
+
+/// An unfinished run that reads answers which several loads share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredShare {
+    /// What the run is known by.
+    pub identity: String,
+    /// The folder of the answers.
+    pub folder: String,
+}
+
+/// The unfinished runs of a job that read answers which several loads share.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn shares(session: &Session, job: &str) -> Result<Vec<StoredShare>, LedgerError> {
+    if !has_table(session, "run").await? {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT identity, settings ->> '{SHARED_FETCH}' FROM _dbload.run WHERE state = 'running' AND starts_with(identity, {})",
+        literal(&format!("job:{job}/"))
+    );
+    let rows = rows_of(session.ask(&sql).await.map_err(failed("look for unfinished runs"))?);
+    let share = |row: Vec<Option<String>>| {
+        let mut row = row.into_iter();
+        Some(StoredShare { identity: row.next()??, folder: row.next()?? })
+    };
+    Ok(rows.into_iter().filter_map(share).collect())
+}
+
+/// Which runs are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum RunChoice<'c> {
+    /// All of them.
+    All,
+    /// Those of the load of this name, of whatever job file.
+    OfLoad(&'c str),
+    /// This one.
+    One(&'c str),
+}
+
+/// Runs of before, the latest first.
 ///
 /// # Errors
 /// When the server cannot be asked.
 pub async fn past_runs(
     session: &Session,
-    load: Option<&str>,
+    choice: RunChoice<'_>,
     limit: u32,
 ) -> Result<Vec<PastRun>, LedgerError> {
     if !has_table(session, "run").await? {
         return Ok(Vec::new());
     }
-    let of_load = load.map_or_else(String::new, |load| {
-        format!(
+    let of_load = match choice {
+        RunChoice::All => String::new(),
+        RunChoice::OfLoad(load) => format!(
             "WHERE starts_with(r.identity, 'job:') AND split_part(r.identity, '/', 2) = {}",
             literal(load)
-        )
-    });
+        ),
+        RunChoice::One(run) => format!("WHERE r.run = {}", literal(run)),
+    };
     let sql = format!(
         "SELECT r.run, CASE WHEN starts_with(r.identity, 'job:') THEN substr(r.identity, 5) END, r.target, r.mode, r.state, \
          r.attempts, r.started_at::text, r.finished_at::text, \

@@ -1,8 +1,7 @@
 //! The ledger's schema: applied by sqlx, inside one transaction under a transaction lock.
 //!
 //! sqlx's own lock belongs to a session and its own table to the application; so the lock is ours and the
-//! table is
-//! `_dbload.migration`. A start looks with a SELECT and migrates only if the ledger is behind.
+//! table is `_dbload.migration`. A start looks with a SELECT and migrates only if the ledger is behind.
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
@@ -76,8 +75,7 @@ pub async fn ensure(connection: &mut PgConnection, role: &str) -> Result<(), Led
     let create = |error: sqlx::Error| refused(error, role, "create");
     let mut transaction = connection.begin().await.map_err(create)?;
     // A process that is stopped in here does not hold up the others for ever; and the names in the migrations
-    // are those of
-    // `pg_catalog`, whatever others have put in schemas that this role looks into first.
+    // are those of `pg_catalog`, whatever others have put in schemas that this role looks into first.
     sqlx::raw_sql(
         "SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL search_path = pg_catalog, pg_temp",
     )
@@ -134,34 +132,47 @@ fn refused(error: sqlx::Error, role: &str, what: &'static str) -> LedgerError {
     LedgerError::Server { doing: "prepare the ledger", source }
 }
 
-/// What an administrator runs once for a role that may not create the ledger itself.
+/// What an administrator runs for a role that may not create the ledger itself. It brings a ledger that is
+/// there up to date, as a start would, and may be run again.
 ///
 /// # Errors
 /// When no role can have that name: nobody is granted anything then.
 pub fn administrator_sql(role: &str) -> Result<String, crate::pg::IdentError> {
-    let migrator = migrator();
-    let mut sql = String::from(
-        "-- The ledger of dbload. Run once, as a role that may create schemas in this database.\n\
-         BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nCREATE SCHEMA IF NOT EXISTS _dbload;\n\
-         CREATE TABLE IF NOT EXISTS _dbload.migration (\n    version bigint PRIMARY KEY,\n    description text NOT NULL,\n    \
-         installed_on timestamptz NOT NULL DEFAULT now(),\n    success boolean NOT NULL,\n    checksum bytea NOT NULL,\n    \
-         execution_time bigint NOT NULL\n);\n\n",
-    );
-    for migration in migrator.iter() {
-        let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
-        sql.push_str(migration.sql.as_str());
-        sql.push_str(&format!(
-            "\nINSERT INTO _dbload.migration (version, description, success, checksum, execution_time)\n\
-             VALUES ({}, {}, true, '\\x{checksum}', 0);\n\n",
-            migration.version,
-            crate::pg::literal(&migration.description)
-        ));
-    }
     let role = match role {
         // SQL's word for all roles; none can have that name.
         role if role.eq_ignore_ascii_case("public") => "PUBLIC".to_owned(),
         role => crate::pg::Ident::new(role)?.to_string(),
     };
+    let migrator = migrator();
+    let mut sql = format!(
+        "-- The ledger of dbload, made or brought up to date, for role {role}. Run as a role that may create schemas in\n\
+         -- this database; run again, it changes nothing.\n\
+         BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL client_min_messages = warning;\n\
+         DO $do$ BEGIN PERFORM pg_advisory_xact_lock({MIGRATION_LOCK}); END $do$;\n\
+         CREATE SCHEMA IF NOT EXISTS _dbload;\n\n\
+         -- Nothing of somebody else's is used with the rights of whoever runs this.\n\
+         DO $do$\nDECLARE\n    found record;\nBEGIN\n    FOR found IN {UNTRUSTED}\n    LOOP\n        \
+         RAISE EXCEPTION '%, of the ledger, belongs to %, who is not to be trusted', found.what, found.rolname;\n    \
+         END LOOP;\nEND\n$do$;\n\n\
+         CREATE TABLE IF NOT EXISTS _dbload.migration (\n    version bigint PRIMARY KEY,\n    description text NOT NULL,\n    \
+         installed_on timestamptz NOT NULL DEFAULT now(),\n    success boolean NOT NULL,\n    checksum bytea NOT NULL,\n    \
+         execution_time bigint NOT NULL\n);\n\n\
+         DO $do$\nBEGIN\n    IF EXISTS (SELECT FROM _dbload.migration WHERE version > {}) THEN\n        \
+         RAISE EXCEPTION 'a newer dbload made this ledger: it has the SQL too';\n    END IF;\nEND\n$do$;\n\n",
+        newest(&migrator)
+    );
+    for migration in migrator.iter() {
+        let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let version = migration.version;
+        sql.push_str(&format!(
+            "DO $do$\nBEGIN\nIF NOT EXISTS (SELECT FROM _dbload.migration WHERE version = {version}) THEN\nEXECUTE $migration$\n\
+             {}\n$migration$;\n\
+             INSERT INTO _dbload.migration (version, description, success, checksum, execution_time)\n\
+             VALUES ({version}, {}, true, '\\x{checksum}', 0);\nEND IF;\nEND\n$do$;\n\n",
+            migration.sql.as_str().trim_end(),
+            crate::pg::literal(&migration.description)
+        ));
+    }
     sql.push_str(&format!(
         "GRANT USAGE ON SCHEMA _dbload TO {role};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA _dbload TO {role};\n\

@@ -7,6 +7,7 @@
 
 mod anew;
 mod appended;
+mod attempts;
 #[cfg(feature = "ledger")]
 mod earlier;
 mod error;
@@ -18,6 +19,8 @@ mod migrate;
 #[cfg_attr(not(feature = "ledger"), path = "absent.rs")]
 mod open;
 mod owner;
+mod past;
+mod prune;
 #[cfg(feature = "ledger")]
 mod question;
 mod read;
@@ -32,26 +35,32 @@ mod unfinished;
 mod windows;
 
 pub use anew::Anew;
-pub use appended::{Appended, AppendedState, keep_digests};
+pub use appended::{Appended, AppendedState, AppendedTo, keep_digests};
+pub use attempts::AttemptEnd;
 pub use error::LedgerError;
 pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
-pub use history::{LoadStanding, PastRun, note_turn, past_runs, standings};
+pub use history::{
+    LoadStanding, PastRun, RunChoice, SHARED_FETCH, StoredShare, note_turn, past_runs, shares, standings,
+};
 pub use marks::{StoredMark, set_watermark, watermarks};
 #[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};
 pub use open::Ledger;
 pub use owner::{LiveLoad, Owner};
+pub use past::{PastAttempt, PastSource, RunDetails, run_details};
+pub use prune::{Pruned, prune};
 pub use read::Summary;
 pub use read::{
-    BEGIN_RECORDING, MADE, Standing, abandon, append_rest, complete, completed_appends, has_made, heartbeat,
-    note_failure, record_run, record_target, set_aside, source_books, standing, summary, unfinished_sources,
+    BEGIN_RECORDING, MADE, Standing, abandon, append_rest, appends_before, complete, has_made, heartbeat,
+    note_failure, one_append_at_once, record_run, record_target, set_aside, source_books, standing, summary,
+    unfinished_sources,
 };
-pub use rebase::rebase;
+pub use rebase::{Rebase, rebase};
 pub use reject_rows::{in_ascii, store_rejects};
 pub use rejects::{ReasonCount, StoredOriginal, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
-    Checkpoint, NewRun, RunSettings, StoredMember, StoredRun, StoredSource, StoredTarget, identity_of,
-    identity_of_named,
+    Checkpoint, KEY_TYPES, NewRun, RunSettings, StoredMember, StoredRun, StoredSource, StoredTarget,
+    TARGET_COLUMNS, identity_of, identity_of_named,
 };
 pub use target::{alive_query, check_target, witness_query};
 pub use unfinished::{Opened, Unfinished};

@@ -17,7 +17,7 @@ use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
 use super::question::simple;
-use super::read::completed_appends;
+use super::read::appends_before;
 use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
 use super::unfinished::{Opened, Unfinished};
 
@@ -241,10 +241,15 @@ impl Ledger {
         .await
     }
 
-    /// Completed appends into a table, in number.
-    pub async fn completed_appends(&mut self, target_oid: u32) -> Result<u64, LedgerError> {
+    /// As [`appends_before`], of a run that is not recorded yet.
+    pub async fn appends_before(
+        &mut self,
+        target_oid: u32,
+        table: &TableName,
+        sizes: &[u64],
+    ) -> Result<u64, LedgerError> {
         answered(self.limit, async {
-            let number: i64 = simple(completed_appends(target_oid))
+            let number: i64 = simple(appends_before("", target_oid, table, sizes))
                 .fetch_one(&mut self.connection)
                 .await
                 .and_then(|row| row.try_get(0))
@@ -291,7 +296,7 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
     })
 }
 
-fn members(stored: Option<String>) -> Option<Vec<StoredMember>> {
+pub(super) fn members(stored: Option<String>) -> Option<Vec<StoredMember>> {
     serde_json::from_str(&stored?).ok()?
 }
 

@@ -26,6 +26,9 @@ pub struct Owner {
     /// Which load of the process; versions before 0.2 ran one at a time and did not say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub load: String,
+    /// The version of dbload; those before 0.2 did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
 }
 
 /// Loads of this process that have not ended.
@@ -65,7 +68,8 @@ impl Owner {
     #[must_use]
     fn this_process() -> Self {
         let Process { host, machine, boot, namespace, pid, started } = this_process();
-        Self { host, machine, boot, namespace, pid, started, load: String::new() }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { host, machine, boot, namespace, pid, started, load: String::new(), version }
     }
 
     /// A load of this process that has not ended. However long it has been silent, it is not gone: it may be

@@ -11,11 +11,7 @@ use super::owner::Owner;
 use super::run::{NewRun, StoredSource, StoredTarget};
 use super::trust::UNTRUSTED;
 use crate::record::Place;
-
-/// Completed appends into a table, in number: while it stays the same, so do the files that they have put
-/// there.
-pub(super) const COMPLETED_APPENDS: &str = "SELECT pg_catalog.count(*) FROM _dbload.run WHERE target_oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid \
-     AND mode OPERATOR(pg_catalog.=) 'append' AND state OPERATOR(pg_catalog.=) 'complete'";
+use crate::schema::TableName;
 
 /// Sources that one statement records: a parse tree of a few MB.
 const SOURCES_A_STATEMENT: usize = 1_000;
@@ -36,6 +32,9 @@ pub struct Summary {
 pub const BEGIN_RECORDING: &str = "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '2s', true), \
     pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', true), \
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
+
+/// Of the two numbers of a lock; the other is the table's.
+const APPENDS_LOCK: i32 = 0x6462_6c61;
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
 #[must_use]
@@ -61,6 +60,8 @@ pub fn record_run(run: &str, new: &NewRun, target: &StoredTarget, owner: &Owner)
         literal(run),
         new.partitions - 1,
     );
+    sql.push_str(";\n");
+    sql.push_str(&first_attempt(run));
     if target.is_unlogged() {
         sql.push_str(";\n");
         sql.push_str(&stay_alive(run));
@@ -73,6 +74,14 @@ pub fn record_run(run: &str, new: &NewRun, target: &StoredTarget, owner: &Owner)
         sql.push_str(&record_sources(&rows.join(",\n")));
     }
     sql
+}
+
+/// The statement that keeps the first start of a run, behind the one that records it.
+fn first_attempt(run: &str) -> String {
+    format!(
+        "INSERT INTO _dbload.attempt (run, attempt, epoch, owner) SELECT r.run, 1, r.epoch, r.owner FROM _dbload.run r WHERE r.run = {}",
+        literal(run)
+    )
 }
 
 /// Leaves a row that a crash of the server takes away along with those of an unlogged target. Those of runs
@@ -126,12 +135,30 @@ pub async fn note_failure(
     Ok(outcomes.first().and_then(StatementResult::value) == Some("t"))
 }
 
-/// As [`super::Ledger::completed_appends`], in the transaction that records a run. Behind the INSERT: an
-/// append of the same identity that completed before it is seen, and one that had not would have been in its
-/// way.
+/// Statements that let one start after the other record an append into a table, and ask for
+/// [`appends_before`] behind it: while that stays the same, so do the files that were appended.
 #[must_use]
-pub fn completed_appends(target_oid: u32) -> String {
-    COMPLETED_APPENDS.replace("$1", &target_oid.to_string())
+pub fn one_append_at_once(target_oid: u32) -> String {
+    format!("SELECT pg_catalog.pg_advisory_xact_lock({APPENDS_LOCK}, {})", target_oid.cast_signed())
+}
+
+/// How many runs have appended to a table, or are at it, that another start must not pass over: those that
+/// are complete, and of the others those with a file of one of these sizes. But for this one, which is being
+/// recorded. Behind its INSERT: an append of the same identity that completed before it is seen, and one that
+/// had not would have been in its way.
+#[must_use]
+pub fn appends_before(run: &str, target_oid: u32, table: &TableName, sizes: &[u64]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(|size| literal(&size.to_string())).collect();
+    format!(
+        "SELECT pg_catalog.count(*) FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.<>) {} \
+         AND (r.target_oid OPERATOR(pg_catalog.=) {target_oid}::pg_catalog.oid OR r.target OPERATOR(pg_catalog.=) {}) \
+         AND r.mode OPERATOR(pg_catalog.=) 'append' AND (r.state OPERATOR(pg_catalog.=) 'complete' \
+         OR EXISTS (SELECT FROM _dbload.source s WHERE s.run OPERATOR(pg_catalog.=) r.run \
+         AND (s.description OPERATOR(pg_catalog.#>>) '{{fingerprint,size}}') OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[])))",
+        literal(run),
+        literal(&table.to_string()),
+        sizes.join(", ")
+    )
 }
 
 fn record_sources(rows: &str) -> String {

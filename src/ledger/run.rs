@@ -10,6 +10,12 @@ use crate::record::{PageToken, Place, Position};
 /// Settings that a resume must share: parser and mapping, by name. Everything else may change.
 pub type RunSettings = BTreeMap<String, serde_json::Value>;
 
+/// The setting that says the number of each column that a run may write to; of the run, and no flag.
+pub const TARGET_COLUMNS: &str = "target-columns";
+
+/// The setting that says what the columns of a run's key are hashed as, and their types.
+pub const KEY_TYPES: &str = "key-types";
+
 /// A run to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewRun {
@@ -137,7 +143,7 @@ impl StoredRun {
 }
 
 /// A setting as the command line has it.
-fn flag(name: &str, value: Option<&serde_json::Value>) -> String {
+pub(super) fn flag(name: &str, value: Option<&serde_json::Value>) -> String {
     let words = match value {
         None => None,
         Some(value) => words(value),

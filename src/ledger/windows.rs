@@ -19,6 +19,8 @@ pub struct StoredWindow {
     pub target_oid: u32,
     /// Records that it had.
     pub records: u64,
+    /// The backfill that it was loaded by, if it was.
+    pub backfill: Option<String>,
 }
 
 impl LedgerRef {
@@ -43,16 +45,21 @@ impl LedgerRef {
 }
 
 /// The statement that takes a window for due again, in the transaction that records a run of it: one that
-/// dies is found by the next start.
+/// dies is found by the next start. Of a longer one that covers it what is around it stays complete.
 #[must_use]
 pub fn reopen_window(job: &str, load: &str, starts_at: &str, ends_at: &str) -> String {
+    let (start, end) = (literal(starts_at), literal(ends_at));
     format!(
-        "DELETE FROM _dbload.job_window WHERE job = {} AND load = {} \
-         AND starts_at = {}::timestamptz AND ends_at = {}::timestamptz;\n",
+        "WITH gone AS (DELETE FROM _dbload.job_window WHERE job = {} AND load = {} \
+           AND starts_at < {end}::timestamptz AND ends_at > {start}::timestamptz RETURNING *) \
+         INSERT INTO _dbload.job_window (job, load, starts_at, ends_at, target_oid, records, run, completed_at) \
+         SELECT job, load, starts_at, {start}::timestamptz, target_oid, records, run, completed_at FROM gone \
+          WHERE starts_at < {start}::timestamptz \
+         UNION ALL SELECT job, load, {end}::timestamptz, ends_at, target_oid, records, run, completed_at FROM gone \
+          WHERE ends_at > {end}::timestamptz \
+         ON CONFLICT (job, load, starts_at, ends_at) DO NOTHING;\n",
         literal(job),
         literal(load),
-        literal(starts_at),
-        literal(ends_at)
     )
 }
 
@@ -66,20 +73,22 @@ pub async fn windows(session: &Session, job: &str) -> Result<Vec<StoredWindow>, 
     }
     let micros = |column: &str| format!("(extract(epoch FROM {column}) * 1000000)::bigint");
     let sql = format!(
-        "SELECT load, {}, {}, target_oid, records FROM _dbload.job_window WHERE job = {} ORDER BY load, starts_at",
-        micros("starts_at"),
-        micros("ends_at"),
+        "SELECT w.load, {}, {}, w.target_oid, w.records, r.settings ->> 'backfill' \
+         FROM _dbload.job_window w LEFT JOIN _dbload.run r ON r.run = w.run WHERE w.job = {} ORDER BY w.load, w.starts_at",
+        micros("w.starts_at"),
+        micros("w.ends_at"),
         literal(job)
     );
     let rows = rows_of(session.ask(&sql).await.map_err(failed("read the windows"))?);
     let window = |row: Vec<Option<String>>| {
-        let mut row = row.into_iter().map(Option::unwrap_or_default);
+        let mut row = row.into_iter();
         Some(StoredWindow {
-            load: row.next()?,
-            starts_at: row.next()?.parse().ok()?,
-            ends_at: row.next()?.parse().ok()?,
-            target_oid: row.next()?.parse().ok()?,
-            records: row.next()?.parse().ok()?,
+            load: row.next()??,
+            starts_at: row.next()??.parse().ok()?,
+            ends_at: row.next()??.parse().ok()?,
+            target_oid: row.next()??.parse().ok()?,
+            records: row.next()??.parse().ok()?,
+            backfill: row.next()?,
         })
     };
     Ok(rows.into_iter().filter_map(window).collect())

@@ -1,11 +1,14 @@
 //! What was appended before is known by what a file is, and not by the text of its path: it is left out, and
 //! said. What cannot be known is refused until the user says that it is to be appended.
 
-use crate::input::{Change, Description, Input, Recorded, SourceError};
-use crate::job::EarlierRuns;
-use crate::ledger::{Appended, AppendedState, Ledger, LedgerError};
+use crate::format::RecordsPath;
+use crate::input::{Change, Description, Input, Recorded, SourceError, StoreObject};
+use crate::job::{EarlierRuns, Reading};
+use crate::ledger::{Appended, AppendedState, AppendedTo, Ledger, LedgerError};
 use crate::prepared::LoadError;
 use crate::schema::Table;
+
+use super::emptiness::{SeenRows, look_for};
 
 /// What an earlier append means for a file that is to be appended.
 enum Before {
@@ -15,26 +18,54 @@ enum Before {
     AllOfIt,
 }
 
+/// Whether what was appended is in the table.
+enum Presence {
+    There,
+    Gone,
+    /// It cannot be told, and why.
+    Doubtful(&'static str),
+}
+
+impl Presence {
+    /// What a whole append means, of which this is left.
+    fn judge(self, name: String) -> Result<Before, LoadError> {
+        match self {
+            Self::There => Ok(Before::AllOfIt),
+            Self::Gone => Ok(Before::Nothing),
+            Self::Doubtful(why) => Err(LedgerError::AppendedInDoubt { name, why }.into()),
+        }
+    }
+}
+
+/// The table that is appended to.
+pub(super) struct AppendTarget<'t> {
+    pub(super) table: &'t Table,
+    /// The role may read it.
+    pub(super) may_select: bool,
+    /// How sources are read.
+    pub(super) reading: &'t Reading,
+}
+
 /// Leaves out what earlier appends have put into the table.
 pub(super) async fn skip_appended(
     inputs: &mut Vec<Input>,
     ledger: &mut Ledger,
-    table: &Table,
+    target: &AppendTarget<'_>,
     runs: &EarlierRuns,
-    records: Option<&str>,
 ) -> Result<Vec<String>, LoadError> {
     refuse_same_files(inputs).await?;
-    let before = ledger.appended(table.oid).await?;
-    if before.is_empty() || ledger.target_is_empty(&table.name).await? {
+    let before = ledger.appended(target.table.oid, &target.table.name).await?;
+    if before.is_empty() {
         return Ok(Vec::new());
     }
+    let records = target.reading.records.as_deref();
     let mut skipped = Vec::new();
     let mut left = Vec::with_capacity(inputs.len());
     for input in inputs.drain(..) {
         let mut leave_out = false;
         if !runs.appends_again(&input.name) {
-            for earlier in before.iter().filter(|earlier| earlier.records.as_deref() == records) {
-                if let Before::AllOfIt = judge(&input, earlier, &before, ledger, table).await? {
+            for earlier in before.iter().filter(|earlier| are_same(earlier.records.as_deref(), records)) {
+                if let Before::AllOfIt = judge(&input, earlier, &before, ledger, target).await? {
                     leave_out = true;
                     break;
                 }
@@ -50,6 +81,11 @@ pub(super) async fn skip_appended(
         input.begin.source = u32::try_from(ordinal).unwrap_or(u32::MAX);
     }
     Ok(skipped)
+}
+
+/// Whether two paths lead to the same records, however they are spelt.
+pub(super) fn are_same(one: Option<&str>, other: Option<&str>) -> bool {
+    one.map(RecordsPath::of) == other.map(RecordsPath::of)
 }
 
 /// An append of a file under two names would store its records twice.
@@ -70,34 +106,37 @@ async fn judge(
     earlier: &Appended,
     all: &[Appended],
     ledger: &mut Ledger,
-    table: &Table,
+    target: &AppendTarget<'_>,
 ) -> Result<Before, LoadError> {
-    if earlier.state != AppendedState::Complete && earlier.read == 0 {
+    if !is_complete(earlier) && earlier.read == 0 && !may_go_on(earlier) {
         return Ok(Before::Nothing);
     }
     let Ok(description) = serde_json::from_value::<Description>(earlier.description.clone()) else {
         return Ok(Before::Nothing);
     };
+    if let (Some(then), Some(now)) = (description.spec.location.object(), input.location().object()) {
+        if !then.is_at(now) {
+            return Ok(Before::Nothing);
+        }
+        let present = whereabouts(&input.name, earlier, all, ledger, target).await?;
+        return present.map_or(Ok(Before::Nothing), |present| judge_object(then, now, present));
+    }
     let (Some(then), Some(now)) = (description.file(), input.file()) else { return Ok(Before::Nothing) };
     let name = || input.name.clone();
     if !then.is_same_file(now).await {
         // Without records there is nothing that could be stored twice.
-        let same = earlier.read > 0 && then.has_content_of(now).await;
-        return match same && is_there(earlier, ledger, table).await? != Some(false) {
+        let same = earlier.read > 0
+            && (then.has_content_of(now).await || input.is_repacked(then, target.reading).await);
+        return match same && !matches!(presence(earlier, ledger, target).await?, Presence::Gone) {
             true => {
                 Err(LedgerError::AppendedElsewhere { name: name(), earlier: earlier.name.clone() }.into())
             }
             false => Ok(Before::Nothing),
         };
     }
-    if earlier.state != AppendedState::Complete {
-        let sources = all.iter().filter(|other| other.run == earlier.run).map(|other| other.name.clone());
-        let (run, read) = (earlier.run.clone(), earlier.read);
-        let given_up = earlier.state == AppendedState::GivenUp;
-        let mut sources: Vec<String> = sources.collect();
-        sources.dedup();
-        return Err(LedgerError::AppendedInPart { name: name(), run, sources, read, given_up }.into());
-    }
+    let Some(present) = whereabouts(&input.name, earlier, all, ledger, target).await? else {
+        return Ok(Before::Nothing);
+    };
     let change = then.print.compare(now.path).await.unwrap_or(Change::Gone);
     match change {
         Change::Same | Change::Touched { .. } => {}
@@ -108,17 +147,92 @@ async fn judge(
             return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());
         }
     }
-    match is_there(earlier, ledger, table).await? {
-        Some(true) => Ok(Before::AllOfIt),
-        Some(false) => Ok(Before::Nothing),
-        None => Err(LedgerError::AppendedAndRewritten { name: name() }.into()),
-    }
+    present.judge(name())
 }
 
-/// Whether what was appended is still in the table, which is not empty; `None`: that cannot be told.
-async fn is_there(earlier: &Appended, ledger: &mut Ledger, table: &Table) -> Result<Option<bool>, LoadError> {
-    if earlier.target_file == table.relfilenode || earlier.read == 0 {
-        return Ok(Some(true));
+/// The same of an object: it is known by its place and its version.
+fn judge_object(then: &StoreObject, now: &StoreObject, present: Presence) -> Result<Before, LoadError> {
+    let name = now.word.clone();
+    if then.etag.is_none() || then.etag != now.etag {
+        let known = |object: &StoreObject| object.etag.clone().unwrap_or_else(|| "unknown".to_owned());
+        let change = format!("its ETag was {}, now it is {}", known(then), known(now));
+        return Err(LedgerError::AppendedAndChanged { name, change }.into());
     }
-    Ok(ledger.still_holds(&table.name, earlier).await?.then_some(true))
+    present.judge(name)
+}
+
+fn is_complete(earlier: &Appended) -> bool {
+    earlier.state == AppendedState::Complete
+}
+
+/// A run of another table is not gone on with here.
+fn may_go_on(earlier: &Appended) -> bool {
+    earlier.state == AppendedState::Unfinished && earlier.relation != AppendedTo::Namesake
+}
+
+/// Where a whole append of the same source has left its records; `None`: nowhere. Of others, and of those to
+/// another table, it is an error.
+async fn whereabouts(
+    name: &str,
+    earlier: &Appended,
+    all: &[Appended],
+    ledger: &mut Ledger,
+    target: &AppendTarget<'_>,
+) -> Result<Option<Presence>, LoadError> {
+    let name = || name.to_owned();
+    let present = presence(earlier, ledger, target).await?;
+    if matches!(present, Presence::Gone) && !may_go_on(earlier) {
+        return Ok(None);
+    }
+    match earlier.relation {
+        AppendedTo::Itself | AppendedTo::Renamed => {}
+        AppendedTo::Namesake => {
+            let Presence::Doubtful(why) = present else { return Ok(None) };
+            return Err(LedgerError::AppendedInDoubt { name: name(), why }.into());
+        }
+        relation @ (AppendedTo::Part | AppendedTo::Whole) => {
+            let (table, is_part) = (earlier.target.clone(), relation == AppendedTo::Part);
+            return Err(LedgerError::AppendedToKin { name: name(), table, is_part }.into());
+        }
+    }
+    if !is_complete(earlier) {
+        let sources = all.iter().filter(|other| other.run == earlier.run).map(|other| other.name.clone());
+        let (run, read) = (earlier.run.clone(), earlier.read);
+        let given_up = earlier.state == AppendedState::GivenUp;
+        let mut sources: Vec<String> = sources.collect();
+        sources.dedup();
+        return Err(LedgerError::AppendedInPart { name: name(), run, sources, read, given_up }.into());
+    }
+    Ok(Some(present))
+}
+
+/// Whether what was appended is in the table.
+async fn presence(
+    earlier: &Appended,
+    ledger: &mut Ledger,
+    target: &AppendTarget<'_>,
+) -> Result<Presence, LoadError> {
+    let table = target.table;
+    if earlier.read == 0 {
+        return Ok(Presence::There);
+    }
+    match look_for(ledger, table, target.may_select, &earlier.files).await? {
+        SeenRows::Rows => {}
+        SeenRows::Nothing => return Ok(Presence::Gone),
+        SeenRows::Hidden(why) => return Ok(Presence::Doubtful(why)),
+    }
+    // Partitions that are gone are those of old records; one with another file was truncated or rewritten.
+    let is_rewritten = earlier.files.iter().any(|(oid, file, _)| {
+        table.tree.members.iter().any(|member| member.oid == *oid && member.file != *file)
+    });
+    let doubt = match earlier.relation {
+        AppendedTo::Namesake => "another table has its name since: made anew, copied or restored",
+        AppendedTo::Renamed => "it had another name then",
+        AppendedTo::Itself | AppendedTo::Part | AppendedTo::Whole if !is_rewritten => {
+            return Ok(Presence::There);
+        }
+        _ => "the table was truncated or rewritten since",
+    };
+    let is_proved = ledger.still_holds(&table.name, earlier).await?;
+    Ok(if is_proved { Presence::There } else { Presence::Doubtful(doubt) })
 }

@@ -4,16 +4,21 @@
 //! differs, at every start, until the user says which content counts. Where he takes the new one, the run
 //! goes on behind as many records as were dealt with before: places are found again by their number, since
 //! bytes may have moved.
+//!
+//! All partitions go on from one place: a record of the new content may belong to another partition than that
+//! of its number in the old one, and that may be past it. By keys, what some had read is applied again; an
+//! append would have it twice, and is refused.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, Recorded, SourceError, compare_with};
 use crate::job::Job;
-use crate::ledger::{Checkpoint, LedgerError, StoredRun, rebase};
+use crate::ledger::{Checkpoint, LedgerError, Rebase, StoredRun, rebase};
 use crate::pg::Lease;
 use crate::prepared::LoadError;
 use crate::record::{PageToken, Place, Position};
+use crate::schema::Mode;
 
 use super::resume::stored_inputs;
 use super::slots::open;
@@ -30,7 +35,11 @@ pub(super) struct Checked {
 
 /// Files that are still to be read must be what they were, as far as they were read, whatever size and time
 /// say; or the user says that they count as they are.
-pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Result<Checked, LoadError> {
+pub(super) async fn check_sources(
+    stored: &StoredRun,
+    mode: Mode,
+    accept: &[String],
+) -> Result<Checked, LoadError> {
     let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
     let first = from.map_or(0, |from| from.source);
     let inputs = stored_inputs(stored)?;
@@ -52,7 +61,9 @@ pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Resu
             }
             Err(change) => {
                 let (run, name, change) = (stored.run.clone(), input.name.clone(), change.to_string());
-                return Err(LedgerError::FileChanged { run, name, change }.into());
+                let may_be_accepted =
+                    mode != Mode::Append || again_from(stored, &[input.begin.source]).is_none();
+                return Err(LedgerError::FileChanged { run, name, change, may_be_accepted }.into());
             }
         }
     }
@@ -62,7 +73,29 @@ pub(super) async fn check_sources(stored: &StoredRun, accept: &[String]) -> Resu
         .iter()
         .filter(|input| checked.accepted.iter().any(|source| location(source) == Some(input.location())));
     checked.accepted = of_accepted.map(|input| input.begin.source).collect();
+    refuse_append(stored, mode, again_from(stored, &checked.accepted))?;
     Ok(checked)
+}
+
+/// An append cannot read records again.
+fn refuse_append(stored: &StoredRun, mode: Mode, again_from: Option<Position>) -> Result<(), LedgerError> {
+    let Some(from) = again_from.filter(|_| mode == Mode::Append) else { return Ok(()) };
+    let name =
+        stored.sources.get(from.source as usize).map_or_else(String::new, |source| source.name.clone());
+    Err(LedgerError::PlacesDiffer { run: stored.run.clone(), name, partitions: stored.partitions })
+}
+
+/// The first place in sources of another content that some partition has still to read, where another one is
+/// behind it: from there on all of them read again. `None`: none is.
+fn again_from(stored: &StoredRun, accepted: &[u32]) -> Option<Position> {
+    let lowest = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min()?;
+    let unread = accepted.iter().filter(|source| **source >= lowest.source);
+    let first = unread.map(|source| lowest.max(Position::start_of(*source))).min()?;
+    stored.checkpoints.iter().any(|c| is_past(c, first)).then_some(first)
+}
+
+fn is_past(checkpoint: &Checkpoint, place: Position) -> bool {
+    checkpoint.done || checkpoint.at.without_line() > place.without_line()
 }
 
 fn is_called(input: &Input, name: &str) -> bool {
@@ -90,35 +123,58 @@ async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> R
 }
 
 /// Finds the places of a run in files with another content again, and stores them with what the files are
-/// now.
+/// now. The answer is the place from which records are read again, if there is one.
 pub(super) async fn accept(
     job: &Job,
     pool: &Lease,
     stored: &mut StoredRun,
+    mode: Mode,
     accepted: &[u32],
-) -> Result<(), LoadError> {
-    let mut sources = Vec::new();
-    let mut partitions = Vec::new();
+) -> Result<Option<Position>, LoadError> {
+    let again_from = again_from(stored, accepted);
+    // Once more: whom the run was taken from may have gone on until then.
+    refuse_append(stored, mode, again_from)?;
+    let goes_back = |checkpoint: &Checkpoint| again_from.is_some_and(|first| is_past(checkpoint, first));
+    let back: Vec<bool> = stored.checkpoints.iter().map(goes_back).collect();
+    let (mut sources, mut moved, mut first) = (Vec::new(), Vec::new(), None);
     for source in accepted {
         let Some(entry) = stored.sources.get(*source as usize) else { continue };
         let Some(mut input) = stored::read(entry, *source as usize) else { continue };
         let Some(path) = input.location().file().map(Path::to_owned) else { continue };
         let found = rebase_input(job, &mut input, &path, stored).await?;
-        for (partition, checkpoint) in stored.checkpoints.iter_mut().enumerate() {
+        for (partition, checkpoint) in stored.checkpoints.iter().enumerate() {
             if checkpoint.at.source == *source
                 && !checkpoint.done
+                && !back[partition]
                 && let Some((at, page)) = found.get(&checkpoint.at.record)
             {
-                (checkpoint.at, checkpoint.page) = (*at, page.clone());
-                partitions.push((partition, checkpoint.clone()));
+                moved.push((partition, Checkpoint { at: *at, page: page.clone(), ..checkpoint.clone() }));
             }
+        }
+        if let Some(from) = again_from.filter(|from| from.source == *source) {
+            first = found.get(&from.record).cloned();
         }
         let entry = stored::store(&input);
         stored.sources[*source as usize] = entry.clone();
         sources.push((*source, entry));
     }
-    let session = open(pool).await?;
-    Ok(rebase(&session, &stored.run, stored.epoch, &sources, &partitions).await?)
+    if let Some((at, page)) = first {
+        for (partition, checkpoint) in stored.checkpoints.iter().enumerate().filter(|(n, _)| back[*n]) {
+            moved.push((partition, Checkpoint { at, page: page.clone(), done: false, ..checkpoint.clone() }));
+        }
+    }
+    let to =
+        Rebase { run: &stored.run, epoch: stored.epoch, sources: &sources, partitions: &moved, again_from };
+    let judged_again = rebase(&open(pool).await?, &to).await?;
+    for (partition, checkpoint) in moved {
+        stored.checkpoints[partition] = checkpoint;
+    }
+    for (partition, rejects) in judged_again {
+        let books = &mut stored.checkpoints[partition].books;
+        (books.read, books.rejected) =
+            (books.read.saturating_sub(rejects), books.rejected.saturating_sub(rejects));
+    }
+    Ok(again_from)
 }
 
 /// Where so many records of a content end, by their number.
@@ -158,7 +214,7 @@ async fn rebase_input(
     if let Some(record) = wanted.next() {
         let change = format!("it has only {last} records, and {record} were read before");
         let (run, name) = (stored.run.clone(), input.name.clone());
-        return Err(LedgerError::FileChanged { run, name, change }.into());
+        return Err(LedgerError::FileChanged { run, name, change, may_be_accepted: false }.into());
     }
     if let Some((at, page)) = found.get(&input.begin.record) {
         (input.begin, input.begin_page) = (*at, page.clone());

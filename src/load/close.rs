@@ -17,6 +17,7 @@ use crate::report::{Rejects, Report};
 use crate::schema::Mode;
 use crate::write::{TargetState, WriteError};
 
+use super::attempts;
 use super::marks;
 use super::outcome::{Ended, Outcome, Watch};
 use super::retry::{session, with_retries};
@@ -199,7 +200,7 @@ pub(super) async fn complete_run(
             let session = Session::open(&prepared.pool)
                 .await
                 .map_err(|source| LedgerError::Server { doing: "complete the run", source })?;
-            complete_there(job, prepared, run, &session).await
+            complete_there(job, prepared, run, &*ran, &session).await
         }
         .boxed()
     });
@@ -228,11 +229,15 @@ async fn complete_there(
     job: &Job,
     prepared: &Prepared,
     run: &RunInHand,
+    ran: &Ran,
     session: &Session,
 ) -> Result<Standing, LedgerError> {
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     let check = prepared.write.check_target(Some(&run.ledger));
-    let keep = keep_digests(id, &prepared.digests()) + &marks::keep(job, run);
+    let came_to = attempts::came_to_completion(prepared, ran);
+    let keep = keep_digests(id, &prepared.digests())
+        + &marks::keep(job, run)
+        + &run.ledger.end_attempt(&came_to.as_stored());
     let completed = match complete(session, id, epoch, Some(&check), &keep).await {
         Err(LedgerError::AnotherVersion) => {
             let failed = |source| LedgerError::Server { doing: "look at the target", source };

@@ -103,6 +103,7 @@ impl Prepared {
                     format!("{} {}", column.name, column.type_name)
                 }
                 crate::map::Target::Generated => "left out: the column is generated".to_owned(),
+                crate::map::Target::Dropped => "left out, as it was asked for".to_owned(),
                 crate::map::Target::Extra => match &self.plan.extra {
                     Extra::Jsonb(column) => format!("collected in {column:?}"),
                     Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),

@@ -1,13 +1,18 @@
 //! What the ledger knows of loads of before, and what it is told of those that have ended.
 
+use std::time::Duration;
+
 use crate::engine::Engine;
-use crate::ledger::{LoadStanding, PastRun, note_turn, past_runs, standings};
-use crate::pg::{Dsn, Session};
+use crate::ledger::{
+    LoadStanding, PastRun, Pruned, RunChoice, RunDetails, StoredShare, note_turn, past_runs, prune,
+    run_details, shares, standings,
+};
+use crate::pg::{ConnInfo, Session};
 use crate::prepared::LoadError;
 
 use super::slots::open;
 
-async fn session(engine: &Engine, dsn: &Dsn) -> Result<Session, LoadError> {
+async fn session(engine: &Engine, dsn: &ConnInfo) -> Result<Session, LoadError> {
     let share = engine.enter();
     let lease = share.lease(dsn, 1).await?;
     open(&lease).await
@@ -19,7 +24,7 @@ async fn session(engine: &Engine, dsn: &Dsn) -> Result<Session, LoadError> {
 /// When the database cannot be asked.
 pub async fn note_end(
     engine: &Engine,
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     job: &str,
     load: &str,
     state: &str,
@@ -32,7 +37,11 @@ pub async fn note_end(
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn stored_standings(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<LoadStanding>, LoadError> {
+pub async fn stored_standings(
+    engine: &Engine,
+    dsn: &ConnInfo,
+    job: &str,
+) -> Result<Vec<LoadStanding>, LoadError> {
     Ok(standings(&session(engine, dsn).await?, job).await?)
 }
 
@@ -42,9 +51,37 @@ pub async fn stored_standings(engine: &Engine, dsn: &Dsn, job: &str) -> Result<V
 /// When the database cannot be asked.
 pub async fn stored_runs(
     engine: &Engine,
-    dsn: &Dsn,
-    load: Option<&str>,
+    dsn: &ConnInfo,
+    choice: RunChoice<'_>,
     limit: u32,
 ) -> Result<Vec<PastRun>, LoadError> {
-    Ok(past_runs(&session(engine, dsn).await?, load, limit).await?)
+    Ok(past_runs(&session(engine, dsn).await?, choice, limit).await?)
+}
+
+/// The folders of answers that unfinished runs of a job were begun with.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn stored_shares(
+    engine: &Engine,
+    dsn: &ConnInfo,
+    job: &str,
+) -> Result<Vec<StoredShare>, LoadError> {
+    Ok(shares(&session(engine, dsn).await?, job).await?)
+}
+
+/// All that the ledger knows of a run; `None`: there is none of this id.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn stored_run(engine: &Engine, dsn: &ConnInfo, run: &str) -> Result<Option<RunDetails>, LoadError> {
+    Ok(run_details(&session(engine, dsn).await?, run).await?)
+}
+
+/// Deletes the history of runs that ended longer ago than this.
+///
+/// # Errors
+/// When the database cannot be asked, or the role may not delete.
+pub async fn prune_history(engine: &Engine, dsn: &ConnInfo, keep: Duration) -> Result<Pruned, LoadError> {
+    Ok(prune(&session(engine, dsn).await?, keep).await?)
 }

@@ -11,7 +11,7 @@ use crate::ledger::{
     reopen_window, watermarks, windows,
 };
 use crate::map::Target;
-use crate::pg::Dsn;
+use crate::pg::ConnInfo;
 use crate::pipeline::Ran;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::{LoadError, RunInHand};
@@ -30,7 +30,7 @@ const SKEW: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn stored_marks(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<StoredMark>, LoadError> {
+pub async fn stored_marks(engine: &Engine, dsn: &ConnInfo, job: &str) -> Result<Vec<StoredMark>, LoadError> {
     let share = engine.enter();
     let lease = share.lease(dsn, 1).await?;
     Ok(watermarks(&open(&lease).await?, job).await?)
@@ -42,7 +42,7 @@ pub async fn stored_marks(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<S
 /// When the database cannot be asked.
 pub async fn set_mark(
     engine: &Engine,
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     job: &str,
     load: &str,
     value: &str,
@@ -68,7 +68,7 @@ pub(super) fn column(job: &Job, plan: &Plan) -> Result<Option<MarkColumn>, Refus
         return Err(Refusal::new("a watermark is of loads with a key, and this one appends", hint));
     }
     let column = plan.table.columns.iter().find(|column| column.name.raw() == field);
-    let (Some(column), Target::Slot(slot)) = (column, plan.mapping().target(field).0) else {
+    let (Some(column), Target::Slot(slot)) = (column, plan.mapping().column_target(field)) else {
         let message =
             format!("table {} has no column {field:?}, which the watermark is of", plan.table.name.plain());
         return Err(Refusal::new(message, "the field needs a column of its own name"));
@@ -180,6 +180,9 @@ pub(super) fn keep(job: &Job, run: &RunInHand) -> String {
     }
 }
 
+/// The setting of a run that says which backfill it is a part of.
+pub(super) const BACKFILL: &str = "backfill";
+
 /// What becomes of a window that is complete, and is loaded again, when that begins.
 pub(super) fn reopen(job: &Job) -> String {
     let Some(named) = &job.named else { return String::new() };
@@ -198,14 +201,19 @@ pub(super) fn refuse_again(job: &Job, plan: &Plan) -> Result<(), Refusal> {
         return Ok(());
     }
     let hint = "a load that appends has no lookback, and loads no window twice: give the table a key";
-    Err(Refusal::new("this window is complete, and an append would put all of it there once more", hint))
+    let message = "this window, or a part of it, is complete, and an append would put that there once more";
+    Err(Refusal::new(message, hint))
 }
 
 /// The windows that a job's loads have completed.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn stored_windows(engine: &Engine, dsn: &Dsn, job: &str) -> Result<Vec<StoredWindow>, LoadError> {
+pub async fn stored_windows(
+    engine: &Engine,
+    dsn: &ConnInfo,
+    job: &str,
+) -> Result<Vec<StoredWindow>, LoadError> {
     let share = engine.enter();
     let lease = share.lease(dsn, 1).await?;
     Ok(windows(&open(&lease).await?, job).await?)

@@ -5,19 +5,25 @@
 //! checkpoints, as a new start of the same command would.
 
 mod appended;
+mod attempts;
 mod changed;
 mod close;
+mod columns;
 mod describe;
 mod each_rows;
+mod emptiness;
 mod foresee;
 mod history;
 mod made;
 mod marks;
 mod once;
 mod outcome;
+mod overtaken;
 mod preflight;
 mod prepare;
 mod record_run;
+#[cfg(feature = "cli")]
+mod references;
 mod reject_file;
 mod resume;
 mod retry;
@@ -51,9 +57,12 @@ use share::enter;
 use start_retry::prepare;
 
 pub use describe::LoadPlan;
-pub use history::{note_end, stored_runs, stored_standings};
+pub use history::{note_end, prune_history, stored_run, stored_runs, stored_shares, stored_standings};
 pub use marks::{set_mark, stored_marks, stored_windows};
 pub use outcome::{Ended, Outcome};
+#[cfg(feature = "cli")]
+pub use references::table_references;
+pub use settings::identity_of_job;
 pub use verify::{Example, FailedSource, Verification, verify};
 
 /// Attempts in one process after the server lost acknowledged commits, or the table was changed.

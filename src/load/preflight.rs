@@ -15,7 +15,7 @@ use crate::input::{
 use crate::job::Job;
 use crate::ledger::{Ledger, StoredSource, unfinished_sources};
 use crate::pg::catalog::{CatalogError, read_table};
-use crate::pg::server_info::{ServerInfo, server_info};
+use crate::pg::server_info::{ServerInfo, knows_time_zone, server_info};
 use crate::pg::{DbError, Ident, Lease, Session, TableName};
 use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::prepared::{Act, LoadError, Prepared};
@@ -26,6 +26,8 @@ use super::settings::identities;
 use super::slots::open;
 use super::start::{Begun, Start, fetch_ahead, missing};
 use super::stored;
+
+const DEFAULT_TIME_ZONE: &str = "UTC";
 
 /// What a load is asked to do, and what it may use for it.
 #[derive(Clone, Copy)]
@@ -45,10 +47,7 @@ pub(super) async fn preflight(
     let LoadRequest { share, job, act, earlier, listener } = request;
     specs.iter().try_for_each(|spec| refuse_unreadable(spec, &job.reading))?;
     let access = Access::of(&specs, job, share.speeds())?;
-    let mut inputs = Vec::with_capacity(specs.len());
-    for (ordinal, spec) in specs.into_iter().enumerate() {
-        inputs.push(Input::new(spec, ordinal).await?);
-    }
+    let mut inputs = Input::all(specs).await?;
     let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
     let asking = Box::pin(ask(request, name, !access.asks()));
     let (early, asked) = if access.asks() {
@@ -81,6 +80,11 @@ pub(super) async fn preflight(
             }
             Box::pin(start.leave_out_damaged()).await?;
             if let Some(error) = start.begun.sampled.unreadable() {
+                return Err(error.into());
+            }
+            if job.reading.delimiter.is_none()
+                && let Some(error) = start.begun.sampled.titled()
+            {
                 return Err(error.into());
             }
             (None, Some(start.new_table(&name)?))
@@ -148,7 +152,26 @@ async fn ask(
         return Err(refuse_loops(&facts.role).into());
     }
     let table = table.map_err(|error| understood(error, &pool))?;
+    check_time_zone(&session, &job.time_zone).await?;
     Ok(Inspection { pool, session, facts, name, table, ledger })
+}
+
+/// Refuses a time zone that the server does not know, before anything is made.
+async fn check_time_zone(session: &Session, name: &str) -> Result<(), LoadError> {
+    // The one that nobody has named is known to every server.
+    if name == DEFAULT_TIME_ZONE {
+        return Ok(());
+    }
+    let failed = |source| LoadError::Prepare { doing: "ask for the time zone", source };
+    match knows_time_zone(session, name).await.map_err(failed)? {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            format!("the server knows no time zone {name:?}"),
+            "--timezone takes a name such as Europe/Berlin, or an offset such as +02; the names are those \
+             of the view pg_timezone_names",
+        )
+        .into()),
+    }
 }
 
 fn are_at_hand(inputs: &[Input]) -> bool {

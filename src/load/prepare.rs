@@ -9,12 +9,12 @@ use crate::ledger::{
     BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
 };
 use crate::pg::catalog::read_table;
-use crate::pg::probe::{greater_operator, holds, named_alike};
+use crate::pg::probe::{forbidden_sequence, greater_operator, holds, named_alike};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
 use crate::plan::{
-    Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
-    unknown_character,
+    Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_greater, no_order, refuse_narrowed,
+    refuse_reading, refuse_sequence, unknown_character,
 };
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
@@ -22,11 +22,11 @@ use crate::report::Guarantee;
 use crate::schema::{Mode, Table};
 use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
-use super::appended::skip_appended;
+use super::appended::{AppendTarget, skip_appended};
 use super::changed::{Checked, accept, check_sources};
 use super::made::TableOrigin;
 use super::marks;
-use super::record_run::Recording;
+use super::record_run::{AppendsBefore, Recording};
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
 use super::settings::{identities, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
@@ -54,6 +54,20 @@ impl Start<'_> {
         }
         if !self.facts.may_select && plan.mode != Mode::Append {
             return Err(refuse_reading(&self.facts.role, &plan.table).into());
+        }
+        if plan.mode != Mode::Update && self.act != Act::Verify {
+            let columns = plan.filled_by_sequences();
+            if !columns.is_empty()
+                && let Some(sequence) = forbidden_sequence(session, plan.table.oid, &columns).await?
+            {
+                return Err(refuse_sequence(&self.facts.role, &sequence).into());
+            }
+        }
+        for &(column, policy) in plan.policies.iter().filter(|(_, policy)| policy.compares()) {
+            let name = plan.table.columns[column].name.raw();
+            if greater_operator(session, plan.table.oid, name).await?.is_none() {
+                return Err(no_greater(name, policy).into());
+            }
         }
         if let Some(column) = &plan.newer_by {
             let greater = greater_operator(session, plan.table.oid, column).await?;
@@ -107,11 +121,11 @@ impl Start<'_> {
         let identities = identities(self.job, &plan.table.name)?;
         let mut ledger = self.open_ledger(&pool, session).await?;
         if plan.mode == Mode::Append && self.job.mode.is_none() {
-            ledger.refuse_lost_key(&identities, plan.table.oid).await?;
+            self.refuse_lost_key(&mut ledger, &identities, &plan.table).await?;
         }
         self.give_up_incremental(&mut ledger, &owner).await?;
         let appends = match plan.mode {
-            Mode::Append => Some(ledger.completed_appends(plan.table.oid).await?),
+            Mode::Append => Some(AppendsBefore::count(&mut ledger, &plan.table, &self.inputs).await?),
             Mode::Upsert | Mode::Update | Mode::Ignore => None,
         };
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
@@ -140,14 +154,26 @@ impl Start<'_> {
         self.check_mark(&mut ledger, Some(&plan.table)).await?;
         refuse_narrowed(&plan.foreseen)?;
         let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
-            let (runs, records) = (&self.job.runs, self.job.reading.records.as_deref());
-            Box::pin(skip_appended(&mut self.inputs, &mut ledger, &plan.table, runs, records)).await?
+            let (may_select, reading) = (self.facts.may_select, &self.job.reading);
+            let target = AppendTarget { table: &plan.table, may_select, reading };
+            let skipped =
+                Box::pin(skip_appended(&mut self.inputs, &mut ledger, &target, &self.job.runs)).await;
+            match skipped {
+                Ok(skipped) => skipped,
+                // Where the same load was begun between two looks, that is what there is to say.
+                Err(error) => {
+                    let begun = self.find(&mut ledger, &identities, &owner).await?;
+                    return Err(begun.map_or(error, |_| LedgerError::Raced.into()));
+                }
+            }
         } else {
             Vec::new()
         };
         ledger.close().await;
         let session = open(&pool).await?;
-        let run = self.record(&session, &plan, &identities[0], &owner, Recording::Own { appends }).await?;
+        let run = self
+            .record(&session, &plan, &identities[0], &owner, Recording::Own { appends: appends.as_ref() })
+            .await?;
         drop(session);
         for name in &skipped {
             self.tell(&Event::SourceSkipped { name: name.clone() });
@@ -197,7 +223,7 @@ impl Start<'_> {
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 let why = LedgerError::TargetGone { run: unfinished.run.clone() };
-                let anew = anew(&mut ledger, &unfinished, None).await?;
+                let anew = anew(&mut ledger, &unfinished, None, self.facts.may_select).await?;
                 return Err(anew.advise(why).into());
             }
             self.give_up(&mut ledger, &unfinished, None).await?;
@@ -276,8 +302,15 @@ impl Start<'_> {
             self.tell(&Event::SourceDeferred { name: input.name.clone(), run: stored.run.clone() });
         }
         if !checked.accepted.is_empty() {
-            Box::pin(accept(job, &pool, &mut stored, &checked.accepted)).await?;
-            checked = Box::pin(check_sources(&stored, &[])).await?;
+            let again_from = Box::pin(accept(job, &pool, &mut stored, plan.mode, &checked.accepted)).await?;
+            checked = Box::pin(check_sources(&stored, plan.mode, &[])).await?;
+            if let Some(Position { source, record, .. }) = again_from {
+                let name = before.get(source as usize).map_or("", |input| input.name.as_str());
+                let text = format!(
+                    "all writers go on behind record {record} of {name}: what some had read behind it is applied and counted again"
+                );
+                self.tell(&Event::Note { text });
+            }
         }
         self.begun.at = marks::begun_at(&stored.settings);
         let mut inputs = stored_inputs(&stored)?;
@@ -329,7 +362,7 @@ impl Start<'_> {
             self.say_notes(&plan);
         }
         let mapping = Arc::new(self.mapping(&plan, &made));
-        let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.target(name).0 {
+        let newer_by = plan.newer_by.as_ref().and_then(|name| match mapping.column_target(name) {
             crate::map::Target::Slot(slot) => Some(slot),
             _ => None,
         });
@@ -343,6 +376,13 @@ impl Start<'_> {
             paths: plan.paths.clone(),
             server_version: self.facts.version,
             staging: staging(self.job, &self.facts),
+            policies: plan
+                .policies
+                .iter()
+                .filter_map(|(column, policy)| {
+                    Some((mapping.slots.iter().position(|c| c == column)?, *policy))
+                })
+                .collect(),
             newer_by,
             greater: plan.greater.clone(),
             mark: self.mark(&plan)?,

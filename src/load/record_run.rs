@@ -1,15 +1,19 @@
 //! Recording a run: what makes this start its owner.
 
 use crate::fault::{self, Point};
+use crate::input::Input;
 use crate::ledger::{
-    BEGIN_RECORDING, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings, completed_appends, record_run,
+    BEGIN_RECORDING, Ledger, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings, SHARED_FETCH,
+    appends_before, one_append_at_once, record_run,
 };
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, RunInHand, are_exact, guarantee};
+use crate::schema::Table;
 
-use super::marks::{BEGUN_AT, reopen};
+use super::columns;
+use super::marks::{BACKFILL, BEGUN_AT, reopen};
 use super::resume::stored_target;
 use super::settings::settings;
 use super::start::Start;
@@ -17,21 +21,55 @@ use super::stored::store;
 
 /// The transaction that a run is recorded in.
 #[derive(Clone, Copy)]
-pub(super) enum Recording {
+pub(super) enum Recording<'a> {
     /// The one that has made the table.
     Begun,
-    /// Its own. For an append, so many completed ones were looked at.
-    Own { appends: Option<u64> },
+    /// Its own. For an append, the others that were looked at.
+    Own { appends: Option<&'a AppendsBefore> },
+}
+
+/// The appends that there were when a start looked for what they have in common with its own: where there are
+/// others when it is recorded, it has to look again.
+pub(super) struct AppendsBefore {
+    /// Of the files that are to be appended, in bytes.
+    sizes: Vec<u64>,
+    number: u64,
+}
+
+impl AppendsBefore {
+    /// Counts them.
+    pub(super) async fn count(
+        ledger: &mut Ledger,
+        table: &Table,
+        inputs: &[Input],
+    ) -> Result<Self, LedgerError> {
+        // Nothing in common is to be had of empty ones.
+        let sizes: Vec<u64> = inputs
+            .iter()
+            .filter_map(|input| Some(input.file()?.print.size))
+            .filter(|size| *size > 0)
+            .collect();
+        let number = ledger.appends_before(table.oid, &table.name, &sizes).await?;
+        Ok(Self { sizes, number })
+    }
 }
 
 impl Start<'_> {
-    fn settings_to_store(&self, plan: &Plan, recording: Recording) -> RunSettings {
+    fn settings_to_store(&self, plan: &Plan, recording: Recording<'_>) -> RunSettings {
         let mut settings = settings(self.job, plan, plan.partitioner.count);
+        columns::store(plan, &mut settings);
         if matches!(recording, Recording::Begun) {
             settings.insert(MADE.to_owned(), true.into());
         }
         if let Some(named) = self.job.named.as_ref().filter(|named| named.watermark.is_some()) {
             settings.insert(BEGUN_AT.to_owned(), named.now.to_string().into());
+        }
+        let window = self.job.named.as_ref().and_then(|named| named.window.as_ref());
+        if let Some(backfill) = window.and_then(|window| window.backfill.as_ref()) {
+            settings.insert(BACKFILL.to_owned(), backfill.clone().into());
+        }
+        if let Some(shared) = &self.job.web.http.shared_answers {
+            settings.insert(SHARED_FETCH.to_owned(), shared.folder().to_string_lossy().into());
         }
         settings
     }
@@ -43,7 +81,7 @@ impl Start<'_> {
         plan: &Plan,
         identity: &str,
         owner: &Owner,
-        recording: Recording,
+        recording: Recording<'_>,
     ) -> Result<RunInHand, LoadError> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
@@ -62,14 +100,20 @@ impl Start<'_> {
         let statements = record_run(&id, &new, &stored_target(&plan.table), owner);
         let (begin, appends) = match recording {
             Recording::Begun => (String::new(), None),
-            Recording::Own { appends } => (format!("{BEGIN_RECORDING};\n"), appends),
+            Recording::Own { appends: None } => (format!("{BEGIN_RECORDING};\n"), None),
+            Recording::Own { appends } => {
+                (format!("{BEGIN_RECORDING};\n{};\n", one_append_at_once(plan.table.oid)), appends)
+            }
         };
         let reopened = reopen(self.job);
-        let sql = format!("{begin}{statements};\n{reopened}{}", completed_appends(plan.table.oid));
+        let counted = appends.map_or_else(String::new, |before| {
+            appends_before(&id, plan.table.oid, &plan.table.name, &before.sizes)
+        });
+        let sql = format!("{begin}{statements};\n{reopened}{counted}");
         let recorded = match session.begin(&sql).await {
             Ok(outcomes) => {
                 let now = outcomes.last().and_then(StatementResult::value).and_then(|n| n.parse().ok());
-                if appends.is_some_and(|before| Some(before) != now) {
+                if appends.is_some_and(|before| Some(before.number) != now) {
                     session.roll_back().await;
                     return Err(LedgerError::Raced.into());
                 }

@@ -9,6 +9,7 @@ use crate::pg::catalog::CatalogError;
 use crate::prepared::LoadError;
 use crate::schema::{Member, Table};
 
+use super::emptiness::{SeenRows, look_for};
 use super::slots::open;
 use super::stored;
 
@@ -57,7 +58,9 @@ pub(super) async fn check_target(
             return Err(changed(format!("was truncated or rewritten ({})", found.name)));
         }
     }
-    if unfinished.has_inserted && ledger.target_is_empty(&table.name).await? {
+    // What row-level security hides is not gone.
+    let may_look = unfinished.has_inserted && !table.has_row_security;
+    if may_look && ledger.target_is_empty(&table.name).await? {
         return Err(changed("was emptied".to_owned()));
     }
     Ok(())
@@ -71,22 +74,27 @@ pub(super) fn stored_target(table: &Table) -> StoredTarget {
     StoredTarget { oid: table.oid, file: table.relfilenode, members }
 }
 
-/// What it would mean to begin anew. Of a table that is gone, or empty, no row is left.
+/// What it would mean to begin anew. Of a table that is gone, or empty, no row is left; of one that has its
+/// name since it cannot be known, which is of no matter to a load by a key.
 pub(super) async fn anew(
     ledger: &mut Ledger,
     unfinished: &Unfinished,
     table: Option<&Table>,
+    may_select: bool,
 ) -> Result<Anew, LoadError> {
-    let here = table.filter(|table| unfinished.has_inserted && table.oid == unfinished.target.oid);
-    let rows = match here {
-        Some(table) if !ledger.target_is_empty(&table.name).await? => unfinished.inserted,
-        _ => 0,
+    let is_it = |table: &Table| table.oid == unfinished.target.oid;
+    let asked = |table: &&Table| unfinished.has_inserted && (is_it(table) || unfinished.mode == "append");
+    let parts = unfinished.target.members.as_deref().unwrap_or_default();
+    let seen = match table.filter(asked) {
+        Some(table) => look_for(ledger, table, may_select, parts).await?,
+        None => SeenRows::Nothing,
     };
     Ok(Anew {
         run: unfinished.run.clone(),
         mode: unfinished.mode.clone(),
         table: table.map_or_else(String::new, |table| table.name.plain()),
-        rows,
+        rows: if seen == SeenRows::Nothing { 0 } else { unfinished.inserted },
+        is_sure: seen == SeenRows::Rows && table.is_none_or(is_it),
     })
 }
 

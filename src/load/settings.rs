@@ -4,7 +4,9 @@ use crate::format::{DecodeLimits, HeaderRule};
 use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, NamedLoad, Pooler, Reading, RowSource};
-use crate::ledger::{MADE, RunSettings, StoredRun, identity_of, identity_of_named};
+use crate::ledger::{
+    KEY_TYPES, MADE, RunSettings, SHARED_FETCH, StoredRun, TARGET_COLUMNS, identity_of, identity_of_named,
+};
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
 use crate::pg::server_info::ServerInfo;
@@ -13,14 +15,15 @@ use crate::prepared::LoadError;
 use crate::schema::Mode;
 use crate::write::{Staging, staging_fits};
 
-use super::marks::BEGUN_AT;
+use super::appended::are_same;
+use super::marks::{BACKFILL, BEGUN_AT};
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
 /// the table has gone meanwhile. First as it is stored, then as 0.1.0 stored it, where that is another: with
 /// the signatures of URLs.
 pub(super) fn identities(job: &Job, table: &TableName) -> Result<Vec<String>, LoadError> {
-    if let Some(named) = &job.named {
-        return Ok(vec![identity_of_named(&named.job, &named.load, &part_of(named))]);
+    if let Some(identity) = identity_of_job(job) {
+        return Ok(vec![identity]);
     }
     let mut identities = vec![identity(job, table, unsigned)?, identity(job, table, str::to_owned)?];
     identities.dedup();
@@ -52,6 +55,9 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
 /// The setting that says which partition a record belongs to.
 const PARTITIONING: &str = "partitioning";
 
+/// The setting that says where the records are in a JSON text.
+const RECORDS: &str = "records";
+
 /// Parser and mapping, as a resume must share them.
 ///
 /// Every option is named: a new one does not compile before it is said here whether it changes what a
@@ -70,6 +76,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         extra: _,
         narrowing,
         newer_by: _,
+        policies,
         reading,
         web,
         time_zone,
@@ -85,8 +92,10 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // What becomes of rejects changes none of them.
         max_rejects: _,
         rejects_file: _,
+        is_recorded: _,
     } = job;
-    let HttpSources { paginate, each_fields, http: _, urls: _, each: _, body: _ } = web;
+    let HttpSources { paginate, each_fields, http: _, urls: _, each: _, body: _, partition_columns, store } =
+        web;
     let EarlierRuns {
         skip_records,
         restart: _,
@@ -113,12 +122,23 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     set(PARTITIONING, value(partitioning));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
+    let policies = policies.words();
+    if !policies.is_empty() {
+        set("merge", policies.into());
+    }
     set("paginate", paginate.as_ref().map(Paginate::flag).into());
     set("each-fields", each_fields.clone().into());
     set("skip-records", (*skip_records).into());
     // As with what is read: the usual is not spelt out.
     if *narrowing != Narrowing::default() {
         set("narrowing", narrowing.words().into());
+    }
+    if *partition_columns {
+        set("partition-columns", true.into());
+    }
+    // The same word is another object at another server. Who reads it may change.
+    if let Some(endpoint) = &store.endpoint {
+        set("endpoint", value(endpoint.clone()));
     }
     set("timezone", value(time_zone.clone()));
     set("datestyle", value(date_style.clone()));
@@ -132,6 +152,13 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     }
     of_reading(reading, &mut set);
     settings
+}
+
+/// What the ledger knows a load of a job file by; nothing of another.
+#[must_use]
+pub fn identity_of_job(job: &Job) -> Option<String> {
+    let named = job.named.as_ref()?;
+    Some(identity_of_named(&named.job, &named.load, &part_of(named)))
 }
 
 /// What of a load of a job file is loaded in one run: nothing of it is said where that is all there is.
@@ -179,16 +206,19 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         record_bytes,
         encoding,
         decode,
+        shaping,
         // A source that is refused by these fails; none of its records becomes another one.
         header_bytes: _,
         inflation: _,
+        end_mark: _,
         verify_source: _,
     } = reading;
-    let DecodeLimits { depth, fields, on_nul } = decode;
+    // Blanks around NULL are trimmed where values are: that is of the shaping.
+    let DecodeLimits { depth, fields, on_nul, sub_microseconds, trims_nulls: _ } = decode;
     let value = |text: String| serde_json::Value::from(text);
     set("format", value(format.map_or("by name and content".to_owned(), |f| format!("{f:?}"))));
     set("compression", value(compression.map_or("by name and content".to_owned(), |c| format!("{c:?}"))));
-    set("records", records.clone().into());
+    set(RECORDS, records.clone().into());
     set("delimiter", delimiter.map(|d| char::from(d).to_string()).into());
     set("quote", value(format!("{:?}", quote.map(|quote| quote.map(char::from)))));
     set("columns", columns.clone().into());
@@ -211,8 +241,14 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
     if let Some(lines) = skip_lines {
         set("skip-lines", (*lines).into());
     }
+    for (flag, words) in shaping.settings() {
+        set(flag, words.into());
+    }
     if *on_nul != usual.on_nul {
         set("on-nul", serde_json::to_value(on_nul).unwrap_or_default());
+    }
+    if *sub_microseconds != usual.sub_microseconds {
+        set("sub-microseconds", serde_json::to_value(sub_microseconds).unwrap_or_default());
     }
     if *fields != usual.fields {
         set("max-fields", (*fields).into());
@@ -255,7 +291,17 @@ pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job, now: &RunSettings)
     {
         *setting = now.clone();
     }
+    // The same path in other words.
+    if let (Some(setting), Some(now)) = (stored.settings.get_mut(RECORDS), now.get(RECORDS))
+        && are_same(setting.as_str(), now.as_str())
+    {
+        *setting = now.clone();
+    }
     stored.settings.remove(BEGUN_AT);
+    stored.settings.remove(BACKFILL);
+    stored.settings.remove(SHARED_FETCH);
+    stored.settings.remove(TARGET_COLUMNS);
+    stored.settings.remove(KEY_TYPES);
     if let Some(paginate) = &job.web.paginate
         && let Some(setting) = stored.settings.get_mut("paginate")
         && paginate.stored_before().is_some_and(|before| *setting == before)

@@ -56,6 +56,8 @@ impl Start<'_> {
         Wishes {
             key: self.job.key.as_deref(),
             mode: self.job.mode,
+            shaping: &self.job.reading.shaping,
+            policies: &self.job.policies,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
             // Without a key, equal records must be counted in one place.
@@ -94,6 +96,18 @@ impl Start<'_> {
             ));
         }
         for SampledFields { name, fields, .. } in headed() {
+            if fields.first().is_some_and(|first| first.trim_start().starts_with('#')) {
+                doubts.push(format!(
+                    "the header of {name} begins with #: if that is a comment, --comment '#' passes over such lines"
+                ));
+            }
+            if let [only] = fields.as_slice()
+                && only.contains(divides)
+            {
+                doubts.push(format!(
+                    "the header of {name} is one name, {only:?}: if a character divides it, --delimiter says which"
+                ));
+            }
             let values = names_like_values(fields);
             if !values.is_empty() {
                 doubts.push(format!(
@@ -130,10 +144,17 @@ impl Start<'_> {
             Extra::Jsonb(column) => Some(column.as_str()),
             Extra::Refuse | Extra::Ignore => None,
         };
-        let columns = self.begun.sampled.inference.columns();
-        let new = new_table(name, &columns, self.job.key.as_deref(), extra)?;
+        let shaping = &self.job.reading.shaping;
+        let columns = self.begun.sampled.inference.shaped_columns(shaping);
+        let is_json = self.begun.sampled.beginnings.iter().all(|first| first.layout.format.is_json());
+        let new = new_table(name, &columns, self.job.key.as_deref(), extra, is_json)?;
         Ok(ToCreate { name: new.name, ddl: new.ddl, doubts: self.doubts() })
     }
+}
+
+/// A character that is rather between names than in one.
+const fn divides(c: char) -> bool {
+    matches!(c, '^' | '~' | ':' | '!' | '*' | '&' | '=' | '@' | '\t' | ';' | '|' | '\u{1}'..='\u{1f}')
 }
 
 pub(super) fn missing(name: &TableName) -> Refusal {
@@ -158,6 +179,7 @@ pub(super) fn fetch_ahead<'a>(
     let bounds = Bounds {
         sources: job.web.http.concurrency,
         memory_bytes: share.bytes_ahead(&job.resources),
+        spool_bytes: job.web.http.limits.spool_bytes,
         sampled: SAMPLED_SOURCES,
     };
     Ahead::start(access.clone(), job.reading.clone(), sources, bounds)

@@ -54,6 +54,8 @@ async fn specs(job: &Job) -> Result<SourceList, LoadError> {
         each,
         each_fields: job.web.each_fields.clone(),
         body: job.web.body.clone(),
+        partition_columns: job.web.partition_columns,
+        store: job.web.store.clone(),
     };
     Ok(list(&job.sources, lists).await?)
 }

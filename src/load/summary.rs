@@ -13,8 +13,12 @@ use crate::prepared::Prepared;
 use crate::rejects::WrittenFile;
 use crate::report::{
     HttpReport, Narrowed, PoolReport, REPORT_VERSION, Reason, Rejects, Report, SourceReport, SourceState,
+    TableColumn,
 };
 
+use crate::schema::Column;
+
+use super::attempts;
 use super::outcome::Ended;
 use super::reject_file;
 use super::retry::session;
@@ -39,7 +43,10 @@ pub(super) async fn report(
         Some(run) => {
             let session = session(prepared, "sum up the run").await?;
             let id = &run.ledger.run;
-            let (sums, sources) = futures::join!(summary(&session, id), source_books(&session, id));
+            // On the way, so that it takes no message more.
+            let noted = attempts::note(prepared, ran, ended, &session);
+            let (sums, sources, ()) =
+                futures::join!(summary(&session, id), source_books(&session, id), noted);
             let (sums, sources) = (sums?, sources?);
             let rejects = if sums.books.rejected > 0 {
                 ledger_rejects(job, prepared, &session, id).await?
@@ -57,6 +64,7 @@ pub(super) async fn report(
         run: prepared.run.as_ref().map_or_else(String::new, |run| run.ledger.run.clone()),
         table: table_words(prepared),
         table_sql: prepared.plan.table.name.plain(),
+        columns: columns(prepared),
         database: prepared.pool.place(),
         mode: prepared.plan.mode.name(),
         guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
@@ -83,10 +91,19 @@ pub(super) async fn report(
     })
 }
 
+fn columns(prepared: &Prepared) -> Vec<TableColumn> {
+    let columns = prepared.plan.table.columns.iter();
+    let of = |column: &Column| {
+        TableColumn::new(column.name.raw().to_owned(), column.type_name.clone(), column.not_null)
+    };
+    columns.map(of).collect()
+}
+
 fn http_report(counters: &Counters) -> HttpReport {
-    let Counters { requests, retried, failed, refused, redirected, mended, bytes, waited } = *counters;
+    let Counters { requests, retried, failed, refused, redirected, mended, bytes, waited, shared } =
+        *counters;
     let waited_seconds = waited.as_secs_f64();
-    HttpReport { requests, retried, failed, refused, redirected, mended, bytes, waited_seconds }
+    HttpReport { requests, retried, failed, refused, redirected, mended, bytes, waited_seconds, shared }
 }
 
 #[expect(

@@ -6,9 +6,13 @@ use crate::ledger::{Anew, Ledger, LedgerError, Opened, Owner, Unfinished};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, Prepared};
 use crate::report::Report;
-use crate::schema::Table;
+use crate::schema::{Mode, Table};
 
 use super::changed::{Checked, check_sources};
+use super::columns;
+use super::emptiness::{SeenRows, look};
+use super::once::Earlier;
+use super::overtaken::refuse_appended_since;
 use super::resume::{anew, check_target};
 use super::settings::{as_stored_now, settings};
 use super::start::Start;
@@ -22,6 +26,7 @@ pub(super) fn advised(why: LedgerError, prepared: &Prepared, report: Option<&Rep
         mode: prepared.plan.mode.name().to_owned(),
         table: prepared.plan.table.name.plain(),
         rows: report.map_or(before, |report| report.rows.inserted),
+        is_sure: true,
     };
     anew.advise(why)
 }
@@ -56,6 +61,22 @@ impl Start<'_> {
         }
     }
 
+    /// Refuses an append that nobody asked for where the load has put records into this table by a key.
+    pub(super) async fn refuse_lost_key(
+        &self,
+        ledger: &mut Ledger,
+        identities: &[String],
+        table: &Table,
+    ) -> Result<(), LoadError> {
+        let before = ledger.loaded_by_key(identities, table.oid, &table.name).await?;
+        let Some((run, key, is_it)) = before else { return Ok(()) };
+        // Of a table that was made anew, and is empty, nothing is there twice.
+        if !is_it && look(ledger, table, self.facts.may_select).await? == SeenRows::Nothing {
+            return Ok(());
+        }
+        Err(LedgerError::KeyGone { run, key }.into())
+    }
+
     /// An unfinished run can be gone on with, and the user has not said otherwise.
     pub(super) fn may_resume(&self) -> bool {
         !self.has_pipe() && !self.earlier.restarts()
@@ -63,7 +84,7 @@ impl Start<'_> {
 
     /// What a resume must find as it was: the target, parser and mapping, and the sources that are still to
     /// be read. Where it does not, the error says what beginning anew would take. `None`: it was begun with
-    /// other settings, and has done nothing by them.
+    /// other settings or columns, and has done nothing by them.
     pub(super) async fn check(
         &self,
         ledger: &mut Ledger,
@@ -72,7 +93,7 @@ impl Start<'_> {
     ) -> Result<Option<Checked>, LoadError> {
         match self.compared(ledger, unfinished, plan).await {
             Err(LoadError::Ledger(why)) => {
-                let anew = anew(ledger, unfinished, Some(&plan.table)).await?;
+                let anew = anew(ledger, unfinished, Some(&plan.table), self.facts.may_select).await?;
                 Err(anew.advise(why).into())
             }
             checked => checked,
@@ -88,22 +109,33 @@ impl Start<'_> {
         check_target(ledger, unfinished, &plan.table).await?;
         let stored = ledger.read(&unfinished.run).await?;
         let settings = settings(self.job, plan, stored.partitions);
-        let differences = as_stored_now(stored.clone(), self.job, &settings).differences(&settings);
-        if !differences.is_empty() {
+        let other_settings = || {
+            let differences = as_stored_now(stored.clone(), self.job, &settings).differences(&settings);
+            let run = stored.run.clone();
+            (!differences.is_empty()).then_some(LedgerError::OtherSettings { run, differences })
+        };
+        // First what the table has become: another partitioning may be no more than what follows from it.
+        if let Some(why) = columns::refused(&stored, plan).or_else(other_settings) {
             if stored.checkpoints.iter().all(|checkpoint| checkpoint.books.read == 0) {
                 return Ok(None);
             }
-            return Err(LedgerError::OtherSettings { run: stored.run.clone(), differences }.into());
+            return Err(why.into());
         }
-        Box::pin(check_sources(&stored, self.earlier.accepted())).await.map(Some)
+        // A run in hand is this process's own: what was appended beside it was asked for.
+        if let (Mode::Append, Earlier::AsTold(runs)) = (plan.mode, self.earlier) {
+            let reading = &self.job.reading;
+            Box::pin(refuse_appended_since(ledger, &stored, &plan.table, runs, reading)).await?;
+        }
+        Box::pin(check_sources(&stored, plan.mode, self.earlier.accepted())).await.map(Some)
     }
 
     /// Gives a run up that has done nothing: who was told of a flag, and adds it, begins anew by that.
     pub(super) async fn forget(&self, ledger: &mut Ledger, unfinished: &Unfinished) -> Result<(), LoadError> {
         ledger.abandon(&unfinished.run).await?;
         let run = &unfinished.run;
-        let text =
-            format!("the unfinished run {run} is given up: it had other settings, and has loaded nothing");
+        let text = format!(
+            "the unfinished run {run} is given up: it had other settings or columns, and has loaded nothing"
+        );
         self.tell(&Event::Note { text });
         Ok(())
     }
@@ -116,7 +148,7 @@ impl Start<'_> {
         unfinished: &Unfinished,
         table: Option<&Table>,
     ) -> Result<(), LoadError> {
-        let anew = anew(ledger, unfinished, table).await?;
+        let anew = anew(ledger, unfinished, table, self.facts.may_select).await?;
         let restarts = self.earlier.restarts();
         if restarts && anew.doubles() && !self.earlier.is_again() {
             return Err(anew.refused().into());

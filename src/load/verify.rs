@@ -40,6 +40,9 @@ pub struct Verification {
     pub superseded: u64,
     /// They cannot be decoded, mapped or converted.
     pub rejected: u64,
+    /// Columns whose values the sources alone do not say: those with a merge policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
     /// The first that differ: where, and in which columns.
     pub examples: Vec<Example>,
     /// Sources that could not be read to their end: what they hold beyond is not compared.
@@ -138,7 +141,10 @@ pub async fn verify(
             examples.push(Example { source, line, what: what.clone() });
         }
     }
-    let name = &prepared.plan.table.name;
+    let plan = &prepared.plan;
+    let column = |(column, _): &(usize, _)| plan.table.columns[*column].name.raw().to_owned();
+    let not_compared = plan.policies.iter().map(column).collect();
+    let name = &plan.table.name;
     let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", schema.raw()));
     Ok(Verification {
         version: REPORT_VERSION,
@@ -150,6 +156,7 @@ pub async fn verify(
         missing: ran.verdict.missing,
         superseded: ran.verdict.superseded,
         rejected: ran.verdict.rejected,
+        not_compared,
         examples,
         failed: failed_sources(&prepared, &ran),
     })

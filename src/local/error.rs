@@ -214,6 +214,9 @@ fn file_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
     }
 }
 
+/// In the words of the system.
+const READ_ONLY: &str = "Read-only file system";
+
 /// PostgreSQL's programs tell of a full disk only in words: a hint may read them, a decision never does.
 fn disk_hint(text: &str) -> Option<String> {
     if text.contains("No space left on device") {
@@ -221,6 +224,6 @@ fn disk_hint(text: &str) -> Option<String> {
             "the disk is full: free some space, or set XDG_DATA_HOME (or TMPDIR) to another one".to_owned(),
         );
     }
-    text.contains("Read-only file system")
+    text.contains(READ_ONLY)
         .then(|| "the disk is read-only: set XDG_DATA_HOME (or TMPDIR) to a writable folder".to_owned())
 }

@@ -1,6 +1,6 @@
 //! The server that tests run on: one for all processes of a suite where there is one, else the process's own.
 
-use super::{Result, SharedServer, sql};
+use super::{Result, SharedServer};
 use std::env;
 
 /// The variable that names a server for all test processes: `dbload local run` sets it.
@@ -46,22 +46,6 @@ impl TestServer {
         let path = before[authority..].find('/').map_or(before.len(), |at| authority + at);
         let options = if after.is_empty() { String::new() } else { format!("?{after}") };
         format!("{}/{name}{options}", &before[..path])
-    }
-
-    /// Runs statements one by one on the database that administrators connect to, from anywhere. Blocks.
-    ///
-    /// # Errors
-    /// The server refuses one, or is gone.
-    pub fn execute(&self, doing: &str, statements: &[String]) -> Result<()> {
-        sql::execute(&self.url, doing, statements)
-    }
-
-    /// As [`TestServer::execute`], in another database.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn execute_in(&self, database: &str, doing: &str, statements: &[String]) -> Result<()> {
-        sql::execute(&self.database(database), doing, statements)
     }
 }
 

@@ -59,6 +59,7 @@ fn value_error(error: &NestedError) -> ValueError {
         NestedError::String(StringError::LoneSurrogate) => reject_codes::NO_CHARACTER,
         NestedError::String(StringError::Malformed) => reject_codes::NO_VALUE,
         NestedError::UnknownAttribute(_) => reject_codes::NO_COLUMN,
+        NestedError::DuplicateMember(_) => reject_codes::DUPLICATE_MEMBER,
         NestedError::TooManyDimensions => reject_codes::BEYOND_LIMITS,
     };
     (sqlstate, error.to_string())
@@ -148,4 +149,10 @@ fn push_text(out: &mut Vec<u8>, text: &str, ty: &PgType, canonical: bool) -> Res
     // Not for us to judge: the server may read it (0x1F), or says why not.
     push_escaped(out, text.as_bytes());
     Ok(())
+}
+
+/// The same room for cells of another lifetime.
+pub(super) fn recycle<'to>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'to>> {
+    cells.clear();
+    cells.into_iter().map(|_| Cell::Absent).collect()
 }

@@ -17,6 +17,8 @@ pub(super) enum ValueClass {
     Date,
     Other,
     Text,
+    /// Text, as a timestamp would keep less of it.
+    FinerTime,
 }
 
 /// What was seen of the values of one column, beside their kind.
@@ -28,6 +30,8 @@ pub(super) struct Suspects {
     texts: u32,
     /// Those of them that may be dates.
     dates: u32,
+    /// Those that are times of which the server would keep less.
+    finer: u32,
     /// The order of day and month, where a date has shown it.
     order: Option<DayAndMonth>,
     /// Values that are more than text.
@@ -50,14 +54,15 @@ impl Suspects {
 
     /// Takes note of a value, as it stands in the source.
     pub(super) fn note(&mut self, class: ValueClass, text: &str) {
-        if class == ValueClass::Text {
+        if matches!(class, ValueClass::Text | ValueClass::FinerTime) {
             let text = text.trim_matches('"');
             self.texts += 1;
             self.first.get_or_insert_with(|| text.into());
-            if let Some(order) = day_and_month(text) {
+            if let Some(order) = day_and_month(without_clock(text)) {
                 self.dates += 1;
                 self.order = self.order.or(order);
             }
+            self.finer += u32::from(class == ValueClass::FinerTime);
         } else {
             self.others += 1;
             self.class =
@@ -79,13 +84,21 @@ impl Suspects {
                  --datestyle {order} reads them"
             ));
         }
+        if self.finer == self.texts && (self.others == 0 || self.class == Some(ValueClass::Date)) {
+            return Some(format!(
+                "column {column:?} is text: of times such as {first:?} a timestamp would keep less; in a table with one there, \
+                 --narrowing {column}=allow stores what it keeps"
+            ));
+        }
         let kinds = match self.class.filter(|_| self.texts <= FEW && self.others > self.texts)? {
             ValueClass::Number => "numbers",
             ValueClass::Date => "dates",
-            ValueClass::Other | ValueClass::Text => return None,
+            ValueClass::Other | ValueClass::Text | ValueClass::FinerTime => return None,
         };
         let what_to_do = if NOTHING.contains(&first.trim().to_lowercase().as_str()) {
             format!("if that is no value, --null-as '{first}' --null-as '' makes it NULL")
+        } else if kinds == "numbers" && has_leading_zero(&first) {
+            "a number would lose the zero it begins with; digits that are a code are well kept so".to_owned()
         } else {
             "if that is a total or a unit, take its line out first".to_owned()
         };
@@ -93,10 +106,22 @@ impl Suspects {
     }
 }
 
+/// Digits alone that begin with a zero, as codes do.
+fn has_leading_zero(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Whether a text is a date of day, month and a year of four digits, or of month, day and year.
 #[must_use]
 pub fn has_day_and_month(text: &str) -> bool {
     day_and_month(text).is_some()
+}
+
+/// A date without the time of day behind it.
+fn without_clock(text: &str) -> &str {
+    let is_clock =
+        |rest: &str| rest.contains(':') && rest.bytes().all(|b| b"0123456789:. aApPmM".contains(&b));
+    text.trim().split_once(' ').filter(|(_, rest)| is_clock(rest)).map_or(text, |(date, _)| date)
 }
 
 /// Whether a text may be a date in numbers with the year behind, and the order that it shows.
@@ -129,6 +154,7 @@ mod tests {
             let mut suspects = Suspects::default();
             for value in values {
                 let class = match value.as_bytes() {
+                    _ if value.len() > 26 => ValueClass::FinerTime,
                     [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..] => ValueClass::Date,
                     _ if value.parse::<f64>().is_ok_and(f64::is_finite) => ValueClass::Number,
                     b"true" => ValueClass::Other,
@@ -148,6 +174,13 @@ mod tests {
         assert!(words(&["2024-01-01", "n/a", "2024-01-02"]).contains("among dates"));
         assert!(words(&["31/12/2024", "01/02/2024"]).contains("--datestyle DMY reads"));
         assert!(words(&["1/2/2024"]).contains("--datestyle DMY or MDY reads"));
+        assert!(words(&["01.02.1998 00:00:00", "31.12.2004 07:05:00"]).contains("--datestyle DMY reads"));
+        assert!(words(&["1/2/2024 10:05 PM"]).contains("--datestyle DMY or MDY reads"));
+        assert_eq!(words(&["1/2/2024 at noon"]), "");
+        let fine = "2024-05-01T10:00:00.123456789Z";
+        assert!(
+            words(&[fine, "2024-05-01 10:00:00", fine]).ends_with("--narrowing c=allow stores what it keeps")
+        );
         for plain in [&["a", "b", "1"][..], &["1", "a"], &["a"], &["99/99/2024"], &["1", "true", "x", "2"]] {
             assert_eq!(words(plain), "", "{plain:?}");
         }

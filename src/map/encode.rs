@@ -10,7 +10,7 @@ use crate::format::{Fields, Layout, MendedValue};
 use crate::record::{Block, Operation};
 use crate::reject_codes;
 
-use super::cell::Cell;
+use super::cell::{Cell, recycle};
 use super::column::ColumnEncoder;
 use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher};
@@ -19,6 +19,7 @@ use super::pieces::BlockPieces;
 use super::refusal::ValueRefusal;
 use super::rows::{EncodedBlock, NarrowedValues, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
+use super::shaped::RecordShaper;
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
@@ -31,12 +32,16 @@ pub fn encode_block(
     targets: &[Target],
     block: Arc<Block>,
 ) -> EncodedBlock {
-    let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| slots_of(mapping, targets));
+    let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| mapping.slots_of(targets));
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block, layout);
+        let mut shaper = mapping.shaper(layout);
         layout.decode(&block, &mapping.limits, &mut |i, fields| match (fields, block.operation(i)) {
-            (Ok(fields), Operation::Upsert) => encoder.record(i, &fields),
+            (Ok(fields), Operation::Upsert) => match &mut shaper {
+                None => encoder.record(i, &fields),
+                Some(shaper) => encoder.shaped(i, shaper, &fields),
+            },
             (Err(error), _) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
         });
         // A field met a column that no earlier record had: begin again with it.
@@ -49,20 +54,6 @@ pub fn encode_block(
         drop(encoder);
         mapping.activate(&new_slots);
     }
-}
-
-fn slots_of(mapping: &Mapping, targets: &[Target]) -> Arc<[Slot]> {
-    let mut slots: Vec<Slot> = targets
-        .iter()
-        .filter_map(|t| match t {
-            Target::Slot(slot) => Some(*slot),
-            Target::Extra => mapping.extra_slot,
-            Target::Generated => None,
-        })
-        .collect();
-    slots.sort_unstable();
-    slots.dedup();
-    slots.into()
 }
 
 struct Encoder<'m, 'b> {
@@ -128,7 +119,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
             block,
             words,
-            pieces: BlockPieces::new(mapping, block.bytes().len()),
+            pieces: BlockPieces::new(mapping, block.content_bytes()),
             new_slots: Vec::new(),
             ignored_fields: 0,
             predicted: Vec::new(),
@@ -141,7 +132,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             noted: false,
             fields: 0,
             cells: Vec::new(),
-            has_values_from_text: layout.has_values_from_text(),
+            has_values_from_text: layout.has_values_from_text() && mapping.shaper(layout).is_none(),
             has_line_feeds_at_most: is_verbatim_but_for_line_feeds(block.bytes()),
             is_verbatim: false,
             lane: Lane::new(columns, targets, &[&mapping.key[..], &mapping.hashed].concat()),
@@ -149,13 +140,27 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn reject(&mut self, i: usize, column: Option<Slot>, sqlstate: &'static str, reason: String) {
+        self.reject_at(i, column.map(|slot| self.mapping.column_name(slot).to_owned()), sqlstate, reason);
+    }
+
+    fn reject_at(&mut self, i: usize, column: Option<String>, sqlstate: &'static str, reason: String) {
         let partition = self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64);
         self.pieces.parts[partition].rejects.push(RejectNote {
             i: u32::try_from(i).unwrap_or(u32::MAX),
-            column: column.map(|slot| self.mapping.column_name(slot).to_owned()),
+            column,
             sqlstate,
             reason,
         });
+    }
+
+    /// A record that is shaped first.
+    fn shaped(&mut self, i: usize, shaper: &mut RecordShaper<'_>, fields: &Fields<'_, '_>) {
+        match shaper.shape(fields) {
+            Ok(members) => self.record(i, &Fields::Mended(&members)),
+            Err(refusal) => {
+                self.reject_at(i, refusal.column, refusal.sqlstate, refusal.reason);
+            }
+        }
     }
 
     fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
@@ -210,7 +215,9 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn needs_no_escape(&self, i: usize) -> bool {
-        self.has_line_feeds_at_most && self.block.is_on_one_line(i) || is_verbatim(self.block.raw(i))
+        let of_text =
+            || self.has_line_feeds_at_most && self.block.is_on_one_line(i) || is_verbatim(self.block.raw(i));
+        self.block.is_verbatim().unwrap_or_else(of_text)
     }
 
     /// Puts each field into its slot.
@@ -240,7 +247,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                             self.names = names;
                             added?;
                         }
-                        Some(Target::Generated) | None => {}
+                        Some(Target::Generated | Target::Dropped) | None => {}
                     }
                 }
             }
@@ -275,7 +282,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                     cells[slot] = cell;
                 }
                 Target::Extra => self.extra_field(Some(name), position, cell)?,
-                Target::Generated => {}
+                Target::Generated | Target::Dropped => {}
             }
         }
         Ok(())
@@ -480,10 +487,4 @@ impl<'m, 'b> Encoder<'m, 'b> {
         runs.flush(out);
         Ok(())
     }
-}
-
-/// The same room for cells of another lifetime.
-fn recycle<'to>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'to>> {
-    cells.clear();
-    cells.into_iter().map(|_| Cell::Absent).collect()
 }

@@ -85,8 +85,20 @@ impl Mapping {
             Some(slot) => *slot,
             None => *named.entry(name.to_owned()).or_insert(self.slot_of(name)),
         };
+        let mut shaper = self.shaper(layout);
         layout.decode(block, &self.limits, &mut |i, fields| {
             let Ok(fields) = fields else { return };
+            let shaped;
+            let fields = match &mut shaper {
+                None => fields,
+                Some(shaper) => match shaper.shape(&fields) {
+                    Ok(members) => {
+                        shaped = members;
+                        Fields::Mended(&shaped)
+                    }
+                    Err(_) => return,
+                },
+            };
             let mut look =
                 Look { columns: &columns, foreseen: &mut *foreseen, refuses: false, source, block, i };
             match fields {
@@ -121,7 +133,7 @@ impl Mapping {
     fn slot_of(&self, field: &str) -> Option<Slot> {
         match self.target(field).0 {
             Target::Slot(slot) => Some(slot),
-            Target::Extra | Target::Generated => None,
+            Target::Extra | Target::Generated | Target::Dropped => None,
         }
     }
 }

@@ -3,9 +3,12 @@
 //! What comes later and does not fit is rejected, never changed. Strings of JSON stay text unless they are
 //! dates, timestamps or UUIDs; a number with a leading zero is no number.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use crate::format::{Fields, MendedValue, json};
+
+use crate::shape::Shaping;
 
 use super::doubts::{Suspects, ValueClass};
 
@@ -15,7 +18,7 @@ pub struct InferredColumn {
     /// Field name, as it stands in the source.
     pub name: String,
     /// Type as SQL text.
-    pub type_name: &'static str,
+    pub type_name: Cow<'static, str>,
 }
 
 /// What has been seen of the fields so far.
@@ -31,21 +34,28 @@ enum Kind {
     Bigint,
     Numeric,
     Double,
+    /// Digits, an E and digits: `12E5` is a number, and may be a code.
+    Exponent,
+    /// Such beside digits alone: codes.
+    Code,
     Boolean,
     Date,
     Timestamptz,
     Uuid,
     Jsonb,
     Text,
+    /// Text, as a timestamp would keep less of it.
+    FinerTime,
 }
 
 impl Kind {
     const fn class(self) -> ValueClass {
         match self {
-            Self::Bigint | Self::Numeric | Self::Double => ValueClass::Number,
+            Self::Bigint | Self::Numeric | Self::Double | Self::Exponent | Self::Code => ValueClass::Number,
             Self::Date | Self::Timestamptz => ValueClass::Date,
             Self::Boolean | Self::Uuid | Self::Jsonb => ValueClass::Other,
             Self::Text => ValueClass::Text,
+            Self::FinerTime => ValueClass::FinerTime,
         }
     }
 }
@@ -56,6 +66,18 @@ struct Seen {
     suspects: Suspects,
     /// Of some number a double would change the digits, or not hold it at all.
     exact: bool,
+    /// The type that its sources say it has.
+    declared: Declared,
+}
+
+/// What sources say of the type of a column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Declared {
+    #[default]
+    Nothing,
+    As(String),
+    /// In different words: its values count.
+    Differently,
 }
 
 impl Inference {
@@ -97,7 +119,11 @@ impl Inference {
     /// What was unsure about the columns, in words.
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
-        let texts = self.columns.iter().filter(|(_, seen)| seen.kind == Some(Kind::Text));
+        let is_text = |seen: &Seen| {
+            let is_declared = matches!(seen.declared, Declared::As(_));
+            !is_declared && matches!(seen.kind, Some(Kind::Text | Kind::FinerTime))
+        };
+        let texts = self.columns.iter().filter(|(_, seen)| is_text(seen));
         texts.filter_map(|(name, seen)| seen.suspects.words(name.trim())).collect()
     }
 
@@ -105,6 +131,18 @@ impl Inference {
     pub fn declare(&mut self, header: &[String]) {
         for (place, name) in header.iter().enumerate() {
             self.column(place, name);
+        }
+    }
+
+    /// Takes note of what a source says of the types of its fields.
+    pub fn declare_types(&mut self, types: &[(String, String)]) {
+        for (place, (name, type_name)) in types.iter().enumerate() {
+            let seen = self.column(place, name);
+            seen.declared = match &seen.declared {
+                Declared::Nothing if seen.kind.is_none() => Declared::As(type_name.clone()),
+                Declared::As(known) if known == type_name => continue,
+                _ => Declared::Differently,
+            };
         }
     }
 
@@ -122,28 +160,48 @@ impl Inference {
         &mut self.columns[at].1
     }
 
+    /// No column is made of fields of these names.
+    pub fn forget(&mut self, names: &HashSet<String>) {
+        self.columns.retain(|(name, _)| !names.contains(name));
+        self.by_name = self.columns.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+    }
+
+    /// The columns of fields that go to others than those of their names, or nowhere.
+    #[must_use]
+    pub fn shaped_columns(&self, shaping: &Shaping) -> Vec<InferredColumn> {
+        let mut shaped = Self::default();
+        for (name, seen) in &self.columns {
+            let Some(column) = shaping.column_of(name) else { continue };
+            let is_new = !shaped.by_name.contains_key(column);
+            let known = shaped.column(usize::MAX, column);
+            known.declared = match (&known.declared, &seen.declared) {
+                (one, other) if one == other => seen.declared.clone(),
+                (Declared::Nothing, _) if is_new => seen.declared.clone(),
+                _ => Declared::Differently,
+            };
+            known.suspects = seen.suspects.clone();
+            known.exact |= seen.exact;
+            known.kind = match (known.kind, seen.kind) {
+                (Some(before), Some(kind)) => Some(join(before, kind)),
+                (before, kind) => before.or(kind),
+            };
+        }
+        let mut columns = shaped.columns();
+        for column in &mut columns {
+            let name = column.name.trim_matches(super::names::BLANKS);
+            column.type_name = shaping.type_of(name).map_or(column.type_name.clone(), Cow::Borrowed);
+        }
+        columns
+    }
+
     /// The columns, in the order in which they were first seen.
     #[must_use]
     pub fn columns(&self) -> Vec<InferredColumn> {
-        self.columns
-            .iter()
-            .map(|(name, seen)| InferredColumn {
-                name: name.clone(),
-                type_name: match seen.kind {
-                    Some(Kind::Bigint) => "bigint",
-                    Some(Kind::Numeric) => "numeric",
-                    // It holds NaN and the infinities too.
-                    Some(Kind::Double) if seen.exact => "numeric",
-                    Some(Kind::Double) => "double precision",
-                    Some(Kind::Boolean) => "boolean",
-                    Some(Kind::Date) => "date",
-                    Some(Kind::Timestamptz) => "timestamp with time zone",
-                    Some(Kind::Uuid) => "uuid",
-                    Some(Kind::Jsonb) => "jsonb",
-                    Some(Kind::Text) | None => "text",
-                },
-            })
-            .collect()
+        let column = |(name, seen): &(String, Seen)| InferredColumn {
+            name: name.clone(),
+            type_name: seen.type_name(),
+        };
+        self.columns.iter().map(column).collect()
     }
 }
 
@@ -155,6 +213,26 @@ pub fn names_like_values(names: &[String]) -> Vec<&str> {
 }
 
 impl Seen {
+    fn type_name(&self) -> Cow<'static, str> {
+        if let Declared::As(name) = &self.declared {
+            return Cow::Owned(name.clone());
+        }
+        let name = match self.kind {
+            Some(Kind::Bigint) => "bigint",
+            Some(Kind::Numeric) => "numeric",
+            // It holds NaN and the infinities too.
+            Some(Kind::Double | Kind::Exponent) if self.exact => "numeric",
+            Some(Kind::Double | Kind::Exponent) => "double precision",
+            Some(Kind::Boolean) => "boolean",
+            Some(Kind::Date) => "date",
+            Some(Kind::Timestamptz) => "timestamp with time zone",
+            Some(Kind::Uuid) => "uuid",
+            Some(Kind::Jsonb) => "jsonb",
+            Some(Kind::Text | Kind::FinerTime | Kind::Code) | None => "text",
+        };
+        Cow::Borrowed(name)
+    }
+
     /// It is text, and no further text says anything new.
     const fn is_known_text(&self) -> bool {
         matches!(self.kind, Some(Kind::Text)) && self.suspects.are_known()
@@ -163,7 +241,7 @@ impl Seen {
     fn note(&mut self, kind: Kind, text: &str) {
         self.suspects.note(kind.class(), text);
         self.kind = Some(self.kind.map_or(kind, |before| join(before, kind)));
-        if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double) {
+        if matches!(kind, Kind::Bigint | Kind::Numeric | Kind::Double | Kind::Exponent) {
             self.exact = self.exact || is_changed_by_a_double(text);
         }
     }
@@ -171,11 +249,13 @@ impl Seen {
 
 /// The narrowest kind that holds both.
 fn join(a: Kind, b: Kind) -> Kind {
-    use Kind::{Bigint, Date, Double, Jsonb, Numeric, Text, Timestamptz};
+    use Kind::{Bigint, Code, Date, Double, Exponent, Jsonb, Numeric, Text, Timestamptz};
     match (a, b) {
         (a, b) if a == b => a,
         (Bigint, Numeric) | (Numeric, Bigint) => Numeric,
-        (Bigint | Numeric, Double) | (Double, Bigint | Numeric) => Double,
+        (Bigint | Exponent | Code, Bigint | Exponent | Code) => Code,
+        (Bigint | Numeric | Double | Exponent | Code, Numeric | Double)
+        | (Numeric | Double, Bigint | Exponent | Code) => Double,
         (Date, Timestamptz) | (Timestamptz, Date) => Timestamptz,
         // Nested values beside plain ones: only jsonb holds both, and text would lose which was which.
         (Jsonb, _) | (_, Jsonb) => Jsonb,
@@ -191,7 +271,7 @@ fn kind_of_json(raw: &str) -> Kind {
             let mut text = String::new();
             match json::unescape(raw, &mut text) {
                 Ok(()) => match kind_of_text(&text) {
-                    kind @ (Kind::Date | Kind::Timestamptz | Kind::Uuid) => kind,
+                    kind @ (Kind::Date | Kind::Timestamptz | Kind::FinerTime | Kind::Uuid) => kind,
                     _ => Kind::Text,
                 },
                 Err(_) => Kind::Text,
@@ -203,7 +283,8 @@ fn kind_of_json(raw: &str) -> Kind {
 
 fn kind_of_text(text: &str) -> Kind {
     if let Some(kind) = number(text) {
-        return kind;
+        let is_plain = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'e' | b'E'));
+        return if is_plain && text.contains(['e', 'E']) { Kind::Exponent } else { kind };
     }
     if matches!(text, "true" | "false" | "TRUE" | "FALSE" | "True" | "False") {
         return Kind::Boolean;
@@ -215,7 +296,7 @@ fn kind_of_text(text: &str) -> Kind {
         return Kind::Date;
     }
     if is_timestamp(text) {
-        return Kind::Timestamptz;
+        return if keeps_all(text) { Kind::Timestamptz } else { Kind::FinerTime };
     }
     if is_uuid(text) { Kind::Uuid } else { Kind::Text }
 }
@@ -327,6 +408,15 @@ fn is_timestamp(text: &str) -> bool {
     two(hour, 23) && two(minute, 59) && second_ok && zone_ok
 }
 
+/// Whether a timestamp keeps all of a text that is one: no digits below a microsecond, no second 60.
+fn keeps_all(text: &str) -> bool {
+    const MICROSECONDS: usize = 6;
+    let clock = text[11..].split(['Z', 'z', '+', '-']).next().unwrap_or_default();
+    let second = clock.splitn(3, ':').nth(2).unwrap_or_default();
+    let (whole, fraction) = second.trim_end().split_once('.').unwrap_or((second, ""));
+    !whole.starts_with('6') && fraction.bytes().skip(MICROSECONDS).all(|digit| digit == b'0')
+}
+
 fn decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |n, d| d.is_ascii_digit().then(|| n * 10 + u32::from(d - b'0')))
 }
@@ -369,7 +459,16 @@ mod tests {
         check(&["1e99999999999"], "text");
         check(&["1e+-1"], "text");
         check(&["1e400", "1e3"], "numeric");
-        check(&["9007199254740993", "1e3"], "numeric");
+        check(&["9007199254740993.5", "1e3"], "numeric");
+        check(&["9007199254740993", "1e3"], "text");
+        check(&["10000", "12E5", "10001"], "text");
+        check(&["12E5", "10000"], "text");
+        check(&["10000", "12E500"], "text");
+        check(&["10000", "1e+05"], "double precision");
+        check(&["12E5", "13E5"], "double precision");
+        for order in [["10000", "12E5", "0.5"], ["0.5", "12E5", "10000"], ["12E5", "0.5", "10000"]] {
+            check(&order, "double precision");
+        }
         check(&["0.1234567890123456789", "NaN"], "numeric");
         check(&["2.2250738585072014e-308", "1"], "double precision");
         check(&["007", "1"], "text");
@@ -381,6 +480,9 @@ mod tests {
         check(&["2024-02-29", "2024-03-01T10:00:00Z"], "timestamp with time zone");
         check(&["2024-03-01 10:00:00.123456+02:00"], "timestamp with time zone");
         check(&["2024-03-01 25:00:00"], "text");
+        check(&["2024-03-01T10:00:00.123456789Z", "2024-03-01T10:00:00Z"], "text");
+        check(&["2024-03-01T10:00:00.123456000Z"], "timestamp with time zone");
+        check(&["2024-03-01 23:59:60"], "text");
         check(&["01/02/2024"], "text");
         check(&["2024-03-01 10:00+05:30", "2024-03-01 10:00-1559"], "timestamp with time zone");
         for zone in ["+16", "+99:00", "+05:60", "+5", "+05:", "+", "+0:530"] {
@@ -397,7 +499,7 @@ mod tests {
         let members =
             [("a".into(), r#""12""#), ("b".into(), "12"), ("c".into(), r#"{"x":1}"#), ("d".into(), "null")];
         inference.observe(&[], &Fields::Named(&members));
-        let types: Vec<_> = inference.columns().iter().map(|c| c.type_name).collect();
+        let types: Vec<_> = inference.columns().iter().map(|c| c.type_name.to_string()).collect();
         assert_eq!(types, ["text", "bigint", "jsonb", "text"]);
     }
 }

@@ -3,13 +3,14 @@
 //! A *slot* is a writable column of the target in catalog order. Staging has one column a slot, so that a
 //! field which turns up late in a JSON source still has its place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::DecodeLimits;
-use crate::schema::{Narrows, Table};
+use crate::schema::{Narrows, PgType, Table};
+use crate::shape::{FieldOwner, KnownColumns, Route, Shaping};
 
 use super::judge::Clocks;
 use super::names::{self, Match};
@@ -26,6 +27,8 @@ pub enum Target {
     Slot(Slot),
     /// Its column is generated: left out, said in the plan.
     Generated,
+    /// Left out, as it was asked for.
+    Dropped,
     /// Without a column: by the rule of `--extra`.
     Extra,
 }
@@ -114,6 +117,8 @@ pub struct Mapping {
     pub partitioner: Partitioner,
     /// What decoding holds records to.
     pub limits: DecodeLimits,
+    /// What becomes of fields on their way.
+    pub shaping: Shaping,
     /// Of each slot that has one: who judges whether a value stays what it is. None has one before
     /// [`Mapping::judged`].
     pub(super) judges: Vec<Option<Judge>>,
@@ -151,6 +156,7 @@ impl Mapping {
             extra_slot,
             partitioner,
             limits: DecodeLimits::default(),
+            shaping: Shaping::default(),
             judges: Vec::new(),
             active: RwLock::new(Arc::from([])),
         };
@@ -195,10 +201,66 @@ impl Mapping {
         self
     }
 
+    /// The same, for fields that are shaped.
+    #[must_use]
+    pub fn shaped(mut self, shaping: Shaping) -> Self {
+        self.shaping = shaping;
+        self
+    }
+
     /// Where a field of this name goes.
     #[must_use]
     pub fn target(&self, field: &str) -> (Target, Match) {
-        match names::find(&self.table, field) {
+        match self.shaping.route(field) {
+            Route::ByName => self.target_of_column(names::find(&self.table, field)),
+            Route::Column(column) => {
+                self.target_of_column(self.table.column(column).map(|column| (column, Match::Exact)))
+            }
+            Route::Dropped => (Target::Dropped, Match::Exact),
+        }
+    }
+
+    /// A field of this name becomes its members, which have columns.
+    #[must_use]
+    pub fn is_taken_apart(&self, field: &str) -> bool {
+        self.shaping.separator().is_some_and(|separator| {
+            let begins = format!("{field}{separator}");
+            !self.below(&begins).is_empty() || self.shaping.maps_below(&begins).next().is_some()
+        })
+    }
+
+    /// Fields of a sample, which was taken apart without knowing the table: members of an object whose column
+    /// holds it whole are that field.
+    #[must_use]
+    pub fn rejoined(&self, fields: &[String]) -> Vec<String> {
+        let Some(separator) = self.shaping.separator().filter(|separator| !separator.is_empty()) else {
+            return fields.to_vec();
+        };
+        let holds = |name: &str| self.owner(name).is_some_and(|owner| owner.holds_nested);
+        let whole = |field: &str| {
+            let mut ends = field.match_indices(separator).map(|(at, _)| &field[..at]);
+            ends.find(|name| holds(name)).filter(|_| self.target(field).0 == Target::Extra).map(str::to_owned)
+        };
+        let mut known = HashSet::new();
+        let mut rejoined = Vec::with_capacity(fields.len());
+        for field in fields {
+            match whole(field) {
+                None => rejoined.push(field.clone()),
+                Some(name) if !fields.contains(&name) && known.insert(name.clone()) => rejoined.push(name),
+                Some(_) => {}
+            }
+        }
+        rejoined
+    }
+
+    /// Where the values of the column of this name go, whatever fields are called.
+    #[must_use]
+    pub fn column_target(&self, column: &str) -> Target {
+        self.target_of_column(names::find(&self.table, column)).0
+    }
+
+    fn target_of_column(&self, found: Option<(usize, Match)>) -> (Target, Match) {
+        match found {
             None => (Target::Extra, Match::Exact),
             Some((column, how)) => match self.slots.iter().position(|&c| c == column) {
                 Some(slot) => (Target::Slot(slot), how),
@@ -238,6 +300,21 @@ impl Mapping {
         Ok((targets, notes))
     }
 
+    /// The slots that fields with these targets fill, ascending.
+    pub(super) fn slots_of(&self, targets: &[Target]) -> Arc<[Slot]> {
+        let mut slots: Vec<Slot> = targets
+            .iter()
+            .filter_map(|t| match t {
+                Target::Slot(slot) => Some(*slot),
+                Target::Extra => self.extra_slot,
+                Target::Generated | Target::Dropped => None,
+            })
+            .collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into()
+    }
+
     /// Name of a slot's column.
     #[must_use]
     pub fn column_name(&self, slot: Slot) -> &str {
@@ -260,5 +337,25 @@ impl Mapping {
             *active = all.into();
         }
         active.clone()
+    }
+}
+
+impl KnownColumns for Mapping {
+    fn owner(&self, field: &str) -> Option<FieldOwner> {
+        let column = match self.shaping.route(field) {
+            Route::ByName => names::find(&self.table, field)?.0,
+            Route::Column(column) => self.table.column(column)?,
+            Route::Dropped => return None,
+        };
+        let column = &self.table.columns[column];
+        Some(FieldOwner {
+            column: column.name.raw().to_owned(),
+            type_name: Some(column.domain_base.as_ref().unwrap_or(&column.type_name).clone()),
+            holds_nested: matches!(column.ty, PgType::Json | PgType::Composite(_) | PgType::Hstore),
+        })
+    }
+
+    fn below(&self, begins: &str) -> Vec<String> {
+        names::below(&self.table, begins)
     }
 }

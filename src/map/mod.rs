@@ -24,6 +24,7 @@ mod pieces;
 mod refusal;
 mod rows;
 mod runs;
+mod shaped;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "testing")]

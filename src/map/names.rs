@@ -67,6 +67,23 @@ pub(super) fn find(table: &Table, field: &str) -> Option<(usize, Match)> {
     one(&lower).map(|c| (c, Match::CaseInsensitive)).or_else(|| one(&snake).map(|c| (c, Match::SnakeCase)))
 }
 
+/// Columns whose names begin so: exactly, else whatever their case, else as snake_case.
+pub(super) fn below(table: &Table, begins: &str) -> Vec<String> {
+    let (lower, mut snake) = (begins.to_lowercase(), snake_case(begins));
+    snake.push('_');
+    let all = |is: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let names = table.columns.iter().map(|column| column.name.raw());
+        names.filter(|name| is(name)).map(str::to_owned).collect()
+    };
+    let is_below = |name: &str, begins: &str| name.len() > begins.len() && name.starts_with(begins);
+    let exact = all(&|name| is_below(name, begins));
+    if !exact.is_empty() {
+        return exact;
+    }
+    let alike = all(&|name| is_below(&name.to_lowercase(), &lower));
+    if alike.is_empty() { all(&|name| is_below(&name.to_lowercase(), &snake)) } else { alike }
+}
+
 /// `HTTPStatusCode` → `http_status_code`, `Order ID` → `order_id`.
 fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.trim().chars().collect();

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use crate::format::json::{self, StringError};
 use crate::schema::PgType;
 
+use super::copy_text::push_integer;
+
 /// Why a JSON value has no text form for a type.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NestedError {
@@ -17,6 +19,9 @@ pub(super) enum NestedError {
     /// An object has a member that the composite type lacks: nothing is dropped in silence.
     #[error("the composite type has no attribute {0:?}")]
     UnknownAttribute(String),
+    /// Which of the two is meant, nobody knows.
+    #[error("an object for a composite type has two members {0:?}")]
+    DuplicateMember(String),
     /// Beyond the limit, the inner arrays would arrive as texts of the outer ones: another value than was
     /// sent.
     #[error("an array of more than {ARRAY_DIMENSIONS_MAX} dimensions")]
@@ -40,6 +45,13 @@ fn push(out: &mut String, raw: &str, ty: &PgType, depth: u32) -> Result<(), Nest
         (Some(b'{'), PgType::Composite(attributes)) => push_composite(out, raw, attributes, depth),
         (Some(b'{'), PgType::Hstore) => push_hstore(out, raw),
         (Some(b'"'), ty) if *ty != PgType::Json => Ok(json::unescape(raw, out)?),
+        // As in a column of integers: 1.0 is one.
+        (_, PgType::Int) => {
+            let mut digits = Vec::new();
+            let is_integer = push_integer(&mut digits, raw);
+            out.push_str(std::str::from_utf8(&digits).ok().filter(|_| is_integer).unwrap_or(raw));
+            Ok(())
+        }
         _ => {
             out.push_str(raw);
             Ok(())
@@ -85,6 +97,15 @@ fn push_composite(
     let unknown = members.iter().find(|(member, _)| !attributes.iter().any(|(name, _)| name == member));
     if let Some((member, _)) = unknown {
         return Err(NestedError::UnknownAttribute(member.to_string()));
+    }
+    let is_there_before = |(i, (member, _)): &(usize, &(Cow<'_, str>, &str))| {
+        members[..*i].iter().any(|(before, _)| before == member)
+    };
+    // Each is an attribute: one more member than those has one twice.
+    if let Some((_, (member, _))) =
+        members.iter().take(attributes.len() + 1).enumerate().find(is_there_before)
+    {
+        return Err(NestedError::DuplicateMember(member.to_string()));
     }
     out.push('(');
     for (i, (name, ty)) in attributes.iter().enumerate() {
@@ -169,6 +190,13 @@ mod tests {
         let point = PgType::Composite(vec![("x".into(), PgType::Int), ("note".into(), PgType::Text)]);
         check(r#"{"note":"a \"q\" \\","x":1}"#, &point, r#"("1","a ""q"" \\")"#);
         check(r#"{"x":null}"#, &point, "(,)");
+        check(r#"{"x":1.0}"#, &point, r#"("1",)"#);
+        check("[1.0,2e1,1.5]", &PgType::Array(Box::new(PgType::Int), ','), r#"{"1","20","1.5"}"#);
+        let points = PgType::Array(Box::new(point.clone()), ',');
+        for (raw, ty) in [(r#"{"x":1,"x":1}"#, &point), (r#"[{"x":1},{"x":1,"\u0078":null}]"#, &points)] {
+            let refused = push_text(&mut String::new(), raw, ty);
+            assert!(matches!(refused, Err(NestedError::DuplicateMember(name)) if name == "x"), "{raw}");
+        }
         check(r#"{"a":"1","b":null,"c\"d":2}"#, &PgType::Hstore, r#""a"=>"1","b"=>NULL,"c\"d"=>"2""#);
         check(r#"{"a": 1}"#, &PgType::Text, r#"{"a": 1}"#);
     }

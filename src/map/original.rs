@@ -12,6 +12,10 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
 #[must_use]
 pub fn original(limits: &DecodeLimits, layout: &Layout, block: &Block, i: usize) -> Original {
+    if let Some(shown) = layout.shown(block, i) {
+        let kept = if shown.len() > KEPT_BYTES_MAX { Kept::NotKept } else { Kept::Record(shown) };
+        return Original { kept, values: layout.format.values() };
+    }
     let inner = layout.format.kept_in(block, i);
     let values = inner.as_ref().map_or(layout.format.values(), |inner| inner.values);
     // As it came, not as it would have been stored: unless only the rule makes fields of it.
@@ -63,7 +67,7 @@ fn mended(members: &[(std::borrow::Cow<'_, str>, MendedValue<'_>)]) -> String {
     let raw = |value: &MendedValue<'_>| match value {
         MendedValue::Null => "null".to_owned(),
         MendedValue::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
-        MendedValue::Json(raw) => (*raw).to_owned(),
+        MendedValue::Json(raw) => raw.to_string(),
     };
     let raws: Vec<_> = members.iter().map(|(name, value)| (name.clone(), raw(value))).collect();
     let members: Vec<_> = raws.iter().map(|(name, raw)| (name.clone(), raw.as_str())).collect();

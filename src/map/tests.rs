@@ -16,6 +16,7 @@ use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_bloc
 fn column(name: &str, ty: PgType) -> Column {
     Column {
         name: Ident::new(name).unwrap(),
+        number: 1,
         type_name: "any".to_owned(),
         domain_base: None,
         domain_name: None,
@@ -68,6 +69,7 @@ fn table() -> Arc<Table> {
         has_generated: true,
         has_before_row_triggers: false,
         has_row_triggers: false,
+        has_insert_triggers: false,
         has_row_security: false,
         has_no_pages: false,
         counts_rows: true,

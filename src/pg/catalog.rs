@@ -4,160 +4,86 @@
 //! a way that all of them answer. Judging what was read is `write::plan`'s and the wiring's.
 
 use std::collections::HashMap;
-use std::fmt;
 
-use crate::schema::{CanonicalForm, Column, Identity, Narrows, PgType, Relation, Table};
+use crate::schema::{CanonicalForm, Column, Identity, Narrows, PgType, Table, Tree};
 
 use super::answer::AnswerRow;
 use super::outcome::StatementResult;
 use super::session::{Session, TARGET};
+use super::surroundings::{OwnFacts, Surroundings, own_query};
 use super::{constraints, indexes, target};
 use crate::schema::{Ident, TableName};
 
 pub use super::answer::CatalogError;
+pub use super::surroundings::columns_version;
 
 /// Deepest nesting of array and composite types that is looked into; below, values are passed as text.
 const TYPE_DEPTH_MAX: u32 = 16;
 
 /// Describes a table; `None`: there is none of this name.
 pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Table>, CatalogError> {
-    let head = session.ask_about(name, &format!("{};\n{}", target::tree_queries(), head_query())).await?;
-    let Some((head, tree)) = head.split_last() else { return Err(CatalogError::Answer) };
-    let Some(mut row) = AnswerRow::first(Some(head)) else { return Ok(None) };
-    let mut tree = target::read_tree(tree)?;
-    let oid: u32 = row.number()?;
-    let (schema, table) = (row.text()?, row.text()?);
-    let qualified = TableName { schema: Some(Ident::new(schema)?), name: Ident::new(table)? };
-    let kind = row.text()?;
-    let refused = |what| CatalogError::NotATable { name: qualified.to_string(), what };
-    let relation = match kind.as_str() {
-        "r" => Relation::Table,
-        "p" => Relation::Partitioned,
-        other => return Err(refused(kind_words(other))),
-    };
-    let relfilenode = row.number()?;
-    if row.text()? == "t" {
-        return Err(refused("a temporary table: what is loaded into it is gone when its session ends"));
-    }
-    if row.flag() {
-        return Err(refused(
-            "a table with a foreign table among its partitions or children: what is written there does not commit with the load",
-        ));
-    }
-    let has_children = row.flag();
-    if row.flag() {
-        return Err(refused("a table with rewrite rules"));
-    }
-    let mut flag = || row.flag();
-    let (checks, fks, itself, exclusions, expressions) = (flag(), flag(), flag(), flag(), flag());
-    let (before, any_trigger, security) = (flag(), flag(), flag());
-    let (no_pages, counts_rows) = (flag(), flag());
-    let columns_version = row.text()?;
-    if let Some(names) = row.next() {
-        tree.partitioned_by = serde_json::from_str(&names).map_err(|_| CatalogError::Answer)?;
-    }
-    let details = session.ask(&detail_queries(oid, checks, fks)).await?;
-    let [columns, types, uniques, judges @ ..] = details.as_slice() else {
+    let target = format!("pg_catalog.current_setting('{TARGET}')::pg_catalog.oid");
+    let first = [
+        target::version_queries(),
+        own_query(),
+        columns_query(&target),
+        types_query(&target),
+        indexes::plain_query(&target),
+    ];
+    let first = session.ask_about(name, &first.join(";\n")).await?;
+    let [version, counting, own, columns, types, uniques] = first.as_slice() else {
         return Err(CatalogError::Answer);
     };
-    let none = StatementResult::default();
-    let mut judges = judges.iter();
-    let mut asked = |was: bool| if was { judges.next().unwrap_or(&none) } else { &none };
-    let (judged, referring) = (asked(checks), asked(fks));
+    let Some(own) = OwnFacts::read(own)? else { return Ok(None) };
+    let around = if own.is_plain && indexes::are_plain(uniques) {
+        Surroundings::of_plain(&own, uniques.clone())
+    } else {
+        match Surroundings::ask(session, &own).await? {
+            Some(around) => around,
+            None => return Ok(None),
+        }
+    };
     let mut types = Types::read(types)?;
     if types.has_composites() {
-        types.read_attributes(session.ask(&attributes_query(&oid.to_string())).await?.first())?;
+        types.read_attributes(session.ask(&attributes_query(&own.member.oid.to_string())).await?.first())?;
     }
     let columns = read_columns(columns, &types)?;
-    let unique = indexes::read_indexes(uniques, &columns)?;
-    let (own_checks, own_fks) =
-        (constraints::read_checks(judged, &columns)?, constraints::read_foreign_keys(referring, &columns)?);
+    let unique = indexes::read_indexes(&around.unique, &columns)?;
+    let (own_checks, own_fks) = (
+        constraints::read_checks(&around.checked, &columns)?,
+        constraints::read_foreign_keys(&around.referring, &columns)?,
+    );
     let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
     Ok(Some(Table {
-        name: qualified,
-        oid,
-        relfilenode,
-        has_no_pages: no_pages,
-        counts_rows,
-        columns_version,
-        tree,
-        relation,
-        has_children,
+        name: own.name,
+        oid: own.member.oid,
+        relfilenode: own.member.file,
+        has_no_pages: own.has_no_pages,
+        counts_rows: own.counts_rows,
+        columns_version: own.columns_version,
+        tree: Tree {
+            version: version.value().unwrap_or_default().to_owned(),
+            counting_since: counting.value().unwrap_or_default().to_owned(),
+            members: around.members,
+            partitioned_by: around.partitioned_by,
+        },
+        relation: own.relation,
+        has_children: around.has_children,
         has_generated: columns.iter().any(|c| c.generated),
         columns,
         unique,
-        has_checks: checks,
+        has_checks: around.has_checks,
         checks: own_checks,
-        has_foreign_keys: fks,
+        has_foreign_keys: around.has_foreign_keys,
         foreign_keys: own_fks,
-        references_itself: itself,
-        has_exclusions: exclusions,
-        has_index_expressions: expressions,
-        has_before_row_triggers: before,
-        has_row_triggers: any_trigger,
-        has_row_security: security,
+        references_itself: around.references_itself,
+        has_exclusions: around.has_exclusions,
+        has_index_expressions: around.has_index_expressions,
+        has_before_row_triggers: around.has_before_row_triggers,
+        has_row_triggers: around.has_row_triggers,
+        has_insert_triggers: around.has_insert_triggers,
+        has_row_security: around.has_row_security,
     }))
-}
-
-fn kind_words(kind: &str) -> &'static str {
-    match kind {
-        "v" => "a view",
-        "m" => "a materialized view",
-        "f" => "a foreign table",
-        "S" => "a sequence",
-        "i" | "I" => "an index",
-        "c" => "a composite type",
-        _ => "not a table",
-    }
-}
-
-/// One row: the relation and the facts that decide paths. Partitions and children count with their parent. A
-/// trigger that is enabled for replicas alone counts as any other: what the session's role fires is the
-/// server's to say.
-fn head_query() -> String {
-    format!(
-        "WITH RECURSIVE target AS (SELECT pg_catalog.current_setting('{TARGET}')::pg_catalog.oid AS oid), {}, \
-         above(oid) AS (SELECT oid FROM tree UNION SELECT h.inhparent FROM above JOIN pg_catalog.pg_inherits h ON h.inhrelid = above.oid) \
-         SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, \
-           EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class p ON p.oid = tree.oid WHERE p.relkind = 'f'), \
-           c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid), \
-           EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'), \
-           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'c') \
-             OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_attribute p ON p.attrelid = tree.oid AND p.attnotnull AND NOT p.attisdropped \
-                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = p.attname AND NOT a.attnotnull), \
-           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'f'), \
-           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid \
-                    WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM above)), \
-           EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN tree ON tree.oid = k.conrelid WHERE k.contype = 'x'), \
-           EXISTS (SELECT FROM pg_catalog.pg_index i JOIN tree ON tree.oid = i.indrelid \
-                    WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL), \
-           EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
-                    WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 3 = 3), \
-           EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN tree ON tree.oid = g.tgrelid \
-                    WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 1 = 1), \
-           pg_catalog.row_security_active(c.oid), \
-           c.relkind = 'r' AND NOT c.relhassubclass AND pg_catalog.pg_relation_size(c.oid) = 0, \
-           c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool \
-             AND EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap'), ({}), \
-           (SELECT pg_catalog.jsonb_agg(DISTINCT coalesce(a.attname::pg_catalog.text, '')) \
-              FROM tree JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.oid \
-              CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs) k(n) \
-              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.n AND k.n <> 0) \
-         FROM target JOIN pg_catalog.pg_class c ON c.oid = target.oid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-        // A view has no tree, but is to be named for what it is.
-        indexes::tree("SELECT oid FROM target"),
-        columns_version("c.oid"),
-    )
-}
-
-/// Changes whenever a column of the relation is added, dropped, renamed or retyped.
-#[must_use]
-pub fn columns_version(relation: impl fmt::Display) -> String {
-    format!(
-        "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(a.xmin::pg_catalog.text::bigint)) \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) {relation}::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0::smallint"
-    )
 }
 
 /// How many rows this transaction has inserted into what inherits from a table.
@@ -173,7 +99,7 @@ pub fn rows_inserted_below(oid: u32) -> String {
 /// The types that the columns of tables are made of. `oids`: one, or several with commas between them.
 fn reached_types(oids: &str) -> String {
     format!(
-        "WITH RECURSIVE reached(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+        "WITH RECURSIVE reached(oid) AS (SELECT DISTINCT a.atttypid FROM pg_catalog.pg_attribute a \
            WHERE a.attrelid IN ({oids}) AND a.attnum > 0 AND NOT a.attisdropped \
          UNION SELECT next.oid FROM reached JOIN pg_catalog.pg_type t ON t.oid = reached.oid, \
            LATERAL (SELECT t.typbasetype AS oid UNION SELECT t.typelem \
@@ -234,23 +160,6 @@ pub(super) fn types_query(oids: &str) -> String {
     )
 }
 
-/// Columns, types, unique indexes; and where there are any, CHECK constraints, and foreign keys column by
-/// column: a new session takes milliseconds to plan that.
-fn detail_queries(oid: u32, checks: bool, fks: bool) -> String {
-    let oids = oid.to_string();
-    let mut sql =
-        format!("{};\n{};\n{}", columns_query(&oids), types_query(&oids), indexes::indexes_query(oid));
-    if checks {
-        sql += ";\n";
-        sql += &constraints::checks_query(oid);
-    }
-    if fks {
-        sql += ";\n";
-        sql += &constraints::foreign_keys_query(oid);
-    }
-    sql
-}
-
 pub(super) fn read_columns(
     outcome: &StatementResult,
     types: &Types,
@@ -289,6 +198,7 @@ pub(super) fn read_columns(
             let equal_is_alike = ty == PgType::Enum || equal_is_alike(type_oid, typmod, deterministic);
             let column = Column {
                 name,
+                number,
                 type_name,
                 domain_name: domain_base.is_some().then(|| types.name(type_oid)).flatten(),
                 domain_base,
@@ -368,7 +278,7 @@ impl Types {
         Ok(read)
     }
 
-    fn has_composites(&self) -> bool {
+    pub(super) fn has_composites(&self) -> bool {
         self.types.values().any(|row| row.kind == "c")
     }
 

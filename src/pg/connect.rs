@@ -14,7 +14,7 @@ use tokio_postgres::tls::{TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, SimpleQueryMessage};
 
 use super::counted_transport::CountedTransport;
-use super::dsn::{ChannelBinding, Dsn, Server, SessionTarget, SslMode};
+use super::dsn::{ChannelBinding, ConnInfo, Server, SessionTarget, SslMode};
 use super::error::PgError;
 use super::frame_limit::FrameLimited;
 use super::places::ConnectionPermit;
@@ -35,7 +35,7 @@ type Driven = (Client, JoinHandle<()>);
 
 /// Opens a session on the first server that will do. It takes the place until the server has closed it.
 pub(super) async fn open(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     tls: Option<&Connector>,
     place: &ConnectionPermit,
 ) -> Result<DialledSession, PgError> {
@@ -56,7 +56,7 @@ pub(super) async fn open(
 }
 
 /// The servers' order: as given, or from a random one on (which spreads many connections well enough).
-fn order(dsn: &Dsn) -> impl Iterator<Item = usize> + use<> {
+fn order(dsn: &ConnInfo) -> impl Iterator<Item = usize> + use<> {
     use std::hash::{BuildHasher, RandomState};
     let count = dsn.servers.len();
     let random = usize::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0);
@@ -75,7 +75,7 @@ fn tries_next(error: &PgError) -> bool {
 /// One server. Under `prefer` a failed handshake, or a login denied over TLS, is tried again without, as
 /// libpq does.
 async fn open_on(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     server: &Server,
     tls: Option<&Connector>,
     place: &ConnectionPermit,
@@ -95,7 +95,7 @@ async fn open_on(
 
 /// One attempt; an error says whether the wire was encrypted.
 async fn attempt(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     server: &Server,
     tls: Option<&Connector>,
     tls_use: TlsUse,
@@ -126,7 +126,7 @@ async fn attempt(
     }
 }
 
-async fn is_read_only(dsn: &Dsn, server: &Server, client: &Client) -> Result<bool, PgError> {
+async fn is_read_only(dsn: &ConnInfo, server: &Server, client: &Client) -> Result<bool, PgError> {
     let answer = client.simple_query("SHOW transaction_read_only").await;
     let messages = answer.map_err(|error| PgError::from_startup(dsn, server, error))?;
     Ok(messages.iter().any(|message| match message {
@@ -137,7 +137,7 @@ async fn is_read_only(dsn: &Dsn, server: &Server, client: &Client) -> Result<boo
 
 /// What the driver is told. The wire is dialled already, so it is told that TLS stands (`Require` and
 /// `Direct`: it sends no request of its own) and handed the wire by [`Dialled`], plaintext or not.
-fn startup_config(dsn: &Dsn, server: &Server) -> Config {
+fn startup_config(dsn: &ConnInfo, server: &Server) -> Config {
     use tokio_postgres::config::ChannelBinding as Binding;
     let mut config = Config::new();
     config
@@ -194,7 +194,7 @@ async fn drive(
 }
 
 /// Sends a request to cancel to one server. It is best effort by nature: the server does not answer it.
-pub(super) async fn cancel(dsn: &Dsn, server: &Server, tls: Option<&Connector>, session: &CancelToken) {
+pub(super) async fn cancel(dsn: &ConnInfo, server: &Server, tls: Option<&Connector>, session: &CancelToken) {
     match dial(dsn, server, tls, TlsUse::AsAsked).await {
         Ok(transport) => {
             if let Err(error) = session.cancel_query_raw(transport, Dialled).await {

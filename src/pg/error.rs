@@ -1,8 +1,8 @@
 //! What can go wrong with a connection, sorted by what the caller can do about it.
 //!
 //! Every message names the place (`host:port/dbname`) and, where a login failed, the user. None holds a
-//! password: they are built from the [`Dsn`]'s redacted description, the drivers' own words and the server's
-//! primary message.
+//! password: they are built from the [`ConnInfo`]'s redacted description, the drivers' own words and the
+//! server's primary message.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::causes::with_causes;
 use crate::feature::Missing;
 
 use super::db_error::{DbError, ServerError};
-use super::dsn::{Dsn, DsnError, Server};
+use super::dsn::{ConnInfo, DsnError, Server};
 use super::sqlstate::{self, Action, Stage};
 use super::tls::{CertificateFault, TlsError};
 use super::transport::DialError;
@@ -169,7 +169,7 @@ impl PgError {
         Self::Statement { doing, source: error.into() }
     }
 
-    pub(super) fn from_dial(dsn: &Dsn, server: &Server, error: DialError) -> Self {
+    pub(super) fn from_dial(dsn: &ConnInfo, server: &Server, error: DialError) -> Self {
         let place = place(dsn, server);
         match error {
             DialError::Lookup(error) => Self::Unreachable { place, why: Unreachable::UnknownHost(error) },
@@ -184,7 +184,7 @@ impl PgError {
     }
 
     /// An error of the start-up or login on a wire that stands.
-    pub(super) fn from_startup(dsn: &Dsn, server: &Server, error: tokio_postgres::Error) -> Self {
+    pub(super) fn from_startup(dsn: &ConnInfo, server: &Server, error: tokio_postgres::Error) -> Self {
         let (place, user) = (place(dsn, server), dsn.user.clone());
         let words = with_causes(&error);
         match DbError::from(error) {
@@ -307,6 +307,6 @@ impl TlsFailure {
     }
 }
 
-fn place(dsn: &Dsn, server: &Server) -> String {
+fn place(dsn: &ConnInfo, server: &Server) -> String {
     format!("{server}/{}", dsn.dbname)
 }

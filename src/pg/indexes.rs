@@ -15,6 +15,33 @@ pub(super) fn tree(root: &str) -> String {
     )
 }
 
+/// Unique indexes of a table without parts, as [`indexes_query`] would give them where each column is
+/// compared as its type has it; behind that, whether each is. `target`: the table, as SQL. Such are types of
+/// the server's own under their default operator class, without a collation or under one that is
+/// deterministic: default, C, POSIX.
+pub(super) fn plain_query(target: &str) -> String {
+    format!(
+        "SELECT ic.relname, false, k.conname, i.indisprimary, i.indisvalid, i.indpred IS NOT NULL, i.indexprs IS NOT NULL, \
+           NOT i.indimmediate, i.indnullsnotdistinct, i.indisexclusion, of.columns, of.are_plain \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
+         LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u') \
+         CROSS JOIN LATERAL (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(a.attnum, 'OPERATOR(pg_catalog.=)', NULL, \
+               true, true, 'pg_catalog.' || pg_catalog.quote_ident(c.opcname)) ORDER BY n) AS columns, \
+             pg_catalog.bool_and(c.opcmethod = 403 AND c.opcdefault AND c.opcnamespace = 'pg_catalog'::pg_catalog.regnamespace \
+               AND (c.opcintype = a.atttypid OR c.opcintype = 'pg_catalog.text'::pg_catalog.regtype \
+                                                AND a.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype) \
+               AND i.indcollation[n] = a.attcollation AND a.attcollation IN (0, 100, 950, 951)) AS are_plain \
+            FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) n JOIN pg_catalog.pg_opclass c ON c.oid = i.indclass[n] \
+            LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) of \
+         WHERE i.indrelid = {target} AND i.indisunique ORDER BY i.indisprimary DESC, ic.relname"
+    )
+}
+
+/// Whether the answer to [`plain_query`] says all of them.
+pub(super) fn are_plain(outcome: &StatementResult) -> bool {
+    outcome.rows.iter().all(|row| row.last().and_then(Option::as_deref) == Some("t"))
+}
+
 /// Unique indexes, the primary key first, those of parts last. Of each column: its number in the table, the
 /// equality operator of the operator class, the collation where it is another than the column's, whether that
 /// is deterministic, whether GROUP BY compares by the same operator (that of the default class of the

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::CancelToken;
 
-use super::dsn::Dsn;
+use super::dsn::ConnInfo;
 use super::error::PgError;
 use super::places::{ConnectionPermit, Waiting};
 use super::pool::{Pool, WAIT_LIMIT};
@@ -25,7 +25,7 @@ use super::pool::{Pool, WAIT_LIMIT};
 ///
 /// # Errors
 /// If no server of the connection string lets us in.
-pub async fn connect_pool(dsn: &Dsn, size: usize) -> Result<Lease, PgError> {
+pub async fn connect_pool(dsn: &ConnInfo, size: usize) -> Result<Lease, PgError> {
     let lease = Pool::new(dsn, size)?.lease(size);
     drop(lease.get().await?);
     Ok(lease)
@@ -308,6 +308,12 @@ impl Lease {
         !self.own.busy().is_empty()
     }
 
+    /// Connections of the pool that are open, and those that this load uses.
+    #[must_use]
+    pub fn open_and_used(&self) -> (usize, usize) {
+        (self.own.pool.open(), self.own.busy().len())
+    }
+
     /// Somebody waits for a session, of this load or another.
     #[must_use]
     pub fn is_short(&self) -> bool {
@@ -373,7 +379,7 @@ impl Lease {
 
     /// What it connects to.
     #[must_use]
-    pub fn dsn(&self) -> &Dsn {
+    pub fn dsn(&self) -> &ConnInfo {
         self.own.pool.dsn()
     }
 }

@@ -1,5 +1,5 @@
 //! Several tables at once, as far as rows with references between them need to know: in two questions,
-//! however many tables there are.
+//! however many tables there are (three, where columns are of composite types).
 
 use std::collections::HashMap;
 
@@ -46,17 +46,54 @@ pub async fn read_linked(
     if oids.is_empty() {
         return Ok(tables);
     }
-    let answers = session.ask(&details_queries(&oids.join(", "))).await?;
-    let [columns, types, attributes, keys, links, sequences] = answers.as_slice() else {
+    let oids = oids.join(", ");
+    let answers = session.ask(&details_queries(&oids)).await?;
+    let [columns, types, keys, links, sequences] = answers.as_slice() else {
         return Err(CatalogError::Answer);
     };
     let mut types = Types::read(types)?;
-    types.read_attributes(Some(attributes))?;
+    if types.has_composites() {
+        types.read_attributes(session.ask(&attributes_query(&oids)).await?.first())?;
+    }
     add_columns(&mut tables, columns, &types)?;
     add_keys(&mut tables, keys)?;
     add_links(&mut tables, links)?;
     add_sequences(&mut tables, sequences)?;
     Ok(tables)
+}
+
+/// A foreign key between two of several tables, by their places in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableReference {
+    /// The one that refers to the other.
+    pub child: usize,
+    /// The one that is referred to.
+    pub parent: usize,
+}
+
+/// The foreign keys between these tables; those that are not there have none.
+///
+/// # Errors
+/// The server refuses the question, or is gone.
+pub async fn references_between(
+    session: &Session,
+    names: &[TableName],
+) -> Result<Vec<TableReference>, CatalogError> {
+    let found = session
+        .run(&format!(
+            "WITH t AS ({}) SELECT DISTINCT child.i, parent.i FROM pg_catalog.pg_constraint k \
+             JOIN t child ON child.oid OPERATOR(pg_catalog.=) k.conrelid \
+             JOIN t parent ON parent.oid OPERATOR(pg_catalog.=) k.confrelid \
+             WHERE k.contype OPERATOR(pg_catalog.=) 'f' AND k.conrelid OPERATOR(pg_catalog.<>) k.confrelid ORDER BY 1, 2",
+            found_query(names)
+        ))
+        .await?;
+    let rows = found.first().map(|outcome| outcome.rows.as_slice()).unwrap_or_default();
+    let reference = |row: &Vec<Option<String>>| {
+        let mut row = AnswerRow::of(row);
+        Ok(TableReference { child: row.number()?, parent: row.number()? })
+    };
+    rows.iter().map(reference).collect()
 }
 
 /// The names of all tables that this role sees without saying a schema, and of all others with it.
@@ -117,10 +154,10 @@ fn found_query(names: &[TableName]) -> String {
     )
 }
 
-/// Columns, types, attributes, unique indexes, foreign keys, sequences.
+/// Columns, types, unique indexes, foreign keys, sequences.
 fn details_queries(oids: &str) -> String {
     format!(
-        "{};\n{};\n{};\n\
+        "{};\n{};\n\
          SELECT i.indrelid, i.indisprimary, i.indimmediate AND i.indisvalid AND NOT i.indisexclusion, \
            (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY n) FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) n \
               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) \
@@ -148,7 +185,6 @@ fn details_queries(oids: &str) -> String {
          ORDER BY used.relation, a.attnum, s.oid",
         columns_query(oids),
         types_query(oids),
-        attributes_query(oids),
     )
 }
 

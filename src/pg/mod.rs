@@ -41,6 +41,7 @@ mod session_tag;
 pub mod sqlstate;
 #[cfg(feature = "ledger")]
 mod sqlx_relay;
+mod surroundings;
 mod target;
 #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "only sqlx's way in pins"))]
 #[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
@@ -53,12 +54,12 @@ pub use crate::secret::Secret;
 pub use administer::{Administrator, administer};
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use db_error::{DbError, ServerError, SharedCause};
-pub use dsn::{ConnectTarget, Dsn, DsnError};
+pub use dsn::{ConnInfo, ConnectTarget, DsnError};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
 pub use json_rows::json_rows;
 pub use lease::{Lease, PooledClient, connect_pool};
 #[cfg(feature = "testing")]
-pub use linked::{name_of_table, names_of_tables, read_linked};
+pub use linked::{TableReference, name_of_table, names_of_tables, read_linked, references_between};
 pub use outcome::{StatementResult, number};
 pub use pool::Pool;
 pub use session::Session;

@@ -25,7 +25,7 @@ use tokio_postgres::CancelToken;
 use crate::feature;
 
 use super::connect::{cancel, carried, carry, open};
-use super::dsn::{Dsn, Host, SslMode};
+use super::dsn::{ConnInfo, Host, SslMode};
 use super::error::PgError;
 use super::places::{ConnectionPermit, ConnectionPermits, Waiting, close_idle};
 use super::tls::{self, Connector};
@@ -40,7 +40,7 @@ pub struct Pool(Arc<PoolState>);
 
 struct PoolState {
     inner: deadpool_postgres::Pool,
-    dsn: Arc<Dsn>,
+    dsn: Arc<ConnInfo>,
     tls: Option<Connector>,
     found: Arc<Mutex<Option<LoggedIn>>>,
     size: usize,
@@ -68,7 +68,7 @@ impl Pool {
     ///
     /// # Errors
     /// If what protects the connections cannot be read.
-    pub fn new(dsn: &Dsn, size: usize) -> Result<Self, PgError> {
+    pub fn new(dsn: &ConnInfo, size: usize) -> Result<Self, PgError> {
         let size = size.max(1);
         let dsn = Arc::new(dsn.clone());
         // Sockets are plain whatever is asked for.
@@ -127,7 +127,7 @@ impl Pool {
 
     /// What it connects to.
     #[must_use]
-    pub fn dsn(&self) -> &Dsn {
+    pub fn dsn(&self) -> &ConnInfo {
         &self.0.dsn
     }
 
@@ -174,6 +174,11 @@ impl Pool {
     /// Connections that nobody uses.
     pub(super) fn idle(&self) -> usize {
         self.0.inner.status().available
+    }
+
+    /// Connections that are open.
+    pub(super) fn open(&self) -> usize {
+        self.0.inner.status().size
     }
 
     /// Closes so many idle connections.
@@ -227,7 +232,7 @@ impl Pool {
 
 /// Opens connections for deadpool.
 struct Opener {
-    dsn: Arc<Dsn>,
+    dsn: Arc<ConnInfo>,
     tls: Option<Connector>,
     found: Arc<Mutex<Option<LoggedIn>>>,
     places: Arc<ConnectionPermits>,

@@ -42,6 +42,28 @@ pub async fn named_alike(session: &Session, name: &TableName) -> Result<Option<S
     Ok(outcomes.first().and_then(StatementResult::value).map(ToOwned::to_owned))
 }
 
+/// A sequence that one of these columns takes its default from and that the role may not use, quoted.
+pub async fn forbidden_sequence(
+    session: &Session,
+    oid: u32,
+    columns: &[&str],
+) -> Result<Option<String>, CatalogError> {
+    let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) \
+         FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum \
+         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid \
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' \
+         JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace \
+         WHERE f.adrelid = {oid} AND a.attname IN ({}) \
+           AND CASE WHEN s.relkind = 'S' THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') END ORDER BY s.oid LIMIT 1",
+        names.join(", ")
+    );
+    let outcomes = session.ask(&sql).await?;
+    Ok(outcomes.first().and_then(StatementResult::value).map(ToOwned::to_owned))
+}
+
 /// The operator that says whether one value of a column is greater than another, qualified
 /// (`OPERATOR(pg_catalog.>)`): of the default B-tree operator class of its type, or of the one that its
 /// values are taken for. `None`: they have no order.

@@ -1,6 +1,7 @@
 //! Facts about server and session, asked once.
 
 use super::answer::{AnswerRow, CatalogError};
+use super::db_error::DbError;
 use super::session::Session;
 use crate::schema::{TableName, literal};
 
@@ -29,6 +30,19 @@ pub struct ServerInfo {
     pub may_select: bool,
     /// A pooler is in between.
     pub is_pooled: bool,
+}
+
+/// Whether the server knows a time zone of this name.
+///
+/// # Errors
+/// When the session is lost.
+pub async fn knows_time_zone(session: &Session, name: &str) -> Result<bool, DbError> {
+    let sql = format!("SELECT pg_catalog.set_config('TimeZone', {}, true)", literal(name));
+    match session.run(&sql).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_lost() => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Asks the server who it is.

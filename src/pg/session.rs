@@ -22,10 +22,13 @@ use super::sqlstate::{is_read_only, is_unknown_statement};
 use crate::schema::{TableName, literal};
 
 /// One message is one transaction, unless it stands in one. The planner thinks that questions with recursion
-/// are dear, and compiling one took 4 s where answering it takes 10 ms.
+/// are dear, and compiling one took 4 s where answering it takes 10 ms. Tables are joined in the order in
+/// which they are written: to think of others takes a new session longer than the answer.
 const PATH_OURS: &str = "SELECT pg_catalog.set_config('dbload.search_path', pg_catalog.current_setting('search_path'), true), \
                          pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
-                         pg_catalog.set_config('jit', 'off', true)";
+                         pg_catalog.set_config('jit', 'off', true), \
+                         pg_catalog.set_config('join_collapse_limit', '1', true), \
+                         pg_catalog.set_config('from_collapse_limit', '1', true)";
 const PATH_THEIRS: &str =
     "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('dbload.search_path'), true)";
 

@@ -301,7 +301,7 @@ pub fn is_data_exception(error: &DbError) -> bool {
 /// Schema, mapping or rights are to be mended, not the server: something does not exist, or is not allowed.
 #[must_use]
 pub fn is_refusal(error: &DbError) -> bool {
-    error.sqlstate().is_some_and(|code| code.starts_with("42") || code == "3F000")
+    error.sqlstate().is_some_and(|code| code.starts_with("42") || code == "3F000" || code == "22P05")
 }
 
 /// A pooler has given us another backend than the one that knows our statements.
@@ -393,7 +393,7 @@ pub fn hint(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
         "28P01" => "wrong password, or no such role; passwords come from the DSN, PGPASSWORD or ~/.pgpass",
         "28000" => {
-            "the server does not let this role in from here: see its pg_hba.conf, and try sslmode=require"
+            "no such role, or the server does not let it in from here: its pg_hba.conf says which; try sslmode=require"
         }
         "3D000" => "no such database; create it, or mend dbname",
         "3F000" => "no such schema; create it, or name another one in --table",

@@ -26,7 +26,7 @@ use super::connect::open;
 use super::counted_transport::{CountedTransport, FAREWELL};
 use super::db_error::{DbError, ServerError};
 use super::driver_error::{is_lost, of_driver};
-use super::dsn::{ChannelBinding, Dsn, Server};
+use super::dsn::{ChannelBinding, ConnInfo, Server};
 use super::error::PgError;
 use super::frame_limit::FrameLimited;
 use super::lease::{Lease, Lent};
@@ -120,7 +120,7 @@ async fn as_soon_as_there_is_a_slot<'s, T>(
 }
 
 async fn connect(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     server: &Server,
     tls: Option<&Connector>,
     tls_use: TlsUse,
@@ -141,7 +141,7 @@ async fn connect(
 }
 
 /// Everything is said, so that nothing comes from sqlx's own look at `PG*`.
-fn options(dsn: &Dsn, server: &Server, socket_dir: &Path, port: u16) -> PgConnectOptions {
+fn options(dsn: &ConnInfo, server: &Server, socket_dir: &Path, port: u16) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .socket(socket_dir)
         .port(port)

@@ -24,35 +24,41 @@ static VERSION: LazyLock<&str> = LazyLock::new(|| {
 const COUNTING_SINCE: &str =
     "EXTRACT(epoch FROM pg_catalog.pg_stat_get_bgwriter_stat_reset_time())::pg_catalog.text";
 
-/// Three statements: the version, since when the server counts, and the table with all below it. Asked before
-/// anything else of the table: what changes behind it changes the version too.
-pub(super) fn tree_queries() -> String {
-    let oid = format!("pg_catalog.current_setting('{TARGET}')::pg_catalog.oid");
+/// Two statements: the version, and since when the server counts. Asked before anything else of the table:
+/// what changes behind it changes the version too.
+pub(super) fn version_queries() -> String {
     format!(
-        "{} WHERE c.oid OPERATOR(pg_catalog.=) {oid};\nSELECT {COUNTING_SINCE};\n\
-         WITH RECURSIVE tree(oid) AS (SELECT {oid} \
-           UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent OPERATOR(pg_catalog.=) tree.oid) \
-         SELECT m.oid, pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(m.relname)), \
-           m.relfilenode, m.relpersistence OPERATOR(pg_catalog.=) 'u' \
-         FROM tree JOIN pg_catalog.pg_class m ON m.oid OPERATOR(pg_catalog.=) tree.oid \
-         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) m.relnamespace ORDER BY m.oid",
+        "{} WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.current_setting('{TARGET}')::pg_catalog.oid;\nSELECT {COUNTING_SINCE}",
         *VERSION
     )
 }
 
-/// Reads the answers to [`tree_queries`].
-pub(super) fn read_tree(outcomes: &[StatementResult]) -> Result<Tree, CatalogError> {
-    let [version, counting, members] = outcomes else { return Err(CatalogError::Answer) };
+/// The table with all below it.
+pub(super) fn members_query() -> String {
+    format!(
+        "WITH RECURSIVE tree(oid) AS (SELECT pg_catalog.current_setting('{TARGET}')::pg_catalog.oid \
+           UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent OPERATOR(pg_catalog.=) tree.oid) \
+         SELECT m.oid, {}, m.relfilenode, m.relpersistence OPERATOR(pg_catalog.=) 'u' \
+         FROM tree JOIN pg_catalog.pg_class m ON m.oid OPERATOR(pg_catalog.=) tree.oid \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) m.relnamespace ORDER BY m.oid",
+        qualified_name("m")
+    )
+}
+
+/// Schema and name of a relation, quoted where they have to be.
+pub(super) fn qualified_name(relation: &str) -> String {
+    format!(
+        "pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident({relation}.relname))"
+    )
+}
+
+/// Reads the answer to [`members_query`].
+pub(super) fn read_members(members: &StatementResult) -> Result<Vec<Member>, CatalogError> {
     let member = |row: &Vec<Option<String>>| {
         let mut row = AnswerRow::of(row);
         Ok(Member { oid: row.number()?, name: row.text()?, file: row.number()?, unlogged: row.flag() })
     };
-    Ok(Tree {
-        version: version.value().unwrap_or_default().to_owned(),
-        counting_since: counting.value().unwrap_or_default().to_owned(),
-        members: members.rows.iter().map(member).collect::<Result<_, CatalogError>>()?,
-        partitioned_by: Vec::new(),
-    })
+    members.rows.iter().map(member).collect()
 }
 
 /// A statement that raises unless the table is what it was, without a ledger, whose function says the same.

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::dsn::{Dsn, Host, Keepalive, Negotiation, Server, SslMode};
+use super::dsn::{ConnInfo, Host, Keepalive, Negotiation, Server, SslMode};
 use super::tls::{Connector, Encrypted};
 
 /// The request for TLS: length 8, code 80877103.
@@ -56,7 +56,7 @@ pub(super) enum DialError {
 
 /// Connects to one server: each address of it in turn, within the time limit each.
 pub(super) async fn dial(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     server: &Server,
     tls: Option<&Connector>,
     tls_use: TlsUse,
@@ -128,7 +128,7 @@ fn tune(stream: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
 }
 
 async fn encrypt(
-    dsn: &Dsn,
+    dsn: &ConnInfo,
     name: &str,
     mut stream: TcpStream,
     tls: &Connector,
@@ -214,8 +214,8 @@ mod tests {
     async fn dialled(parameters: &str) -> TcpStream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let dsn =
-            Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/db?sslmode=disable{parameters}")).unwrap();
+        let dsn = ConnInfo::parse(&format!("postgres://u@127.0.0.1:{port}/db?sslmode=disable{parameters}"))
+            .unwrap();
         match dial(&dsn, &dsn.servers[0], None, TlsUse::AsAsked).await.unwrap() {
             Transport::Tcp(stream) => stream,
             Transport::Tls(_) | Transport::Unix(_) => panic!("not TCP"),

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use crate::account::SourceBooks;
 use crate::causes::with_causes;
-use crate::event::{Event, Totals};
+use crate::event::{Detail, Event, Totals};
 use crate::input::{Class, Input, SourceError};
 use crate::prepared::{LoadError, NamedReject};
 use crate::record::Position;
 use crate::report::Seconds;
 use crate::write::{Direct, Marked, Rejected, Verdict, WriterEvent};
 
+use super::record::Queues;
 use super::shared::PipelineContext;
 
 /// How the pipeline ended, if nothing failed outright.
@@ -79,6 +80,7 @@ pub(super) enum ReaderEvent {
     Ignored { fields: u64 },
     Narrowed { values: u64, first: FirstNarrowed },
     Note { text: String },
+    Detail(Detail),
 }
 
 /// Keeps the counts, judges the budget of rejects, and tells the listener.
@@ -86,6 +88,7 @@ pub(super) async fn account(
     shared: &PipelineContext<'_>,
     mut events: mpsc::Receiver<WriterEvent>,
     mut heard: mpsc::Receiver<ReaderEvent>,
+    queues: Queues,
 ) -> Result<Ran, LoadError> {
     let prepared = shared.prepared;
     let mut ran = Ran {
@@ -105,7 +108,9 @@ pub(super) async fn account(
     prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut listening = true;
+    let mut stopping = false;
     loop {
+        let mut is_tick = false;
         let event = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => shared.written(event, &mut ran),
@@ -115,11 +120,23 @@ pub(super) async fn account(
                 Some(message) => shared.heard(message, &mut ran),
                 None => { listening = false; continue }
             },
-            _ = tick.tick() => Event::Read,
+            _ = tick.tick() => {
+                is_tick = true;
+                Event::Read
+            }
         };
         ran.tally.bytes_read = prepared.inputs.iter().map(|i| i.progress.load(Ordering::Relaxed)).sum();
         ran.tally.http = prepared.access.requests();
         (shared.listener)(&event, &ran.tally);
+        if shared.stop.is_cancelled() && !std::mem::replace(&mut stopping, true) {
+            shared.tell(Detail::Stopping, &ran.tally);
+        }
+        if is_tick {
+            shared.tell(Detail::Gauges(queues.gauges(&prepared.pool)), &ran.tally);
+        }
+    }
+    if shared.stop.is_cancelled() && !stopping {
+        shared.tell(Detail::Stopping, &ran.tally);
     }
     while let Ok(message) = heard.try_recv() {
         let event = shared.heard(message, &mut ran);
@@ -137,7 +154,7 @@ pub(super) async fn account(
 impl PipelineContext<'_> {
     fn written(&self, event: WriterEvent, ran: &mut Ran) -> Event {
         match event {
-            WriterEvent::Committed { partition, after, committed } => {
+            WriterEvent::Committed { partition, after, committed, carried } => {
                 self.committed.send_modify(|places| {
                     if let Some(place) = places.get_mut(partition as usize) {
                         *place = after;
@@ -162,6 +179,9 @@ impl PipelineContext<'_> {
                 ran.seconds.copying += copying;
                 ran.seconds.merging += merging;
                 ran.seconds.committing += committing;
+                if self.job.is_recorded {
+                    self.tell_batch(partition, &committed, &carried, tally);
+                }
                 if !self.keep(&committed.rejects) {
                     self.stop.cancel();
                     self.abort.cancel();
@@ -172,9 +192,20 @@ impl PipelineContext<'_> {
                 let elapsed = Duration::try_from_secs_f64(copying + merging + committing).unwrap_or_default();
                 Event::Committed { partition, rows: committed.books, elapsed }
             }
-            WriterEvent::Waiting { partition, error } => {
+            WriterEvent::Waiting { partition, error, relief } => {
                 ran.tally.retries += 1;
+                if self.job.is_recorded {
+                    let sqlstate = error.sqlstate().map(str::to_owned);
+                    let held = Detail::Held { partition: Some(partition), sqlstate, relief };
+                    self.tell(held, &ran.tally);
+                }
                 Event::Waiting { partition: Some(partition), reason: with_causes(&error) }
+            }
+            WriterEvent::Halved { partition, records } => {
+                if self.job.is_recorded {
+                    self.tell(Detail::Halved { partition, records }, &ran.tally);
+                }
+                Event::Read
             }
             WriterEvent::Verified { verdict } => {
                 ran.verdict.add(*verdict);
@@ -220,6 +251,7 @@ impl PipelineContext<'_> {
                 Event::SourceFailed { name: name(source), reason, hint: error.hint() }
             }
             ReaderEvent::Note { text } => Event::Note { text },
+            ReaderEvent::Detail(detail) => Event::Detail(Box::new(detail)),
             ReaderEvent::Narrowed { values, first } => {
                 // Blocks are heard of in any order.
                 ran.narrowed = Some(match ran.narrowed.take() {

@@ -229,7 +229,8 @@ async fn send_blocks(
     loop {
         // The next one is mostly as large: what has no room yet is not read either.
         tokio::select! {
-            () = shared.memory.room(last_bytes) => course.since = Instant::now(),
+            // What opening the source has taken is waiting for it.
+            () = shared.memory.room(last_bytes) => if last_bytes > 0 { course.since = Instant::now() },
             () = shared.stop.cancelled() => return Ok(()),
         }
         let (next, reading) = tokio::select! {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub(super) struct PipelineContext<'a> {
     pub(super) memory: Arc<Memory>,
     pub(super) workers: Workers,
     pub(super) batch_bytes: usize,
+    /// When the pipeline began.
+    pub(super) began: Instant,
 }
 
 /// A block with what is needed to decode it.

@@ -36,6 +36,11 @@ impl BlockTiming {
         (done, Self { began, ended: Instant::now(), at_work })
     }
 
+    /// When it began to be looked for, when it was there, and the work in between.
+    pub(super) const fn times(&self) -> ([Instant; 2], Duration) {
+        ([self.began, self.ended], self.at_work)
+    }
+
     /// The part of its reading that was waiting for bytes, from 0 to 1.
     fn waiting_share(&self) -> f64 {
         let all = self.ended.saturating_duration_since(self.began);

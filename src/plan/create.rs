@@ -7,6 +7,9 @@ use crate::pg::{Ident, TableName};
 
 use super::refusal::Refusal;
 
+/// PostgreSQL has no wider tables.
+const COLUMNS_MAX: usize = 1_600;
+
 /// A table to be created.
 #[derive(Debug, Clone)]
 pub struct NewTable {
@@ -17,11 +20,13 @@ pub struct NewTable {
 }
 
 /// Writes the statement. `key` becomes the primary key; `extra` is the column that collects what has none.
+/// `is_json`: the names are those of members.
 pub fn new_table(
     name: TableName,
     columns: &[InferredColumn],
     key: Option<&[String]>,
     extra: Option<&str>,
+    is_json: bool,
 ) -> Result<NewTable, Refusal> {
     if name.schema.as_ref().is_some_and(|schema| schema.raw().starts_with("pg_temp")) {
         return Err(Refusal::new(
@@ -41,14 +46,21 @@ pub fn new_table(
             "create the table, or load a source with records first",
         ));
     }
+    if columns.len() + usize::from(extra.is_some()) > COLUMNS_MAX {
+        return Err(Refusal::new(
+            format!(
+                "table {} cannot be created: its records have {} members, and a table has at most {COLUMNS_MAX} columns",
+                name.plain(),
+                columns.len()
+            ),
+            too_wide_hint(is_json),
+        ));
+    }
     let mut lines = Vec::with_capacity(columns.len() + 1);
     let names = column_names(columns);
     for (column, column_name) in columns.iter().zip(&names) {
         let ident = Ident::new(*column_name).map_err(|error| {
-            Refusal::new(
-                format!("table {} cannot be created: {error}", name.plain()),
-                "--header fix cuts long names of CSV; or create the table yourself with names of your choice",
-            )
+            Refusal::new(format!("table {} cannot be created: {error}", name.plain()), name_hint(is_json))
         })?;
         lines.push(format!("    {ident} {}", column.type_name));
     }
@@ -78,6 +90,26 @@ pub fn new_table(
     }
     let ddl = format!("CREATE TABLE {name} (\n{}\n)", lines.join(",\n"));
     Ok(NewTable { name, ddl })
+}
+
+/// What helps where there are more fields than a table has columns.
+const fn too_wide_hint(is_json: bool) -> &'static str {
+    if is_json {
+        "if those are records by their keys: --records '{key}' makes a record of each, and a column of the keys"
+    } else {
+        "create it with the columns that matter and a jsonb column: --extra jsonb:COLUMN puts the other fields there, \
+         --extra ignore leaves them out"
+    }
+}
+
+/// What helps where a name of a field can be none of a column.
+const fn name_hint(is_json: bool) -> &'static str {
+    if is_json {
+        "create the table yourself: --extra ignore leaves out members that it has no column for, --extra jsonb:COLUMN keeps \
+         them"
+    } else {
+        "--header fix cuts long names of CSV; or create the table yourself with names of your choice"
+    }
 }
 
 /// The names of the columns: those of the fields, without spaces around them; with them, where that would

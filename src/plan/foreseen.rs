@@ -15,7 +15,7 @@ pub fn foreseen_notes(foreseen: &Foreseen) -> Vec<String> {
     let losses = foreseen.losses().map(|loss| {
         let records = foreseen.records;
         format!(
-            "{}: {} of {records} sampled records are rejects (--narrowing {}=allow takes such values)",
+            "{}: {} of {records} sampled records are rejects (--narrowing {}=allow leaves such values to the server)",
             words(loss),
             loss.values,
             loss.column
@@ -46,7 +46,10 @@ pub fn refuse_narrowed(foreseen: &Foreseen) -> Result<(), Refusal> {
     for loss in foreseen.losses() {
         let _ = write!(hint, "--narrowing {}=allow ", loss.column);
     }
-    Err(Refusal::new(message, hint + "stores them so; or give the column a type that holds them"))
+    Err(Refusal::new(
+        message,
+        hint + "leaves them to the server, as it reads them; or give the column a type that holds them",
+    ))
 }
 
 fn words(loss: &ForeseenLoss) -> String {

@@ -7,6 +7,7 @@
 mod create;
 mod foreseen;
 mod key;
+mod policies;
 mod refusal;
 mod refuse;
 mod sample;
@@ -16,13 +17,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
-use crate::schema::{Mode, Paths, Table, UniqueIndex};
+use crate::schema::{MergePolicy, Mode, Paths, Table, UniqueIndex};
+use crate::shape::Shaping;
 
 pub use create::{NewTable, new_table};
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
+pub use policies::no_greater;
 pub use refusal::Refusal;
-pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_staging};
+pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_sequence, refuse_staging};
 pub use sample::{Sample, SampledSource};
 pub use wishes::Wishes;
 
@@ -53,6 +56,10 @@ pub struct Plan {
     pub greater: Option<String>,
     /// Rule for fields without a column.
     pub extra: Extra,
+    /// What becomes of fields on their way.
+    pub shaping: Shaping,
+    /// Columns, by their ordinals, that are not simply overwritten.
+    pub policies: Vec<(usize, MergePolicy)>,
     /// What the sample shows of values that would become others: the load looks at it.
     pub foreseen: Foreseen,
 }
@@ -68,18 +75,37 @@ impl Plan {
             self.extra.clone(),
             self.partitioner,
         )
-        .told_by(self.key.index);
+        .told_by(self.key.index)
+        .shaped(self.shaping.clone());
         let slots: Vec<usize> = self
             .fields
             .iter()
             .filter_map(|(_, target)| match target {
                 Target::Slot(slot) => Some(*slot),
                 Target::Extra => mapping.extra_slot,
-                Target::Generated => None,
+                Target::Generated | Target::Dropped => None,
             })
             .collect();
         mapping.activate(&slots);
         mapping
+    }
+
+    /// Columns without a field whose default asks a sequence.
+    #[must_use]
+    pub fn filled_by_sequences(&self) -> Vec<&str> {
+        let mapping = self.mapping();
+        let given: HashSet<usize> = self
+            .fields
+            .iter()
+            .filter_map(|(_, target)| match target {
+                Target::Slot(slot) => mapping.slots.get(*slot).copied(),
+                Target::Extra | Target::Generated | Target::Dropped => None,
+            })
+            .collect();
+        let columns = self.table.columns.iter().enumerate().filter(|(ordinal, column)| {
+            !given.contains(ordinal) && column.default.as_deref().is_some_and(|sql| sql.contains("nextval("))
+        });
+        columns.map(|(_, column)| column.name.raw()).collect()
     }
 
     /// No record can meet a stored row: there is none, or no key to meet it by.
@@ -108,14 +134,19 @@ impl Plan {
 pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<Plan, Refusal> {
     let table = Arc::new(table);
     let mut notes = Vec::new();
+    // As they are called when they come to their columns.
     let fields = sample.fields();
+    let fields: Vec<&str> = fields.into_iter().filter_map(|field| wishes.shaping.column_of(field)).collect();
     let (mode, key) = choose_key(&table, &fields, wishes, &mut notes)?;
-    let paths = Paths::of(&table, key.index, mode);
+    let policies = policies::of_columns(&table, &key, mode, wishes)?;
+    let paths = Paths::of(&table, key.index, mode).with_policies(&table, key.index, &policies);
     let (by, one_partition) = partitioning(&table, &key, mode, &fields, wishes);
     let count = if by == Partitioning::One { 1 } else { u32::try_from(wishes.pool_size.max(1)).unwrap_or(1) };
     let partitioner = Partitioner { by, count };
     let mapping =
-        Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner);
+        Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner)
+            .shaped(wishes.shaping.clone());
+    refuse::shaped_columns(&table, wishes.shaping)?;
     refuse::extra_column(&table, wishes.extra)?;
     let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
     refuse::rights(&table, &mapping, &targets, mode, wishes)?;
@@ -135,15 +166,17 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         newer_by,
         greater: None,
         extra: wishes.extra.clone(),
+        shaping: wishes.shaping.clone(),
+        policies,
         foreseen: Foreseen::default(),
     })
 }
 
 fn newer_by(mapping: &Mapping, wishes: &Wishes<'_>) -> Result<Option<String>, Refusal> {
     let Some(name) = wishes.newer_by else { return Ok(None) };
-    match mapping.target(name).0 {
+    match mapping.column_target(name) {
         Target::Slot(slot) => Ok(Some(mapping.column_name(slot).to_owned())),
-        Target::Generated | Target::Extra => Err(Refusal::new(
+        Target::Generated | Target::Dropped | Target::Extra => Err(Refusal::new(
             format!("--newer-by {name}: the table has no such column that can be written"),
             "name a column that says how old a record is",
         )),
@@ -180,18 +213,21 @@ fn match_fields(
     extra: &Extra,
 ) -> Result<(Targets, Vec<MatchNote>), Refusal> {
     let mut all: Vec<(String, Target)> = Vec::new();
-    let mut known: HashSet<&str> = HashSet::new();
+    let mut known: HashSet<String> = HashSet::new();
     let mut matches: Vec<MatchNote> = Vec::new();
     for source in &sample.sources {
-        let (targets, notes) = mapping.header(&source.fields).map_err(|error| match error {
+        let fields = mapping.rejoined(&source.fields);
+        let (targets, notes) = mapping.header(&fields).map_err(|error| match error {
             MappingError::TwoFieldsOneColumn { .. } => Refusal::new(
                 format!("{}: {error}", source.name),
                 "rename or remove one of them; names match exactly, else whatever their case, else as snake_case",
             ),
             MappingError::NoColumn { .. } => Refusal { message: error.to_string(), hint: None },
         })?;
-        for (name, target) in source.fields.iter().zip(targets) {
-            if known.insert(name) {
+        for (name, target) in fields.iter().zip(targets) {
+            // What is null in place of an object is null for the columns of its members.
+            let is_object = target == Target::Extra && mapping.is_taken_apart(name);
+            if known.insert(name.clone()) && !is_object {
                 all.push((name.clone(), target));
             }
         }

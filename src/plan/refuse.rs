@@ -3,6 +3,7 @@
 
 use crate::map::{Extra, Mapping, Target, listed};
 use crate::schema::{Column, Ident, Identity, Mode, PgType, Table};
+use crate::shape::Shaping;
 
 use super::key::Key;
 use super::refusal::Refusal;
@@ -40,6 +41,15 @@ pub fn refuse_reading(role: &str, table: &Table) -> Refusal {
     )
 }
 
+/// A column takes its values from a sequence, where no field has them.
+#[must_use]
+pub fn refuse_sequence(role: &str, sequence: &str) -> Refusal {
+    Refusal::new(
+        format!("the role {role} may not use the sequence {sequence}, which fills a column without a field"),
+        format!("GRANT USAGE ON SEQUENCE {sequence} TO {}", quoted(role)),
+    )
+}
+
 /// A name in SQL for people: quoted, as it may be a word of SQL's own.
 fn quoted(name: &str) -> String {
     Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
@@ -53,6 +63,18 @@ pub fn narrowed_column(table: &Table, column: &str) -> Result<(), Refusal> {
     Err(Refusal::new(
         format!("--narrowing {column}=..: table {} has no column of this name", table.name.plain()),
         "name a column as the table has it",
+    ))
+}
+
+/// Columns that `--map` and `--parse` name are the table's.
+pub(super) fn shaped_columns(table: &Table, shaping: &Shaping) -> Result<(), Refusal> {
+    let Some((_, words)) = shaping.columns().find(|(column, _)| table.column(column).is_none()) else {
+        return Ok(());
+    };
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.raw()).collect();
+    Err(Refusal::new(
+        format!("{words}: table {} has no column of this name", table.name.plain()),
+        format!("name the column as the table has it: {}", listed(&names)),
     ))
 }
 
@@ -86,7 +108,9 @@ pub(super) fn rights(
         let Target::Slot(slot) = target else { continue };
         let column = &table.columns[mapping.slots[*slot]];
         let inserts = mode != Mode::Update;
-        let updates = matches!(mode, Mode::Upsert | Mode::Update) && !mapping.key.contains(slot);
+        let updates = matches!(mode, Mode::Upsert | Mode::Update)
+            && !mapping.key.contains(slot)
+            && wishes.policies.updates(column.name.raw());
         for (right, is_lacking) in
             [("INSERT", inserts && !column.may_insert), ("UPDATE", updates && !column.may_update)]
         {

@@ -1,7 +1,8 @@
 //! What the user asked for, as far as the plan decides it.
 
 use crate::map::Extra;
-use crate::schema::Mode;
+use crate::schema::{MergePolicies, Mode};
+use crate::shape::Shaping;
 
 /// What the user asked for, as far as the plan decides it.
 #[derive(Debug, Clone)]
@@ -10,6 +11,10 @@ pub struct Wishes<'a> {
     pub key: Option<&'a [String]>,
     /// The mode, if the user named one.
     pub mode: Option<Mode>,
+    /// What becomes of fields on their way.
+    pub shaping: &'a Shaping,
+    /// What becomes of columns of stored rows.
+    pub policies: &'a MergePolicies,
     /// Fields without a column.
     pub extra: &'a Extra,
     /// The column that `--newer-by` names.

@@ -171,7 +171,10 @@ impl LoadError {
             Self::ChangedMeanwhile { error, .. } if matches!(**error, Self::Ledger(_)) => error.hint(),
             Self::ChangedMeanwhile { error, .. } => {
                 let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}; "));
-                Some(format!("{hint}once the table fits, the same command goes on where this one stopped"))
+                Some(format!(
+                    "{hint}once the table fits, the same command goes on where this one stopped, unless a column was dropped: \
+                     what was loaded into that is gone with it"
+                ))
             }
             Self::Write(WriteError::Unknown(_)) => {
                 Some("the same command asks the ledger, and goes on from there".to_owned())

@@ -92,16 +92,22 @@ impl Prepared {
         if !self.access.asks() { self.guarantee } else { self.guarantee_if(read.unwrap_or(false)) }
     }
 
-    /// Digests of the files that this process has read whole, where a later load asks for them: an append
-    /// does.
-    pub(crate) fn digests(&self) -> Vec<(u32, String)> {
+    /// What is known of the files that this process has read whole, where a later load asks for it: an append
+    /// does. Of each its digest, and that of its content where it is another.
+    pub(crate) fn digests(&self) -> Vec<(u32, serde_json::Value)> {
         if self.plan.mode != Mode::Append {
             return Vec::new();
         }
-        self.inputs
-            .iter()
-            .filter_map(|input| Some((input.begin.source, input.digest.get()?.clone())))
-            .collect()
+        let known = |input: &Input| {
+            let whole = input.digest.get()?;
+            let content = input.content.get().filter(|(_, digest)| digest != whole);
+            let known = match content {
+                Some(content) => serde_json::json!({ "whole": whole, "content": content }),
+                None => serde_json::json!({ "whole": whole }),
+            };
+            Some((input.begin.source, known))
+        };
+        self.inputs.iter().filter_map(known).collect()
     }
 
     /// The server, in words for a hint with SQL to read the rejects.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::columns::Columns;
 use super::place::{PageToken, Position};
 use super::text::{Span, SpanKind, Text};
 
@@ -26,12 +27,14 @@ pub struct Block {
     pub content: Content,
 }
 
-/// What a block holds. An arm for columns belongs here: the methods of [`Block`] answer for it, decoding is
-/// `format`'s, and nobody else looks inside.
+/// What a block holds. The methods of [`Block`] answer for it, decoding is `format`'s, and nobody else looks
+/// inside.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes as they stand in the source.
     Text(Text),
+    /// Rows of columns, of which no bytes stand in the source.
+    Columns(Columns),
 }
 
 /// What is to become of the row of a record.
@@ -52,11 +55,19 @@ impl Block {
         Self { source, start, end, first_seq: 0, page: None, content: Content::Text(text) }
     }
 
+    /// A block of rows that are not numbered yet. A place in them is the number of a row, an offset too.
+    #[must_use]
+    pub const fn of_columns(source: u32, columns: Columns) -> Self {
+        let (start, end) = (row_place(source, columns.row(0)), row_place(source, columns.row(columns.count)));
+        Self { source, start, end, first_seq: 0, page: None, content: Content::Columns(columns) }
+    }
+
     /// The number of records in the block.
     #[must_use]
     pub const fn len(&self) -> usize {
         match &self.content {
             Content::Text(text) => text.spans.len(),
+            Content::Columns(columns) => columns.count,
         }
     }
 
@@ -71,14 +82,35 @@ impl Block {
     pub const fn memory_bytes(&self) -> usize {
         match &self.content {
             Content::Text(text) => text.bytes.len() + text.spans.capacity() * size_of::<Span>(),
+            Content::Columns(columns) => columns.batch_bytes,
         }
     }
 
-    /// All its bytes, as they stand in the source: a handle to them keeps them in memory, and counted.
+    /// All its bytes, as they stand in the source (of columns none): a handle to them keeps its content in
+    /// memory, and counted.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         match &self.content {
             Content::Text(text) => &text.bytes,
+            Content::Columns(columns) => columns.bytes(),
+        }
+    }
+
+    /// What its content takes in memory.
+    #[must_use]
+    pub const fn content_bytes(&self) -> usize {
+        match &self.content {
+            Content::Text(text) => text.bytes.len(),
+            Content::Columns(columns) => columns.batch_bytes,
+        }
+    }
+
+    /// Whether any value needs an escape in COPY text, where that is known of all of them.
+    #[must_use]
+    pub const fn is_verbatim(&self) -> Option<bool> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::Columns(columns) => Some(columns.is_verbatim),
         }
     }
 
@@ -87,6 +119,7 @@ impl Block {
     pub fn raw(&self, i: usize) -> &[u8] {
         match &self.content {
             Content::Text(text) => text.raw(i),
+            Content::Columns(_) => &[],
         }
     }
 
@@ -95,6 +128,7 @@ impl Block {
     pub fn record_bytes(&self, i: usize) -> usize {
         match &self.content {
             Content::Text(text) => (text.spans[i].end - text.spans[i].start) as usize,
+            Content::Columns(columns) => columns.row_bytes(),
         }
     }
 
@@ -103,6 +137,7 @@ impl Block {
     pub fn kind(&self, i: usize) -> SpanKind {
         match &self.content {
             Content::Text(text) => text.spans[i].kind,
+            Content::Columns(_) => SpanKind::Whole,
         }
     }
 
@@ -110,16 +145,17 @@ impl Block {
     #[must_use]
     pub const fn operation(&self, _i: usize) -> Operation {
         match &self.content {
-            // Text says nothing of it.
-            Content::Text(_) => Operation::Upsert,
+            // Neither says anything of it.
+            Content::Text(_) | Content::Columns(_) => Operation::Upsert,
         }
     }
 
-    /// The line (1-based, in the source) on which the `i`th record begins.
+    /// The line (1-based, in the source) on which the `i`th record begins; of columns, the number of its row.
     #[must_use]
     pub fn line_of(&self, i: usize) -> u64 {
         match &self.content {
             Content::Text(text) => text.spans[i].line,
+            Content::Columns(columns) => columns.row(i) + 1,
         }
     }
 
@@ -128,6 +164,7 @@ impl Block {
     pub fn is_on_one_line(&self, i: usize) -> bool {
         match &self.content {
             Content::Text(text) => text.spans[i].line == text.spans[i].end_line,
+            Content::Columns(_) => true,
         }
     }
 
@@ -136,6 +173,7 @@ impl Block {
     pub fn offset_of(&self, i: usize) -> u64 {
         match &self.content {
             Content::Text(text) => text.offset_of(i),
+            Content::Columns(columns) => columns.row(i),
         }
     }
 
@@ -149,6 +187,7 @@ impl Block {
                 record: self.start.record + i as u64 + 1,
                 line: text.spans[i].end_line,
             },
+            Content::Columns(columns) => row_place(self.source, columns.row(i + 1)),
         }
     }
 
@@ -157,6 +196,7 @@ impl Block {
     pub fn alone(&self, i: usize) -> Self {
         let content = match &self.content {
             Content::Text(text) => Content::Text(text.alone(i)),
+            Content::Columns(columns) => Content::Columns(columns.alone(i)),
         };
         Self { content, page: None, ..*self }
     }
@@ -169,6 +209,7 @@ impl Block {
                 let spans = text.spans[..records.min(text.spans.len())].to_vec();
                 Content::Text(Text { bytes: text.bytes.clone(), spans })
             }
+            Content::Columns(columns) => Content::Columns(columns.beginning(records)),
         };
         Self { content, page: None, ..*self }
     }
@@ -179,6 +220,7 @@ impl Block {
         self.start = self.after(last);
         match &mut self.content {
             Content::Text(text) => drop(text.spans.drain(..=last)),
+            Content::Columns(columns) => columns.pass_over(last + 1),
         }
     }
 
@@ -190,6 +232,7 @@ impl Block {
         let kept = (0..self.len()).take_while(|&i| self.after(i).offset <= until.offset).count();
         match &mut self.content {
             Content::Text(text) => text.spans.truncate(kept),
+            Content::Columns(columns) => columns.count = kept,
         }
         self.end = until.max(self.start);
     }
@@ -198,8 +241,14 @@ impl Block {
     pub fn hold(&mut self, guard: Arc<dyn Any + Send + Sync>) {
         match &mut self.content {
             Content::Text(text) => text.hold(guard),
+            Content::Columns(columns) => columns.hold(guard),
         }
     }
+}
+
+/// The place before a row, by its number from 0 on.
+const fn row_place(source: u32, row: u64) -> Position {
+    Position { source, offset: row, record: row, line: row + 1 }
 }
 
 #[cfg(test)]
@@ -255,6 +304,28 @@ mod tests {
         let mut all = whole.clone();
         all.cut_off(whole.end);
         assert_eq!((all.len(), all.end), (4, whole.end));
+    }
+
+    #[test]
+    fn rows_of_columns_have_their_numbers_as_places_however_they_are_cut() {
+        let columns = Columns::new(Arc::new(()), 5, 100, 50, true);
+        let whole = Block::of_columns(2, columns);
+        assert_eq!((whole.len(), whole.start.record, whole.end.offset), (5, 100, 105));
+        assert_eq!((whole.line_of(4), whole.offset_of(4), whole.after(4)), (105, 104, whole.end));
+        let mut rest = whole.clone();
+        rest.pass_over(2);
+        assert_eq!((rest.len(), rest.start, rest.end), (3, whole.after(1), whole.end));
+        assert_eq!((rest.line_of(0), rest.alone(1).line_of(0)), (103, 104));
+        rest.cut_off(whole.after(3));
+        assert_eq!((rest.len(), rest.end, rest.record_bytes(0)), (2, whole.after(3), 10));
+        assert_eq!((whole.beginning(9).len(), whole.beginning(2).len()), (5, 2));
+        let guard = Arc::new(());
+        rest.hold(Arc::<()>::clone(&guard));
+        let handle = rest.bytes().clone();
+        drop(rest);
+        assert_eq!((Arc::strong_count(&guard), handle.len()), (2, 0));
+        drop(handle);
+        assert_eq!(Arc::strong_count(&guard), 1);
     }
 
     #[test]

@@ -5,5 +5,5 @@ mod order;
 mod state;
 
 pub use mark::{Lag, MarkOrder, MarkValue};
-pub use order::{Edges, Readiness, circle};
+pub use order::{Edges, Readiness, behind, circle};
 pub use state::{LoadState, gravest};

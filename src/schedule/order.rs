@@ -33,6 +33,29 @@ fn walk<'n>(
     found
 }
 
+/// Which loads stand behind others because of references between their tables. What is written beats them:
+/// where both together make a circle, the load that is said to come first waits for no table of it. A circle
+/// of references alone is left.
+#[must_use]
+pub fn behind<'n>(written: &Edges<'n>, references: &Edges<'n>) -> Edges<'n> {
+    let mut behind = references.clone();
+    behind.iter_mut().for_each(|(name, others)| others.retain(|other| other != name));
+    loop {
+        let mut all = written.clone();
+        behind.iter().for_each(|(name, others)| all.entry(name).or_default().extend(others));
+        let Some(way) = circle(&all) else { return behind };
+        let steps: Vec<(&str, &str)> = way.iter().copied().zip(way.iter().copied().skip(1)).collect();
+        let is_written =
+            |(from, to): &(&str, &str)| written.get(from).is_some_and(|after| after.contains(to));
+        let Some(said) = steps.iter().position(is_written) else { return behind };
+        let next = steps.iter().cycle().skip(said).take(steps.len()).find(|step| !is_written(step));
+        let Some((from, to)) = next else { return behind };
+        if let Some(others) = behind.get_mut(from) {
+            others.retain(|other| other != to);
+        }
+    }
+}
+
 /// What keeps a load from beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
@@ -45,10 +68,19 @@ pub enum Readiness {
 }
 
 impl Readiness {
-    /// Whether a load that comes after these may begin. Those that were not chosen are not waited for.
+    /// Whether a load that comes after these, and stands behind those, may begin. Those that were not chosen
+    /// are not waited for; of what it stands behind the end does not matter.
     #[must_use]
-    pub fn of(after: &[String], chosen: impl Fn(&str) -> bool, ended: &BTreeMap<String, LoadState>) -> Self {
+    pub fn of(
+        after: &[String],
+        behind: &[String],
+        chosen: impl Fn(&str) -> bool,
+        ended: &BTreeMap<String, LoadState>,
+    ) -> Self {
         let mut readiness = Self::Ready;
+        if behind.iter().any(|name| chosen(name) && !ended.contains_key(name)) {
+            readiness = Self::Waits;
+        }
         for name in after.iter().filter(|name| chosen(name)) {
             match ended.get(name) {
                 Some(state) if state.is_good() => {}
@@ -78,11 +110,29 @@ mod tests {
     fn a_load_begins_behind_those_that_it_comes_after_and_not_behind_a_bad_end() {
         let after = ["a".to_owned(), "b".to_owned()];
         let mut ended = BTreeMap::from([("a".to_owned(), LoadState::NothingNew)]);
-        assert_eq!(Readiness::of(&after, |_| true, &ended), Readiness::Waits);
-        assert_eq!(Readiness::of(&after, |name| name != "b", &ended), Readiness::Ready);
+        assert_eq!(Readiness::of(&after, &[], |_| true, &ended), Readiness::Waits);
+        assert_eq!(Readiness::of(&after, &[], |name| name != "b", &ended), Readiness::Ready);
         ended.insert("b".to_owned(), LoadState::Failed);
-        assert_eq!(Readiness::of(&after, |_| true, &ended), Readiness::InVain("b".to_owned()));
+        assert_eq!(Readiness::of(&after, &[], |_| true, &ended), Readiness::InVain("b".to_owned()));
         ended.insert("b".to_owned(), LoadState::Rejected);
-        assert_eq!(Readiness::of(&after, |_| true, &ended), Readiness::Ready);
+        assert_eq!(Readiness::of(&after, &[], |_| true, &ended), Readiness::Ready);
+        let behind = ["c".to_owned()];
+        assert_eq!(Readiness::of(&after, &behind, |_| true, &ended), Readiness::Waits);
+        assert_eq!(Readiness::of(&after, &behind, |name| name != "c", &ended), Readiness::Ready);
+        ended.insert("c".to_owned(), LoadState::Failed);
+        assert_eq!(Readiness::of(&after, &behind, |_| true, &ended), Readiness::Ready, "it skips nobody");
+    }
+
+    #[test]
+    fn what_is_written_beats_what_tables_say() {
+        let references = Edges::from([("items", vec!["orders", "items"]), ("orders", vec!["customers"])]);
+        let written = Edges::from([("customers", vec!["x"]), ("x", vec!["orders"])]);
+        let behind = behind(&written, &references);
+        assert_eq!((behind["items"].as_slice(), behind["orders"].as_slice()), (&["orders"][..], &[][..]));
+        // A circle of tables is cut where the file says who comes first.
+        let references = Edges::from([("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["a"])]);
+        assert_eq!(super::behind(&Edges::new(), &references), references);
+        let behind = super::behind(&Edges::from([("a", vec!["b"])]), &references);
+        assert_eq!(behind, Edges::from([("a", vec!["b"]), ("b", vec![]), ("c", vec!["a"])]));
     }
 }

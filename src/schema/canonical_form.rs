@@ -52,10 +52,47 @@ impl CanonicalForm {
         }
     }
 
+    /// As stored runs have it: under another one values have other hashes.
+    #[must_use]
+    pub fn stored(self) -> String {
+        let time = |name: &str, time: TimeOfDay| {
+            format!("{name}({}){}", time.digits, if time.zoned { " with time zone" } else { "" })
+        };
+        match self {
+            Self::Number { scale: Some(scale) } => format!("number of scale {scale}"),
+            Self::Number { scale: None } => "number".to_owned(),
+            Self::CaseFolded => "text but for case".to_owned(),
+            Self::Date => "date".to_owned(),
+            Self::Timestamp(of_day) => time("timestamp", of_day),
+            Self::Time(of_day) => time("time", of_day),
+            Self::Interval => "interval".to_owned(),
+            Self::Bytes => "bytes".to_owned(),
+            Self::Address => "address".to_owned(),
+            Self::HardwareAddress => "hardware address".to_owned(),
+            Self::Byte => "byte".to_owned(),
+        }
+    }
+
     /// Each text that the server reads has a canonical one. Of the others there are some that the server
     /// alone can read: dates in words, say.
     #[must_use]
     pub const fn is_of_all_texts(self) -> bool {
         matches!(self, Self::Number { .. } | Self::CaseFolded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stored_runs_say_of_a_type_is_what_its_hash_stands_on() {
+        let form = |oid, typmod| CanonicalForm::of(oid, typmod).unwrap().stored();
+        assert_eq!(form(1700, -1), "number");
+        assert_eq!(form(1700, (10 << 16) + 2 + 4), "number of scale 2");
+        assert_eq!(form(1700, (12 << 16) + 2 + 4), "number of scale 2");
+        assert_eq!(form(1184, 3), "timestamp(3) with time zone");
+        assert_eq!(form(1082, -1), "date");
+        assert_eq!(CanonicalForm::CaseFolded.stored(), "text but for case");
     }
 }

@@ -49,6 +49,8 @@ pub enum Identity {
 pub struct Column {
     /// Its name.
     pub name: Ident,
+    /// Its number in the catalog, `pg_attribute.attnum`: another column of this name has another one.
+    pub number: i32,
     /// Its type as SQL text, for people (`numeric(10,2)`).
     pub type_name: String,
     /// For a domain its base type as SQL text: staging uses that, the domain judges in the merge.
@@ -124,6 +126,22 @@ impl Column {
                     | PgType::Enum
                     | PgType::Canonical(_)
             )
+    }
+
+    /// What its values are hashed as: under the same a value has the same hash. Stored runs rely on it.
+    #[must_use]
+    pub fn hashed_as(&self) -> Option<String> {
+        let name = match &self.ty {
+            _ if !self.is_hashable() => return None,
+            PgType::Int => "integer",
+            PgType::Text => "text",
+            PgType::Padded => "text but for spaces at its end",
+            PgType::Uuid => "uuid",
+            PgType::Enum => "label",
+            PgType::Canonical(form) => return Some(form.stored()),
+            _ => return None,
+        };
+        Some(name.to_owned())
     }
 
     /// Some of its texts the server alone can read.

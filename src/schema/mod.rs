@@ -12,6 +12,7 @@ mod index;
 mod linked;
 mod narrows;
 mod paths;
+mod policy;
 mod table;
 
 pub use canonical_form::CanonicalForm;
@@ -22,6 +23,7 @@ pub use index::{Equality, UniqueIndex, Unusable};
 pub use linked::{Link, LinkedColumn, LinkedSequence, LinkedTable};
 pub use narrows::{Field, Narrows, TimeOfDay};
 pub use paths::Paths;
+pub use policy::{MergePolicies, MergePolicy};
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 
 /// What happens to a record whose key is stored.

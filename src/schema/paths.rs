@@ -1,7 +1,7 @@
 //! Which path a batch may take: judged from the catalog's facts about the table, each with its reason in
 //! words.
 
-use super::{Mode, Table};
+use super::{Identity, MergePolicy, Mode, Table};
 
 /// Facts of the table that decide the path of a batch.
 #[derive(Debug, Clone)]
@@ -85,5 +85,36 @@ impl Paths {
             may_swallow: table.has_before_row_triggers || table.has_row_security,
             other_unique: if merges { others } else { Vec::new() },
         }
+    }
+
+    /// The same, where columns (by their ordinals) have policies of their own.
+    #[must_use]
+    pub fn with_policies(
+        mut self,
+        table: &Table,
+        key_index: Option<usize>,
+        policies: &[(usize, MergePolicy)],
+    ) -> Self {
+        let others = table.ties(key_index);
+        let is_tied = |column: &usize| others.iter().any(|&i| table.unique[i].columns.contains(column));
+        if policies.iter().any(|(column, _)| is_tied(column)) {
+            self.always_careful = self
+                .always_careful
+                .or(Some("a merge policy decides which value of another unique index is stored"));
+            self.straight = self.straight.and(Err("a merge policy is of a column of another unique index"));
+        }
+        let has_default = |column: usize| {
+            let column = &table.columns[column];
+            column.default.is_some() || column.identity != Identity::No
+        };
+        for &(column, policy) in policies {
+            let shows = match policy {
+                MergePolicy::Overwrite => None,
+                MergePolicy::InsertOnly => Some("what is written by inserts only is the first record's"),
+                _ => has_default(column).then_some("a policy sees the default that a first record has left"),
+            };
+            self.folding_shows = self.folding_shows.or(shows);
+        }
+        self
     }
 }

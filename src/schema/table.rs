@@ -117,6 +117,8 @@ pub struct Table {
     pub has_before_row_triggers: bool,
     /// Any row triggers of users.
     pub has_row_triggers: bool,
+    /// Triggers of users that fire where rows are inserted, for each or once: they may put them elsewhere.
+    pub has_insert_triggers: bool,
     /// Row-level security applies to this role.
     pub has_row_security: bool,
 }
@@ -126,6 +128,26 @@ impl Table {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name.raw() == name)
+    }
+
+    /// The column of this number in the catalog.
+    #[must_use]
+    pub fn numbered(&self, number: i32) -> Option<&Column> {
+        self.columns.iter().find(|column| column.number == number)
+    }
+
+    /// What has become of a column that had this name and number, and has not any more.
+    #[must_use]
+    pub fn whereabouts(&self, name: &str, number: i32) -> String {
+        let has_heir = self.column(name).is_some();
+        match self.numbered(number) {
+            Some(renamed) if has_heir => {
+                format!("column {name:?} is called {:?} now, and another one {name:?}", renamed.name.raw())
+            }
+            Some(renamed) => format!("column {name:?} is called {:?} now", renamed.name.raw()),
+            None if has_heir => format!("column {name:?} was dropped, and is another one now"),
+            None => format!("column {name:?} is gone"),
+        }
     }
 
     /// Names of the columns with these ordinals.

@@ -9,7 +9,7 @@ use super::error::SeedError;
 use super::statement::{Insert, SeedPlan, Statement};
 use crate::fixtures::{FixtureRow, Given, PlannedRow};
 use crate::pg::sqlstate::is_missing_reference;
-use crate::pg::{DbError, Session};
+use crate::pg::{DbError, Session, name_of_table};
 use crate::schema::Link;
 
 /// A load that was rolled back.
@@ -31,11 +31,19 @@ pub(super) async fn blame(session: &Session, plan: &SeedPlan<'_>, failure: Failu
     };
     let planned = &plan.rows[row];
     let place = plan.fixtures.rows[planned.row].to_string();
+    let parent = parent_of(session, plan, insert.table, &failure.source).await;
     let words = match missing_row(plan, insert.table, planned, &failure.source) {
-        Some(words) => words,
+        Some(missing) => missing.words(parent.as_deref()),
         None => said(&failure.source),
     };
-    SeedError::Row { place, words, source: failure.source }
+    SeedError::Row { place, words }
+}
+
+/// The table that a violated foreign key refers to, whether it has fixtures or not.
+async fn parent_of(session: &Session, plan: &SeedPlan<'_>, table: usize, error: &DbError) -> Option<String> {
+    let constraint = error.constraint()?;
+    let link = plan.tables[table].links.iter().find(|link| link.constraint == constraint)?;
+    name_of_table(session, link.parent).await.ok().map(|(name, _)| name.plain())
 }
 
 /// What the server says, with its detail: the rows are those of a test.
@@ -51,9 +59,7 @@ fn place_of(plan: &SeedPlan<'_>, failure: &Failure<'_>) -> String {
     let inserts = failure.at.and_then(|at| failure.statements.get(at)).map(|statement| &statement.inserts);
     let table =
         inserts.and_then(|inserts| inserts.first()).map(|insert| plan.tables[insert.table].name.plain());
-    let what =
-        table.map_or_else(|| "store the fixtures".to_owned(), |table| format!("store the rows of {table}"));
-    format!("{what}: {}", said(&failure.source))
+    table.map_or_else(|| "store the fixtures".to_owned(), |table| format!("store the rows of {table}"))
 }
 
 async fn find<'a>(
@@ -89,9 +95,23 @@ async fn find<'a>(
     None
 }
 
-/// In words: the row that a row refers to, by the foreign key that the server names, is not among the
-/// fixtures.
-fn missing_row(plan: &SeedPlan<'_>, table: usize, row: &PlannedRow, error: &DbError) -> Option<String> {
+/// A row that a row refers to, and that is not there.
+struct MissingRow {
+    columns: String,
+    values: String,
+    constraint: String,
+}
+
+impl MissingRow {
+    fn words(&self, parent: Option<&str>) -> String {
+        let Self { columns, values, constraint } = self;
+        let parent = parent.unwrap_or("the table it refers to");
+        format!("{columns} is {values}, and {parent} has no such row ({constraint})")
+    }
+}
+
+/// The row that a row refers to, by the foreign key that the server names, is not among the fixtures.
+fn missing_row(plan: &SeedPlan<'_>, table: usize, row: &PlannedRow, error: &DbError) -> Option<MissingRow> {
     if !is_missing_reference(error) {
         return None;
     }
@@ -103,13 +123,11 @@ fn missing_row(plan: &SeedPlan<'_>, table: usize, row: &PlannedRow, error: &DbEr
         return None;
     }
     let columns: Vec<&str> = link.columns.iter().map(|&column| described.column_name(column)).collect();
-    let parent = plan.tables.iter().find(|table| table.oid == link.parent);
-    let parent = parent.map_or_else(|| "the table it refers to".to_owned(), |table| table.name.plain());
-    Some(format!(
-        "{} is {}, and {parent} has no such row ({constraint})",
-        columns.join(", "),
-        wanted.join(", ")
-    ))
+    Some(MissingRow {
+        columns: columns.join(", "),
+        values: wanted.join(", "),
+        constraint: constraint.to_owned(),
+    })
 }
 
 /// The keys of the fixtures that a foreign key may refer to.

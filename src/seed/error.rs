@@ -37,11 +37,8 @@ pub enum SeedError {
     Row {
         /// File, line and label.
         place: String,
-        /// What is wrong with it.
+        /// What is wrong with it, with the server's words.
         words: String,
-        /// The server's word.
-        #[source]
-        source: DbError,
     },
     /// The server refuses something else, or is gone.
     #[error("{doing}")]

@@ -297,7 +297,19 @@ impl Gathered {
             });
             content.push_str(&format!("{{{}}}\n", members.collect::<Vec<_>>().join(", ")));
         }
-        ExportedTable { file: format!("{}.jsonl", self.said), rows: self.rows.len(), content }
+        ExportedTable { file: format!("{}.jsonl", self.as_file()), rows: self.rows.len(), content }
+    }
+
+    /// The table as the name of a file says it: as the catalog has it, with the schema where that is needed.
+    fn as_file(&self) -> String {
+        let full = &self.table.name;
+        let bare = full.name.raw();
+        let is_bare =
+            TableName::parse(&self.said).is_ok_and(|said| said.schema.is_none()) && !bare.contains('.');
+        match &full.schema {
+            Some(schema) if !is_bare => format!("{}.{bare}", schema.raw()),
+            _ => bare.to_owned(),
+        }
     }
 }
 

@@ -12,6 +12,15 @@ use crate::schema::{Ident, Identity, LinkedTable, literal, quote_literal};
 /// Rows of one statement at most, where nothing needs them together: an error is then found sooner.
 const ROWS_MAX: usize = 1000;
 
+/// From so many rows on their values are sent as arrays: a row of VALUES is read as so many expressions,
+/// which takes three times as long.
+const ARRAYS_FROM: usize = 50;
+
+/// Begins a moment in an array that has some; behind it is its number.
+const MOMENT: char = 'm';
+/// Begins a text there.
+const TEXT: char = 't';
+
 /// What rows are made of, and what the catalog says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeedPlan<'a> {
@@ -129,14 +138,21 @@ impl SeedPlan<'_> {
         let names = self.names(table, &insert.columns);
         let mut sql = format!("INSERT INTO {} AS t_ ({names}) OVERRIDING SYSTEM VALUE ", table.name);
         let is_keyed = self.is_keyed(insert);
+        let are_many = insert.rows.len() >= ARRAYS_FROM;
         match after {
+            After::Nothing if is_keyed && are_many => self.push_arrays(&mut sql, insert, &names),
             After::Nothing if is_keyed => {
                 sql.push_str("VALUES ");
                 self.push_rows(&mut sql, insert, false);
             }
             _ => {
-                sql.push_str("SELECT v_.* FROM (VALUES ");
-                self.push_rows(&mut sql, insert, true);
+                sql.push_str("SELECT v_.* FROM (");
+                if are_many {
+                    self.push_arrays(&mut sql, insert, &names);
+                } else {
+                    sql.push_str("VALUES ");
+                    self.push_rows(&mut sql, insert, true);
+                }
                 let _ = write!(sql, ") v_({names}) WHERE ");
                 let condition = match after {
                     After::Nothing => "true",
@@ -184,6 +200,69 @@ impl SeedPlan<'_> {
             }
             sql.push(')');
         }
+    }
+
+    /// The values as a question: an array for each column, from which the server makes the values of its
+    /// type.
+    fn push_arrays(&self, sql: &mut String, insert: &Insert, names: &str) {
+        let mut arrays = Vec::new();
+        sql.push_str("SELECT ");
+        for (j, column) in insert.columns.iter().enumerate() {
+            let given = insert.rows.iter().map(|&row| &self.rows[row].values[j].1);
+            let (array, moments) = self.array(given);
+            arrays.push(format!("pg_catalog.unnest({array}::pg_catalog.text[])"));
+            let linked = &self.tables[insert.table].columns[*column];
+            let (comma, name) = (if j == 0 { "" } else { ", " }, &linked.column.name);
+            let value = if moments.is_empty() {
+                format!("v_.{name}")
+            } else {
+                // The subquery is answered once.
+                format!(
+                    "CASE WHEN pg_catalog.starts_with(v_.{name}, '{MOMENT}') \
+                     THEN (SELECT ARRAY[{}])[pg_catalog.substr(v_.{name}, 2)::pg_catalog.int4] \
+                     ELSE pg_catalog.substr(v_.{name}, 2) END",
+                    moments.join(", ")
+                )
+            };
+            let _ = write!(sql, "{comma}({value})::{}", linked.cast);
+        }
+        let _ = write!(sql, " FROM ROWS FROM ({}) v_({names})", arrays.join(", "));
+    }
+
+    /// Values as the text of an array; where there are moments among them, each begins with a letter that
+    /// says what it is, and the moments are these expressions, counted from 1.
+    fn array<'g>(&self, given: impl Iterator<Item = &'g Given> + Clone) -> (String, Vec<String>) {
+        let has_moments = given.clone().any(|given| matches!(given, Given::Moment(_)));
+        let mut moments: Vec<String> = Vec::new();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut array = String::from("{");
+        for (i, given) in given.enumerate() {
+            if i > 0 {
+                array.push(',');
+            }
+            match given {
+                Given::Null => array.push_str("NULL"),
+                Given::Text(text) => {
+                    array.push('"');
+                    if has_moments {
+                        array.push(TEXT);
+                    }
+                    push_element(&mut array, text);
+                    array.push('"');
+                }
+                Given::Moment(moment) => {
+                    let moment = format!("{}::pg_catalog.text", self.moment(moment));
+                    let number = *numbers.entry(moment).or_insert_with_key(|moment| {
+                        moments.push(moment.clone());
+                        moments.len()
+                    });
+                    let _ = write!(array, "{MOMENT}{number}");
+                }
+            }
+        }
+        array.push('}');
+        // What holds a NUL character was refused where it was read.
+        (quote_literal(&array).unwrap_or_else(|_| literal(&array)), moments)
     }
 
     pub(super) fn push_value(&self, sql: &mut String, given: &Given) {
@@ -255,6 +334,18 @@ impl SeedPlan<'_> {
         }
         statements
     }
+}
+
+/// The text of an element of an array, without its quotation marks.
+fn push_element(array: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\\']) {
+        array.push_str(&rest[..at]);
+        array.push('\\');
+        array.push_str(&rest[at..=at]);
+        rest = &rest[at + 1..];
+    }
+    array.push_str(rest);
 }
 
 pub(super) fn name(table: &LinkedTable, column: usize) -> &Ident {

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::Write as _;
 use std::thread;
 
+use super::back::take_back;
+use super::keeper::{Keeper, OnDatabase};
 use super::names::KEPT;
-use crate::local::{TestServer, quote};
+use crate::local::quote;
 use crate::schema::literal;
 
 /// What a test has for itself.
@@ -13,15 +15,20 @@ use crate::schema::literal;
 pub(super) enum Owned {
     /// All of a database.
     Database,
-    /// A schema of this name, in a database that others use too.
-    Schema(String),
+    /// A schema, in a database that others use too.
+    Schema {
+        /// Its name.
+        name: String,
+        /// What it is made by.
+        recipe: u64,
+    },
 }
 
 /// A database of one test, or a schema of its own: gone when it is dropped. After a panic it stays for people
 /// to look at, and its URL is written to standard error; the next run of the tests removes it.
 #[must_use = "it is dropped with the value"]
 pub struct TestDatabase {
-    server: TestServer,
+    keeper: &'static Keeper,
     name: String,
     url: String,
     own: Owned,
@@ -29,13 +36,17 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    pub(super) fn new(server: TestServer, name: String, own: Owned) -> Self {
-        let mut url = server.database(&name);
-        if let Owned::Schema(schema) = &own {
-            let sign = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{sign}options=-c%20search_path%3D{schema}"));
-        }
-        Self { server, name, url, own, is_kept: false }
+    pub(super) fn new(keeper: &'static Keeper, name: String, own: Owned) -> Self {
+        let url = match &own {
+            Owned::Database => keeper.server.database(&name),
+            Owned::Schema { name, .. } => {
+                let url = keeper.facts.schemas_url(&keeper.server);
+                let sign = if url.contains('?') { '&' } else { '?' };
+                format!("{url}{sign}options=-c%20search_path%3D{name}")
+            }
+        };
+        keeper.stock().begin();
+        Self { keeper, name, url, own, is_kept: false }
     }
 
     /// The URL that clients connect with.
@@ -55,11 +66,24 @@ impl TestDatabase {
         self.is_kept = true;
     }
 
+    /// It stays, and somebody else has it now.
+    pub(super) fn forget(self) {
+        self.keeper.stock().end();
+        std::mem::forget(self);
+    }
+
     fn note_kept(&self) {
-        if self.own == Owned::Database {
-            let note = format!("COMMENT ON DATABASE {} IS {}", quote(&self.name), literal(KEPT));
-            let _ = self.server.execute("note that a database is kept", &[note]);
-        }
+        let (place, what, name) = match &self.own {
+            Owned::Database => (OnDatabase::Administration, "DATABASE", &self.name),
+            Owned::Schema { name, .. } => (OnDatabase::Schemas, "SCHEMA", name),
+        };
+        let note = format!(
+            "DO $$ BEGIN EXECUTE pg_catalog.format('COMMENT ON {what} %I IS %L', {}, \
+             {} || EXTRACT(epoch FROM pg_catalog.now())::bigint); END $$",
+            literal(name),
+            literal(KEPT)
+        );
+        let _ = self.keeper.run_here(place, "note that a database is kept", note);
         // Not `eprintln!`: what a test harness captures is shown behind the failure of another test.
         let _ = writeln!(std::io::stderr(), "dbload: the database of this test stays: {}", self.url);
     }
@@ -73,6 +97,7 @@ impl fmt::Debug for TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        self.keeper.stock().end();
         if self.is_kept || thread::panicking() {
             return self.note_kept();
         }
@@ -80,12 +105,9 @@ impl Drop for TestDatabase {
         let _ = match &self.own {
             Owned::Database => {
                 let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(&self.name));
-                self.server.execute("drop a database", &[statement])
+                self.keeper.run_here(OnDatabase::Administration, "drop a database", statement).map(drop)
             }
-            Owned::Schema(schema) => {
-                let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(schema));
-                self.server.execute_in(&self.name, "drop a schema", &[statement])
-            }
+            Owned::Schema { name, recipe } => take_back(self.keeper, name, *recipe),
         };
     }
 }

@@ -57,6 +57,20 @@ impl TestingCause {
 }
 
 impl TestingError {
+    /// What was asked for cannot be: files or words of the caller have to change. Else the server, or what
+    /// runs it, is at fault.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match &*self.0 {
+            TestingCause::Refused(_) | TestingCause::File { .. } | TestingCause::Migrations { .. } => true,
+            TestingCause::Seed(error) => {
+                matches!(error, SeedError::Problems(_) | SeedError::Row { .. } | SeedError::File { .. })
+            }
+            TestingCause::Server { source, .. } => source.server().is_some(),
+            TestingCause::Local(_) | TestingCause::Connect(_) | TestingCause::Thread(_) => false,
+        }
+    }
+
     /// What can be done about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -25,15 +25,21 @@
 //! A database is gone when its value is dropped, and after a panic it stays: its URL is written to standard
 //! error, and the next run of the tests removes it. So does what a killed process leaves.
 
+mod ahead;
+mod back;
 mod clone;
+mod copies;
 mod database;
 mod error;
+mod facts;
+mod hands;
 mod keeper;
 mod migrations;
 mod names;
 mod recipe;
 mod schemas;
 mod setup;
+mod stock;
 mod sweep;
 mod template;
 

@@ -13,8 +13,6 @@ pub(super) const TEMPLATE: &str = "dbload_t_";
 pub(super) const BUILDING: &str = "dbload_b_";
 /// Of a clone that nobody uses yet.
 pub(super) const READY: &str = "dbload_p_";
-/// Of one that is being made.
-pub(super) const CLONING: &str = "dbload_q_";
 /// Of a database that a test uses.
 pub(super) const USED: &str = "dbload_c_";
 /// The database whose schemas tests use.
@@ -22,8 +20,8 @@ pub(super) const OF_SCHEMAS: &str = "dbload_schemas";
 /// Begins the name of a schema that a test uses.
 pub(super) const SCHEMA: &str = "dbload_s_";
 
-/// A database that is kept for people says so.
-pub(super) const KEPT: &str = "kept: its test failed";
+/// A database that is kept for people says so, and behind it since which second.
+pub(super) const KEPT: &str = "kept: its test failed, second ";
 
 /// Locks of owners are of this class, that none else uses.
 pub(super) const OWNERS: i32 = 0x6462_6c64;
@@ -32,7 +30,10 @@ pub(super) const OWNERS: i32 = 0x6462_6c64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish {
     pub(super) template: u64,
-    pub(super) count: usize,
+    /// As the test says; else as many as tests of this process had a database at the same time.
+    pub(super) count: Option<usize>,
+    /// In that case at least so many.
+    pub(super) at_least: usize,
 }
 
 /// A number of 32 bits, as names have it.
@@ -54,6 +55,11 @@ impl Tag {
     /// As the server's locks have it.
     pub(super) const fn lock(self) -> i32 {
         self.0.cast_signed()
+    }
+
+    /// Whose lock has this number.
+    pub(super) const fn of_lock(number: u32) -> Self {
+        Self(number)
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -1,12 +1,19 @@
-//! A schema a test, in a database that many tests use: cheaper than a database where the schema is small, and
-//! not for every one: what names its schema, or makes what a database has once, would meet that of others.
+//! A schema a test, in a database that many tests use. Not for every schema: what names its own, or makes
+//! what a database has once, would meet that of others.
+//!
+//! A schema is made by its text, and filled. One that comes back gets the rows of its *base* again, which is
+//! filled once, and a new name ([`recycle.sql`](recycle.sql)): that takes a tenth of the time. Where this role
+//! may not do so, or the test has changed definitions, it is dropped.
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::back::dropping;
 use super::database::{Owned, TestDatabase};
 use super::error::TestingCause;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, OnDatabase};
 use super::names::{OF_SCHEMAS, SCHEMA, of_whom};
 use super::recipe::Recipe;
-use super::sweep::lives;
+use super::sweep::{Left, living, living_query};
 use super::template::{NamedMigrations, load};
 use crate::local::quote;
 use crate::pg::Administrator;
@@ -20,6 +27,11 @@ const OF_THE_DATABASE: [(&str, &str); 4] = [
     ("create schema", "it makes a schema"),
     ("alter database", "it changes the database"),
 ];
+
+/// The functions behind schemas that come back.
+const RECYCLE: &str = include_str!("recycle.sql");
+/// Held while they are made.
+const SUPPORT: i32 = 0x6462_6c72;
 
 /// Refuses what would not stay in one schema.
 pub(super) fn refuse(recipe: &Recipe) -> Result<(), TestingCause> {
@@ -38,17 +50,44 @@ pub(super) fn refuse(recipe: &Recipe) -> Result<(), TestingCause> {
 
 /// A schema of its own for a test, filled.
 pub(super) async fn make(
-    keeper: &Keeper,
+    keeper: &'static Keeper,
     recipe: &Recipe,
     migrate: Option<NamedMigrations>,
 ) -> Result<TestDatabase, TestingCause> {
-    let schema = format!("{SCHEMA}{}_{}_{}", keeper.suite, keeper.owner, keeper.number());
-    ensure_database(keeper).await?;
-    let database =
-        TestDatabase::new(keeper.server.clone(), OF_SCHEMAS.to_owned(), Owned::Schema(schema.clone()));
+    let recycles = ensure_database(keeper).await?;
+    let back = keeper.schemas().next(recipe.hash);
+    let schema = match back {
+        Some(schema) => schema,
+        None => made(keeper, recipe, migrate, recycles).await?,
+    };
+    let database = of_test(keeper, schema, recipe);
+    if recycles && recipe.has_moments() {
+        load(database.url(), recipe, Chosen::WithMoments).await?;
+    }
+    Ok(database)
+}
+
+fn of_test(keeper: &'static Keeper, schema: String, recipe: &Recipe) -> TestDatabase {
+    TestDatabase::new(
+        keeper,
+        keeper.facts.schemas.clone(),
+        Owned::Schema { name: schema, recipe: recipe.hash },
+    )
+}
+
+/// Makes a schema by its text, and fills it: with the rows of its base where there is one.
+async fn made(
+    keeper: &'static Keeper,
+    recipe: &Recipe,
+    migrate: Option<NamedMigrations>,
+    recycles: bool,
+) -> Result<String, TestingCause> {
+    let schema = keeper.schema_name();
+    let run = |doing: &'static str, sql: String| keeper.run(OnDatabase::Schemas, doing, sql);
+    run("make a schema", format!("CREATE SCHEMA {}", quote(&schema))).await?;
+    // From here on it goes with the value.
+    let database = of_test(keeper, schema.clone(), recipe);
     let session = connect(database.url()).await?;
-    let create = format!("CREATE SCHEMA {}", quote(&schema));
-    session.run(&create).await.map_err(TestingCause::server("make a schema"))?;
     for script in &recipe.scripts {
         session.run(&script.sql).await.map_err(TestingCause::server(format!("run {}", script.name)))?;
     }
@@ -56,44 +95,79 @@ pub(super) async fn make(
     if let Some(NamedMigrations { name, run }) = migrate {
         run(database.url().to_owned()).await.map_err(|source| TestingCause::Migrations { name, source })?;
     }
-    load(database.url(), recipe, Chosen::All).await?;
-    Ok(database)
+    if !recycles {
+        load(database.url(), recipe, Chosen::All).await?;
+        database.forget();
+        return Ok(schema);
+    }
+    let base = format!("dbload_base_{:016x}", recipe.key(&keeper.facts.version));
+    let next = keeper.schema_name();
+    let (old, quoted) = (literal(&schema), literal(&base));
+    let ready = format!("SELECT dbload.note_ready({old}, {quoted})");
+    let copy = format!(
+        "{ready}; SELECT pg_catalog.to_regnamespace({quoted}) IS NOT NULL AND dbload.recycle({old}, {}, true)",
+        literal(&next)
+    );
+    // What cannot be copied is loaded.
+    let copied = run("copy the rows of the base", copy).await.unwrap_or_default();
+    if copied.get(1).and_then(|answer| answer.value()) == Some("t") {
+        database.forget();
+        return Ok(next);
+    }
+    load(database.url(), recipe, Chosen::OfTemplate).await?;
+    run("note the rows of the base", format!("SELECT dbload.note_base({quoted}, {old}); {ready}")).await?;
+    database.forget();
+    Ok(schema)
 }
 
 /// Once a process: the database is made where it is not there, and schemas of dead processes are removed.
-async fn ensure_database(keeper: &Keeper) -> Result<(), TestingCause> {
-    static ONCE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    ONCE.get_or_try_init(|| async {
-        let administrator = connect(keeper.server.url()).await?;
-        let create = format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log", quote(OF_SCHEMAS));
-        // Another process may have made it, or does just now: then it is there in a moment.
-        let made = administrator.run(&create).await;
-        administrator.close().await;
-        let shared = match (connect(&keeper.server.database(OF_SCHEMAS)).await, made) {
-            (Ok(shared), _) => shared,
-            (Err(_), Err(source)) => return Err(TestingCause::server("make a database for schemas")(source)),
-            (Err(cause), Ok(_)) => return Err(cause),
-        };
+/// Whether schemas can be used again.
+async fn ensure_database(keeper: &Keeper) -> Result<bool, TestingCause> {
+    static ONCE: tokio::sync::OnceCell<bool> = tokio::sync::OnceCell::const_new();
+    let made = ONCE.get_or_try_init(|| async {
+        let strategy = keeper.facts.strategy.sql();
+        let create = format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY {strategy}", quote(OF_SCHEMAS));
+        // Another process may have made it, or does just now: then it is there in a moment. Where this role
+        // may make none, the one that was named is there.
+        let made = keeper.run(OnDatabase::Administration, "make a database for schemas", create).await;
         let found = format!(
-            "SELECT nspname FROM pg_catalog.pg_namespace WHERE pg_catalog.starts_with(nspname, {})",
+            "SELECT nspname, pg_catalog.obj_description(oid, 'pg_namespace'), \
+               EXTRACT(epoch FROM pg_catalog.now())::bigint \
+             FROM pg_catalog.pg_namespace WHERE pg_catalog.starts_with(nspname, {})",
             literal(SCHEMA)
         );
-        let found = shared.run(&found).await.map_err(TestingCause::server("list the schemas"))?;
-        let owners = connect(keeper.server.url()).await?;
-        for row in found.into_iter().next().unwrap_or_default().rows {
-            let Some(name) = row.into_iter().next().flatten() else { continue };
-            let Some((_, owner)) = of_whom(&name, SCHEMA) else { continue };
-            // The locks are those of the administrators' database.
-            if owner != keeper.owner && !lives(&owners, owner).await {
-                let _ = shared.run(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&name))).await;
+        let found = match (keeper.run(OnDatabase::Schemas, "list the schemas", found).await, made) {
+            (Ok(found), _) => found,
+            (Err(_), Err(cause)) | (Err(cause), Ok(_)) => return Err(cause),
+        };
+        let owners = keeper.run(OnDatabase::Administration, "ask who lives", living_query()).await?;
+        let living = living(owners.first());
+        for row in found.first().map(|found| found.rows.as_slice()).unwrap_or_default() {
+            let left = Left::of(row);
+            let Some((suite, owner)) = of_whom(left.name, SCHEMA) else { continue };
+            if !living.contains(&owner) && !left.is_looked_at(suite == keeper.suite) {
+                let _ = keeper.run(OnDatabase::Schemas, "drop a schema", dropping(left.name)).await;
             }
         }
-        owners.close().await;
-        shared.close().await;
-        Ok(())
-    })
-    .await
-    .copied()
+        // A role that is no superuser has no event triggers.
+        Ok(keeper.run(OnDatabase::Schemas, "make what schemas are used again by", support()).await.is_ok())
+    });
+    made.await.copied()
+}
+
+/// Makes the functions where they are not there yet, and removes bases that nobody uses any more.
+fn support() -> String {
+    let version = format!("{:016x}", xxh3_64(RECYCLE.as_bytes()));
+    format!(
+        "SELECT pg_catalog.pg_advisory_xact_lock({SUPPORT}); \
+         DO $outer$ BEGIN \
+           IF pg_catalog.obj_description(pg_catalog.to_regnamespace('dbload'), 'pg_namespace') \
+              IS DISTINCT FROM {version} THEN EXECUTE {text}; COMMENT ON SCHEMA dbload IS {version}; END IF; \
+         END $outer$; \
+         SELECT dbload.sweep()",
+        version = literal(&version),
+        text = literal(RECYCLE),
+    )
 }
 
 async fn connect(url: &str) -> Result<Administrator, TestingCause> {

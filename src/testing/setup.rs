@@ -9,12 +9,11 @@ use super::clone::take;
 use super::database::{Owned, TestDatabase};
 use super::error::{BoxError, TestingCause, TestingError};
 use super::keeper::Keeper;
-use super::names::{USED, Wish};
+use super::names::Wish;
 use super::recipe::{Recipe, Sources};
 use super::schemas;
 use super::template::{NamedMigrations, ensure, load};
 use crate::local::test_threads;
-use crate::pg::Administrator;
 use crate::seed::Chosen;
 
 /// A database that a test wants. Nothing happens before it is awaited, or [`wait`](DatabaseSetup::wait) is
@@ -107,15 +106,11 @@ impl DatabaseSetup {
             schemas::refuse(&recipe)?;
             return schemas::make(keeper, &recipe, migrate).await;
         }
-        let administrator = Administrator::connect(keeper.server.url()).await;
-        let administrator = administrator.map_err(TestingCause::server("connect to the test server"))?;
-        let template = ensure(&administrator, keeper, &recipe, migrate).await?;
-        let name = format!("{USED}{}_{}_{}", keeper.suite, keeper.owner, keeper.number());
-        take(&administrator, template, &name).await?;
-        administrator.close().await;
+        let template = ensure(keeper, &recipe, migrate).await?;
+        let name = take(keeper, &template).await?;
         // From here on it goes with the value.
-        let database = TestDatabase::new(keeper.server.clone(), name, Owned::Database);
-        keeper.wish(Wish { template, count: ahead.unwrap_or_else(test_threads) });
+        let database = TestDatabase::new(keeper, name, Owned::Database);
+        keeper.wish(Wish { template: template.key, count: ahead, at_least: test_threads() });
         if recipe.has_moments() {
             load(database.url(), &recipe, Chosen::WithMoments).await?;
         }

@@ -1,20 +1,21 @@
 //! Templates: a database that has schema, migrations and fixtures, known by their content. It is built under
 //! another name and renamed when it is whole, so that nobody ever clones a half one.
 
-use std::collections::HashMap;
-use std::sync::{Mutex as Known, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as Known, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use super::clone::template_name;
+use super::copies::{NAME, settings_query, template_name};
 use super::error::{BoxError, TestingCause};
-use super::keeper::Keeper;
+use super::hands::first_fields;
+use super::keeper::{Keeper, OnDatabase};
 use super::names::BUILDING;
 use super::recipe::Recipe;
 use crate::local::quote;
-use crate::pg::{Administrator, Dsn, PgError, Session, connect_pool};
+use crate::pg::{Administrator, ConnInfo, PgError, Session, connect_pool};
 use crate::schema::literal;
 use crate::seed::{Chosen, SeedOptions, seed};
 
@@ -29,52 +30,54 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// One template at a time is built by a process.
 static BUILDS: Mutex<()> = Mutex::const_new(());
 /// Those that this process has seen, by the hash of their recipe.
-static SEEN: Known<Option<HashMap<u64, u64>>> = Known::new(None);
+static SEEN: Known<BTreeMap<u64, Arc<KnownTemplate>>> = Known::new(BTreeMap::new());
 
-/// Makes the template, where it is not there yet; its key.
+/// A template that is there.
+#[derive(Debug)]
+pub(super) struct KnownTemplate {
+    /// What it is known by.
+    pub(super) key: u64,
+    /// Statements that say again what the server leaves behind when it clones, with [`NAME`] for the clone.
+    pub(super) settings: Vec<String>,
+}
+
+impl KnownTemplate {
+    /// The statements for a clone of this name.
+    pub(super) fn settings_of(&self, name: &str) -> String {
+        self.settings.join(";\n").replace(NAME, &quote(name))
+    }
+}
+
+/// Makes the template, where it is not there yet.
 pub(super) async fn ensure(
-    administrator: &Administrator,
     keeper: &Keeper,
     recipe: &Recipe,
     migrate: Option<NamedMigrations>,
-) -> Result<u64, TestingCause> {
-    if let Some(key) = seen(recipe) {
-        return Ok(key);
+) -> Result<Arc<KnownTemplate>, TestingCause> {
+    if let Some(template) = seen(recipe) {
+        return Ok(template);
     }
-    let version = administrator.run("SHOW server_version_num").await;
-    let version = version.map_err(TestingCause::server("ask for the version"))?;
-    let key = recipe.key(version.first().and_then(|outcome| outcome.value()).unwrap_or_default());
+    let key = recipe.key(&keeper.facts.version);
     let _one = BUILDS.lock().await;
-    let began = Instant::now();
-    while !is_there(administrator, key).await? {
-        let lock = format!("SELECT pg_catalog.pg_try_advisory_lock({})", key.cast_signed());
-        let locked = administrator.run(&lock).await.map_err(TestingCause::server("lock the template"))?;
-        if locked.first().and_then(|outcome| outcome.value()) != Some("t") {
-            if began.elapsed() > PATIENCE {
-                return Err(TestingCause::Refused(
-                    "another process has been building the template for 10 minutes".to_owned(),
-                ));
-            }
-            tokio::time::sleep(POLL).await;
-            continue;
-        }
-        // It may have become whole before the lock was free.
-        let built = match is_there(administrator, key).await? {
-            true => Ok(()),
-            false => build(administrator, keeper, recipe, migrate, key).await,
-        };
-        let _ =
-            administrator.run(&format!("SELECT pg_catalog.pg_advisory_unlock({})", key.cast_signed())).await;
-        built?;
-        break;
+    if let Some(template) = seen(recipe) {
+        return Ok(template);
     }
-    let used = "SELECT EXTRACT(epoch FROM pg_catalog.now())::bigint";
-    let used = administrator.run(used).await.map_err(TestingCause::server("ask for the time"))?;
-    let used = used.first().and_then(|outcome| outcome.value()).unwrap_or_default().to_owned();
-    let comment = format!("COMMENT ON DATABASE {} IS {}", quote(&template_name(key)), literal(&used));
-    administrator.run(&comment).await.map_err(TestingCause::server("note that the template is used"))?;
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(recipe.hash, key);
-    Ok(key)
+    if !is_there(keeper, key).await? {
+        let administrator = Administrator::connect(keeper.server.url()).await;
+        let administrator = administrator.map_err(TestingCause::server("connect to the test server"))?;
+        let made = make(&administrator, keeper, recipe, migrate, key).await;
+        // The lock goes with it.
+        administrator.close().await;
+        made?;
+    }
+    note_use(keeper, key).await?;
+    let settings = keeper
+        .run(OnDatabase::Administration, "ask what the template sets", settings_query(&template_name(key)))
+        .await?;
+    let template = Arc::new(KnownTemplate { key, settings: first_fields(settings) });
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.insert(recipe.hash, Arc::clone(&template));
+    Ok(template)
 }
 
 /// The caller's own migrations, with the name that they are known by.
@@ -83,15 +86,63 @@ pub(super) struct NamedMigrations {
     pub(super) run: Migrate,
 }
 
-fn seen(recipe: &Recipe) -> Option<u64> {
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(&recipe.hash).copied()
+fn seen(recipe: &Recipe) -> Option<Arc<KnownTemplate>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(&recipe.hash).map(Arc::clone)
 }
 
-async fn is_there(administrator: &Administrator, key: u64) -> Result<bool, TestingCause> {
+async fn is_there(keeper: &Keeper, key: u64) -> Result<bool, TestingCause> {
     let question =
         format!("SELECT FROM pg_catalog.pg_database WHERE datname = {}", literal(&template_name(key)));
-    let found = administrator.run(&question).await.map_err(TestingCause::server("look for the template"))?;
+    let found = keeper.run(OnDatabase::Administration, "look for the template", question).await?;
     Ok(found.first().is_some_and(|outcome| !outcome.rows.is_empty()))
+}
+
+/// Its comment says when it was used, to the hour.
+async fn note_use(keeper: &Keeper, key: u64) -> Result<(), TestingCause> {
+    let name = template_name(key);
+    let question = format!(
+        "SELECT used.now FROM pg_catalog.pg_database d, \
+           (SELECT EXTRACT(epoch FROM pg_catalog.now())::bigint AS now) used \
+         WHERE d.datname = {} AND used.now - 3600 > \
+           coalesce(NULLIF(pg_catalog.shobj_description(d.oid, 'pg_database'), '')::bigint, 0)",
+        literal(&name)
+    );
+    let due = first_fields(
+        keeper.run(OnDatabase::Administration, "ask when the template was used", question).await?,
+    );
+    let Some(now) = due.first() else { return Ok(()) };
+    let comment = format!("COMMENT ON DATABASE {} IS {}", quote(&name), literal(now));
+    keeper.run(OnDatabase::Administration, "note that the template is used", comment).await?;
+    Ok(())
+}
+
+/// Builds it, or waits for whoever does.
+async fn make(
+    administrator: &Administrator,
+    keeper: &Keeper,
+    recipe: &Recipe,
+    migrate: Option<NamedMigrations>,
+    key: u64,
+) -> Result<(), TestingCause> {
+    let began = Instant::now();
+    let lock = format!("SELECT pg_catalog.pg_try_advisory_lock({})", key.cast_signed());
+    loop {
+        let locked = administrator.run(&lock).await.map_err(TestingCause::server("lock the template"))?;
+        let is_ours = locked.first().and_then(|outcome| outcome.value()) == Some("t");
+        // It may have become whole before the lock was free.
+        if is_there(keeper, key).await? {
+            return Ok(());
+        }
+        if is_ours {
+            return build(administrator, keeper, recipe, migrate, key).await;
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(TestingCause::Refused(
+                "another process has been building the template for 10 minutes".to_owned(),
+            ));
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 async fn build(
@@ -105,7 +156,7 @@ async fn build(
     let half = quote(&name);
     let doing = TestingCause::server;
     administrator
-        .run(&format!("CREATE DATABASE {half} TEMPLATE template0 STRATEGY wal_log"))
+        .run(&format!("CREATE DATABASE {half} TEMPLATE template0 STRATEGY {}", keeper.facts.strategy.sql()))
         .await
         .map_err(doing("make a database for the template"))?;
     let filled = fill(&keeper.server.database(&name), recipe, migrate).await;
@@ -173,7 +224,7 @@ pub(super) async fn load(url: &str, recipe: &Recipe, chosen: Chosen) -> Result<(
     if fixtures.is_empty() {
         return Ok(());
     }
-    let dsn = Dsn::parse(url).map_err(|error| TestingCause::Connect(PgError::from(error)))?;
+    let dsn = ConnInfo::parse(url).map_err(|error| TestingCause::Connect(PgError::from(error)))?;
     let pool = connect_pool(&dsn, 1).await.map_err(TestingCause::Connect)?;
     let session = Session::open(&pool).await.map_err(TestingCause::server("connect to the new database"))?;
     for of_folder in &fixtures {

@@ -83,6 +83,9 @@ fn change(plan: &WritePlan, now: Option<&Table>) -> Option<String> {
         let column = &planned.columns[column];
         match now.column(column.name.raw()) {
             None => return Some(format!("column {} is gone", column.name)),
+            Some(at) if now.columns[at].number != column.number => {
+                return Some(now.whereabouts(column.name.raw(), column.number));
+            }
             Some(at) if now.columns[at].type_name != column.type_name => {
                 return Some(format!("column {} is of type {} now", column.name, now.columns[at].type_name));
             }

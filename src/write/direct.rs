@@ -15,9 +15,9 @@ use crate::pg::{Action, DbError, Sent, Session, Stage, StatementResult, catalog,
 use crate::schema::{Identity, Mode};
 
 use super::context::Context;
-use super::names;
 use super::outcome::{Failed, FailedAt};
 use super::plan::WritePlan;
+use super::sql::names;
 use super::stage::{Copying, Form, begin_and_copy, stage};
 use super::strategy::WritePath;
 
@@ -29,7 +29,10 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
     let inserts = match plan.mode {
         Mode::Append => true,
         Mode::Upsert | Mode::Ignore => {
-            batch.repeats == 0 || !plan.paths.tied && batch.repeats * REPEATS_ONE_OF <= batch.rows
+            batch.repeats == 0
+                || !plan.paths.tied
+                    && plan.policies.is_empty()
+                    && batch.repeats * REPEATS_ONE_OF <= batch.rows
         }
         Mode::Update => false,
     };

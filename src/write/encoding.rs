@@ -15,7 +15,7 @@ use crate::batch::{Batch, Chunk};
 use crate::map::PRESENCE_WORD_BITS;
 use crate::pg::{DbError, Session, StatementResult, literal};
 
-use super::names::REFUSED;
+use super::sql::names::REFUSED;
 
 /// Fields that are not plain ASCII, as bytes.
 const FIELDS: &str = "pg_temp.dbload_fields";

@@ -1,5 +1,7 @@
 //! What a writer tells, and how it ends.
 
+use std::time::Instant;
+
 use crate::pg::DbError;
 use crate::record::Position;
 
@@ -16,6 +18,15 @@ pub enum WriterEvent {
         after: Position,
         /// What it came to.
         committed: Box<Committed>,
+        /// Who carried it, and for how long.
+        carried: Carried,
+    },
+    /// A batch is too much for the server, and goes on as two.
+    Halved {
+        /// The partition of the writer.
+        partition: u32,
+        /// Records of the batch.
+        records: u64,
     },
     /// A batch waits for its next try.
     Waiting {
@@ -23,6 +34,8 @@ pub enum WriterEvent {
         partition: u32,
         /// What stands in the way.
         error: DbError,
+        /// What is done about it besides waiting.
+        relief: Option<&'static str>,
     },
     /// The records of a partition were compared with the table.
     Verified {
@@ -34,6 +47,19 @@ pub enum WriterEvent {
         /// The partition of the writer.
         partition: u32,
     },
+}
+
+/// A batch in the hands of its writer.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried {
+    /// Since when.
+    pub began: Instant,
+    /// When it was known to be committed.
+    pub ended: Instant,
+    /// Bytes that it held.
+    pub bytes: usize,
+    /// Tries before the one that committed.
+    pub retries: u32,
 }
 
 /// Why a writer stopped.

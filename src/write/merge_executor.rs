@@ -6,12 +6,12 @@ use crate::batch::{Batch, Keys};
 use crate::pg::{Action, DbError, Session, Stage, StatementResult, classify, number};
 use crate::schema::Mode;
 
-use super::merge::KeyLookup;
-use super::names::{ASIDE, STAGE};
 use super::plan::WritePlan;
 use super::predictor::Forecast;
+use super::sql::merge::KeyLookup;
+use super::sql::names::{ASIDE, STAGE};
+use super::sql::{dedup, merge, names, quarantine, row_by_row, unique_constraints};
 use super::strategy::Strategy;
-use super::{dedup, merge, names, quarantine, row_by_row, unique_constraints};
 
 /// What staged rows came to.
 pub(super) struct MergeResult {

@@ -6,47 +6,35 @@
 //! the terminal.
 
 mod changed;
-mod committer;
+mod commit;
 mod context;
-mod convert;
-mod dedup;
 mod direct;
 mod encoding;
 mod event;
 mod mark;
-mod merge;
 mod merge_executor;
-mod names;
 mod outcome;
 mod plan;
 mod predictor;
-mod protocol;
-mod quarantine;
-mod range;
 mod reject;
 mod rejects;
-mod retry;
-mod row_by_row;
-mod server;
-mod settings;
 #[cfg(test)]
 mod simulation;
+mod sql;
 mod stage;
 mod strategy;
 mod target;
 mod transaction;
-mod unique_constraints;
 mod verify;
-mod writer;
 
 pub use changed::TargetState;
-pub use event::{Verdict, WriteError, WriterEvent};
+pub use commit::retry::{Retry, RetryPolicy};
+pub use commit::writer::Writer;
+pub use event::{Carried, Verdict, WriteError, WriterEvent};
 pub use mark::{MarkColumn, Marked};
 pub use outcome::Committed;
 pub use plan::{DatabaseEncoding, Staging, WritePlan, staging_fits};
 pub use predictor::{Direct, Predictor};
-pub use reject::{Originals, Rejected};
-pub use retry::{Retry, RetryPolicy};
+pub use reject::{Originals, ReasonOfBatch, Rejected};
 pub use target::Watched;
 pub use verify::Verifier;
-pub use writer::Writer;

@@ -5,7 +5,7 @@ use crate::pg::DbError;
 
 use super::mark::Marked;
 use super::predictor::Direct;
-use super::reject::Rejected;
+use super::reject::{ReasonOfBatch, Rejected};
 use super::strategy::Strategy;
 
 /// Where a transaction failed.
@@ -61,6 +61,8 @@ pub struct Committed {
     pub sources: Vec<(u32, SourceBooks)>,
     /// Rejects, where no ledger keeps them.
     pub rejects: Vec<Rejected>,
+    /// Why they were rejected, where somebody keeps a record.
+    pub reasons: Vec<ReasonOfBatch>,
     /// What it comes to of the watermark, if one is kept.
     pub marked: Option<Box<Marked>>,
     /// It took the careful path.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::map::{Mapping, PRESENCE_WORD_BITS, Slot};
-use crate::schema::{Mode, Paths, Table};
+use crate::schema::{MergePolicy, Mode, Paths, Table};
 
 use super::mark::MarkColumn;
 use super::target::Watched;
@@ -43,6 +43,8 @@ pub struct WritePlan {
     pub server_version: u32,
     /// Where staging tables live.
     pub staging: Staging,
+    /// Columns that are not simply overwritten.
+    pub policies: Vec<(Slot, MergePolicy)>,
     /// Only a record with a greater value in this column replaces a stored one.
     pub newer_by: Option<Slot>,
     /// The operator that says greater of it, qualified.
@@ -79,6 +81,13 @@ impl WritePlan {
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.mapping.table
+    }
+
+    /// What becomes of a stored value in this column.
+    #[must_use]
+    pub fn policy(&self, slot: Slot) -> MergePolicy {
+        let found = self.policies.iter().find(|(of, _)| *of == slot);
+        found.map_or(MergePolicy::Overwrite, |(_, policy)| *policy)
     }
 
     /// COPY can leave out rows that do not convert.

@@ -7,9 +7,9 @@ use crate::pg::{DbError, Session, StatementResult};
 use crate::record::{Block, Position};
 use crate::reject::{Kept, Reject};
 
-use super::names::REFUSED;
 use super::plan::{DatabaseEncoding, WritePlan};
 use super::reject::{Originals, Rejected};
+use super::sql::names::REFUSED;
 
 fn rejected(block: &Block, i: usize, originals: &Originals) -> Rejected {
     let reject = Reject {

@@ -16,8 +16,9 @@ use crate::pg::{
 use super::changed::refuse_changed_table;
 use super::outcome::{Failed, FailedAt};
 use super::plan::{DatabaseEncoding, Staging, WritePlan};
+use super::sql::{convert, names};
 use super::strategy::{Strategy, WritePath};
-use super::{convert, encoding, merge_executor, names};
+use super::{encoding, merge_executor};
 
 /// How the rows of a chunk are copied: the statement, shared by chunks with the same columns, and the COPY
 /// text.

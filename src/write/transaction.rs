@@ -13,10 +13,11 @@ use super::changed::refuse_changed_table;
 use super::context::Context;
 use super::outcome::{Committed, Failed, FailedAt, Written};
 use super::predictor::Direct;
-use super::reject::Rejected;
+use super::reject::{Rejected, reasons};
+use super::sql::names;
 use super::stage::Staged;
 use super::strategy::{Strategy, WritePath};
-use super::{direct, mark, merge_executor, names, rejects, stage};
+use super::{direct, mark, merge_executor, rejects, stage};
 
 /// Writes a batch and commits it.
 pub(super) async fn write(
@@ -110,6 +111,9 @@ async fn finish(
         Err(NotCommitted::Refused(error)) => return direct::refuses(batch, error).map(|()| None),
         Err(NotCommitted::Uncounted) => return Ok(None),
         Err(NotCommitted::Failed(failed)) => return Err(failed),
+    }
+    if context.is_recorded {
+        committed.reasons = reasons(&committed.rejects);
     }
     if context.ledger.is_some() {
         // Kept there, and held by nobody here.

@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 use crate::batch::{Batch, Keys};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::{DbError, Lease, Session, StatementResult, number};
-use crate::schema::Mode;
+use crate::schema::{MergePolicy, Mode};
 
 use super::event::{EXAMPLES, Verdict, WriteError, WriterEvent};
-use super::names::{STAGE, key_equals, key_grouped, presence, same_key};
 use super::plan::WritePlan;
+use super::sql::names::{STAGE, key_equals, key_grouped, presence, same_key};
+use super::sql::{dedup, names};
 use super::stage::stage;
 use super::strategy::WritePath;
-use super::{dedup, names};
 
 const EXPECTED: &str = "pg_temp.dbload_expected";
 
@@ -103,6 +103,10 @@ impl Verifier {
         if self.plan.mapping.key.is_empty() {
             return session.run(&format!("INSERT INTO {EXPECTED} SELECT * FROM {STAGE}")).await.map(|_| ());
         }
+        if let Some(drop_older) = self.drop_older() {
+            let outcomes = session.run(&drop_older).await?;
+            verdict.superseded += outcomes.iter().map(|outcome| outcome.affected).sum::<u64>();
+        }
         if batch.keys == Keys::MayRepeat {
             let probe = session.run(&dedup::probe(&self.plan)).await?;
             let repeated = number(probe.first(), 0)?;
@@ -114,6 +118,19 @@ impl Verifier {
         let outcomes = session.run(&self.overlay()).await?;
         verdict.superseded += outcomes.first().map_or(0, |outcome| outcome.affected);
         Ok(())
+    }
+
+    /// `--newer-by`: staged rows that are not newer than all before them of their key count for nothing.
+    fn drop_older(&self) -> Option<String> {
+        let plan = &self.plan;
+        let slot = plan.newer_by?;
+        let (equal, greater) = (same_key(plan, "e", "s"), plan.newer_operator());
+        let key = key_grouped(plan, "");
+        Some(format!(
+            "DELETE FROM {STAGE} s USING {EXPECTED} e WHERE {equal} AND e.c{slot} IS NOT NULL AND (s.c{slot} {greater} e.c{slot}) IS NOT TRUE;\n\
+             DELETE FROM {STAGE} s USING (SELECT s0, max(c{slot}) OVER (PARTITION BY {key} ORDER BY s0 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newest \
+             FROM {STAGE}) b WHERE b.s0 = s.s0 AND b.newest IS NOT NULL AND (s.c{slot} {greater} b.newest) IS NOT TRUE"
+        ))
     }
 
     /// The staged rows over the expected ones: fields that a record has replace those of earlier records.
@@ -156,6 +173,8 @@ impl Verifier {
         let table = &plan.table().name;
         let differing: Vec<String> = (0..plan.mapping.slots.len())
             .filter(|slot| !plan.mapping.key.contains(slot))
+            // What is stored in the others, their sources do not say.
+            .filter(|&slot| plan.policy(slot) == MergePolicy::Overwrite)
             .map(|slot| {
                 let column = &plan.table().columns[plan.mapping.slots[slot]];
                 let cast = column.domain_base.as_ref().map_or(String::new(), |_| format!("::{}", column.staged_type()));
@@ -172,8 +191,15 @@ impl Verifier {
         } else {
             format!("pg_catalog.concat_ws(', ', {})", differing.join(", "))
         };
+        // A stored row that is newer than all records is what a load would leave alone.
+        let found = plan.newer_by.map_or("t.found".to_owned(), |slot| {
+            let (name, greater) = (&plan.table().columns[plan.mapping.slots[slot]].name, plan.newer_operator());
+            format!(
+                "t.found AND (t.{name} {greater} e.c{slot}) IS NOT TRUE AND (t.{name} IS NULL OR e.c{slot} IS NOT NULL)"
+            )
+        });
         let compared = format!(
-            "SELECT e.s0, t.found IS NULL AS missing, CASE WHEN t.found THEN {differing} ELSE '' END AS columns \
+            "SELECT e.s0, t.found IS NULL AS missing, CASE WHEN {found} THEN {differing} ELSE '' END AS columns \
              FROM {EXPECTED} e LEFT JOIN (SELECT true AS found, * FROM {table}) t ON {}",
             key_equals(plan, "t", "e")
         );

@@ -5,18 +5,22 @@ use crate::support::{Dbload, Folder};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each command that prints help, as one types it.
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 31] = [
     "",
     "load",
     "verify",
     "fixtures",
     "fixtures check",
     "fixtures export",
+    "testing",
+    "testing database",
     "run",
     "check",
     "list",
     "status",
     "history",
+    "show",
+    "prune",
     "watermark",
     "watermark show",
     "watermark set",
@@ -60,7 +64,7 @@ fn commands_of(help: &str) -> BTreeSet<String> {
 #[test]
 fn no_command_is_left_out_of_the_snapshots() {
     let folder = Folder::new();
-    for group in ["", "fixtures", "ledger", "local", "watermark"] {
+    for group in ["", "fixtures", "ledger", "local", "testing", "watermark"] {
         let listed = commands_of(&help(&folder, group));
         assert!(listed.contains("help"), "the list of commands was not found: {listed:?}");
         let known: BTreeSet<String> = COMMANDS

@@ -1,9 +1,14 @@
 //! A random case: a table of any make, files of records for it, and how dbload is run. All of it follows from
 //! the seed.
 
-use super::values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good};
+use super::{
+    dress::{Dress, OBJECT},
+    values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good},
+};
+use std::collections::BTreeMap;
+
 use crate::{
-    reference::{ConnectTarget, Mode, Record},
+    reference::{ConnectTarget, Mode, Policy, Record},
     support::{Rng, compress, database::ident},
 };
 
@@ -26,6 +31,10 @@ pub struct Case {
     pub needs_rows: bool,
     /// When two rows have one key, where not all of its columns are compared as the table declares them.
     pub same_key: Option<String>,
+    /// Columns that are not simply overwritten.
+    pub policies: BTreeMap<String, Policy>,
+    /// How the files spell the records.
+    pub dress: Dress,
     /// Moves some of the rows to begin with to a child table.
     pub move_rows: Option<String>,
 }
@@ -66,6 +75,8 @@ pub struct File {
     pub name: String,
     pub format: Format,
     pub header: Vec<String>,
+    /// The same as it is written.
+    pub names: Vec<String>,
     pub crlf: bool,
     pub ends_with_newline: bool,
     pub lines: Vec<Line>,
@@ -97,7 +108,9 @@ impl Case {
         let many = if with_kills { most.min(200 + many) } else { most.min(many) };
         let mut table = super::table::Table::draw(&mut rng, mode, many);
         let initial = table.records("initial", rng.below(40), &mut rng);
-        let files = files(&mut rng, &table, many, mode);
+        let policies = policies(&mut rng, &table, mode);
+        let dress = Dress::draw(&mut rng, &table);
+        let files = files(&mut rng, &table, many, &dress);
         Self {
             seed,
             mode,
@@ -110,6 +123,8 @@ impl Case {
             batch_rows,
             kills: if with_kills { 1 + rng.below(5) } else { 0 },
             needs_rows: table.needs_rows,
+            dress,
+            policies,
             same_key: table.odd.same_key,
             move_rows: table.odd.move_rows,
             columns: table.columns,
@@ -123,6 +138,7 @@ impl Case {
             key: self.key.clone(),
             mode: self.mode,
             generated: generated.map(|c| c.name.clone()).collect(),
+            policies: self.policies.clone(),
             same_key: self.same_key.as_ref().map(|sql| sql.replace("{s}", schema)),
         }
     }
@@ -143,11 +159,33 @@ impl Case {
         let mut words: Vec<String> = self.files.iter().map(|f| format!("data/{}", f.name)).collect();
         words.extend(["--table", "a.t", "--mode", self.mode.word(), "--json"].map(String::from));
         words.extend([format!("--pool-size={}", self.pool), format!("--batch-rows={}", self.batch_rows)]);
+        words.extend(self.dress.flags.iter().cloned());
+        words.extend(self.policies.iter().map(|(column, policy)| match policy {
+            Policy::InsertOnly => format!("--insert-only={column}"),
+            policy => format!("--merge={column}={}", format!("{policy:?}").to_lowercase()),
+        }));
         if self.says_key {
             words.extend(["--key".to_owned(), self.key.join(",")]);
         }
         words
     }
+}
+
+/// Columns of half the tables get a policy, where their types allow it.
+fn policies(rng: &mut Rng, table: &super::table::Table, mode: Mode) -> BTreeMap<String, Policy> {
+    let mut policies = BTreeMap::new();
+    if !matches!(mode, Mode::Upsert | Mode::Update) || rng.one_in(2) {
+        return policies;
+    }
+    let all = [Policy::InsertOnly, Policy::Keep, Policy::Fill, Policy::Greatest, Policy::Least];
+    for column in table.loaded().filter(|column| !table.key.contains(&column.name)) {
+        let policy = rng.pick(&all);
+        let has_order = !matches!(column.kind, Kind::Json);
+        if rng.one_in(2) && (has_order || !matches!(policy, Policy::Greatest | Policy::Least)) {
+            policies.insert(column.name.clone(), policy);
+        }
+    }
+    policies
 }
 
 impl File {
@@ -176,7 +214,7 @@ impl File {
             Format::Jsonl => lines.join(newline),
             Format::JsonArray => format!("[{newline}{}{newline}]", lines.join(&format!(",{newline}"))),
             Format::Csv | Format::Tsv => {
-                let header: Vec<_> = self.header.iter().map(|h| self.field(Some(h), false)).collect();
+                let header: Vec<_> = self.names.iter().map(|h| self.field(Some(h), false)).collect();
                 let header = header.join(self.delimiter());
                 std::iter::once(header.as_str()).chain(lines).collect::<Vec<_>>().join(newline)
             }
@@ -195,11 +233,15 @@ impl File {
         if self.format == Format::Tsv { "\t" } else { "," }
     }
 
+    fn must_quote(&self, text: &str) -> bool {
+        let special = |c: char| matches!(c, '"' | '\n' | '\r') || self.delimiter().contains(c);
+        text.is_empty() || text.contains(special)
+    }
+
     /// A CSV field: nothing is empty and bare, the empty string is quoted.
     fn field(&self, text: Option<&str>, quote: bool) -> String {
         let Some(text) = text else { return String::new() };
-        let special = |c: char| matches!(c, '"' | '\n' | '\r') || self.delimiter().contains(c);
-        if quote || text.is_empty() || text.contains(special) {
+        if quote || self.must_quote(text) {
             return format!("\"{}\"", text.replace('"', "\"\""));
         }
         text.to_owned()
@@ -207,7 +249,7 @@ impl File {
 }
 
 /// Files of about so many records together.
-fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> Vec<File> {
+fn files(rng: &mut Rng, table: &super::table::Table, many: u64, dress: &Dress) -> Vec<File> {
     let number = 1 + rng.below(4);
     let mut names: Vec<u64> = (0..number).collect();
     rng.shuffle(&mut names);
@@ -232,15 +274,20 @@ fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> V
             name: format!("part {name}.{end}").replace(' ', "-"),
             format,
             header: table.header(rng),
+            names: vec![],
             crlf: rng.one_in(4),
             ends_with_newline: !rng.one_in(3),
             lines: vec![],
         };
+        file.names = file.header.iter().map(|column| dress.field(column)).collect();
+        if dress.junk {
+            file.names.push("junk".to_owned());
+        }
         let records = 1 + rng.below(2 * many / number);
         for _ in 0..records {
             let line = match file.format {
-                Format::Jsonl | Format::JsonArray => json_line(rng, table, file.format),
-                Format::Csv | Format::Tsv => csv_line(rng, table, &file),
+                Format::Jsonl | Format::JsonArray => json_line(rng, table, dress, file.format),
+                Format::Csv | Format::Tsv => csv_line(rng, table, dress, &file),
             };
             file.lines.push(line);
         }
@@ -255,13 +302,12 @@ fn files(rng: &mut Rng, table: &super::table::Table, many: u64, mode: Mode) -> V
         }
         files.push(file);
     }
-    let _ = mode;
     files
 }
 
 const BROKEN: [&str; 6] = [r#"{"k": 1"#, "nonsense", "[1,2]", "\"text\"", "42", r#"{"k":1,}"#];
 
-fn json_line(rng: &mut Rng, table: &super::table::Table, format: Format) -> Line {
+fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: Format) -> Line {
     if format == Format::Jsonl && rng.one_in(40) {
         let record = Some(Record { place: Default::default(), fields: Err(()), certain: false });
         return Line { text: (rng.pick(&BROKEN)).to_owned(), record };
@@ -272,25 +318,44 @@ fn json_line(rng: &mut Rng, table: &super::table::Table, format: Format) -> Line
     let mut fields: Vec<(&Column, Cell)> = vec![];
     for column in table.loaded() {
         if rng.below(100) >= column.absent {
-            fields.push((column, table.cell(column, rng)));
+            let cell = table.cell(column, rng);
+            fields.push((column, dress.json(column, cell, rng)));
         }
     }
     if rng.one_in(3) {
         rng.shuffle(&mut fields);
     }
     let space = if rng.one_in(4) { " " } else { "" };
-    let text: Vec<String> = fields
-        .iter()
-        .map(|(column, cell)| {
-            format!("{}:{space}{}", serde_json::to_string(&column.name).unwrap(), cell.json)
-        })
-        .collect();
+    let nothing = rng.one_in(10);
+    if nothing && fields.iter().any(|(column, _)| dress.member(&column.name).is_some()) {
+        // Null in place of the object: all that it would hold is null, whatever the record lacks.
+        fields.retain(|(column, _)| dress.member(&column.name).is_none());
+        let members = table.loaded().filter(|column| dress.member(&column.name).is_some());
+        fields.extend(members.map(|column| (column, Cell::null())));
+    }
+    let pair = |name: &str, json: &str| format!("{}:{space}{json}", serde_json::to_string(name).unwrap());
+    let (mut text, mut members) = (vec![], vec![]);
+    for (column, cell) in &fields {
+        match dress.member(&column.name) {
+            Some(member) => members.push(pair(member, &cell.json)),
+            None => text.push(pair(&dress.field(&column.name), &cell.json)),
+        }
+    }
+    if !members.is_empty() {
+        let object = format!("{{{}}}", members.join(","));
+        text.push(pair(OBJECT, if nothing { rng.pick(&["null", "null", "7"]) } else { &object }));
+    }
+    if dress.junk && rng.one_in(2) {
+        let json = rng.pick(&["1", "null", "\"x\"", "[1]"]);
+        text.insert(rng.index(text.len() + 1), pair("junk", json));
+    }
     let text = format!("{space}{{{space}{}{space}}}{space}", text.join(&format!(",{space}")));
     Line { text, record: Some(record(&fields)) }
 }
 
-fn csv_line(rng: &mut Rng, table: &super::table::Table, file: &File) -> Line {
+fn csv_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, file: &File) -> Line {
     let mut fields: Vec<(&Column, Cell)> = vec![];
+    let mut text: Vec<String> = vec![];
     for name in &file.header {
         let column = table.columns.iter().find(|c| c.name == *name).unwrap();
         let mut cell = table.cell(column, rng);
@@ -302,12 +367,14 @@ fn csv_line(rng: &mut Rng, table: &super::table::Table, file: &File) -> Line {
             cell.text = cell.text.map(|t| t.replace("\r\n", "\n"));
             cell.literal = cell.literal.map(|t| t.replace("\r\n", "\n"));
         }
+        let quote = rng.one_in(8) && cell.text.is_some();
+        let cell = dress.text(column, cell, rng, &|text| quote || file.must_quote(text));
+        text.push(file.field(cell.text.as_deref(), quote && cell.text.is_some()));
         fields.push((column, cell));
     }
-    let mut text: Vec<String> = fields
-        .iter()
-        .map(|(_, cell)| file.field(cell.text.as_deref(), rng.one_in(8) && cell.text.is_some()))
-        .collect();
+    if dress.junk {
+        text.push(rng.pick(&["", "1", "x y"]).to_owned());
+    }
     let mut record = record(&fields);
     if rng.one_in(60) {
         text.push("one too many".to_owned());

@@ -4,6 +4,7 @@
 //! Every test loads a [`Load`] of a kind, strikes it, and has it checked: content digest of the table against
 //! the generator's side, the ledger's own invariants, the report's books, the exit code.
 
+mod columns;
 mod connection;
 #[cfg(debug_assertions)]
 mod crash;

@@ -220,7 +220,8 @@ fn a_column_or_table_that_is_gone_in_mid_load_is_called_a_changed_table() {
                 // All that was loaded is NULL now.
                 assert_eq!(again.code(), 8, "{again}");
             } else if ddl.contains("DROP COLUMN") && flags.is_empty() {
-                assert_eq!(slow.scene.db.count("a.t"), RECORDS, "{}", again.exits(0));
+                // What was loaded into it went with it, and the one that is put back is another.
+                again.exits(8).says("was dropped, and is another one now");
             } else {
                 slow.is_whole(&again.exits(0));
             }

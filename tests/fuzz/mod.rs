@@ -139,7 +139,7 @@ macro_rules! pure_entries {
     };
 }
 
-pure_entries! { jsonl json csv sources mapping rejects identifiers dsn report detect infer }
+pure_entries! { jsonl json csv sources mapping rejects identifiers dsn report detect infer columns }
 
 #[test]
 fn on_a_real_server() {

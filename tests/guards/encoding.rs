@@ -119,8 +119,20 @@ fn names_that_the_ledger_cannot_keep_are_refused_before_the_first_row() {
     db.sql(TABLE);
     scene.file("\u{2603}.jsonl", records(3, 5, ""));
     scene.file("caf\u{e9}.jsonl", records(3, 5, ""));
-    narrow.run("\u{2603}.jsonl --table t").exits(6).says("--no-ledger").says("the source");
+    narrow
+        .run("\u{2603}.jsonl --table t")
+        .exits(6)
+        .says("use other characters, or --no-ledger")
+        .says("the source");
     narrow.run("caf\u{e9}.jsonl --table t --load-id \u{2603}").exits(6).says("--load-id");
+    // So must a table that is made, names of columns and all.
+    scene.file("new.jsonl", "{\"id\":1,\"\u{2603}\":2}\n");
+    narrow
+        .run("new.jsonl --table new")
+        .exits(6)
+        .says("the database's encoding lacks a character of it: rename it");
+    scene.file("new.jsonl", "{\"id\":1,\"snow\":2}\n");
+    narrow.run("new.jsonl --table new").exits(0);
     assert_eq!(db.count("t"), 0);
     narrow.run("caf\u{e9}.jsonl --table t").exits(0);
     narrow.run("\u{2603}.jsonl --table t --no-ledger").exits(0);

@@ -1,11 +1,14 @@
 //! What others have set, planted, left or not granted does not change what is stored.
 
+mod appends;
 mod encoding;
 mod names;
 mod rights;
 mod roots;
 mod settings;
 mod staging;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{Dbload, Outcome, Scene};
 
@@ -17,7 +20,8 @@ struct Clerk<'a> {
 
 impl<'a> Clerk<'a> {
     fn new(scene: &'a Scene, rights: &str) -> Self {
-        let role = format!("clerk_{}", scene.db.name());
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let role = format!("clerk_{}_{}", scene.db.name(), NEXT.fetch_add(1, Ordering::Relaxed));
         scene.sql(&format!("CREATE ROLE {role} LOGIN"));
         let clerk = Self { scene, role };
         clerk.sql(rights);
@@ -35,8 +39,12 @@ impl<'a> Clerk<'a> {
         url
     }
 
+    fn command(&self, line: &str) -> Dbload {
+        Dbload::new(self.scene.cwd()).line(line).arg("--json").arg("--dsn").arg(self.url())
+    }
+
     fn run(&self, line: &str) -> Outcome {
-        Dbload::new(self.scene.cwd()).line(line).arg("--json").arg("--dsn").arg(self.url()).run()
+        self.command(line).run()
     }
 }
 

@@ -18,6 +18,23 @@ fn column_rights_are_enough_for_an_empty_table() {
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|a|NULL", "2|b|NULL"]);
 }
 
+#[test]
+fn a_column_that_inserts_alone_write_needs_no_right_to_update() {
+    let scene = Scene::with(
+        "CREATE TABLE t (id int PRIMARY KEY, name text, made int); INSERT INTO t VALUES (1, 'a', 1)",
+    );
+    let clerk = Clerk::new(
+        &scene,
+        "GRANT SELECT, INSERT, UPDATE (name) ON t TO {role}; GRANT CREATE ON DATABASE current TO {role}"
+            .replace("current", &scene.db.name())
+            .as_str(),
+    );
+    scene.file("t.csv", "id,name,made\n1,b,2\n2,c,2\n");
+    clerk.run("t.csv").exits(6);
+    clerk.run("t.csv --insert-only made").exits(0);
+    assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|b|1", "2|c|2"]);
+}
+
 /// Exactly the documented rights: INSERT and UPDATE on the columns that the sources have, SELECT on the
 /// table, and the ledger.
 fn documented<'a>(scene: &'a Scene, tables: &[(&str, &str)]) -> Clerk<'a> {
@@ -128,6 +145,22 @@ fn a_missing_right_is_named_before_the_first_row_and_granting_it_helps() {
         clerk.sql(&grant.replace("{db}", &database));
         clerk.run("t.csv").exits(0);
     }
+    // The sequence that fills a column without a field.
+    scene.sql("CREATE TABLE log (n bigserial, id int, v int)");
+    clerk.sql("GRANT INSERT ON log TO {role}");
+    let refused = clerk.run("t.csv -t log --mode append").exits(6).says("the sequence public.log_n_seq");
+    let hint = refused.stderr.split("hint: ").nth(1).unwrap().trim();
+    assert!(hint.starts_with("GRANT USAGE ON SEQUENCE public.log_n_seq TO"), "{refused}");
+    scene.sql(hint);
+    clerk.run("t.csv -t log --mode append").exits(0);
+    assert_eq!(scene.db.lines("TABLE log"), ["1|1|1"]);
+    // The schema: the server's own words, before the first row.
+    scene.sql("CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY, v int)");
+    clerk.sql("GRANT SELECT, INSERT, UPDATE ON s.t TO {role}");
+    let refused = clerk.run("t.csv -t s.t").exits(6).says("schema s");
+    refused.says("the role lacks a right; GRANT it, or log in as another role");
+    clerk.sql("GRANT USAGE ON SCHEMA s TO {role}");
+    clerk.run("t.csv -t s.t").exits(0);
     // An append reads nothing of the table.
     clerk.sql("REVOKE ALL ON t FROM {role}; GRANT INSERT ON t TO {role}");
     scene.file("u.csv", "id,v\n2,1\n");

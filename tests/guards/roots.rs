@@ -48,6 +48,38 @@ fn a_ledger_that_somebody_else_made_is_refused() {
     mallory.run("t.csv").exits(0);
 }
 
+/// An administrator runs the SQL for a second role, and after an update; and where somebody else was first.
+#[test]
+fn the_administrators_sql_may_be_run_again_and_touches_nothing_of_somebody_else() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    let name = scene.db.name();
+    let sql = |role: &str| {
+        Dbload::new(scene.cwd()).line(&format!("ledger sql --role={role}")).run().exits(0).stdout
+    };
+    let clerks: Vec<Clerk> = (0..2).map(|_| Clerk::new(&scene, "GRANT ALL ON t TO {role}")).collect();
+    for (clerk, file) in clerks.iter().zip(["a.csv", "b.csv"]) {
+        scene.db.another().sql(&sql(&clerk.role));
+        scene.file(file, "id\n1\n2\n");
+        clerk.run(&format!("{file} -t t")).exits(0);
+    }
+    assert_eq!(scene.db.one("SELECT count(*) FROM _dbload.run"), "2", "what was there stays");
+
+    scene.sql("DROP SCHEMA _dbload CASCADE");
+    let mallory = Clerk::new(&scene, &format!("GRANT CREATE ON DATABASE {name} TO {{role}}"));
+    Database::connect(&mallory.url()).sql(
+        "CREATE SCHEMA _dbload; CREATE TABLE _dbload.migration (version bigint PRIMARY KEY, description text, \
+           installed_on timestamptz DEFAULT now(), success boolean, checksum bytea, execution_time bigint); \
+         CREATE TABLE _dbload.loot (role text); \
+         CREATE FUNCTION _dbload.grab() RETURNS trigger LANGUAGE plpgsql AS \
+           $$BEGIN INSERT INTO _dbload.loot VALUES (current_user); RETURN NEW; END$$; \
+         CREATE TRIGGER grab BEFORE INSERT ON _dbload.migration FOR EACH ROW EXECUTE FUNCTION _dbload.grab()",
+    );
+    let refused = scene.db.another().try_sql(&sql(&clerks[0].role)).unwrap_err();
+    let refused = refused.as_db_error().unwrap().message().to_owned();
+    assert!(refused.contains("not to be trusted") && refused.contains(&mallory.role), "{refused}");
+    assert_eq!(scene.db.count("_dbload.loot"), 0);
+}
+
 fn is_root() -> bool {
     if rustix::process::geteuid().is_root() {
         return true;

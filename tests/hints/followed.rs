@@ -4,7 +4,7 @@
 use crate::support::{Dbload, Outcome, Scene};
 
 /// What is refused, what the hint says, and what following it is.
-struct Refused {
+pub(super) struct Refused {
     setup: &'static str,
     /// Name and content.
     file: (&'static str, &'static str),
@@ -17,7 +17,7 @@ struct Refused {
     then: Then,
 }
 
-enum Then {
+pub(super) enum Then {
     /// The statement that the hint is, and the same command.
     Sql,
     /// The statement with which it begins, and another command.
@@ -50,7 +50,7 @@ const fn of_file(
 }
 
 /// Keys, columns, rights and tables: the hints of the plan.
-const PLANS: [Refused; 28] = [
+const PLANS: [Refused; 30] = [
     refused(T, "t.csv --mode append --key id", "leave --key out", Line("t.csv --mode append")),
     refused(T, "t.csv --mode append --key id", "use --mode upsert", Line("t.csv --mode upsert --key id")),
     refused(
@@ -163,11 +163,18 @@ const PLANS: [Refused; 28] = [
         exit: Some(4),
         ..refused("", "t.jsonl", "say what it is with --format", Line("t.jsonl --format csv"))
     },
+    refused("", "t.csv -k nosuch", "they have \"id\", \"v\"", Line("t.csv -k id")),
+    refused(
+        "",
+        "t.csv -t nosuch.t",
+        "no such schema; create it, or name another one in --table",
+        Line("t.csv -t public.t"),
+    ),
     refused("", "t.csv -t pg_temp.t", "name a schema of your own", Line("t.csv -t public.t")),
 ];
 
 /// Names and content of files.
-const FILES: [Refused; 18] = [
+const FILES: [Refused; 25] = [
     of_file(CSV, "t.cvs", "did you mean t.csv", Line("t.csv")),
     of_file(("t.csv", "id,v\0\n1,7\n"), "t.csv", "--on-nul strip", Line("t.csv --on-nul strip")),
     of_file(
@@ -214,7 +221,37 @@ const FILES: [Refused; 18] = [
         "it seems to be an error: look at it",
         File("{\"items\":[{\"id\":1,\"v\":7}]}"),
     ),
+    of_file(
+        ("x[1.csv", "id,v\n1,7\n"),
+        "?[1.csv -t t",
+        "[[] and [{] stand for those characters",
+        Line("?[[]1.csv -t t"),
+    ),
+    of_file(CSV, "file://t.csv", "say its path alone", Line("t.csv")),
+    Refused {
+        exit: Some(2),
+        ..of_file(
+            CSV,
+            "t.csv --delimiter \"",
+            "say another --delimiter, --quote, --escape or --comment",
+            Line("t.csv"),
+        )
+    },
     // Where a table is to be made, and no record can be read.
+    of_none(
+        "t.jsonl",
+        "{\n\"id\":1,\n\"v\":7}\n",
+        "--format json reads objects that span lines",
+        Line("t.jsonl --format json"),
+    ),
+    of_none("t.jsonl", "{\"id\":1,\"v\":NaN}\n", "no NaN and no comments", File("{\"id\":1,\"v\":null}\n")),
+    of_none(
+        "t.csv",
+        "id,\"v\n1,7\n",
+        "is this the right --format, delimiter and quote?",
+        Line("t.csv --quote none"),
+    ),
+    of_none("t.json", "[]", "create the table, or load a source with records first", File("[{\"id\":1}]")),
     of_none("t.csv", "id,v\n1,\"7\"x\n", "--quote and --escape", Line("t.csv --quote none")),
     of_none("t.csv", "id,v\n1;7\n", "is it another --delimiter", File("id,v\n1,7\n")),
     of_none("t.jsonl", "[{\"id\":1,\"v\":7}]\n", "--format json reads", Line("t.jsonl --format json")),

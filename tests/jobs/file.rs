@@ -31,7 +31,7 @@ fn a_first_file_loads_into_tables_of_the_names_of_its_loads() {
 }
 
 /// Each file, and what is said of it.
-const WRONG: [(&str, &[&str]); 17] = [
+const WRONG: [(&str, &[&str]); 18] = [
     (
         "nam = \"x\"\n[load.a]\nsource = \"a\"\n",
         &["dbload.toml:1:1: nam: ", "did you mean `name`?", "name: is missing"],
@@ -82,7 +82,14 @@ const WRONG: [(&str, &[&str]); 17] = [
     ),
     (
         "name = \"x\"\n[load.a]\nsource = \"a\"\nurls = \"env:NO_SUCH\"\n",
-        &["dbload.toml:4:8: a.urls: the environment variable NO_SUCH is not set"],
+        &[
+            "dbload.toml:4:8: a.urls: the environment variable NO_SUCH is not set",
+            "hint: set NO_SUCH where this is run; its value is shown nowhere",
+        ],
+    ),
+    (
+        "[load.a]\nsource = \"a\"\n",
+        &["name: is missing", "hint: the name and those of its loads are what the ledger knows them by"],
     ),
     ("name = \"x\"\n[load.a\nsource = \"a\"\n", &["dbload.toml:2:8: "]),
 ];
@@ -97,7 +104,12 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
             assert!(outcome.stderr.contains(word), "{text}\nlacks {word:?}: {outcome}");
         }
     }
-    Dbload::new(folder.path()).line("run no-such.toml").run().exits(2).says("no-such.toml: ");
+    Dbload::new(folder.path())
+        .line("run no-such.toml")
+        .run()
+        .exits(2)
+        .says("no-such.toml: ")
+        .says("dbload init SOURCE writes a first one");
 }
 
 #[test]
@@ -123,7 +135,11 @@ fn variables_of_one_load_are_refused_by_name() {
     let scene = scene("name = \"x\"\n[load.a]\nsource = \"a.jsonl\"\n");
     scene.file("a.jsonl", "{\"id\":1}\n");
     let outcome = run(&scene, "").env("DBLOAD_TABLE", "all").env("DBLOAD_RESTART", "1").run().exits(2);
-    outcome.says("DBLOAD_TABLE").says("DBLOAD_RESTART").says("is about one load");
+    outcome
+        .says("DBLOAD_TABLE")
+        .says("DBLOAD_RESTART")
+        .says("is about one load")
+        .says("unset it, and say it in the file");
     run(&scene, "").env("DBLOAD_POOL_SIZE", "1").run().exits(0);
     assert!(scene.db.has_table("a") && !scene.db.has_table("all"));
 }
@@ -137,4 +153,19 @@ fn the_schema_that_is_shipped_is_the_one_that_is_printed() {
         std::fs::write(&path, &printed).unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), printed, "DBLOAD_UPDATE=1 writes it");
+}
+
+#[test]
+fn the_variable_of_the_database_stands_before_the_file_and_a_flag_before_both() {
+    let scene = scene(
+        "name = \"x\"\n[target]\ndsn = \"postgres://nobody@127.0.0.1:1/none?connect_timeout=1\"\n[load.a]\nsource = \"a.jsonl\"\n",
+    );
+    scene.file("a.jsonl", "{\"id\":1}\n");
+    let plain = || Dbload::new(scene.cwd()).arg("run");
+    plain().run().exits(5).says("127.0.0.1");
+    plain().env("DATABASE_URL", scene.db.url()).run().exits(5);
+    plain().env("DBLOAD_DSN", scene.db.url()).run().exits(0);
+    assert_eq!(scene.db.count("a"), 1);
+    run(&scene, "--again").env("DBLOAD_DSN", "postgres://nobody@127.0.0.1:1/none").run().exits(0);
+    assert_eq!(scene.db.count("a"), 2);
 }

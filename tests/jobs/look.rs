@@ -75,6 +75,18 @@ fn a_first_file_is_one_that_check_accepts() {
     init("init https://a.example/v1/items?x=1 data/*.csv --file odd.toml").exits(0);
     let offline = Dbload::new(scene.cwd()).line("check odd.toml --offline").run().exits(0);
     assert!(offline.stdout.contains("items: ") && offline.stdout.contains("data: "), "{offline}");
+    // What a URL gives is not known by its name the next time.
+    let said = "each run appends all";
+    init("init https://a.example/v1/items --file url.toml")
+        .exits(0)
+        .says("hint: name the key of what a URL gives");
+    let text = std::fs::read_to_string(scene.cwd().join("url.toml")).unwrap();
+    assert!(text.contains(said), "{text}");
+    let checked = scene.dbload("check url.toml").run().exits(0);
+    assert!(checked.stdout.contains(said), "{checked}");
+    std::fs::write(scene.cwd().join("url.toml"), text.replace("# key", "key")).unwrap();
+    let checked = scene.dbload("check url.toml").run().exits(0);
+    assert!(!checked.stdout.contains(said) && checked.stdout.contains("does not call"), "{checked}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::api::{Api, Ask, Reply};
 use crate::support::{audit, generate};
 
 /// A page of 500 events; behind the fourth there are none.
-fn page(ask: &Ask) -> Reply {
+pub(super) fn page(ask: &Ask) -> Reply {
     let first = ask.number("p").unwrap_or(1) * 500 - 499;
     let events: Vec<String> =
         (first..first + 500).filter(|id| *id <= 2_000).map(|id| generate::event(id, 1)).collect();
@@ -17,7 +17,7 @@ fn page(ask: &Ask) -> Reply {
 }
 
 /// Two pages at once, and of the third not a byte.
-fn half() -> Api {
+pub(super) fn half() -> Api {
     Api::serve(|ask| match ask.number("p") {
         Some(3..) => Reply::json("").after(Duration::from_secs(600)),
         _ => page(ask),
@@ -25,7 +25,7 @@ fn half() -> Api {
 }
 
 /// A job file with one load of all pages.
-fn of_pages(api: &Api, path: &str) -> String {
+pub(super) fn of_pages(api: &Api, path: &str) -> String {
     let url = api.url(path);
     format!(
         "name = \"x\"\n[load.events]\nsource = \"{url}\"\npaginate = \"page:p\"\nkey = [\"id\"]\nbatch_rows = 100\n"
@@ -158,7 +158,7 @@ fn fewer_records_than_expected_are_a_failure_and_are_read_anew() {
     assert_eq!((said.state("t"), said.rows("t", "read")), ("complete", 2));
     // Of an append nothing can be read anew.
     scene.file("dbload.toml", "name = \"x\"\n[load.u]\nsource = \"t.jsonl\"\nexpect.min_records = 2\n");
-    run(&scene, "").run().exits(6).says("expected of an append");
+    run(&scene, "").run().exits(6).says("expected of an append").says("expect 1, or give the table a key");
 }
 
 #[test]

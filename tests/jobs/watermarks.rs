@@ -169,7 +169,7 @@ fn a_watermark_is_of_one_table_and_full_begins_anew() {
     scene.sql("CREATE TABLE items (id int PRIMARY KEY, n int, at date)");
     run(&scene, "").run().exits(0);
     scene.sql("TRUNCATE items");
-    run(&scene, "").run().exits(8).says("but the table is empty").says("--full");
+    run(&scene, "").run().exits(8).says("but the table is empty").says("--full loads it from the beginning");
     assert_eq!(Said::by(&run(&scene, "--full").run().exits(0)).rows("items", "inserted"), 3);
     assert_eq!(shop.asked().last().unwrap(), "2025-01-01");
     scene.sql("DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, n int, at date); INSERT INTO items VALUES (9)");
@@ -186,16 +186,21 @@ fn what_cannot_be_a_watermark_is_said_before_the_first_row() {
     scene.file("items.jsonl", "{\"id\":1,\"name\":\"a\",\"at\":\"2026-01-01\"}\n");
     let refused = |load: &str, code: i32, words: &str| {
         scene.file("dbload.toml", format!("name = \"x\"\n[load.items]\nsource = \"items.jsonl\"\n{load}\n"));
-        run(&scene, "").run().exits(code).says(words);
+        let outcome = run(&scene, "").run().exits(code);
+        words.split('|').fold(outcome, |outcome, words| outcome.says(words));
     };
     let field = |field: &str| {
         format!(
             "extra = \"ignore\"\nheader = [\"X: {{watermark}}\"]\nwatermark = {{ field = \"{field}\", initial = 1 }}"
         )
     };
-    refused(&field("name"), 6, "is of type text");
-    refused(&field("at"), 6, "has no column \"at\"");
-    refused(&format!("table = \"log\"\n{}", field("at")), 6, "this one appends");
+    refused(&field("name"), 6, "is of type text|a watermark is an integer, an instant or a date");
+    refused(&field("at"), 6, "has no column \"at\"|the field needs a column of its own name");
+    refused(
+        &format!("table = \"log\"\n{}", field("at")),
+        6,
+        "this one appends|what is asked for again would be appended again: give the table a key",
+    );
     refused("header = [\"X: {watermark}\"]", 2, "dbload.toml:2:7: items: {watermark} stands for nothing");
     refused("watermark = { field = \"id\" }", 2, "stands nowhere");
     refused("header = [\"X: {watermark}\"]\nwatermark = { field = \"id\" }", 2, "there is no initial");

@@ -109,7 +109,11 @@ fn windows_are_loaded_again_by_lookback_and_by_name_and_never_appended_twice() {
     let append = file(&api, "every = \"1d\", begin = \"2026-01-01\"", "table = \"log\"\nmode = \"append\"");
     scene.file("dbload.toml", append.replace("key = [\"at\"]\n", "").replace("name = \"x\"", "name = \"y\""));
     run(&scene, "--now 2026-01-02T00:00:00Z").run().exits(0);
-    run(&scene, "--from 2026-01-01 --to 2026-01-02").run().exits(6).says("this window is complete");
+    run(&scene, "--from 2026-01-01 --to 2026-01-02")
+        .run()
+        .exits(6)
+        .says("this window, or a part of it, is complete")
+        .says("no lookback, and loads no window twice: give the table a key");
     assert_eq!(scene.db.count("log"), 24);
 }
 

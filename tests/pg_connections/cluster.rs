@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dbload::internals::local::binaries::Binaries;
-use dbload::internals::pg::Dsn;
+use dbload::internals::pg::ConnInfo;
 
 use crate::support::Database;
 
@@ -201,8 +201,8 @@ impl Cluster {
         format!("postgres://{user}@127.0.0.1:{}/{rest}", self.port)
     }
 
-    pub(super) fn dsn(&self, user: &str, rest: &str) -> Dsn {
-        Dsn::parse(&self.url(user, rest)).unwrap()
+    pub(super) fn dsn(&self, user: &str, rest: &str) -> ConnInfo {
+        ConnInfo::parse(&self.url(user, rest)).unwrap()
     }
 }
 

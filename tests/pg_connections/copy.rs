@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbload::internals::pg::{BeginOrCopy, CopyOrStatement, Dsn, Lease, Sent, Session, connect_pool};
+use dbload::internals::pg::{BeginOrCopy, ConnInfo, CopyOrStatement, Lease, Sent, Session, connect_pool};
 
 use super::runtime;
 
@@ -10,7 +10,7 @@ use super::runtime;
 fn a_session_whose_transaction_could_not_be_begun_keeps_no_answer_for_the_next_one() {
     let database = crate::support::Database::fresh();
     runtime().block_on(async {
-        let pool = connect_pool(&Dsn::parse(database.url()).unwrap(), 1).await.unwrap();
+        let pool = connect_pool(&ConnInfo::parse(database.url()).unwrap(), 1).await.unwrap();
         for begin in ["BEGIN; LOCK TABLE no_such_table", "BEGIN; SELECT 1 / 0"] {
             let session = Session::open(&pool).await.unwrap();
             session.run("CREATE TEMPORARY TABLE IF NOT EXISTS s (n int)").await.unwrap();
@@ -37,7 +37,7 @@ fn ask<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
 /// A session with a table of its own.
 async fn copying(database: &crate::support::Database) -> (Lease, Session) {
     ask(|| database.sql("CREATE TABLE IF NOT EXISTS c (n int PRIMARY KEY)"));
-    let pool = connect_pool(&Dsn::parse(database.url()).unwrap(), 1).await.unwrap();
+    let pool = connect_pool(&ConnInfo::parse(database.url()).unwrap(), 1).await.unwrap();
     let session = Session::open(&pool).await.unwrap();
     (pool, session)
 }

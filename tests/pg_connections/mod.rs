@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dbload::internals::pg::{
-    Action, DbError, Dsn, Ident, LoginFailure, PgError, Stage, TableName, TlsFailure, Unreachable,
+    Action, ConnInfo, DbError, Ident, LoginFailure, PgError, Stage, TableName, TlsFailure, Unreachable,
     connect_pool, connect_sqlx, quote_literal,
 };
 use sqlx::Row;
@@ -29,7 +29,7 @@ fn runtime() -> Runtime {
 }
 
 /// Connects with both drivers; each says who it is, where, and whether TLS protects it.
-async fn both(dsn: &Dsn) -> Result<(String, String), PgError> {
+async fn both(dsn: &ConnInfo) -> Result<(String, String), PgError> {
     const WHO: &str = "SELECT format('%s %s %s %s', current_user, current_database(), \
         (SELECT CASE WHEN ssl THEN 'tls' ELSE 'plain' END FROM pg_stat_ssl WHERE pid = pg_backend_pid()), \
         current_setting('application_name'))";
@@ -40,12 +40,12 @@ async fn both(dsn: &Dsn) -> Result<(String, String), PgError> {
     Ok((by_tokio, by_sqlx))
 }
 
-async fn check(dsn: &Dsn, expected: &str) {
+async fn check(dsn: &ConnInfo, expected: &str) {
     let (by_tokio, by_sqlx) = both(dsn).await.unwrap_or_else(|error| panic!("{dsn}: {error}"));
     assert_eq!((by_tokio.as_str(), by_sqlx.as_str()), (expected, expected), "{dsn}");
 }
 
-async fn refusal(dsn: &Dsn) -> PgError {
+async fn refusal(dsn: &ConnInfo) -> PgError {
     let error = match connect_pool(dsn, 2).await {
         Ok(_) => panic!("{dsn}: connected"),
         Err(error) => error,
@@ -70,15 +70,16 @@ fn every_kind_of_login_works_and_a_refused_one_says_why() {
                     "{error}"
                 );
                 assert!(error.to_string().contains(&format!("127.0.0.1:{}/db as {user}", cluster.port)), "{error}");
-                assert!(error.hint().unwrap().contains("password"));
+                assert!(error.hint().unwrap().starts_with("wrong password, or no such role; passwords come from"));
                 assert_eq!(error.action(Stage::Connect), Action::Fatal);
             }
             let error = refusal(&cluster.dsn(user, "db")).await;
             assert!(matches!(error, PgError::Login { why: LoginFailure::NoPassword, .. }), "{error}");
+            assert!(error.hint().unwrap().starts_with("give the password by PGPASSWORD, ~/.pgpass or the DSN"));
         }
         check(&cluster.dsn("boss", "db?application_name=mine&sslmode=disable"), "boss db plain mine").await;
         let socket = format!("host={} port={} user=nobody dbname=db sslmode=verify-full", cluster.path("pg").display(), cluster.port);
-        check(&Dsn::parse(&socket).unwrap(), "nobody db plain dbload").await;
+        check(&ConnInfo::parse(&socket).unwrap(), "nobody db plain dbload").await;
 
         let error = refusal(&cluster.dsn("boss", "nowhere")).await;
         assert!(matches!(&error, PgError::Refused { source, .. } if source.sqlstate == "3D000"), "{error}");
@@ -114,6 +115,7 @@ fn tls_does_what_sslmode_says() {
         for mode in ["require", "verify-ca", "verify-full"] {
             let error = refusal(&plain.dsn("boss", &format!("db?sslmode={mode}&sslrootcert={ca}"))).await;
             assert!(matches!(error, PgError::Tls { why: TlsFailure::NotOffered, .. }), "{error}");
+            assert_eq!(error.hint(), Some("sslmode=prefer connects without TLS where the server has none"));
         }
 
         // Not by a trusted authority: a stranger's, the system's; `require` with a root verifies, as in
@@ -128,20 +130,21 @@ fn tls_does_what_sslmode_says() {
             let error = refusal(&cluster.dsn("boss", &rest)).await;
             let PgError::Tls { why: TlsFailure::Certificate(why), .. } = &error else { panic!("{rest}: {error}") };
             assert!(matches!(why.0, rustls::CertificateError::UnknownIssuer), "{error}");
-            assert!(error.hint().unwrap().contains("sslrootcert"));
+            assert_eq!(error.hint(), Some("name the authority's certificate by sslrootcert=FILE"));
         }
 
         // Another name than the certificate's: the chain is enough for verify-ca, not for verify-full.
         let named = |mode: &str| {
             let port = cluster.port;
             let text = format!("host=other.test hostaddr=127.0.0.1 port={port} user=boss dbname=db sslmode={mode} sslrootcert={ca}");
-            Dsn::parse(&text).unwrap()
+            ConnInfo::parse(&text).unwrap()
         };
         check(&named("verify-ca"), "boss db tls dbload").await;
         let error = refusal(&named("verify-full")).await;
         assert!(error.to_string().contains("other.test"), "{error}");
-        assert!(error.hint().unwrap().contains("subjectAltName"));
+        assert!(error.hint().unwrap().contains("subjectAltName (its common name does not count), or settle for"));
 
+        check(&plain.dsn("boss", "db?sslmode=prefer"), "boss db plain dbload").await;
         for (rest, part) in [
             ("db?sslmode=verify-ca&sslrootcert=/no/such.crt".to_owned(), "/no/such.crt"),
             (format!("db?sslmode=verify-ca&sslrootcert={}", cluster.path("ca.key").display()), "ca.key"),
@@ -227,7 +230,7 @@ fn a_servers_own_certificate_may_be_its_root_and_clients_may_have_one() {
             cluster.port,
             file("self.crt")
         );
-        refusal(&Dsn::parse(&text).unwrap()).await;
+        refusal(&ConnInfo::parse(&text).unwrap()).await;
         refusal(&cluster.dsn("boss", &format!("db?sslmode=verify-ca&sslrootcert={}", file("ca.crt")))).await;
     });
 }
@@ -237,16 +240,17 @@ fn where_nobody_answers_is_said_in_time() {
     runtime().block_on(async {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let dsn = |port: u16, rest: &str| {
-            Dsn::parse(&format!("postgres://u:{SECRET}@127.0.0.1:{port}/db{rest}")).unwrap()
+            ConnInfo::parse(&format!("postgres://u:{SECRET}@127.0.0.1:{port}/db{rest}")).unwrap()
         };
         let error = refusal(&dsn(free, "")).await;
         assert!(matches!(error, PgError::Unreachable { why: Unreachable::NoConnection(_), .. }), "{error}");
         assert!(error.to_string().contains(&format!("127.0.0.1:{free}/db")), "{error}");
         assert_eq!(error.action(Stage::Connect), Action::Reconnect);
 
-        let error = refusal(&Dsn::parse("postgres://u@no-such-host.invalid/db").unwrap()).await;
+        let error = refusal(&ConnInfo::parse("postgres://u@no-such-host.invalid/db").unwrap()).await;
         assert!(matches!(error, PgError::Unreachable { why: Unreachable::UnknownHost(_), .. }), "{error}");
-        let error = refusal(&Dsn::parse("postgres://u@/db?host=/no/such/dir").unwrap()).await;
+        assert_eq!(error.hint(), Some("check the host's name in the DSN"));
+        let error = refusal(&ConnInfo::parse("postgres://u@/db?host=/no/such/dir").unwrap()).await;
         assert!(matches!(error, PgError::Unreachable { why: Unreachable::NoConnection(_), .. }), "{error}");
 
         // Accepts and says nothing: to the request for TLS, and to the login.
@@ -256,6 +260,7 @@ fn where_nobody_answers_is_said_in_time() {
             let started = Instant::now();
             let error = refusal(&dsn(port, rest)).await;
             assert!(matches!(error, PgError::Unreachable { why: Unreachable::Timeout(_), .. }), "{error}");
+            assert!(error.hint().unwrap().contains("a server too busy? connect_timeout sets the limit"));
             assert!(started.elapsed() < Duration::from_secs(6));
         }
         // Answers, but is no PostgreSQL.
@@ -275,7 +280,24 @@ fn where_nobody_answers_is_said_in_time() {
         for rest in ["?connect_timeout=2", "?connect_timeout=2&sslmode=disable"] {
             let error = refusal(&dsn(port, rest)).await;
             assert!(matches!(error, PgError::Unreachable { .. }), "{error}");
+            assert_eq!(error.hint(), Some("is that a PostgreSQL port? the server's log says more"));
         }
+        // Agrees to TLS, and speaks something else.
+        let strange = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = strange.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in strange.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 8]);
+                let _ = stream.write_all(b"S");
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"no TLS at all\r\n");
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read(&mut [0; 1024]);
+            }
+        });
+        let error = refusal(&dsn(port, "?connect_timeout=2&sslmode=require")).await;
+        assert_eq!(error.hint(), Some("TLS 1.2 or 1.3 is needed; the server's log says more"), "{error}");
     });
 }
 
@@ -289,7 +311,7 @@ fn the_first_server_that_takes_writes_is_used() {
         let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (a, b) = (standby.port, cluster.port);
         let url = |rest: &str| {
-            Dsn::parse(&format!("postgres://boss@127.0.0.1:{dead},127.0.0.1:{a},127.0.0.1:{b}/db{rest}"))
+            ConnInfo::parse(&format!("postgres://boss@127.0.0.1:{dead},127.0.0.1:{a},127.0.0.1:{b}/db{rest}"))
                 .unwrap()
         };
         for rest in ["", "?target_session_attrs=primary", "?load_balance_hosts=random"] {
@@ -304,7 +326,7 @@ fn the_first_server_that_takes_writes_is_used() {
         let port: String = pool.get().await.unwrap().query_one("SHOW port", &[]).await.unwrap().get(0);
         assert_eq!(port, a.to_string());
         let hosts = format!("postgres://boss@127.0.0.1:{a},127.0.0.1:{dead}/db");
-        let error = refusal(&Dsn::parse(&hosts).unwrap()).await;
+        let error = refusal(&ConnInfo::parse(&hosts).unwrap()).await;
         assert!(matches!(error, PgError::ReadOnly { .. }), "{error}");
         let error = refusal(&standby.dsn("boss", "db?target_session_attrs=read-write")).await;
         assert!(matches!(error, PgError::ReadOnly { .. }), "{error}");
@@ -358,7 +380,7 @@ fn the_pool_keeps_to_its_size_and_replaces_what_broke() {
         // No connection left for this role: 53300 by its own name.
         let socket =
             format!("host={} port={} user=few dbname=db", cluster.path("pg").display(), cluster.port);
-        let few = connect_pool(&Dsn::parse(&socket).unwrap(), 2).await.unwrap();
+        let few = connect_pool(&ConnInfo::parse(&socket).unwrap(), 2).await.unwrap();
         let _first = few.get().await.unwrap();
         let error = few.get().await.err().unwrap();
         assert_eq!(error.server().unwrap().sqlstate, "53300", "{error}");
@@ -489,7 +511,7 @@ fn hostile_names_are_names_and_nothing_else() {
 #[test]
 #[ignore = "run by sqlx_does_not_follow_the_environment, which sets the variables"]
 fn child_that_connects() {
-    let dsn = Dsn::parse(&std::env::var("TEST_DSN").unwrap()).unwrap();
+    let dsn = ConnInfo::parse(&std::env::var("TEST_DSN").unwrap()).unwrap();
     let (by_tokio, by_sqlx) = runtime().block_on(both(&dsn)).unwrap();
     println!("tokio={by_tokio};sqlx={by_sqlx};");
 }

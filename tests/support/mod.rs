@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod bouncer;
+pub mod bucket;
 pub mod compress;
 pub mod database;
 pub mod dbload;
@@ -20,7 +21,7 @@ pub mod proxy;
 pub mod scene;
 
 pub use database::Database;
-pub use dbload::{Dbload, Outcome, Rows, Running};
+pub use dbload::{Dbload, Outcome, Rows, Running, program};
 pub use fake::Fake;
 pub use folder::Folder;
 pub use generate::Rng;

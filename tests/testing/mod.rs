@@ -1,6 +1,9 @@
 //! `dbload::testing`: databases for tests, as tests get them.
 
+mod beside;
+mod command;
 mod processes;
+mod schemas;
 mod speed;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,8 +7,11 @@ use dbload::testing::{DatabaseSetup, database};
 
 use crate::support::{Database, Folder};
 
+/// Bursts of each size.
+pub const ROUNDS: usize = 5;
+
 /// 20 tables, 1,000 rows.
-fn shop() -> Folder {
+pub fn shop() -> Folder {
     let (folder, mut schema) = (Folder::new(), String::new());
     for i in 0..20 {
         let up = if i == 0 { String::new() } else { format!("REFERENCES t{}", i - 1) };
@@ -31,20 +34,44 @@ fn shop() -> Folder {
     folder
 }
 
-fn setup(folder: &Folder) -> DatabaseSetup {
+pub fn setup(folder: &Folder) -> DatabaseSetup {
     database().schema(folder.path().join("schema.sql")).fixtures(folder.path().join("fixtures"))
 }
 
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let done = work();
     (done, began.elapsed())
 }
 
-fn shown(what: &str, mut times: Vec<Duration>) {
+pub fn shown(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |share: usize| times[(times.len() - 1) * share / 100];
     println!("{what}: p50 {:?}, p95 {:?} of {}", at(50), at(95), times.len());
+}
+
+/// How long tests wait that begin at the same time, and find the clones that were made ahead.
+pub fn at_once(postgres: &Database, folder: &Folder, count: usize) -> Vec<Duration> {
+    let ready = || {
+        let ready = postgres.one("SELECT count(*) FROM pg_database WHERE datname ~ '^dbload_p_'");
+        ready.parse::<usize>().unwrap()
+    };
+    let mut times = Vec::new();
+    drop(setup(folder).ahead(16).wait().unwrap());
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        while ready() < 16 && began.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let burst: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..count)
+                .map(|_| scope.spawn(|| timed(|| setup(folder).ahead(16).wait().unwrap())))
+                .collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        });
+        times.extend(burst.into_iter().map(|(_, took)| took));
+    }
+    times
 }
 
 #[test]
@@ -63,34 +90,28 @@ fn a_test_waits_for_its_database_as_long_as_it_may() {
     let drops = (0..50).map(|i| timed(|| postgres.sql(&format!("DROP DATABASE bare{i}"))).1);
     shown("a bare DROP DATABASE", drops.collect());
 
-    for at_once in [1, 8, 16] {
-        let ready = || {
-            postgres
-                .one("SELECT count(*) FROM pg_database WHERE datname ~ '^dbload_p_'")
-                .parse::<usize>()
-                .unwrap()
-        };
-        let mut times = Vec::new();
-        for _ in 0..5 {
-            // A burst finds the clones that were made ahead.
-            let began = Instant::now();
-            while ready() < 16 && began.elapsed() < Duration::from_secs(30) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            let burst: Vec<_> = std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..at_once)
-                    .map(|_| scope.spawn(|| timed(|| setup(&folder).ahead(16).wait().unwrap())))
-                    .collect();
-                workers.into_iter().map(|worker| worker.join().unwrap()).collect()
-            });
-            times.extend(burst.into_iter().map(|(_, took)| took));
-        }
-        shown(&format!("{at_once} at once, ready"), times);
+    for count in [1, 8, 16] {
+        shown(&format!("{count} at once, ready"), at_once(&postgres, &folder, count));
     }
     let by = |what: &str, make: &dyn Fn() -> DatabaseSetup| {
-        let (_, took) = timed(|| (0..100).for_each(|_| drop(make().wait().unwrap())));
-        println!("100 in a row, by {what}: {:?} each, its end included", took / 100);
+        drop(make().wait().unwrap());
+        let began = Instant::now();
+        let mut waits = Vec::new();
+        for _ in 0..500 {
+            let (database, took) = timed(|| make().wait().unwrap());
+            waits.push(took);
+            drop(database);
+        }
+        println!("500 in a row, by {what}: {:?} each, its end included", began.elapsed() / 500);
+        shown("  waited", waits);
     };
     by("database", &|| setup(&folder));
-    by("schema", &|| setup(&folder).by_schema());
+    by("schema, a test that writes nothing", &|| setup(&folder).by_schema());
+    let began = Instant::now();
+    for i in 0..500 {
+        let database = setup(&folder).by_schema().wait().unwrap();
+        let change = format!("DELETE FROM t19 WHERE id % 50 = {}; UPDATE t3 SET name = name || '!'", i % 50);
+        Database::connect(database.url()).sql(&change);
+    }
+    println!("500 in a row, by schema, each writes into two tables: {:?} each", began.elapsed() / 500);
 }

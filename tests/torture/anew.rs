@@ -112,6 +112,11 @@ impl Play<'_> {
 
     fn judge_damaged(&mut self, outcome: Outcome) -> u64 {
         let said = &outcome.stderr;
+        if outcome.code() == 6 && said.contains("has no column for") {
+            // The name of a field was hit, and the plan refused it: nothing was loaded.
+            self.note(said);
+            return 1;
+        }
         let is_noticed = match outcome.code() {
             4 => true,
             8 => said.contains("changed since the unfinished run"),

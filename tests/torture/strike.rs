@@ -132,9 +132,12 @@ impl Play<'_> {
         let pids = self.control.lines(&format!("SELECT pid {SESSIONS} LIMIT 1"));
         let Some(pid) = pids.first().and_then(|pid| Pid::from_raw(pid.parse().unwrap())) else { return 0 };
         let killed = kill_process(pid, Signal::KILL).is_ok();
-        // The server ends all the others, ours too, and recovers; asked too early, it is not there yet or
-        // still the old one.
-        std::thread::sleep(Duration::from_millis(200));
+        // The server ends all the others, ours too, and recovers; asked before it is the old one still.
+        let until = Instant::now() + Duration::from_secs(60);
+        while killed && self.control.try_sql("SELECT 1").is_ok() {
+            assert!(Instant::now() < until, "a backend was killed and the server has not noticed");
+            std::thread::sleep(Duration::from_millis(2));
+        }
         self.reconnect();
         self.crashed();
         u64::from(killed)

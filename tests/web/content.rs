@@ -71,6 +71,10 @@ fn an_exception_in_the_middle_of_an_answer_is_a_failed_source() {
                 "{{\"meta\":[],\"data\":{},\"rows\":1000,\"exception\":\"{WORDS}\"}}",
                 array(0, 1_000)
             ),
+            "/array" => {
+                let records = array(0, 1_000);
+                format!("{}\n,{{\"exception\": \"{WORDS}\"}}\n]", records.trim_end_matches(']'))
+            }
             "/broken" => {
                 let records = array(0, 1_000);
                 format!("{{\"data\":{},\n{WORDS}\n", records.trim_end_matches(']'))
@@ -80,7 +84,11 @@ fn an_exception_in_the_middle_of_an_answer_is_a_failed_source() {
             _ => format!("{{\"id\":1,\"v\":7,\"note\":\"{WORDS}\"}}\n"),
         };
         let kind = if ask.path == "/csv" || ask.path == "/log" { "text/csv" } else { "application/x-ndjson" };
-        let kind = if matches!(ask.path.as_str(), "/json" | "/broken") { "application/json" } else { kind };
+        let kind = if matches!(ask.path.as_str(), "/json" | "/broken" | "/array") {
+            "application/json"
+        } else {
+            kind
+        };
         Reply::new(200, kind, text).in_pieces(7_000, Duration::from_millis(2))
     });
     for (path, flags) in [
@@ -89,6 +97,7 @@ fn an_exception_in_the_middle_of_an_answer_is_a_failed_source() {
         ("/member", ""),
         ("/block", ""),
         ("/json", "--records data"),
+        ("/array", ""),
         ("/broken", "--records data"),
     ] {
         let scene = scene();

@@ -106,7 +106,11 @@ fn ends_are_found_and_gaps_are_none() {
     for (path, flags, said) in [
         ("/ckan", "--records records --paginate next:/next", ";end=empty"),
         ("/gap", "--records hits --paginate page:page=0;total=/count", "too early"),
-        ("/gap404", "--records hits --paginate page:page=0;total=/count", "no such page"),
+        (
+            "/gap404",
+            "--records hits --paginate page:page=0;total=/count",
+            "if that is how its pages end, say how a last page is known",
+        ),
     ] {
         super::scene().run(&format!("{} -t t {flags}", api.url(path))).exits(4).says(said);
     }

@@ -2,6 +2,7 @@
 //! the table's content digest against what the server has, the ledger, and the server's own log of what it
 //! was asked.
 
+mod ahead;
 mod around;
 mod asked;
 mod bodies;
@@ -9,6 +10,7 @@ mod content;
 mod each;
 mod ends;
 mod exports;
+mod limits;
 mod login;
 mod many;
 mod others;
@@ -17,6 +19,7 @@ mod places;
 mod presets;
 mod proxies;
 mod records;
+mod refusals;
 mod said;
 mod speed;
 mod tls;

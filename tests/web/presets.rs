@@ -312,7 +312,7 @@ fn pages_are_found_out_and_the_rule_is_said() {
         for (flag, value) in [("--records", records.as_str()), ("--body", body)] {
             load = if value.is_empty() { load } else { load.args([flag, value]) };
         }
-        let outcome = load.run().exits(0).says("--paginate '");
+        let outcome = load.run().exits(0).says("--paginate '").says(" goes on, by ");
         check(&scene, N, &outcome);
         assert_eq!(outcome.rows(), rows!(read: N, inserted: N), "{name}");
     }

@@ -34,6 +34,28 @@ fn the_environments_proxy_is_used_unless_the_host_is_left_out() {
     assert_eq!(proxy.requests(), 0, "{outcome}");
 }
 
+/// A proxy that lets nothing through names itself in its answer to CONNECT, and nowhere else.
+#[test]
+fn a_proxy_that_refuses_is_named() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            let mut asked = [0; 1_024];
+            let _ = stream.read(&mut asked)?;
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")?;
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    let scene = scene();
+    let line = format!("https://data.example/x.jsonl -t t --http-tries 1 --proxy {proxy}");
+    let outcome = scene.dbload(&line).run().exits(4);
+    assert!(outcome.stderr.contains(&format!("the proxy {proxy}")), "{outcome}");
+    assert!(outcome.stderr.contains("does not let it through"), "{outcome}");
+}
+
 #[test]
 fn credentials_go_through_a_proxy_in_the_open_only_where_it_was_named_for_that() {
     let proxy = proxy();

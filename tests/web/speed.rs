@@ -185,3 +185,58 @@ fn memory_for_pages_without_end_into_a_slow_database() {
     assert!(peak < 64.0, "{peak} MiB");
     assert!(rows > 0 && (early as u64) * 2_000 < rows + 700_000, "back-pressure did not reach the server");
 }
+
+/// Records of orders' length in so many bytes.
+fn body_of(number: u64, bytes: usize) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes + 200);
+    let pad = "some words that an order has as its comment, of no use to anybody but its reader";
+    let mut id = number * 10_000_000;
+    while text.len() < bytes {
+        let _ = writeln!(text, r#"{{"id":{id},"v":{},"note":"r{id} {pad}"}}"#, id * 7);
+        id += 1;
+    }
+    text
+}
+
+#[test]
+#[ignore = "a benchmark: make bench-http"]
+fn memory_for_many_bodies_at_once() {
+    for bodies in [10_u64, 16, 32] {
+        let text: Vec<axum::body::Bytes> = (0..bodies).map(|i| body_of(i, 26_000_000).into()).collect();
+        let rows: usize = text.iter().map(|text| text.iter().filter(|byte| **byte == b'\n').count()).sum();
+        let api = Api::serve(move |ask| {
+            let body = text[usize::try_from(id_of(ask)).unwrap()].clone();
+            Reply::new(200, "application/x-ndjson", body)
+        });
+        let scene = scene();
+        scene.sql("ALTER TABLE t SET UNLOGGED");
+        let line = format!("{} -t t --concurrency {bodies}", api.url(&format!("/b/{{0..{}}}", bodies - 1)));
+        let running = scene.dbload(&line).timeout(Duration::from_secs(300)).spawn();
+        let (peak, running) = peak_of(running, || false);
+        let outcome = running.wait().exits(0);
+        println!("{bodies} bodies at once: {peak:.1} MiB, {:.1} s", outcome.elapsed.as_secs_f64());
+        assert_eq!(outcome.rows().read, rows as u64);
+        assert!(peak < 64.0, "{bodies} bodies: {peak} MiB");
+    }
+}
+
+#[test]
+#[ignore = "a benchmark: make bench-http"]
+fn ten_slow_bodies() {
+    const BODIES: u64 = 10;
+    let text: Vec<axum::body::Bytes> = (0..BODIES).map(|i| body_of(i, 26_000_000).into()).collect();
+    let api = Api::serve(move |ask| {
+        let body = text[usize::try_from(id_of(ask)).unwrap()].clone();
+        // Two megabytes a second.
+        Reply::new(200, "application/x-ndjson", body).in_pieces(100_000, Duration::from_millis(50))
+    });
+    let scene = scene();
+    let line = format!("{} -t t", api.url(&format!("/b/{{0..{}}}", BODIES - 1)));
+    let running = scene.dbload(&line).timeout(Duration::from_secs(300)).spawn();
+    let (peak, running) = peak_of(running, || false);
+    let outcome = running.wait().exits(0);
+    let seconds = outcome.elapsed.as_secs_f64();
+    println!("ten bodies of 26 MB at 2 MB/s: {seconds:.1} s, ideal 13 s, {peak:.1} MiB");
+    assert!(seconds <= 13.0 * 1.5 && peak < 64.0, "{seconds} s, {peak} MiB");
+}

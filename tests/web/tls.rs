@@ -22,10 +22,20 @@ fn a_server_that_does_not_prove_who_it_is_gets_no_request_and_the_words_say_why(
     let other_name = Authority::certifying(&folder("name"), &["other.example"], 2100);
     let expired = Authority::certifying(&folder("old"), &["localhost"], 2020);
     let cases = [
-        (&good, None, "issuer that is not trusted here", "--ca-file"),
-        (&good, Some(expired.file()), "issuer that is not trusted here", "--ca-file"),
+        (
+            &good,
+            None,
+            "issuer that is not trusted here",
+            "an authority of your own is given with --ca-file FILE",
+        ),
+        (
+            &good,
+            Some(expired.file()),
+            "issuer that is not trusted here",
+            "an authority of your own is given with --ca-file FILE",
+        ),
         (&other_name, Some(other_name.file()), "other.example", "one of those names"),
-        (&expired, Some(expired.file()), "has expired", "renew"),
+        (&expired, Some(expired.file()), "has expired", "its operator has to renew it"),
     ];
     for (authority, ca_file, why, hint) in cases {
         let server = runtime.block_on(HttpServer::start_tls(authority, |_| json("[]")));

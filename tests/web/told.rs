@@ -263,3 +263,39 @@ fn secrets_in_a_body_reach_the_server_and_nothing_else() {
         .exits(2)
         .says("--body has nothing at /b");
 }
+
+#[test]
+fn a_page_that_comes_again_is_a_failure_and_its_records_are_not_stored_twice() {
+    // The last page for whatever lies behind it; and one page, whatever cursor is asked for.
+    let again = Api::serve(|ask| {
+        let page = ask.number("page").unwrap_or(1).clamp(1, 3);
+        Reply::json(array((page - 1) * 10, (page * 10).min(25)))
+    });
+    let round = Api::serve(|_| Reply::json(format!(r#"{{"data":{},"next":"abc"}}"#, array(0, 10))));
+    for (url, flags, records) in [
+        (again.url("/a"), "--paginate page:page", 25),
+        (round.url("/b"), "--records data --paginate cursor:/next=after", 10),
+    ] {
+        let scene = Scene::with(WITHOUT_KEY);
+        let outcome = scene.run(&format!("{url} -t t --mode append {flags}")).exits(4).says("come again");
+        assert_eq!(outcome.rows(), rows!(read: records, inserted: records), "{flags}: {outcome}");
+        assert_eq!(scene.db.count("t"), records, "{flags}");
+    }
+}
+
+#[test]
+fn pages_that_cannot_be_found_out_are_said() {
+    let api = Api::serve(|ask| match ask.path.as_str() {
+        "/list" => Reply::json(format!(r#"{{"object":"list","has_more":true,"data":{}}}"#, array(0, 10))),
+        _ => Reply::json(array(0, 10)),
+    });
+    let scene = scene();
+    let flags = "-t t --extra ignore --paginate auto";
+    let outcome = scene.run(&format!("{} {flags}", api.url("/list"))).exits(4);
+    assert!(outcome.stderr.contains("--records data reads them"), "{outcome}");
+    assert_eq!(scene.db.count("t"), 0);
+    // An array says nothing of others.
+    let outcome = scene.load(&format!("{} {flags}", api.url("/array")));
+    check(&scene, 10, &outcome);
+    assert!(outcome.stderr.contains("its first page is taken for the only one"), "{outcome}");
+}

@@ -4,7 +4,7 @@ use super::{
     COLUMNS, Case, FRESH, KEYLESS, LINE_COLUMNS, LINEITEM, Program, Target, Way, Who, changed, copy, dbload,
     staged, staged_last,
 };
-use crate::data::Data;
+use crate::data::{Data, IN_FILES};
 
 /// The loader's own CPU time for a row of orders, in microseconds, and its memory: what the issue allows.
 const CSV_MICROS: f64 = 0.6;
@@ -70,6 +70,7 @@ pub(super) fn others(data: &Data) -> Vec<Case> {
     let file = |name: &str| data.file(name);
     let orders = |name: &str, words: &[&str]| dbload("orders", &file(name), words);
     let (line_csv, line_jsonl) = (file(&data.lines_name("csv")), file(&data.lines_name("jsonl")));
+    let line_parquet = file(&data.lines_name("parquet"));
     let lineitem = |name: &str, program| Way::new(name, LINEITEM, program).check("lineitem", "base.lineitem");
     vec![
         Case::new(
@@ -85,6 +86,16 @@ pub(super) fn others(data: &Data) -> Vec<Case> {
                     .at_most(Target::Peak(PEAK_MIB)),
                 lineitem("dbload, JSONL", dbload("lineitem", &line_jsonl, &[]))
                     .target(0.50)
+                    .at_most(Target::Peak(PEAK_MIB)),
+            ],
+        )
+        .rows(data.lines),
+        Case::new(
+            "lineitem as Parquet, fresh",
+            vec![
+                lineitem("dbload, CSV", dbload("lineitem", &line_csv, &[])),
+                lineitem("dbload, Parquet (zstd)", dbload("lineitem", &line_parquet, &[]))
+                    .target(1.00)
                     .at_most(Target::Peak(PEAK_MIB)),
             ],
         )
@@ -106,7 +117,20 @@ pub(super) fn others(data: &Data) -> Vec<Case> {
         )
         // A difference of one in a hundred shows in the median of many runs only.
         .repeats(3),
+        small_files(data),
     ]
+}
+
+/// 5,000 JSON files of 20 records, which cost an opening each.
+fn small_files(data: &Data) -> Case {
+    const FEW: &str = "DROP TABLE IF EXISTS few;\nCREATE TABLE few (LIKE base.few INCLUDING ALL);\n";
+    let few = |name: &str, program| Way::new(name, FEW, program).check("few", "base.few");
+    let psql = staged("few", &data.file("few.csv"), COLUMNS, "o_orderkey");
+    let ways = vec![
+        few("psql staged, one CSV", psql),
+        few("dbload, 5,000 JSON files", dbload("few", &data.file("few"), &[])).at_most(Target::Seconds(0.6)),
+    ];
+    Case::new("small files, fresh", ways).rows(IN_FILES)
 }
 
 /// Start to end of a process that has next to nothing to do.
@@ -121,7 +145,7 @@ pub(super) fn short(data: &Data) -> Vec<Case> {
             vec![
                 one("psql staged, CSV", psql),
                 one("dbload, JSONL", dbload("one", &data.file("one.jsonl"), &[]))
-                    .at_most(Target::Seconds(0.050)),
+                    .at_most(Target::Seconds(0.020)),
                 one("dbload --no-ledger, JSONL", dbload("one", &data.file("one.jsonl"), &["--no-ledger"])),
             ],
         )

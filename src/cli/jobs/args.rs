@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::keys::{IfRunning, if_running};
-use super::window::{instant, moment};
+use super::keys::{IfRunning, if_running, metrics_file};
+use super::window::{WindowStep, instant, moment, step};
 use crate::cli::args::{OnceArgs, OutputArgs};
 use crate::cli::parse;
 
@@ -48,8 +48,11 @@ pub(crate) struct RunJobArgs {
     /// Up to here
     #[arg(long, value_name = "DATE", value_parser = moment, requires = "from", help_heading = "Windows")]
     pub(super) to: Option<DateTime>,
+    /// In steps of this length in place of the file's, counted from --from
+    #[arg(long, value_name = "STEP", value_parser = step, requires = "from", help_heading = "Windows")]
+    pub(super) step: Option<WindowStep>,
     /// Load windows although newer ones are loaded, over whose rows old values may return
-    #[arg(long, requires = "from", help_heading = "Windows")]
+    #[arg(long, help_heading = "Windows")]
     pub(super) yes: bool,
     /// Load all from the beginning, whatever the watermark says, as a run of its own; the unfinished one is
     /// given up
@@ -59,6 +62,14 @@ pub(crate) struct RunJobArgs {
     pub(super) once: OnceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// Append what happens to this file, as one line of JSON an event (docs/events.md), in place of the
+    /// file's: dbload show FILE draws it
+    #[arg(long, value_name = "FILE", env = "DBLOAD_EVENTS", help_heading = "Output")]
+    pub(super) events: Option<PathBuf>,
+    /// Write metrics in Prometheus' text format to this file, in place of the file's; its name has to end in
+    /// .prom
+    #[arg(long, value_name = "FILE", value_parser = metrics_file, help_heading = "Output")]
+    pub(super) metrics_file: Option<PathBuf>,
 }
 
 /// Which loads of the file; all without a word.
@@ -145,6 +156,44 @@ pub(crate) struct HistoryArgs {
     /// So many, the latest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) limit: u32,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// A run of before, or the events of some.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run, as history and reports name it; or a file of --events, of which the last run is shown
+    #[arg(value_name = "RUN|FILE")]
+    pub(super) run: String,
+    /// Write a page with the picture of it, which opens anywhere
+    #[arg(long, value_name = "OUT")]
+    pub(super) html: Option<PathBuf>,
+    /// Write the events as a trace in Chrome's form, for Perfetto
+    #[arg(long, value_name = "OUT")]
+    pub(super) trace: Option<PathBuf>,
+    /// Of a file of events, this run instead of the last one
+    #[arg(long = "run", value_name = "RUN")]
+    pub(super) only_run: Option<String>,
+    /// Of a file of events, this load of a job file alone
+    #[arg(long = "load", value_name = "NAME")]
+    pub(super) only_load: Option<String>,
+    /// The database, as for a load
+    #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
+    pub(super) dsn: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What is kept of the history.
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Keep the history of runs that ended no longer ago than this
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) keep: Duration,
+    /// The database, as for a load
+    #[arg(short, long, value_name = "DSN", env = "DBLOAD_DSN", hide_env_values = true)]
+    pub(super) dsn: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

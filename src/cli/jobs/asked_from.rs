@@ -64,6 +64,13 @@ pub(super) fn put_window(args: &mut LoadArgs, window: &Window) -> Result<(), Str
     Ok(())
 }
 
+/// All words with what stands in them now, in one text.
+pub(super) fn rendered(args: &mut LoadArgs) -> String {
+    let mut words = args.sources.clone();
+    words.extend(args.web.sent_texts().map(|text| text.clone()));
+    words.join("\n")
+}
+
 /// Whether a watermark stands anywhere.
 pub(super) fn is_named(args: &mut LoadArgs) -> bool {
     names(args, NAME)

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::CheckJobArgs;
+use super::edges;
 use super::open::{ReadyJob, ready};
 use super::turn::Turn;
 use super::wishes::RunWishes;
@@ -36,6 +37,11 @@ struct CheckLine<'a> {
     load: &'a str,
     /// `ready`, `refused`, or `not_asked`.
     state: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    after: &'a [String],
+    /// Loads whose tables this one's refers to.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    behind: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,15 +60,31 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
     let progress = Progress::new(&args.output);
     let wishes =
         RunWishes { is_offline: args.offline, ..RunWishes::of(&args.budget, &args.choice, &args.output) };
-    let ReadyJob { name: job, turns, engine, .. } = match ready(&args.file, &wishes, &progress).await {
+    let ReadyJob { name: job, mut turns, engine, dsn, .. } = match ready(&args.file, &wishes, &progress).await
+    {
         Ok(ready) => ready,
         Err(code) => return code,
     };
     let mut classes = Vec::new();
+    if !args.offline {
+        if let Err(error) = edges::find(&mut turns, &engine, &dsn).await {
+            progress.say(&load::load_error_words(&error));
+            return error.kind().exit_class().code();
+        }
+        if let Some(way) = edges::circle_of(&turns) {
+            progress.say(&terminal::error_words(&edges::circle_words(&way), Some(edges::CIRCLE_HINT)));
+            classes.push(ExitClass::Refused);
+        }
+    }
     let mut printed = true;
     for turn in turns {
         let found = if args.offline {
             CheckedLoad::NotAsked("the database was not asked (--offline)")
+        } else if turn.asks_network() && turn.may_append() {
+            CheckedLoad::NotAsked(
+                "its sources are URLs, which a check does not call; without a key, each run appends all that they give to a table \
+                 that has no primary key",
+            )
         } else if turn.asks_network() {
             CheckedLoad::NotAsked("its sources are URLs, which a check does not call")
         } else if let Some(part) = turn.parts.first() {
@@ -86,21 +108,27 @@ pub(crate) async fn check(args: CheckJobArgs) -> u8 {
     }
 }
 
+/// What a load waits for.
+fn order_words(turn: &Turn) -> String {
+    let waits = [("after", &turn.after), ("by foreign keys behind", &turn.behind)];
+    let waits: Vec<String> = waits
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(how, names)| format!("{how} {}", names.join(", ")))
+        .collect();
+    if waits.is_empty() { String::new() } else { format!(" ({})", waits.join("; ")) }
+}
+
 fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) -> String {
     if !json {
         let name = &turn.name;
         return match found {
             _ if quiet => String::new(),
             CheckedLoad::Planned(plan) => {
-                let after = if turn.after.is_empty() {
-                    String::new()
-                } else {
-                    format!(" (after {})", turn.after.join(", "))
-                };
-                format!("{name}: ready{after}\n{}\n", terminal::words(&plan.to_string()))
+                format!("{name}: ready{}\n{}\n", order_words(turn), terminal::words(&plan.to_string()))
             }
-            CheckedLoad::Refused(_) => format!("{name}: refused\n\n"),
-            CheckedLoad::NotAsked(why) => format!("{name}: {why}\n\n"),
+            CheckedLoad::Refused(_) => format!("{name}: refused{}\n\n", order_words(turn)),
+            CheckedLoad::NotAsked(why) => format!("{name}: {why}{}\n\n", order_words(turn)),
         };
     }
     let mut line = CheckLine {
@@ -108,6 +136,8 @@ fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) ->
         job,
         load: &turn.name,
         state: "not_asked",
+        after: &turn.after,
+        behind: &turn.behind,
         table: None,
         creates: None,
         mode: None,
@@ -134,6 +164,11 @@ fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) ->
 }
 
 impl Turn {
+    /// Each run would append the same records again, unless the table has a key.
+    const fn may_append(&self) -> bool {
+        self.args.target.key.is_none() && self.args.target.mode.is_none() && !self.has_windows
+    }
+
     /// A source is from the network.
     fn asks_network(&self) -> bool {
         !self.args.web.urls.is_empty() || self.args.sources.iter().any(|word| is_url(word))

@@ -9,16 +9,20 @@ use dbload::internals::schedule::circle;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{LoadKeys, NOT_OF_A_LOAD, OF_SOURCES, TargetKeys, speech};
+use super::keys::{HookKeys, LoadKeys, MetricsKeys, NOT_OF_A_LOAD, OF_SOURCES, TargetKeys, speech};
 use super::place::{FileError, JobText, did_you_mean};
-use super::toml_table::{SaidKey, Speech, TableKeys, keys};
+use super::toml_table::{SaidKey, Speech, TableKeys, key_of, keys};
+use crate::cli::web::WebArgs;
 
 /// Keys of the file itself.
-pub(super) const TABLES: [(&str, &str); 4] = [
+pub(super) const TABLES: [(&str, &str); 7] = [
     ("name", "name of the job: with that of a load it is what the ledger knows the load by"),
     ("target", "the database, and what all loads may take of it and of this machine"),
     ("defaults", "keys of all loads; a load's own replaces the whole value, lists too"),
     ("load", "the loads, each a table [load.NAME]"),
+    ("on_failure", "who is told when a run has ended with another exit code than 0"),
+    ("on_success", "who is told when a run has ended with exit code 0"),
+    ("metrics", "what monitoring reads"),
 ];
 
 /// Beyond this a file is no list that a person has written.
@@ -31,6 +35,15 @@ pub(super) struct JobFile {
     pub(super) target: TargetKeys,
     /// In the order of the file.
     pub(super) loads: Vec<NamedKeys>,
+    pub(super) told: ToldKeys,
+}
+
+/// Who is told of the end of a run, and how.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ToldKeys {
+    pub(super) on_failure: HookKeys,
+    pub(super) on_success: HookKeys,
+    pub(super) metrics: MetricsKeys,
 }
 
 /// A load of it.
@@ -40,6 +53,8 @@ pub(super) struct NamedKeys {
     pub(super) keys: LoadKeys,
     /// Where its records come from, in the words of the file.
     pub(super) words: Vec<String>,
+    /// How servers are asked, in the words of the file: loads with the same are answered the same.
+    pub(super) asking: String,
     /// Where it stands, for what is found out later.
     pub(super) at: usize,
 }
@@ -81,12 +96,15 @@ impl FileReader<'_> {
         }
         let name = self.name(document, errors);
         let empty = DeTable::new();
-        let target = self.table(document, "target", errors).unwrap_or(&empty);
-        let target = self.of_table::<TargetKeys>("target", target, errors);
+        let target = self.of_named::<TargetKeys>("target", document, errors);
         let defaults = self.table(document, "defaults", errors).unwrap_or(&empty);
         let loads = self.loads(document, &keys(defaults), errors);
         self.check_after(&loads, errors);
-        Some(JobFile { name: name?, target: target?, loads })
+        let on_failure = self.of_named("on_failure", document, errors);
+        let on_success = self.of_named("on_success", document, errors);
+        let metrics = self.of_named("metrics", document, errors);
+        let told = ToldKeys { on_failure: on_failure?, on_success: on_success?, metrics: metrics? };
+        Some(JobFile { name: name?, target: target?, loads, told })
     }
 
     fn name(&self, document: &DeTable<'_>, errors: &mut Vec<FileError>) -> Option<String> {
@@ -122,8 +140,15 @@ impl FileReader<'_> {
         }
     }
 
-    /// A table that has no others to inherit from.
-    fn of_table<T: Args>(&self, name: &str, table: &DeTable<'_>, errors: &mut Vec<FileError>) -> Option<T> {
+    /// A table that has no others to inherit from; where it is not there, it says nothing.
+    fn of_named<T: Args>(
+        &self,
+        name: &str,
+        document: &DeTable<'_>,
+        errors: &mut Vec<FileError>,
+    ) -> Option<T> {
+        let empty = DeTable::new();
+        let table = self.table(document, name, errors).unwrap_or(&empty);
         let speech =
             Speech { page: self.page, table: name, command: speech::<T>(), refused: &[], env: self.env };
         let said = speech.said(&keys(table), errors);
@@ -201,10 +226,11 @@ impl FileReader<'_> {
         let mut keys: LoadKeys = speech.parse(at, &said, errors)?;
         let of_sources = |said: &&SaidKey| OF_SOURCES.contains(&said.key.as_str());
         let words = said.iter().filter(of_sources).flat_map(SaidKey::raw).map(str::to_owned).collect();
+        let asking = asking(&said);
         if keys.load.target.table.is_none() {
             keys.load.target.table = Ident::new(name).ok().map(|name| TableName { schema: None, name });
         }
-        Some(NamedKeys { name: name.to_owned(), keys, words, at })
+        Some(NamedKeys { name: name.to_owned(), keys, words, asking, at })
     }
 
     fn refuse_pipes(&self, name: &str, said: &[SaidKey], errors: &mut Vec<FileError>) {
@@ -239,6 +265,19 @@ impl FileReader<'_> {
             errors.push(self.page.error(at, message));
         }
     }
+}
+
+/// What of a load's keys says how servers are asked, and for what; nothing of how records are shaped.
+fn asking(said: &[SaidKey]) -> String {
+    let of_web: Vec<String> = speech::<WebArgs>().get_arguments().map(key_of).collect();
+    let is_one = |said: &&SaidKey| said.key == "source" || of_web.contains(&said.key);
+    let mut words: Vec<String> = said
+        .iter()
+        .filter(is_one)
+        .map(|said| format!("{}={:?}", said.key, said.raw().collect::<Vec<_>>()))
+        .collect();
+    words.sort_unstable();
+    words.join("\n")
 }
 
 /// The same as a pattern.

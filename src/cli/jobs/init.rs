@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::InitJobArgs;
 use crate::cli::exit;
 use crate::cli::terminal::{error_words, line};
+use crate::cli::web::is_url;
 
 /// Writes it; the exit code.
 pub(crate) fn init(args: &InitJobArgs) -> u8 {
@@ -15,6 +16,12 @@ pub(crate) fn init(args: &InitJobArgs) -> u8 {
     match written {
         Ok(()) => {
             crate::cli::say(&format!("wrote {}; next: dbload check {0}, then dbload run {0}", line(&shown)));
+            if args.sources.iter().any(|source| is_url(source)) {
+                crate::cli::say(
+                    "hint: name the key of what a URL gives: without one, each run appends all of it to a table that has no primary \
+                     key",
+                );
+            }
             exit::COMPLETE
         }
         Err(error) => {
@@ -45,6 +52,10 @@ fn text(sources: &[String], folder: Option<&Path>) -> String {
             name = format!("{stem}_{n}");
         }
         out.push_str(&format!("\n[load.{name}]\nsource = {}\n", quoted(source)));
+        if is_url(source) {
+            out.push_str("# Without a key, each run appends all that the URL gives to a table that has no primary key.\n");
+            out.push_str("# key = [\"id\"]\n");
+        }
         names.push(name);
     }
     out

@@ -4,10 +4,12 @@
 //! key of an inline table one with a dot. What is a flag of a load is a key of one, unless it stands in
 //! [`NOT_OF_A_LOAD`]; its type, its values, its default and its help are those of the flag.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStr, Resettable};
 use clap::{Args, Command, ValueEnum};
+use dbload::internals::http::Webhook;
 use dbload::internals::schedule::{Lag, MarkOrder};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -17,7 +19,7 @@ use crate::cli::args::LoadArgs;
 use crate::cli::parse;
 
 /// Flags that are no keys of a load, and what to do in their place.
-pub(super) const NOT_OF_A_LOAD: [(&str, &str); 17] = [
+pub(super) const NOT_OF_A_LOAD: [(&str, &str); 19] = [
     ("dsn", "it stands in [target]"),
     ("pool_size", "it stands in [target], and is that of all loads together"),
     ("max_memory", "it stands in [target], and is that of all loads together"),
@@ -34,7 +36,9 @@ pub(super) const NOT_OF_A_LOAD: [(&str, &str); 17] = [
     ("quiet", OUTPUT),
     ("verbose", OUTPUT),
     ("log_format", OUTPUT),
+    ("progress", OUTPUT),
     ("no_progress", OUTPUT),
+    ("events", "it stands in [metrics], and is that of all loads together"),
 ];
 
 const ONCE: &str = "it means one start: dbload run FILE --load NAME, with the flag";
@@ -64,6 +68,10 @@ pub(super) struct TurnKeys {
     /// nothing new. After any other end this one is skipped
     #[arg(long, value_name = "LOAD")]
     pub(super) after: Vec<String>,
+    /// The asset of Dagster that it materialises, such as shop/orders; by default SCHEMA/TABLE, TABLE, or the
+    /// load's name
+    #[arg(long, value_name = "KEY")]
+    pub(super) asset: Option<String>,
     /// Words to choose loads by: dbload run --tag nightly
     #[arg(long, value_name = "TAG")]
     pub(super) tags: Vec<String>,
@@ -168,6 +176,38 @@ pub(super) struct TargetKeys {
     /// Memory of all loads together
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::bytes)]
     pub(super) max_memory: u64,
+}
+
+/// `[on_failure]`, `[on_success]`: who is told when the loads of a file have ended.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct HookKeys {
+    /// A command and its arguments, run in the folder of the file: it gets the report as JSON on its standard
+    /// input, and no variable DBLOAD_*
+    #[arg(long, value_name = "WORD")]
+    pub(super) command: Vec<String>,
+    /// A URL that gets the report as JSON by POST; mostly env:NAME, since it is a secret
+    #[arg(long, value_name = "URL", value_parser = Webhook::parse)]
+    pub(super) webhook: Option<Webhook>,
+    /// Longest time that each of them may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Duration,
+}
+
+/// `[metrics]`: what monitoring reads.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct MetricsKeys {
+    /// A file in Prometheus' text format, written anew at the end of each run; its name has to end in .prom
+    #[arg(long, value_name = "FILE", value_parser = metrics_file)]
+    pub(super) metrics_file: Option<PathBuf>,
+    /// A file that what happens is appended to, as one line of JSON an event: dbload show FILE draws it
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+}
+
+/// Node exporter's textfile collector reads no other names.
+pub(super) fn metrics_file(text: &str) -> Result<PathBuf, String> {
+    let is_one = text.ends_with(".prom") && text.len() > ".prom".len();
+    is_one.then(|| PathBuf::from(text)).ok_or_else(|| "must be a file whose name ends in .prom".to_owned())
 }
 
 /// What rejects within the budget come to.

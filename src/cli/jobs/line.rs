@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use dbload::internals::account::Books;
 use dbload::internals::causes::with_causes;
+use dbload::internals::exit::ExitClass;
 use dbload::internals::load::Ended;
 use dbload::internals::report::Report;
 use dbload::internals::schedule::LoadState;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::turn::{PartEnd, TurnEnd};
+use super::turn::{PartEnd, Turn, TurnEnd};
+use crate::cli::load::ending_words;
+use crate::cli::pipes::Pipes;
 use crate::cli::terminal;
 
 /// Version of the JSON form.
@@ -61,6 +64,20 @@ struct JobLine<'a> {
     code: u8,
     elapsed_seconds: f64,
     loads: BTreeMap<&'a str, &'static str>,
+}
+
+/// All that a run of a file came to, as hooks get it.
+#[derive(Serialize)]
+struct JobDocument<'a> {
+    #[serde(flatten)]
+    line: JobLine<'a>,
+    /// In one sentence, where chats look for it.
+    text: String,
+    /// Why not one load was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    /// The lines of the loads, in the order in which they ended.
+    ended: &'a [serde_json::Value],
 }
 
 /// Why a run ended as it did, where it is no good end.
@@ -114,36 +131,112 @@ pub(super) fn load_json(job: &str, load: &str, end: &TurnEnd) -> String {
     })
 }
 
-/// The line of JSON of a file.
-pub(super) fn job_json(job: &str, ends: &BTreeMap<String, LoadState>, code: u8, elapsed: Duration) -> String {
-    terminal::json(&JobLine {
+/// Tells Dagster what became of a load.
+pub(super) fn tell(pipes: &Pipes, turn: &Turn, end: &TurnEnd) {
+    if !end.state.is_good() {
+        let bad = end.parts.iter().find(|part| !part.state.is_good());
+        let why = end.why.clone().or_else(|| {
+            let bad = bad?;
+            let ended = || bad.outcome.as_ref().map(|outcome| ending_words(&outcome.ended, outcome));
+            bad.why.clone().or_else(ended)
+        });
+        let why = why.unwrap_or_else(|| end.state.name().replace('_', " "));
+        let name = if end.class == ExitClass::Complete { end.state.name() } else { end.class.name() };
+        pipes.failed(name, format!("{}: {why}", turn.name));
+    } else if let Some(asset) = &turn.asset {
+        pipes.materialised(asset, &end.parts.iter().filter_map(report).collect::<Vec<_>>());
+    }
+}
+
+fn job_line<'a>(
+    job: &'a str,
+    ends: &'a BTreeMap<String, LoadState>,
+    code: u8,
+    elapsed: Duration,
+) -> JobLine<'a> {
+    JobLine {
         version: VERSION,
         job,
         code,
         elapsed_seconds: elapsed.as_secs_f64(),
         loads: ends.iter().map(|(name, state)| (name.as_str(), state.name())).collect(),
-    })
+    }
+}
+
+/// The line of JSON of a file.
+pub(super) fn job_json(job: &str, ends: &BTreeMap<String, LoadState>, code: u8, elapsed: Duration) -> String {
+    terminal::json(&job_line(job, ends, code, elapsed))
+}
+
+/// What a run of a file came to: what hooks are told of.
+pub(super) struct JobEnd<'a> {
+    pub(super) job: &'a str,
+    pub(super) ends: &'a BTreeMap<String, LoadState>,
+    /// The lines of the loads.
+    pub(super) lines: &'a [serde_json::Value],
+    /// Why not one of them was begun.
+    pub(super) error: Option<&'a str>,
+    pub(super) code: u8,
+    pub(super) elapsed: Duration,
+}
+
+/// All of it in one JSON text.
+pub(super) fn document(end: &JobEnd<'_>) -> String {
+    let JobEnd { job, ends, lines, error, code, elapsed } = *end;
+    let mut text = job_words(job, ends, elapsed).trim_end().to_owned();
+    if let Some(error) = error {
+        text = format!("{job}: not begun: {error}");
+    }
+    let bad = ends.iter().filter(|(_, state)| !state.is_good() && **state != LoadState::RunningElsewhere);
+    let bad: Vec<String> =
+        bad.map(|(name, state)| format!("{name} {}", state.name().replace('_', " "))).collect();
+    if !bad.is_empty() {
+        text.push_str(&format!(" ({})", bad.join(", ")));
+    }
+    terminal::json(&JobDocument { line: job_line(job, ends, code, elapsed), text, error, ended: lines })
+}
+
+/// How many records came to what.
+pub(super) struct Fate {
+    pub(super) name: &'static str,
+    pub(super) count: u64,
+}
+
+/// The books by their names, what was read first.
+pub(super) fn fates(books: &Books) -> [Fate; 7] {
+    let Books { read, inserted, updated, unchanged, deduplicated, skipped, rejected, .. } = *books;
+    let fate = |name: &'static str, count: u64| Fate { name, count };
+    [
+        fate("read", read),
+        fate("inserted", inserted),
+        fate("updated", updated),
+        fate("unchanged", unchanged),
+        fate("deduplicated", deduplicated),
+        fate("skipped", skipped),
+        fate("rejected", rejected),
+    ]
+}
+
+/// The books in words: what was read, and whatever there is of the others.
+pub(super) fn books_words(books: &Books) -> String {
+    let words = fates(books).into_iter().filter(|fate| fate.count > 0 || fate.name == "read");
+    words.map(|fate| format!("{} {}", HumanCount(fate.count), fate.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The books of all its runs; none where there is no report.
+pub(super) fn books(end: &TurnEnd) -> Option<Books> {
+    let mut reports = end.parts.iter().filter_map(report).peekable();
+    reports.peek()?;
+    let mut sum = Books::default();
+    reports.for_each(|report| sum.add(&report.rows));
+    Some(sum)
 }
 
 /// The line of a load for people.
 pub(super) fn load_words(load: &str, end: &TurnEnd) -> String {
     let mut words = format!("{load}: {}", end.state.name().replace('_', " "));
-    let reports: Vec<&Report> = end.parts.iter().filter_map(report).collect();
-    if let Some(first) = reports.first() {
-        let sum = |count: fn(&Books) -> u64| reports.iter().map(|report| count(&report.rows)).sum::<u64>();
-        let read = HumanCount(sum(|rows| rows.read));
-        words.push_str(&format!(" into {}: {read} read", terminal::line(&first.table)));
-        let books = [
-            ("inserted", sum(|rows| rows.inserted)),
-            ("updated", sum(|rows| rows.updated)),
-            ("unchanged", sum(|rows| rows.unchanged)),
-            ("deduplicated", sum(|rows| rows.deduplicated)),
-            ("skipped", sum(|rows| rows.skipped)),
-            ("rejected", sum(|rows| rows.rejected)),
-        ];
-        for (name, count) in books.into_iter().filter(|(_, count)| *count > 0) {
-            words.push_str(&format!(", {} {name}", HumanCount(count)));
-        }
+    if let (Some(first), Some(books)) = (end.parts.iter().find_map(report), books(end)) {
+        words.push_str(&format!(" into {}: {}", terminal::line(&first.table), books_words(&books)));
     }
     let starts: u32 = end.parts.iter().map(|part| part.starts).sum();
     if starts > 0 {

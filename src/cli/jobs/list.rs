@@ -27,6 +27,19 @@ struct Listed<'a> {
     table: String,
     after: &'a [String],
     tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<ListedWindow>,
+}
+
+/// The windows of a load.
+#[derive(Serialize)]
+struct ListedWindow {
+    every: String,
+    timezone: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begin: Option<String>,
+    delay: String,
+    lookback: u32,
 }
 
 /// Lists the loads of a file; the exit code.
@@ -37,7 +50,7 @@ pub(crate) fn list(args: &ListJobArgs) -> u8 {
         Err(code) => return code,
     };
     let (job, schema) = (file.name.clone(), file.target.schema.clone());
-    let loads = match choose(file, &args.choice) {
+    let loads = match choose(file, &args.choice, &[]) {
         Ok(loads) => loads,
         Err(no) => {
             progress.say(&error_words(&no.message, no.hint.as_deref()));
@@ -59,7 +72,14 @@ fn listed<'a>(load: &'a NamedKeys, schema: Option<&str>) -> Listed<'a> {
         (None, None) => table.name.raw().to_owned(),
         (Some(schema), _) => format!("{}.{}", schema.raw(), table.name.raw()),
     });
-    Listed { load: &load.name, table, after: &load.keys.turn.after, tags: &load.keys.turn.tags }
+    let window = load.keys.turn.windows().map(|rule| ListedWindow {
+        every: rule.every.to_string(),
+        timezone: rule.zone.iana_name().unwrap_or("UTC").to_owned(),
+        begin: rule.begin.map(|begin| begin.to_string()),
+        delay: humantime::format_duration(rule.delay).to_string(),
+        lookback: rule.lookback,
+    });
+    Listed { load: &load.name, table, after: &load.keys.turn.after, tags: &load.keys.turn.tags, window }
 }
 
 fn words(listed: &Listed<'_>) -> String {
@@ -68,6 +88,9 @@ fn words(listed: &Listed<'_>) -> String {
         if !names.is_empty() {
             out.push_str(&format!(", {what} {}", terminal::line(&names.join(" "))));
         }
+    }
+    if let Some(window) = &listed.window {
+        out.push_str(&format!(", window {} {}", window.every, window.timezone));
     }
     out.push('\n');
     out

@@ -1,7 +1,7 @@
 //! What one wants to know in the morning: `dbload status` and `dbload history`. Read from the ledger; no URL
 //! of a file is called and no command of it run.
 
-use dbload::internals::ledger::{LoadStanding, PastRun};
+use dbload::internals::ledger::{LoadStanding, PastRun, RunChoice};
 use dbload::internals::load::{stored_runs, stored_standings};
 use dbload::internals::pg::TableName;
 use dbload::internals::prepared::LoadError;
@@ -171,7 +171,8 @@ pub(crate) async fn history(args: HistoryArgs) -> u8 {
         }
     };
     let engine = Engine::new(&EngineOptions::default());
-    let runs = match stored_runs(&engine, &resolved.dsn, args.load.as_deref(), args.limit).await {
+    let choice = args.load.as_deref().map_or(RunChoice::All, RunChoice::OfLoad);
+    let runs = match stored_runs(&engine, &resolved.dsn, choice, args.limit).await {
         Ok(runs) => runs,
         Err(error) => return say(&progress, &error),
     };
@@ -217,11 +218,11 @@ fn run_words(run: &PastRun) -> String {
 }
 
 /// A table as people write it: quoted where it must be.
-fn plain(table: &str) -> String {
+pub(super) fn plain(table: &str) -> String {
     TableName::parse(table).map_or_else(|_| table.to_owned(), |table| table.plain())
 }
 
-fn say(progress: &Progress, error: &LoadError) -> u8 {
+pub(super) fn say(progress: &Progress, error: &LoadError) -> u8 {
     progress.say(&load_error_words(error));
     error.kind().exit_class().code()
 }

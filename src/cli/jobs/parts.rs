@@ -4,12 +4,13 @@ use dbload::Engine;
 use dbload::internals::job::{Job, LoadWindow, NamedLoad};
 use dbload::internals::ledger::{LoadStanding, StoredMark, StoredWindow};
 use dbload::internals::load::{stored_marks, stored_standings, stored_windows};
-use dbload::internals::pg::Dsn;
+use dbload::internals::pg::ConnInfo;
 use dbload::internals::prepared::LoadError;
 use dbload::internals::schedule::LoadState;
 use jiff::Timestamp;
 
 use super::asked_from;
+use super::backfill::{Backfill, CompleteWindow};
 use super::file::{JobFile, NamedKeys};
 use super::keys::{IfRunning, TurnKeys};
 use super::turn::{FreshnessLimits, Turn, TurnPart};
@@ -34,7 +35,7 @@ impl Known {
         file: &JobFile,
         wishes: &RunWishes<'_>,
         engine: &Engine,
-        dsn: &Dsn,
+        dsn: &ConnInfo,
     ) -> Result<Self, LoadError> {
         let mut known = Self::default();
         if wishes.is_offline {
@@ -68,7 +69,7 @@ pub(super) struct SharedByAll<'a> {
     pub(super) known: Known,
     pub(super) wishes: &'a RunWishes<'a>,
     pub(super) job: &'a str,
-    pub(super) dsn: &'a Dsn,
+    pub(super) dsn: &'a ConnInfo,
     pub(super) dsn_text: Option<String>,
     pub(super) pool_size: Option<u16>,
     pub(super) max_memory: u64,
@@ -77,11 +78,16 @@ pub(super) struct SharedByAll<'a> {
 impl SharedByAll<'_> {
     /// The turn of a load; none for one without windows where windows are to be loaded, and for one that did
     /// not fail where those are.
-    pub(super) fn turn(&self, load: NamedKeys, progress: &Progress) -> Result<Option<Turn>, String> {
+    pub(super) fn turn(
+        &self,
+        load: NamedKeys,
+        asset: Option<String>,
+        progress: &Progress,
+    ) -> Result<Option<Turn>, String> {
         if self.known.is_well(&load.name) {
             return Ok(None);
         }
-        let NamedKeys { name, keys, words, at: _ } = load;
+        let NamedKeys { name, keys, words, asking, at: _ } = load;
         let (mut args, turn) = (keys.load, keys.turn);
         let if_running = self.wishes.if_running.or(turn.if_running).unwrap_or(IfRunning::Fail);
         args.target.dsn.clone_from(&self.dsn_text);
@@ -103,20 +109,32 @@ impl SharedByAll<'_> {
             now: self.now().as_nanosecond(),
             is_full: false,
         };
-        let (parts, left) = match turn.windows() {
-            Some(rule) => self.windows(&rule, &args, &turn, &named)?,
+        let DueParts { mut parts, left, notes } = match turn.windows() {
+            Some(rule) => self.windows(rule, &args, &turn, &named)?,
             None if self.wishes.windows.between.is_some() => return Ok(None),
-            None => (vec![self.whole(&mut args, &turn, named)?], 0),
+            None if self.wishes.windows.partition.is_some() => {
+                let words =
+                    "Dagster asks for a partition by time, and the load has no window = { every = .. }";
+                return Err(words.to_owned());
+            }
+            None => {
+                DueParts { parts: vec![self.whole(&mut args, &turn, named)?], left: 0, notes: Vec::new() }
+            }
         };
+        parts.iter_mut().for_each(|part| part.asking = format!("{asking}\n\n{}", part.asking));
         Ok(Some(Turn {
             progress: progress.of_load(self.wishes.output, &name),
+            events: None,
             name,
+            asset,
             parts,
             left,
+            notes,
             has_windows: turn.window_every.is_some(),
             goes_on: !may_return(&args),
             args,
             after: turn.after,
+            behind: Vec::new(),
             timeout: turn.timeout,
             retries: turn.retries,
             on_rejects: turn.on_rejects,
@@ -159,17 +177,18 @@ impl SharedByAll<'_> {
                 named.is_full = self.wishes.is_full;
             }
         }
-        Ok(TurnPart { window: None, job: self.job(args, keys, named)? })
+        let asking = asked_from::rendered(args);
+        Ok(TurnPart { window: None, job: self.job(args, keys, named)?, asking })
     }
 
     /// A run for each window that is due, and how many are left.
     fn windows(
         &self,
-        rule: &WindowRule,
+        rule: WindowRule,
         args: &LoadArgs,
         keys: &TurnKeys,
         named: &NamedLoad,
-    ) -> Result<(Vec<TurnPart>, usize), String> {
+    ) -> Result<DueParts, String> {
         let wishes = &self.wishes.windows;
         if named.watermark.is_some() {
             return Err("window: a load has windows or a watermark".to_owned());
@@ -179,19 +198,31 @@ impl SharedByAll<'_> {
         }
         let stored: Vec<&StoredWindow> =
             self.known.windows.iter().filter(|window| window.load == named.load).collect();
-        let complete = stored.iter().filter_map(|window| {
-            let at = |micros: i64| Timestamp::from_microsecond(micros).ok();
-            Some((at(window.starts_at)?, at(window.ends_at)?))
-        });
-        let complete: Vec<(Timestamp, Timestamp)> = complete.collect();
-        let due = match wishes.between {
-            None => rule.due(self.now(), &complete, wishes.catch_up.max(1))?,
-            Some((from, to)) => DueWindows { windows: rule.between(from, to)?, left: 0 },
+        let complete: Vec<CompleteWindow<'_>> = stored.iter().filter_map(complete).collect();
+        let instants: Vec<(Timestamp, Timestamp)> =
+            complete.iter().map(|window| (window.start, window.end)).collect();
+        let mut backfill = None;
+        let is_asked_for = wishes.partition.is_some() || wishes.between.is_some();
+        let due = match (&wishes.partition, &wishes.between) {
+            (None, None) => rule.due(self.now(), &instants, wishes.catch_up.max(1))?,
+            (Some((from, to)), _) => {
+                let windows = rule.between_instants(*from, *to)?;
+                if windows.is_empty() {
+                    return Err(format!("window: no step lies in the partition from {from} to {to}"));
+                }
+                DueWindows { windows, left: 0 }
+            }
+            (None, Some(between)) => {
+                let mut found = Backfill::of(rule, between, &complete, self.now())?;
+                let windows = std::mem::take(&mut found.windows);
+                backfill = Some(found);
+                DueWindows { windows, left: 0 }
+            }
         };
-        let newest = complete.iter().map(|(_, end)| *end).max();
+        let newest = instants.iter().map(|(_, end)| *end).max();
         let is_behind =
             due.windows.iter().any(|window| newest.is_some_and(|newest| window.instants().1 < newest));
-        if wishes.between.is_some() && is_behind && may_return(args) && !wishes.is_sure {
+        if is_asked_for && is_behind && may_return(args) && !wishes.is_sure {
             return Err(
                 "window: newer windows are loaded already, and old values may return over their rows: newer_by keeps \
                  from that, and --yes is to say that they may"
@@ -200,23 +231,47 @@ impl SharedByAll<'_> {
         }
         let of_table = stored.iter().rfind(|window| window.records > 0).map(|window| window.target_oid);
         let mut parts = Vec::with_capacity(due.windows.len());
+        let mut again = 0;
         for window in &due.windows {
             let mut args = args.clone();
             asked_from::put_window(&mut args, window)?;
             let (start, end) = window.instants();
-            let is_again = complete.contains(&(start, end));
-            let window_of_load =
-                LoadWindow { starts_at: start.to_string(), ends_at: end.to_string(), is_again };
+            let is_again = instants.iter().any(|(other, until)| *other < end && *until > start);
+            again += usize::from(is_again);
+            let window_of_load = LoadWindow {
+                starts_at: start.to_string(),
+                ends_at: end.to_string(),
+                is_again,
+                backfill: backfill.as_ref().map(|backfill| backfill.name.clone()),
+            };
             let named = NamedLoad {
                 window: Some(window_of_load),
                 // Who loads windows again says that they are not there.
-                of_table: of_table.filter(|_| wishes.between.is_none()),
+                of_table: of_table.filter(|_| !is_asked_for),
                 ..named.clone()
             };
-            parts.push(TurnPart { window: Some(window.name()), job: self.job(&args, keys, named)? });
+            let asking = asked_from::rendered(&mut args);
+            parts.push(TurnPart { window: Some(window.name()), job: self.job(&args, keys, named)?, asking });
         }
-        Ok((parts, due.left))
+        let notes = backfill.map_or_else(Vec::new, |backfill| {
+            backfill.plan(&due.windows, again, is_behind && may_return(args))
+        });
+        Ok(DueParts { parts, left: due.left, notes })
     }
+}
+
+/// The runs of a turn.
+struct DueParts {
+    parts: Vec<TurnPart>,
+    left: usize,
+    /// What is said before they begin.
+    notes: Vec<String>,
+}
+
+fn complete<'w>(window: &&'w StoredWindow) -> Option<CompleteWindow<'w>> {
+    let at = |micros: i64| Timestamp::from_microsecond(micros).ok();
+    let (start, end) = (at(window.starts_at)?, at(window.ends_at)?);
+    Some(CompleteWindow { start, end, backfill: window.backfill.as_deref() })
 }
 
 /// An older record may take the place of a newer one: with a key, and nothing that says which is newer.

@@ -4,15 +4,17 @@ use clap::{Arg, Args};
 use serde_json::{Map, Value, json};
 
 use super::file::{NAME_PATTERN, TABLES};
-use super::keys::{LoadKeys, NOT_OF_A_LOAD, TargetKeys, speech};
+use super::keys::{HookKeys, LoadKeys, MetricsKeys, NOT_OF_A_LOAD, TargetKeys, speech};
 use super::toml_table::{ValueKind, is_list, key_of};
 
 /// The schema, as text.
 pub(crate) fn schema() -> String {
     let about = |table: &str| TABLES.iter().find_map(|(name, about)| (*name == table).then_some(*about));
     let name = json!({ "type": "string", "pattern": NAME_PATTERN, "description": about("name") });
-    let mut target = table::<TargetKeys>(&[]);
-    target["description"] = about("target").into();
+    let described = |mut keys: Value, name: &str| {
+        keys["description"] = about(name).into();
+        keys
+    };
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A job file of dbload",
@@ -21,7 +23,10 @@ pub(crate) fn schema() -> String {
         "additionalProperties": false,
         "properties": {
             "name": name,
-            "target": target,
+            "target": described(table::<TargetKeys>(&[]), "target"),
+            "on_failure": described(table::<HookKeys>(&[]), "on_failure"),
+            "on_success": described(table::<HookKeys>(&[]), "on_success"),
+            "metrics": described(table::<MetricsKeys>(&[]), "metrics"),
             "defaults": { "$ref": "#/definitions/load", "description": about("defaults") },
             "load": {
                 "type": "object",

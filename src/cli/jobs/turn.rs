@@ -1,5 +1,6 @@
 //! The turn of one load: its starts, its limits, and what became of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dbload::Engine;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::keys::{IfRunning, OnRejects};
 use crate::cli::args::LoadArgs;
+use crate::cli::events::{EventsFile, Recorder};
 use crate::cli::progress::Progress;
 
 /// Beyond the four seconds that a load takes to stop.
@@ -27,10 +29,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A load, and how it is to be run.
 pub(super) struct Turn {
     pub(super) name: String,
+    /// The asset of Dagster that it is, where that asks for it.
+    pub(super) asset: Option<String>,
     /// What there is to do: all of it, or window by window.
     pub(super) parts: Vec<TurnPart>,
     /// Windows that are due as well, and left to later runs.
     pub(super) left: usize,
+    /// What is said before it begins.
+    pub(super) notes: Vec<String>,
     /// It goes window by window.
     pub(super) has_windows: bool,
     /// A window that fails does not keep from those behind it.
@@ -38,12 +44,16 @@ pub(super) struct Turn {
     /// What the jobs were made from, for hints.
     pub(super) args: LoadArgs,
     pub(super) after: Vec<String>,
+    /// Loads whose tables this one's refers to: it waits for them, however they end.
+    pub(super) behind: Vec<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) retries: u32,
     pub(super) on_rejects: OnRejects,
     pub(super) if_running: IfRunning,
     pub(super) freshness: FreshnessLimits,
     pub(super) progress: Progress,
+    /// The file that its events go to.
+    pub(super) events: Option<Arc<EventsFile>>,
 }
 
 /// When status warns, and when it fails.
@@ -58,6 +68,8 @@ pub(super) struct TurnPart {
     /// The window, for people.
     pub(super) window: Option<String>,
     pub(super) job: Job,
+    /// What servers are asked for, and how.
+    pub(super) asking: String,
 }
 
 /// What became of a turn.
@@ -106,6 +118,12 @@ impl TurnEnd {
 }
 
 impl Turn {
+    /// What happens to it goes to that file.
+    pub(super) fn record(&mut self, file: &Arc<EventsFile>) {
+        self.events = Some(Arc::clone(file));
+        self.parts.iter_mut().for_each(|part| part.job.is_recorded = true);
+    }
+
     /// Runs it.
     pub(super) async fn take(&self, engine: &Engine, stop: &CancellationToken) -> TurnEnd {
         let began = Instant::now();
@@ -133,7 +151,11 @@ impl Turn {
             state,
             class: gravest(parts.iter().map(|part| part.class)),
             why: None,
-            left: self.left + self.parts.len() - parts.iter().filter(|part| part.state.is_good()).count(),
+            left: if self.has_windows {
+                self.left + self.parts.len() - parts.iter().filter(|part| part.state.is_good()).count()
+            } else {
+                0
+            },
             parts,
             elapsed: began.elapsed(),
         }
@@ -174,7 +196,14 @@ impl Turn {
         deadline: Option<Instant>,
     ) -> PartEnd {
         let own = stop.child_token();
-        let listener = |event: &Event, totals: &Totals| self.progress.on(event, totals);
+        let name = part.job.named.as_ref().map(|named| format!("{}/{}", named.job, named.load));
+        let recorder = self.events.as_ref().map(|file| Recorder::new(Arc::clone(file), name));
+        let listener = |event: &Event, totals: &Totals| {
+            self.progress.on(event, totals);
+            if let Some(recorder) = &recorder {
+                recorder.on(event, totals);
+            }
+        };
         let mut loading = Box::pin(load(Some(engine), &part.job, &listener, &own));
         let outcome = tokio::select! {
             outcome = &mut loading => Some(outcome),
@@ -185,6 +214,9 @@ impl Turn {
         };
         let is_late = own.is_cancelled() && !stop.is_cancelled();
         let class = outcome.as_ref().map_or(ExitClass::Interrupted, Outcome::exit_class);
+        if let (Some(recorder), Some(outcome)) = (&recorder, &outcome) {
+            recorder.end(outcome, class.code());
+        }
         let window = part.window.clone();
         let mut end = PartEnd {
             window,

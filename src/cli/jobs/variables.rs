@@ -5,7 +5,7 @@ use clap::{Args as _, Command};
 use super::keys::LoadKeys;
 
 /// Variables that are about the whole run.
-const OF_THE_RUN: [&str; 8] = [
+const OF_THE_RUN: [&str; 10] = [
     "DBLOAD_DSN",
     "DBLOAD_POOL_SIZE",
     "DBLOAD_MAX_MEMORY",
@@ -14,6 +14,8 @@ const OF_THE_RUN: [&str; 8] = [
     "DBLOAD_VERBOSE",
     "DBLOAD_LOG_FORMAT",
     "DBLOAD_NO_PROGRESS",
+    "DBLOAD_PROGRESS",
+    "DBLOAD_EVENTS",
 ];
 
 /// Those of one load that are set, by name: which of the loads they are about cannot be known.

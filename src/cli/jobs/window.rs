@@ -4,6 +4,7 @@
 //! 23 or 25 hours long where the clocks change. One of hours or minutes is elapsed time. Steps are counted
 //! from `begin`, each by itself, so that a month that ends early does not shorten those behind it.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -19,6 +20,18 @@ pub(super) enum WindowStep {
     Calendar { months: i64, days: i64 },
     /// So many seconds.
     Elapsed(i64),
+}
+
+impl fmt::Display for WindowStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Calendar { months, days: 0 } if months % 12 == 0 => write!(f, "{}y", months / 12),
+            Self::Calendar { months, days: 0 } => write!(f, "{months}mo"),
+            Self::Calendar { days, .. } => write!(f, "{days}d"),
+            Self::Elapsed(seconds) if seconds % 3_600 == 0 => write!(f, "{}h", seconds / 3_600),
+            Self::Elapsed(seconds) => write!(f, "{}m", seconds / 60),
+        }
+    }
 }
 
 /// `1d`, `1w`, `1mo`, `1y` by the calendar; `24h`, `15m` of elapsed time.
@@ -168,17 +181,35 @@ impl WindowRule {
         Ok(DueWindows { windows: missing.into_iter().map(|(_, window)| window).collect(), left })
     }
 
+    /// The same by other steps, which are counted from where they are asked for.
+    pub(super) fn by(self, step: Option<WindowStep>) -> Self {
+        match step {
+            Some(every) => Self { every, begin: None, ..self },
+            None => self,
+        }
+    }
+
     /// The windows from a moment up to another, all that lie whole between them.
     pub(super) fn between(&self, from: civil::DateTime, to: civil::DateTime) -> Result<Vec<Window>, String> {
         let at = |moment: civil::DateTime| {
             moment.to_zoned_datetime(self.zone.clone()).map_err(|error| error.to_string())
         };
+        self.whole_between(&at(from)?, &at(to)?)
+    }
+
+    /// The same from an instant up to another.
+    pub(super) fn between_instants(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Window>, String> {
+        let at = |instant: Timestamp| instant.to_zoned_datetime(self.zone.clone());
+        self.whole_between(&at(from), &at(to))
+    }
+
+    fn whole_between(&self, from: &ZonedDateTime, to: &ZonedDateTime) -> Result<Vec<Window>, String> {
         // Its own grid, if it has one; else the one that begins there.
         let anchor = match self.begin {
-            Some(_) if self.anchor()?.timestamp() <= at(from)?.timestamp() => self.anchor()?,
-            _ => at(from)?,
+            Some(_) if self.anchor()?.timestamp() <= from.timestamp() => self.anchor()?,
+            _ => from.clone(),
         };
-        let (from, to) = (at(from)?.timestamp(), at(to)?.timestamp());
+        let (from, to) = (from.timestamp(), to.timestamp());
         let whole = self.whole_by(&anchor, to)?;
         let mut first = self.whole_by(&anchor, from)?;
         if self.nth(&anchor, first)?.timestamp() < from {

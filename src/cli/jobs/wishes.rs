@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 
 use super::args::{BudgetArgs, ChoiceArgs};
 use super::keys::IfRunning;
+use super::window::WindowStep;
 use crate::cli::args::{OnceArgs, OutputArgs};
 
 /// What is asked of its loads.
@@ -21,6 +22,8 @@ pub(super) struct RunWishes<'a> {
     pub(super) windows: WindowWishes,
     /// Nothing is to be loaded or planned: what a load would be asked from does not matter.
     pub(super) is_only_looking: bool,
+    /// The assets that Dagster asks for, in place of names of loads.
+    pub(super) assets: &'a [String],
     /// Only loads whose last turn did not come to a good end.
     pub(super) failed_alone: bool,
 }
@@ -38,6 +41,7 @@ impl<'a> RunWishes<'a> {
             is_full: false,
             windows: WindowWishes::default(),
             is_only_looking: false,
+            assets: &[],
             failed_alone: false,
         }
     }
@@ -51,7 +55,18 @@ pub(super) struct WindowWishes {
     /// The time that it is taken to be.
     pub(super) now: Option<Timestamp>,
     /// Those between two moments, complete ones too.
-    pub(super) between: Option<(DateTime, DateTime)>,
+    pub(super) between: Option<Between>,
+    /// The window of time of a partition: of the loads that have windows, those in it.
+    pub(super) partition: Option<(Timestamp, Timestamp)>,
     /// Also where old values may return.
     pub(super) is_sure: bool,
+}
+
+/// A backfill: from a moment up to another, of the zone of each load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Between {
+    pub(super) from: DateTime,
+    pub(super) to: DateTime,
+    /// In place of the step of the file.
+    pub(super) step: Option<WindowStep>,
 }

@@ -23,7 +23,7 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     each: &mut Each<'_>,
 ) {
-    let mut decoder = Decoder { dialect, columns, on_nul: limits.on_nul, room: Room::default() };
+    let mut decoder = Decoder { dialect, columns, limits: *limits, room: Room::default() };
     let text = BlockText::new(records);
     let may_have_nul = memchr::memchr(0, &records.bytes).is_some();
     for i in 0..records.spans.len() {
@@ -165,7 +165,7 @@ fn push_text(
 struct Decoder<'d> {
     dialect: &'d Dialect,
     columns: usize,
-    on_nul: OnNul,
+    limits: DecodeLimits,
     room: Room,
 }
 
@@ -245,6 +245,7 @@ impl Decoder<'_> {
     fn cut<'r>(&mut self, text: &'r str, values: &mut Vec<Option<&'r str>>) -> Result<(), Misfit> {
         self.room.altered.clear();
         let nulls = self.dialect.nulls();
+        let nulls = if self.limits.trims_nulls { nulls.trimmed() } else { nulls };
         let mut cut = Cut { text, nulls, values, altered: &mut self.room.altered, first_quoted: None };
         // Each has a call of its own, which is part of its loop.
         match self.dialect.escape.byte() {
@@ -276,7 +277,7 @@ impl Decoder<'_> {
             push_text(self.dialect, mended, field, *quoting).map_err(|kind| (kind, range.start))?;
             // Escapes can make one that was not there.
             if *quoting == Quoting::Escaped && self.dialect.escape == Escape::Copy {
-                clean_nul(self.on_nul, mended, from).map_err(|kind| (kind, range.start))?;
+                clean_nul(self.limits.on_nul, mended, from).map_err(|kind| (kind, range.start))?;
             }
             *range = from..mended.len();
         }
@@ -399,7 +400,7 @@ mod tests {
             let mut decoder = Decoder {
                 dialect: &dialect,
                 columns: field_count(&dialect, raw.as_bytes()),
-                on_nul: OnNul::Reject,
+                limits: DecodeLimits::default(),
                 room: Room::default(),
             };
             decoder.record(raw.as_bytes(), None, 0, &mut |_, fields| match fields {
@@ -411,7 +412,8 @@ mod tests {
                 Ok(Fields::Named(_) | Fields::Mended(_)) => unreachable!("positional"),
                 Err(DecodeError { kind, offset, .. }) => {
                     let before = &raw.as_bytes()[..offset];
-                    let is_behind = kind == DecodeErrorKind::TextBehindQuote && before.ends_with(b"\"");
+                    let is_behind = matches!(kind, DecodeErrorKind::TextBehindQuote { .. });
+                    let is_behind = is_behind && before.ends_with(b"\"");
                     assert!(is_behind || kind == DecodeErrorKind::NotOneRecord, "{raw:?} {kind}");
                 }
             });

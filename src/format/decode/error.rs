@@ -4,7 +4,7 @@ use crate::reject_codes;
 
 /// Why a record could not be decoded, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} (byte {} of the record)", self.offset + 1)]
+#[error("{kind}{}", place_words(*.offset, *.column))]
 pub struct DecodeError {
     /// What is wrong with the text.
     pub kind: DecodeErrorKind,
@@ -12,8 +12,12 @@ pub struct DecodeError {
     pub offset: usize,
     /// Lines of the record before the place: 0 on its first line.
     pub line: usize,
-    /// Bytes of that line before the place, and one.
+    /// Bytes of that line before the place, and one; 0: the record has no bytes.
     pub column: usize,
+}
+
+fn place_words(offset: usize, column: usize) -> String {
+    if column == 0 { String::new() } else { format!(" (byte {} of the record)", offset + 1) }
 }
 
 /// What a [`DecodeError`] is about. Names are shortened; values never appear.
@@ -83,10 +87,13 @@ pub enum DecodeErrorKind {
     },
     /// A quoted field that goes on behind its quote.
     #[error(
-        "text behind the closing quote of a field (--escape '\\' if a backslash stands before quotes that are data, \
-         --quote none if quotes are plain characters)"
+        "text behind the closing quote of a field{} (--escape '\\' if a backslash stands before quotes that are data, \
+         --quote none if quotes are plain characters)", lines_words(*.lines)
     )]
-    TextBehindQuote,
+    TextBehindQuote {
+        /// Lines of the record.
+        lines: usize,
+    },
     /// A field begins with a quote, and none did where that was judged.
     #[error(
         "a field begins with a quote, and none in the first 64 KiB of this source does (--quote '\"' if fields are quoted, \
@@ -113,6 +120,11 @@ pub enum DecodeErrorKind {
     EmptyReject,
 }
 
+/// What a quote that closes far below its own line takes with it.
+fn lines_words(lines: usize) -> String {
+    if lines == 1 { String::new() } else { format!(", so that {lines} lines are in this record") }
+}
+
 impl DecodeErrorKind {
     /// The class PostgreSQL would give it.
     #[must_use]
@@ -128,7 +140,7 @@ impl DecodeErrorKind {
             | Self::Ragged { .. }
             | Self::Missing
             | Self::NoTrailingDelimiter { .. }
-            | Self::TextBehindQuote
+            | Self::TextBehindQuote { .. }
             | Self::QuotesUnseen
             | Self::StrayLineEnd(_)
             | Self::DanglingEscape
@@ -146,8 +158,14 @@ impl DecodeErrorKind {
                 "is it another --delimiter? --skip-lines N passes over lines above the header, --columns A,B names the fields \
                  where there is none"
             }
-            Self::NotAnObject("an array") => "--format json reads the objects in arrays",
-            Self::Json(_) | Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Missing => {
+            Self::NotAnObject("an array") => {
+                "--format json reads the objects in arrays, and --columns A,B names the values of rows"
+            }
+            Self::Json(_) => {
+                "--format json reads objects that span lines or stand in one; else it is to be mended: JSON has names and texts \
+                 in double quotes, no NaN and no comments"
+            }
+            Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Missing => {
                 "say what it is with --format, and where its records are with --records"
             }
             Self::InvalidUtf8 => "say its encoding: --encoding NAME",
@@ -156,7 +174,7 @@ impl DecodeErrorKind {
                 "is this the right --format and --delimiter? The limit is a flag too"
             }
             Self::Truncated { .. }
-            | Self::TextBehindQuote
+            | Self::TextBehindQuote { .. }
             | Self::QuotesUnseen
             | Self::StrayLineEnd(_)
             | Self::DanglingEscape

@@ -32,7 +32,12 @@ pub(super) type Misfit = (DecodeErrorKind, usize);
 /// What is wrong where a quoted field does not end with its quote. A record always ends outside of quotes,
 /// unless the splitter were to say otherwise.
 pub(super) fn behind_quote(raw: &[u8], end: usize) -> Misfit {
-    if end < raw.len() { (DecodeErrorKind::TextBehindQuote, end) } else { (DecodeErrorKind::NotOneRecord, 0) }
+    if end < raw.len() {
+        let lines = memchr::memchr_iter(b'\n', raw).count() + 1;
+        (DecodeErrorKind::TextBehindQuote { lines }, end)
+    } else {
+        (DecodeErrorKind::NotOneRecord, 0)
+    }
 }
 
 pub(super) fn stray_line_end(byte: u8) -> DecodeErrorKind {

@@ -1,6 +1,6 @@
 //! What decoding holds a record to.
 
-use crate::format::OnNul;
+use crate::format::{OnNul, SubMicroseconds};
 
 /// Deepest nesting of a value: PostgreSQL's own JSON parser gives up at a few thousand levels (its stack),
 /// and no sane record comes near.
@@ -18,10 +18,20 @@ pub struct DecodeLimits {
     pub fields: usize,
     /// What becomes of NUL and lone surrogates.
     pub on_nul: OnNul,
+    /// Blanks around a field of delimited text do not keep it from being NULL.
+    pub trims_nulls: bool,
+    /// What becomes of the digits below the microsecond of a time that is a number.
+    pub sub_microseconds: SubMicroseconds,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { depth: DEPTH, fields: FIELDS, on_nul: OnNul::Reject }
+        Self {
+            depth: DEPTH,
+            fields: FIELDS,
+            on_nul: OnNul::Reject,
+            trims_nulls: false,
+            sub_microseconds: SubMicroseconds::Keep,
+        }
     }
 }

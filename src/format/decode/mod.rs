@@ -47,7 +47,8 @@ pub fn decode_block(
     limits: &DecodeLimits,
     each: &mut Each<'_>,
 ) {
-    let Content::Text(records) = &block.content;
+    // Of columns no format of text is asked.
+    let Content::Text(records) = &block.content else { return };
     match format {
         Format::Csv(dialect) => csv::decode(dialect, header.len(), records, limits, each),
         Format::Jsonl | Format::Json { .. } => {
@@ -67,6 +68,11 @@ pub fn decode_block(
                     }
                 }
             }
+        }
+        // No text is of columns.
+        Format::Columns { .. } => {
+            (0..records.spans.len())
+                .for_each(|i| each(i, Err(DecodeErrorKind::NotOneRecord.at(records.raw(i), 0))));
         }
         Format::Rejects => {
             for i in 0..records.spans.len() {

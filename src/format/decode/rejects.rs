@@ -53,7 +53,7 @@ impl Format {
     pub fn kept_in(&self, block: &Block, i: usize) -> Option<KeptReject> {
         match self {
             Self::Rejects if block.kind(i) == SpanKind::Whole => reject_original(block.raw(i)),
-            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => None,
         }
     }
 }
@@ -99,7 +99,7 @@ fn mended_value(raw: &str) -> MendedValue<'_> {
         return MendedValue::Null;
     }
     let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        return MendedValue::Json(raw);
+        return MendedValue::Json(raw.into());
     };
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return MendedValue::Text(inner.into());
@@ -108,7 +108,7 @@ fn mended_value(raw: &str) -> MendedValue<'_> {
     match json::unescape(raw, &mut text) {
         Ok(()) => MendedValue::Text(text.into()),
         // What no text can hold: it is refused as a JSON string is, by its column.
-        Err(_) => MendedValue::Json(raw),
+        Err(_) => MendedValue::Json(raw.into()),
     }
 }
 

@@ -190,7 +190,7 @@ fn limits_and_the_rule_for_nul_are_the_callers() {
         [r#"[("a", "\"x\"")]"#, r#"[("b", "{\"c\":\"\"}")]"#, "[]"]
     );
     assert!(seen(&Format::Jsonl, text, &replace)[0].contains("ufffdx"));
-    let few = DecodeLimits { fields: 2, depth: 1, on_nul: OnNul::Reject };
+    let few = DecodeLimits { fields: 2, depth: 1, ..DecodeLimits::default() };
     let many = "more than 2 fields (--max-fields allows more)";
     let wide = "1,2\n1,2,3\n\"1,2,3,4\",5\n";
     assert_eq!(
@@ -309,7 +309,7 @@ fn a_byte_order_mark_inside_the_data_is_data() {
     let format = Format::Csv(Dialect::delimited_by(b','));
     let text = "x,\n\u{feff}1,2\n3,4";
     let mut block = block_of(&format, text.as_bytes(), Limits::default());
-    let Content::Text(records) = &mut block.content;
+    let Content::Text(records) = &mut block.content else { panic!("text") };
     records.spans.remove(0);
     assert_eq!(decoded_block(&format, &["a", "b"], &block), ["\u{feff}1|2", "3|4"]);
 }
@@ -319,10 +319,10 @@ fn spans_that_hold_no_single_record_are_refused() {
     let format = Format::Csv(Dialect::delimited_by(b','));
     let mut block = block_of(&format, b"1,2\n3,4\n5,6", Limits::default());
     // As if the splitter had taken the first two lines for something else.
-    let Content::Text(records) = &mut block.content;
+    let Content::Text(records) = &mut block.content else { panic!("text") };
     let second = records.spans.remove(1);
     assert_eq!(decoded_block(&format, &["a", "b"], &block), ["1|2", "5|6"]);
-    let Content::Text(records) = &mut block.content;
+    let Content::Text(records) = &mut block.content else { panic!("text") };
     records.spans[1] = second;
     records.spans[1].end += 4;
     assert_eq!(

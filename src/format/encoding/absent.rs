@@ -1,9 +1,6 @@
 //! Encodings, in a build without the feature `encodings`: a byte order mark of UTF-16 is known, so that the
 //! source can be refused by it.
 
-/// Bytes that [`Encoding::of`] wants to see.
-pub const BOM_BYTES: usize = 3;
-
 /// Never part of UTF-8.
 const INVALID: u8 = 0xff;
 

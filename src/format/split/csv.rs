@@ -5,9 +5,9 @@
 //! Lines end with `\n` or with `\r`, as the dialect says; before `\n`, up to two `\r` belong to the line end.
 //! The other one is data here: a record that has it outside of quotes is the decoder's to refuse, whole.
 
-use super::Limits;
 use super::blank::bom_length;
 use super::track::{Ending, Found, Track, count_line_feeds};
+use super::{Limits, SplitError, SplitErrorKind};
 use crate::format::{Dialect, Escape, LineEnd};
 use crate::record::{Position, Span};
 
@@ -30,6 +30,12 @@ pub(super) struct Csv {
     line_end: LineEnd,
     /// COPY's text: a line `\.` is its end, and no record.
     is_copy: bool,
+    /// An empty line is a record too.
+    empty_is_record: bool,
+    /// A line has begun: what ends it is the next line end.
+    in_line: bool,
+    /// What stands behind the end of COPY's text.
+    failed: Option<SplitError>,
     /// The next byte of the next buffer to look at; the byte before it tells whether a quote opens.
     scan: usize,
     /// The last byte behind an escape, in the next buffer.
@@ -43,6 +49,8 @@ pub(super) struct Csv {
 enum CsvState {
     Between,
     Comment,
+    /// Behind the end of COPY's text.
+    Ended,
     Unquoted,
     Quoted,
 }
@@ -72,6 +80,10 @@ impl Csv {
             comment: dialect.comment,
             line_end: dialect.line_end,
             is_copy: dialect.escape == Escape::Copy,
+            empty_is_record: false,
+            // Where records begin there is the end of the header's line, or that of the record before.
+            in_line: at.record > 0 || dialect.columns.is_none(),
+            failed: None,
             scan: 0,
             escaped: None,
             state: CsvState::Between,
@@ -79,13 +91,27 @@ impl Csv {
         }
     }
 
-    pub(super) fn split(&mut self, buf: &[u8], last: bool, out: &mut Vec<Span>) -> usize {
+    /// Its records have one field: in COPY's text an empty line is one, of the empty text.
+    pub(super) const fn of_one_field(&mut self) {
+        self.empty_is_record = self.is_copy;
+    }
+
+    pub(super) fn split(&mut self, buf: &[u8], last: bool, out: &mut Vec<Span>) -> Result<usize, SplitError> {
+        let before = out.len();
+        let done = self.split_lines(buf, last, out);
+        match &self.failed {
+            Some(failed) if out.len() == before => Err(failed.clone()),
+            _ => Ok(done),
+        }
+    }
+
+    fn split_lines(&mut self, buf: &[u8], last: bool, out: &mut Vec<Span>) -> usize {
         let Some(mut pos) = bom_length(self.track.offset, buf, last) else { return 0 };
         let mut line = self.track.line;
         loop {
-            if matches!(self.state, CsvState::Between | CsvState::Comment) {
+            if !self.is_inside() {
                 pos = self.pass_between(buf, pos, last, &mut line);
-                if matches!(self.state, CsvState::Between | CsvState::Comment) {
+                if !self.is_inside() {
                     break;
                 }
             }
@@ -109,19 +135,44 @@ impl Csv {
             self.state = CsvState::Between;
             pos = end;
         }
-        let is_inside = matches!(self.state, CsvState::Unquoted | CsvState::Quoted);
+        let is_inside = self.is_inside();
         self.scan = if is_inside { self.scan - pos } else { 0 };
         self.escaped = self.escaped.filter(|_| is_inside).and_then(|at| at.checked_sub(pos));
         self.track.consume(pos, line);
-        if self.state != CsvState::Comment {
+        // Behind the end nobody could tell that it was the end; where empty lines count, each resume point is
+        // the end of a record, whose line end is still to come.
+        let is_known = match self.state {
+            CsvState::Comment => false,
+            CsvState::Ended => last && self.failed.is_none(),
+            CsvState::Between | CsvState::Unquoted | CsvState::Quoted => true,
+        };
+        if is_known && !self.empty_is_record {
             self.track.resumable_here();
         }
         pos
     }
 
+    const fn is_inside(&self) -> bool {
+        matches!(self.state, CsvState::Unquoted | CsvState::Quoted)
+    }
+
+    /// Passes over what is blank behind the end of COPY's text; anything else is not of these data.
+    fn pass_end(&mut self, buf: &[u8], pos: usize, line: &mut u64) -> usize {
+        let blank = buf[pos..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        *line += count_line_feeds(&buf[pos..pos + blank]);
+        if pos + blank < buf.len() && self.failed.is_none() {
+            let offset = self.track.offset + (pos + blank) as u64;
+            self.failed = Some(SplitError { kind: SplitErrorKind::BehindEnd, offset, line: *line });
+        }
+        pos + blank
+    }
+
     /// Passes over what is no record, up to where one begins: then the state says so.
     fn pass_between(&mut self, buf: &[u8], mut pos: usize, last: bool, line: &mut u64) -> usize {
         loop {
+            if self.state == CsvState::Ended {
+                return self.pass_end(buf, pos, line);
+            }
             if self.state == CsvState::Comment {
                 let Some(end) = memchr::memchr(self.terminator(), &buf[pos..]) else {
                     if last {
@@ -133,16 +184,22 @@ impl Csv {
                 self.state = CsvState::Between;
             }
             match self.line_end_at(buf, pos, last) {
-                LineEndHere::Bytes(bytes) => {
+                LineEndHere::Bytes(bytes) if self.in_line || !self.empty_is_record => {
                     pos += bytes;
                     *line += 1;
+                    self.in_line = false;
                     continue;
+                }
+                LineEndHere::Bytes(_) => {
+                    self.begin_record(pos);
+                    return pos;
                 }
                 LineEndHere::Perhaps => return pos,
                 LineEndHere::No => {}
             }
             if self.comment == Some(buf[pos]) {
                 self.state = CsvState::Comment;
+                self.in_line = true;
                 continue;
             }
             if self.is_copy && END_OF_COPY.starts_with(&buf[pos..buf.len().min(pos + END_OF_COPY.len())]) {
@@ -150,19 +207,28 @@ impl Csv {
                 match self.line_end_at(buf, behind.min(buf.len()), last) {
                     LineEndHere::Perhaps if !last => return pos,
                     LineEndHere::Perhaps | LineEndHere::Bytes(_) if behind <= buf.len() => {
+                        if !self.empty_is_record {
+                            self.track.resumable_at(pos, *line);
+                        }
                         pos = behind;
+                        self.state = CsvState::Ended;
                         continue;
                     }
                     _ => {}
                 }
             }
-            self.state = CsvState::Unquoted;
-            // Where a line feed ends no line it may stand anywhere.
-            self.has_line_feeds = self.line_end == LineEnd::Return || self.escape.is_some();
-            self.scan = pos;
-            self.escaped = None;
+            self.begin_record(pos);
             return pos;
         }
+    }
+
+    const fn begin_record(&mut self, at: usize) {
+        self.state = CsvState::Unquoted;
+        self.in_line = true;
+        // Where a line feed ends no line it may stand anywhere.
+        self.has_line_feeds = matches!(self.line_end, LineEnd::Return) || self.escape.is_some();
+        self.scan = at;
+        self.escaped = None;
     }
 
     const fn terminator(&self) -> u8 {

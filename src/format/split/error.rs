@@ -41,6 +41,14 @@ pub enum SplitErrorKind {
         /// Members of that object, as far as they were seen.
         seen: Vec<String>,
     },
+    /// A member on the way to the records is there twice, so that there are other records beside them.
+    #[error("found a second member {name:?} on the way to the records at {path:?}")]
+    PathTwice {
+        /// The path as the user gave it.
+        path: String,
+        /// The member.
+        name: String,
+    },
     /// `--records` leads to, or through, something else.
     #[error("expected {expected} at {at}, found {found}")]
     PathNotRecords {
@@ -54,6 +62,9 @@ pub enum SplitErrorKind {
     /// A member name on the way to the records is longer than a record may be.
     #[error("found a member name longer than a record may be on the way to the records")]
     NameTooLong,
+    /// COPY's text goes on behind the line that ends it.
+    #[error("found more behind `\\.`, the line that ends the data of COPY")]
+    BehindEnd,
 }
 
 impl SplitError {
@@ -67,6 +78,15 @@ impl SplitError {
             SplitErrorKind::Unexpected { .. } => {
                 Some("if this is not JSON text, say what it is with --format".into())
             }
+            SplitErrorKind::PathTwice { .. } => Some(
+                "which of them is meant, the document does not say; have whoever writes it give each name once"
+                    .into(),
+            ),
+            SplitErrorKind::BehindEnd => Some(
+                "the rows in front of it are read; what follows is of other data, and is loaded from a file of \
+                 its own"
+                    .into(),
+            ),
             SplitErrorKind::PathNotFound { seen, .. } if seen.is_empty() => None,
             SplitErrorKind::PathNotFound { seen, at, .. } => {
                 let names: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();

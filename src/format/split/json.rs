@@ -7,7 +7,7 @@
 //! there is a record too, and what follows its comma is a member name, not an element. The colon tells.
 
 use super::blank::{bom_length, is_blank};
-use super::path::{Nesting, PathStep, Walker, find_quote, find_scalar_end};
+use super::path::{Nesting, PathStep, Tail, Walker, find_quote, find_scalar_end};
 use super::track::{Ending, Found, Track, count_line_feeds};
 use super::{Limits, SplitError, SplitErrorKind};
 use crate::format::records_path::{PieceOf, RecordsPath};
@@ -19,6 +19,7 @@ pub(super) struct Json {
     walker: Option<Walker>,
     state: State,
     nesting: Nesting,
+    tail: Tail,
     /// The next byte of the next buffer to look at, while in a record.
     scan: usize,
     /// An error found behind good records of the same call: for the next one.
@@ -97,6 +98,7 @@ impl Json {
             walker,
             state,
             nesting: Nesting::default(),
+            tail: Tail::default(),
             scan: 0,
             failed: None,
         }
@@ -175,10 +177,14 @@ impl Json {
             State::Walk => return self.walk(buf, last, cursor),
             State::Record(_) | State::Scalar(_) => return self.record(buf, last, cursor, out),
             State::Tail => {
-                let Some(_) = self.nesting.find_close(buf, &mut cursor.pos) else { return Ok(Flow::More) };
-                if let Some(walker) = &mut self.walker {
-                    walker.restart();
+                let Some(walker) = &mut self.walker else { return Ok(Flow::More) };
+                if walker.find_end(&mut self.tail, buf, &mut cursor.pos)?.is_none() {
+                    if buf.len() - cursor.pos > self.limit {
+                        return Err((cursor.pos, SplitErrorKind::NameTooLong));
+                    }
+                    return Ok(Flow::More);
                 }
+                walker.restart();
                 self.state = State::Walk;
                 return Ok(Flow::Go);
             }
@@ -260,7 +266,7 @@ impl Json {
                 self.state = State::Walk;
             }
             Some(walker) => {
-                self.nesting = Nesting { open: walker.depth() as u64, in_string: false };
+                self.tail = walker.tail();
                 self.state = State::Tail;
             }
         }
@@ -357,7 +363,7 @@ impl Json {
             None => return Flow::More,
             Some(false) => self.state = State::Behind,
             Some(true) => {
-                self.nesting = Nesting { open: walker.depth() as u64, in_string: false };
+                self.tail = walker.tail();
                 self.state = State::Tail;
             }
         }

@@ -41,12 +41,26 @@ impl Splitter {
     pub fn new(format: &Format, limits: Limits, at: Position) -> Self {
         let limits = Limits { record_bytes: limits.record_bytes.min(MAX_BUFFER_BYTES / 2) };
         Self(match format {
-            Format::Jsonl | Format::Rejects => SplitterKind::Lines(lines::Lines::new(limits, at)),
+            // Columns are never split.
+            Format::Jsonl | Format::Rejects | Format::Columns { .. } => {
+                SplitterKind::Lines(lines::Lines::new(limits, at))
+            }
             Format::Csv(dialect) => SplitterKind::Csv(csv::Csv::new(dialect, limits, at)),
             Format::Json { records } => {
                 SplitterKind::Json(Box::new(json::Json::new(records.as_deref(), limits, at)))
             }
         })
+    }
+
+    /// The same where each record has one field: an empty line of COPY's text is one then, the empty text.
+    #[must_use]
+    pub fn of_one_field(mut self, is_one: bool) -> Self {
+        if let SplitterKind::Csv(csv) = &mut self.0
+            && is_one
+        {
+            csv.of_one_field();
+        }
+        self
     }
 
     /// Finds the whole records in `buf`, the next bytes of the stream. Returns how many bytes are done with;
@@ -57,13 +71,14 @@ impl Splitter {
     /// records is kept for the call after them.
     ///
     /// # Errors
-    /// When no more records can be found: a JSON document that is none, or has no array where it must be.
+    /// When no more records can be found: a JSON document that is none, or has no array where it must be;
+    /// text behind the end of COPY's.
     pub fn split(&mut self, buf: &[u8], last: bool, out: &mut Vec<Span>) -> Result<usize, SplitError> {
         let part = &buf[..buf.len().min(MAX_BUFFER_BYTES)];
         let last = last && part.len() == buf.len();
         match &mut self.0 {
             SplitterKind::Lines(lines) => Ok(lines.split(part, last, out)),
-            SplitterKind::Csv(csv) => Ok(csv.split(part, last, out)),
+            SplitterKind::Csv(csv) => csv.split(part, last, out),
             SplitterKind::Json(json) => json.split(part, last, out),
         }
     }

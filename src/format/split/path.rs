@@ -93,6 +93,18 @@ pub(super) fn find_scalar_end(buf: &[u8], scan: &mut usize, in_string: &mut bool
     None
 }
 
+/// Behind the records.
+#[derive(Default)]
+pub(super) struct Tail {
+    nesting: Nesting,
+    /// Brackets around the records that are open still. What is opened behind them is beside the path.
+    home: u64,
+    /// Behind a comma.
+    name_is_next: bool,
+    /// A text as a step of the path has just been read; a colon makes it a name.
+    is_on_path: bool,
+}
+
 /// What the walker came to.
 pub(super) enum PathStep {
     /// The value at the path begins at this index: an array or an object.
@@ -158,6 +170,80 @@ impl Walker {
     /// Whether the records are members of an object.
     pub(super) const fn of_members(&self) -> bool {
         self.of_members
+    }
+
+    /// The way on behind the records, until the brackets around them are closed.
+    pub(super) fn tail(&self) -> Tail {
+        let open = self.depth() as u64;
+        Tail {
+            nesting: Nesting { open, in_string: false },
+            home: open,
+            name_is_next: false,
+            is_on_path: false,
+        }
+    }
+
+    /// Goes on from `*scan` as [`Nesting::find_close`], and looks for members on the way that were there
+    /// before: their records would be passed over.
+    pub(super) fn find_end(
+        &self,
+        tail: &mut Tail,
+        buf: &[u8],
+        scan: &mut usize,
+    ) -> Result<Option<usize>, (usize, SplitErrorKind)> {
+        let mut at = *scan;
+        while at < buf.len() {
+            let above = usize::try_from(tail.nesting.open).ok().and_then(|depth| depth.checked_sub(1));
+            let step = above.filter(|_| tail.nesting.open == tail.home).and_then(|i| self.names.get(i));
+            match (buf[at], step) {
+                _ if tail.nesting.in_string => match find_quote(buf, at) {
+                    Ok(quote) => {
+                        (at, tail.nesting.in_string) = (quote + 1, false);
+                        continue;
+                    }
+                    Err(resume) => {
+                        *scan = resume;
+                        return Ok(None);
+                    }
+                },
+                (b'"', Some(step)) if tail.name_is_next => {
+                    let Ok(quote) = find_quote(buf, at + 1) else {
+                        *scan = at;
+                        return Ok(None);
+                    };
+                    if quote + 1 - at > self.limit {
+                        return Err((at, SplitErrorKind::NameTooLong));
+                    }
+                    (tail.name_is_next, tail.is_on_path) = (false, name_in(&buf[at..=quote]) == *step);
+                    at = quote + 1;
+                    continue;
+                }
+                (b'"', _) => tail.nesting.in_string = true,
+                (b':', Some(step)) if tail.is_on_path => {
+                    return Err((
+                        at,
+                        SplitErrorKind::PathTwice { path: self.path.clone(), name: shorten(step) },
+                    ));
+                }
+                (byte @ (b'{' | b'[' | b'}' | b']' | b','), _) => {
+                    match byte {
+                        b'{' | b'[' => tail.nesting.open += 1,
+                        b'}' | b']' => tail.nesting.open = tail.nesting.open.saturating_sub(1),
+                        _ => {}
+                    }
+                    tail.home = tail.home.min(tail.nesting.open);
+                    (tail.name_is_next, tail.is_on_path) = (byte == b',', false);
+                    if tail.nesting.open == 0 {
+                        *scan = at + 1;
+                        return Ok(Some(at + 1));
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        *scan = at;
+        Ok(None)
     }
 
     /// Back to the start, for a further document behind the one that was read.
@@ -287,8 +373,7 @@ impl Walker {
 
     /// Notes a member name (with its quotes). Whether it is the next one on the path.
     fn meet(&mut self, quoted: &[u8]) -> bool {
-        let name: Cow<'_, str> = serde_json::from_slice::<String>(quoted)
-            .map_or_else(|_| String::from_utf8_lossy(&quoted[1..quoted.len() - 1]), Cow::Owned);
+        let name = name_in(quoted);
         let on_path = self.names[self.matched] == name;
         if self.seen.len() < NAMES_SHOWN {
             self.seen.push(shorten(&name));
@@ -313,6 +398,12 @@ impl Walker {
         };
         move |byte| SplitErrorKind::PathNotRecords { at: at.clone(), expected, found: name_of(byte) }
     }
+}
+
+/// A member name, of its text with the quotes.
+fn name_in(quoted: &[u8]) -> Cow<'_, str> {
+    serde_json::from_slice::<String>(quoted)
+        .map_or_else(|_| String::from_utf8_lossy(&quoted[1..quoted.len() - 1]), Cow::Owned)
 }
 
 fn name_of(first_byte: u8) -> &'static str {

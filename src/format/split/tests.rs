@@ -147,8 +147,14 @@ fn csv_records() {
     check(&Format::Csv(escaped), text, &expected);
     check(
         &Format::Csv(Dialect::copy_text()),
-        "a\\\nb\n\\.\n\\.c\n\\N\n\\.",
-        &["1-2:a\\\nb", "4:\\.c", "5:\\N"],
+        "a\\\nb\n\\.c\n\\N\n\\.\n\n \n",
+        &["1-2:a\\\nb", "3:\\.c", "4:\\N"],
+    );
+    check_error(
+        &Format::Csv(Dialect::copy_text()),
+        "a\n\\.\n\n7\n\\.\n",
+        1,
+        "found more behind `\\.`, the line that ends the data of COPY (line 4, byte 6)",
     );
     let unquoted =
         Format::Csv(Dialect { quote: None, columns: Some(vec![]), ..Dialect::delimited_by(b'\t') });

@@ -129,6 +129,12 @@ impl Track {
         self.line = line;
     }
 
+    /// A source can be resumed at this place of the buffer, which is between records.
+    pub(super) fn resumable_at(&mut self, bytes: usize, line: u64) {
+        let offset = self.offset + bytes as u64;
+        self.resume = Position { source: self.source, offset, record: self.records, line };
+    }
+
     /// A source can be resumed here, behind all that was consumed.
     pub(super) fn resumable_here(&mut self) {
         if self.given_up.is_none() {

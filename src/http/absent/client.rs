@@ -86,6 +86,23 @@ impl Client {
         match self.0 {}
     }
 
+    /// The time in which requests waited for limits.
+    #[must_use]
+    pub fn limited_for(&self) -> Duration {
+        match self.0 {}
+    }
+
+    /// Whether a body that ends with its connection is taken for whole.
+    #[must_use]
+    pub fn accepts_unproven_end(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// A body ended unproven.
+    pub fn ended_unproven(&self) {
+        match self.0 {}
+    }
+
     /// A body is asked for again.
     pub fn begun_again(&self, _request: &Request) {
         match self.0 {}
@@ -111,7 +128,7 @@ impl Client {
     }
 
     /// Would say what a first page has told.
-    pub fn say_found(&self, _request: &Request, _found: &Guess) {
+    pub fn say_found(&self, _name: &str, _found: &Guess) {
         match self.0 {}
     }
 
@@ -146,6 +163,8 @@ impl Client {
 /// What requests came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counters {
+    /// Answers that are read from a file: none.
+    pub shared: u64,
     /// Requests that have been sent.
     pub requests: u64,
     /// Tries after the first.

@@ -24,6 +24,20 @@ pub struct Page {
 #[derive(Debug, Clone)]
 pub struct Headers(Nobody);
 
+impl Headers {
+    /// A header's value.
+    #[must_use]
+    pub const fn get(&self, _name: &str) -> Option<&Self> {
+        match self.0 {}
+    }
+
+    /// Its text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+}
+
 /// That there is more than an answer has.
 #[derive(Debug, Clone)]
 pub struct Guess(Nobody);
@@ -37,6 +51,8 @@ pub struct Clues<'a> {
     pub text: &'a str,
     /// The number of its records.
     pub records: u64,
+    /// A list in it.
+    pub list: Option<&'a str>,
 }
 
 impl Page {
@@ -126,6 +142,24 @@ impl Pager {
     /// # Errors
     /// Never comes to one.
     pub fn next(&mut self, _seen: &PageSeen<'_>) -> Result<Option<Request>, HttpError> {
+        match self.0 {}
+    }
+
+    /// A page came again.
+    #[must_use]
+    pub const fn has_come_again(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// The first page is to tell.
+    #[must_use]
+    pub const fn finds_out(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Why it cannot.
+    #[must_use]
+    pub fn not_found_out(&self, _member: &str, _records: u64) -> HttpError {
         match self.0 {}
     }
 

@@ -91,6 +91,8 @@ pub struct Version {
     pub last_modified: Option<String>,
     /// Its length in bytes, as a whole.
     pub length: Option<u64>,
+    /// What a store calls it.
+    pub id: Option<String>,
 }
 
 impl Version {

@@ -1,5 +1,7 @@
 //! How servers would be spoken to.
 
+use std::path::Path;
+
 /// How to speak to servers: there is nobody to speak to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -9,6 +11,20 @@ pub struct Settings {
     pub limits: FetchLimits,
     /// What lists of words are in queries.
     pub query_lists: QueryLists,
+    /// Answers that other loads would read too.
+    pub shared_answers: Option<SharedAnswers>,
+}
+
+/// Answers that several loads read: there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SharedAnswers {}
+
+impl SharedAnswers {
+    /// The folder that they are in.
+    #[must_use]
+    pub const fn folder(&self) -> &Path {
+        match *self {}
+    }
 }
 
 /// Bounds on what is fetched.
@@ -16,6 +32,8 @@ pub struct Settings {
 pub struct FetchLimits {
     /// Pages of one endpoint.
     pub pages: u64,
+    /// Bytes of bodies in temporary files.
+    pub spool_bytes: u64,
 }
 
 /// What a list of words would be in a query.

@@ -17,7 +17,7 @@ impl Pager {
         if self.paginate.by != By::Auto {
             return Ok(());
         }
-        let clues = Clues { headers: seen.headers, text: seen.text, records: seen.records };
+        let clues = Clues { headers: seen.headers, text: seen.text, records: seen.records, list: None };
         let Some(found) = guess(&clues) else { return Ok(()) };
         let rule = found.rule.as_deref().and_then(|rule| rule.parse::<Paginate>().ok());
         let Some(rule) = rule else {

@@ -17,12 +17,16 @@ impl Stream {
         self.fill_head().await?;
         let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
         let head = &head[after_lines(head, true, skip_lines).unwrap_or_default()..];
-        if let Some(network) = &self.network {
+        if let Some(network) = self.network.as_ref().filter(|_| self.spec.location.object().is_none()) {
             let content_type = network.content_type.as_deref();
             return content::detect(&self.spec, content_type, head, comment, content::ContentOf::File);
         }
-        detect::detect_beside(&self.spec.name, head, comment)
-            .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })
+        let detected = detect::detect_beside(&self.spec.name, head, comment)
+            .map_err(|source| SourceError::Detect { name: self.spec.name.clone(), source })?;
+        if detected.format.has_header() && detect::by_name(self.spec.file_name()).is_none() {
+            content::refuse_file(&self.spec, head)?;
+        }
+        Ok(detected)
     }
 
     /// The first bytes of the content; nothing is lost of it.
@@ -39,7 +43,8 @@ impl Stream {
     /// # Errors
     /// When it is empty, or a page for people.
     pub async fn refuse_page(&mut self) -> Result<(), SourceError> {
-        if self.network.is_some() {
+        // An object is what was put there: a file, as far as its content goes.
+        if self.network.is_some() && self.spec.location.object().is_none() {
             self.fill_head().await?;
             content::refuse(&self.spec, &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)])?;
         }

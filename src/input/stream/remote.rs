@@ -4,19 +4,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt as _;
 
 use super::super::seen::{ReadSoFar, RollingDigest};
-use super::super::web::{self, BodyChanged, BodySource, BodyToken};
+use super::super::spool::{SourceTurn, SpoolSpace};
+use super::super::web::{self, BodyChanged, BodyReader, BodySource, BodyToken, UnprovenEnd};
 use super::decompress::decompress;
 use super::network::Network;
 use super::stored::{Counted, RawDigest};
 use super::{OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window};
-use crate::http::{Client, Clues, Encodings, Request};
+use crate::http::{Client, Clues, Encodings, HeaderMap, Request, Version};
+use crate::input::access::Access;
 use crate::input::error::SourceError;
 use crate::input::source::Class;
 use crate::input::spec::SourceSpec;
@@ -31,10 +33,10 @@ impl Stream {
         known: OpenHints<'_>,
     ) -> Result<Self, SourceError> {
         let OpenHints { compression, recorded, progress, .. } = known;
-        let shows_its_end = Arc::new(AtomicBool::new(false));
         let tokens: Vec<BodyToken> = recorded.iter().filter_map(|token| BodyToken::read(token)).collect();
         let encodings = encodings(&spec, compression, &tokens);
-        let origin = Arc::new(BodySource { client, request, shows_its_end, encodings });
+        let origin =
+            Arc::new(BodySource { client, request, unproven_end: UnprovenEnd::default(), encodings });
         let body = origin.open(0, None).await.map_err(|source| SourceError::Http { source })?;
         let version = body.identity().clone();
         let recorded = tokens;
@@ -46,7 +48,9 @@ impl Stream {
         }
         let content_type = body.content_type().map(ToOwned::to_owned);
         let headers = body.headers().clone();
-        let network = Some(Network { origin: Arc::clone(&origin), version, content_type, headers });
+        let chunks = web::chunks(Arc::clone(&origin), body, 0);
+        let mut raw = BodyReader::new(chunks.clone());
+        let network = Some(Network { origin, version, content_type, headers, chunks });
         let mut stream = Self {
             spec,
             compression: Compression::None,
@@ -57,6 +61,7 @@ impl Stream {
             offset: 0,
             buffer: BytesMut::new(),
             at_end: false,
+            unproven: None,
             running,
             stored: RawDigest::default(),
             passed: Vec::new(),
@@ -64,8 +69,8 @@ impl Stream {
             inflation: Inflation::default(),
             window: None,
             decoder_bytes: 0,
+            is_verified: false,
         };
-        let mut raw = web::reader(origin, body, 0);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
         let read = (&mut raw).take(MAGIC_BYTES as u64).read_to_end(&mut magic).await;
         read.map_err(|error| stream.read_error(error))?;
@@ -81,6 +86,42 @@ impl Stream {
         Ok(stream)
     }
 
+    /// Opens an object of a store at its start: the version that was read before, where the store has it
+    /// still.
+    pub(super) async fn fetch_object(
+        spec: SourceSpec,
+        access: &Access,
+        known: OpenHints<'_>,
+    ) -> Result<Self, SourceError> {
+        let name = spec.name.clone();
+        let (Some(object), Some(client), Some(stores)) =
+            (spec.location.object().cloned(), access.client().cloned(), access.stores())
+        else {
+            return Err(SourceError::Open { name, source: io::ErrorKind::Unsupported.into() });
+        };
+        let recorded = known.recorded.last().and_then(|token| BodyToken::read(token));
+        let version = recorded.as_ref().map(|token| &token.version);
+        let is_kept = version.is_some_and(|version| version.id.is_some());
+        let request = stores.request(&object.word, version);
+        let mut request = request.map_err(|source| SourceError::Store { source })?;
+        request.ordinal = object.ordinal;
+        let opened = Self::fetch(spec, request, client, known).await.map_err(|error| match error {
+            SourceError::Http { source } => {
+                SourceError::Store { source: stores.refused(&object.word, source) }
+            }
+            error => error,
+        })?;
+        let etag = opened.network.as_ref().and_then(|network| network.version.etag.as_deref());
+        let Some(etag) = etag else { return Err(SourceError::NoVersion { name }) };
+        match &object.etag {
+            Some(listed) if !is_kept && listed != etag.trim_matches('"') => {
+                let how = format!("it was listed with the ETag \"{listed}\", now it is {etag}");
+                Err(SourceError::BodyChanged { name, source: BodyChanged(how) })
+            }
+            _ => Ok(opened),
+        }
+    }
+
     /// The encoding that a server says its text has.
     #[must_use]
     pub(in crate::input) fn said_encoding(&self) -> Option<Encoding> {
@@ -88,10 +129,28 @@ impl Stream {
     }
 
     /// Of a body from the network: looks whether it is all there is. `text`: what stands around its records.
-    pub(in crate::input) fn expect_all(&self, text: &str, records: u64) -> Result<(), SourceError> {
+    /// `list`: where they are rather.
+    pub(in crate::input) fn expect_all(
+        &self,
+        text: &str,
+        records: u64,
+        list: Option<&str>,
+    ) -> Result<(), SourceError> {
         let Some(Network { origin, headers, .. }) = &self.network else { return Ok(()) };
-        let all = origin.client.expect_all(&origin.request, &Clues { headers, text, records });
+        let all = origin.client.expect_all(&origin.request, &Clues { headers, text, records, list });
         all.map_err(|source| SourceError::Http { source })
+    }
+
+    /// Of a body from the network: where it comes from, which version it is, and what its answer said.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "files of columns ask"))]
+    pub(in crate::input) fn body(&self) -> Option<(&Arc<BodySource>, &Version, &HeaderMap)> {
+        self.network.as_ref().map(|network| (&network.origin, &network.version, &network.headers))
+    }
+
+    /// As far as an earlier reading has seen it.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "files of columns ask"))]
+    pub(in crate::input) fn compared_to(&self) -> u64 {
+        self.running.last_expected().unwrap_or_default()
     }
 
     /// Goes to a resume point.
@@ -138,10 +197,27 @@ impl Stream {
         SourceError::BodyChanged { name: self.spec.name.clone(), source: BodyChanged(how.to_owned()) }
     }
 
+    /// Reads a body from the network as it comes, until its turn.
+    pub(in crate::input) fn spool(&self, space: &SpoolSpace, turn: SourceTurn) {
+        if let Some(network) = &self.network {
+            network.chunks.begin(space, turn);
+        }
+    }
+
     /// Its content says itself where it ends: nothing more is needed of the connection.
     pub fn end_shows(&self) {
         if let Some(network) = &self.network {
-            network.origin.shows_its_end.store(true, Ordering::Relaxed);
+            network.origin.unproven_end.set_shown();
+        }
+    }
+
+    /// Its content does not say where it ends: the connection must have proven it. What it was is told where
+    /// the content ends, behind its records.
+    pub fn end_needs_proof(&mut self) {
+        let Some(network) = &self.network else { return };
+        if let Some(error) = network.origin.unproven_end.needs_proof() {
+            network.origin.client.ended_unproven();
+            (self.unproven, self.at_end) = (Some(error), false);
         }
     }
 

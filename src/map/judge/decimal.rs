@@ -29,6 +29,24 @@ pub(super) fn has_more_decimals(text: &str, scale: i32) -> bool {
     power.saturating_add(exponent) < -i64::from(scale)
 }
 
+/// Digits, perhaps with a point and an exponent, or of another base; of other shapes the server stores none.
+pub(super) fn is_number(text: &str) -> bool {
+    if of_base(text).is_some() {
+        return true;
+    }
+    let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    mantissa.len() > usize::from(mantissa.contains('.'))
+        && is_digits(whole)
+        && is_digits(fraction)
+        && !exponent.is_empty()
+        && is_digits(exponent)
+}
+
 /// `0x1F`, `0o17`, `0b11`.
 fn of_base(text: &str) -> Option<u128> {
     let digits = text.trim_ascii().trim_start_matches(['-', '+']);

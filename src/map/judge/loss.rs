@@ -13,14 +13,20 @@ pub(in crate::map) enum Loss {
     LeapSecond,
     ShortYear,
     Moment,
+    OddOffset,
+    OddClock,
+    FarYear,
+    NoSuchDay,
     PartOfMonth,
     LowerField,
+    OddField,
     Spaces,
     Bytes,
     Sign,
     Octal,
     NoUnsigned,
     Commas,
+    NoDigit,
     NoOffset,
     DoubledKey,
     DoubledPair,
@@ -41,16 +47,23 @@ impl Loss {
             | Self::Octal
             | Self::NoUnsigned
             | Self::Commas
+            | Self::NoDigit
             | Self::LeadingZero
             | Self::Underscore
             | Self::Plus
             | Self::Exponent
             | Self::Digits => reject_codes::NO_NUMBER,
-            Self::Clock | Self::Day | Self::Offset | Self::Fraction | Self::LeapSecond => {
-                reject_codes::NO_TIME
+            Self::Clock
+            | Self::Day
+            | Self::Offset
+            | Self::OddOffset
+            | Self::OddClock
+            | Self::Fraction
+            | Self::LeapSecond => reject_codes::NO_TIME,
+            Self::ShortYear | Self::FarYear | Self::NoSuchDay | Self::Moment | Self::NoOffset => {
+                reject_codes::NO_DATE
             }
-            Self::ShortYear | Self::Moment | Self::NoOffset => reject_codes::NO_DATE,
-            Self::PartOfMonth | Self::LowerField => reject_codes::NO_INTERVAL,
+            Self::PartOfMonth | Self::LowerField | Self::OddField => reject_codes::NO_INTERVAL,
             Self::Spaces | Self::Bytes | Self::Position => reject_codes::NO_ROOM,
             Self::DoubledKey | Self::DoubledPair => reject_codes::DUPLICATE_MEMBER,
         }
@@ -71,6 +84,11 @@ impl Loss {
             Self::LeapSecond => "its second 60 would become another minute",
             Self::ShortYear => "its year has no century",
             Self::Moment => "it would become the moment of the load",
+            Self::OddOffset => "its offset may be read as another one",
+            Self::OddClock => "its time of day would be read as minutes and seconds",
+            Self::FarYear => "its digits would be read as a far year",
+            Self::NoSuchDay => "its year has no such day",
+            Self::OddField => "a number or unit of it may be read as something else",
             Self::PartOfMonth => "its part of a month would become days",
             Self::LowerField => "it has a field that the column drops",
             Self::Spaces => "spaces at its end would be dropped",
@@ -79,6 +97,7 @@ impl Loss {
             Self::Octal => "its leading zero may make it octal",
             Self::NoUnsigned => "it is no number without a sign that fits",
             Self::Commas => "its commas part no thousands and would be dropped",
+            Self::NoDigit => "it has no digit and would be 0",
             Self::NoOffset => "its offset would be that of the day of the load",
             Self::DoubledPair => "of pairs with the same key the first alone would be kept",
             Self::Position => "a position of a word would be dropped",
@@ -91,10 +110,17 @@ impl Loss {
         }
     }
 
+    /// What the server refuses in some spellings, and takes for something else in others.
+    const fn is_uncertain(self) -> bool {
+        matches!(self, Self::OddOffset | Self::OddClock | Self::FarYear | Self::NoSuchDay | Self::OddField)
+    }
+
     /// The reason of a reject, with what takes the value as it is.
     pub(in crate::map) fn reason(self, type_name: &str, column: &str) -> String {
         let words = self.words();
-        if self.can_be_allowed() {
+        if self.is_uncertain() {
+            format!("{words} as {type_name} (--narrowing {column}=allow leaves it to the server)")
+        } else if self.can_be_allowed() {
             format!("{words} as {type_name} (--narrowing {column}=allow takes it so)")
         } else {
             format!("{words} into {type_name}")

@@ -45,6 +45,15 @@ struct Parts {
     /// Of a second's fraction, up to the last that is not zero.
     digits: usize,
     zone: Zone,
+    /// The server hears another offset than is written.
+    odd_offset: bool,
+    /// The server hears minutes and seconds: `12:30.5`.
+    odd_clock: bool,
+    /// More digits in a row than a whole day has: the server takes all but the last four for the year.
+    far_year: bool,
+    year: u32,
+    /// `2024-366`, and that year has none.
+    no_such_day: bool,
     /// `now` and the like.
     moment: bool,
     /// The server knows no such word.
@@ -64,6 +73,8 @@ impl Parts {
         match () {
             () if self.moment => Some(Loss::Moment),
             () if self.has_short_year() => Some(Loss::ShortYear),
+            () if self.far_year => Some(Loss::FarYear),
+            () if self.no_such_day => Some(Loss::NoSuchDay),
             () => None,
         }
     }
@@ -71,6 +82,8 @@ impl Parts {
     fn lost_of_clock(&self, clock: TimeOfDay, clocks: Clocks) -> Option<Loss> {
         match () {
             () if !clock.zoned && self.zone.matters(clocks) => Some(Loss::Offset),
+            () if clock.zoned && self.odd_offset => Some(Loss::OddOffset),
+            () if self.odd_clock => Some(Loss::OddClock),
             () if self.leap => Some(Loss::LeapSecond),
             () if self.digits > usize::from(clock.digits) => Some(Loss::Fraction),
             () => None,
@@ -175,12 +188,15 @@ enum Wanted {
 
 /// Word by word.
 fn look(text: &str, wanted: Wanted) -> Parts {
-    let mut looking = Looking { rest: text.as_bytes(), parts: Parts::default(), wanted, time_is_next: false };
+    let text = text.as_bytes();
+    let mut looking = Looking { text, rest: text, parts: Parts::default(), wanted, time_is_next: false };
     while let Some(&byte) = looking.rest.first() {
         match byte {
             b'0'..=b'9' => looking.number(),
             b'+' => looking.sign(),
-            b'-' if looking.parts.clock || looking.parts.day >= 3 => looking.sign(),
+            b'-' if looking.parts.clock || looking.parts.day >= 3 || looking.is_behind_a_blank() => {
+                looking.sign();
+            }
             b if b.is_ascii_alphabetic() => looking.word(),
             _ => looking.rest = &looking.rest[1..],
         }
@@ -196,6 +212,7 @@ fn look(text: &str, wanted: Wanted) -> Parts {
 }
 
 struct Looking<'a> {
+    text: &'a [u8],
     rest: &'a [u8],
     parts: Parts,
     wanted: Wanted,
@@ -211,6 +228,11 @@ impl<'a> Looking<'a> {
         taken
     }
 
+    fn is_behind_a_blank(&self) -> bool {
+        let at = self.text.len() - self.rest.len();
+        at.checked_sub(1).is_some_and(|before| self.text[before].is_ascii_whitespace())
+    }
+
     fn number(&mut self) {
         let before = self.rest;
         let digits = self.take(|b| b.is_ascii_digit());
@@ -220,6 +242,7 @@ impl<'a> Looking<'a> {
             let mut fields = clock.split(|b| *b == b':');
             let hour = fields.next().map_or(0, value);
             let others: Vec<u32> = fields.map(value).collect();
+            self.parts.odd_clock |= others.len() == 1 && self.rest.first() == Some(&b'.');
             self.clock(hour, &others);
         } else if self.is_clock(digits.len()) {
             let (hour, rest) = digits.split_at(digits.len().min(2));
@@ -227,11 +250,27 @@ impl<'a> Looking<'a> {
         } else {
             // Eight digits or six are a whole day, where they are not a far year.
             let is_whole = digits.len() >= 6 && !matches!(self.rest, [b'-' | b'/', b'0'..=b'9', ..]);
-            self.parts.day = if is_whole { 3 } else { self.parts.day.saturating_add(1) };
+            if is_whole {
+                self.parts.day = 3;
+                self.parts.far_year |= !matches!(digits.len(), 6 | 8) && ends_in_a_day(digits);
+            } else {
+                self.number_of_day(digits);
+            }
             // The year's are those that are not of month and day.
             let of_year = if is_whole { digits.len() - 4 } else { digits.len() };
             self.parts.longest = self.parts.longest.max(of_year);
         }
+    }
+
+    /// A year, a month, a day; three digits behind a year count its days.
+    fn number_of_day(&mut self, digits: &[u8]) {
+        let parts = &mut self.parts;
+        parts.no_such_day |=
+            parts.day == 1 && digits.len() == 3 && value(digits) > 365 && !is_leap_year(parts.year);
+        if parts.day == 0 {
+            parts.year = value(digits);
+        }
+        parts.day = parts.day.saturating_add(1);
     }
 
     /// Whether a number without colons is a time of day.
@@ -267,9 +306,10 @@ impl<'a> Looking<'a> {
         parts.even = others.iter().all(|n| *n == 0) && digits == 0;
     }
 
-    /// An offset: `+02`, `-05:30`.
+    /// An offset: `+02`, `-05:30`. Behind a blank (`12:00 - 13:00`) it may be meant otherwise.
     fn sign(&mut self) {
         self.rest = &self.rest[1..];
+        let is_apart = !self.take(|b| b.is_ascii_whitespace()).is_empty();
         let digits = self.take(|b| b.is_ascii_digit() || b == b':');
         if digits.is_empty() {
             return;
@@ -277,11 +317,18 @@ impl<'a> Looking<'a> {
         let is_zero = digits.iter().all(|b| matches!(b, b'0' | b':'));
         // Behind a name it is part of it: `UTC+3`.
         self.parts.zone = if is_zero && self.parts.zone != Zone::Other { Zone::Utc } else { Zone::Other };
+        self.parts.odd_offset |= is_apart || !is_plain_offset(digits);
     }
 
     fn word(&mut self) {
         let before = self.rest;
         let word = self.take(|b| b.is_ascii_alphabetic()).to_ascii_lowercase();
+        // With a number bound to it, it is the name of a zone, whatever the word: `PM-2`. But `Jan-02-2024`.
+        let is_bound = matches!(self.rest, [b'-' | b'/' | b'.', b'0'..=b'9', ..]);
+        if is_bound && !(is_month(&word) && self.parts.day < 3) {
+            self.zone(before, &word);
+            return;
+        }
         let parts = &mut self.parts;
         match word.as_slice() {
             b"now" | b"today" | b"tomorrow" | b"yesterday" => parts.moment = true,
@@ -297,12 +344,21 @@ impl<'a> Looking<'a> {
             word if is_weekday(word) => {}
             // No zone has so short a name, but for Z.
             [letter] if !matches!(letter, b'z' | b'd' | b'h' | b'm' | b's' | b'y') => parts.unknown = true,
-            _ => {
-                self.rest = before;
-                let zone = self.take(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-'));
-                self.parts.zone = if is_utc(zone) { Zone::Utc } else { Zone::Other };
-            }
+            word => self.zone(before, word),
         }
+    }
+
+    /// The name of a zone. With a number in it the server takes it for a rule of POSIX, where `UTC+2` lies
+    /// two hours west, and `GMT+0100` a hundred.
+    fn zone(&mut self, before: &'a [u8], word: &[u8]) {
+        self.rest = before;
+        let zone =
+            self.take(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-' | b'.' | b':'));
+        self.parts.zone = if is_utc(zone) { Zone::Utc } else { Zone::Other };
+        // `h12` is an hour.
+        let is_field = word.len() == 1 && word != b"z" && zone[1..].iter().all(u8::is_ascii_alphanumeric);
+        self.parts.odd_offset |=
+            zone.iter().any(u8::is_ascii_digit) && !is_field && !is_zone_with_digits(zone);
     }
 
     /// A count of days, whose fraction is a time of day.
@@ -318,6 +374,28 @@ impl<'a> Looking<'a> {
             self.parts.even = significant(fraction) == 0;
         }
     }
+}
+
+/// `5`, `05`, `0530`, `05:30`, `05:30:00`.
+fn is_plain_offset(text: &[u8]) -> bool {
+    let mut fields = text.split(|b| *b == b':');
+    let hours = fields.next().map_or(0, <[u8]>::len);
+    let mut has_more = false;
+    let others_are_two = fields.all(|field| {
+        has_more = true;
+        field.len() == 2
+    });
+    others_are_two && (matches!(hours, 1 | 2) || hours == 4 && !has_more)
+}
+
+/// Four digits that are a month and a day; of others (seconds since 1970, say) the server makes no date.
+fn ends_in_a_day(digits: &[u8]) -> bool {
+    let (month, day) = digits[digits.len() - 4..].split_at(2);
+    (1..=12).contains(&value(month)) && (1..=31).contains(&value(day))
+}
+
+const fn is_leap_year(year: u32) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 /// Of a few digits.
@@ -349,7 +427,27 @@ fn is_weekday(word: &[u8]) -> bool {
 }
 
 fn is_utc(zone: &[u8]) -> bool {
-    const NAMES: [&str; 10] =
-        ["z", "utc", "gmt", "uct", "zulu", "universal", "greenwich", "etc/utc", "etc/gmt", "gmt0"];
+    const NAMES: [&str; 12] = [
+        "z",
+        "utc",
+        "gmt",
+        "uct",
+        "zulu",
+        "universal",
+        "greenwich",
+        "etc/utc",
+        "etc/gmt",
+        "gmt0",
+        "gmt+0",
+        "gmt-0",
+    ];
     NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Names of the time zone database.
+fn is_zone_with_digits(zone: &[u8]) -> bool {
+    const NAMES: [&str; 7] = ["gmt0", "gmt+0", "gmt-0", "est5edt", "cst6cdt", "mst7mdt", "pst8pdt"];
+    const NAUTICAL: &[u8] = b"etc/gmt";
+    NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name.as_bytes()))
+        || zone.get(..NAUTICAL.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAUTICAL))
 }

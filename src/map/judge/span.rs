@@ -151,34 +151,55 @@ fn is_decimal(text: &str) -> bool {
 /// One of each.
 const UNITS: [&str; 8] = ["year", "month", "mon", "week", "day", "hour", "minute", "second"];
 
+/// A number or a unit that is left over: the server takes it for days or seconds, or leaves it away.
+const ODD: NoSum = NoSum::Loss(Loss::OddField);
+
 fn sum(text: &str, least: Field) -> Result<Sum, NoSum> {
     let text = text.trim_ascii();
     if let Some(iso) = text.strip_prefix(['P', 'p']) {
         return iso_sum(iso);
     }
     let mut sum = Sum::default();
-    let mut words = words(text).into_iter().peekable();
-    while let Some(word) = words.next() {
-        let (sign, unsigned) = signed(word);
-        if word == "@" || word.eq_ignore_ascii_case("ago") {
+    let words = words(text);
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let next = words.get(at + 1);
+        let unit_is_next = next.is_some_and(|next| next.is_name() && !next.is_ago());
+        let text = word.text;
+        at += 1;
+        if word.is_ago() && at == words.len() && at > 1 {
             continue;
-        }
-        if unsigned.contains(':') {
-            clock(&mut sum, unsigned, sign)?;
-        } else if let Some((years, months)) = unsigned.split_once('-') {
-            sum.add(Number::parse(years)?, sign, Unit::Months(12))?;
-            sum.add(Number::parse(months)?, sign, Unit::Months(1))?;
-        } else if unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-            let unit = match words.peek() {
-                Some(next) if next.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                    unit(words.next().unwrap_or_default())?
-                }
-                Some(next) if next.contains(':') => Unit::Days(1),
-                _ => default_unit(least),
-            };
-            sum.add(Number::parse(unsigned)?, sign, unit)?;
+        } else if word.is_name() {
+            // A unit of nothing; a word that is none is the server's to refuse.
+            return Err(if word.is_ago() || unit(text).is_ok() { ODD } else { NoSum::Unknown });
+        } else if word.is_bound_to_a_number {
+            return Err(ODD);
+        } else if text.contains(':') {
+            if unit_is_next {
+                return Err(ODD);
+            }
+            clock(&mut sum, text, word.sign)?;
+        } else if let Some((years, months)) = text.split_once('-') {
+            if unit_is_next {
+                return Err(ODD);
+            }
+            sum.add(Number::parse(years)?, word.sign, Unit::Months(12))?;
+            sum.add(Number::parse(months)?, word.sign, Unit::Months(1))?;
         } else {
-            return Err(NoSum::Unknown);
+            let number = Number::parse(text)?;
+            let unit = match next {
+                Some(next) if unit_is_next => {
+                    at += 1;
+                    unit(next.text)?
+                }
+                Some(next) if next.text.contains(':') => Unit::Days(1),
+                // `1 2` of `interval day to hour`.
+                Some(next) if least == Field::Hour && words.len() == 2 && !next.is_ago() => Unit::Days(1),
+                None if words.len() == 1 || least == Field::Hour && words.len() == 2 => default_unit(least),
+                Some(next) if next.is_ago() && words.len() == 2 => default_unit(least),
+                _ => return Err(ODD),
+            };
+            sum.add(number, word.sign, unit)?;
         }
     }
     Ok(sum)
@@ -191,20 +212,53 @@ fn signed(word: &str) -> (i128, &str) {
     }
 }
 
-/// Words, and letters apart from what stands before them: `1h30m` is four.
-fn words(text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        let (mut from, mut was) = (0, None);
-        for (at, c) in word.char_indices() {
-            let is = c.is_ascii_alphabetic();
-            if was.is_some_and(|was| was != is) {
-                words.push(&word[from..at]);
-                from = at;
+/// A number, a time of day, or a name.
+#[derive(Debug, Clone, Copy)]
+struct SpanWord<'a> {
+    sign: i128,
+    text: &'a str,
+    /// By a comma or the like, which the server does not read: `1,5`.
+    is_bound_to_a_number: bool,
+}
+
+impl SpanWord<'_> {
+    fn is_name(&self) -> bool {
+        self.text.starts_with(|c: char| c.is_ascii_alphabetic())
+    }
+
+    fn is_ago(&self) -> bool {
+        self.text.eq_ignore_ascii_case("ago")
+    }
+}
+
+/// Names apart from numbers: `1h30m` is four. A sign is that of the number behind it, and what else is
+/// neither is nothing.
+fn words(text: &str) -> Vec<SpanWord<'_>> {
+    let mut words: Vec<SpanWord<'_>> = Vec::new();
+    let (mut sign, mut rest) = (1, text);
+    while let Some(first) = rest.chars().next() {
+        let is_name = first.is_ascii_alphabetic();
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let end = if is_name {
+            rest.find(|c: char| !c.is_ascii_alphabetic())
+        } else if is_number(first) {
+            rest.find(|c: char| !is_number(c) && !matches!(c, ':' | '-'))
+        } else {
+            match first {
+                '-' => sign = -1,
+                '+' => sign = 1,
+                _ => {}
             }
-            was = Some(is);
-        }
-        words.push(&word[from..]);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let mut before = text[..text.len() - rest.len()].chars().rev();
+        let is_bound_to_a_number = !is_name
+            && before.next().is_some_and(|c| c.is_ascii_punctuation() && !matches!(c, '+' | '-'))
+            && before.next().is_some_and(|c| c.is_ascii_digit());
+        words.push(SpanWord { sign, text: word, is_bound_to_a_number });
+        (sign, rest) = (1, behind);
     }
     words
 }
@@ -262,11 +316,14 @@ fn iso_sum(text: &str) -> Result<Sum, NoSum> {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, ""),
     };
+    let has_digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|b| b.is_ascii_digit());
     let is_plain = |part: &str| !part.contains(|c: char| c.is_ascii_alphabetic());
     if is_plain(days) && days.trim_start_matches('-').contains('-') {
         for (part, unit) in days.split('-').zip([Unit::Months(12), Unit::Months(1), Unit::Days(1)]) {
             sum.add(Number::parse(part)?, 1, unit)?;
         }
+    } else if has_digits(days, 8) {
+        basic(&mut sum, days, [Unit::Months(12), Unit::Months(1), Unit::Days(1)])?;
     } else {
         designated(&mut sum, days, |letter| match letter {
             'Y' => Some(Unit::Months(12)),
@@ -278,6 +335,8 @@ fn iso_sum(text: &str) -> Result<Sum, NoSum> {
     }
     if is_plain(time) && time.contains(':') {
         clock(&mut sum, time, 1)?;
+    } else if has_digits(time, 6) {
+        basic(&mut sum, time, [MICROS_OF_HOUR, MICROS_OF_MINUTE, MICROS_OF_SECOND].map(Unit::Micros))?;
     } else {
         designated(&mut sum, time, |letter| match letter {
             'H' => Some(Unit::Micros(MICROS_OF_HOUR)),
@@ -298,5 +357,16 @@ fn designated(sum: &mut Sum, text: &str, unit: impl Fn(char) -> Option<Unit>) ->
         sum.add(Number::parse(number)?, sign, unit(char::from(letter)).ok_or(NoSum::Unknown)?)?;
         rest = &rest[at + 1..];
     }
-    if rest.is_empty() { Ok(()) } else { Err(NoSum::Unknown) }
+    // The server takes a number that is left over for years or hours.
+    if rest.is_empty() { Ok(()) } else { Err(ODD) }
+}
+
+/// Numbers of two digits, the first perhaps of more: `00010203`.
+fn basic(sum: &mut Sum, text: &str, units: [Unit; 3]) -> Result<(), NoSum> {
+    let (rest, last) = text.split_at(text.len() - 2);
+    let (first, middle) = rest.split_at(rest.len() - 2);
+    [first, middle, last]
+        .into_iter()
+        .zip(units)
+        .try_for_each(|(text, unit)| sum.add(Number::parse(text)?, 1, unit))
 }

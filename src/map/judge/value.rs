@@ -10,7 +10,10 @@ use super::{decimal, keys, moment, pairs, pieces, positions, span, unsigned};
 /// What a text would lose in such a column.
 pub(in crate::map) fn loss(narrows: &Narrows, clocks: Clocks, text: &str) -> Option<Loss> {
     match narrows {
-        Narrows::Scale(scale) => decimal::has_more_decimals(text, *scale).then_some(Loss::Decimals),
+        // What is no number the server refuses.
+        Narrows::Scale(scale) => {
+            (decimal::is_number(text) && decimal::has_more_decimals(text, *scale)).then_some(Loss::Decimals)
+        }
         Narrows::Date => moment::date(text, clocks),
         Narrows::Timestamp(clock) => moment::timestamp(text, *clock, clocks),
         Narrows::Time(clock) => moment::time(text, *clock, clocks),
@@ -54,6 +57,8 @@ fn money(text: &str) -> Option<Loss> {
     let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
     let decimals = fraction.split(',').next().unwrap_or_default();
     match () {
+        // An empty one too. Letters are the server's to refuse.
+        () if !text.contains(char::is_alphanumeric) => Some(Loss::NoDigit),
         // The server refuses a comma behind more than two.
         () if decimals.len() > 2 && decimals.len() < fraction.len() => None,
         () if decimal::has_more_decimals(text, 2) => Some(Loss::Decimals),

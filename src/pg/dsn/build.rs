@@ -1,12 +1,12 @@
-//! From words to a validated [`Dsn`]: numbers become numbers, modes become modes, libpq's defaults are put
-//! in.
+//! From words to a validated [`ConnInfo`]: numbers become numbers, modes become modes, libpq's defaults are
+//! put in.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::description::{
-    ChannelBinding, ClientCertificate, Dsn, Host, Keepalive, Negotiation, Roots, Server, SessionTarget,
+    ChannelBinding, ClientCertificate, ConnInfo, Host, Keepalive, Negotiation, Roots, Server, SessionTarget,
     SslMode, Tls,
 };
 use super::env::{Lookup, home};
@@ -32,7 +32,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(45);
 /// Where a server's socket is, by distribution (Debian and Red Hat, then PostgreSQL's own default).
 const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-pub(super) fn build(words: Words, env: Lookup<'_>) -> Result<Dsn, DsnError> {
+pub(super) fn build(words: Words, env: Lookup<'_>) -> Result<ConnInfo, DsnError> {
     let user = match words.get("user") {
         Some(user) => user.to_owned(),
         None => whoami::username().map_err(|_| DsnError::BadValue {
@@ -48,7 +48,7 @@ pub(super) fn build(words: Words, env: Lookup<'_>) -> Result<Dsn, DsnError> {
     let mut notes = words.notes.clone();
     passwords(&words, env, &user, &dbname, &mut servers, &mut notes);
     let application_name = words.get("application_name").or_else(|| words.get("fallback_application_name"));
-    Ok(Dsn {
+    Ok(ConnInfo {
         tls: tls(&words, env)?,
         channel_binding: one_of(
             &words,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::build;
-use super::description::{ConnectTarget, Dsn};
+use super::description::{ConnInfo, ConnectTarget};
 use super::env::{Lookup, home, var};
 use super::error::DsnError;
 use super::keyword;
@@ -18,7 +18,7 @@ use super::words::{Echo, Words};
 /// The longest connection string or service file that is read: far beyond any real one.
 const TEXT_LIMIT_BYTES: u64 = 64 * 1024;
 
-impl Dsn {
+impl ConnInfo {
     /// Reads a URL or `key=value` text by itself: no environment, no files.
     ///
     /// # Errors
@@ -64,12 +64,12 @@ fn from_flag(text: &str, env: Lookup<'_>) -> Result<ConnectTarget, DsnError> {
     })
 }
 
-fn server(dsn: Dsn) -> ConnectTarget {
+fn server(dsn: ConnInfo) -> ConnectTarget {
     ConnectTarget::Server(Box::new(dsn))
 }
 
 /// Reads a URL or `key=value` text and fills in what it leaves out.
-pub(super) fn from_text(text: &str, env: Lookup<'_>) -> Result<Dsn, DsnError> {
+pub(super) fn from_text(text: &str, env: Lookup<'_>) -> Result<ConnInfo, DsnError> {
     let mut words = Words::default();
     if let Some(rest) = url::strip_scheme(text)? {
         url::parse(rest, &mut words)?;
@@ -81,7 +81,7 @@ pub(super) fn from_text(text: &str, env: Lookup<'_>) -> Result<Dsn, DsnError> {
     filled(words, env)
 }
 
-fn filled(mut words: Words, env: Lookup<'_>) -> Result<Dsn, DsnError> {
+fn filled(mut words: Words, env: Lookup<'_>) -> Result<ConnInfo, DsnError> {
     let service = words.get("service").map(str::to_owned).or_else(|| var(env, "PGSERVICE"));
     if let Some(service) = service {
         fill_from_service(&service, &mut words, env)?;

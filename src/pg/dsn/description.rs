@@ -13,14 +13,14 @@ use super::url;
 #[derive(Debug, Clone)]
 pub enum ConnectTarget {
     /// A server that the user named.
-    Server(Box<Dsn>),
+    Server(Box<ConnInfo>),
     /// dbload's own local server: asked for (`local`), or nothing else was said.
     Local,
 }
 
 /// A validated description of a connection. Nothing in it has been tried yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dsn {
+pub struct ConnInfo {
     /// The servers to try, in order; never empty.
     pub servers: Vec<Server>,
     /// The role to log in as.
@@ -166,7 +166,7 @@ pub enum SessionTarget {
     ReadWrite,
 }
 
-impl Dsn {
+impl ConnInfo {
     /// `host:port/dbname`, all servers of it: for reports and messages.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -178,7 +178,7 @@ impl Dsn {
 }
 
 /// The connection string as a URL, redacted.
-impl fmt::Display for Dsn {
+impl fmt::Display for ConnInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = if self.servers.iter().any(|s| s.password.is_some()) { ":***" } else { "" };
         let servers: Vec<String> = self

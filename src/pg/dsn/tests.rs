@@ -16,22 +16,22 @@ fn with_env(flag: Option<&str>, variables: &[(&str, &str)]) -> Result<ConnectTar
     from_env(flag, &|name| variables.get(name).map(|text| (*text).to_owned()))
 }
 
-fn server(flag: Option<&str>, variables: &[(&str, &str)]) -> Dsn {
+fn server(flag: Option<&str>, variables: &[(&str, &str)]) -> ConnInfo {
     match with_env(flag, variables).unwrap() {
         ConnectTarget::Server(dsn) => *dsn,
         ConnectTarget::Local => panic!("the local server"),
     }
 }
 
-fn parse(text: &str) -> Dsn {
-    Dsn::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+fn parse(text: &str) -> ConnInfo {
+    ConnInfo::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn refusal(text: &str) -> String {
-    Dsn::parse(text).expect_err(text).to_string()
+    ConnInfo::parse(text).expect_err(text).to_string()
 }
 
-fn password(dsn: &Dsn) -> Option<&str> {
+fn password(dsn: &ConnInfo) -> Option<&str> {
     dsn.servers[0].password.as_ref().map(Secret::reveal)
 }
 
@@ -189,7 +189,7 @@ fn a_password_with_a_question_mark_is_not_taken_for_parameters() {
         "postgres://u:12?user=s3cret@h/db",
         "postgres://u:s3?port=&user=s3cret@h/db",
     ] {
-        let error = Dsn::parse(torn).unwrap_err().to_string();
+        let error = ConnInfo::parse(torn).unwrap_err().to_string();
         assert!(error.contains("%3F") && !error.contains("s3cret"), "{error}");
     }
     // As some hosted servers name users.
@@ -234,12 +234,24 @@ fn a_password_is_never_shown() {
         "host=u:c4n4ry@h dbname=db",
         "postgres://h/db?host=u:c4n4ry@h",
     ] {
-        let shown = match Dsn::parse(text) {
+        let shown = match ConnInfo::parse(text) {
             Ok(dsn) => format!("{dsn} {dsn:?} {} {dsn:#?}", dsn.describe()),
             Err(error) => format!("{error} {error:?} {:?}", error.hint()),
         };
         assert!(!shown.contains(CANARY), "{text} -> {shown}");
     }
+}
+
+#[test]
+fn a_password_is_written_as_the_hint_says() {
+    let error = ConnInfo::parse("host=h password=a b=c dbname=d").unwrap_err();
+    assert!(error.hint().unwrap().starts_with("write special characters of a password as %40 (@), %3F (?)"));
+    assert_eq!(ConnInfo::parse("host=h password='a b=c' dbname=d").unwrap().dbname, "d");
+    assert_eq!(ConnInfo::parse("postgres://u:a%40b%3Fc%26@h/d").unwrap().dbname, "d");
+    let error = ConnInfo::parse("postgres//u@h/d").unwrap_err();
+    assert!(
+        error.hint().unwrap().starts_with("a connection string is postgres://user:password@host:port/dbname")
+    );
 }
 
 #[test]
@@ -359,6 +371,6 @@ proptest::proptest! {
 
     #[test]
     fn no_text_makes_the_parser_panic(text in "(postgres://)?\\PC{0,40}") {
-        let _ = Dsn::parse(&text);
+        let _ = ConnInfo::parse(&text);
     }
 }

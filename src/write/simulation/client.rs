@@ -11,9 +11,9 @@ use super::load::records_of;
 use super::server::{Event, Pending, Server as World, Try};
 use crate::batch::Batch;
 use crate::pg::DbError;
+use crate::write::commit::protocol::{Mitigation, Proof, StoredCheckpoint};
+use crate::write::commit::server::Store;
 use crate::write::outcome::{Committed, Failed, FailedAt};
-use crate::write::protocol::{Mitigation, Proof, StoredCheckpoint};
-use crate::write::server::Store;
 use crate::write::strategy::Strategy;
 
 /// The name of the key's index.

@@ -17,10 +17,10 @@ use super::database::{Database, Defect, Stored};
 use super::load::{END, Fate, Load};
 use super::server::{Event, Numbered, Seen, Server};
 use crate::account::Books;
-use crate::write::committer::Committer;
+use crate::write::commit::committer::Committer;
+use crate::write::commit::retry::RetryPolicy;
 use crate::write::event::{WriteError, WriterEvent};
 use crate::write::predictor::Predictor;
-use crate::write::retry::RetryPolicy;
 
 /// A load that takes more steps hangs.
 const STEPS_MAX: u64 = 100_000;
@@ -290,7 +290,7 @@ impl Scene {
         let mut heard = false;
         while let Ok(event) = process.events.try_recv() {
             heard = true;
-            let WriterEvent::Committed { partition, after, committed } = event else { continue };
+            let WriterEvent::Committed { partition, after, committed, .. } = event else { continue };
             process.tally.add(&committed.books);
             let world = self.world();
             let at = world.db.rows[partition as usize].at;

@@ -12,8 +12,8 @@ use super::database::{Database, Defect, Work};
 use super::load::{Fate, Load};
 use crate::account::Books;
 use crate::pg::{DbError, ServerError};
+use crate::write::commit::protocol::StoredCheckpoint;
 use crate::write::outcome::{Committed, Failed, FailedAt};
-use crate::write::protocol::StoredCheckpoint;
 use crate::write::strategy::WritePath;
 
 /// Longest wait for a lock.

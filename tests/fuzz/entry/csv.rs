@@ -125,7 +125,7 @@ fn judge(
     let Some(expected) = oracle::fields(raw, dialect.delimiter, dialect.quote) else {
         let refused = matches!(
             fields,
-            Err(DecodeErrorKind::TextBehindQuote
+            Err(DecodeErrorKind::TextBehindQuote { .. }
                 | DecodeErrorKind::StrayLineEnd(_)
                 | DecodeErrorKind::InvalidUtf8
                 | DecodeErrorKind::Nul)

@@ -15,6 +15,8 @@ pub fn run(data: &[u8]) {
         let same_kind = match (&found.format, &named) {
             (Format::Csv(_), Format::Csv(_)) | (Format::Rejects, Format::Jsonl | Format::Rejects) => true,
             (Format::Jsonl | Format::Json { .. }, Format::Jsonl | Format::Json { .. }) => true,
+            // What begins as columns do is that, whatever it is called.
+            (Format::Columns { .. }, _) => true,
             (_, _) => false,
         };
         assert!(same_kind, "{name:?} holds {named:?}, taken for {:?}", found.format);

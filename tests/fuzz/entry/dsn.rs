@@ -1,7 +1,7 @@
 //! Connection strings: read or refused, and a secret in one is never shown again, however the string is torn.
 
 use dbload::internals::pg::dsn::{Host, Lookup, from_env};
-use dbload::internals::pg::{ConnectTarget, Dsn, DsnError};
+use dbload::internals::pg::{ConnInfo, ConnectTarget, DsnError};
 
 use super::Dials;
 
@@ -32,7 +32,7 @@ fn quiet(name: &str) -> Option<String> {
     (name == "HOME").then(|| "/nonexistent".to_owned())
 }
 
-fn read(text: &str, env: Lookup<'_>) -> Result<Box<Dsn>, DsnError> {
+fn read(text: &str, env: Lookup<'_>) -> Result<Box<ConnInfo>, DsnError> {
     match from_env(Some(text), env)? {
         ConnectTarget::Server(dsn) => Ok(dsn),
         ConnectTarget::Local => Err(DsnError::Variable { name: "local".to_owned() }),
@@ -40,7 +40,7 @@ fn read(text: &str, env: Lookup<'_>) -> Result<Box<Dsn>, DsnError> {
 }
 
 /// Everything that is ever said of a connection string.
-fn said(read: &Result<Box<Dsn>, DsnError>) -> String {
+fn said(read: &Result<Box<ConnInfo>, DsnError>) -> String {
     match read {
         Ok(dsn) => {
             let servers: Vec<String> =

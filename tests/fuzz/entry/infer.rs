@@ -6,14 +6,14 @@ use dbload::internals::map::Inference;
 use super::Dials;
 
 /// The type that is inferred for a column with these texts.
-pub fn type_of(values: &[&str]) -> &'static str {
+pub fn type_of(values: &[&str]) -> String {
     let header = ["c".to_owned()];
     let mut inference = Inference::default();
     inference.declare(&header);
     for value in values {
         inference.observe(&header, &Fields::Positional(&[Some(value)]));
     }
-    inference.columns()[0].type_name
+    inference.columns()[0].type_name.to_string()
 }
 
 pub fn run(data: &[u8]) {
@@ -24,7 +24,8 @@ pub fn run(data: &[u8]) {
     assert_eq!(type_of(&backwards), ty, "{values:?}");
     for value in &values {
         let own = type_of(&[value]);
-        let holds = match ty {
+        let own = own.as_str();
+        let holds = match ty.as_str() {
             "bigint" => own == "bigint",
             "numeric" => matches!(own, "bigint" | "numeric" | "double precision"),
             "double precision" => matches!(own, "bigint" | "numeric" | "double precision"),

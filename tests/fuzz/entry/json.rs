@@ -45,10 +45,10 @@ fn against_the_oracle(text: &[u8], path: Option<&str>, whole: &split::Reading) {
         Some("/a~1b/~0") => vec!["a/b", "~"],
         Some(path) => path.split('.').collect(),
     };
-    let mut place = document;
+    let (mut place, mut is_twice) = (document, false);
     for name in names {
         let members = oracle::object(place).unwrap_or_default();
-        // Where a name occurs twice the first is taken.
+        is_twice |= members.iter().filter(|(member, _)| member.as_deref() == Some(name)).count() > 1;
         match members.iter().find(|(member, _)| member.as_deref() == Some(name)) {
             Some((_, value)) => place = value,
             None => {
@@ -65,6 +65,10 @@ fn against_the_oracle(text: &[u8], path: Option<&str>, whole: &split::Reading) {
             return;
         }
     };
+    // The records of the first are read, and that there are others is said.
+    if is_twice {
+        return assert!(whole.result.is_err(), "there are records of another member of its name");
+    }
     let found: Vec<_> = whole.records.iter().map(|record| String::from_utf8_lossy(&record.raw)).collect();
     assert_eq!((found.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), &whole.result), (expected, &Ok(())));
 }

@@ -7,7 +7,8 @@ use dbload::internals::record::Position;
 
 use super::{Dials, oracle, split};
 
-const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+/// White space of JSON, and what stands before each text of a sequence (RFC 7464).
+const BLANK: [char; 5] = [' ', '\t', '\r', '\n', '\x1e'];
 
 pub fn run(data: &[u8]) {
     let mut dials = Dials::new(data);

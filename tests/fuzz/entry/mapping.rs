@@ -19,6 +19,7 @@ use super::{Dials, oracle, split};
 fn column(name: &str, ty: PgType, sql: &str) -> Column {
     Column {
         name: Ident::new(name).expect("a name"),
+        number: 1,
         type_name: sql.to_owned(),
         domain_base: None,
         domain_name: None,
@@ -76,6 +77,7 @@ pub fn table() -> Arc<Table> {
         has_generated: false,
         has_before_row_triggers: false,
         has_row_triggers: false,
+        has_insert_triggers: false,
         has_row_security: false,
         has_no_pages: false,
         counts_rows: true,
@@ -413,7 +415,7 @@ fn is_excused(mapping: &Mapping, members: &Members<'_>) -> bool {
                 }
             }
             Target::Extra if mapping.extra == Extra::Refuse => return true,
-            Target::Extra | Target::Generated => {}
+            Target::Extra | Target::Generated | Target::Dropped => {}
         }
         seen.push(target);
     }
@@ -425,7 +427,9 @@ fn is_excused(mapping: &Mapping, members: &Members<'_>) -> bool {
     })
 }
 
-/// Attributes that the row type of `c` lacks.
+/// Attributes that the row type of `c` lacks, or one twice.
 fn strange(members: &Members<'_>) -> bool {
-    members.iter().any(|(name, _)| !matches!(name.as_deref(), Some("x" | "note")))
+    let is_other = |(name, _): &(Option<String>, &str)| !matches!(name.as_deref(), Some("x" | "note"));
+    let twice = (1..members.len()).any(|i| members[..i].iter().any(|(name, _)| *name == members[i].0));
+    twice || members.iter().any(is_other)
 }

@@ -5,6 +5,7 @@
 //! first bytes of an input choose options (a [`Dials`]), the rest is the text. Oracles are other crates or
 //! written here, apart from the program's code.
 
+mod columns;
 mod csv;
 mod detect;
 mod dsn;
@@ -36,6 +37,7 @@ pub const PURE: &[(&str, Entry)] = &[
     ("report", report::run),
     ("detect", detect::run),
     ("infer", infer::run),
+    ("columns", columns::run),
 ];
 
 /// The entry of this name.

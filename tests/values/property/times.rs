@@ -79,6 +79,17 @@ fn moment(rng: &mut Rng, zone: Zone, precision: usize) -> Case {
     let dropped = zone == Zone::Dropped && !none && hours != 0;
     let fits = !dropped && s < 60 && f.digits <= precision;
     let minutes = i64::try_from(h * 60 + i).unwrap() - if none { 0 } else { hours * 60 };
+    if rng.one_in(8) {
+        // What is no offset, or the name of a zone that turns its sign round.
+        let (sign, hours) = (rng.pick(&["+", "-"]), 1 + rng.below(12));
+        let odd = match rng.below(4) {
+            0 => format!(" {sign} {hours:02}:00"),
+            1 => format!(" {}{sign}{hours:02}:00", rng.pick(&["GMT", "UTC", "CET"])),
+            2 => format!(" GMT{sign}{hours:02}00"),
+            _ => format!(" {}{hours}", rng.pick(&["UTC", "Z+", "foo-", "PST"])),
+        };
+        return Case::refused(format!("{date}{clock}{odd}"));
+    }
     // No day is the first or the last of its month.
     let day = i64::try_from(d).unwrap() + minutes.div_euclid(1_440);
     let minutes = minutes.rem_euclid(1_440);
@@ -93,7 +104,12 @@ const MONTHS: [&str; 12] =
 fn day(rng: &mut Rng) -> Case {
     let (y, m, d) = (2_000 + rng.below(99), 1 + rng.below(12), 1 + rng.below(28));
     let shown = format!("{y}-{m:02}-{d:02}");
-    let (text, fits) = match rng.below(9) {
+    let (text, fits) = match rng.below(11) {
+        9 => (format!("{y}{m:02}{d:02}{:0width$}", rng.below(100), width = 1 + rng.index(4)), false),
+        10 => {
+            let is_leap = y % 4 == 0;
+            return Case { text: format!("{y}-366"), shown: is_leap.then(|| format!("{y}-12-31")) };
+        }
         0 => (format!("{shown}T00:00:00"), true),
         1 => (format!("{shown} 00:00:00.000Z"), true),
         2 => (format!("{shown} 00:{:02}:01", rng.below(60)), false),
@@ -146,7 +162,17 @@ fn interval(rng: &mut Rng, days_alone: bool) -> Case {
         let fits = f.digits <= 6 && !(days_alone && micros > 0);
         fits.then(|| format!("{months} {days} {micros}"))
     };
-    let (text, shown) = match rng.below(6) {
+    let (text, shown) = match rng.below(7) {
+        6 => {
+            let unit = rng.pick(&["h", "min", " hours", "d"]);
+            let text = match rng.below(4) {
+                0 => format!("{h},{i} {unit}"),
+                1 => format!("{h}{unit}{i}"),
+                2 => format!("{h}{unit} {i}"),
+                _ => format!("{y}-{m} {unit}"),
+            };
+            return Case::refused(text);
+        }
         0 => (format!("P{y}Y{m}M{d}DT{h}H{i}M{s}{}S", f.text), shown(12 * y + m, d, micros)),
         1 => (
             format!("{y} years {m} mons {d} days {h:02}:{i:02}:{s:02}{}", f.text),

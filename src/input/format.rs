@@ -1,0 +1,73 @@
+//! The format of a source: as the user has said, else as its name or its beginning shows.
+
+use crate::format::{ColumnFile, Compression, Detected, Dialect, Escape, Format, detect};
+use crate::job::{self, FormatName};
+
+use super::error::SourceError;
+use super::spec::SourceSpec;
+
+/// The format: as the user said, else as detected, with the user's dialect.
+pub(super) async fn format_of(
+    name: &str,
+    reading: &job::Reading,
+    detect: impl Future<Output = Result<Detected, SourceError>>,
+) -> Result<Format, SourceError> {
+    let mut format = match chosen(reading) {
+        Some(format) => format,
+        None => detect.await?.format,
+    };
+    format.decodable(name)?;
+    match &mut format {
+        Format::Csv(dialect) => {
+            dialect.delimiter = reading.delimiter.unwrap_or(dialect.delimiter);
+            dialect.quote = reading.quote.unwrap_or(dialect.quote);
+            dialect.escape = reading.escape.map_or(dialect.escape, Escape::Before);
+            dialect.comment = reading.comment;
+            dialect.header = reading.header;
+            dialect.columns.clone_from(&reading.columns);
+            dialect.null_as.clone_from(&reading.null_as);
+            dialect.skip_lines = reading.skip_lines.unwrap_or(dialect.skip_lines);
+            if dialect.escape.byte() == dialect.quote {
+                // A quote that escapes quotes is doubled.
+                dialect.escape = Escape::None;
+            }
+            let name = name.to_owned();
+            dialect.check().map_err(|source| SourceError::Dialect { name, source })?;
+        }
+        Format::Json { records } => records.clone_from(&reading.records),
+        Format::Jsonl | Format::Rejects | Format::Columns { .. } => {}
+    }
+    Ok(format)
+}
+
+/// The format that the user has said.
+fn chosen(reading: &job::Reading) -> Option<Format> {
+    Some(match (reading.format, &reading.records) {
+        (Some(FormatName::Jsonl), _) => Format::Jsonl,
+        (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
+        (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
+        (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),
+        (Some(FormatName::Copy), _) => Format::Csv(Dialect::copy_text()),
+        (Some(FormatName::Parquet), _) => Format::Columns { file: ColumnFile::Parquet },
+        (Some(FormatName::Arrow), _) => Format::Columns { file: ColumnFile::Arrow },
+        (Some(FormatName::Avro), _) => Format::Columns { file: ColumnFile::Avro },
+        (None, None) => return None,
+    })
+}
+
+/// Refuses a source whose name says that this build cannot read it, before anything is loaded.
+///
+/// # Errors
+/// When it does.
+pub fn refuse_unreadable(spec: &SourceSpec, reading: &job::Reading) -> Result<(), SourceError> {
+    if reading.end_mark.is_some() && !spec.location.is_pipe() {
+        return Err(SourceError::NoPipe { name: spec.name.clone() });
+    }
+    let name = spec.file_name();
+    let named = Compression::by_name(name).map(|(compression, _)| compression);
+    reading.compression.or(named).unwrap_or(Compression::None).decodable(&spec.name)?;
+    match chosen(reading).or_else(|| detect::by_name(name)) {
+        Some(format) => Ok(format.decodable(&spec.name)?),
+        None => Ok(()),
+    }
+}

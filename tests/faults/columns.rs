@@ -1,0 +1,222 @@
+//! The target keeps its number and its rows, and its columns are others: replaced under their names, or the
+//! key's of another type. In mid-load, and between two starts.
+
+use super::target::{KEYED, Slow};
+use super::until;
+use crate::support::{Dbload, Outcome, Scene, audit};
+use rustix::process::Signal;
+use std::fmt::Write;
+
+const WITH_TWIN: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint, w bigint)";
+const SWAP: &str = "BEGIN; ALTER TABLE a.t RENAME v TO x; ALTER TABLE a.t RENAME w TO v; ALTER TABLE a.t RENAME x TO w; COMMIT";
+const REPLACE: &str = "ALTER TABLE a.t DROP COLUMN v, ADD COLUMN v bigint";
+
+/// Rows of one load must not lie in two columns: those of before would be NULL in the one that has the name.
+#[test]
+fn a_column_that_is_replaced_under_its_name_ends_the_load_and_a_resume() {
+    for mode in ["upsert", "append"] {
+        for killed in [false, true] {
+            let swapped = Slow::new(mode, WITH_TWIN);
+            swapped_or_replaced(&swapped, killed, SWAP)
+                .says("column \"v\" is called \"w\" now, and another one \"v\"")
+                .says("give it its name back, and the same command goes on");
+            swapped.sql(SWAP);
+            swapped.is_whole(&swapped.command().run().exits(0));
+
+            let replaced = Slow::new(mode, WITH_TWIN);
+            let outcome = swapped_or_replaced(&replaced, killed, REPLACE)
+                .says("column \"v\" was dropped, and is another one now")
+                .says("--restart");
+            assert!(!outcome.stderr.contains("the same command"), "{outcome}");
+            if mode == "upsert" {
+                replaced.is_whole(&replaced.command().line("--restart").run().exits(0));
+            }
+        }
+    }
+}
+
+/// How a load ends whose table is changed, now and at the next start.
+fn swapped_or_replaced(slow: &Slow, killed: bool, ddl: &str) -> Outcome {
+    if killed {
+        slow.killed_after(5);
+        slow.sql(ddl);
+    } else {
+        slow.changed_after(5, ddl).exits(8).says("was changed while it was loaded");
+    }
+    let loaded = slow.scene.db.count("a.t");
+    let outcome = slow.command().run().exits(8);
+    assert_eq!(slow.scene.db.count("a.t"), loaded, "a refusal writes nothing");
+    outcome
+}
+
+#[test]
+fn a_column_that_is_replaced_in_mid_load_ends_one_without_a_ledger() {
+    for ddl in [SWAP, REPLACE] {
+        let slow = Slow::new("upsert", WITH_TWIN);
+        let running = slow.command().line("--no-ledger").spawn();
+        until("rows are committed", || slow.scene.db.count("a.t") >= 1_500);
+        slow.sql(ddl);
+        running.wait().exits(5).says("column \"v\"").says("was changed while it was loaded");
+        slow.is_whole(&slow.command().line("--no-ledger").run().exits(0));
+    }
+}
+
+#[test]
+fn columns_that_come_and_go_beside_those_of_the_load_do_not_end_it() {
+    for ddl in
+        ["ALTER TABLE a.t DROP COLUMN w", "ALTER TABLE a.t ADD COLUMN x int", "ALTER TABLE a.t RENAME w TO x"]
+    {
+        for killed in [false, true] {
+            let slow = Slow::new("append", WITH_TWIN);
+            let outcome = if killed {
+                slow.killed_after(5);
+                slow.sql(ddl);
+                slow.command().run()
+            } else {
+                slow.changed_after(5, ddl)
+            };
+            slow.is_whole(&outcome.exits(0));
+        }
+    }
+}
+
+/// As builds of before have stored them.
+#[test]
+fn a_run_that_does_not_say_what_its_columns_were_goes_on() {
+    let slow = Slow::new("upsert", KEYED);
+    slow.killed_after(5);
+    slow.sql("UPDATE _dbload.run SET settings = settings - 'target-columns' - 'key-types'");
+    slow.sql("ALTER TABLE a.t ADD COLUMN extra int");
+    slow.is_whole(&slow.command().run().exits(0));
+}
+
+/// A renamed column whose fields are passed over from then on: what was loaded lies in it, the rest nowhere.
+#[test]
+fn a_renamed_column_whose_fields_would_be_passed_over_is_refused() {
+    let slow = Slow::new("upsert", KEYED);
+    let command = || slow.command().line("--extra ignore");
+    let running = command().spawn();
+    until("batches are committed", || slow.batches() >= 5);
+    running.signal(Signal::KILL);
+    running.wait();
+    slow.scene.db.until_alone();
+    slow.sql("ALTER TABLE a.t RENAME v TO w");
+    command().run().exits(8).says("column \"v\" is called \"w\" now").says("give it its name back");
+    slow.sql("ALTER TABLE a.t RENAME w TO v");
+    slow.is_whole(&command().run().exits(0));
+}
+
+/// Records of text keys, in capitals and with a space at their end: under other types other keys are equal,
+/// and another writer has them.
+struct Keys {
+    scene: Scene,
+    pool: u32,
+}
+
+const KEYS: u64 = 6_000;
+
+impl Keys {
+    fn of(ty: &str, pool: u32) -> Self {
+        let scene = Scene::with(&format!(
+            "CREATE EXTENSION citext; \
+             CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false); \
+             CREATE TABLE t (k {ty} PRIMARY KEY, v bigint); \
+             CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$; \
+             CREATE TRIGGER slow AFTER INSERT OR UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()"
+        ));
+        let numbers = ty.starts_with("numeric");
+        let text = (0..KEYS).fold(String::from("k,v\n"), |mut text, i| {
+            let _ = if numbers { writeln!(text, "{i},{i}") } else { writeln!(text, "K{i} ,{i}") };
+            text
+        });
+        scene.file("t.csv", text);
+        Self { scene, pool }
+    }
+
+    fn command(&self) -> Dbload {
+        self.scene.dbload(&format!("t.csv -t t --batch-rows 100 --pool-size {}", self.pool))
+    }
+
+    /// Changed in mid-load, or between two starts: how that ends.
+    fn changed(&self, killed: bool, ty: &str) -> Outcome {
+        let running = self.command().spawn();
+        let batches = "SELECT coalesce(sum(batches), 0) FROM _dbload.checkpoint";
+        until("batches are committed", || {
+            self.scene
+                .db
+                .try_rows(batches)
+                .is_ok_and(|(rows, _)| rows[0][0].as_ref().unwrap().parse::<u64>().unwrap() >= 5)
+        });
+        if killed {
+            running.signal(Signal::KILL);
+            running.wait();
+            self.scene.db.until_alone();
+            self.retyped(ty);
+            return self.command().run();
+        }
+        self.retyped(ty);
+        running.wait()
+    }
+
+    fn retyped(&self, ty: &str) {
+        self.scene.sql(&format!("ALTER TABLE t ALTER k TYPE {ty}"));
+    }
+
+    #[track_caller]
+    fn is_whole(&self, outcome: &Outcome) {
+        assert_eq!(
+            self.scene.db.one("SELECT count(*) || ' ' || sum(v) FROM t"),
+            format!("{KEYS} {}", KEYS * (KEYS - 1) / 2),
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_key_of_another_type_ends_the_load_and_a_resume_until_it_has_its_type_again() {
+    for (ty, now, killed) in [
+        ("text", "citext", false),
+        ("text", "citext", true),
+        ("citext", "text", true),
+        ("text", "text COLLATE caseless", false),
+        ("text", "text COLLATE caseless", true),
+        ("varchar(30)", "text", true),
+        ("numeric(12,2)", "numeric", true),
+    ] {
+        let keys = Keys::of(ty, 4);
+        let outcome = keys.changed(killed, now);
+        assert_eq!(outcome.code(), 8, "{ty} to {now}, killed {killed}: {outcome}");
+        let outcome = outcome.says("the key column \"k\" was ").says("--restart");
+        // A length or scale that is put back has the table written anew.
+        let comes_back = !ty.contains('(');
+        let back = "give it the type and collation back that it had, and the same command goes on";
+        assert_eq!(outcome.stderr.contains(back), comes_back, "{outcome}");
+        if comes_back {
+            keys.retyped(if ty == "text" { "text COLLATE \"default\"" } else { ty });
+            let again = keys.command().run().exits(0);
+            keys.is_whole(&again);
+            assert_eq!(audit(&keys.scene.db).read, KEYS, "{again}");
+        } else {
+            keys.is_whole(&keys.command().line("--restart").run().exits(0));
+        }
+    }
+}
+
+#[test]
+fn a_key_whose_records_stay_with_their_writers_may_have_another_type() {
+    for (ty, now, pool) in [
+        ("varchar(20)", "varchar(30)", 4),
+        ("text", "varchar", 4),
+        ("text COLLATE \"C\"", "text COLLATE \"POSIX\"", 4),
+        ("numeric(10,2)", "numeric(12,2)", 4),
+        // One writer has them all.
+        ("text", "citext", 1),
+    ] {
+        for killed in [false, true] {
+            let keys = Keys::of(ty, pool);
+            let outcome = keys.changed(killed, now);
+            assert_eq!(outcome.code(), 0, "{ty} to {now}, killed {killed}: {outcome}");
+            keys.is_whole(&outcome);
+        }
+    }
+}
