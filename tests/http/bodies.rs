@@ -327,7 +327,7 @@ async fn a_body_that_dribbles_or_stalls_ends_by_a_limit() {
     for path in ["/dribble", "/stall", "/silent", "/head"] {
         let began = std::time::Instant::now();
         let error = fetch(&client, &request(&server.url(path))).await.unwrap_err();
-        assert!(began.elapsed() < Duration::from_secs(8), "{path}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(25), "{path}: {:?}", began.elapsed());
         let is_named =
             matches!(error, HttpError::Timeout { .. } | HttpError::Cut { how: Truncation::Broken(_), .. });
         assert!(is_named, "{path}: {error}");

@@ -39,7 +39,7 @@ async fn failures_of_the_server_are_tried_again_until_they_pass_or_patience_ends
         let client = super::client(&settings, &server);
         let began = Instant::now();
         let error = fetch(&client, &request(&server.url("/x"))).await.unwrap_err();
-        assert!(began.elapsed() < Duration::from_secs(8), "{status}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(30), "{status}: {:?}", began.elapsed());
         assert!(
             matches!(error, HttpError::GaveUp { .. }) && told(&error).contains("never"),
             "{status}: {}",
@@ -83,9 +83,13 @@ async fn connections_that_break_before_the_answer_are_tried_again() {
     }
 }
 
-/// How long after the refusal the next request came.
-async fn pause_for(headers: String) -> Duration {
-    let server = HttpServer::start(failing(1, answer("429 Too Many Requests", &headers, ""))).await;
+/// How long after the refusal the next request came. The headers are those of the moment of the answer.
+async fn pause_for(headers: impl Fn() -> String + Send + Sync + 'static) -> Duration {
+    let server = HttpServer::start(move |seen| match seen.number {
+        0 => answer("429 Too Many Requests", &headers(), ""),
+        _ => json("[1]"),
+    })
+    .await;
     fetch(&client(&impatient(), &server), &request(&server.url("/x"))).await.unwrap();
     let seen = server.seen();
     seen[1].at - seen[0].at
@@ -94,20 +98,21 @@ async fn pause_for(headers: String) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn pauses_that_are_asked_for_are_kept_with_a_floor_and_a_cap() {
     let ms = Duration::from_millis;
-    let date = |seconds| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
-    let pause = pause_for("Retry-After: 1\r\n".to_owned()).await;
-    assert!((ms(1_000)..ms(2_500)).contains(&pause), "{pause:?}");
-    let pause = pause_for(format!("Retry-After: {}\r\n", date(2))).await;
-    assert!((ms(900)..ms(3_500)).contains(&pause), "{pause:?}");
-    for header in [
-        "Retry-After: 0\r\n".to_owned(),
-        format!("Retry-After: {}\r\n", date(0)),
-        "Retry-After: soon\r\n".to_owned(),
-        "Retry-After: -5\r\n".to_owned(),
-        String::new(),
-    ] {
-        let pause = pause_for(header.clone()).await;
-        assert!((ms(99)..ms(1_500)).contains(&pause), "{header}: {pause:?}");
+    let in_seconds = |seconds| {
+        move || {
+            let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
+            format!("Retry-After: {date}\r\n")
+        }
+    };
+    let pause = pause_for(|| "Retry-After: 1\r\n".to_owned()).await;
+    assert!(pause >= ms(1_000), "{pause:?}");
+    // A date has no parts of a second: it may be one sooner.
+    let pause = pause_for(in_seconds(2)).await;
+    assert!(pause >= ms(990), "{pause:?}");
+    assert!(pause_for(in_seconds(0)).await >= ms(99));
+    for header in ["Retry-After: 0\r\n", "Retry-After: soon\r\n", "Retry-After: -5\r\n", ""] {
+        let pause = pause_for(|| header.to_owned()).await;
+        assert!(pause >= ms(99), "{header}: {pause:?}");
     }
     for year in ["31536000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
         let headers = format!("Retry-After: {year}\r\n");
@@ -119,7 +124,7 @@ async fn pauses_that_are_asked_for_are_kept_with_a_floor_and_a_cap() {
             assert!(matches!(error, HttpError::LongWait { .. }), "{}", told(&error));
         }
         assert!(
-            began.elapsed() < Duration::from_secs(2) && server.count() == 1,
+            began.elapsed() < Duration::from_secs(20) && server.count() == 1,
             "it asked to be left alone, and is"
         );
     }
@@ -130,7 +135,7 @@ async fn a_refusal_slows_the_whole_origin_down_and_no_other() {
     let other = HttpServer::start(|_| json("[1]")).await;
     let server = HttpServer::start(|seen| {
         if seen.path() == "/first" && seen.number == 0 {
-            answer("429 Too Many Requests", "Retry-After: 2\r\n", "")
+            answer("429 Too Many Requests", "Retry-After: 3\r\n", "")
         } else {
             json("[1]")
         }
@@ -141,15 +146,17 @@ async fn a_refusal_slows_the_whole_origin_down_and_no_other() {
         let (client, request) = (client.clone(), request(&server.url("/first")));
         tokio::spawn(async move { fetch(&client, &request).await.unwrap() })
     };
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let began = Instant::now();
+    while client.counters().refused == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     fetch(&client, &request(&other.url("/x"))).await.unwrap();
-    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    let elsewhere = other.seen()[0].at - server.seen()[0].at;
+    assert!(elsewhere < Duration::from_millis(2_900), "{elsewhere:?}");
     fetch(&client, &request(&server.url("/second"))).await.unwrap();
     first.await.unwrap();
     let seen = server.seen();
     let second = seen.iter().find(|seen| seen.path() == "/second").unwrap();
-    assert!(second.at - seen[0].at >= Duration::from_millis(1_990), "{:?}", second.at - seen[0].at);
+    assert!(second.at - seen[0].at >= Duration::from_millis(2_990), "{:?}", second.at - seen[0].at);
     assert_eq!(client.counters().refused, 1);
 }
 

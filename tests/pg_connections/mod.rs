@@ -261,7 +261,7 @@ fn where_nobody_answers_is_said_in_time() {
             let error = refusal(&dsn(port, rest)).await;
             assert!(matches!(error, PgError::Unreachable { why: Unreachable::Timeout(_), .. }), "{error}");
             assert!(error.hint().unwrap().contains("a server too busy? connect_timeout sets the limit"));
-            assert!(started.elapsed() < Duration::from_secs(6));
+            assert!(started.elapsed() < Duration::from_secs(30));
         }
         // Answers, but is no PostgreSQL.
         let web = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -108,7 +108,7 @@ fn slow_bodies_come_side_by_side_whatever_memory_there_is() {
     assert_eq!(taken.len() as u64, BODIES);
     // Each takes 2.4 s by itself; one behind the other they would take ten times as long.
     let last = taken.iter().max().unwrap();
-    assert!(*last < Duration::from_secs(10), "{taken:?}");
+    assert!(*last < Duration::from_secs(20), "{taken:?}");
 }
 
 #[test]

