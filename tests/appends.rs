@@ -213,6 +213,28 @@ fn rows_that_were_moved_are_not_gone() {
     load(&scene, "a.csv b.csv c.csv -t t").run().exits(8).says("truncated or rewritten since");
 }
 
+/// A trigger is asked about as it was when the rows came.
+#[test]
+fn rows_that_were_moved_by_a_trigger_of_before_are_not_gone_either() {
+    let scene = Scene::with(
+        "CREATE TABLE t (id int, v text); CREATE TABLE archive (id int, v text); \
+         CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO archive VALUES (NEW.*); RETURN NULL; END $$; \
+         CREATE TRIGGER move BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION move()",
+    );
+    scene.file("a.csv", numbered(0..10));
+    load(&scene, "a.csv -t t").run().exits(0);
+    scene.sql("DROP TRIGGER move ON t");
+    load(&scene, "a.csv -t t").run().exits(8).says("a trigger that it had then may have moved its rows");
+    assert_eq!(scene.db.one("SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM archive)"), "0|10");
+    load(&scene, "a.csv -t t --again=a.csv").run().exits(0);
+    assert_eq!(scene.db.one("SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM archive)"), "10|10");
+    // What came without a trigger is gone when the table is empty.
+    scene.sql("TRUNCATE t; DELETE FROM _dbload.run WHERE target_files::text LIKE '%pt%'");
+    load(&scene, "a.csv -t t").run().exits(0);
+    assert_eq!(scene.db.count("t"), 10);
+}
+
 #[test]
 fn an_append_does_not_go_on_with_what_another_run_has_appended_since() {
     let scene = Scene::with(TABLE);
@@ -432,6 +454,24 @@ fn the_same_content_is_known_compressed_otherwise_and_plain() {
 
 /// Two loads of different sources have one file in common, and look for earlier appends before either has
 /// recorded its run: one of them has to look again.
+/// Two appends that are recorded at one moment, after both have looked. Their exit codes.
+fn at_one_moment(scene: &Scene, words: [&str; 2]) -> [i32; 2] {
+    let holder = scene.db.another();
+    holder.sql("BEGIN; LOCK TABLE _dbload.run IN SHARE MODE");
+    let running = words.map(|words| load(scene, words).spawn());
+    let blocked = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while scene.db.one(blocked) != "2" {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    holder.sql("COMMIT");
+    running.map(|running| {
+        let outcome = running.wait();
+        assert!([0, 7, 8].contains(&outcome.code()), "{outcome}");
+        outcome.code()
+    })
+}
+
 #[test]
 fn of_two_starts_at_one_moment_one_appends_the_file() {
     let scene = Scene::with(TABLE);
@@ -439,18 +479,27 @@ fn of_two_starts_at_one_moment_one_appends_the_file() {
     scene.file("a.csv", numbered(0..300));
     scene.file("b.csv", numbered(300..340));
     scene.load("first.csv -t t --mode append");
-    let holder = scene.db.another();
-    holder.sql("BEGIN; LOCK TABLE _dbload.run IN SHARE MODE");
-    let running = ["a.csv -t t", "a.csv b.csv -t t"].map(|words| load(&scene, words).spawn());
-    let blocked = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while scene.db.one(blocked) != "2" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    holder.sql("COMMIT");
-    for outcome in running.map(|running| running.wait()) {
-        assert!([0, 7, 8].contains(&outcome.code()), "{outcome}");
-    }
+    at_one_moment(&scene, ["a.csv -t t", "a.csv b.csv -t t"]);
     assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE id BETWEEN 0 AND 299"), "300");
     assert_eq!(scene.db.one("SELECT count(DISTINCT id) FROM t WHERE id BETWEEN 0 AND 299"), "300");
+}
+
+/// Into a table and a part of it, or under two names: while one of them has stored nothing yet, the other
+/// knows it by what the ledger has of its sources.
+#[test]
+fn of_two_starts_at_one_moment_one_appends_the_content_whatever_it_goes_by() {
+    let parts = "CREATE TABLE t (id int, v text) PARTITION BY RANGE (id); CREATE TABLE p PARTITION OF t DEFAULT; \
+                 CREATE TABLE c (id int, v text); CREATE TABLE d () INHERITS (c)";
+    for words in [["a.csv -t t", "a.csv -t p"], ["a.csv -t d", "a.csv -t c"], ["a.csv -t t", "copy.csv -t t"]]
+    {
+        let scene = Scene::with(parts);
+        for name in ["a.csv", "copy.csv"] {
+            scene.file(name, numbered(0..300));
+        }
+        scene.file("first.csv", "id,v\n-1,x\n");
+        scene.load("first.csv -t t --mode append");
+        let codes = at_one_moment(&scene, words);
+        let rows = scene.db.one("SELECT (SELECT count(*) FROM t WHERE id >= 0) + (SELECT count(*) FROM c)");
+        assert_eq!(rows, "300", "{words:?} {codes:?}");
+    }
 }

@@ -7,6 +7,7 @@ use crate::pg::{Lease, PgError, TableName};
 use super::appended::Appended;
 use super::error::LedgerError;
 use super::owner::Owner;
+use super::read::AppendMarks;
 use super::run::StoredRun;
 use super::unfinished::Opened;
 
@@ -91,7 +92,7 @@ impl Ledger {
         &mut self,
         _target_oid: u32,
         _table: &TableName,
-        _sizes: &[u64],
+        _marks: &AppendMarks,
     ) -> Result<u64, LedgerError> {
         match *self {}
     }

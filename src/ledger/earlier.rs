@@ -100,14 +100,14 @@ impl Ledger {
 
     /// Whether rows of a source are still in the table, by a proof: the transaction that stored its last
     /// records has left its number on them. A rewrite (VACUUM FULL, CLUSTER) keeps that, TRUNCATE does not.
+    /// A row that the run has written record by record will do: no batch of it commits behind a TRUNCATE.
     /// False where it cannot be told.
     pub async fn still_holds(&mut self, table: &TableName, appended: &Appended) -> Result<bool, LedgerError> {
         answered(self.limit, async {
+            let (run, source) = (literal(&appended.run), appended.source);
             simple(format!(
                 "SELECT EXISTS (SELECT FROM {table} t WHERE t.xmin IN (SELECT c.xmin FROM _dbload.source_count c \
-                 WHERE c.run = {} AND c.source = {}))",
-                literal(&appended.run),
-                appended.source
+                 WHERE c.run = {run} AND c.source = {source} UNION ALL SELECT w.xmin FROM _dbload.witness w WHERE w.run = {run}))"
             ))
             .fetch_one(&mut self.connection)
             .await

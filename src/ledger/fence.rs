@@ -79,6 +79,17 @@ impl LedgerRef {
         )
     }
 
+    /// The statement that keeps the number of the subtransaction that it stands in, as one that has written
+    /// rows for a partition: the last one.
+    #[must_use]
+    pub fn bear_witness(&self, partition: u32) -> String {
+        format!(
+            "INSERT INTO _dbload.witness (run, partition) VALUES ({}, {partition}) \
+             ON CONFLICT (run, partition) DO UPDATE SET run = EXCLUDED.run",
+            literal(&self.run)
+        )
+    }
+
     /// The question for the checkpoint of a partition, once nobody holds it: epoch, source, offset and
     /// record, the eight books in their order, whether it is done.
     #[must_use]

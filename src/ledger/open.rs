@@ -17,7 +17,7 @@ use super::error::LedgerError;
 use super::migrate;
 use super::owner::Owner;
 use super::question::simple;
-use super::read::appends_before;
+use super::read::{AppendMarks, appends_before};
 use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
 use super::unfinished::{Opened, Unfinished};
 
@@ -246,10 +246,10 @@ impl Ledger {
         &mut self,
         target_oid: u32,
         table: &TableName,
-        sizes: &[u64],
+        marks: &AppendMarks,
     ) -> Result<u64, LedgerError> {
         answered(self.limit, async {
-            let number: i64 = simple(appends_before("", target_oid, table, sizes))
+            let number: i64 = simple(appends_before("", target_oid, table, marks))
                 .fetch_one(&mut self.connection)
                 .await
                 .and_then(|row| row.try_get(0))
@@ -303,7 +303,7 @@ pub(super) fn members(stored: Option<String>) -> Option<Vec<StoredMember>> {
 async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Result<StoredRun, sqlx::Error> {
     let id = literal(run);
     let head = simple(format!(
-        "SELECT attempts, partitions, settings::text, guarantee FROM _dbload.run WHERE run = {id}"
+        "SELECT attempts, partitions, settings::text, guarantee, target_files::text FROM _dbload.run WHERE run = {id}"
     ))
     .fetch_one(&mut *connection)
     .await?;
@@ -327,6 +327,7 @@ async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Resul
         partitions: u32::try_from(head.try_get::<i32, _>(1)?).unwrap_or(1),
         settings: serde_json::from_value(settings).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         guarantee: head.try_get(3)?,
+        members: members(head.try_get(4)?).unwrap_or_default(),
         sources: sources.iter().map(stored_source).collect::<Result<_, _>>()?,
         checkpoints: checkpoints.iter().map(checkpoint).collect::<Result<_, _>>()?,
     })

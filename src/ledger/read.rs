@@ -33,7 +33,7 @@ pub const BEGIN_RECORDING: &str = "BEGIN;\nSELECT pg_catalog.set_config('lock_ti
     pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', true), \
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
 
-/// Of the two numbers of a lock; the other is the table's.
+/// Of the two numbers of a lock; the other is a table's.
 const APPENDS_LOCK: i32 = 0x6462_6c61;
 
 /// Statements that record a new run; they go into the transaction that creates the table, if one is created.
@@ -135,29 +135,58 @@ pub async fn note_failure(
     Ok(outcomes.first().and_then(StatementResult::value) == Some("t"))
 }
 
-/// Statements that let one start after the other record an append into a table, and ask for
-/// [`appends_before`] behind it: while that stays the same, so do the files that were appended.
+/// Statements that let one start after the other record an append into a table, or into a part of it, and
+/// ask for [`appends_before`] behind it: while that stays the same, so do the files that were appended. Each
+/// locks its table and all above that, so that of two of which one is a part of the other both have one lock.
 #[must_use]
 pub fn one_append_at_once(target_oid: u32) -> String {
-    format!("SELECT pg_catalog.pg_advisory_xact_lock({APPENDS_LOCK}, {})", target_oid.cast_signed())
+    format!(
+        "WITH RECURSIVE {} SELECT pg_catalog.pg_advisory_xact_lock({APPENDS_LOCK}, l.oid::pg_catalog.int4) \
+         FROM (SELECT a.oid FROM above a ORDER BY a.oid) l",
+        above(target_oid)
+    )
 }
 
-/// How many runs have appended to a table, or are at it, that another start must not pass over: those that
-/// are complete, and of the others those with a file of one of these sizes. But for this one, which is being
-/// recorded. Behind its INSERT: an append of the same identity that completed before it is seen, and one that
-/// had not would have been in its way.
-#[must_use]
-pub fn appends_before(run: &str, target_oid: u32, table: &TableName, sizes: &[u64]) -> String {
-    let sizes: Vec<String> = sizes.iter().map(|size| literal(&size.to_string())).collect();
+/// A table and all that it is a part or a child of; to be read WITH RECURSIVE.
+fn above(oid: u32) -> String {
     format!(
-        "SELECT pg_catalog.count(*) FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.<>) {} \
-         AND (r.target_oid OPERATOR(pg_catalog.=) {target_oid}::pg_catalog.oid OR r.target OPERATOR(pg_catalog.=) {}) \
+        "above(oid) AS (SELECT {oid}::pg_catalog.oid UNION SELECT h.inhparent FROM above \
+           JOIN pg_catalog.pg_inherits h ON h.inhrelid OPERATOR(pg_catalog.=) above.oid)"
+    )
+}
+
+/// What two appends at one moment may have in common, as the ledger stores it of the one that is first.
+#[derive(Debug, Default)]
+pub struct AppendMarks {
+    /// Sizes of files.
+    pub sizes: Vec<u64>,
+    /// Names of objects in stores.
+    pub objects: Vec<String>,
+}
+
+/// How many runs have appended to a table, a part of it or what it is a part of, or are at it, that another
+/// start must not pass over: those that are complete, and of the others those with a source that may be one
+/// of these. But for this one, which is being recorded. Behind its INSERT: an append of the same identity
+/// that completed before it is seen, and one that had not would have been in its way.
+#[must_use]
+pub fn appends_before(run: &str, target_oid: u32, table: &TableName, marks: &AppendMarks) -> String {
+    let sizes: Vec<String> = marks.sizes.iter().map(|size| literal(&size.to_string())).collect();
+    let objects: Vec<String> = marks.objects.iter().map(|name| literal(name)).collect();
+    format!(
+        "WITH RECURSIVE {}, below(oid) AS (SELECT {target_oid}::pg_catalog.oid UNION SELECT h.inhrelid FROM below \
+             JOIN pg_catalog.pg_inherits h ON h.inhparent OPERATOR(pg_catalog.=) below.oid), \
+           kin(oid) AS (SELECT a.oid FROM above a UNION SELECT b.oid FROM below b) \
+         SELECT pg_catalog.count(*) FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.<>) {} \
+         AND (r.target_oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT k.oid FROM kin k)) OR r.target OPERATOR(pg_catalog.=) {}) \
          AND r.mode OPERATOR(pg_catalog.=) 'append' AND (r.state OPERATOR(pg_catalog.=) 'complete' \
          OR EXISTS (SELECT FROM _dbload.source s WHERE s.run OPERATOR(pg_catalog.=) r.run \
-         AND (s.description OPERATOR(pg_catalog.#>>) '{{fingerprint,size}}') OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[])))",
+         AND ((s.description OPERATOR(pg_catalog.#>>) '{{fingerprint,size}}') OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]) \
+           OR s.name OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]))))",
+        above(target_oid),
         literal(run),
         literal(&table.to_string()),
-        sizes.join(", ")
+        sizes.join(", "),
+        objects.join(", ")
     )
 }
 

@@ -48,8 +48,12 @@ pub struct StoredTarget {
     pub members: Option<Vec<StoredMember>>,
 }
 
-/// A table of a target: oid, relfilenode, and `u` if a crash of the server empties it.
+/// A table of a target: oid, relfilenode, and in letters what it is: `u` if a crash of the server empties it,
+/// else `p`; then [`MOVES_ROWS`], if that is so.
 pub type StoredMember = (u32, u32, String);
+
+/// The letter of a table of which a trigger may have put rows of the run elsewhere.
+pub const MOVES_ROWS: char = 't';
 
 impl StoredTarget {
     /// Its files as stored.
@@ -58,10 +62,20 @@ impl StoredTarget {
         serde_json::to_string(&self.members).unwrap_or_default()
     }
 
+    /// Adds what was so at an earlier start, and has left its traces whether it is so now or not.
+    pub fn add_moves_of(&mut self, before: &[StoredMember]) {
+        for (oid, _, letters) in self.members.iter_mut().flatten() {
+            let moved = before.iter().any(|(other, _, letters)| other == oid && letters.contains(MOVES_ROWS));
+            if moved && !letters.contains(MOVES_ROWS) {
+                letters.push(MOVES_ROWS);
+            }
+        }
+    }
+
     /// A crash of the server empties it, or a part of it.
     #[must_use]
     pub fn is_unlogged(&self) -> bool {
-        self.members.iter().flatten().any(|(_, _, persistence)| persistence == "u")
+        self.members.iter().flatten().any(|(_, _, letters)| letters.starts_with('u'))
     }
 }
 
@@ -117,6 +131,8 @@ pub struct StoredRun {
     pub settings: RunSettings,
     /// Guarantee that it was started with.
     pub guarantee: String,
+    /// Its target and all below it, as the last start found them.
+    pub members: Vec<StoredMember>,
     /// The sources, in the order given.
     pub sources: Vec<StoredSource>,
     /// The checkpoints, one for each partition.

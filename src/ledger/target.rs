@@ -14,14 +14,15 @@ pub fn check_target(name: &TableName, tree: &Tree, run: &str) -> String {
 }
 
 /// Whether a table holds a row that a run has put there, by the transactions that its counts were last moved
-/// by: then it was not emptied since, though it may have been rewritten (VACUUM FULL, CLUSTER), which keeps a
-/// row's transaction.
+/// by, or by the subtransactions that have left a witness: then it was not emptied since, though it may have
+/// been rewritten (VACUUM FULL, CLUSTER), which keeps a row's transaction.
 #[must_use]
 pub fn witness_query(member: &str, run: &str) -> String {
+    let run = literal(run);
     format!(
         "SELECT EXISTS (SELECT FROM ONLY {member} t WHERE t.xmin OPERATOR(pg_catalog.=) ANY (ARRAY( \
-           SELECT s.xmin FROM _dbload.source_count s WHERE s.run OPERATOR(pg_catalog.=) {})))",
-        literal(run)
+           SELECT s.xmin FROM _dbload.source_count s WHERE s.run OPERATOR(pg_catalog.=) {run} \
+           UNION ALL SELECT w.xmin FROM _dbload.witness w WHERE w.run OPERATOR(pg_catalog.=) {run})))"
     )
 }
 

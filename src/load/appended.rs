@@ -124,8 +124,8 @@ async fn judge(
     let (Some(then), Some(now)) = (description.file(), input.file()) else { return Ok(Before::Nothing) };
     let name = || input.name.clone();
     if !then.is_same_file(now).await {
-        // Without records there is nothing that could be stored twice.
-        let same = earlier.read > 0
+        // Without records there is nothing that could be stored twice, now or when the run goes on.
+        let same = (earlier.read > 0 || (may_go_on(earlier) && now.print.size > 0))
             && (then.has_content_of(now).await || input.is_repacked(then, target.reading).await);
         return match same && !matches!(presence(earlier, ledger, target).await?, Presence::Gone) {
             true => {

@@ -1,6 +1,6 @@
 //! Whether a table holds rows: an empty one has lost what was put there, if to see none means that.
 
-use crate::ledger::{Ledger, LedgerError, StoredMember};
+use crate::ledger::{Ledger, LedgerError, MOVES_ROWS, StoredMember};
 use crate::schema::Table;
 
 /// What can be seen of a table's rows.
@@ -36,7 +36,7 @@ pub(super) async fn look(
 }
 
 /// The same, for rows that were put there when the table had these parts: one that was detached has kept its
-/// own.
+/// own, and a trigger that was dropped may have moved them.
 pub(super) async fn look_for(
     ledger: &mut Ledger,
     table: &Table,
@@ -46,6 +46,9 @@ pub(super) async fn look_for(
     let seen = look(ledger, table, may_select).await?;
     if seen == SeenRows::Nothing && are_detached(ledger, table, parts).await? {
         return Ok(SeenRows::Hidden("a part of it was detached since, and has kept its rows"));
+    }
+    if seen == SeenRows::Nothing && parts.iter().any(|(_, _, letters)| letters.contains(MOVES_ROWS)) {
+        return Ok(SeenRows::Hidden("a trigger that it had then may have moved its rows elsewhere"));
     }
     Ok(seen)
 }

@@ -320,7 +320,9 @@ impl Start<'_> {
         }
         let run = LedgerRef { run: stored.run.clone(), epoch: stored.epoch };
         append_rests(&pool, &run, &mut inputs).await?;
-        record_target(&open(&pool).await?, &run, &stored_target(&plan.table)).await?;
+        let mut target = stored_target(&plan.table);
+        target.add_moves_of(&stored.members);
+        record_target(&open(&pool).await?, &run, &target).await?;
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;

@@ -3,8 +3,8 @@
 use crate::fault::{self, Point};
 use crate::input::Input;
 use crate::ledger::{
-    BEGIN_RECORDING, Ledger, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings, SHARED_FETCH,
-    appends_before, one_append_at_once, record_run,
+    AppendMarks, BEGIN_RECORDING, Ledger, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings,
+    SHARED_FETCH, appends_before, one_append_at_once, record_run,
 };
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
@@ -31,8 +31,8 @@ pub(super) enum Recording<'a> {
 /// The appends that there were when a start looked for what they have in common with its own: where there are
 /// others when it is recorded, it has to look again.
 pub(super) struct AppendsBefore {
-    /// Of the files that are to be appended, in bytes.
-    sizes: Vec<u64>,
+    /// Of what is to be appended.
+    marks: AppendMarks,
     number: u64,
 }
 
@@ -49,8 +49,11 @@ impl AppendsBefore {
             .filter_map(|input| Some(input.file()?.print.size))
             .filter(|size| *size > 0)
             .collect();
-        let number = ledger.appends_before(table.oid, &table.name, &sizes).await?;
-        Ok(Self { sizes, number })
+        let is_object = |input: &&Input| input.location().object().is_some();
+        let objects = inputs.iter().filter(is_object).map(|input| input.name.clone()).collect();
+        let marks = AppendMarks { sizes, objects };
+        let number = ledger.appends_before(table.oid, &table.name, &marks).await?;
+        Ok(Self { marks, number })
     }
 }
 
@@ -107,7 +110,7 @@ impl Start<'_> {
         };
         let reopened = reopen(self.job);
         let counted = appends.map_or_else(String::new, |before| {
-            appends_before(&id, plan.table.oid, &plan.table.name, &before.sizes)
+            appends_before(&id, plan.table.oid, &plan.table.name, &before.marks)
         });
         let sql = format!("{begin}{statements};\n{reopened}{counted}");
         let recorded = match session.begin(&sql).await {

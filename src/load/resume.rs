@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::input::{Input, SourceSpec};
-use crate::ledger::{Anew, Ledger, LedgerError, LedgerRef, StoredRun, StoredTarget, Unfinished, append_rest};
+use crate::ledger::{
+    Anew, Ledger, LedgerError, LedgerRef, MOVES_ROWS, StoredRun, StoredTarget, Unfinished, append_rest,
+};
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::prepared::LoadError;
@@ -68,8 +70,12 @@ pub(super) async fn check_target(
 
 /// The target as the ledger stores it.
 pub(super) fn stored_target(table: &Table) -> StoredTarget {
-    let persistence = |unlogged: bool| if unlogged { "u" } else { "p" }.to_owned();
-    let member = |member: &Member| (member.oid, member.file, persistence(member.unlogged));
+    let letters = |member: &Member| {
+        let mut letters = if member.unlogged { "u" } else { "p" }.to_owned();
+        letters.extend(table.has_insert_triggers.then_some(MOVES_ROWS));
+        letters
+    };
+    let member = |member: &Member| (member.oid, member.file, letters(member));
     let members = Some(table.tree.members.iter().map(member).collect());
     StoredTarget { oid: table.oid, file: table.relfilenode, members }
 }

@@ -107,19 +107,12 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         no_ledger: _,
         accept_changed: _,
     } = runs;
-    let placing = plan.table.placing(plan.key.index, &plan.key.columns);
-    let names: Vec<&str> = placing.iter().map(|&c| plan.table.columns[c].name.raw()).collect();
     let value = |text: String| serde_json::Value::from(text);
     let mut settings = RunSettings::new();
     let mut set = |name: &str, v: serde_json::Value| _ = settings.insert(name.to_owned(), v);
     set("mode", value(plan.mode.name().to_owned()));
     set("key", plan.key_names().into());
-    let mut partitioning = format!("{:?} of {partitions} by {}", plan.partitioner.by, names.join(","));
-    if plan.key.columns.len() > 1 {
-        let bits = neighbour_bits(plan.key.columns.len(), placing.len());
-        partitioning += &format!(", but for {bits} low bits of numbers");
-    }
-    set(PARTITIONING, value(partitioning));
+    set(PARTITIONING, value(partitioning(plan, partitions)));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
     set("newer-by", plan.newer_by.clone().into());
     let policies = policies.words();
@@ -152,6 +145,21 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     }
     of_reading(reading, &mut set);
     settings
+}
+
+/// What says to which of so many partitions a record belongs.
+fn partitioning(plan: &Plan, partitions: u32) -> String {
+    let placing = plan.table.placing(plan.key.index, &plan.key.columns);
+    let names: Vec<&str> = placing.iter().map(|&c| plan.table.columns[c].name.raw()).collect();
+    let mut words = format!("{:?} of {partitions} by {}", plan.partitioner.by, names.join(","));
+    if plan.key.columns.len() > 1 {
+        let bits = neighbour_bits(plan.key.columns.len(), placing.len());
+        words += &format!(", but for {bits} low bits of numbers");
+    }
+    if plan.table.hashes_bars(&placing) {
+        words += ", of one broken bar";
+    }
+    words
 }
 
 /// What the ledger knows a load of a job file by; nothing of another.

@@ -168,6 +168,9 @@ impl KeyHasher {
                 if *ty == PgType::Padded {
                     trim_end(&mut self.key, start);
                 }
+                if mapping.table.has_one_broken_bar {
+                    join_bars(&mut self.key, start);
+                }
                 let text = || std::str::from_utf8(&self.key[start..]).unwrap_or_default();
                 let integer = (*ty == PgType::Int).then(|| text().parse().ok()).flatten();
                 return Ok(integer.map_or(Canonical::Text, Canonical::Number));
@@ -186,6 +189,16 @@ impl KeyHasher {
 fn trim_end(text: &mut Vec<u8>, start: usize) {
     let len = text[start..].iter().rposition(|&b| b != b' ').map_or(0, |last| last + 1);
     text.truncate(start + len);
+}
+
+/// Makes one character of the two broken bars in what begins at `start`.
+fn join_bars(text: &mut Vec<u8>, start: usize) {
+    let joined = match std::str::from_utf8(&text[start..]) {
+        Ok(text) if text.contains('\u{ffe4}') => text.replace('\u{ffe4}', "\u{a6}"),
+        _ => return,
+    };
+    text.truncate(start);
+    text.extend_from_slice(joined.as_bytes());
 }
 
 #[cfg(test)]

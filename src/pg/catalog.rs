@@ -83,6 +83,7 @@ pub async fn read_table(session: &Session, name: &TableName) -> Result<Option<Ta
         has_row_triggers: around.has_row_triggers,
         has_insert_triggers: around.has_insert_triggers,
         has_row_security: around.has_row_security,
+        has_one_broken_bar: own.has_one_broken_bar,
     }))
 }
 

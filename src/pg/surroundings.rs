@@ -20,6 +20,7 @@ pub(super) struct OwnFacts {
     pub(super) has_no_pages: bool,
     pub(super) counts_rows: bool,
     pub(super) columns_version: String,
+    pub(super) has_one_broken_bar: bool,
     /// Nothing is around it but unique indexes of columns.
     pub(super) is_plain: bool,
     may_have_checks: bool,
@@ -36,7 +37,8 @@ pub(super) fn own_query() -> String {
                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion)), \
            c.relchecks > 0 OR c.relhassubclass, c.relhastriggers OR c.relhassubclass, \
            c.relkind = 'r' AND NOT c.relhassubclass AND pg_catalog.pg_relation_size(c.oid) = 0, \
-           c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool AND c.relam = 2, ({}) \
+           c.relkind = 'r' AND NOT c.relhassubclass AND current_setting('track_counts')::bool AND c.relam = 2, ({}), \
+           pg_catalog.current_setting('server_encoding') = 'EUC_JP' \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = pg_catalog.current_setting('{TARGET}')::pg_catalog.oid",
         target::qualified_name("c"),
@@ -82,6 +84,7 @@ impl OwnFacts {
             has_no_pages: row.flag(),
             counts_rows: row.flag(),
             columns_version: row.text()?,
+            has_one_broken_bar: row.flag(),
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! The target table: its columns, unique indexes and the facts that decide the path of a batch.
 
-use super::{Column, Equality, Ident, TableName, UniqueIndex};
+use super::{Column, Equality, Ident, PgType, TableName, UniqueIndex};
 
 /// What kind of relation the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,9 @@ pub struct Table {
     pub has_insert_triggers: bool,
     /// Row-level security applies to this role.
     pub has_row_security: bool,
+    /// The database's encoding has one character for U+00A6 and U+FFE4, the broken bars: what differs in them
+    /// alone arrives as the same text. It is so in EUC_JP, and of no other characters in no other encoding.
+    pub has_one_broken_bar: bool,
 }
 
 impl Table {
@@ -187,6 +190,14 @@ impl Table {
         let (unread, read): (Vec<usize>, Vec<usize>) =
             hashed.partition(|&column| self.columns[column].has_unread_texts());
         if read.is_empty() { unread } else { read }
+    }
+
+    /// Whether broken bars in these columns of a key are hashed as one character, which they are to the
+    /// database.
+    #[must_use]
+    pub fn hashes_bars(&self, columns: &[usize]) -> bool {
+        let may_have_bars = |ty: &PgType| matches!(ty, PgType::Text | PgType::Padded | PgType::Enum);
+        self.has_one_broken_bar && columns.iter().any(|&column| may_have_bars(&self.columns[column].ty))
     }
 
     /// Where another unique index has the same columns as this one, an insert that names columns would mean

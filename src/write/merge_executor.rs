@@ -3,6 +3,7 @@
 
 use crate::account::Books;
 use crate::batch::{Batch, Keys};
+use crate::ledger::LedgerRef;
 use crate::pg::{Action, DbError, Session, Stage, StatementResult, classify, number};
 use crate::schema::Mode;
 
@@ -45,14 +46,11 @@ fn may_repeat(plan: &WritePlan, batch: &Batch) -> bool {
 /// or the last batch was of that kind: then those alone that ask for it, if they can be told from the others.
 /// `first`: what [`first_of`] gave.
 pub(super) async fn merge(
-    plan: &WritePlan,
-    session: &Session,
-    batch: &Batch,
-    strategy: Strategy,
+    merge: Merge<'_>,
     staged: u64,
     first: Option<Vec<StatementResult>>,
 ) -> Result<MergeResult, DbError> {
-    let merge = Merge { plan, session, batch, strategy };
+    let Merge { plan, session, batch, strategy, .. } = merge;
     if first.is_some() {
         let books = merge.run_fast(staged, first).await?;
         return Ok(MergeResult { books, row_by_row: false });
@@ -98,18 +96,19 @@ pub(super) async fn merge(
 
 /// The merge of one batch's staged rows, or of those that were not set aside.
 #[derive(Clone, Copy)]
-struct Merge<'a> {
-    plan: &'a WritePlan,
-    session: &'a Session,
-    batch: &'a Batch,
-    strategy: Strategy,
+pub(super) struct Merge<'a> {
+    pub(super) plan: &'a WritePlan,
+    pub(super) session: &'a Session,
+    pub(super) batch: &'a Batch,
+    pub(super) strategy: Strategy,
+    pub(super) ledger: Option<&'a LedgerRef>,
 }
 
 impl Merge<'_> {
     /// Sets rows aside, merges the others as a set, and then those record by record; all of them, where they
     /// cannot be told apart.
     async fn merge_apart(&self, staged: u64) -> Result<MergeResult, DbError> {
-        let Merge { plan, session, batch, strategy } = *self;
+        let Merge { plan, session, batch, strategy, .. } = *self;
         if let Some(set_aside) = quarantine::set_aside(plan, batch) {
             let (aside, refused) = (names::aside_table(plan), names::refused_table(plan));
             // Leave to hash what a batch has, which the planner overrates: else it would look through the
@@ -161,11 +160,12 @@ impl Merge<'_> {
     }
 
     async fn run_careful(&self, rows: &str) -> Result<Books, DbError> {
-        let Merge { plan, session, batch, strategy } = *self;
+        let Merge { plan, session, batch, strategy, ledger } = *self;
+        let witness = ledger.map(|ledger| ledger.bear_witness(batch.partition));
         let sql = format!(
             "SET CONSTRAINTS ALL IMMEDIATE;\n{};\n{};\nSELECT pg_catalog.current_setting('dbload.counts')",
             names::refused_table(plan),
-            row_by_row::block(plan, batch, rows, strategy.predictor.expect)
+            row_by_row::block(plan, batch, rows, strategy.predictor.expect, witness.as_deref())
         );
         let outcomes = session.run(&sql).await?;
         let counts = outcomes.last().and_then(StatementResult::value).unwrap_or_default();
@@ -181,7 +181,7 @@ impl Merge<'_> {
     }
 
     async fn run_fast(&self, rows: u64, mut first: Option<Vec<StatementResult>>) -> Result<Books, DbError> {
-        let Merge { plan, session, batch, strategy } = *self;
+        let Merge { plan, session, batch, strategy, .. } = *self;
         let mut alike = 0;
         if let Some(sql) = look(plan, batch, strategy) {
             let outcomes = unless_asked(session, &sql, first.take()).await?;
@@ -211,7 +211,7 @@ impl Merge<'_> {
     /// The rows that no statement has written, by what was met instead; what has no cause has no name in the
     /// books. `is_found`: all of them are alike, as is known already.
     async fn account_for(&self, rows: u64, is_found: bool, books: &mut Books) -> Result<(), DbError> {
-        let Merge { plan, session, batch, strategy } = *self;
+        let Merge { plan, session, batch, strategy, .. } = *self;
         let rest = rows - books.inserted - books.updated;
         match plan.mode {
             // A trigger or policy has swallowed them, or nothing has.
@@ -243,7 +243,7 @@ impl Merge<'_> {
 
     /// Inserts and updates one after the other, in the order that costs the least.
     async fn insert_and_update(&self, rows: u64) -> Result<Books, DbError> {
-        let Merge { plan, session, batch, strategy } = *self;
+        let Merge { plan, session, batch, strategy, .. } = *self;
         let mut books = Books::default();
         let stored = if strategy.all_new(plan) { KeyLookup::NotExpected } else { KeyLookup::LookedUp };
         let update = merge::update(plan, batch, strategy.remainder);

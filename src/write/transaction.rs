@@ -11,6 +11,7 @@ use crate::pg::{CopyOrStatement, DbError, Sent, Session};
 
 use super::changed::refuse_changed_table;
 use super::context::Context;
+use super::merge_executor::Merge;
 use super::outcome::{Committed, Failed, FailedAt, Written};
 use super::predictor::Direct;
 use super::reject::{Rejected, reasons};
@@ -55,9 +56,9 @@ pub(super) async fn write(
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     if staged > 0 {
-        let verdict = merge_executor::merge(plan, session, rest, strategy, staged, first)
-            .await
-            .map_err(Failed::at(FailedAt::Merge))?;
+        let merge = Merge { plan, session, batch: rest, strategy, ledger: context.ledger };
+        let verdict =
+            merge_executor::merge(merge, staged, first).await.map_err(Failed::at(FailedAt::Merge))?;
         refused |= verdict.row_by_row;
         committed.row_by_row = verdict.row_by_row;
         committed.books.add(&verdict.books);

@@ -21,8 +21,14 @@ use crate::write::predictor::Forecast;
 const TRIES: u32 = 5;
 
 /// The loop over the rows of a staging table. Its counts are left in the setting `dbload.counts`: inserted,
-/// updated, unchanged, skipped.
-pub(in crate::write) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expect: Forecast) -> String {
+/// updated, unchanged, skipped. `witness`: a statement for the block of the first record that is written.
+pub(in crate::write) fn block(
+    plan: &WritePlan,
+    batch: &Batch,
+    rows: &str,
+    expect: Forecast,
+    witness: Option<&str>,
+) -> String {
     let body = match plan.mode {
         Mode::Append => append(plan, batch),
         Mode::Ignore => keyed(plan, batch, None, true, expect),
@@ -31,6 +37,15 @@ pub(in crate::write) fn block(plan: &WritePlan, batch: &Batch, rows: &str, expec
     };
     let column = blamed_column(plan);
     let raised = is_raised_again("dbload_state", Raised::Merge);
+    let witnessed = witness.map_or_else(String::new, |statement| {
+        format!(
+            "
+            IF NOT dbload_witnessed AND (dbload_inserted OPERATOR(pg_catalog.+) dbload_updated) OPERATOR(pg_catalog.>) 0 THEN
+                {statement};
+                dbload_witnessed := true;
+            END IF;"
+        )
+    });
     let text = format!(
         "#variable_conflict use_column
 DECLARE
@@ -42,12 +57,13 @@ DECLARE
     dbload_updated bigint := 0;
     dbload_unchanged bigint := 0;
     dbload_skipped bigint := 0;
+    dbload_witnessed boolean := false;
     dbload_state pg_catalog.text; dbload_constraint pg_catalog.text; dbload_column pg_catalog.text;
     dbload_message pg_catalog.text; dbload_detail pg_catalog.text; dbload_type pg_catalog.text;
 BEGIN
     FOR dbload_row IN SELECT * FROM {rows} ORDER BY s0 LOOP
         BEGIN
-{body}
+{body}{witnessed}
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_constraint = CONSTRAINT_NAME,
                 dbload_column = COLUMN_NAME, dbload_type = PG_DATATYPE_NAME, dbload_message = MESSAGE_TEXT, dbload_detail = PG_EXCEPTION_DETAIL;

@@ -79,6 +79,7 @@ pub fn table() -> Arc<Table> {
         has_row_triggers: false,
         has_insert_triggers: false,
         has_row_security: false,
+        has_one_broken_bar: false,
         has_no_pages: false,
         counts_rows: true,
     })
