@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::ledger::{KEY_TYPES, LedgerError, RunSettings, StoredRun, TARGET_COLUMNS};
-use crate::map::Extra;
+use crate::map::{Extra, Target};
 use crate::plan::Plan;
 use crate::schema::{Column, Table};
 
@@ -28,7 +28,8 @@ pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
 
 /// Why a run cannot go on in the columns that there are now. Of runs of before nothing is known.
 pub(super) fn refused(stored: &StoredRun, plan: &Plan) -> Option<LedgerError> {
-    let (what, back) = moved(stored, plan).or_else(|| compared_otherwise(stored, plan))?;
+    let (what, back) =
+        moved(stored, plan).or_else(|| joined(stored, plan)).or_else(|| compared_otherwise(stored, plan))?;
     Some(LedgerError::OtherColumns { run: stored.run.clone(), what, back })
 }
 
@@ -49,6 +50,22 @@ fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
         }
     }
     None
+}
+
+/// A column that was not there, and takes what was passed over before: half of a field would lie in it. Where
+/// fields without a column are refused, there was none to pass over.
+fn joined(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
+    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object().filter(|_| plan.extra != Extra::Refuse)?;
+    let is_known = |column: &Column| columns.values().any(|n| n.as_i64() == Some(column.number.into()));
+    let mapping = plan.mapping();
+    let filled = plan.fields.iter().filter_map(|(_, target)| match target {
+        Target::Slot(slot) => mapping.slots.get(*slot),
+        Target::Extra | Target::Generated | Target::Dropped => None,
+    });
+    let column = filled.map(|at| &plan.table.columns[*at]).find(|column| !is_known(column))?;
+    let what =
+        format!("column {:?} is new, and would take a field that it was not there for", column.name.raw());
+    Some((what, Some("drop it, or give it another name, and the same command goes on")))
 }
 
 /// One partition has all records, whatever their keys are.

@@ -106,6 +106,34 @@ fn a_renamed_column_whose_fields_would_be_passed_over_is_refused() {
     slow.is_whole(&command().run().exits(0));
 }
 
+/// And one that is added takes them from then on: what was read before has gone elsewhere, or nowhere.
+#[test]
+fn an_added_column_that_would_take_what_was_passed_over_is_refused() {
+    for (table, extra, passed_over) in [
+        ("CREATE TABLE a.t (id bigint PRIMARY KEY)", "ignore", "true"),
+        (
+            "CREATE TABLE a.t (id bigint PRIMARY KEY, rest jsonb)",
+            "jsonb:rest",
+            "(rest ->> 'v')::bigint = id * 7",
+        ),
+    ] {
+        let slow = Slow::new("append", table);
+        let command = || slow.command().line(&format!("--extra {extra}"));
+        let running = command().spawn();
+        until("batches are committed", || slow.batches() >= 5);
+        running.signal(Signal::KILL);
+        running.wait();
+        slow.scene.db.until_alone();
+        slow.sql("ALTER TABLE a.t ADD COLUMN v bigint, ADD COLUMN other int");
+        let refused = command().run().exits(8).says("column \"v\" is new, and would take a field");
+        refused.says("drop it, or give it another name, and the same command goes on");
+        slow.sql("ALTER TABLE a.t RENAME v TO w");
+        command().run().exits(0);
+        let right = format!("SELECT count(*), count(*) FILTER (WHERE {passed_over}), count(w) FROM a.t");
+        assert_eq!(slow.scene.db.one(&right), "12000|12000|0");
+    }
+}
+
 /// Records of text keys, in capitals and with a space at their end: under other types other keys are equal,
 /// and another writer has them.
 struct Keys {
