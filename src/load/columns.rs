@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::ledger::{KEY_TYPES, LedgerError, RunSettings, StoredRun, TARGET_COLUMNS};
 use crate::map::{Extra, Target};
 use crate::plan::Plan;
-use crate::schema::{Column, Table};
+use crate::schema::{Column, PgType, Table};
 
-/// What is stored of them, beside the settings. By name, each column's number; of the key's what it is hashed
-/// as, if it is, and its type for people.
+/// What is stored of them, beside the settings. By name, each column's number, and of a composite one its
+/// attributes; of the key's what it is hashed as, if it is, and its type for people.
 pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
     let table = &plan.table;
     let numbers: serde_json::Map<String, Value> =
-        loaded(table).map(|column| (column.name.raw().to_owned(), column.number.into())).collect();
+        loaded(table).map(|column| (column.name.raw().to_owned(), number_and_attributes(column))).collect();
     settings.insert(TARGET_COLUMNS.to_owned(), numbers.into());
     if !plan.key.columns.is_empty() {
         let types: serde_json::Map<String, Value> = key_types(plan)
@@ -28,8 +28,10 @@ pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
 
 /// Why a run cannot go on in the columns that there are now. Of runs of before nothing is known.
 pub(super) fn refused(stored: &StoredRun, plan: &Plan) -> Option<LedgerError> {
-    let (what, back) =
-        moved(stored, plan).or_else(|| joined(stored, plan)).or_else(|| compared_otherwise(stored, plan))?;
+    let (what, back) = moved(stored, plan)
+        .or_else(|| renamed_within(stored, plan))
+        .or_else(|| joined(stored, plan))
+        .or_else(|| compared_otherwise(stored, plan))?;
     Some(LedgerError::OtherColumns { run: stored.run.clone(), what, back })
 }
 
@@ -38,7 +40,7 @@ type Difference = (String, Option<&'static str>);
 
 fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     let columns = stored.settings.get(TARGET_COLUMNS)?.as_object()?;
-    let numbers = columns.iter().filter_map(|(name, n)| Some((name, i32::try_from(n.as_i64()?).ok()?)));
+    let numbers = columns.iter().filter_map(|(name, stored)| Some((name, number(stored)?)));
     // Else a field without a column is refused, in the plan or as a reject.
     let passes_over = plan.extra != Extra::Refuse;
     for (name, number) in numbers {
@@ -52,11 +54,49 @@ fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     None
 }
 
+/// A column as it is stored: its number, with the attributes of its type where it has any.
+fn number_and_attributes(column: &Column) -> Value {
+    attributes(&column.ty)
+        .map_or_else(|| column.number.into(), |attributes| json!([column.number, attributes]))
+}
+
+fn number(stored: &Value) -> Option<i32> {
+    let number = stored.as_i64().or_else(|| stored.get(0)?.as_i64())?;
+    i32::try_from(number).ok()
+}
+
+/// The names of a composite type's attributes, in the order of their values.
+fn attributes(ty: &PgType) -> Option<String> {
+    match ty {
+        PgType::Composite(members) => {
+            let name = |(name, ty): &(String, PgType)| match attributes(ty) {
+                Some(within) => format!("{name} ({within})"),
+                None => name.clone(),
+            };
+            Some(members.iter().map(name).collect::<Vec<_>>().join(", "))
+        }
+        PgType::Array(element, _) => attributes(element),
+        _ => None,
+    }
+}
+
+/// Values of a composite type go by the places of its attributes, which names say at each start.
+fn renamed_within(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
+    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object()?;
+    columns.iter().find_map(|(name, stored)| {
+        let before = stored.get(1)?.as_str()?;
+        let now = attributes(&plan.table.numbered(number(stored)?)?.ty).unwrap_or_default();
+        let back = "give the attributes their names back, and the same command goes on";
+        (now != before)
+            .then(|| (format!("column {name:?} had the attributes {before}, and has {now}"), Some(back)))
+    })
+}
+
 /// A column that was not there, and takes what was passed over before: half of a field would lie in it. Where
 /// fields without a column are refused, there was none to pass over.
 fn joined(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     let columns = stored.settings.get(TARGET_COLUMNS)?.as_object().filter(|_| plan.extra != Extra::Refuse)?;
-    let is_known = |column: &Column| columns.values().any(|n| n.as_i64() == Some(column.number.into()));
+    let is_known = |column: &Column| columns.values().any(|stored| number(stored) == Some(column.number));
     let mapping = plan.mapping();
     let filled = plan.fields.iter().filter_map(|(_, target)| match target {
         Target::Slot(slot) => mapping.slots.get(*slot),

@@ -134,6 +134,31 @@ fn an_added_column_that_would_take_what_was_passed_over_is_refused() {
     }
 }
 
+/// Values of a composite type go by the places of its attributes.
+#[test]
+fn attributes_of_a_type_that_swap_their_names_are_refused() {
+    const SWAP: &str = "ALTER TYPE a.pair RENAME ATTRIBUTE x TO z; ALTER TYPE a.pair RENAME ATTRIBUTE y TO x; \
+                        ALTER TYPE a.pair RENAME ATTRIBUTE z TO y";
+    let slow = Slow::new(
+        "upsert",
+        "CREATE TYPE a.pair AS (x int, y int); CREATE TABLE a.t (id bigint PRIMARY KEY, v a.pair[])",
+    );
+    let record = |i: u32| format!("{{\"id\":{i},\"v\":[{{\"x\":1,\"y\":2}}]}}\n");
+    slow.scene.file("c.jsonl", (0..12_000).map(record).collect::<String>());
+    let command = || slow.scene.dbload("c.jsonl -t a.t --batch-rows 300 --pool-size 2");
+    let running = command().spawn();
+    until("batches are committed", || slow.batches() >= 5);
+    running.signal(Signal::KILL);
+    running.wait();
+    slow.scene.db.until_alone();
+    slow.sql(SWAP);
+    let refused = command().run().exits(8).says("column \"v\" had the attributes x, y, and has y, x");
+    refused.says("give the attributes their names back, and the same command goes on");
+    slow.sql(SWAP);
+    command().run().exits(0);
+    assert_eq!(slow.scene.db.one("SELECT count(*) FROM a.t WHERE (v[1]).x = 1 AND (v[1]).y = 2"), "12000");
+}
+
 /// Records of text keys, in capitals and with a space at their end: under other types other keys are equal,
 /// and another writer has them.
 struct Keys {
