@@ -1,7 +1,7 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
 # Nothing else installs anything, but Python packages into target/python: the other targets say what is missing, and
 # `make setup` installs it.
-.PHONY: help tools demo test test-engine test-python test-image test-integrations wheel test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures test-fixtures-elsewhere profile bench-http test-http-servers test-stores fuzz setup man model simulate
+.PHONY: help tools demo test test-engine test-python test-image test-integrations test-metrics wheel test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures test-fixtures-elsewhere profile bench-http test-http-servers test-stores fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -25,6 +25,7 @@ help:
 	@echo 'make test-fixtures-elsewhere  tests with databases in Python, Node, Go and nextest, as the pages show them'
 	@echo 'make wheel     the Python wheel, in target/wheels; make test-python: a debug one, installed and tried'
 	@echo 'make test-integrations  the examples by the real Dagster, Airflow, .. (NAMES: scripts/test-integrations NAME..)'
+	@echo 'make test-metrics  metrics files by the real promtool, node exporter and Prometheus (it says what is missing)'
 	@echo 'make setup     install what is missing: a C compiler, PostgreSQL, PgBouncer for the tests (make setup test: then test)'
 	@echo 'make man       the manual page and the completion scripts, in target/man'
 
@@ -73,6 +74,13 @@ test-python: tools
 test-image: tools
 	cargo build --locked
 	scripts/test-image
+
+# What monitoring reads, by the programs that read it: they are 100 MB on a disk, and Debian starts them as services, so
+# that nothing installs them by itself.
+test-metrics: tools
+	@for name in promtool prometheus prometheus-node-exporter; do command -v $$name >/dev/null || \
+		{ echo "missing: $$name. On Debian: apt-get install prometheus prometheus-node-exporter" >&2; exit 1; }; done
+	cargo test --locked --test main -- seen::metrics
 
 # The examples by the real Dagster, Airflow, ..: heavy, and installs what it needs into target/python.
 test-integrations: tools

@@ -44,6 +44,8 @@ pub struct Requests {
     pub failed: u64,
     /// Time that they waited for limits and after failures, in sum.
     pub waited: Duration,
+    /// Requests of which the answer, or the rest of it, is waited for right now.
+    pub in_flight: u64,
 }
 
 /// Something that happened during a load, for a listener.

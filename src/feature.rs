@@ -31,6 +31,8 @@ pub const CSV: Feature = feature!("csv");
 pub const ENCODINGS: Feature = feature!("encodings");
 /// Sources from the network.
 pub const HTTP: Feature = feature!("http");
+/// Spans and metrics for whoever listens.
+pub const OTEL: Feature = feature!("otel");
 /// Reads Parquet and Arrow.
 pub const PARQUET: Feature = feature!("parquet");
 /// The ledger: runs that are resumed.

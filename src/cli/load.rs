@@ -20,12 +20,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LoadArgs, PoolerArg, RunArgs};
-use super::events::{EventsFile, Recorder};
+use super::events::EventsFile;
+use super::lineage::LineageJob;
 use super::pipes::{self, Pipes};
 use super::progress::Progress;
 use super::reload::reload;
 use super::stdout::print;
 use super::terminal::error_words;
+use super::watch::Watchers;
 use super::{exit, render, target, terminal};
 
 /// The job that the flags describe.
@@ -156,7 +158,7 @@ async fn run_within(args: LoadArgs, pipes: Option<&Pipes>) -> u8 {
         tracing::debug!("the local PostgreSQL is used");
     }
     let job = match job(&args, resolved.dsn) {
-        Ok(job) => Job { is_recorded: args.events.is_some(), ..job },
+        Ok(job) => job,
         Err(words) => {
             progress.say(&error_words(&words, None));
             return exit::USAGE;
@@ -169,13 +171,15 @@ async fn run_within(args: LoadArgs, pipes: Option<&Pipes>) -> u8 {
             return exit::USAGE;
         }
     };
-    let recorder = events.as_ref().map(|file| Recorder::new(Arc::clone(file), None));
+    let watchers = Watchers::new(events, pipes.is_some_and(Pipes::tells_lineage_itself), &progress);
+    let job = Job { is_recorded: watchers.want_batches(), ..job };
+    let watch = (!args.target.dry_run).then(|| watchers.begin(&lineage_job(&args)));
     let stop = CancellationToken::new();
     let code = AtomicU8::new(exit::SIGINT);
     let listener = |event: &Event, totals: &Totals| {
         progress.on(event, totals);
-        if let Some(recorder) = &recorder {
-            recorder.on(event, totals);
+        if let Some(watch) = &watch {
+            watch.on(event, totals);
         }
     };
     let done = async {
@@ -197,11 +201,11 @@ async fn run_within(args: LoadArgs, pipes: Option<&Pipes>) -> u8 {
     match done {
         Done::Planned(planned) => finish_plan(&progress, *planned, interrupted),
         Done::Loaded(outcome) => {
-            if let Some(recorder) = &recorder {
-                recorder.end(&outcome, exit::code_of(&outcome, interrupted));
+            if let Some(watch) = &watch {
+                watch.end(Some(&outcome), exit::code_of(&outcome, interrupted));
             }
             let code = finish(&args, &progress, &outcome, interrupted);
-            say_trouble(events.as_deref(), &progress);
+            watchers.close(stop.is_cancelled(), &progress).await;
             if let Some(pipes) = pipes {
                 tell(pipes, &outcome);
             }
@@ -216,10 +220,11 @@ pub(super) fn open_events(path: &Path) -> Result<Arc<EventsFile>, String> {
     opened.map(Arc::new).map_err(|error| format!("--events {}: cannot be opened: {error}", path.display()))
 }
 
-/// Says that events are missing from their file. What was loaded does not depend on it.
-pub(super) fn say_trouble(events: Option<&EventsFile>, progress: &Progress) {
-    if let Some(words) = events.and_then(EventsFile::trouble) {
-        progress.say(&words);
+/// What a load of the command line is called where others hear of it.
+fn lineage_job(args: &LoadArgs) -> LineageJob {
+    LineageJob::Single {
+        table: args.target.table.as_ref().map(ToString::to_string),
+        source: args.sources.first().cloned(),
     }
 }
 

@@ -72,8 +72,8 @@ pub struct BegunPlan {
     pub batch_rows: u64,
     /// Bytes of a batch at most.
     pub batch_bytes: usize,
-    /// Records that earlier starts have dealt with.
-    pub records_before: u64,
+    /// What earlier starts have made of their records.
+    pub before: Books,
     /// Names of the first sources.
     pub sources: Vec<String>,
     /// How many there are.

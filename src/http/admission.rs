@@ -113,6 +113,12 @@ impl ConcurrencyLimiter {
         });
     }
 
+    /// Requests that have a slot: they are sent, or wait for their turn at a rate.
+    pub(super) fn in_flight(&self) -> u64 {
+        let free = self.slots.available_permits() + self.first_slot.available_permits();
+        (self.settings.concurrency.max(1) + 1).saturating_sub(free) as u64
+    }
+
     /// Waits for a slot and a turn.
     pub(super) async fn admit(
         &self,

@@ -136,7 +136,7 @@ impl Client {
     /// What the requests so far came to.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.0.counting.sums()
+        Counters { in_flight: self.0.limiter.in_flight(), ..self.0.counting.sums() }
     }
 
     /// The time so far in which some request waited for a limit of its server, or for `--rate`.

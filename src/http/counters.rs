@@ -27,6 +27,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Answers that were read from the file that they were fetched into for several loads.
     pub shared: u64,
+    /// Requests of which the answer, or the rest of it, is waited for right now.
+    pub in_flight: u64,
 }
 
 /// The same, while they are counted.
@@ -125,6 +127,7 @@ impl Counting {
             waited: Duration::from_micros(of(&self.waited_us)),
             bytes: of(&self.bytes),
             shared: of(&self.shared),
+            in_flight: 0,
         }
     }
 }

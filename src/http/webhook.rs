@@ -1,10 +1,12 @@
 //! One message to a URL that somebody gave for that: sent, tried once more, and then left. The URL is often
 //! itself the secret, so that no word about it has more than what went wrong.
 
+use std::fmt;
 use std::time::Duration;
 
-use ::http::header::{CONTENT_TYPE, HeaderValue};
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, StatusCode};
+use bytes::Bytes;
 use url::Url;
 
 use super::proxy_variables::ProxyVariables;
@@ -17,8 +19,17 @@ use crate::secret::Secret;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where messages go.
-#[derive(Debug, Clone)]
-pub struct Webhook(Secret);
+#[derive(Clone)]
+pub struct Webhook {
+    url: Secret,
+    headers: HeaderMap,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").finish_non_exhaustive()
+    }
+}
 
 impl Webhook {
     /// Reads a URL.
@@ -29,25 +40,65 @@ impl Webhook {
         let is_url =
             Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if is_url {
-            Ok(Self(Secret::new(text.to_owned())))
+            let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok(Self { url: Secret::new(text.to_owned()), headers: HeaderMap::from_iter([json]) })
         } else {
             Err("must be a URL, http:// or https://".to_owned())
         }
     }
 
-    /// Sends a JSON text, at most twice; each try may take half of the time.
+    /// Sends this with each message, which is JSON where no `content-type` is given. The value is taken for a
+    /// secret.
+    ///
+    /// # Errors
+    /// What is wrong with it, without the value.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, String> {
+        let named: HeaderName = name.trim().parse().map_err(|_| "not the name of a header".to_owned())?;
+        let mut value =
+            HeaderValue::from_str(value.trim()).map_err(|_| format!("{named}: no value of a header"))?;
+        value.set_sensitive(true);
+        self.headers.insert(named, value);
+        Ok(self)
+    }
+
+    /// Sends a message, at most twice; each try may take half of the time.
     ///
     /// # Errors
     /// Why it was not taken, in words without the URL.
-    pub async fn post(&self, json: String, proxies: &ProxyVariables, limit: Duration) -> Result<(), String> {
+    pub async fn post(
+        &self,
+        message: impl Into<Bytes>,
+        proxies: &ProxyVariables,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let message = message.into();
         let engines = Engines::new(&Settings { proxy_variables: proxies.clone(), ..Settings::default() });
-        let once = || send(&engines, self.0.reveal(), json.clone(), limit / 2);
+        let once = || self.send(&engines, message.clone(), limit / 2);
         match once().await {
             Err(NotTaken { is_passing: true, .. }) => {
                 tokio::time::sleep(PAUSE.min(limit / 4)).await;
                 once().await.map_err(|no| no.why)
             }
             done => done.map_err(|no| no.why),
+        }
+    }
+
+    async fn send(&self, engines: &Engines, message: Bytes, limit: Duration) -> Result<(), NotTaken> {
+        let for_good = |why: &str| NotTaken { why: why.to_owned(), is_passing: false };
+        let passing = |why: String| NotTaken { why, is_passing: true };
+        let url = Url::parse(self.url.reveal()).map_err(|_| for_good("it is no URL"))?;
+        if engines.proxies.would_read(&url).is_some() {
+            return Err(for_good("the proxy would read it: https:// is read by none"));
+        }
+        let engine = engines.of(&url, true).map_err(|_| for_good("TLS cannot be set up"))?;
+        let mut request = reqwest::Request::new(Method::POST, url);
+        request.headers_mut().clone_from(&self.headers);
+        *request.body_mut() = Some(message.into());
+        let answer = tokio::time::timeout(limit, engine.execute(request)).await;
+        match answer {
+            Err(_) => Err(passing(format!("no answer within {}", humantime::format_duration(limit)))),
+            Ok(Err(error)) => Err(passing(innermost(&error.without_url()))),
+            Ok(Ok(response)) => judge(response.status()),
         }
     }
 }
@@ -57,25 +108,6 @@ struct NotTaken {
     why: String,
     /// Another try may do.
     is_passing: bool,
-}
-
-async fn send(engines: &Engines, url: &str, json: String, limit: Duration) -> Result<(), NotTaken> {
-    let for_good = |why: &str| NotTaken { why: why.to_owned(), is_passing: false };
-    let passing = |why: String| NotTaken { why, is_passing: true };
-    let url = Url::parse(url).map_err(|_| for_good("it is no URL"))?;
-    if engines.proxies.would_read(&url).is_some() {
-        return Err(for_good("the proxy would read it: https:// is read by none"));
-    }
-    let engine = engines.of(&url, true).map_err(|_| for_good("TLS cannot be set up"))?;
-    let mut request = reqwest::Request::new(Method::POST, url);
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    *request.body_mut() = Some(json.into());
-    let answer = tokio::time::timeout(limit, engine.execute(request)).await;
-    match answer {
-        Err(_) => Err(passing(format!("no answer within {}", humantime::format_duration(limit)))),
-        Ok(Err(error)) => Err(passing(innermost(&error.without_url()))),
-        Ok(Ok(response)) => judge(response.status()),
-    }
 }
 
 fn judge(status: StatusCode) -> Result<(), NotTaken> {

@@ -172,8 +172,8 @@ impl Access {
     /// Counts of requests so far, for whoever watches; `None`: none are made.
     #[must_use]
     pub fn requests(&self) -> Option<Requests> {
-        let Counters { requests: sent, retried, failed, waited, .. } = self.counters()?;
-        Some(Requests { sent, retried, failed, waited })
+        let Counters { requests: sent, retried, failed, waited, in_flight, .. } = self.counters()?;
+        Some(Requests { sent, retried, failed, waited, in_flight })
     }
 
     /// All counts of requests.

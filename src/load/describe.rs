@@ -88,7 +88,13 @@ impl Prepared {
             }
         };
         line("partitions", &partitions);
-        line("connections", &job.resources.pool_size.to_string());
+        let connections = match (job.resources.pool_size, self.plan.one_partition) {
+            (size @ 2.., Some(_)) => {
+                format!("{size} (one partition is written by one of them: --pool-size 1 would be as fast)")
+            }
+            (size, _) => size.to_string(),
+        };
+        line("connections", &connections);
         line("path", &self.path_words());
         line("session", &format!("TimeZone {}, DateStyle {}", job.time_zone, job.date_style));
         line("guarantee", self.guarantee.name());

@@ -100,8 +100,18 @@ fn columns(prepared: &Prepared) -> Vec<TableColumn> {
 }
 
 fn http_report(counters: &Counters) -> HttpReport {
-    let Counters { requests, retried, failed, refused, redirected, mended, bytes, waited, shared } =
-        *counters;
+    let Counters {
+        requests,
+        retried,
+        failed,
+        refused,
+        redirected,
+        mended,
+        bytes,
+        waited,
+        shared,
+        in_flight: _,
+    } = *counters;
     let waited_seconds = waited.as_secs_f64();
     HttpReport { requests, retried, failed, refused, redirected, mended, bytes, waited_seconds, shared }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::account::Books;
 use crate::batch::Batch;
 use crate::event::{
     BatchTimes, BatchWay, BegunPlan, Detail, Event, Gauges, RejectedFor, SOURCES_NAMED, Totals,
@@ -49,9 +50,11 @@ impl PipelineContext<'_> {
     pub(super) fn tell_plan(&self) {
         let (prepared, job) = (self.prepared, self.job);
         let plan = &prepared.plan;
-        let begun = BegunPlan {
+        let mut before = Books::default();
+        prepared.checkpoints.iter().for_each(|checkpoint| before.add(&checkpoint.books));
+        let mut begun = BegunPlan {
             run: prepared.run.as_ref().map(|run| run.ledger.run.clone()),
-            ago: self.began.elapsed(),
+            ago: Duration::ZERO,
             attempt: prepared.run.as_ref().map_or(1, |run| run.attempts),
             table: plan.table.name.plain(),
             database: prepared.pool.place(),
@@ -64,11 +67,12 @@ impl PipelineContext<'_> {
             connections: prepared.pool.max_size(),
             batch_rows: job.resources.batch_rows,
             batch_bytes: self.batch_bytes,
-            records_before: prepared.checkpoints.iter().map(|checkpoint| checkpoint.books.read).sum(),
+            before,
             sources: prepared.inputs.iter().take(SOURCES_NAMED).map(|input| input.name.clone()).collect(),
             sources_all: prepared.inputs.len(),
             bytes: prepared.inputs.iter().map(Input::size).sum(),
         };
+        begun.ago = self.began.elapsed();
         self.tell(Detail::Begun(begun), &Totals::default());
     }
 

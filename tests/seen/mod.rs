@@ -1,12 +1,17 @@
 //! What is seen of a load: its record of events, and what is drawn from it.
 
 mod events;
+mod lineage;
 mod metrics;
+mod otel;
 mod picture;
 mod progress;
+mod receivers;
+mod resources;
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -28,6 +33,16 @@ fn checked(line: &str) -> Result<Value, String> {
     let event: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     SCHEMA.validate(&event).map_err(|error| error.to_string())?;
     Ok(event)
+}
+
+/// Waits for what another process does.
+#[track_caller]
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_there() {
+        assert!(began.elapsed() < Duration::from_secs(60), "no {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Those of one kind.

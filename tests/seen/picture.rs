@@ -140,7 +140,13 @@ fn a_run_that_was_killed_five_times_is_one_page_with_six_attempts() {
     scene.run(load).exits(3);
     let html = page(&scene, "show e.jsonl --html out.html");
     let rejected = "<td>22P02</td><td class=n>3,000</td><td>column n</td><td>t.jsonl:10</td>";
-    for words in ["attempt 6, ", "Books: 30,000 records read", "inserted <b>27,000</b>", rejected] {
+    for words in [
+        "attempt 6, ",
+        "What the 5 before it had committed was not done again",
+        "Books: 30,000 records read",
+        "inserted <b>27,000</b>",
+        rejected,
+    ] {
         assert!(html.contains(words), "{words}: {html}");
     }
     assert_eq!(html.matches("no end: killed, or still running").count(), 5, "{html}");
@@ -165,10 +171,68 @@ fn a_job_of_a_hundred_loads_is_one_page_and_each_leads_to_its_own() {
             "{n}"
         );
     }
-    assert!(html.contains("All came to a good end.") && html.contains("x/t99 into"), "{html}");
+    assert!(
+        html.contains("All came to a good end. 5,050 records were read; x/t") && html.contains("x/t99 into"),
+        "{html}"
+    );
     let one = page(&scene, "show e.jsonl --load t42 --html one.html");
     assert!(one.contains("Books: 43 records read") && one.contains("class=lanes"), "{one}");
     shoot(&scene.cwd().join("out.html"), "job");
+}
+
+/// Lines of JSON, so many of ten of which are no numbers, written one by one: ten million are half a
+/// gigabyte.
+fn write_numbers(scene: &Scene, records: u64, rejected_of_ten: u64) {
+    use std::io::Write as _;
+    scene.sql("CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n < 100000000), note text)");
+    let mut out = std::io::BufWriter::new(std::fs::File::create(scene.cwd().join("t.jsonl")).unwrap());
+    for id in 0..records {
+        let n = if id % 10 < rejected_of_ten { "\"no\"".to_owned() } else { id.to_string() };
+        writeln!(out, "{{\"id\":{id},\"n\":{n},\"note\":\"of {id}\"}}").unwrap();
+    }
+    out.flush().unwrap();
+}
+
+fn pages_of(records: u64) {
+    for (name, rejected_of_ten) in [("large", 0), ("rejects", 3)] {
+        let scene = Scene::new();
+        write_numbers(&scene, records, rejected_of_ten);
+        let load = scene.dbload("t.jsonl --key id --events e.jsonl --rejects bad.jsonl --pool-size 4");
+        let code = if rejected_of_ten == 0 { 0 } else { 3 };
+        let outcome = load.timeout(Duration::from_secs(3_600)).run().exits(code);
+        let html = page(&scene, "show e.jsonl --html out.html");
+        let good = records / 10 * (10 - rejected_of_ten);
+        assert_eq!(scene.db.count("t"), good);
+        assert!(html.contains("was the bound for") && html.contains("class=lanes"), "{html}");
+        let said = html.contains("of the records (30%) were rejected");
+        assert_eq!((said, html.contains(">preparing, closing<")), (rejected_of_ten == 3, true), "{html}");
+        let rejected = outcome.rows().rejected;
+        assert_eq!(
+            html.contains("once mended: ") || html.contains("dbload bad.jsonl"),
+            rejected > 0,
+            "{html}"
+        );
+        let events = std::fs::metadata(scene.cwd().join("e.jsonl")).unwrap().len();
+        println!(
+            "{name}: {records} records in {:?}, {} of them rejected: {events} bytes of events, a page of {} bytes",
+            outcome.elapsed,
+            rejected,
+            html.len()
+        );
+        shoot(&scene.cwd().join("out.html"), name);
+    }
+}
+
+#[test]
+fn a_load_and_one_with_a_third_of_its_records_rejected_are_pages_that_a_browser_draws() {
+    pages_of(20_000);
+}
+
+/// `ROWS=10000000 DBLOAD_PICTURES=DIR cargo test --release --test main -- --ignored --nocapture pages_of_a_large`.
+#[test]
+#[ignore = "a million rows, or ROWS: minutes"]
+fn pages_of_a_large_load() {
+    pages_of(std::env::var("ROWS").map_or(1_000_000, |rows| rows.parse().unwrap()));
 }
 
 /// A line as dbload writes it.
@@ -292,7 +356,13 @@ fn chromium() -> Option<PathBuf> {
 fn browse(chromium: &Path, args: &[&str], page: &Path) -> std::process::Output {
     let profile = Folder::new();
     Command::new(chromium)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--timeout=20000"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(args)
         .arg(format!("file://{}", page.display()))

@@ -17,6 +17,7 @@ pub struct Ask {
     pub query: BTreeMap<String, String>,
     pub headers: HeaderMap,
     pub body: String,
+    pub bytes: Bytes,
     /// How many requests came before, of this path and query.
     pub before: usize,
     /// Since the server was started.
@@ -208,6 +209,7 @@ async fn respond(
         query,
         headers: head.headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
         before: 0,
         at: since.elapsed(),
     };

@@ -91,6 +91,7 @@ fn some_ask(path: &str) -> Ask {
         query: [].into(),
         headers: axum::http::HeaderMap::new(),
         body: String::new(),
+        bytes: axum::body::Bytes::new(),
         before: 0,
         at: Duration::ZERO,
     }

@@ -139,6 +139,9 @@ pub(crate) struct SampleLine {
     pub(crate) blocks_waiting: u64,
     pub(crate) batches_waiting: u64,
     pub(crate) requests: Option<u64>,
+    /// Those that are waited for right now.
+    #[serde(default)]
+    pub(crate) in_flight: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -13,4 +13,4 @@ pub(crate) use line::{
     BatchLine, BlockLine, EndLine, EventLine, PlanLine, RejectedLine, SampleLine, WayName, What,
 };
 pub(crate) use process::{cpu, most_resident_bytes};
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Recorder, sqlstate_of};

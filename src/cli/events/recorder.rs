@@ -92,11 +92,11 @@ impl Recorder {
     }
 
     fn detail(&self, state: &mut RecorderState, detail: &Detail, totals: &Totals) {
-        let pipeline = state.pipeline;
+        let clock = EventClock { pipeline: state.pipeline, now: self.began.elapsed() };
         let what = match detail {
             Detail::Begun(begun) => return self.begun(state, begun),
-            Detail::Block(block) => What::Block(block_line(pipeline, block)),
-            Detail::Batch(batch) => What::Batch(Box::new(batch_line(pipeline, batch))),
+            Detail::Block(block) => What::Block(block_line(clock, block)),
+            Detail::Batch(batch) => What::Batch(Box::new(batch_line(clock, batch))),
             Detail::Rejected(why) => What::Rejected(rejected_line(why)),
             Detail::Held { partition, sqlstate, relief } => What::Held {
                 partition: *partition,
@@ -131,7 +131,7 @@ impl Recorder {
             connections: begun.connections as u64,
             batch_rows: begun.batch_rows,
             batch_bytes: begun.batch_bytes as u64,
-            records_before: begun.records_before,
+            records_before: begun.before.read,
             sources: begun.sources.clone(),
             sources_all: begun.sources_all as u64,
             bytes: begun.bytes,
@@ -167,6 +167,7 @@ impl Recorder {
             blocks_waiting: gauges.blocks_waiting as u64,
             batches_waiting: gauges.batches_waiting as u64,
             requests: totals.http.map(|http| http.sent),
+            in_flight: totals.http.map(|http| http.in_flight),
         };
         self.tell(state, What::Sample(sample));
     }
@@ -220,8 +221,22 @@ impl Recorder {
     }
 }
 
-fn block_line(pipeline: Duration, block: &BlockTimes) -> BlockLine {
-    let at = |time: Duration| seconds(pipeline + time);
+/// Moments of a pipeline as those of an attempt. Between its clock and ours lie microseconds: nothing is
+/// later than the line that tells it.
+#[derive(Clone, Copy)]
+struct EventClock {
+    pipeline: Duration,
+    now: Duration,
+}
+
+impl EventClock {
+    fn at(self, time: Duration) -> f64 {
+        seconds((self.pipeline + time).min(self.now))
+    }
+}
+
+fn block_line(clock: EventClock, block: &BlockTimes) -> BlockLine {
+    let at = |time: Duration| clock.at(time);
     BlockLine {
         source: block.source,
         records: block.records,
@@ -233,11 +248,11 @@ fn block_line(pipeline: Duration, block: &BlockTimes) -> BlockLine {
     }
 }
 
-fn batch_line(pipeline: Duration, batch: &BatchTimes) -> BatchLine {
+fn batch_line(clock: EventClock, batch: &BatchTimes) -> BatchLine {
     BatchLine {
         partition: batch.partition,
-        began: seconds(pipeline + batch.began),
-        ended: seconds(pipeline + batch.ended),
+        began: clock.at(batch.began),
+        ended: clock.at(batch.ended),
         copied: seconds(batch.copied),
         merged: seconds(batch.merged),
         committed: seconds(batch.committed),
@@ -266,7 +281,7 @@ fn rejected_line(why: &RejectedFor) -> RejectedLine {
 }
 
 /// What the server called it, wherever in the causes that is.
-fn sqlstate_of(error: &(dyn Error + 'static)) -> Option<String> {
+pub(crate) fn sqlstate_of(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(database) = error.downcast_ref::<DbError>() {

@@ -102,7 +102,15 @@ impl AfterRun {
             marks.ok()
         };
         let marks = if run.was_stopped { None } else { marks.await }.unwrap_or_default();
-        let file = MetricsFile { path, job: &self.job, loads: &self.loads, facts: &run.facts, marks: &marks };
+        let elapsed = run.elapsed;
+        let file = MetricsFile {
+            path,
+            job: &self.job,
+            elapsed,
+            loads: &self.loads,
+            facts: &run.facts,
+            marks: &marks,
+        };
         if let Err(error) = file.write() {
             progress.say(&format!("metrics_file: {}: {error}", path.display()));
         }

@@ -15,6 +15,7 @@ use dbload::internals::schedule::{LoadState, MarkOrder};
 use rustix::fs::{FlockOperation, flock};
 
 use super::line;
+use super::peaks::LoadPeaks;
 use super::turn::TurnEnd;
 use crate::cli::events::{cpu, most_resident_bytes};
 
@@ -44,7 +45,41 @@ const WATERMARK: Metric = Metric {
     name: "dbload_load_watermark",
     help: "Up to where the load has come: an integer, or seconds since 1970.",
 };
-const ALL: [Metric; 6] = [LAST_SUCCESS, LAST_RUN, DURATION, STATE, RECORDS, WATERMARK];
+const CONNECTIONS: Metric = Metric {
+    name: "dbload_load_max_connections",
+    help: "The most connections that were open at once, of the pool that the loads share.",
+};
+const BUSY: Metric = Metric {
+    name: "dbload_load_connections_busy_ratio",
+    help: "Of the connections that were open, the share that the load was using.",
+};
+const IN_FLIGHT: Metric = Metric {
+    name: "dbload_load_max_requests_in_flight",
+    help: "The most requests that were waited for at once.",
+};
+const BLOCKS: Metric = Metric {
+    name: "dbload_load_max_blocks_waiting",
+    help: "The most blocks of records that waited to be decoded at once.",
+};
+const BATCHES: Metric = Metric {
+    name: "dbload_load_max_batches_waiting",
+    help: "The most batches that waited for a connection at once.",
+};
+const ALL: [Metric; 11] = [
+    LAST_SUCCESS,
+    LAST_RUN,
+    DURATION,
+    STATE,
+    RECORDS,
+    WATERMARK,
+    CONNECTIONS,
+    BUSY,
+    IN_FLIGHT,
+    BLOCKS,
+    BATCHES,
+];
+const JOB_DURATION: Metric =
+    Metric { name: "dbload_job_last_run_duration_seconds", help: "How long the last run of the job took." };
 const CPU: Metric = Metric {
     name: "dbload_job_last_run_cpu_seconds",
     help: "CPU time that the last run of the job took, of all its loads.",
@@ -64,6 +99,7 @@ pub(super) struct LoadFacts {
     ended_at: f64,
     elapsed: f64,
     books: Option<Books>,
+    peaks: Option<LoadPeaks>,
 }
 
 impl LoadFacts {
@@ -75,6 +111,10 @@ impl LoadFacts {
             ended_at: now.as_secs_f64(),
             elapsed: end.elapsed.as_secs_f64(),
             books: line::books(end),
+            peaks: end.parts.iter().map(|part| part.peaks).reduce(|mut all, other| {
+                all.add(&other);
+                all
+            }),
         })
     }
 
@@ -91,6 +131,7 @@ type Samples = BTreeMap<(&'static str, String), Vec<String>>;
 pub(super) struct MetricsFile<'a> {
     pub(super) path: &'a Path,
     pub(super) job: &'a str,
+    pub(super) elapsed: Duration,
     /// All loads of the file: what is there of others goes.
     pub(super) loads: &'a BTreeSet<String>,
     pub(super) facts: &'a BTreeMap<String, LoadFacts>,
@@ -160,6 +201,7 @@ impl MetricsFile<'_> {
         let build = (&BUILD, build.as_str(), Some("1".to_owned()));
         let of_process = [
             build,
+            (&JOB_DURATION, "", Some(format!("{:.3}", self.elapsed.as_secs_f64()))),
             (&CPU, "", Some(format!("{:.3}", cpu().as_secs_f64()))),
             (&MEMORY, "", most_resident_bytes().map(|bytes| bytes.to_string())),
         ];
@@ -229,6 +271,12 @@ impl MetricsFile<'_> {
             });
             set(&RECORDS, lines.collect());
         }
+        if let Some(peaks) = &facts.peaks {
+            for (metric, value) in peak_values(peaks) {
+                // What there was none of this time says nothing of the time before.
+                set(metric, value.iter().map(|value| self.sample(metric, load, "", value)).collect());
+            }
+        }
     }
 
     /// Names of jobs and loads need no escapes. `job` is a label of Prometheus' own.
@@ -239,6 +287,16 @@ impl MetricsFile<'_> {
     fn sample(&self, metric: &Metric, load: &str, more: &str, value: &str) -> String {
         format!("{}{{{}{more}}} {value}", metric.name, self.labels(load))
     }
+}
+
+fn peak_values(peaks: &LoadPeaks) -> [(&'static Metric, Option<String>); 5] {
+    [
+        (&CONNECTIONS, Some(peaks.connections.to_string())),
+        (&BUSY, peaks.busy_share().map(|share| format!("{share:.3}"))),
+        (&IN_FLIGHT, peaks.requests_in_flight.map(|count| count.to_string())),
+        (&BLOCKS, Some(peaks.blocks_waiting.to_string())),
+        (&BATCHES, Some(peaks.batches_waiting.to_string())),
+    ]
 }
 
 fn head(metric: &Metric) -> String {
@@ -263,7 +321,7 @@ mod tests {
     fn facts(state: LoadState, ended_at: f64, read: u64) -> LoadFacts {
         let mut books = Books::default();
         (books.read, books.inserted) = (read, read);
-        LoadFacts { state, ended_at, elapsed: 1.5, books: Some(books) }
+        LoadFacts { state, ended_at, elapsed: 1.5, books: Some(books), peaks: Some(LoadPeaks::default()) }
     }
 
     #[test]
@@ -280,7 +338,8 @@ mod tests {
                 run: String::new(),
                 moved_at: String::new(),
             }];
-            MetricsFile { path: Path::new("x.prom"), job: "j", loads: &loads, facts, marks: &marks }
+            let elapsed = Duration::from_secs(2);
+            MetricsFile { path: Path::new("x.prom"), job: "j", elapsed, loads: &loads, facts, marks: &marks }
                 .text(before)
         };
         let first = text(

@@ -21,6 +21,7 @@ mod metrics;
 mod morning;
 mod open;
 mod parts;
+mod peaks;
 mod place;
 mod prune;
 mod run;

@@ -19,6 +19,7 @@ use super::wishes::RunWishes;
 use crate::cli::args::{LoadArgs, ModeArg};
 use crate::cli::load::job;
 use crate::cli::progress::Progress;
+use crate::cli::watch::Watchers;
 
 /// What the ledger knows of the loads of a job.
 #[derive(Default)]
@@ -124,7 +125,7 @@ impl SharedByAll<'_> {
         parts.iter_mut().for_each(|part| part.asking = format!("{asking}\n\n{}", part.asking));
         Ok(Some(Turn {
             progress: progress.of_load(self.wishes.output, &name),
-            events: None,
+            watchers: Watchers::default(),
             name,
             asset,
             parts,

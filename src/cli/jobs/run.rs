@@ -27,11 +27,12 @@ use super::turn::{Turn, TurnEnd};
 use super::wishes::{Between, RunWishes, WindowWishes};
 use crate::cli::args::OutputArgs;
 use crate::cli::exit;
-use crate::cli::load::{open_events, say_ending, say_trouble, second_signal};
+use crate::cli::load::{open_events, say_ending, second_signal};
 use crate::cli::pipes::{self, Pipes};
 use crate::cli::progress::Progress;
 use crate::cli::stdout::print;
 use crate::cli::terminal::error_words;
+use crate::cli::watch::Watchers;
 
 /// Runs the loads of a file; the exit code.
 pub(crate) async fn run(args: RunJobArgs) -> u8 {
@@ -78,6 +79,7 @@ async fn run_within(args: RunJobArgs, pipes: Option<&Pipes>) -> u8 {
             return exit::USAGE;
         }
     };
+    let watchers = Watchers::new(events, pipes.is_some_and(Pipes::tells_lineage_itself), &progress);
     let stop = CancellationToken::new();
     let code = AtomicU8::new(exit::SIGINT);
     let all = AllLoads { args: &args, progress: &progress, stop: &stop, signal: &code, pipes };
@@ -98,16 +100,14 @@ async fn run_within(args: RunJobArgs, pipes: Option<&Pipes>) -> u8 {
                 return not_ready.code;
             }
         };
-        if let Some(events) = &events {
-            ready.turns.iter_mut().for_each(|turn| turn.record(events));
-        }
+        ready.turns.iter_mut().for_each(|turn| turn.watch(&watchers));
         let (job, engine, dsn) = (ready.name.clone(), ready.engine.clone(), ready.dsn.clone());
         let ended = Box::pin(all.run(ready)).await;
         progress.finish();
         if let Some(shared) = shared.filter(|_| !stop.is_cancelled()) {
             let _ = tokio::time::timeout(NOTE_LIMIT, shared.clean(&job, &engine, &dsn)).await;
         }
-        say_trouble(events.as_deref(), &progress);
+        watchers.close(stop.is_cancelled(), &progress).await;
         after.tell(&ended, stopped, &progress).await;
         // A report that nobody got is no success.
         if ended.printed || ended.code != exit::COMPLETE { ended.code } else { exit::UNEXPECTED }

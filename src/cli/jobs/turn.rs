@@ -1,12 +1,11 @@
 //! The turn of one load: its starts, its limits, and what became of it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dbload::Engine;
 use dbload::internals::event::{Event, Totals};
 use dbload::internals::exit::ExitClass;
-use dbload::internals::job::Job;
+use dbload::internals::job::{Job, NamedLoad};
 use dbload::internals::ledger::LedgerError;
 use dbload::internals::load::{Ended, Outcome, load};
 use dbload::internals::prepared::LoadError;
@@ -15,9 +14,11 @@ use dbload::internals::write::WriteError;
 use tokio_util::sync::CancellationToken;
 
 use super::keys::{IfRunning, OnRejects};
+use super::peaks::{LoadPeaks, PeakWatch};
 use crate::cli::args::LoadArgs;
-use crate::cli::events::{EventsFile, Recorder};
+use crate::cli::lineage::{LineageJob, NominalTime};
 use crate::cli::progress::Progress;
+use crate::cli::watch::Watchers;
 
 /// Beyond the four seconds that a load takes to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(6);
@@ -52,8 +53,8 @@ pub(super) struct Turn {
     pub(super) if_running: IfRunning,
     pub(super) freshness: FreshnessLimits,
     pub(super) progress: Progress,
-    /// The file that its events go to.
-    pub(super) events: Option<Arc<EventsFile>>,
+    /// Who hears of it beside people.
+    pub(super) watchers: Watchers,
 }
 
 /// When status warns, and when it fails.
@@ -94,6 +95,7 @@ pub(super) struct PartEnd {
     /// Why it ended, where the outcome does not say.
     pub(super) why: Option<String>,
     pub(super) starts: u32,
+    pub(super) peaks: LoadPeaks,
     /// Another process has taken it over: this one begins nothing any more.
     pub(super) is_taken_over: bool,
 }
@@ -118,10 +120,10 @@ impl TurnEnd {
 }
 
 impl Turn {
-    /// What happens to it goes to that file.
-    pub(super) fn record(&mut self, file: &Arc<EventsFile>) {
-        self.events = Some(Arc::clone(file));
-        self.parts.iter_mut().for_each(|part| part.job.is_recorded = true);
+    /// What happens to it is told to them.
+    pub(super) fn watch(&mut self, watchers: &Watchers) {
+        self.watchers = watchers.clone();
+        self.parts.iter_mut().for_each(|part| part.job.is_recorded = watchers.want_batches());
     }
 
     /// Runs it.
@@ -169,11 +171,14 @@ impl Turn {
         deadline: Option<Instant>,
     ) -> PartEnd {
         let mut starts = 0;
+        let mut peaks = LoadPeaks::default();
         let mut pause = FIRST_PAUSE;
         loop {
             starts += 1;
             let mut end = self.start(part, engine, stop, deadline).await;
             end.starts = starts;
+            peaks.add(&end.peaks);
+            end.peaks = peaks;
             let is_worth_it = matches!(end.class, ExitClass::Source | ExitClass::Database);
             if starts > self.retries || !is_worth_it || means_once(&part.job) || end.why.is_some() {
                 return end;
@@ -196,12 +201,13 @@ impl Turn {
         deadline: Option<Instant>,
     ) -> PartEnd {
         let own = stop.child_token();
-        let name = part.job.named.as_ref().map(|named| format!("{}/{}", named.job, named.load));
-        let recorder = self.events.as_ref().map(|file| Recorder::new(Arc::clone(file), name));
+        let watch = part.job.named.as_ref().map(|named| self.watchers.begin(&lineage_job(named)));
+        let peaks = PeakWatch::default();
         let listener = |event: &Event, totals: &Totals| {
+            peaks.on(event, totals);
             self.progress.on(event, totals);
-            if let Some(recorder) = &recorder {
-                recorder.on(event, totals);
+            if let Some(watch) = &watch {
+                watch.on(event, totals);
             }
         };
         let mut loading = Box::pin(load(Some(engine), &part.job, &listener, &own));
@@ -214,8 +220,8 @@ impl Turn {
         };
         let is_late = own.is_cancelled() && !stop.is_cancelled();
         let class = outcome.as_ref().map_or(ExitClass::Interrupted, Outcome::exit_class);
-        if let (Some(recorder), Some(outcome)) = (&recorder, &outcome) {
-            recorder.end(outcome, class.code());
+        if let Some(watch) = &watch {
+            watch.end(outcome.as_ref(), class.code());
         }
         let window = part.window.clone();
         let mut end = PartEnd {
@@ -225,6 +231,7 @@ impl Turn {
             outcome,
             why: None,
             starts: 0,
+            peaks: peaks.peaks(),
             is_taken_over: false,
         };
         if is_late && class == ExitClass::Interrupted {
@@ -268,6 +275,15 @@ impl Turn {
             (Ended::SourceFailed | Ended::OverBudget, _) => LoadState::Failed,
         };
     }
+}
+
+/// What it is called where others hear of it.
+fn lineage_job(named: &NamedLoad) -> LineageJob {
+    let nominal = named
+        .window
+        .as_ref()
+        .map(|window| NominalTime { starts_at: window.starts_at.clone(), ends_at: window.ends_at.clone() });
+    LineageJob::Named { job: named.job.clone(), load: named.load.clone(), nominal }
 }
 
 /// Flags that are about the start that they were given to: a further one would give up what it has done.

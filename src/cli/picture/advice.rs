@@ -90,6 +90,15 @@ pub(super) fn verdict(load: &Loaded) -> BoundVerdict {
         }
     }
     of_server(&mut verdict.advice, attempt);
+    let before = load.attempts.len() - 1;
+    if before > 0 {
+        let words = format!(
+            "That is attempt {} alone. What the {} before it had committed was not done again.",
+            attempt.number,
+            if before == 1 { "one".to_owned() } else { count(before as u64) }
+        );
+        verdict.advice.insert(0, words);
+    }
     verdict
 }
 
@@ -106,9 +115,13 @@ fn of_bound(advice: &mut Vec<String>, load: &Loaded, attempt: &Attempt, shares: 
             advice.push(format!("One connection did all of the writing, and more would not help: {why}."));
         } else if busy > 0.75 {
             let now = attempt.partitions();
+            let who = match now {
+                1 => "The one connection was".to_owned(),
+                now => format!("All {now} connections were"),
+            };
             advice.push(format!(
-                "All {now} connections were at work for {:.0}% of the time: --pool-size {} may be faster \
-                 where the server has cores to spare, and its disk too.",
+                "{who} at work for {:.0}% of the time: --pool-size {} may be faster where the server has cores to \
+                 spare, and its disk too.",
                 busy * 100.0,
                 now * 2
             ));

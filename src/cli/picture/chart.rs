@@ -225,6 +225,8 @@ pub(super) fn gantt(loads: &[Loaded], shown: usize) -> String {
         "<svg class=lanes viewBox=\"0 0 {WIDTH} {height}\" role=img aria-label=\"the loads and their times\">"
     );
     let width = (WIDTH - LABEL - 60) as f64;
+    // Of many the end of the picture is out of sight.
+    let _ = write!(out, "<text class=small text-anchor=end x={WIDTH} y=12>0 s to {}</text>", time(all));
     for (n, load) in loads.iter().take(shown).enumerate() {
         let y = n * ROW;
         let name = load.name.as_deref().unwrap_or("load");

@@ -31,6 +31,8 @@ pub(crate) struct Loaded {
 pub(crate) struct Attempt {
     pub(super) number: u32,
     pub(super) plan: Option<PlanLine>,
+    /// When it was made: until then the attempt was being prepared.
+    pub(super) planned: f64,
     pub(super) end: Option<EndLine>,
     /// The last moment that is known of it.
     pub(super) last: f64,
@@ -76,6 +78,7 @@ impl Attempt {
         Self {
             number,
             plan: None,
+            planned: 0.0,
             end: None,
             last: 0.0,
             blocks: Vec::new(),
@@ -94,7 +97,7 @@ impl Attempt {
             self.last = self.last.max(t);
         }
         match what {
-            What::Plan(plan) => self.plan = Some(*plan),
+            What::Plan(plan) => (self.plan, self.planned) = (Some(*plan), t),
             What::Block(block) => self.blocks.push(block),
             What::Batch(batch) => self.batches.push(*batch),
             What::Sample(sample) => self.samples.push((t, sample)),

@@ -4,10 +4,12 @@
 
 use std::fmt::Write as _;
 
+use dbload::internals::account::Books;
+
 use super::advice::Shares;
 use super::chart::{BarPart, bar, gantt, timeline};
 use super::escape::{count, escaped, time};
-use super::figures::Loaded;
+use super::figures::{Attempt, Loaded};
 use super::lanes::{ATTEMPTS_MAX, Axis, curves, lanes};
 use super::page::LoadPage;
 use super::read::EventRecord;
@@ -81,11 +83,25 @@ fn job(out: &mut String, loads: &[Loaded], depth: Depth) {
         !load.last().and_then(|attempt| attempt.end.as_ref()).is_some_and(|end| matches!(end.code, 0 | 3))
     });
     let bad = bad.count();
-    let words = if bad == 0 {
+    let mut words = if bad == 0 {
         "All came to a good end.".to_owned()
     } else {
         format!("{bad} of them did not come to a good end.")
     };
+    let books = loads.iter().fold(Books::default(), |mut all, load| {
+        all.add(&load.books());
+        all
+    });
+    let _ = write!(words, " {} records were read", count(books.read));
+    if books.rejected > 0 {
+        let _ = write!(words, ", {} of them rejected", count(books.rejected));
+    }
+    let took = |load: &&Loaded| load.attempts.iter().map(Attempt::seconds).sum::<f64>();
+    if let Some(longest) = loads.iter().max_by(|a, b| took(a).total_cmp(&took(b))) {
+        let name = escaped(longest.name.as_deref().unwrap_or("load"));
+        let _ = write!(words, "; {name} took longest, {}", time(took(&longest)));
+    }
+    words.push('.');
     let _ = write!(
         out,
         "<h1>{} loads</h1><p class=verdict>{words}</p>{}",
@@ -100,7 +116,7 @@ fn job(out: &mut String, loads: &[Loaded], depth: Depth) {
         } else {
             let _ = write!(
                 out,
-                "<h3>{}</h3><p>{} <stretch class=small>{}</stretch></p>",
+                "<h3>{}</h3><p>{} <span class=small>{}</span></p>",
                 escaped(&page.title),
                 escaped(&page.verdict.sentence),
                 escaped(&books_words(&page))

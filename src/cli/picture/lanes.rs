@@ -23,7 +23,8 @@ const CONNECTIONS_MAX: usize = 8;
 /// What a lane is made of: its name and its class in the style.
 pub(super) type LaneState = (&'static str, &'static str);
 
-pub(super) const SOURCE: [LaneState; 2] = [("waiting for bytes", "w"), ("reading", "r")];
+pub(super) const SOURCE: [LaneState; 3] =
+    [("preparing, closing", "p"), ("waiting for bytes", "w"), ("reading", "r")];
 pub(super) const DECODE: [LaneState; 1] = [("decoding", "d")];
 pub(super) const CONNECTION: [LaneState; 4] =
     [("waiting", "x"), ("copy", "c"), ("merge", "m"), ("commit", "k")];
@@ -116,11 +117,15 @@ pub(super) fn lanes(load: &Loaded, axis: &Axis) -> Vec<TimeLane> {
         (0..lanes_of).map(|n| TimeLane::new(name(n), &CONNECTION, axis)).collect();
     for stretch in &axis.stretches {
         let attempt = &load.attempts[stretch.attempt];
+        source.add(stretch, [0.0, attempt.planned], 0, 1.0);
+        if let Some(pipeline) = attempt.spent("pipeline") {
+            source.add(stretch, [attempt.planned + pipeline, attempt.last], 0, 1.0);
+        }
         for block in &attempt.blocks {
             let [from, to] = block.read;
             let work = (to - block.reading).max(from);
-            source.add(stretch, [from, work], 0, 1.0);
-            source.add(stretch, [work, to], 1, 1.0);
+            source.add(stretch, [from, work], 1, 1.0);
+            source.add(stretch, [work, to], 2, 1.0);
             let [from, to] = block.decoded;
             decode.add(stretch, [from, to], 0, cores as f64);
         }

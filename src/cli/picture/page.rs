@@ -5,8 +5,11 @@ use dbload::internals::ledger::RunDetails;
 use serde_json::Value;
 
 use super::advice::{BoundVerdict, Shares, bound_words, shares, verdict};
-use super::escape::time;
+use super::escape::{count, time};
 use super::figures::{Attempt, Loaded};
+
+/// So much of a hundred records rejected is worth a word at the top.
+const REJECTS_SAID: f64 = 1.0;
 
 /// What is said of a load.
 #[derive(Debug, Default)]
@@ -49,13 +52,14 @@ impl LoadPage {
         let mode = plan.map_or("", |plan| plan.mode.as_str());
         let file = report.and_then(|report| report.pointer("/rejects/file")?.as_str());
         let replay = file.map(|file| format!("dbload {} --table {}", word(file), word(&table)));
+        let rejects = last.and_then(rejects_of_report).unwrap_or_else(|| rejects_of_events(load));
         Self {
             title: load.name.as_ref().map_or_else(|| table.clone(), |name| format!("{name} into {table}")),
             subtitle: format!("{run}, {mode}{key}"),
-            verdict: verdict(load),
+            verdict: with_rejects(verdict(load), load.books(), &rejects),
             shares: last.and_then(|attempt| shares(|what| attempt.spent(what))),
             books: load.books(),
-            rejects: last.and_then(rejects_of_report).unwrap_or_else(|| rejects_of_events(load)),
+            rejects,
             replay,
             sources: sources(load),
             sources_all: plan.map_or(0, |plan| plan.sources_all),
@@ -130,6 +134,22 @@ impl LoadPage {
             .collect(),
         }
     }
+}
+
+/// Where many records were rejected, that is the first thing to be said.
+fn with_rejects(mut verdict: BoundVerdict, books: Books, rejects: &[RejectRow]) -> BoundVerdict {
+    let share = books.rejected as f64 / books.read.max(1) as f64 * 100.0;
+    if share < REJECTS_SAID {
+        return verdict;
+    }
+    let most = rejects.iter().max_by_key(|row| row.count);
+    let most = most.map_or_else(String::new, |row| {
+        let what = if row.what.is_empty() { String::new() } else { format!(" ({})", row.what) };
+        format!(", {} of them for SQLSTATE {}{what}", count(row.count), row.sqlstate)
+    });
+    let words = format!("{} of the records ({share:.0}%) were rejected{most}.", count(books.rejected));
+    verdict.advice.insert(0, words);
+    verdict
 }
 
 /// The rejects of the run, as its report has them: what a killed process committed last is among them.
@@ -240,7 +260,7 @@ fn facts(load: &Loaded) -> Vec<(String, String)> {
         ("records a second", "/rows_per_second"),
     ] {
         if let Some(n) = number(pointer) {
-            fact(name, super::escape::count(n));
+            fact(name, count(n));
         }
     }
     let peak = attempt.samples.iter().filter_map(|(_, sample)| sample.resident_bytes).max();
@@ -250,6 +270,10 @@ fn facts(load: &Loaded) -> Vec<(String, String)> {
     let open = attempt.samples.iter().map(|(_, sample)| sample.connections).max();
     if let Some(open) = open {
         fact("most connections", open.to_string());
+    }
+    let in_flight = attempt.samples.iter().filter_map(|(_, sample)| sample.in_flight).max();
+    if let Some(in_flight) = in_flight {
+        fact("most requests at once", in_flight.to_string());
     }
     let average = |of: fn(&crate::cli::events::SampleLine) -> u64| {
         let sum: u64 = attempt.samples.iter().map(|(_, sample)| of(sample)).sum();

@@ -110,6 +110,9 @@ fn of_attempt(attempt: &Attempt, tracks: &mut Tracks<'_>) {
     }
     for (t, sample) in &attempt.samples {
         tracks.level("connections", *t, &json!({"open": sample.connections, "busy": sample.busy}));
+        if let Some(in_flight) = sample.in_flight {
+            tracks.level("requests", *t, &json!({"in flight": in_flight}));
+        }
         let queues = json!({"blocks": sample.blocks_waiting, "batches": sample.batches_waiting});
         tracks.level("queues", *t, &queues);
         if let Some(bytes) = sample.resident_bytes {

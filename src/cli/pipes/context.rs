@@ -79,7 +79,16 @@ impl PipesContext {
 
     /// Checks are reported only where asked for, since one that is not declared fails the step.
     pub(super) fn wants_checks(&self) -> bool {
-        let said = self.extras.as_ref().and_then(|extras| extras.get("dbload")?.get("checks")?.as_bool());
+        self.asks_for("checks")
+    }
+
+    /// Lineage is told only where asked for: Dagster tells it too.
+    pub(super) fn wants_lineage(&self) -> bool {
+        self.asks_for("openlineage")
+    }
+
+    fn asks_for(&self, name: &str) -> bool {
+        let said = self.extras.as_ref().and_then(|extras| extras.get("dbload")?.get(name)?.as_bool());
         said.unwrap_or(false)
     }
 }
@@ -109,11 +118,11 @@ mod tests {
         }
         let context: PipesContext = serde_json::from_str(
             r#"{"asset_keys":["a/b"],"partition_time_window":{"start":"2026-01-01T00:00:00+01:00","end":"2026-01-02T00:00:00"},
-                "extras":{"dbload":{"checks":true}},"run_id":"x","retry_number":0}"#,
+                "extras":{"dbload":{"checks":true,"openlineage":true}},"run_id":"x","retry_number":0}"#,
         )
         .unwrap();
         assert_eq!(context.asset_keys(), ["a/b"]);
-        assert!(context.wants_checks() && context.is_partitioned());
+        assert!(context.wants_checks() && context.wants_lineage() && context.is_partitioned());
         let (start, end) = context.window().unwrap().unwrap();
         assert_eq!(
             (start.to_string().as_str(), end.to_string().as_str()),
@@ -127,7 +136,12 @@ mod tests {
             r#"{"asset_keys":null,"partition_key":null,"partition_time_window":null,"extras":null}"#,
         )
         .unwrap();
-        assert!(context.asset_keys().is_empty() && !context.wants_checks() && !context.is_partitioned());
+        assert!(
+            context.asset_keys().is_empty()
+                && !context.wants_checks()
+                && !context.wants_lineage()
+                && !context.is_partitioned()
+        );
         assert_eq!(context.window(), Ok(None));
     }
 }

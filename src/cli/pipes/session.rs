@@ -79,6 +79,11 @@ impl Pipes {
         }
     }
 
+    /// Dagster's own extension tells of lineage; this process does so too only where it is asked to.
+    pub(crate) fn tells_lineage_itself(&self) -> bool {
+        !self.context.wants_lineage()
+    }
+
     /// The window of time of its partitions.
     pub(crate) const fn window(&self) -> Option<(Timestamp, Timestamp)> {
         self.window

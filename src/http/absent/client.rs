@@ -165,6 +165,8 @@ impl Client {
 pub struct Counters {
     /// Answers that are read from a file: none.
     pub shared: u64,
+    /// Requests that are waited for.
+    pub in_flight: u64,
     /// Requests that have been sent.
     pub requests: u64,
     /// Tries after the first.

@@ -1,0 +1,78 @@
+//! Names of datasets, by the rules of `OpenLineage`: two tools that touch the same table or file must call it
+//! the same.
+
+use std::path::Path;
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DatasetName {
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// A table. `database`: `host:port/name`; `table`: `schema.name`.
+pub(super) fn of_table(database: &str, table: &str) -> DatasetName {
+    let (server, database) = database.rsplit_once('/').unwrap_or((database, ""));
+    // Of several servers the first; a socket has no host but this one.
+    let server = server.split(',').next().unwrap_or_default();
+    let port = server.rsplit_once(':').map_or("5432", |(_, port)| port);
+    let is_socket = server.starts_with(['/', '@']);
+    let server = if is_socket { format!("localhost:{port}") } else { server.to_owned() };
+    DatasetName { namespace: format!("postgres://{server}"), name: format!("{database}.{table}") }
+}
+
+/// A source, by its name for people; none for standard input. `folder`: where relative paths begin.
+pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
+    if name == "-" {
+        return None;
+    }
+    if let Some((scheme, rest)) = name.split_once("://") {
+        // What stands before it may be a secret, and behind the path are the words of one request.
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let is_object = !matches!(scheme, "http" | "https");
+        let path = if is_object { path.to_owned() } else { format!("/{path}") };
+        return Some(DatasetName { namespace: format!("{scheme}://{authority}"), name: path });
+    }
+    let path = folder.join(name);
+    Some(DatasetName { namespace: "file".to_owned(), name: path.to_string_lossy().into_owned() })
+}
+
+/// What a load is called that no job file names: by its table, as far as the command says it.
+pub(super) fn of_load(table: Option<&str>, source: Option<&str>) -> String {
+    let word = table.or_else(|| {
+        let path = source?.split(['?', '#']).next()?;
+        let file = path.trim_end_matches('/').rsplit('/').next()?;
+        file.split('.').next().filter(|stem| !stem.is_empty())
+    });
+    format!("dbload.{}", word.unwrap_or("load"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datasets_are_called_as_other_tools_call_them() {
+        let table = |database: &str| of_table(database, "public.t");
+        let is = |namespace: &str, name: &str| DatasetName { namespace: namespace.into(), name: name.into() };
+        assert_eq!(table("db.example:5433/shop"), is("postgres://db.example:5433", "shop.public.t"));
+        assert_eq!(table("/run/postgresql:5432/shop"), is("postgres://localhost:5432", "shop.public.t"));
+        assert_eq!(table("a:1,b:2/shop"), is("postgres://a:1", "shop.public.t"));
+        let source = |name: &str| of_source(name, Path::new("/data"));
+        assert_eq!(source("a/b.csv"), Some(is("file", "/data/a/b.csv")));
+        assert_eq!(source("/x/b.csv"), Some(is("file", "/x/b.csv")));
+        assert_eq!(source("s3://bucket/a/b.csv"), Some(is("s3://bucket", "a/b.csv")));
+        assert_eq!(source("https://u:p@h:8/a/b?key=1#x"), Some(is("https://h:8", "/a/b")));
+        assert_eq!(source("-"), None);
+    }
+
+    #[test]
+    fn a_load_has_the_name_that_it_had_yesterday() {
+        assert_eq!(of_load(Some("raw.t"), Some("x.csv")), "dbload.raw.t");
+        assert_eq!(of_load(None, Some("in/orders.csv.gz")), "dbload.orders");
+        assert_eq!(of_load(None, Some("https://h/v1/items?key=1")), "dbload.items");
+        assert_eq!(of_load(None, None), "dbload.load");
+    }
+}
