@@ -176,6 +176,15 @@ pub struct HttpSources {
     pub store: store::StoreSettings,
 }
 
+/// A source that is a table of a database.
+#[derive(Debug, Clone)]
+pub struct SourceDatabase {
+    /// Its word, without a password.
+    pub word: String,
+    /// How its database is reached.
+    pub dsn: ConnInfo,
+}
+
 /// When too many records are rejected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -312,6 +321,8 @@ pub struct Job {
     pub dsn: ConnInfo,
     /// Source words as given.
     pub sources: Vec<String>,
+    /// The databases of those that are tables.
+    pub databases: Vec<SourceDatabase>,
     /// Records that the caller hands over, in place of sources.
     pub feed: Option<Feed>,
     /// The target; the first source's stem otherwise.
@@ -411,6 +422,7 @@ impl Job {
         Self {
             dsn,
             sources,
+            databases: Vec::new(),
             feed: None,
             table: None,
             key: None,

@@ -1,14 +1,12 @@
 //! Beginning anew: a flag that means once is obeyed once, and what is advised is true for the mode of the
 //! load.
 
-use std::time::{Duration, Instant};
-
 use dbload::internals::local::{Options, TempServer};
 use rustix::process::Signal;
 
 use crate::{
     rows,
-    support::{Database, Folder, Outcome, Scene},
+    support::{Database, Folder, Outcome, Scene, until},
 };
 
 const RECORDS: u64 = 12_000;
@@ -25,15 +23,6 @@ fn slow(key: &str, milliseconds: f64) -> String {
          CREATE TRIGGER slow AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION slow()",
         milliseconds / 1000.0
     )
-}
-
-#[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Begins a load of `t.csv` with these words and kills it in the middle; the rows that it has left.

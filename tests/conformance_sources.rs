@@ -14,16 +14,18 @@ use dbload::internals::input::{
     Access, Begin, Class, Description, Input, Lists, OpenSource, Reach, SourceError, SourceSpec, list,
 };
 use dbload::internals::job::{FormatName, Job};
+use dbload::internals::load::{name_databases, source_databases};
+use dbload::internals::local::SharedServer;
 use dbload::internals::pg::ConnInfo;
 use dbload::internals::record::{PageToken, Position};
 use dbload::internals::store::Variables;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use crate::support::Folder;
 use crate::support::api::{Api, Reply};
 use crate::support::bucket::{self, Bucket};
 use crate::support::compress;
+use crate::support::{Database, Folder};
 
 /// Records of each source; and on a page.
 const RECORDS: u64 = 40;
@@ -53,7 +55,7 @@ enum Empty {
     Refused,
 }
 
-const SOURCES: [Kind; 12] = [
+const SOURCES: [Kind; 13] = [
     Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
     Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
     Kind {
@@ -89,6 +91,7 @@ const SOURCES: [Kind; 12] = [
         empty: Empty::NoRecords,
     },
     Kind { name: "pages", class: Class::Query, reach: Reach::Asked, make: pages, empty: Empty::NoRecords },
+    Kind { name: "table", class: Class::Query, reach: Reach::Asked, make: table, empty: Empty::NoRecords },
     Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
 ];
 
@@ -266,6 +269,27 @@ fn pages(ids: &[u64], pace: Pace) -> Made {
     made
 }
 
+fn table(ids: &[u64], _pace: Pace) -> Made {
+    let fresh = SharedServer::get().unwrap().fresh_database().unwrap();
+    let url = fresh.url();
+    let write = move |ids: &[u64]| {
+        let database = Database::connect(&url);
+        // Who reads it may be at it still.
+        database
+            .sql("CREATE TABLE IF NOT EXISTS records (id bigint PRIMARY KEY, v text); DELETE FROM records");
+        for id in ids {
+            let v = "\u{e9}x\t".repeat(if id % 2 == 1 { 30 } else { 1 });
+            database.sql(&format!("INSERT INTO records VALUES ({id}, '{v}')"));
+        }
+    };
+    // Not on a thread that is busy with futures.
+    let write = move |ids: &[u64]| std::thread::scope(|scope| scope.spawn(|| write(ids)).join().unwrap());
+    write(ids);
+    let mut job = job(format!("{}&table=records", fresh.url()), FormatName::Jsonl);
+    name_databases(&mut job, ConnInfo::parse).unwrap();
+    Made { job, change: Box::new(write), _keep: Box::new(fresh) }
+}
+
 fn caller(ids: &[u64], pace: Pace) -> Made {
     let mut job = job("-".to_owned(), FormatName::Jsonl);
     let feed = Feed::default();
@@ -320,7 +344,10 @@ impl Made {
 
     async fn input(&self) -> (Input, Access) {
         let specs = self.specs(&self.job.sources).await.unwrap();
-        let access = Access::of(&specs, &self.job, &RateLimiters::default()).unwrap();
+        let mut access = Access::of(&specs, &self.job, &RateLimiters::default()).unwrap();
+        if let Some(databases) = source_databases(&self.job) {
+            access = access.with_databases(databases);
+        }
         let [spec] = <[SourceSpec; 1]>::try_from(specs).unwrap();
         (Input::new(spec, 0).await.unwrap(), access)
     }
@@ -351,7 +378,9 @@ fn push(all: &mut Vec<Read>, layout: &Layout, block: &dbload::internals::record:
             serde_json::from_slice::<serde_json::Value>(shown.as_deref().unwrap_or(block.raw(i))).ok();
         let id =
             |value: serde_json::Value| value["id"].as_u64().or_else(|| value["id"].as_str()?.parse().ok());
-        let id = value.and_then(id).unwrap_or(u64::MAX);
+        // The first value of a row.
+        let of_row = || std::str::from_utf8(block.raw(i)).ok()?.split('\t').next()?.parse().ok();
+        let id = value.and_then(id).or_else(of_row).unwrap_or(u64::MAX);
         all.push(Read { id, after: block.after(i), page: block.page.clone() });
     }
 }
@@ -446,7 +475,8 @@ fn two_contents_are_never_joined() {
                 // Applied again as a whole from the page on: the last word on a key is the last one read.
                 Ok(rest) => {
                     assert_eq!(kind.class, Class::Query, "{}", kind.name);
-                    let from = 20 / ON_A_PAGE * ON_A_PAGE;
+                    // These rows are one block.
+                    let from = if kind.name == "table" { 0 } else { 20 / ON_A_PAGE * ON_A_PAGE };
                     assert_eq!(ids(&rest), now[from..], "{}", kind.name);
                     let places = rest.iter().map(|read| read.after);
                     assert!(places.min().unwrap() > begin.at, "{}: behind what was stored", kind.name);

@@ -29,6 +29,7 @@ mod conformance;
 mod conformance_formats;
 mod conformance_sources;
 mod csv;
+mod databases;
 mod direct;
 mod end_mark;
 mod engine;

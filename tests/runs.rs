@@ -9,7 +9,7 @@ use crate::{
     support::{
         Database, Dbload, Outcome, Rng, Scene,
         api::{Api, Ask, Reply},
-        audit, generate,
+        audit, generate, until,
     },
 };
 use dbload::internals::local::{Options, TempServer};
@@ -34,15 +34,6 @@ fn numbered(ids: std::ops::Range<u64>) -> String {
         let _ = writeln!(text, "{{\"id\":{id},\"v\":\"v{id}\"}}");
         text
     })
-}
-
-#[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Starts a load, waits for its first rows, and stops it by a signal.

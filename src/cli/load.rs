@@ -9,7 +9,7 @@ use dbload::internals::event::{Event, Totals};
 use dbload::internals::exit::ExitClass;
 use dbload::internals::format::{DecodeLimits, Inflation};
 use dbload::internals::job::{EarlierRuns, Job, POOL_SIZE, Pooler, Reading, RejectBudget, Resources};
-use dbload::internals::load::{Ended, LoadPlan, Outcome, load, plan};
+use dbload::internals::load::{Ended, LoadPlan, Outcome, load, name_databases, plan};
 use dbload::internals::map::Narrowing;
 use dbload::internals::pg::ConnInfo;
 use dbload::internals::pg::dsn::Host;
@@ -40,6 +40,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
     };
     let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
     let mut job = Job::new(dsn, args.sources.clone());
+    name_databases(&mut job, target::database).map_err(|error| format!("a source: {error}"))?;
     job.table.clone_from(&args.target.table);
     job.key.clone_from(&args.target.key);
     job.mode = args.target.mode.map(Into::into);

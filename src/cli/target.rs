@@ -44,6 +44,18 @@ pub(crate) struct Resolved {
     pub(crate) is_local: bool,
 }
 
+/// A database that is a source. `PG*` is of the target, but a password file names the server of each
+/// password.
+pub(crate) fn database(text: &str) -> Result<ConnInfo, DsnError> {
+    const OF_ANY: [&str; 4] = ["HOME", "PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR"];
+    let known = |name: &&str| OF_ANY.contains(name);
+    let env = |name: &str| Some(name).filter(known).and_then(|name| std::env::var(name).ok());
+    match from_env(Some(text), &env)? {
+        ConnectTarget::Server(dsn) => Ok(*dsn),
+        ConnectTarget::Local => ConnInfo::parse(text),
+    }
+}
+
 /// Finds the database; starts the local server if that is the one. `say` gets the words about it.
 pub(crate) async fn resolve(flag: Option<&str>, say: &dyn Fn(&str)) -> Result<Resolved, TargetError> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

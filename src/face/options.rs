@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
+use crate::load;
 use crate::map::{Extra, Narrowing};
 use crate::pg;
 use crate::schema::{MergePolicies, Mode, TableName};
@@ -69,6 +70,8 @@ impl LoadOptions {
         let pooler =
             self.pooler.unwrap_or(if dsn.behind_pooler { Pooler::Transaction } else { Pooler::Detect });
         let mut job = Job::new(dsn, sources);
+        load::name_databases(&mut job, pg::ConnInfo::parse)
+            .map_err(|error| Error::usage(format!("a source: {error}")))?;
         job.table = self.table;
         job.key = self.key;
         job.mode = self.mode;

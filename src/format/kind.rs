@@ -111,6 +111,12 @@ impl Format {
         Self::Json { records: None }
     }
 
+    /// The text format of COPY, as a server writes it.
+    #[must_use]
+    pub fn of_copy() -> Self {
+        Self::Csv(Dialect::copy_text())
+    }
+
     /// Refuses what this build cannot decode. `name`: of the source.
     ///
     /// # Errors

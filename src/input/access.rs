@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::SourceError;
 use super::lists::{EachRows, Lists};
 use super::spec::{Location, SourceSpec};
+use super::tables::Databases;
 use crate::event::Requests;
 use crate::feed::Feed;
 use crate::http::urls::has_list_in_query;
@@ -22,6 +23,8 @@ pub struct Access {
     /// The stores of its objects.
     stores: Option<Stores>,
     pub(super) feed: Option<Feed>,
+    /// The databases of its tables.
+    databases: Option<Arc<dyn Databases>>,
     /// Memory of the process, if the load has said it.
     memory_bytes: Option<u64>,
     /// What a file of columns is was said: once is enough for a thousand of them.
@@ -65,6 +68,7 @@ impl Access {
                 | Location::Pipe(_)
                 | Location::Stdin
                 | Location::Object(_)
+                | Location::Table(_)
                 | Location::Caller => None,
             })
             .collect();
@@ -99,7 +103,22 @@ impl Access {
             pages_max: job.web.http.limits.pages,
             lonely_said: Arc::default(),
         };
-        Ok(Self { web: Some(web), stores, feed, memory_bytes, columns_said: Arc::default() })
+        Ok(Self { web: Some(web), stores, feed, memory_bytes, ..Self::default() })
+    }
+
+    /// With the databases of its tables.
+    #[must_use]
+    pub fn with_databases(self, databases: Arc<dyn Databases>) -> Self {
+        Self { databases: Some(databases), ..self }
+    }
+
+    /// The database of a table.
+    pub(super) fn database(&self, word: &str) -> Result<&dyn Databases, SourceError> {
+        let found = self.databases.as_deref();
+        // A load that was stored by a program that reads it.
+        found.ok_or_else(|| SourceError::Unsupported {
+            scheme: word.split(':').next().unwrap_or(word).to_owned(),
+        })
     }
 
     /// What a list of rows is read with, which is at this URL: credentials go to its origin.
@@ -123,7 +142,7 @@ impl Access {
     /// Some of the sources are asked for of a server.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        self.web.is_some()
+        self.web.is_some() || self.databases.is_some()
     }
 
     /// Memory of the process.

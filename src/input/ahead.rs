@@ -164,6 +164,7 @@ async fn fetch(shared: &PrefetchState, waiting: PendingFetch) {
         class: opened.class(),
         note: opened.take_note(),
         layout: opened.layout().clone(),
+        types: opened.types().to_vec(),
         at: begin.at,
         blocks: receiver,
     };

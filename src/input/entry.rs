@@ -26,6 +26,8 @@ use super::seen::Passed;
 use super::source::{Class, Reach};
 use super::spec::{Location, SourceSpec};
 use super::stream::{OpenHints, RawProgress, Stream};
+use super::table_rows::{self, TableOpening, TableRows};
+use super::tables::TableReader;
 
 /// Files that are looked at by one call, behind which a start can be stopped.
 const FILES_AT_ONCE: usize = 256;
@@ -312,12 +314,7 @@ impl Input {
         let progress = Arc::clone(&self.progress);
         let limits =
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
-        let mut header = HeaderLimits {
-            fields: reading.decode.fields,
-            on_nul: reading.decode.on_nul,
-            ..HeaderLimits::default()
-        };
-        header.bytes = reading.header_bytes.unwrap_or(header.bytes);
+        let header = header_limits(reading);
         let source = begin.at.source;
         let columns = reading.columns.clone();
         let held_to =
@@ -325,6 +322,15 @@ impl Input {
         match &mut spec.location {
             Location::Http(request) => request.ordinal = u64::from(begin.at.source),
             Location::Object(object) => object.ordinal = u64::from(begin.at.source),
+            Location::Table(word) => {
+                let opening = TableOpening {
+                    reader: self.table(word, access).await?,
+                    spec,
+                    reading: held_to(Format::of_copy()),
+                    progress,
+                };
+                return Ok(Records::Table(Box::new(TableRows::new(opening, begin).await?)));
+            }
             Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => {}
         }
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
@@ -385,6 +391,19 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Opens it as a table of a database.
+    async fn table(&self, word: &str, access: &Access) -> Result<Box<dyn TableReader>, SourceError> {
+        Format::of_copy().decodable(&self.name)?;
+        access.database(word)?.open(word).await.map_err(|error| table_rows::failed(&self.name, error))
+    }
+}
+
+fn header_limits(reading: &job::Reading) -> HeaderLimits {
+    let bytes = reading.header_bytes.unwrap_or(HeaderLimits::default().bytes);
+    HeaderLimits { fields: reading.decode.fields, on_nul: reading.decode.on_nul, bytes }
+}
+
 /// The rows of a file of columns that was opened as a stream of bytes.
 async fn rows_of(
     opening: ColumnsOpening,
@@ -416,7 +435,7 @@ async fn rows_of(
                 None => Err(ColumnRows::refuse_piped(spec, "a body whose server gives no parts of it")),
             }
         }
-        Location::Pipe(_) | Location::Stdin | Location::Caller => {
+        Location::Pipe(_) | Location::Stdin | Location::Table(_) | Location::Caller => {
             Err(ColumnRows::refuse_piped(spec, "a pipe"))
         }
     }

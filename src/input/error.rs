@@ -5,6 +5,7 @@ use std::io;
 use super::columns::ColumnsError;
 use super::end_mark::EndMarkError;
 use super::fingerprint::Change;
+use super::tables::TableWordError;
 use super::web::BodyChanged;
 use crate::feature::Missing;
 use crate::format::{
@@ -215,6 +216,28 @@ pub enum SourceError {
         /// Why; it names the objects.
         source: StoreError,
     },
+    /// A database is no source by itself.
+    #[error(transparent)]
+    TableWord {
+        /// What its word lacks.
+        source: TableWordError,
+    },
+    /// A table of a database that gives no (further) rows.
+    #[error("cannot read {name}")]
+    Table {
+        /// Name of the source, for people.
+        name: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Rows of a table that have no order.
+    #[error("cannot go on in the middle of {name}: without a primary key nothing tells which rows were read")]
+    NoKey {
+        /// Name of the source, for people.
+        name: String,
+    },
     /// An object whose bytes might be others the next time.
     #[error(
         "{name} cannot be read: the store says no strong ETag of it, so nothing shows that two answers are one version"
@@ -402,6 +425,7 @@ impl SourceError {
             }
             Self::Http { source, .. } | Self::Url { source } => return source.hint(),
             Self::Store { source } => return source.hint(),
+            Self::TableWord { .. } | Self::Table { .. } | Self::NoKey { .. } => return self.hint_of_table(),
             Self::NoVersion { .. } => "read it by its URL, or copy it to a file first",
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
@@ -435,6 +459,20 @@ impl SourceError {
             Self::Header { source, .. } => return source.hint(),
             Self::Columns { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),
+        };
+        Some(words.to_owned())
+    }
+
+    fn hint_of_table(&self) -> Option<String> {
+        let words = match self {
+            Self::TableWord { .. } => {
+                "postgres://USER@HOST/DATABASE?table=SCHEMA.NAME, or ?query=SELECT.. (%20 is a space)"
+            }
+            Self::Table { hint, .. } => return hint.clone(),
+            Self::NoKey { .. } => {
+                "begin anew with --restart (what an append has inserted is deleted first), or give the table a primary key"
+            }
+            _ => return None,
         };
         Some(words.to_owned())
     }

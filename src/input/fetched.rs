@@ -15,6 +15,7 @@ pub(super) struct Fetched {
     pub(super) class: Class,
     pub(super) note: Option<String>,
     pub(super) layout: Layout,
+    pub(super) types: Vec<(String, String)>,
     pub(super) at: Position,
     pub(super) blocks: mpsc::UnboundedReceiver<Item>,
 }

@@ -47,7 +47,7 @@ fn chosen(reading: &job::Reading) -> Option<Format> {
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
         (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
         (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),
-        (Some(FormatName::Copy), _) => Format::Csv(Dialect::copy_text()),
+        (Some(FormatName::Copy), _) => Format::of_copy(),
         (Some(FormatName::Parquet), _) => Format::Columns { file: ColumnFile::Parquet },
         (Some(FormatName::Arrow), _) => Format::Columns { file: ColumnFile::Arrow },
         (Some(FormatName::Avro), _) => Format::Columns { file: ColumnFile::Avro },

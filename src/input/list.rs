@@ -58,6 +58,9 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
                     objects::expand(word, stores, &mut sources).await?;
                 }
             }
+            Word::Table(word) => {
+                sources.push(SourceSpec::new(word.to_owned(), Location::Table(word.to_owned())));
+            }
             Word::Path(_) => {
                 let room = MAX_SOURCES.saturating_sub(sources.len());
                 let (mut listed, said) = blocking(move || files::list(&together, room)).await?;

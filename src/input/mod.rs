@@ -44,6 +44,8 @@ mod source;
 mod spec;
 mod spool;
 mod stream;
+mod table_rows;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod transcode;
@@ -69,4 +71,7 @@ pub use seen::{Passed, compare_with};
 pub use source::{Class, Reach};
 pub use spec::{Location, SourceSpec, StoreObject, Word};
 pub use stream::{OpenHints, RawProgress, Stream};
+pub use tables::{
+    Databases, RowsBetween, TableError, TableOrQuery, TableReader, TableWord, TableWordError, is_database,
+};
 pub use web::BodyChanged;

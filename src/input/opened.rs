@@ -45,9 +45,9 @@ impl OpenSource {
             BlockSource::Here(records) => (records.class(), records.take_note()),
             BlockSource::Ahead(fetched) => (fetched.class, fetched.note.take()),
         };
-        let types = match &origin {
+        let types = match &mut origin {
             BlockSource::Here(records) => records.types(),
-            BlockSource::Ahead(_) => Vec::new(),
+            BlockSource::Ahead(fetched) => std::mem::take(&mut fetched.types),
         };
         let (peeked, skip, until, page, failed) = (VecDeque::new(), 0, None, None, None);
         Self { origin, layout, types, class, note, peeked, skip, until, position, page, failed }

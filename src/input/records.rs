@@ -6,6 +6,7 @@ use super::error::SourceError;
 use super::pages::Pages;
 use super::source::Class;
 use super::spool::{SourceTurn, SpoolSpace};
+use super::table_rows::TableRows;
 use crate::record::{Block, Digest};
 
 /// What reads the records of a source.
@@ -16,6 +17,8 @@ pub(super) enum Records {
     Pages(Box<Pages>),
     /// A file of columns.
     Columns(Box<ColumnRows>),
+    /// A table of a database.
+    Table(Box<TableRows>),
 }
 
 impl Records {
@@ -33,6 +36,7 @@ impl Records {
             }
             Self::Pages(pages) => pages.next().await,
             Self::Columns(rows) => rows.next().await,
+            Self::Table(rows) => rows.next().await,
         }
     }
 
@@ -43,6 +47,7 @@ impl Records {
             Self::Body(blocks) => blocks.reading(),
             Self::Pages(pages) => pages.reading(),
             Self::Columns(rows) => rows.reading(),
+            Self::Table(rows) => rows.reading(),
         }
     }
 
@@ -53,6 +58,7 @@ impl Records {
             Self::Body(blocks) => blocks.header(),
             Self::Pages(pages) => pages.header(),
             Self::Columns(rows) => rows.header(),
+            Self::Table(rows) => rows.header(),
         }
     }
 
@@ -61,6 +67,7 @@ impl Records {
         match self {
             Self::Body(_) | Self::Pages(_) => Vec::new(),
             Self::Columns(rows) => rows.types(),
+            Self::Table(rows) => rows.types(),
         }
     }
 
@@ -69,7 +76,7 @@ impl Records {
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Body(blocks) => blocks.stream().class(),
-            Self::Pages(_) => Class::Query,
+            Self::Pages(_) | Self::Table(_) => Class::Query,
             Self::Columns(rows) => rows.class(),
         }
     }
@@ -79,7 +86,7 @@ impl Records {
     pub(super) fn in_file(&self) -> Option<(u64, u64)> {
         match self {
             Self::Body(blocks) => blocks.stream().in_file(),
-            Self::Pages(_) => None,
+            Self::Pages(_) | Self::Table(_) => None,
             Self::Columns(rows) => rows.in_file(),
         }
     }
@@ -89,7 +96,7 @@ impl Records {
         match self {
             Self::Body(blocks) => blocks.stream().content(),
             // Of columns it is compressed within, and nobody packs it once more.
-            Self::Pages(_) | Self::Columns(_) => None,
+            Self::Pages(_) | Self::Columns(_) | Self::Table(_) => None,
         }
     }
 
@@ -98,7 +105,7 @@ impl Records {
     pub(super) fn decoder_bytes(&self) -> u64 {
         match self {
             Self::Body(blocks) => blocks.stream().decoder_bytes(),
-            Self::Pages(_) => 0,
+            Self::Pages(_) | Self::Table(_) => 0,
             Self::Columns(rows) => rows.decoder_bytes(),
         }
     }
@@ -117,7 +124,7 @@ impl Records {
                 }
                 None => false,
             },
-            Self::Pages(_) => false,
+            Self::Pages(_) | Self::Table(_) => false,
         }
     }
 
@@ -125,7 +132,7 @@ impl Records {
     #[must_use]
     pub(super) fn lonely(&self) -> Option<String> {
         match self {
-            Self::Body(_) | Self::Columns(_) => None,
+            Self::Body(_) | Self::Columns(_) | Self::Table(_) => None,
             Self::Pages(pages) => pages.lonely(),
         }
     }
@@ -136,6 +143,7 @@ impl Records {
             Self::Body(blocks) => blocks.take_note(),
             Self::Pages(pages) => pages.take_note(),
             Self::Columns(rows) => rows.take_note(),
+            Self::Table(rows) => rows.take_note(),
         }
     }
 }

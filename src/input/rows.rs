@@ -71,6 +71,10 @@ async fn listed(lists: &Lists, list: &EachList) -> Result<Rows, SourceError> {
             let reason = "objects of a store are no list of rows; give a file or a URL".to_owned();
             return Err(SourceError::List { name: word.clone(), line: 0, reason });
         }
+        Word::Table(_) => {
+            let reason = "the rows of a database are asked for by --each-query".to_owned();
+            return Err(SourceError::List { name: word.clone(), line: 0, reason });
+        }
         Word::Stdin => {
             let reason = "standard input is no list of rows; give a file".to_owned();
             return Err(SourceError::List { name: word.clone(), line: 0, reason });

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use super::source::{Class, Reach};
+use super::tables::{TableWord, is_database};
 use crate::http::{Request, urls};
 use crate::store;
 
@@ -23,6 +24,8 @@ pub enum Word<'w> {
     Url(&'w str),
     /// Objects in a store: one, a folder or a pattern.
     Object(&'w str),
+    /// A table of a database, or a query to it.
+    Table(&'w str),
     /// A file, a pipe, a folder, or a pattern: of any other word.
     Path(&'w Path),
 }
@@ -42,6 +45,10 @@ impl<'w> Word<'w> {
         if store::is_object(word) {
             return Ok(Self::Object(word));
         }
+        if is_database(word) {
+            let table = TableWord::parse(word);
+            return table.map(|_| Self::Table(word)).map_err(|source| SourceError::TableWord { source });
+        }
         match word.split_once("://") {
             Some((scheme, _)) if is_scheme(scheme) => {
                 Err(SourceError::Unsupported { scheme: scheme.to_owned() })
@@ -59,7 +66,7 @@ impl<'w> Word<'w> {
         Ok(match self {
             Self::Stdin => "-".to_owned(),
             Self::Url(url) => of_url(url),
-            Self::Object(word) => (*word).to_owned(),
+            Self::Object(word) | Self::Table(word) => (*word).to_owned(),
             Self::Path(path) => std::path::absolute(path)?.to_string_lossy().into_owned(),
         })
     }
@@ -96,6 +103,8 @@ pub enum Location {
     Http(Box<Request>),
     /// An object in a store.
     Object(StoreObject),
+    /// A table of a database, or a query to it: its word, without a password.
+    Table(String),
     /// Records that the caller of the library hands over: read once.
     Caller,
 }
@@ -139,6 +148,7 @@ impl PartialEq for Location {
             (Self::Stdin, Self::Stdin) | (Self::Caller, Self::Caller) => true,
             (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
             (Self::Object(a), Self::Object(b)) => a.is_at(b),
+            (Self::Table(a), Self::Table(b)) => a == b,
             _ => false,
         }
     }
@@ -151,7 +161,7 @@ impl Location {
     pub const fn class(&self) -> Class {
         match self {
             Self::File(_) | Self::Object(_) => Class::Fixed,
-            Self::Http(_) => Class::Query,
+            Self::Http(_) | Self::Table(_) => Class::Query,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Class::Once,
         }
     }
@@ -161,7 +171,7 @@ impl Location {
     pub const fn reach(&self) -> Reach {
         match self {
             Self::File(_) => Reach::AtHand,
-            Self::Http(_) | Self::Object(_) => Reach::Asked,
+            Self::Http(_) | Self::Object(_) | Self::Table(_) => Reach::Asked,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Reach::Awaited,
         }
     }
@@ -176,7 +186,9 @@ impl Location {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Object(_) | Self::Caller => None,
+            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Object(_) | Self::Table(_) | Self::Caller => {
+                None
+            }
         }
     }
 
@@ -185,7 +197,9 @@ impl Location {
     pub const fn object(&self) -> Option<&StoreObject> {
         match self {
             Self::Object(object) => Some(object),
-            Self::File(_) | Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Caller => None,
+            Self::File(_) | Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Table(_) | Self::Caller => {
+                None
+            }
         }
     }
 }
@@ -209,6 +223,7 @@ impl SourceSpec {
             Location::Stdin | Location::Caller => "-".into(),
             Location::Http(request) => request.url.as_str().into(),
             Location::Object(object) => object.word.as_str().into(),
+            Location::Table(word) => word.as_str().into(),
         }
     }
 
@@ -222,6 +237,7 @@ impl SourceSpec {
             | Location::Pipe(_)
             | Location::Stdin
             | Location::Object(_)
+            | Location::Table(_)
             | Location::Caller => self.name.as_str().into(),
         }
     }
@@ -258,6 +274,7 @@ impl SourceSpec {
                 let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
                 parts.into_iter().rev().find(|part| starts_name(part)).and_then(of)
             }
+            Location::Table(word) => TableWord::parse(word).ok()?.stem(),
             Location::Pipe(_) | Location::Stdin | Location::Caller => None,
         }
     }
@@ -279,6 +296,8 @@ mod tests {
             ("S3://bucket/key", Some(Word::Object("S3://bucket/key"))),
             ("ftp://bucket/key", None),
             ("postgres://user:secret@host/db", None),
+            ("postgres://host/db?table=t", Some(Word::Table("postgres://host/db?table=t"))),
+            ("mysql://host/db?table=t", None),
             ("://x", Some(Word::Path(Path::new("://x")))),
         ] {
             assert_eq!(Word::parse(word).ok(), expected, "{word}");

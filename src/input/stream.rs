@@ -140,7 +140,7 @@ impl Stream {
                 let feed = access.feed.as_ref().ok_or_else(|| open_error(io::ErrorKind::NotFound.into()))?;
                 Box::new(feed.open().map_err(open_error)?)
             }
-            (Location::Http(_) | Location::Object(_), _) => {
+            (Location::Http(_) | Location::Object(_) | Location::Table(_), _) => {
                 return Err(open_error(io::ErrorKind::Unsupported.into()));
             }
         };

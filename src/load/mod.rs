@@ -9,6 +9,7 @@ mod attempts;
 mod changed;
 mod close;
 mod columns;
+mod databases;
 mod describe;
 mod each_rows;
 mod emptiness;
@@ -56,6 +57,7 @@ use preflight::LoadRequest;
 use share::enter;
 use start_retry::prepare;
 
+pub use databases::{name_databases, source_databases};
 pub use describe::LoadPlan;
 pub use history::{note_end, prune_history, stored_run, stored_runs, stored_shares, stored_standings};
 pub use marks::{set_mark, stored_marks, stored_windows};

@@ -21,6 +21,7 @@ use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::schema::Table;
 
+use super::databases;
 use super::once::Earlier;
 use super::settings::identities;
 use super::slots::open;
@@ -46,7 +47,10 @@ pub(super) async fn preflight(
 ) -> Result<Prepared, LoadError> {
     let LoadRequest { share, job, act, earlier, listener } = request;
     specs.iter().try_for_each(|spec| refuse_unreadable(spec, &job.reading))?;
-    let access = Access::of(&specs, job, share.speeds())?;
+    let mut access = Access::of(&specs, job, share.speeds())?;
+    if let Some(databases) = databases::source_databases(job) {
+        access = access.with_databases(databases);
+    }
     let mut inputs = Input::all(specs).await?;
     let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
     let asking = Box::pin(ask(request, name, !access.asks()));
@@ -61,6 +65,9 @@ pub(super) async fn preflight(
         }
     };
     let Inspection { pool, session, facts, name, table, ledger } = asked;
+    if let Some(table) = &table {
+        Box::pin(databases::refuse_itself(job, &session, &table.name)).await?;
+    }
     let (begun, session) = match early {
         Some(sampled) => (Begun { sampled, ahead: None, resumes: false, at: None }, session),
         None => {

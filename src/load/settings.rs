@@ -9,6 +9,7 @@ use crate::ledger::{
 };
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
+use crate::pg::dsn::without_password;
 use crate::pg::server_info::ServerInfo;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
@@ -68,6 +69,8 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // The identity of the load, or of the place that its ledger is in.
         dsn: _,
         sources: _,
+        // Their words are among the sources; how they are reached makes no other rows.
+        databases: _,
         feed: _,
         table: _,
         // As the plan has them.
@@ -135,15 +138,10 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     }
     set("timezone", value(time_zone.clone()));
     set("datestyle", value(date_style.clone()));
-    if let Some(named) = named {
-        // No part of its identity, which is its name: so they are compared.
-        set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
-        set("table", value(plan.table.name.to_string()));
-        if let Some(field) = &named.watermark {
-            set("watermark", value(field.clone()));
-        }
-    }
     of_reading(reading, &mut set);
+    if let Some(named) = named {
+        of_named(named, plan, &mut set);
+    }
     settings
 }
 
@@ -160,6 +158,15 @@ fn partitioning(plan: &Plan, partitions: u32) -> String {
         words += ", of one broken bar";
     }
     words
+}
+
+/// Those of a load of a job file. They are no part of its identity, which is its name: so they are compared.
+fn of_named(named: &NamedLoad, plan: &Plan, set: &mut impl FnMut(&str, serde_json::Value)) {
+    set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
+    set("table", plan.table.name.to_string().into());
+    if let Some(field) = &named.watermark {
+        set("watermark", field.clone().into());
+    }
 }
 
 /// What the ledger knows a load of a job file by; nothing of another.
@@ -192,6 +199,7 @@ fn storable(word: &str) -> String {
                 false => url.to_owned(),
             }
         }
+        Ok(Word::Table(word)) => without_password(word).0,
         _ if word.starts_with(['{', '[']) => format!("body {}", digest()),
         _ => word.to_owned(),
     }

@@ -15,6 +15,7 @@ pub mod catalog;
 mod connect;
 mod constraints;
 mod copy;
+mod copy_out;
 mod counted_transport;
 mod db_error;
 mod driver_error;
@@ -38,6 +39,7 @@ pub mod sequences;
 pub mod server_info;
 mod session;
 mod session_tag;
+mod source_table;
 pub mod sqlstate;
 #[cfg(feature = "ledger")]
 mod sqlx_relay;
@@ -53,6 +55,7 @@ pub use crate::secret::Secret;
 #[cfg(feature = "local")]
 pub use administer::{Administrator, administer};
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
+pub use copy_out::CopyOut;
 pub use db_error::{DbError, ServerError, SharedCause};
 pub use dsn::{ConnInfo, ConnectTarget, DsnError};
 pub use error::{LoginFailure, PgError, TlsFailure, Unreachable};
@@ -64,6 +67,7 @@ pub use outcome::{StatementResult, number};
 pub use pool::Pool;
 pub use session::Session;
 pub use session_tag::{mark, terminate_tagged, terminate_tagged_writer};
+pub use source_table::{SourceTable, SourceTableError, identity};
 pub use sqlstate::{Action, Raised, SingleRecord, Stage, classify};
 #[cfg(feature = "ledger")]
 pub use sqlx_relay::{connect_sqlx, connect_sqlx_beside};

@@ -10,6 +10,7 @@ use parquet::basic::Compression;
 
 use super::written;
 use crate::rows;
+use crate::support::api::{Api, Reply};
 use crate::support::{Rng, Scene};
 
 /// Files that the writers made once.
@@ -194,6 +195,36 @@ fn a_column_that_a_file_lacks_is_absent_and_the_types_of_the_target_decide() {
     scene.file("2.parquet", written::parquet(&second, 10, Compression::UNCOMPRESSED));
     scene.load("1.parquet 2.parquet -t t");
     assert_eq!(scene.db.lines("SELECT * FROM t ORDER BY id"), ["1|one|1.5", "2|NULL|NULL", "3|given|2"]);
+}
+
+/// Of a file and of a body, into a table that the load makes.
+#[test]
+fn doubles_of_all_digits_are_no_rejects_and_a_body_says_its_types_too() {
+    let values: Vec<f64> = (1..400)
+        .map(|i| f64::from(i) / 7.0 * 10_f64.powi(i % 40 - 20))
+        .chain([5e-324, f64::MAX, -0.0])
+        .collect();
+    let numbers: ArrayRef = Arc::new(arrow_array::Float64Array::from(values.clone()));
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..402));
+    let small: ArrayRef = Arc::new(arrow_array::Int16Array::from_iter_values(0..402));
+    let batch = RecordBatch::try_from_iter([("id", ids), ("small", small), ("d", numbers)]).unwrap();
+    let bytes = written::parquet(&batch, 100, Compression::SNAPPY);
+    let scene = Scene::new();
+    scene.file("a.parquet", &bytes);
+    let api = Api::serve(move |ask| Reply::file(ask, bytes.clone(), "\"v1\""));
+    for (source, table) in [("a.parquet".to_owned(), "t"), (api.url("/a.parquet"), "u")] {
+        let outcome = scene.load(&format!("{source} --table {table}"));
+        assert_eq!(outcome.rows(), rows!(read: 402, inserted: 402));
+        let stored = scene.db.lines(&format!("SELECT d FROM {table} ORDER BY id"));
+        let bits = |value: f64| value.to_bits();
+        let stored: Vec<u64> = stored.iter().map(|text| bits(text.parse().unwrap())).collect();
+        assert_eq!(stored, values.iter().copied().map(bits).collect::<Vec<_>>());
+        let types = format!(
+            "SELECT string_agg(format_type(atttypid, atttypmod), ' ' ORDER BY attnum) FROM pg_attribute \
+             WHERE attrelid = '{table}'::regclass AND attnum > 0"
+        );
+        assert_eq!(scene.db.one(&types), "bigint smallint double precision");
+    }
 }
 
 #[test]

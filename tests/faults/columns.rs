@@ -2,7 +2,7 @@
 //! key's of another type. In mid-load, and between two starts.
 
 use super::target::{KEYED, Slow};
-use super::until;
+use crate::support::until;
 use crate::support::{Dbload, Outcome, Scene, audit};
 use rustix::process::Signal;
 use std::fmt::Write;

@@ -22,11 +22,8 @@ mod server;
 mod tables;
 mod target;
 
-use crate::support::{Database, Dbload, Inject, Outcome, Rows, Scene, audit, dbload::Report, inject};
-use std::{
-    fmt::Write,
-    time::{Duration, Instant},
-};
+use crate::support::{Database, Dbload, Inject, Outcome, Rows, Scene, audit, dbload::Report, inject, until};
+use std::fmt::Write;
 
 /// What is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,13 +248,4 @@ fn a_release_build_has_no_crash_points_and_no_defects() {
     let load = Load::new(Kind::Append, 900);
     let command = load.dbload("").env("DBLOAD_CRASH_AT", "begun:1").env("DBLOAD_DEFECT", "count-twice");
     load.check(command.run());
-}
-
-#[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -2,8 +2,8 @@
 //! robbed of them.
 
 use super::target::{KEYED, PARTITIONED, RECORDS, Slow, trigger};
-use super::until;
 use crate::support::Rng;
+use crate::support::until;
 use std::time::Duration;
 
 const MOMENTS: u64 = 20;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::runs::until;
 use super::{Said, run, scene};
 use crate::support::Scene;
 use crate::support::api::{Api, Ask, Reply};
+use crate::support::until;
 
 /// One record for each window that is asked for; behind the first page there are none.
 fn one(ask: &Ask) -> Reply {

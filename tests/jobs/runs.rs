@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::{Said, run, scene};
 use crate::support::api::{Api, Ask, Reply};
-use crate::support::{audit, generate};
+use crate::support::{audit, generate, until};
 
 /// A page of 500 events; behind the fourth there are none.
 pub(super) fn page(ask: &Ask) -> Reply {
@@ -30,14 +30,6 @@ pub(super) fn of_pages(api: &Api, path: &str) -> String {
     format!(
         "name = \"x\"\n[load.events]\nsource = \"{url}\"\npaginate = \"page:p\"\nkey = [\"id\"]\nbatch_rows = 100\n"
     )
-}
-
-pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !done() {
-        assert!(began.elapsed() < Duration::from_secs(120), "not within two minutes: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::runs::until;
 use super::{Said, run, scene};
 use crate::support::api::{Api, Ask, Reply};
+use crate::support::until;
 use crate::support::{Scene, audit};
 
 /// Three pages of orders with their items, and behind them an empty one; the version is another each time.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::runs::{half, of_pages, page, until};
+use super::runs::{half, of_pages, page};
 use super::{Said, run, scene};
+use crate::support::until;
 use crate::support::{Scene, audit, generate};
 
 /// What `show --json` says of the latest run.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::runs::until;
 use super::{Said, run, scene};
 use crate::support::api::{Api, Reply};
+use crate::support::until;
 
 /// A load of this source, and hooks that write what they get into files.
 fn file(source: &str, more: &str) -> String {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::runs::until;
 use super::{Said, run, scene};
 use crate::support::Scene;
 use crate::support::api::{Api, Reply};
+use crate::support::until;
 
 const TABLE: &str = "CREATE TABLE items (id int PRIMARY KEY, n int, at timestamptz)";
 

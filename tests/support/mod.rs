@@ -29,3 +29,13 @@ pub use inject::Inject;
 pub use ledger::audit;
 pub use proxy::Proxy;
 pub use scene::Scene;
+
+/// Waits for what is to come, a minute and a half at most: a slow machine is no failure.
+#[track_caller]
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

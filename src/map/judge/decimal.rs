@@ -47,6 +47,26 @@ pub(super) fn is_number(text: &str) -> bool {
         && is_digits(exponent)
 }
 
+/// Whether the double that is nearest to a number is written as that number again.
+pub(super) fn reads_back(text: &str) -> bool {
+    let Ok(value) = text.trim_ascii().parse::<f64>() else { return false };
+    let (read, written) = (scientific(text.trim_ascii()), scientific(&format!("{value:e}")));
+    value.is_finite() && read.is_some() && read == written
+}
+
+/// The digits of a number without zeros around them, and the power of ten of the first one.
+fn scientific(text: &str) -> Option<(String, i64)> {
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let before = i64::try_from(all.len() - digits.len()).ok()?;
+    let first = i64::try_from(whole.len()).ok()? - before - 1;
+    let exponent = exponent.strip_prefix('+').unwrap_or(exponent).parse::<i64>().ok()?;
+    Some((digits.trim_end_matches('0').to_owned(), first.checked_add(exponent)?))
+}
+
 /// `0x1F`, `0o17`, `0b11`.
 fn of_base(text: &str) -> Option<u128> {
     let digits = text.trim_ascii().trim_start_matches(['-', '+']);

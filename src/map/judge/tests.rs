@@ -535,7 +535,17 @@ fn what_a_column_that_was_made_from_a_sample_loses() {
         ],
     );
     check(&Narrows::WrittenNumber, UTC, &[("0.5", None), ("1e5", None), ("00.5", zero), ("007", zero)]);
-    let digits = [("9007199254740993", Some(Loss::Digits)), ("0.1", None), ("1e400", Some(Loss::Digits))];
+    let digits = [
+        ("9007199254740993", Some(Loss::Digits)),
+        ("0.1000000000000000055511151231257827", Some(Loss::Digits)),
+        ("1e400", Some(Loss::Digits)),
+        ("0.1", None),
+        // As they are written so that they read back.
+        ("0.14285714285714285", None),
+        ("-123456789.12345679", None),
+        ("12345678901234567000.00", None),
+        ("NaN", None),
+    ];
     check(&Narrows::WrittenDouble, UTC, &digits);
 }
 

@@ -32,7 +32,8 @@ pub(in crate::map) fn loss(narrows: &Narrows, clocks: Clocks, text: &str) -> Opt
         Narrows::WrittenInteger => decimal::written(text).or_else(|| decimal::exponent(text)),
         Narrows::WrittenNumber => decimal::written(text),
         Narrows::WrittenDouble => {
-            decimal::written(text).or_else(|| is_changed_by_a_double(text).then_some(Loss::Digits))
+            let is_changed = || is_changed_by_a_double(text) && !decimal::reads_back(text);
+            decimal::written(text).or_else(|| is_changed().then_some(Loss::Digits))
         }
         Narrows::Array(element, delimiter) => {
             pieces::array(text, *delimiter, |text| loss(element, clocks, text))

@@ -1,0 +1,202 @@
+//! Tables of databases as sources: the word, and what a database must be able to do. Who does it is another
+//! room: nothing here knows a database.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use percent_encoding::percent_decode_str;
+
+/// A word that names a table of a database, in its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableWord {
+    /// The connection string: the word without what follows here.
+    pub dsn: String,
+    /// What is read.
+    pub what: TableOrQuery,
+}
+
+/// What is read of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableOrQuery {
+    /// A table or a view, by its name, perhaps with its schema.
+    Table(String),
+    /// The rows of a query.
+    Query(String),
+}
+
+/// Why a word names no table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a database is a source by one of its tables or by a query: {0}")]
+pub struct TableWordError(&'static str);
+
+/// Schemes of databases that can be sources.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
+/// Whether the word is the connection string of a database.
+#[must_use]
+pub fn is_database(word: &str) -> bool {
+    let scheme = word.split_once("://").map_or("", |(scheme, _)| scheme);
+    SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+impl TableWord {
+    /// Reads a word: a connection string with `table=` or `query=` among its parameters.
+    ///
+    /// # Errors
+    /// When it has neither, or both.
+    pub fn parse(word: &str) -> Result<Self, TableWordError> {
+        let (database, parameters) = word.split_once('?').unwrap_or((word, ""));
+        let (mut table, mut query, mut others) = (None, None, Vec::new());
+        for pair in parameters.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let place = match name {
+                "table" => &mut table,
+                "query" => &mut query,
+                _ => {
+                    others.push(pair);
+                    continue;
+                }
+            };
+            let value = percent_decode_str(value).decode_utf8();
+            let value = value.map(Cow::into_owned).map_err(|_| TableWordError("its name is not UTF-8"))?;
+            if place.replace(value).is_some() {
+                return Err(TableWordError("it is said twice"));
+            }
+        }
+        let what = match (table, query) {
+            (Some(table), None) => TableOrQuery::Table(table),
+            (None, Some(query)) => TableOrQuery::Query(query),
+            (None, None) => return Err(TableWordError("it says neither")),
+            (Some(_), Some(_)) => return Err(TableWordError("it says both")),
+        };
+        let dsn = match others.is_empty() {
+            true => database.to_owned(),
+            false => format!("{database}?{}", others.join("&")),
+        };
+        Ok(Self { dsn, what })
+    }
+
+    /// What a table that gets its rows would be called.
+    #[must_use]
+    pub fn stem(&self) -> Option<String> {
+        match &self.what {
+            TableOrQuery::Table(name) => {
+                let name = name.trim_end_matches('"');
+                name.rsplit(['.', '"']).find(|part| !part.is_empty()).map(ToOwned::to_owned)
+            }
+            TableOrQuery::Query(_) => None,
+        }
+    }
+}
+
+/// Why a database gives no (further) rows.
+#[derive(Debug)]
+pub struct TableError {
+    /// The error, in its own words.
+    pub source: Box<dyn Error + Send + Sync>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Texts of the values of a key, in its order.
+pub(super) type KeyText = Vec<String>;
+
+/// The rows behind one key, up to and with another one.
+#[derive(Debug, Clone, Default)]
+pub struct RowsBetween {
+    /// None: from the first row on.
+    pub behind: Option<Vec<String>>,
+    /// None: up to the last row.
+    pub up_to: Option<Vec<String>>,
+}
+
+/// Databases whose tables are sources.
+pub trait Databases: Send + Sync {
+    /// Opens what a word names: all that is read of it is one state of it.
+    fn open<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Box<dyn TableReader>, TableError>>;
+}
+
+/// A table that is open for reading.
+pub trait TableReader: Send + Sync {
+    /// Names and types of its columns, in the order of their values in rows.
+    fn columns(&self) -> &[(String, String)];
+
+    /// Places of the columns by whose values its rows are sorted and told apart; empty: there are none.
+    fn key(&self) -> &[usize];
+
+    /// Begins to read rows, in the order of the key if there is one.
+    fn begin(&mut self, range: RowsBetween) -> BoxFuture<'_, Result<(), TableError>>;
+
+    /// The next rows: lines in the text format of COPY; `None` behind the last. Cancelled, it loses none.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TableError>>;
+}
+
+/// The value of a field in the text format of COPY; `None`: NULL, or no text.
+pub(super) fn value_of(field: &[u8]) -> Option<String> {
+    if field == b"\\N" {
+        return None;
+    }
+    let mut text = Vec::with_capacity(field.len());
+    let mut bytes = field.iter();
+    while let Some(&byte) = bytes.next() {
+        text.push(match byte {
+            // A server writes these, and no other escapes.
+            b'\\' => match bytes.next()? {
+                b'b' => 8,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'v' => 11,
+                other => *other,
+            },
+            other => other,
+        });
+    }
+    String::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_has_a_connection_string_and_a_table_or_a_query() {
+        let table = |name: &str| TableOrQuery::Table(name.to_owned());
+        for (word, dsn, what) in [
+            ("postgres://h/d?table=t", "postgres://h/d", table("t")),
+            (
+                "postgresql://u@h:1/d?sslmode=require&table=s.t&connect_timeout=3",
+                "postgresql://u@h:1/d?sslmode=require&connect_timeout=3",
+                table("s.t"),
+            ),
+            ("postgres:///d?host=/tmp&table=%22a%26b%22", "postgres:///d?host=/tmp", table("\"a&b\"")),
+            ("postgres://h/d?query=SELECT%201", "postgres://h/d", TableOrQuery::Query("SELECT 1".to_owned())),
+        ] {
+            assert_eq!(TableWord::parse(word), Ok(TableWord { dsn: dsn.to_owned(), what }), "{word}");
+        }
+        for word in ["postgres://h/d", "postgres://h/d?table=a&table=b", "postgres://h/d?table=a&query=b"] {
+            assert!(TableWord::parse(word).is_err(), "{word}");
+        }
+        for (word, stem) in [("s.t", "t"), ("t", "t"), ("\"S\".\"T x\"", "T x")] {
+            let word = format!("postgres://h/d?table={word}");
+            assert_eq!(TableWord::parse(&word).unwrap().stem().as_deref(), Some(stem), "{word}");
+        }
+        assert!(is_database("POSTGRES://h") && !is_database("mysql://h") && !is_database("postgres"));
+    }
+
+    #[test]
+    fn values_are_what_a_server_wrote() {
+        for (field, value) in [
+            ("a", Some("a")),
+            ("", Some("")),
+            ("\\N", None),
+            ("a\\tb\\nc\\\\d\\r", Some("a\tb\nc\\d\r")),
+            ("\\\\N", Some("\\N")),
+        ] {
+            assert_eq!(value_of(field.as_bytes()).as_deref(), value, "{field}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Tables of databases as sources: who opens them, and what must not be read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::input::{Databases, RowsBetween, TableError, TableOrQuery, TableReader, TableWord, is_database};
+use crate::job::{Job, SourceDatabase};
+use crate::pg::dsn::without_password;
+use crate::pg::{
+    ConnInfo, DsnError, Session, SourceTable, SourceTableError, TableName, connect_pool, identity,
+};
+use crate::plan::Refusal;
+use crate::prepared::LoadError;
+
+/// Finds the words of a job that are databases: what they are connected with is kept beside them, and the
+/// words have no password any more, since they are shown and stored.
+///
+/// # Errors
+/// When a connection string cannot be read.
+pub fn name_databases(
+    job: &mut Job,
+    read: impl Fn(&str) -> Result<ConnInfo, DsnError>,
+) -> Result<(), DsnError> {
+    for word in &mut job.sources {
+        let Some(parts) =
+            Some(&*word).filter(|word| is_database(word)).and_then(|w| TableWord::parse(w).ok())
+        else {
+            continue;
+        };
+        let dsn = read(&parts.dsn)?;
+        (*word, _) = without_password(word);
+        job.databases.push(SourceDatabase { word: word.clone(), dsn });
+    }
+    Ok(())
+}
+
+/// The databases of a job's sources.
+struct OfJob(Vec<SourceDatabase>);
+
+/// Those that a job has; `None`: none of its sources is a table.
+#[must_use]
+pub fn source_databases(job: &Job) -> Option<Arc<dyn Databases>> {
+    (!job.databases.is_empty()).then(|| Arc::new(OfJob(job.databases.clone())) as Arc<dyn Databases>)
+}
+
+impl Databases for OfJob {
+    fn open<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Box<dyn TableReader>, TableError>> {
+        Box::pin(async move {
+            let found = self.0.iter().find(|known| known.word == word);
+            let unknown = || SourceTableError::Missing(word.to_owned());
+            let table = match found {
+                Some(SourceDatabase { dsn, .. }) => open(word, dsn).await,
+                None => Err(unknown()),
+            };
+            Ok(Box::new(OfPostgres(table.map_err(told)?)) as Box<dyn TableReader>)
+        })
+    }
+}
+
+async fn open(word: &str, dsn: &ConnInfo) -> Result<SourceTable, SourceTableError> {
+    match TableWord::parse(word).map(|word| word.what) {
+        Ok(TableOrQuery::Table(name)) => SourceTable::of_table(dsn, &name).await,
+        Ok(TableOrQuery::Query(query)) => SourceTable::of_query(dsn, &query).await,
+        Err(_) => Err(SourceTableError::Missing(word.to_owned())),
+    }
+}
+
+fn told(error: SourceTableError) -> TableError {
+    TableError { hint: error.hint(), source: error.into() }
+}
+
+/// A table of PostgreSQL.
+struct OfPostgres(SourceTable);
+
+impl TableReader for OfPostgres {
+    fn columns(&self) -> &[(String, String)] {
+        self.0.columns()
+    }
+
+    fn key(&self) -> &[usize] {
+        self.0.key()
+    }
+
+    fn begin(&mut self, range: RowsBetween) -> BoxFuture<'_, Result<(), TableError>> {
+        Box::pin(
+            async move { self.0.begin(range.behind.as_deref(), range.up_to.as_deref()).await.map_err(told) },
+        )
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TableError>> {
+        Box::pin(async move { self.0.next().await.map_err(told) })
+    }
+}
+
+/// Refuses to load a table into itself: what is written would be read, and written again.
+///
+/// # Errors
+/// When one of the sources is the target.
+pub(super) async fn refuse_itself(job: &Job, session: &Session, target: &TableName) -> Result<(), LoadError> {
+    for SourceDatabase { word, dsn } in &job.databases {
+        let Ok(TableWord { what: TableOrQuery::Table(name), .. }) = TableWord::parse(word) else { continue };
+        let Ok(name) = TableName::parse(&name) else { continue };
+        let asked = async {
+            let pool = connect_pool(dsn, 1).await.ok()?;
+            let there = Session::open(&pool).await.ok()?;
+            identity(&there, &name).await.ok()?
+        };
+        // Who cannot be asked is no source either, and says so when it is opened.
+        let Some(source) = asked.await else { continue };
+        let here = identity(session, target).await;
+        let here = here.map_err(|source| LoadError::Prepare { doing: "look at the target", source })?;
+        if here == Some(source) {
+            let message = format!("{word} is the table that is loaded");
+            return Err(Refusal::new(message, "a table is no source of itself; name another --table").into());
+        }
+    }
+    Ok(())
+}
