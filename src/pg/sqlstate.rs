@@ -377,12 +377,13 @@ pub enum Raised {
 
 /// A statement that fails, or a record that is refused, with one of these may do so because the table was
 /// changed under the load: a missing column, table, schema, type, operator or index, types that no longer
-/// match, or something that is no table any more.
+/// match, something that is no table any more, or a key of which its index and its column say different
+/// things, so that a row is neither stored nor inserted.
 #[must_use]
 pub fn may_be_changed_table(sqlstate: &str) -> bool {
     match sqlstate {
         "42501" => false,
-        "0A000" | "3F000" | "55000" => true,
+        "0A000" | "3F000" | "55000" | REPLAYED => true,
         code => code.starts_with("42"),
     }
 }

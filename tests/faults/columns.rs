@@ -6,6 +6,7 @@ use crate::support::until;
 use crate::support::{Dbload, Outcome, Scene, audit};
 use rustix::process::Signal;
 use std::fmt::Write;
+use std::time::Duration;
 
 const WITH_TWIN: &str = "CREATE TABLE a.t (id bigint PRIMARY KEY, v bigint, w bigint)";
 const SWAP: &str = "BEGIN; ALTER TABLE a.t RENAME v TO x; ALTER TABLE a.t RENAME w TO v; ALTER TABLE a.t RENAME x TO w; COMMIT";
@@ -270,6 +271,32 @@ fn a_key_whose_records_stay_with_their_writers_may_have_another_type() {
             let outcome = keys.changed(killed, now);
             assert_eq!(outcome.code(), 0, "{ty} to {now}, killed {killed}: {outcome}");
             keys.is_whole(&outcome);
+        }
+    }
+}
+
+/// Two records of one key, as the new index has it, are then neither stored nor inserted, however often they
+/// are tried.
+#[test]
+fn a_key_index_that_calls_other_keys_equal_from_now_on_is_noticed_at_once() {
+    const DROPPED: &str = "ALTER TABLE t DROP CONSTRAINT t_pkey";
+    for index in ["k COLLATE caseless", "lower(k)"] {
+        for emptied in ["DELETE FROM t", "TRUNCATE t"] {
+            let keys = Keys::of("text", 2);
+            let text = (0..KEYS).fold(String::from("k,v\n"), |mut text, i| {
+                let _ = writeln!(text, "{}{},{i}", if i % 2 == 0 { 'k' } else { 'K' }, i / 2);
+                text
+            });
+            keys.scene.file("t.csv", text);
+            let running = keys.command().line("--retry-for 10m").timeout(Duration::from_secs(30)).spawn();
+            until("rows are committed", || keys.scene.db.count("t") >= 500);
+            keys.scene.sql(&format!(
+                "BEGIN; {DROPPED}; {emptied}; CREATE UNIQUE INDEX t_pkey ON t ({index}); COMMIT"
+            ));
+            let outcome = running.wait();
+            assert_eq!(outcome.code(), 8, "{index}, {emptied}: {outcome}");
+            let why = ["was changed while it was loaded", "no unique index on (k) any more"];
+            assert!(why.iter().any(|why| outcome.stderr.contains(why)), "{index}, {emptied}: {outcome}");
         }
     }
 }
