@@ -29,6 +29,8 @@ pub const COMPRESSION: Feature = feature!("compression");
 pub const CSV: Feature = feature!("csv");
 /// Text in other encodings than UTF-8.
 pub const ENCODINGS: Feature = feature!("encodings");
+/// Reads workbooks.
+pub const EXCEL: Feature = feature!("excel");
 /// Sources from the network.
 pub const HTTP: Feature = feature!("http");
 /// Spans and metrics for whoever listens.

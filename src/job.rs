@@ -106,7 +106,11 @@ pub struct Reading {
     pub columns: Option<Vec<String>>,
     /// An unquoted CSV field equal to one of these is NULL; without any, the empty one.
     pub null_as: Vec<String>,
-    /// Lines of CSV before the header.
+    /// The sheet of a workbook; the first one that is to be seen otherwise.
+    pub sheet: Option<String>,
+    /// The part of a sheet, such as `B2:F100`.
+    pub range: Option<String>,
+    /// Lines of CSV, or rows of a sheet, before the header.
     pub skip_lines: Option<u32>,
     /// Longest record in bytes.
     pub record_bytes: Option<usize>,

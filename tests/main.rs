@@ -62,6 +62,7 @@ mod reload;
 mod runs;
 mod seen;
 mod shaping;
+mod sheets;
 mod sources;
 mod stores;
 mod support;

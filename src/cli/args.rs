@@ -110,8 +110,14 @@ pub(crate) struct ReadingArgs {
     /// /POINTER to a list of names before the rows, or first-row
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
-    /// Lines of CSV to pass over before the header: a title, a date, units, or (with --columns) a header that
-    /// is no use. A first line `sep=;` is known, and needs no flag
+    /// Sheet of a workbook (xlsx, xlsb, xls, ods); otherwise the first one that is to be seen
+    #[arg(long, value_name = "NAME", env = "DBLOAD_SHEET")]
+    pub(crate) sheet: Option<String>,
+    /// Part of a sheet, with its header: B2:F100, or B:F for all rows of these columns
+    #[arg(long, value_name = "A1:B2", env = "DBLOAD_RANGE")]
+    pub(crate) range: Option<String>,
+    /// Lines of CSV or rows of a sheet to pass over before the header: a title, a date, units, or (with
+    /// --columns) a header that is no use. A first line `sep=;` is known, and needs no flag
     #[arg(long, value_name = "N", env = "DBLOAD_SKIP_LINES")]
     pub(crate) skip_lines: Option<u32>,
     /// An unquoted CSV field with this text is NULL, instead of the empty one; a quoted field never is. May

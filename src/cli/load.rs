@@ -60,6 +60,8 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
         comment: args.reading.comment,
         header: args.web.header_rule(),
         columns: args.reading.columns.clone(),
+        sheet: args.reading.sheet.clone(),
+        range: args.reading.range.clone(),
         skip_lines: args.reading.skip_lines,
         null_as: args.reading.null_as.clone(),
         record_bytes: args.reading.max_record_bytes.and_then(|bytes| usize::try_from(bytes).ok()),

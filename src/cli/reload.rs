@@ -154,6 +154,8 @@ fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
         escape: _,
         comment: _,
         columns: _,
+        sheet: _,
+        range: _,
         skip_lines: _,
         null_as: _,
         max_header_bytes: _,

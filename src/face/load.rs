@@ -109,6 +109,20 @@ impl Load {
         self
     }
 
+    /// The sheet of a workbook (xlsx, xlsb, xls, ods); by default the first one that is to be seen.
+    #[must_use]
+    pub fn sheet(mut self, name: impl Into<String>) -> Self {
+        self.options.reading.sheet = Some(name.into());
+        self
+    }
+
+    /// The part of a sheet that is read, with its header, such as `B2:F100` or `B:F`; by default all of it.
+    #[must_use]
+    pub fn range(mut self, range: impl Into<String>) -> Self {
+        self.options.reading.range = Some(range.into());
+        self
+    }
+
     /// Lines of CSV to pass over before the header.
     pub fn skip_lines(mut self, lines: u32) -> Self {
         self.options.reading.skip_lines = Some(lines);

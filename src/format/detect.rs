@@ -38,6 +38,7 @@ pub fn by_name(name: &str) -> Option<Format> {
         "parquet" | "pq" | "parq" => columns(ColumnFile::Parquet),
         "arrow" | "arrows" | "feather" | "ipc" => columns(ColumnFile::Arrow),
         "avro" => columns(ColumnFile::Avro),
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => columns(ColumnFile::Sheet),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "json" => Some(Format::Json { records: None }),
         "csv" => Some(Format::Csv(Dialect::delimited_by(b','))),

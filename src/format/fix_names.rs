@@ -9,7 +9,7 @@ use super::shorten::shorten;
 const NAME_BYTES: usize = 63;
 
 /// Mends the names of a header; what was done, in words.
-pub(super) fn fix_names(names: &mut [String]) -> Vec<String> {
+pub(crate) fn fix_names(names: &mut [String]) -> Vec<String> {
     let mut fixed = Vec::new();
     // Who has a name of his own keeps it.
     let own: HashSet<String> = names.iter().map(|name| cut(name.trim(), NAME_BYTES).to_owned()).collect();

@@ -37,6 +37,8 @@ pub enum ColumnFile {
     Arrow,
     /// An object container file of Avro.
     Avro,
+    /// A sheet of a workbook: xlsx, xlsb, xls or ods.
+    Sheet,
 }
 
 impl ColumnFile {
@@ -47,6 +49,7 @@ impl ColumnFile {
             Self::Parquet => "Parquet",
             Self::Arrow => "Arrow",
             Self::Avro => "Avro",
+            Self::Sheet => "a workbook",
         }
     }
 }
@@ -126,6 +129,9 @@ impl Format {
             Self::Csv(_) => feature::CSV.needed_for(|| format!("{name}, which is delimiter-separated,")),
             Self::Columns { file: ColumnFile::Avro } => {
                 feature::AVRO.needed_for(|| format!("{name}, which is Avro,"))
+            }
+            Self::Columns { file: ColumnFile::Sheet } => {
+                feature::EXCEL.needed_for(|| format!("{name}, which is a workbook,"))
             }
             Self::Columns { file } => {
                 feature::PARQUET.needed_for(|| format!("{name}, which is {},", file.name()))

@@ -72,11 +72,9 @@ pub fn is_utf_32(head: &[u8]) -> bool {
 }
 
 /// How formats begin that are no text.
-const MAGIC: [(&[u8], &str); 12] = [
+const MAGIC: [(&[u8], &str); 10] = [
     (b"ORC\n", "ORC"),
     (b"ORC\x08", "ORC"),
-    (b"PK\x03\x04", "a ZIP archive (or a spreadsheet)"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an older Office (.xls, .doc)"),
     (b"%PDF-", "a PDF"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"PGDMP", "a dump of pg_dump (pg_restore reads it)"),
@@ -88,13 +86,16 @@ const MAGIC: [(&[u8], &str); 12] = [
 ];
 
 /// How files of columns begin.
-const COLUMNS: [(&[u8], ColumnFile); 5] = [
+const COLUMNS: [(&[u8], ColumnFile); 7] = [
     (b"PAR1", ColumnFile::Parquet),
     (b"PARE", ColumnFile::Parquet),
     (b"ARROW1", ColumnFile::Arrow),
     // A stream: what goes on, and the length of what its schema takes.
     (b"\xff\xff\xff\xff", ColumnFile::Arrow),
     (b"Obj\x01", ColumnFile::Avro),
+    // Workbooks, and whatever else lies in an archive or a document of an older Office.
+    (b"PK\x03\x04", ColumnFile::Sheet),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ColumnFile::Sheet),
 ];
 
 /// Whether the first bytes are those of a file of columns.

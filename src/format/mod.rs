@@ -11,7 +11,7 @@ pub mod detect;
 mod dialect;
 #[cfg_attr(not(feature = "encodings"), path = "encoding/absent.rs")]
 mod encoding;
-mod fix_names;
+pub(crate) mod fix_names;
 pub mod header;
 pub mod json;
 mod kind;

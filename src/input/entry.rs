@@ -14,7 +14,7 @@ use crate::record::{PageToken, Place, Position};
 use super::access::Access;
 use super::begin::Begin;
 use super::blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
-use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges};
+use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges, Ranges, SheetChoice};
 use super::digest::hexadecimal;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
@@ -369,7 +369,13 @@ impl Input {
                 memory_bytes: access.memory_bytes(),
                 progress: Arc::clone(&self.progress),
             };
-            let mut rows = Box::pin(rows_of(opening, file, stream)).await?;
+            let choice = SheetChoice {
+                sheet: reading.sheet.clone(),
+                range: reading.range.clone(),
+                skip_rows: reading.skip_lines.unwrap_or_default(),
+                columns: reading.columns.clone(),
+            };
+            let mut rows = Box::pin(rows_of(opening, file, choice, stream)).await?;
             if !access.may_say_columns() {
                 rows.take_note();
             }
@@ -408,36 +414,37 @@ fn header_limits(reading: &job::Reading) -> HeaderLimits {
 async fn rows_of(
     opening: ColumnsOpening,
     file: ColumnFile,
+    choice: SheetChoice,
     stream: Stream,
 ) -> Result<ColumnRows, SourceError> {
-    if file != ColumnFile::Parquet {
+    if !matches!(file, ColumnFile::Parquet | ColumnFile::Sheet) {
         return ColumnRows::of_stream(opening, file, stream).await;
     }
     let spec = &opening.spec;
-    match &spec.location {
-        _ if stream.compression() != Compression::None => {
-            Err(ColumnRows::refuse_piped(spec, "what is compressed"))
-        }
+    let refused = |what| Err(ColumnRows::refuse_piped(spec, what));
+    let (ranges, class, print): (Arc<dyn Ranges>, _, _) = match &spec.location {
+        _ if stream.compression() != Compression::None => return refused("what is compressed"),
         Location::File(path) => {
             let open = |source| SourceError::Open { name: spec.name.clone(), source };
             let print = stream.fingerprint().cloned();
             let size = print.as_ref().map_or(0, |print| print.size);
             let ranges = FileRanges::open(path, size, Arc::clone(&opening.progress)).map_err(open)?;
-            ColumnRows::of_parquet(opening, Arc::new(ranges), Class::Fixed, print).await
+            (Arc::new(ranges), Class::Fixed, print)
         }
         Location::Http(_) | Location::Object(_) => {
             match BodyRanges::of(&stream, Arc::clone(&opening.progress)) {
-                Some(ranges) => {
-                    let class = stream.class();
-                    drop(stream);
-                    ColumnRows::of_parquet(opening, Arc::new(ranges), class, None).await
-                }
-                None => Err(ColumnRows::refuse_piped(spec, "a body whose server gives no parts of it")),
+                Some(ranges) => (Arc::new(ranges), stream.class(), None),
+                None => return refused("a body whose server gives no parts of it"),
             }
         }
         Location::Pipe(_) | Location::Stdin | Location::Table(_) | Location::Caller => {
-            Err(ColumnRows::refuse_piped(spec, "a pipe"))
+            return refused("a pipe");
         }
+    };
+    drop(stream);
+    match file {
+        ColumnFile::Sheet => ColumnRows::of_sheet(opening, choice, ranges, class, print).await,
+        _ => ColumnRows::of_parquet(opening, ranges, class, print).await,
     }
 }
 

@@ -390,7 +390,7 @@ impl SourceError {
                 "in a pattern each [ and { is closed; [[] and [{] stand for those characters themselves"
             }
             Self::EmptyFolder { .. } => {
-                "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, and .parquet .arrow .avro, not in folders \
+                "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, and .parquet .arrow .avro .xlsx .ods, not in folders \
                  below; \
                  name other files by a pattern"
             }

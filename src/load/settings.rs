@@ -223,6 +223,8 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         encoding,
         decode,
         shaping,
+        sheet,
+        range,
         // A source that is refused by these fails; none of its records becomes another one.
         header_bytes: _,
         inflation: _,
@@ -253,6 +255,11 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
     }
     if *header != HeaderRule::default() {
         set("header", serde_json::to_value(header).unwrap_or_default());
+    }
+    for (name, part) in [("sheet", sheet), ("range", range)] {
+        if let Some(part) = part {
+            set(name, value(part.clone()));
+        }
     }
     if let Some(lines) = skip_lines {
         set("skip-lines", (*lines).into());

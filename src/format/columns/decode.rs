@@ -7,7 +7,7 @@ use arrow_schema::Schema;
 
 use super::below::SubMicroseconds;
 use super::text::{self, ColumnText};
-use super::{sql_type, writer};
+use super::{SHEET, sql_type, writer};
 use crate::format::decode::{DecodeError, DecodeErrorKind, DecodeLimits, Each};
 use crate::format::kind::{Fields, MendedValue};
 use crate::format::nul::OnNul;
@@ -37,9 +37,14 @@ pub(in crate::format) fn decode(columns: &Columns, limits: &DecodeLimits, each: 
             .for_each(|i| each(i, Err(of_row(DecodeErrorKind::TooManyFields(limits.fields)))));
     }
     let texts = column_texts(&batch, limits);
+    let is_sheet = schema.metadata().contains_key(SHEET);
     if is_flat(&schema) {
         let mut values = Vec::with_capacity(texts.len());
         for i in 0..columns.count {
+            if let Some(error) = is_sheet.then(|| cell_of_sheet(&texts, i, &schema)).flatten() {
+                each(i, Err(error));
+                continue;
+            }
             if let Some(error) = refused(&texts, i, limits) {
                 each(i, Err(error));
                 continue;
@@ -82,6 +87,7 @@ pub(in crate::format) fn row_as_json(columns: &Columns, i: usize) -> Option<Stri
     // Digit for digit, whatever the load does with them.
     let limits = DecodeLimits { sub_microseconds: SubMicroseconds::Keep, ..DecodeLimits::default() };
     let texts = column_texts(&one, &limits);
+    let is_sheet = one.schema_ref().metadata().contains_key(SHEET);
     let mut out = String::from("{");
     for (field, text) in one.schema().fields().iter().zip(&texts) {
         if out.len() > 1 {
@@ -92,6 +98,7 @@ pub(in crate::format) fn row_as_json(columns: &Columns, i: usize) -> Option<Stri
         match text.get(0) {
             None => out.push_str("null"),
             Some(json) if text.is_json => out.push_str(json),
+            Some(value) if is_sheet => writer::push_quoted(&mut out, value.trim_start_matches('\0')),
             Some(value) => writer::push_quoted(&mut out, value),
         }
     }
@@ -108,6 +115,14 @@ fn column_texts<'b>(batch: &'b RecordBatch, limits: &DecodeLimits) -> Vec<Column
     let schema = batch.schema_ref();
     let columns = schema.fields().iter().zip(batch.columns());
     columns.map(|(field, array)| ColumnText::of(field, array.as_ref(), limits.sub_microseconds)).collect()
+}
+
+/// What of the `i`th row of a sheet is no value: it begins with what no cell can hold.
+fn cell_of_sheet(texts: &[ColumnText<'_>], i: usize, schema: &Schema) -> Option<DecodeError> {
+    texts.iter().zip(schema.fields()).find_map(|(text, field)| {
+        let what = text.get(i)?.strip_prefix('\0')?.to_owned();
+        Some(of_row(DecodeErrorKind::Cell { name: field.name().clone(), what }))
+    })
 }
 
 /// Why the `i`th row is refused.

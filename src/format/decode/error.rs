@@ -53,6 +53,14 @@ pub enum DecodeErrorKind {
     /// The same member twice.
     #[error("the member {0:?} occurs twice")]
     DuplicateName(String),
+    /// A cell of a sheet that has no value.
+    #[error("the cell of column {name:?} is no value: {what}")]
+    Cell {
+        /// Name of the column.
+        name: String,
+        /// What stands in it.
+        what: String,
+    },
     /// More fields than the limit.
     #[error("more than {0} fields (--max-fields allows more)")]
     TooManyFields(usize),
@@ -138,6 +146,7 @@ impl DecodeErrorKind {
             Self::DuplicateName(_) => reject_codes::DUPLICATE_MEMBER,
             Self::Truncated { .. }
             | Self::Ragged { .. }
+            | Self::Cell { .. }
             | Self::Missing
             | Self::NoTrailingDelimiter { .. }
             | Self::TextBehindQuote { .. }
@@ -168,6 +177,7 @@ impl DecodeErrorKind {
             Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Missing => {
                 "say what it is with --format, and where its records are with --records"
             }
+            Self::Cell { .. } => "is this the right --sheet and --range? A formula that fails has no value",
             Self::InvalidUtf8 => "say its encoding: --encoding NAME",
             Self::Nul => "--on-nul strip or replace, if the rest of it is good",
             Self::TooLong { .. } | Self::TooManyFields(_) | Self::TooDeep { .. } => {

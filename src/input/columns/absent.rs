@@ -29,6 +29,13 @@ impl ColumnsError {
     }
 }
 
+/// Something that is read at any place.
+pub(super) trait Ranges: Send + Sync {}
+
+impl Ranges for FileRanges {}
+
+impl Ranges for BodyRanges {}
+
 /// Bytes that are read at any place.
 pub(super) struct FileRanges;
 
@@ -45,6 +52,16 @@ impl BodyRanges {
     pub(super) fn of(_stream: &Stream, _progress: RawProgress) -> Option<Self> {
         None
     }
+}
+
+/// What is read of a workbook.
+#[derive(Debug, Clone, Default)]
+#[expect(dead_code, reason = "none is")]
+pub(super) struct SheetChoice {
+    pub(super) sheet: Option<String>,
+    pub(super) range: Option<String>,
+    pub(super) skip_rows: u32,
+    pub(super) columns: Option<Vec<String>>,
 }
 
 /// How a file of columns is opened.
@@ -71,11 +88,21 @@ impl ColumnRows {
 
     pub(super) async fn of_parquet(
         opening: ColumnsOpening,
-        _ranges: Arc<dyn std::any::Any + Send + Sync>,
+        _ranges: Arc<dyn Ranges>,
         _class: Class,
         _recorded: Option<Fingerprint>,
     ) -> Result<Self, SourceError> {
         Err(Self::refuse_piped(&opening.spec, "Parquet"))
+    }
+
+    pub(super) async fn of_sheet(
+        opening: ColumnsOpening,
+        _choice: SheetChoice,
+        _ranges: Arc<dyn Ranges>,
+        _class: Class,
+        _recorded: Option<Fingerprint>,
+    ) -> Result<Self, SourceError> {
+        Err(Self::refuse_piped(&opening.spec, "a workbook"))
     }
 
     pub(super) async fn of_stream(

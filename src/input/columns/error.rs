@@ -20,8 +20,25 @@ pub enum ColumnsError {
     /// It can be read with a key alone.
     #[error("it is encrypted")]
     Encrypted,
+    /// An archive or a document of another kind.
+    #[error("it is no workbook, but an archive or a document of another kind")]
+    NoWorkbook,
+    /// No sheet is called so.
+    #[error("it has no sheet {name:?}; its sheets are {sheets}")]
+    NoSheet {
+        /// The name.
+        name: String,
+        /// Names of those that there are.
+        sheets: String,
+    },
+    /// It is no part of a sheet.
+    #[error("{0:?} is no part of a sheet")]
+    NoRange(String),
+    /// Nothing stands in it.
+    #[error("no row of the sheet has a value")]
+    NoRows,
     /// It is read from its end.
-    #[error("Parquet is read from its end, and {0} has none before all of it was read")]
+    #[error("it is read from its end, and {0} has none before all of it was read")]
     Piped(&'static str),
     /// What it says of itself does not add up, or its bytes are no values.
     #[error("it is damaged: {0}")]
@@ -85,6 +102,13 @@ impl ColumnsError {
             Self::Incomplete(_) => "it was cut off, or is still being written: fetch it again".to_owned(),
             Self::Other(_) => "is it of another format? --format says which".to_owned(),
             Self::Encrypted => "write it without encryption first".to_owned(),
+            Self::NoWorkbook => {
+                "take its files out, or pipe one of them in: unzip -p FILE NAME | dbload - --table T"
+                    .to_owned()
+            }
+            Self::NoSheet { .. } => "--sheet says which".to_owned(),
+            Self::NoRange(_) => "--range B2:F100, or B:F for all rows of these columns".to_owned(),
+            Self::NoRows => "is it the right --sheet and --range?".to_owned(),
             Self::Piped(_) => "store it in a file, decompressed, and name that".to_owned(),
             Self::Damaged(_) | Self::Rows { .. } => "fetch it again, or have it written anew".to_owned(),
             Self::TooMuchMemory { needed, .. } => {

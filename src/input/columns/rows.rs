@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::error::{self, ColumnsError};
 use super::ranges::Ranges;
+use super::sheets::{self, SheetChoice, SheetRows};
 use super::slices::{slices, text_bytes};
 use super::{parquet, streamed};
 use crate::format::{ColumnFile, columns};
@@ -41,6 +42,8 @@ struct FooterToken {
 enum Told {
     Schema(SchemaRef),
     Batch(RecordBatch),
+    /// The next batch begins at this row.
+    At(u64),
     Failed(ColumnsError),
 }
 
@@ -100,6 +103,20 @@ impl ColumnsOpening {
     }
 }
 
+impl ColumnsOpening {
+    /// What checkpoints in the file say of it, if they have said the same: its size and the digest of its
+    /// end.
+    fn held_to(&self, (size, digest): (u64, u64)) -> Result<PageToken, SourceError> {
+        let token = FooterToken { size, footer: hexadecimal(digest) };
+        let mut recorded = self.tokens.iter().filter_map(|token| serde_json::from_str(token).ok());
+        if recorded.any(|recorded: FooterToken| recorded != token) {
+            let (name, source) = (self.spec.name.clone(), BodyChanged("its end is another one".to_owned()));
+            return Err(SourceError::BodyChanged { name, source });
+        }
+        Ok(serde_json::to_string(&token).map(PageToken::from).unwrap_or_default())
+    }
+}
+
 fn failed(spec: &SourceSpec, row: u64) -> impl Fn(ColumnsError) -> SourceError + use<> {
     let name = spec.name.clone();
     move |source| SourceError::Columns { name: name.clone(), row, source }
@@ -123,17 +140,7 @@ impl ColumnRows {
         let size = ranges.size();
         let opened = tokio::task::spawn_blocking(move || parquet::open(ranges, limit_bytes)).await;
         let parquet = opened.map_err(|_| error(gave_up()))?.map_err(&error)?;
-        let (bytes, digest) = parquet.identity;
-        let token = FooterToken { size: bytes, footer: hexadecimal(digest) };
-        let recorded_tokens = opening.tokens.iter().filter_map(|token| serde_json::from_str(token).ok());
-        if recorded_tokens.into_iter().any(|recorded: FooterToken| recorded != token) {
-            let name = opening.spec.name;
-            return Err(SourceError::BodyChanged {
-                name,
-                source: BodyChanged("its footer is another one".to_owned()),
-            });
-        }
-        let token = serde_json::to_string(&token).ok().map(PageToken::from);
+        let token = Some(opening.held_to(parquet.identity)?);
         let (schema, rows, page_bytes) = (parquet.schema(), parquet.rows, parquet.page_bytes);
         let note = Some(format!("{}: {}", opening.spec.name, parquet.words()));
         let (tells, told) = mpsc::channel(BATCHES_AHEAD);
@@ -165,6 +172,59 @@ impl ColumnRows {
         })
     }
 
+    /// Opens a sheet of a workbook.
+    pub(in crate::input) async fn of_sheet(
+        opening: ColumnsOpening,
+        choice: SheetChoice,
+        ranges: Arc<dyn Ranges>,
+        class: Class,
+        recorded: Option<Fingerprint>,
+    ) -> Result<Self, SourceError> {
+        let limit_bytes = opening.limit_bytes();
+        let error = failed(&opening.spec, opening.resumed);
+        let opened = tokio::task::spawn_blocking(move || {
+            let open = || sheets::open(ranges, &choice, limit_bytes);
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| Err(gave_up()))
+        });
+        let sheet = opened.await.map_err(|_| error(gave_up()))?.map_err(&error)?;
+        let token = opening.held_to(sheet.identity)?;
+        let (schema, held_bytes) = (Arc::clone(&sheet.schema), sheet.held_bytes);
+        let note = Some(format!("{}: {}", opening.spec.name, sheet.note));
+        let (tells, told) = mpsc::channel(BATCHES_AHEAD);
+        let from = opening.resumed;
+        spawn(tells, move |tells| {
+            sheet.read(from, &mut |rows| {
+                let told = match rows {
+                    SheetRows::At(row) => Told::At(row),
+                    SheetRows::Rows(batch) => Told::Batch(batch),
+                };
+                tells.blocking_send(told).is_ok()
+            })
+        });
+        let header = header(&schema);
+        Ok(Self {
+            row: opening.resumed,
+            resumed: opening.resumed,
+            spec: opening.spec,
+            reading: opening.reading,
+            schema,
+            header,
+            told,
+            pump: None,
+            slices: VecDeque::new(),
+            expected: None,
+            class,
+            token: Some(token),
+            page_bytes: held_bytes,
+            limit_bytes,
+            note,
+            progress: opening.progress,
+            size: None,
+            recorded,
+            is_over: false,
+        })
+    }
+
     /// Opens what is read from its beginning.
     pub(in crate::input) async fn of_stream(
         opening: ColumnsOpening,
@@ -188,7 +248,7 @@ impl ColumnRows {
         let schema = match pump.next(&mut told, limit_bytes, &error).await? {
             Some(Told::Schema(schema)) => schema,
             Some(Told::Failed(reason)) => return Err(error(reason)),
-            Some(Told::Batch(_)) | None => return Err(error(gave_up())),
+            Some(Told::Batch(_) | Told::At(_)) | None => return Err(error(gave_up())),
         };
         let header = header(&schema);
         Ok(Self {
@@ -230,6 +290,7 @@ impl ColumnRows {
             };
             match told {
                 Some(Told::Batch(batch)) => self.slices = slices(batch),
+                Some(Told::At(row)) => self.row = row,
                 Some(Told::Schema(_)) => {}
                 Some(Told::Failed(reason)) => return Err(error(reason)),
                 None => {
@@ -298,6 +359,10 @@ impl ColumnRows {
 
     /// Names and types of the columns that a new table has for it.
     pub(in crate::input) fn types(&self) -> Vec<(String, String)> {
+        // Cells are texts that show what they are.
+        if self.schema.metadata().contains_key(columns::SHEET) {
+            return Vec::new();
+        }
         columns::sql_types(&self.schema)
     }
 

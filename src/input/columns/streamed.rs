@@ -73,7 +73,7 @@ pub(super) fn read(
 ) -> Result<(), ColumnsError> {
     match file {
         ColumnFile::Avro => avro(bytes, limit_bytes, takes),
-        ColumnFile::Arrow | ColumnFile::Parquet => arrow(bytes, limit_bytes, takes),
+        ColumnFile::Arrow | ColumnFile::Parquet | ColumnFile::Sheet => arrow(bytes, limit_bytes, takes),
     }
 }
 
