@@ -110,14 +110,12 @@ impl Load {
     }
 
     /// The sheet of a workbook (xlsx, xlsb, xls, ods); by default the first one that is to be seen.
-    #[must_use]
     pub fn sheet(mut self, name: impl Into<String>) -> Self {
         self.options.reading.sheet = Some(name.into());
         self
     }
 
     /// The part of a sheet that is read, with its header, such as `B2:F100` or `B:F`; by default all of it.
-    #[must_use]
     pub fn range(mut self, range: impl Into<String>) -> Self {
         self.options.reading.range = Some(range.into());
         self

@@ -369,13 +369,7 @@ impl Input {
                 memory_bytes: access.memory_bytes(),
                 progress: Arc::clone(&self.progress),
             };
-            let choice = SheetChoice {
-                sheet: reading.sheet.clone(),
-                range: reading.range.clone(),
-                skip_rows: reading.skip_lines.unwrap_or_default(),
-                columns: reading.columns.clone(),
-            };
-            let mut rows = Box::pin(rows_of(opening, file, choice, stream)).await?;
+            let mut rows = Box::pin(rows_of(opening, file, sheet_of(reading), stream)).await?;
             if !access.may_say_columns() {
                 rows.take_note();
             }
@@ -402,6 +396,15 @@ impl Input {
     async fn table(&self, word: &str, access: &Access) -> Result<Box<dyn TableReader>, SourceError> {
         Format::of_copy().decodable(&self.name)?;
         access.database(word)?.open(word).await.map_err(|error| table_rows::failed(&self.name, error))
+    }
+}
+
+fn sheet_of(reading: &job::Reading) -> SheetChoice {
+    SheetChoice {
+        sheet: reading.sheet.clone(),
+        range: reading.range.clone(),
+        skip_rows: reading.skip_lines.unwrap_or_default(),
+        columns: reading.columns.clone(),
     }
 }
 
