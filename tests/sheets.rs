@@ -29,10 +29,10 @@ fn cells_are_what_is_stored_and_the_header_is_found_below_a_title() {
     assert_eq!(
         scene.db.lines(&format!("SET timezone = 'UTC'; SET intervalstyle = 'postgres'; {rows}")),
         [
-            "1|007|0.1|2026-11-30|2026-11-30 12:34:56|18:30:00|36:00:01.5|t|NULL|a\nb|x",
-            "2|é|1234567890.125|1900-03-01|1999-12-31 23:59:59.5|00:00:00|00:00:00|f|7|NULL|NULL",
+            "1|007|0.1|2026-11-30|2026-11-30 12:34:56+00|18:30:00|36:00:01.500|t|NULL|a\nb|x",
+            "2|é|1234567890.125|1900-03-01|1999-12-31 23:59:59.5+00|00:00:00|00:00:00|f|7|NULL|NULL",
             "4|NULL|3|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL",
-            "6|last|1e300|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL",
+            "6|last|1e+300|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL",
         ]
     );
     assert_eq!(outcome.report().rejected(scene.cwd()).len(), 1);
@@ -89,6 +89,13 @@ fn other_workbooks_are_read_too_and_what_is_none_is_refused() {
     scene.file("old.doc", [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 600]].concat());
     scene.run("old.doc --table t").exits(4);
     assert_eq!(scene.db.count("t"), 0);
+}
+
+#[test]
+fn no_table_is_made_of_rows_that_have_no_values() {
+    let scene = Scene::new();
+    let outcome = scene.run(&format!("{} --table t", kept("failed.xlsx").display())).exits(4);
+    outcome.says("#DIV/0!").says("is this the right --sheet and --range? A formula that fails");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
 use super::below::SubMicroseconds;
+use super::sheet::SHEET;
 use super::text::{self, ColumnText};
-use super::{SHEET, sql_type, writer};
+use super::{sql_type, writer};
 use crate::format::decode::{DecodeError, DecodeErrorKind, DecodeLimits, Each};
 use crate::format::kind::{Fields, MendedValue};
 use crate::format::nul::OnNul;

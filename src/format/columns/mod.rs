@@ -7,14 +7,13 @@
 mod below;
 mod decode;
 mod moment;
+mod sheet;
 mod sql_type;
 mod text;
 mod writer;
 
-/// In a schema: its batches are rows of the sheet of this name.
-pub(crate) const SHEET: &str = "sheet";
-
 pub use below::SubMicroseconds;
 pub(super) use decode::{decode, row_as_json};
 pub(crate) use decode::{is_flat, is_verbatim};
+pub(crate) use sheet::SHEET;
 pub(crate) use sql_type::sql_types;

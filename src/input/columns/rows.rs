@@ -106,7 +106,7 @@ impl ColumnsOpening {
 impl ColumnsOpening {
     /// What checkpoints in the file say of it, if they have said the same: its size and the digest of its
     /// end.
-    fn held_to(&self, (size, digest): (u64, u64)) -> Result<PageToken, SourceError> {
+    fn held_to(&self, size: u64, digest: u64) -> Result<PageToken, SourceError> {
         let token = FooterToken { size, footer: hexadecimal(digest) };
         let mut recorded = self.tokens.iter().filter_map(|token| serde_json::from_str(token).ok());
         if recorded.any(|recorded: FooterToken| recorded != token) {
@@ -140,7 +140,7 @@ impl ColumnRows {
         let size = ranges.size();
         let opened = tokio::task::spawn_blocking(move || parquet::open(ranges, limit_bytes)).await;
         let parquet = opened.map_err(|_| error(gave_up()))?.map_err(&error)?;
-        let token = Some(opening.held_to(parquet.identity)?);
+        let token = Some(opening.held_to(parquet.identity.0, parquet.identity.1)?);
         let (schema, rows, page_bytes) = (parquet.schema(), parquet.rows, parquet.page_bytes);
         let note = Some(format!("{}: {}", opening.spec.name, parquet.words()));
         let (tells, told) = mpsc::channel(BATCHES_AHEAD);
@@ -187,7 +187,7 @@ impl ColumnRows {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| Err(gave_up()))
         });
         let sheet = opened.await.map_err(|_| error(gave_up()))?.map_err(&error)?;
-        let token = opening.held_to(sheet.identity)?;
+        let token = opening.held_to(sheet.identity.0, sheet.identity.1)?;
         let (schema, held_bytes) = (Arc::clone(&sheet.schema), sheet.held_bytes);
         let note = Some(format!("{}: {}", opening.spec.name, sheet.note));
         let (tells, told) = mpsc::channel(BATCHES_AHEAD);

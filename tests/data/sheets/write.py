@@ -55,6 +55,12 @@ for i in range(60):
 book.active.append([100, "in", "out"])
 book.save("beside.xlsx")
 
+book = openpyxl.Workbook()
+book.active.append(["id", "v"])
+book.active.append(["#DIV/0!", "x"])
+book.active["A2"].data_type = "e"
+book.save("failed.xlsx")
+
 frame = pandas.DataFrame({"id": [1, 2], "v": ["a", None], "n": [1.5, 2.0], "on": [d.date(2026, 11, 30), d.date(2024, 2, 29)], "ok": [True, False]})
 frame.to_excel("frame.ods", index=False, engine="odf")
 book = xlwt.Workbook()
