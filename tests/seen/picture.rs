@@ -22,6 +22,7 @@ fn page(scene: &Scene, line: &str) -> String {
     let (_, out) = line.split_once("--html ").unwrap();
     let html = scene.folder.read(out.split_whitespace().next().unwrap());
     assert!(html.len() <= BYTES_MAX, "{} bytes", html.len());
+    println!("{line}: a page of {} bytes", html.len());
     assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'"));
     for word in ["<script", "http:", "https:", "@import", "url("] {
         assert!(!html.contains(word), "{word}");
@@ -111,8 +112,17 @@ fn names_that_attack_the_page_are_shown_and_do_nothing() {
     let shown = scene.plain("show evil.jsonl").run().exits(0).stdout;
     assert!(!shown.contains('\u{1b}'), "{shown}");
     scene.plain("show evil.jsonl --trace t.json").run().exits(0);
+    // Loads of a job: their names are in its sentence, its picture and its sections.
+    let of_job = |n: u32| {
+        let mut line: Value = serde_json::from_str(&line(0.1, 1, plan(evil, 2))).unwrap();
+        line["load"] = format!("{evil}/{evil}{n}").into();
+        format!("{line}\n")
+    };
+    scene.file("evil-job.jsonl", [of_job(1), of_job(2)].concat());
+    let html = page(&scene, "show evil-job.jsonl --html evil-job.html");
+    assert!(html.contains("took longest") && html.contains("&lt;script&gt;"), "{html}");
     if let Some(chromium) = chromium() {
-        for file in ["out.html", "evil.html"] {
+        for file in ["out.html", "evil.html", "evil-job.html"] {
             let dom = dumped(&chromium, &scene.cwd().join(file));
             assert!(dom.contains("<title>dbload</title>") && !dom.contains("<img"), "{dom}");
         }

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
+
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DatasetName {
@@ -27,6 +29,9 @@ pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
         return None;
     }
     if let Some((scheme, rest)) = name.split_once("://") {
+        if matches!(scheme, "postgres" | "postgresql") {
+            return Some(of_word(rest));
+        }
         // What stands before it may be a secret, and behind the path are the words of one request.
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -39,9 +44,35 @@ pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
     Some(DatasetName { namespace: "file".to_owned(), name: path.to_string_lossy().into_owned() })
 }
 
+/// A table that is a source, `USER@HOST:PORT/DATABASE?table=NAME`; of a query the database. Words of a query
+/// may be values.
+fn of_word(word: &str) -> DatasetName {
+    let (place, _) = word.split_once('?').unwrap_or((word, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let server = server.split(',').next().unwrap_or_default();
+    let host = if server.is_empty() { "localhost" } else { server };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let namespace = if has_port { format!("postgres://{host}") } else { format!("postgres://{host}:5432") };
+    let table = table_of(word).map_or_else(String::new, |table| {
+        let schema = if table.contains('.') { "" } else { "public." };
+        format!(".{schema}{table}")
+    });
+    DatasetName { namespace, name: format!("{database}{table}") }
+}
+
+/// The table that a word of a database names.
+fn table_of(word: &str) -> Option<String> {
+    let (_, parameters) = word.split_once('?')?;
+    let name = parameters.split('&').find_map(|pair| pair.strip_prefix("table="))?;
+    Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
+}
+
 /// What a load is called that no job file names: by its table, as far as the command says it.
 pub(super) fn of_load(table: Option<&str>, source: Option<&str>) -> String {
-    let word = table.or_else(|| {
+    let of_table = source.filter(|source| source.starts_with("postgres")).and_then(table_of);
+    let of_table = of_table.as_deref().and_then(|table| table.rsplit('.').next());
+    let word = table.or(of_table).or_else(|| {
         let path = source?.split(['?', '#']).next()?;
         let file = path.trim_end_matches('/').rsplit('/').next()?;
         file.split('.').next().filter(|stem| !stem.is_empty())
@@ -66,6 +97,14 @@ mod tests {
         assert_eq!(source("s3://bucket/a/b.csv"), Some(is("s3://bucket", "a/b.csv")));
         assert_eq!(source("https://u:p@h:8/a/b?key=1#x"), Some(is("https://h:8", "/a/b")));
         assert_eq!(source("-"), None);
+        let of = "postgres://u:p@h/shop?table=raw.t&sslmode=require";
+        assert_eq!(source(of), Some(is("postgres://h:5432", "shop.raw.t")));
+        assert_eq!(
+            source("postgres:///shop?table=t"),
+            Some(is("postgres://localhost:5432", "shop.public.t"))
+        );
+        let of = "postgresql://h:5433/shop?query=SELECT%20'canary'";
+        assert_eq!(source(of), Some(is("postgres://h:5433", "shop")));
     }
 
     #[test]
@@ -73,6 +112,7 @@ mod tests {
         assert_eq!(of_load(Some("raw.t"), Some("x.csv")), "dbload.raw.t");
         assert_eq!(of_load(None, Some("in/orders.csv.gz")), "dbload.orders");
         assert_eq!(of_load(None, Some("https://h/v1/items?key=1")), "dbload.items");
+        assert_eq!(of_load(None, Some("postgres://h/shop?table=raw.items")), "dbload.items");
         assert_eq!(of_load(None, None), "dbload.load");
     }
 }

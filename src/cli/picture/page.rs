@@ -118,9 +118,7 @@ impl LoadPage {
             sources: details
                 .sources
                 .iter()
-                .map(|source| {
-                    [source.name.clone(), source.read.to_string(), String::new(), source.state.clone()]
-                })
+                .map(|source| [source.name.clone(), count(source.read), String::new(), source.state.clone()])
                 .collect(),
             sources_all: details.sources_all,
             attempts: attempts.collect(),
@@ -201,7 +199,7 @@ fn sources(load: &Loaded) -> Vec<[String; 4]> {
     let seen = load.attempts.iter().flat_map(|attempt| &attempt.sources);
     let row = |source: &super::figures::SourceSeen| {
         let took = if source.seconds > 0.0 { time(source.seconds) } else { String::new() };
-        [source.name.clone(), source.records.to_string(), took, source.state.to_owned()]
+        [source.name.clone(), count(source.records), took, source.state.to_owned()]
     };
     let mut rows: Vec<[String; 4]> = Vec::new();
     let mut places = std::collections::HashMap::new();
