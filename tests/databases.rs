@@ -227,6 +227,21 @@ fn what_cannot_be_a_source_is_refused_with_words() {
 }
 
 #[test]
+fn a_job_file_loads_tables_and_its_check_asks_no_other_database() {
+    let scene = Scene::with(
+        "CREATE TABLE src (id int PRIMARY KEY, v text); INSERT INTO src SELECT i, 'v' || i FROM generate_series(1, 500) i",
+    );
+    let source = format!("{}&password=canary-8", table(&scene, "src"));
+    scene.file("dbload.toml", format!("name = \"n\"\n[load.t]\nsource = \"{source}\"\nkey = [\"id\"]\n"));
+    let checked = scene.plain("check").run().exits(0);
+    assert!(checked.stdout.contains("which a check does not call"), "{checked}");
+    let outcome = scene.plain("run").run().exits(0);
+    assert!(!outcome.stdout.contains("canary") && !outcome.stderr.contains("canary"), "{outcome}");
+    same(&scene, "src", "t");
+    assert_eq!(scene.db.one("SELECT count(*) FROM _dbload.run r WHERE r::text LIKE '%canary%'"), "0");
+}
+
+#[test]
 fn a_password_is_used_and_stored_and_shown_nowhere() {
     let scene = Scene::with(
         "CREATE TABLE src (id int PRIMARY KEY); INSERT INTO src VALUES (1); CREATE TABLE t (id int PRIMARY KEY)",

@@ -145,5 +145,6 @@ fn table() -> Table {
         has_row_security: false,
         has_no_pages: false,
         counts_rows: true,
+        has_one_broken_bar: false,
     }
 }
