@@ -72,7 +72,8 @@ pub(super) async fn check_target(
 pub(super) fn stored_target(table: &Table) -> StoredTarget {
     let letters = |member: &Member| {
         let mut letters = if member.unlogged { "u" } else { "p" }.to_owned();
-        letters.extend(table.has_insert_triggers.then_some(MOVES_ROWS));
+        // Others see a row once it is stored; that they take it away is not reckoned with.
+        letters.extend(table.has_before_row_triggers.then_some(MOVES_ROWS));
         letters
     };
     let member = |member: &Member| (member.oid, member.file, letters(member));

@@ -21,7 +21,7 @@ pub enum ColumnsError {
     #[error("it is encrypted")]
     Encrypted,
     /// An archive or a document of another kind.
-    #[error("it is no workbook, but an archive or a document of another kind")]
+    #[error("it is no workbook, but a ZIP archive of other files")]
     NoWorkbook,
     /// No sheet is called so.
     #[error("it has no sheet {name:?}; its sheets are {sheets}")]

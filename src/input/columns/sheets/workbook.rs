@@ -67,7 +67,7 @@ pub(super) fn open(ranges: &Arc<dyn Ranges>, limit_bytes: u64) -> Result<(Workbo
     }
     let needed = size.saturating_mul(BYTES_OF_CELLS);
     allowed(needed, limit_bytes)?;
-    Ok((Workbook::Xls(Box::new(Xls::new(bytes()).map_err(damaged)?)), needed))
+    Ok((Workbook::Xls(Box::new(Xls::new(bytes()).map_err(of_older_office)?)), needed))
 }
 
 fn allowed(needed: u64, limit: u64) -> Result<(), ColumnsError> {
@@ -77,7 +77,7 @@ fn allowed(needed: u64, limit: u64) -> Result<(), ColumnsError> {
 /// Opens what lies in a ZIP archive, once it is known what it takes: sizes that an archive claims are looked
 /// at by unpacking.
 fn of_archive(bytes: &dyn Fn() -> Bytes, limit_bytes: u64) -> Result<(Workbook, u64), ColumnsError> {
-    let mut archive = zip::ZipArchive::new(bytes()).map_err(damaged)?;
+    let mut archive = zip::ZipArchive::new(bytes()).map_err(of_zip)?;
     let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
     let has = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     let is_ods = has(OF_ODS) && has("mimetype");
@@ -210,6 +210,14 @@ fn whole(
 /// What a formula leaves of nothing is nothing.
 fn is_empty(value: &Data) -> bool {
     matches!(value, Data::Empty) || matches!(value, Data::String(text) if text.is_empty())
+}
+
+fn of_older_office(error: calamine::XlsError) -> ColumnsError {
+    damaged(format!("a document of an older Office (.xls, .doc) that is read as no workbook: {error}"))
+}
+
+fn of_zip(error: zip::result::ZipError) -> ColumnsError {
+    damaged(format!("a ZIP archive that cannot be read: {error}"))
 }
 
 pub(super) fn damaged(error: impl std::fmt::Display) -> ColumnsError {
