@@ -1,23 +1,23 @@
 //! Which columns a run writes to, and what its key is compared as: stored with it, since a name says neither.
 //!
 //! A column that was dropped and added, or has changed names with another one, is not where the rows of
-//! before lie. Under another type or collation of the key other keys are equal, and their records belong to
+//! before lie. One of another kind, an identity or generated, takes what it did not take before, or takes it
+//! no more. Under another type or collation of the key other keys are equal, and their records belong to
 //! other writers: one goes on behind records that it never had, and those are lost.
 
 use serde_json::{Value, json};
 
 use crate::ledger::{KEY_TYPES, LedgerError, RunSettings, StoredRun, TARGET_COLUMNS};
-use crate::map::{Extra, Target};
+use crate::map::{Extra, Mapping, Target};
 use crate::plan::Plan;
-use crate::schema::{Column, PgType, Table};
+use crate::schema::{Column, ColumnKind, Mode, PgType};
 
-/// What is stored of them, beside the settings. By name, each column's number, and of a composite one its
-/// attributes; of the key's what it is hashed as, if it is, and its type for people.
+/// What is stored of them, beside the settings. By name, each column's number, of a composite one its
+/// attributes, and its kind; of the key's what it is hashed as, if it is, and its type for people.
 pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
-    let table = &plan.table;
-    let numbers: serde_json::Map<String, Value> =
-        loaded(table).map(|column| (column.name.raw().to_owned(), number_and_attributes(column))).collect();
-    settings.insert(TARGET_COLUMNS.to_owned(), numbers.into());
+    let columns: serde_json::Map<String, Value> =
+        plan.table.columns.iter().map(|column| (column.name.raw().to_owned(), stored_form(column))).collect();
+    settings.insert(TARGET_COLUMNS.to_owned(), columns.into());
     if !plan.key.columns.is_empty() {
         let types: serde_json::Map<String, Value> = key_types(plan)
             .map(|(column, hashed)| (column.name.raw().to_owned(), json!([hashed, type_words(column)])))
@@ -29,8 +29,10 @@ pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
 /// Why a run cannot go on in the columns that there are now. Of runs of before nothing is known.
 pub(super) fn refused(stored: &StoredRun, plan: &Plan) -> Option<LedgerError> {
     let (what, back) = moved(stored, plan)
+        .or_else(|| of_another_kind(stored, plan))
         .or_else(|| renamed_within(stored, plan))
         .or_else(|| joined(stored, plan))
+        .or_else(|| left_out(stored, plan))
         .or_else(|| compared_otherwise(stored, plan))?;
     Some(LedgerError::OtherColumns { run: stored.run.clone(), what, back })
 }
@@ -40,13 +42,19 @@ type Difference = (String, Option<&'static str>);
 
 fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     let columns = stored.settings.get(TARGET_COLUMNS)?.as_object()?;
-    let numbers = columns.iter().filter_map(|(name, stored)| Some((name, number(stored)?)));
-    // Else a field without a column is refused, in the plan or as a reject.
-    let passes_over = plan.extra != Extra::Refuse;
-    for (name, number) in numbers {
-        let now = plan.table.column(name).map(|at| plan.table.columns[at].number);
+    for (name, stored) in columns {
+        let Some(number) = number(stored) else { continue };
+        let now = plan.table.column(name).map(|at| &plan.table.columns[at]);
         let is_renamed = plan.table.numbered(number).is_some();
-        if now.is_some_and(|now| now != number) || (now.is_none() && is_renamed && passes_over) {
+        let was_generated = kind(stored) == Some(ColumnKind::Generated);
+        let is_elsewhere = match now {
+            // What the server fills takes no field, whichever column it is.
+            Some(now) => now.number != number && !(was_generated && now.generated),
+            None if was_generated => is_gathered(name, plan),
+            // Else a field without a column is refused, in the plan or as a reject.
+            None => is_renamed && plan.extra != Extra::Refuse,
+        };
+        if is_elsewhere {
             let back = "give it its name back, and the same command goes on";
             return Some((plan.table.whereabouts(name, number), is_renamed.then_some(back)));
         }
@@ -54,15 +62,48 @@ fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     None
 }
 
-/// A column as it is stored: its number, with the attributes of its type where it has any.
-fn number_and_attributes(column: &Column) -> Value {
-    attributes(&column.ty)
-        .map_or_else(|| column.number.into(), |attributes| json!([column.number, attributes]))
+/// A field of this name goes to the column of `--extra`.
+fn is_gathered(name: &str, plan: &Plan) -> bool {
+    matches!(plan.extra, Extra::Jsonb(_))
+        && plan
+            .fields
+            .iter()
+            .any(|(field, target)| *target == Target::Extra && field.eq_ignore_ascii_case(name))
+}
+
+/// The same column, and records have a say in it that they had not, or have it no more. Of an identity it
+/// matters where stored rows are updated, and never of the key.
+fn of_another_kind(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
+    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object()?;
+    let is_of_key = |number| plan.key.columns.iter().any(|&at| plan.table.columns[at].number == number);
+    columns.values().find_map(|stored| {
+        let (number, was) = (number(stored)?, kind(stored)?);
+        let column = plan.table.numbered(number)?;
+        let change = was.change(column.kind())?;
+        let is_generated = was == ColumnKind::Generated || column.generated;
+        let is_updated = matches!(plan.mode, Mode::Upsert | Mode::Update) && !is_of_key(number);
+        // An expression is not given back but with a new column.
+        let back = "make the column what it was, and the same command goes on";
+        (is_generated || is_updated)
+            .then(|| (format!("column {:?} {change}", column.name.raw()), (!is_generated).then_some(back)))
+    })
+}
+
+/// A column as it is stored: its number, the attributes of its type where it has any, and its kind. Builds of
+/// before have stored the number alone, or with attributes only, and nothing of generated columns.
+fn stored_form(column: &Column) -> Value {
+    let attributes = if column.generated { None } else { attributes(&column.ty) };
+    json!([column.number, attributes, column.kind().stored()])
 }
 
 fn number(stored: &Value) -> Option<i32> {
     let number = stored.as_i64().or_else(|| stored.get(0)?.as_i64())?;
     i32::try_from(number).ok()
+}
+
+/// `None`: it does not say.
+fn kind(stored: &Value) -> Option<ColumnKind> {
+    ColumnKind::of_stored(stored.get(2)?.as_str()?)
 }
 
 /// The names of a composite type's attributes, in the order of their values.
@@ -108,6 +149,24 @@ fn joined(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     Some((what, Some("drop it, or give it another name, and the same command goes on")))
 }
 
+/// A generated column of a name that no column had: its field is left out, and was gathered before.
+fn left_out(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
+    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object()?;
+    // Of generated ones runs of before say nothing.
+    if !matches!(plan.extra, Extra::Jsonb(_)) || columns.values().all(|stored| kind(stored).is_none()) {
+        return None;
+    }
+    let is_left_out = |(field, target): &(String, Target)| {
+        let at = (*target == Target::Generated).then(|| Mapping::column_of(&plan.table, field))??;
+        Some(plan.table.columns[at].name.raw())
+    };
+    let name = plan.fields.iter().filter_map(is_left_out).find(|name| !columns.contains_key(*name))?;
+    let what = format!(
+        "column {name:?} is a generated column now: a field for it was gathered, and would be left out now"
+    );
+    Some((what, Some("drop it, or give it another name, and the same command goes on")))
+}
+
 /// One partition has all records, whatever their keys are.
 fn compared_otherwise(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
     let types = stored.settings.get(KEY_TYPES).filter(|_| stored.partitions > 1)?;
@@ -131,10 +190,6 @@ fn compared_otherwise(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
         let what = format!("the key column {name:?} was {was}, and is {now}: other keys are equal now");
         Some((what, comes_back.then_some(back)))
     })
-}
-
-fn loaded(table: &Table) -> impl Iterator<Item = &Column> {
-    table.columns.iter().filter(|column| !column.generated)
 }
 
 /// The key's columns, each with what says by its hash which partition a record belongs to, if that does.

@@ -8,6 +8,7 @@ mod canonical_form;
 mod column;
 mod ident;
 mod index;
+mod kind;
 #[cfg(feature = "testing")]
 mod linked;
 mod narrows;
@@ -19,6 +20,7 @@ pub use canonical_form::CanonicalForm;
 pub use column::{Column, Identity, PgType};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
+pub use kind::ColumnKind;
 #[cfg(feature = "testing")]
 pub use linked::{Link, LinkedColumn, LinkedSequence, LinkedTable};
 pub use narrows::{Field, Narrows, TimeOfDay};

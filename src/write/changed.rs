@@ -8,7 +8,7 @@
 use crate::ledger::{LedgerRef, alive_query, witness_query};
 use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::{DbError, Session, StatementResult};
-use crate::schema::{Member, Table, Tree};
+use crate::schema::{Member, Mode, Table, Tree};
 
 use super::plan::WritePlan;
 
@@ -92,6 +92,16 @@ fn change(plan: &WritePlan, now: Option<&Table>) -> Option<String> {
             Some(_) => {}
         }
     }
+    // What the server has filled, and records would.
+    for column in planned.columns.iter().filter(|column| column.generated) {
+        let heir = now.column(column.name.raw()).map(|at| &now.columns[at]);
+        if heir.is_some_and(|heir| heir.number != column.number && !heir.generated) {
+            return Some(now.whereabouts(column.name.raw(), column.number));
+        }
+        if let Some(change) = now.numbered(column.number).and_then(|now| column.kind().change(now.kind())) {
+            return Some(format!("column {} {change}", column.name));
+        }
+    }
     let key = planned.names(&planned.unique[plan.key_index?].columns);
     let kept = now.unique.iter().any(|index| index.unusable.is_none() && now.names(&index.columns) == key);
     (!kept).then(|| "the unique index of the key is gone".to_owned())
@@ -152,6 +162,9 @@ fn difference(plan: &WritePlan, now: &Table) -> Option<String> {
     if was == is {
         return None;
     }
+    if let Some(change) = identity_change(plan, now) {
+        return Some(change);
+    }
     let what = if was.unique != is.unique {
         "its unique indexes are others"
     } else if was.tree != is.tree {
@@ -162,6 +175,19 @@ fn difference(plan: &WritePlan, now: &Table) -> Option<String> {
         "its constraints, triggers or policies are others"
     };
     Some(what.to_owned())
+}
+
+/// A column that is updated, and has become an identity or is one no more: in which way.
+fn identity_change(plan: &WritePlan, now: &Table) -> Option<String> {
+    if !matches!(plan.mode, Mode::Upsert | Mode::Update) {
+        return None;
+    }
+    let updated = plan.mapping.slots.iter().enumerate().filter(|(slot, _)| !plan.mapping.key.contains(slot));
+    updated.map(|(_, &at)| at).find_map(|at| {
+        let column = &plan.table().columns[at];
+        let change = column.kind().change(now.numbered(column.number)?.kind())?;
+        Some(format!("column {} {change}", column.name))
+    })
 }
 
 /// A table without what changes by itself, and without columns that nothing of the load has to do with.
