@@ -229,11 +229,11 @@ fn a_decompression_bomb_is_given_up_and_what_stands_before_it_is_loaded() {
     let scene = Scene::with(T);
     let mut text = b"{\"id\":1,\"s\":\"before\"}\n".to_vec();
     text.resize(100 << 20, b' ');
-    scene.file("bomb.jsonl.gz", compress::gzip_best(&text));
+    scene.file("bomb.jsonl.gz", compress::gzip(&text));
     // Looked through before a record of it is stored, or not.
-    let outcome = scene.run("bomb.jsonl.gz -t t --max-ratio 200").exits(4).says("--max-ratio");
+    let outcome = scene.run("bomb.jsonl.gz -t t --max-ratio 50").exits(4).says("--max-ratio");
     assert_eq!(outcome.rows(), rows!(read: 0));
-    let outcome = scene.run("bomb.jsonl.gz -t t --max-ratio 200 --verify-source never");
+    let outcome = scene.run("bomb.jsonl.gz -t t --max-ratio 50 --verify-source never");
     let outcome = outcome.exits(4).says("--max-ratio");
     assert_eq!(outcome.rows(), rows!(read: 1, inserted: 1));
     assert_eq!(scene.load("bomb.jsonl.gz -t t").rows(), rows!(read: 1, inserted: 1));
