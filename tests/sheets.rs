@@ -104,6 +104,11 @@ fn a_value_beside_the_columns_is_a_reject_and_nothing_is_left_out() {
     let outcome = scene.run(&format!("{} --table t --key id", kept("beside.xlsx").display())).exits(3);
     assert_eq!(outcome.rows(), rows!(read: 62, inserted: 61, rejected: 1));
     outcome.says("a value in column C, which has no name");
+    // To the left of them, in a row whose other values are all there.
+    let outcome = scene.run(&format!("{} --table u --key id", kept("left.xlsx").display())).exits(3);
+    assert_eq!(outcome.rows(), rows!(read: 60, inserted: 59, rejected: 1));
+    outcome.says("a value in column A, which has no name");
+    scene.run(&format!("{} --table v", kept("far.xlsx").display())).exits(4).says("beyond the last column");
 }
 
 #[test]

@@ -23,12 +23,9 @@ pub fn name_databases(
     job: &mut Job,
     read: impl Fn(&str) -> Result<ConnInfo, DsnError>,
 ) -> Result<(), DsnError> {
-    for word in &mut job.sources {
-        let Some(parts) =
-            Some(&*word).filter(|word| is_database(word)).and_then(|w| TableWord::parse(w).ok())
-        else {
-            continue;
-        };
+    for word in job.sources.iter_mut().filter(|word| is_database(word)) {
+        // One that names no table is refused where words are read.
+        let Ok(parts) = TableWord::parse(word) else { continue };
         let dsn = read(&parts.dsn)?;
         (*word, _) = without_password(word);
         job.databases.push(SourceDatabase { word: word.clone(), dsn });
@@ -49,10 +46,9 @@ impl Databases for OfJob {
     fn open<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Box<dyn TableReader>, TableError>> {
         Box::pin(async move {
             let found = self.0.iter().find(|known| known.word == word);
-            let unknown = || SourceTableError::Missing(word.to_owned());
             let table = match found {
                 Some(SourceDatabase { dsn, .. }) => open(word, dsn).await,
-                None => Err(unknown()),
+                None => Err(SourceTableError::Missing(word.to_owned())),
             };
             Ok(Box::new(OfPostgres(table.map_err(told)?)) as Box<dyn TableReader>)
         })

@@ -129,6 +129,7 @@ impl Sheet {
             columns: self.schema.fields().iter().map(|_| StringBuilder::new()).collect(),
             values: vec![None; self.schema.fields().len()],
             row: None,
+            unnamed: None,
             count: 0,
             bytes: 0,
             next: None,
@@ -153,7 +154,7 @@ impl Sheet {
             }
             match column.checked_sub(first_column).map(|place| place as usize) {
                 Some(place) if place < rows.values.len() => rows.values[place] = text_of(&cell),
-                _ => rows.refuse(column),
+                _ => rows.unnamed = Some(column),
             }
             Ok(is_taken)
         })?;
@@ -171,6 +172,8 @@ struct SheetBatches<'t> {
     /// Of the row that has begun.
     values: Vec<Option<String>>,
     row: Option<u32>,
+    /// It has a value in this column, which has no name.
+    unnamed: Option<u32>,
     count: usize,
     bytes: usize,
     /// The row that would follow those here.
@@ -179,13 +182,6 @@ struct SheetBatches<'t> {
 }
 
 impl SheetBatches<'_> {
-    /// Refuses the row: it has a value where no column has a name.
-    fn refuse(&mut self, column: u32) {
-        if let Some(value) = self.values.last_mut() {
-            *value = Some(format!("\0a value in column {}, which has no name", letters(column)));
-        }
-    }
-
     fn end_row(&mut self) -> Result<bool, ColumnsError> {
         let Some(row) = self.row.take() else { return Ok(true) };
         let begins_anew = self.next != Some(u64::from(row));
@@ -193,6 +189,9 @@ impl SheetBatches<'_> {
             return Ok(false);
         }
         self.next = Some(u64::from(row) + 1);
+        if let (Some(column), Some(value)) = (self.unnamed.take(), self.values.last_mut()) {
+            *value = Some(format!("\0a value in column {}, which has no name", letters(column)));
+        }
         for (column, value) in self.columns.iter_mut().zip(&mut self.values) {
             let value = value.take();
             self.bytes += value.as_ref().map_or(1, String::len);

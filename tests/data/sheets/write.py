@@ -1,6 +1,7 @@
 """Writes the workbooks of these tests: pip install openpyxl odfpy xlwt pandas."""
 
 import datetime as d
+import zipfile
 import openpyxl
 import pandas
 import xlwt
@@ -54,6 +55,17 @@ for i in range(60):
     book.active.append([2 + i, "in"])
 book.active.append([100, "in", "out"])
 book.save("beside.xlsx")
+
+book = openpyxl.Workbook()
+for i in range(60):
+    book.active.cell(2 + i, 2, i)
+    book.active.cell(2 + i, 3, "in")
+book.active["B1"], book.active["C1"], book.active["A61"] = "id", "v", "out"
+book.save("left.xlsx")
+
+with zipfile.ZipFile("left.xlsx") as old, zipfile.ZipFile("far.xlsx", "w", zipfile.ZIP_DEFLATED) as far:
+    for name in old.namelist():
+        far.writestr(name, old.read(name).replace(b'r="C2"', b'r="ZZZZZZ2"'))
 
 book = openpyxl.Workbook()
 book.active.append(["id", "v"])

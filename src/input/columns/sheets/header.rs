@@ -40,7 +40,9 @@ pub(super) fn header(rows: &[SheetRow], said: Option<&[String]>) -> Result<Sheet
     let (first, last) = places.fold((u32::MAX, 0), |(first, last), at| (first.min(at), last.max(at)));
     let mut names = vec![String::new(); (last - first) as usize + 1];
     for (column, cell) in cells {
-        names[(column - first) as usize] = text_of(cell).unwrap_or_default();
+        // One that failed names nothing.
+        names[(column - first) as usize] =
+            text_of(cell).filter(|name| !name.starts_with('\0')).unwrap_or_default();
     }
     let fixed = fix_names(&mut names);
     Ok(SheetHeader { row: Some(*at), first_column: first, names, fixed })

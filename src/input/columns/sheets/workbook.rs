@@ -17,6 +17,8 @@ const BYTES_OF_TEXTS: u64 = 3;
 const BYTES_OF_CELLS: u64 = 6;
 /// Where the texts of a workbook are.
 const TEXTS: [&str; 2] = ["xl/sharedStrings.xml", "xl/sharedStrings.bin"];
+/// Columns of a sheet, at most.
+const COLUMNS_MAX: u32 = 16_384;
 const OF_ODS: &str = "content.xml";
 
 /// Bytes that are read at any place, as a reader.
@@ -190,7 +192,7 @@ fn given(
         DataRef::SharedString(text) => Data::String((*text).to_owned()),
         other => other.clone().into(),
     };
-    if is_empty(&value) { Ok(true) } else { each(at, value) }
+    if is_empty(&value) { Ok(true) } else { each(within(at)?, value) }
 }
 
 fn whole(
@@ -200,11 +202,19 @@ fn whole(
     let (row, column) = range.start().unwrap_or_default();
     for (r, c, value) in range.used_cells() {
         let at = (row + u32::try_from(r).unwrap_or(u32::MAX), column + u32::try_from(c).unwrap_or(u32::MAX));
-        if !is_empty(value) && !each(at, value.clone())? {
+        if !is_empty(value) && !each(within(at)?, value.clone())? {
             break;
         }
     }
     Ok(())
+}
+
+/// Refuses a place that no sheet has, before room is made for its columns.
+fn within(at: (u32, u32)) -> Result<(u32, u32), ColumnsError> {
+    match at.1 < COLUMNS_MAX {
+        true => Ok(at),
+        false => Err(damaged("a cell lies beyond the last column that a sheet can have")),
+    }
 }
 
 /// What a formula leaves of nothing is nothing.
