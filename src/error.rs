@@ -70,7 +70,11 @@ impl LoadError {
             Self::Source(
                 SourceError::Missing(_) | SourceError::Dialect { .. } | SourceError::NoPipe { .. },
             ) => ErrorKind::Usage,
-            Self::Source(_) | Self::TooFew { .. } | Self::NoMark { .. } => ErrorKind::Source,
+            Self::Source(_)
+            | Self::TooFew { .. }
+            | Self::NoMark { .. }
+            | Self::EmptySource { .. }
+            | Self::NothingLoaded { .. } => ErrorKind::Source,
             Self::Connect(error) => kind_of_connect(error),
             Self::Refused(_) | Self::Mapping { .. } => ErrorKind::Refused,
             Self::Catalog(error) => match error {
@@ -90,7 +94,7 @@ impl LoadError {
                 Self::Ledger(_) => ErrorKind::Ledger,
                 _ => ErrorKind::Database,
             },
-            Self::FailedAgain(_) => ErrorKind::Database,
+            Self::FailedAgain(_) | Self::NotReplaced { .. } | Self::KeptOut { .. } => ErrorKind::Database,
             Self::Forgotten { .. } => ErrorKind::Ledger,
             Self::Stopped => ErrorKind::Stopped,
             Self::Worker(_) | Self::RejectsLost { .. } => ErrorKind::Unexpected,

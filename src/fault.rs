@@ -29,6 +29,10 @@ pub enum Point {
     Resolving,
     /// All batches are committed, and the run is about to be completed.
     Completing,
+    /// The rows beside the table are about to be put in the place of those that it has.
+    Putting,
+    /// They are there, and nothing is committed.
+    Put,
     /// The run is complete, and nobody told of it.
     Completed,
     /// The reject file is written under its temporary name.
@@ -38,7 +42,7 @@ pub enum Point {
 }
 
 /// All of them, with the names that `DBLOAD_CRASH_AT=NAME:N` knows.
-pub const POINTS: [(Point, &str); 13] = [
+pub const POINTS: [(Point, &str); 15] = [
     (Point::Recording, "recording"),
     (Point::Recorded, "recorded"),
     (Point::TakenOver, "taken-over"),
@@ -49,6 +53,8 @@ pub const POINTS: [(Point, &str); 13] = [
     (Point::Committed, "committed"),
     (Point::Resolving, "resolving"),
     (Point::Completing, "completing"),
+    (Point::Putting, "putting"),
+    (Point::Put, "put"),
     (Point::Completed, "completed"),
     (Point::RejectsWritten, "rejects-written"),
     (Point::RejectsNamed, "rejects-named"),

@@ -8,7 +8,7 @@ use crate::format::{Compression, DecodeLimits, Encoding, HeaderRule, Inflation};
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{ConnInfo, TableName};
-use crate::schema::{MergePolicies, Mode};
+use crate::schema::{MergePolicies, Mode, Rest};
 use crate::shape::Shaping;
 use crate::store;
 
@@ -318,6 +318,15 @@ impl Resources {
     }
 }
 
+/// What a load may do that takes rows away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removals {
+    /// A source without records is believed.
+    pub allow_empty: bool,
+    /// Foreign keys of other tables may delete or change rows there.
+    pub allow_cascade: bool,
+}
+
 /// What to load, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -335,6 +344,10 @@ pub struct Job {
     pub key: Option<Vec<String>>,
     /// The mode; by the key otherwise.
     pub mode: Option<Mode>,
+    /// What becomes of rows that are in no source.
+    pub rest: Rest,
+    /// How much may be taken away with them.
+    pub removals: Removals,
     /// How sources are written.
     pub reading: Reading,
     /// Sources from the network.
@@ -431,6 +444,8 @@ impl Job {
             table: None,
             key: None,
             mode: None,
+            rest: Rest::Stays,
+            removals: Removals::default(),
             reading: Reading::default(),
             web: HttpSources::default(),
             extra: Extra::Refuse,

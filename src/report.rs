@@ -303,6 +303,9 @@ pub struct Report {
     pub attempts: u32,
     /// Counts of records, by what became of them.
     pub rows: Books,
+    /// Rows that were in the table and in no source, and were deleted, where the mode is about them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<u64>,
     /// The sources, in the order given.
     pub sources: Vec<SourceReport>,
     /// Rejected records, counted by reason, and where they are kept.

@@ -59,6 +59,7 @@ mod published;
 mod reference;
 mod rejects;
 mod reload;
+mod replace;
 mod runs;
 mod seen;
 mod shaping;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
 use dbload::internals::map::Extra;
 use dbload::internals::pg::TableName;
-use dbload::internals::schema::Mode;
+use dbload::internals::schema::{Mode, Rest};
 
 use super::parse;
 
@@ -20,6 +20,8 @@ pub(crate) struct LoadArgs {
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) removals: super::removal_args::RemovalArgs,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
@@ -353,15 +355,27 @@ pub(crate) enum ModeArg {
     Ignore,
     /// Insert every record
     Append,
+    /// The sources become all that is in the table, at once and complete, or the old content stays
+    Replace,
 }
 
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Upsert => Self::Upsert,
-            ModeArg::Update => Self::Update,
-            ModeArg::Ignore => Self::Ignore,
-            ModeArg::Append => Self::Append,
+impl ModeArg {
+    /// What becomes of records; `None`: the key decides.
+    pub(crate) const fn of_records(self) -> Option<Mode> {
+        match self {
+            Self::Upsert => Some(Mode::Upsert),
+            Self::Update => Some(Mode::Update),
+            Self::Ignore => Some(Mode::Ignore),
+            Self::Append => Some(Mode::Append),
+            Self::Replace => None,
+        }
+    }
+
+    /// What becomes of rows that are in no source.
+    pub(crate) const fn rest(self) -> Rest {
+        match self {
+            Self::Upsert | Self::Update | Self::Ignore | Self::Append => Rest::Stays,
+            Self::Replace => Rest::Replaced,
         }
     }
 }

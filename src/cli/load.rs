@@ -15,11 +15,11 @@ use dbload::internals::pg::ConnInfo;
 use dbload::internals::pg::dsn::Host;
 use dbload::internals::prepared::LoadError;
 use dbload::internals::report::Report;
-use dbload::internals::schema::MergePolicy;
+use dbload::internals::schema::{MergePolicy, Rest};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::args::{LoadArgs, PoolerArg, RunArgs};
+use super::args::{LoadArgs, ModeArg, PoolerArg, RunArgs};
 use super::events::EventsFile;
 use super::lineage::LineageJob;
 use super::pipes::{self, Pipes};
@@ -43,7 +43,9 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
     name_databases(&mut job, target::database).map_err(|error| format!("a source: {error}"))?;
     job.table.clone_from(&args.target.table);
     job.key.clone_from(&args.target.key);
-    job.mode = args.target.mode.map(Into::into);
+    job.mode = args.target.mode.and_then(ModeArg::of_records);
+    job.rest = args.target.mode.map_or(Rest::Stays, ModeArg::rest);
+    job.removals = args.removals.removals();
     job.newer_by.clone_from(&args.target.newer_by);
     for column in &args.target.insert_only {
         job.policies.set(column, MergePolicy::InsertOnly)?;

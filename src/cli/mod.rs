@@ -20,6 +20,7 @@ mod picture;
 pub(crate) mod pipes;
 mod progress;
 mod reload;
+mod removal_args;
 mod render;
 mod shape_args;
 pub(crate) mod stdout;

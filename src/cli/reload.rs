@@ -7,7 +7,7 @@ use dbload::internals::pg::dsn::without_password;
 use dbload::internals::report::Report;
 use dbload::internals::shell::{shell_value, shell_word};
 
-use super::args::{LoadArgs, MappingArgs, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
+use super::args::{LoadArgs, ModeArg, MappingArgs, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
 use super::shape_args::ShapeArgs;
 
 /// Longest record by default.
@@ -18,7 +18,7 @@ const FIELDS: usize = 10_000;
 const DEPTH: usize = 1_000;
 
 /// Variables that say how other sources are written, or what to do about other runs.
-const NOT_OF_REJECTS: [&str; 14] = [
+const NOT_OF_REJECTS: [&str; 17] = [
     "DBLOAD_FORMAT",
     "DBLOAD_COMPRESSION",
     "DBLOAD_RECORDS",
@@ -33,6 +33,9 @@ const NOT_OF_REJECTS: [&str; 14] = [
     "DBLOAD_PAGINATE",
     "DBLOAD_BODY",
     "DBLOAD_DRY_RUN",
+    "DBLOAD_MODE",
+    "DBLOAD_ALLOW_EMPTY",
+    "DBLOAD_ALLOW_CASCADE",
 ];
 
 /// A command, and what it does not say.
@@ -72,8 +75,9 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
     if let Some(key) = key {
         flag(words, "key", &key.join(","));
     }
-    if let Some(mode) = mode {
-        flag(words, "mode", dbload::internals::schema::Mode::from(*mode).name());
+    // Rejects are a part of the sources: whatever else the load did, they go into the table by their keys.
+    if let Some(mode) = mode.and_then(ModeArg::of_records) {
+        flag(words, "mode", mode.name());
     }
     if let Some(column) = newer_by {
         flag(words, "newer-by", column);

@@ -49,6 +49,9 @@ pub(crate) fn summary(report: &Report) -> String {
     for (name, count) in books {
         let _ = writeln!(out, "  {name:<13}{:>15}", HumanCount(count).to_string());
     }
+    if let Some(removed) = report.removed {
+        let _ = writeln!(out, "  {:<13}{:>15}", "removed", HumanCount(removed).to_string());
+    }
     if report.ignored_fields > 0 {
         let _ =
             writeln!(out, "  {} fields without a column were left out", HumanCount(report.ignored_fields));

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
+use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Removals, Resources};
 use crate::load;
 use crate::map::{Extra, Narrowing};
 use crate::pg;
-use crate::schema::{MergePolicies, Mode, TableName};
+use crate::schema::{MergePolicies, Mode, Rest, TableName};
 
 /// Who hears of what happens.
 pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
@@ -22,6 +22,8 @@ pub(super) struct LoadOptions {
     pub(super) table: Option<TableName>,
     pub(super) key: Option<Vec<String>>,
     pub(super) mode: Option<Mode>,
+    pub(super) rest: Rest,
+    pub(super) removals: Removals,
     pub(super) reading: Reading,
     pub(super) web: HttpSources,
     pub(super) extra: Option<Extra>,
@@ -75,6 +77,8 @@ impl LoadOptions {
         job.table = self.table;
         job.key = self.key;
         job.mode = self.mode;
+        job.rest = self.rest;
+        job.removals = self.removals;
         job.reading = self.reading;
         job.web = self.web;
         job.extra = self.extra.unwrap_or(job.extra);
@@ -122,6 +126,24 @@ macro_rules! common_options {
         /// append.
         pub fn mode(mut self, mode: Mode) -> Self {
             self.options.mode = Some(mode);
+            self
+        }
+
+        /// The sources become all that is in the table, at once and complete, or the old content stays.
+        pub fn replace(mut self) -> Self {
+            self.options.rest = Rest::Replaced;
+            self
+        }
+
+        /// Where rows go that are in no source: a source without records is no mistake.
+        pub fn allow_empty(mut self) -> Self {
+            self.options.removals.allow_empty = true;
+            self
+        }
+
+        /// Where rows go that are in no source: foreign keys of other tables may delete or change rows there.
+        pub fn allow_cascade(mut self) -> Self {
+            self.options.removals.allow_cascade = true;
             self
         }
 

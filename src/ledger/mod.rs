@@ -8,6 +8,7 @@
 mod anew;
 mod appended;
 mod attempts;
+mod beside;
 #[cfg(feature = "ledger")]
 mod earlier;
 mod error;
@@ -37,6 +38,7 @@ mod windows;
 pub use anew::Anew;
 pub use appended::{Appended, AppendedState, AppendedTo, keep_digests};
 pub use attempts::AttemptEnd;
+pub use beside::{BESIDE, removed, sweep_beside, table_beside, unfinished_run};
 pub use error::LedgerError;
 pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
 pub use history::{

@@ -279,9 +279,17 @@ pub async fn complete(
         "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\n{check}{keep}SELECT _dbload.complete({}, {epoch});\nCOMMIT",
         literal(run)
     );
-    let outcome = session.begin(&sql).await;
+    completed(session, run, session.begin(&sql).await.map(|_| ())).await
+}
+
+/// What the end of a run has come to.
+pub(super) async fn completed(
+    session: &Session,
+    run: &str,
+    outcome: Result<(), DbError>,
+) -> Result<(), LedgerError> {
     match outcome {
-        Ok(_) => {
+        Ok(()) => {
             session.transaction_ended();
             Ok(())
         }

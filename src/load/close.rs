@@ -8,18 +8,20 @@ use futures::FutureExt as _;
 
 use crate::fault::{self, Point};
 use crate::job::Job;
-use crate::ledger::{LedgerError, Standing, abandon, complete, keep_digests, note_failure, standing};
+use crate::ledger::{
+    LedgerError, Standing, abandon, complete, keep_digests, note_failure, standing, sweep_beside,
+};
 use crate::pg::sqlstate::{is_transient, known_as};
 use crate::pg::{DbError, Session};
 use crate::pipeline::{PipelineEnd, Ran};
 use crate::prepared::{LoadError, Lost, Prepared, RunInHand};
 use crate::report::{Rejects, Report};
-use crate::schema::Mode;
 use crate::write::{TargetState, WriteError};
 
 use super::attempts;
 use super::marks;
 use super::outcome::{Ended, Outcome, Watch};
+use super::put::{lacks_records, put_in_place};
 use super::retry::{session, with_retries};
 use super::sequences;
 use super::summary::{in_file, report};
@@ -77,7 +79,7 @@ pub(super) async fn close(
         && let (Some(run), Ok(session)) = (&prepared.run, session(&prepared, "close the run").await)
     {
         // A pipe is not resumed; a failure to say so now is made up for by the next start.
-        let _ = abandon(&session, &run.ledger.run, run.ledger.epoch).await;
+        let _ = give_up(&session, &prepared, run).await;
     }
     let (limit, told) = match ended {
         Ended::Complete | Ended::SourceFailed => (job.resources.retry_for, Some(watch)),
@@ -158,7 +160,7 @@ fn summed_up(
 /// An append from a pipe cannot be resumed; what it has stored is a beginning of the pipe.
 fn pipe_rest(job: &Job, prepared: &Prepared, report: &Report) -> Option<(String, u64)> {
     let [input] = prepared.inputs.as_slice() else { return None };
-    if report.complete || prepared.plan.mode != Mode::Append || input.class().reads_again() {
+    if report.complete || !prepared.plan.appends() || input.class().reads_again() {
         return None;
     }
     Some((input.name.clone(), job.runs.skip_records + report.rows.read + 1))
@@ -185,27 +187,39 @@ pub(super) async fn complete_run(
     let read = ran.tally.books.read;
     if read < job.min_records {
         let session = session(prepared, "give the run up").await?;
-        abandon(&session, &run.ledger.run, run.ledger.epoch).await?;
+        give_up(&session, prepared, run).await?;
         return Err(LoadError::TooFew { read, expected: job.min_records });
     }
     if let Some(error) = marks::lacks_all(job, run, ran) {
         let session = session(prepared, "give the run up").await?;
-        abandon(&session, &run.ledger.run, run.ledger.epoch).await?;
+        give_up(&session, prepared, run).await?;
         return Err(error);
+    }
+    if prepared.plan.replacing.is_some() {
+        let session = session(prepared, "look what came of the sources").await?;
+        if let Some(error) = lacks_records(job, prepared, run, &session).await? {
+            give_up(&session, prepared, run).await?;
+            return Err(error);
+        }
     }
     marks::tell(job, ran, watch);
     fault::point(Point::Completing);
     let standing = with_retries(job.resources.retry_for, Some(watch), || {
         async {
-            let session = Session::open(&prepared.pool)
-                .await
-                .map_err(|source| LedgerError::Server { doing: "complete the run", source })?;
-            complete_there(job, prepared, run, &*ran, &session).await
+            let failed = |source| LedgerError::Server { doing: "complete the run", source };
+            if prepared.plan.replacing.is_some() {
+                // What it takes depends on the whole table.
+                let session = Session::open_within(&prepared.pool, None).await.map_err(failed)?;
+                let keep = keep(job, prepared, run, &*ran);
+                return put_in_place(job, prepared, run, &session, &keep).await;
+            }
+            let session = Session::open(&prepared.pool).await.map_err(failed)?;
+            complete_there(job, prepared, run, &*ran, &session).await.map(Ok)
         }
         .boxed()
     });
     let standing = tokio::select! {
-        standing = standing => standing?,
+        standing = standing => standing??,
         () = stopped(watch) => {
             ran.end = PipelineEnd::Stopped;
             return Ok(());
@@ -223,6 +237,15 @@ pub(super) async fn complete_run(
     }
 }
 
+/// Gives a run up, with the table that it has loaded into beside its target, if it has.
+async fn give_up(session: &Session, prepared: &Prepared, run: &RunInHand) -> Result<(), LedgerError> {
+    abandon(session, &run.ledger.run, run.ledger.epoch).await?;
+    match prepared.plan.replacing {
+        Some(_) => sweep_beside(session).await,
+        None => Ok(()),
+    }
+}
+
 /// Completes a run if its rows are where they were put. How rows would be written now does not matter any
 /// more.
 async fn complete_there(
@@ -234,10 +257,7 @@ async fn complete_there(
 ) -> Result<Standing, LedgerError> {
     let (id, epoch) = (&run.ledger.run, run.ledger.epoch);
     let check = prepared.write.check_target(Some(&run.ledger));
-    let came_to = attempts::came_to_completion(prepared, ran);
-    let keep = keep_digests(id, &prepared.digests())
-        + &marks::keep(job, run)
-        + &run.ledger.end_attempt(&came_to.as_stored());
+    let keep = keep(job, prepared, run, ran);
     let completed = match complete(session, id, epoch, Some(&check), &keep).await {
         Err(LedgerError::AnotherVersion) => {
             let failed = |source| LedgerError::Server { doing: "look at the target", source };
@@ -258,6 +278,14 @@ async fn complete_there(
         Err(LedgerError::Fenced) => standing(session, id, epoch).await,
         Err(error) => Err(error),
     }
+}
+
+/// What is stored along with the completion of a run.
+fn keep(job: &Job, prepared: &Prepared, run: &RunInHand, ran: &Ran) -> String {
+    let came_to = attempts::came_to_completion(prepared, ran);
+    keep_digests(&run.ledger.run, &prepared.digests())
+        + &marks::keep(job, run)
+        + &run.ledger.end_attempt(&came_to.as_stored())
 }
 
 /// The rejects that no ledger keeps: their file, under its name, or why there is none.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::job::Job;
 use crate::map::Extra;
-use crate::schema::Mode;
+use crate::schema::{Mode, Rest};
 
 use crate::prepared::Prepared;
 use crate::report::Guarantee;
@@ -25,6 +25,8 @@ pub struct LoadPlan {
     pub creates: Option<String>,
     /// What happens to a record whose key is stored already.
     pub mode: Mode,
+    /// What becomes of rows that are in no source.
+    pub rest: Rest,
     /// The columns of the key.
     pub key: Vec<String>,
     /// Parts that are written side by side.
@@ -53,6 +55,7 @@ impl Prepared {
             table: self.plan.table.name.to_string(),
             creates: self.ddl.clone(),
             mode: self.plan.mode,
+            rest: self.plan.rest,
             key: self.plan.key_names(),
             partitions: self.plan.partitioner.count,
             guarantee: self.guarantee,
@@ -78,7 +81,7 @@ impl Prepared {
         line("database", &format!("{} (PostgreSQL {})", self.pool.place(), self.facts.version_name));
         let state = if self.ddl.is_some() { "to be created" } else { "exists" };
         line("table", &format!("{} ({state})", table.name));
-        line("mode", self.plan.mode.name());
+        line("mode", self.plan.mode_name());
         let key = self.plan.key_names();
         line("key", &if key.is_empty() { "none".to_owned() } else { key.join(", ") });
         let partitions = match self.plan.one_partition {

@@ -9,6 +9,7 @@ mod attempts;
 mod changed;
 mod close;
 mod columns;
+mod contents;
 mod databases;
 mod describe;
 mod each_rows;
@@ -22,6 +23,7 @@ mod outcome;
 mod overtaken;
 mod preflight;
 mod prepare;
+mod put;
 mod record_run;
 #[cfg(feature = "cli")]
 mod references;

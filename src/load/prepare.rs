@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::fault::{self, Point};
 use crate::ledger::{
-    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target, sweep_beside,
 };
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{forbidden_sequence, greater_operator, holds, named_alike};
@@ -19,7 +19,7 @@ use crate::plan::{
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
 use crate::report::Guarantee;
-use crate::schema::{Mode, Table};
+use crate::schema::{Mode, Rest, Table};
 use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
 use super::appended::{AppendTarget, skip_appended};
@@ -36,7 +36,7 @@ impl Start<'_> {
     /// The plan, with what only the server can say of it.
     async fn planned(&self, session: &Session, table: Table, made: &TableOrigin) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
-        if plan.mode == Mode::Append && self.job.min_records > 1 {
+        if plan.appends() && self.job.min_records > 1 {
             let message = format!("at least {} records are expected of an append", self.job.min_records);
             let hint =
                 "what was appended stays, and would be appended once more: expect 1, or give the table a key";
@@ -104,7 +104,7 @@ impl Start<'_> {
         table: Table,
     ) -> Result<Prepared, LoadError> {
         let made = self.origin(&session, &table).await?;
-        let plan = match Box::pin(self.planned(&session, table.clone(), &made)).await {
+        let mut plan = match Box::pin(self.planned(&session, table.clone(), &made)).await {
             Err(LoadError::Refused(_))
                 if !self.begun.resumes && Box::pin(self.leave_out_damaged()).await? =>
             {
@@ -112,6 +112,7 @@ impl Start<'_> {
             }
             planned => planned?,
         };
+        self.judge_contents(Some(&session), &mut plan).await?;
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
             refuse_narrowed(&plan.foreseen)?;
@@ -119,24 +120,29 @@ impl Start<'_> {
         }
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
+        let beside = Box::pin(self.find_beside(&session, &plan)).await?;
         let mut ledger = self.open_ledger(&pool, session).await?;
-        if plan.mode == Mode::Append && self.job.mode.is_none() {
+        if plan.appends() && self.job.mode.is_none() {
             self.refuse_lost_key(&mut ledger, &identities, &plan.table).await?;
         }
         self.give_up_incremental(&mut ledger, &owner).await?;
-        let appends = match plan.mode {
-            Mode::Append => Some(AppendsBefore::count(&mut ledger, &plan.table, &self.inputs).await?),
-            Mode::Upsert | Mode::Update | Mode::Ignore => None,
+        let appends = match plan.appends() {
+            true => Some(AppendsBefore::count(&mut ledger, &plan.table, &self.inputs).await?),
+            false => None,
         };
         if let Some(unfinished) = self.find(&mut ledger, &identities, &owner).await? {
             if self.may_resume() {
                 // Refused before it is taken over: a start with other settings changes nothing.
-                if let Some(checked) = self.check(&mut ledger, &unfinished, &plan).await? {
+                let going_on = match plan.rest {
+                    Rest::Stays => plan.clone(),
+                    Rest::Replaced => self.plan_beside(&mut ledger, beside, &unfinished, &plan).await?,
+                };
+                if let Some(checked) = self.check(&mut ledger, &unfinished, &going_on).await? {
                     let stored = ledger.take_over(&unfinished.run, &owner).await?;
                     fault::point(Point::TakenOver);
                     ledger.close().await;
                     let made = made.of(&stored);
-                    return self.resume(pool, plan, stored, checked, made).await;
+                    return self.resume(pool, going_on, stored, checked, made).await;
                 }
                 self.forget(&mut ledger, &unfinished).await?;
                 if self.begun.resumes {
@@ -153,7 +159,7 @@ impl Start<'_> {
         // A run that was begun is finished by its own rule.
         self.check_mark(&mut ledger, Some(&plan.table)).await?;
         refuse_narrowed(&plan.foreseen)?;
-        let skipped = if plan.mode == Mode::Append && !self.earlier.is_again() {
+        let skipped = if plan.appends() && !self.earlier.is_again() {
             let (may_select, reading) = (self.facts.may_select, &self.job.reading);
             let target = AppendTarget { table: &plan.table, may_select, reading };
             let skipped =
@@ -170,11 +176,15 @@ impl Start<'_> {
             Vec::new()
         };
         ledger.close().await;
-        let session = open(&pool).await?;
-        let run = self
-            .record(&session, &plan, &identities[0], &owner, Recording::Own { appends: appends.as_ref() })
-            .await?;
-        drop(session);
+        let (plan, run) = match plan.rest {
+            Rest::Stays => {
+                let session = open(&pool).await?;
+                let recording = Recording::Own { appends: appends.as_ref() };
+                let run = self.record(&session, &plan, &identities[0], &owner, recording).await?;
+                (plan, run)
+            }
+            Rest::Replaced => Box::pin(self.record_beside(&pool, &plan, &identities[0], &owner)).await?,
+        };
         for name in &skipped {
             self.tell(&Event::SourceSkipped { name: name.clone() });
         }
@@ -208,6 +218,7 @@ impl Start<'_> {
             session.roll_back().await;
             let made = TableOrigin::Here(new.ddl);
             let mut plan = Box::pin(self.planned(&session, table, &made)).await?;
+            self.judge_contents(None, &mut plan).await?;
             plan.notes.extend(new.doubts);
             refuse_wide(&plan)?;
             refuse_narrowed(&plan.foreseen)?;
@@ -256,6 +267,9 @@ impl Start<'_> {
         owner: &Owner,
     ) -> Result<Prepared, LoadError> {
         let failed = |doing: &'static str| move |source| LoadError::Prepare { doing, source };
+        if self.job.rest == Rest::Replaced && self.act.keeps_ledger(self.job) {
+            sweep_beside(&session).await?;
+        }
         session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|error| {
             if is_taken_name(&error) || is_lock_timeout(&error) {
                 LedgerError::Raced.into()
@@ -267,11 +281,17 @@ impl Start<'_> {
         let made = TableOrigin::Here(new.ddl.clone());
         let mut plan = Box::pin(self.planned(&session, table, &made)).await?;
         plan.notes.extend_from_slice(&new.doubts);
+        self.judge_contents(Some(&session), &mut plan).await?;
         refuse_wide(&plan)?;
         refuse_narrowed(&plan.foreseen)?;
+        let mut recording = Recording::Begun;
+        if plan.rest == Rest::Replaced {
+            plan = Box::pin(self.make_beside(&session, &plan, &made)).await?;
+            recording = Recording::Beside { is_made: true };
+        }
         let run = if self.act.keeps_ledger(self.job) {
-            let identities = identities(self.job, &plan.table.name)?;
-            Some(self.record(&session, &plan, &identities[0], owner, Recording::Begun).await?)
+            let identities = identities(self.job, &plan.target().name)?;
+            Some(self.record(&session, &plan, &identities[0], owner, recording).await?)
         } else {
             session.run("COMMIT").await.map_err(failed("create the table"))?;
             None

@@ -24,6 +24,8 @@ use super::stored::store;
 pub(super) enum Recording<'a> {
     /// The one that has made the table.
     Begun,
+    /// The one that has made a table beside the target; perhaps the target too.
+    Beside { is_made: bool },
     /// Its own. For an append, the others that were looked at.
     Own { appends: Option<&'a AppendsBefore> },
 }
@@ -57,11 +59,18 @@ impl AppendsBefore {
     }
 }
 
+/// The id of a new run.
+pub(super) fn new_run() -> String {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
+    id[id.len() - 12..].to_owned()
+}
+
 impl Start<'_> {
     fn settings_to_store(&self, plan: &Plan, recording: Recording<'_>) -> RunSettings {
         let mut settings = settings(self.job, plan, plan.partitioner.count);
         columns::store(plan, &mut settings);
-        if matches!(recording, Recording::Begun) {
+        if matches!(recording, Recording::Begun | Recording::Beside { is_made: true }) {
             settings.insert(MADE.to_owned(), true.into());
         }
         if let Some(named) = self.job.named.as_ref().filter(|named| named.watermark.is_some()) {
@@ -86,14 +95,12 @@ impl Start<'_> {
         owner: &Owner,
         recording: Recording<'_>,
     ) -> Result<RunInHand, LoadError> {
-        let id = uuid::Uuid::now_v7().simple().to_string();
-        // The tail of a version 7 UUID is random; its head is the time, and alike for runs of one moment.
-        let id = id[id.len() - 12..].to_owned();
+        let id = plan.replacing.as_ref().map_or_else(new_run, |replacing| replacing.run.clone());
         let exact = are_exact(&self.inputs, &self.begun.sampled.kept) && plan.table.tree.unlogged().is_none();
         let new = NewRun {
             identity: identity.to_owned(),
-            target: plan.table.name.to_string(),
-            mode: plan.mode.name().to_owned(),
+            target: plan.target().name.to_string(),
+            mode: plan.mode_name().to_owned(),
             key: plan.key_names(),
             partitions: plan.partitioner.count,
             settings: self.settings_to_store(plan, recording),
@@ -102,7 +109,7 @@ impl Start<'_> {
         };
         let statements = record_run(&id, &new, &stored_target(&plan.table), owner);
         let (begin, appends) = match recording {
-            Recording::Begun => (String::new(), None),
+            Recording::Begun | Recording::Beside { .. } => (String::new(), None),
             Recording::Own { appends: None } => (format!("{BEGIN_RECORDING};\n"), None),
             Recording::Own { appends } => {
                 (format!("{BEGIN_RECORDING};\n{};\n", one_append_at_once(plan.table.oid)), appends)

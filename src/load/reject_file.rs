@@ -26,7 +26,7 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
     job.rejects_file.clone().unwrap_or_else(|| {
         let table: String = prepared
             .plan
-            .table
+            .target()
             .name
             .name
             .raw()

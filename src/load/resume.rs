@@ -9,7 +9,7 @@ use crate::ledger::{
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
 use crate::prepared::LoadError;
-use crate::schema::{Member, Table};
+use crate::schema::{Member, Mode, Rest, Table};
 
 use super::emptiness::{SeenRows, look_for};
 use super::slots::open;
@@ -91,6 +91,8 @@ pub(super) async fn anew(
 ) -> Result<Anew, LoadError> {
     let is_it = |table: &Table| table.oid == unfinished.target.oid;
     let asked = |table: &&Table| unfinished.has_inserted && (is_it(table) || unfinished.mode == "append");
+    // What was loaded beside the table is in none, and goes with the run.
+    let is_beside = unfinished.mode == Rest::Replaced.mode_name(Mode::Upsert);
     let parts = unfinished.target.members.as_deref().unwrap_or_default();
     let seen = match table.filter(asked) {
         Some(table) => look_for(ledger, table, may_select, parts).await?,
@@ -100,7 +102,7 @@ pub(super) async fn anew(
         run: unfinished.run.clone(),
         mode: unfinished.mode.clone(),
         table: table.map_or_else(String::new, |table| table.name.plain()),
-        rows: if seen == SeenRows::Nothing { 0 } else { unfinished.inserted },
+        rows: if is_beside || seen == SeenRows::Nothing { 0 } else { unfinished.inserted },
         is_sure: seen == SeenRows::Rows && table.is_none_or(is_it),
     })
 }

@@ -18,12 +18,12 @@ pub(super) async fn look_after(
     prepared: &Prepared,
     listener: Listener<'_>,
 ) -> Result<(), LoadError> {
-    let table = &prepared.plan.table;
+    let (loaded, table) = (&prepared.plan.table, prepared.plan.target());
     let written: Vec<&str> = prepared
         .mapping
         .active()
         .iter()
-        .map(|&slot| &table.columns[prepared.mapping.slots[slot]])
+        .map(|&slot| &loaded.columns[prepared.mapping.slots[slot]])
         .filter(|column| may_have_sequence(column))
         .map(|column| column.name.raw())
         .collect();
@@ -64,7 +64,7 @@ fn may_have_sequence(column: &Column) -> bool {
 
 /// The greatest value of the column is found by an index.
 fn leads_an_index(prepared: &Prepared, column: &str) -> bool {
-    let table = &prepared.plan.table;
+    let table = prepared.plan.target();
     let ordinal = table.column(column);
     table.unique.iter().any(|index| index.columns.first().copied() == ordinal && ordinal.is_some())
 }

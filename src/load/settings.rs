@@ -13,7 +13,7 @@ use crate::pg::dsn::without_password;
 use crate::pg::server_info::ServerInfo;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
-use crate::schema::Mode;
+use crate::schema::{Mode, Rest};
 use crate::write::{Staging, staging_fits};
 
 use super::appended::are_same;
@@ -48,7 +48,10 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
         let identity = Word::parse(&word)?.identity(of_url);
         words.push(identity.map_err(|error| Refusal { message: format!("{word}: {error}"), hint: None })?);
     }
-    let mode = job.mode.map_or("default", Mode::name);
+    let mode = match job.rest {
+        Rest::Stays => job.mode.map_or("default", Mode::name),
+        rest @ Rest::Replaced => rest.mode_name(Mode::Upsert),
+    };
     let key = job.key.as_deref().unwrap_or_default();
     Ok(identity_of(job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))
 }
@@ -76,6 +79,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // As the plan has them.
         key: _,
         mode: _,
+        rest: _,
         extra: _,
         narrowing,
         newer_by: _,
@@ -92,6 +96,8 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         // How much at once and for how long; partitions are the plan's.
         resources: _,
         pooler: _,
+        // When rows are in no source, and what may be done about it: known at the end alone.
+        removals: _,
         // What becomes of rejects changes none of them.
         max_rejects: _,
         rejects_file: _,
@@ -113,7 +119,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     let value = |text: String| serde_json::Value::from(text);
     let mut settings = RunSettings::new();
     let mut set = |name: &str, v: serde_json::Value| _ = settings.insert(name.to_owned(), v);
-    set("mode", value(plan.mode.name().to_owned()));
+    set("mode", value(plan.mode_name().to_owned()));
     set("key", plan.key_names().into());
     set(PARTITIONING, value(partitioning(plan, partitions)));
     set("extra", serde_json::to_value(&plan.extra).unwrap_or_default());
@@ -163,7 +169,7 @@ fn partitioning(plan: &Plan, partitions: u32) -> String {
 /// Those of a load of a job file. They are no part of its identity, which is its name: so they are compared.
 fn of_named(named: &NamedLoad, plan: &Plan, set: &mut impl FnMut(&str, serde_json::Value)) {
     set("source", named.words.iter().map(|word| storable(word)).collect::<Vec<_>>().into());
-    set("table", plan.table.name.to_string().into());
+    set("table", plan.target().name.to_string().into());
     if let Some(field) = &named.watermark {
         set("watermark", field.clone().into());
     }

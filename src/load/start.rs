@@ -56,6 +56,7 @@ impl Start<'_> {
         Wishes {
             key: self.job.key.as_deref(),
             mode: self.job.mode,
+            rest: self.job.rest,
             shaping: &self.job.reading.shaping,
             policies: &self.job.policies,
             extra: &self.job.extra,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::account::{Books, SourceBooks};
 use crate::http::Counters;
 use crate::job::Job;
-use crate::ledger::{LedgerError, sample_rejects, source_books, summary};
+use crate::ledger::{LedgerError, removed, sample_rejects, source_books, summary};
 use crate::pg::Session;
 use crate::pipeline::Ran;
 use crate::prepared::Prepared;
@@ -16,7 +16,7 @@ use crate::report::{
     TableColumn,
 };
 
-use crate::schema::Column;
+use crate::schema::{Column, Rest};
 
 use super::attempts;
 use super::outcome::Ended;
@@ -39,6 +39,7 @@ pub(super) async fn report(
         sum.add(&c.books);
         sum
     });
+    let mut gone = None;
     let (rows, sources, rejects) = match &prepared.run {
         Some(run) => {
             let session = session(prepared, "sum up the run").await?;
@@ -48,6 +49,9 @@ pub(super) async fn report(
             let (sums, sources, ()) =
                 futures::join!(summary(&session, id), source_books(&session, id), noted);
             let (sums, sources) = (sums?, sources?);
+            if prepared.plan.rest != Rest::Stays {
+                gone = removed(&session, id).await?;
+            }
             let rejects = if sums.books.rejected > 0 {
                 ledger_rejects(job, prepared, &session, id).await?
             } else {
@@ -63,14 +67,15 @@ pub(super) async fn report(
         version: REPORT_VERSION,
         run: prepared.run.as_ref().map_or_else(String::new, |run| run.ledger.run.clone()),
         table: table_words(prepared),
-        table_sql: prepared.plan.table.name.plain(),
+        table_sql: prepared.plan.target().name.plain(),
         columns: columns(prepared),
         database: prepared.pool.place(),
-        mode: prepared.plan.mode.name(),
+        mode: prepared.plan.mode_name(),
         guarantee: prepared.guarantee_after(ran.map(|ran| ran.exact)),
         complete: matches!(ended, Ended::Complete),
         attempts: prepared.run.as_ref().map_or(1, |run| run.attempts),
         rows,
+        removed: gone,
         sources: source_reports(prepared, ran, &sources, ended),
         rejects,
         ignored_fields: ran.as_ref().map_or(0, |ran| ran.ignored_fields),
@@ -133,7 +138,7 @@ fn narrowed(prepared: &Prepared, ran: &Ran) -> Option<Narrowed> {
 }
 
 fn table_words(prepared: &Prepared) -> String {
-    let name = &prepared.plan.table.name;
+    let name = &prepared.plan.target().name;
     match &name.schema {
         Some(schema) => format!("{}.{}", schema.raw(), name.name.raw()),
         None => name.name.raw().to_owned(),

@@ -6,7 +6,7 @@ use crate::ledger::{Anew, Ledger, LedgerError, Opened, Owner, Unfinished};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, Prepared};
 use crate::report::Report;
-use crate::schema::{Mode, Table};
+use crate::schema::{Rest, Table};
 
 use super::changed::{Checked, check_sources};
 use super::columns;
@@ -21,11 +21,13 @@ use super::start::Start;
 pub(super) fn advised(why: LedgerError, prepared: &Prepared, report: Option<&Report>) -> LedgerError {
     let Some(run) = &prepared.run else { return why };
     let before = prepared.checkpoints.iter().map(|checkpoint| checkpoint.books.inserted).sum();
+    // What is loaded beside a table is in none.
+    let is_beside = prepared.plan.rest == Rest::Replaced;
     let anew = Anew {
         run: run.ledger.run.clone(),
-        mode: prepared.plan.mode.name().to_owned(),
-        table: prepared.plan.table.name.plain(),
-        rows: report.map_or(before, |report| report.rows.inserted),
+        mode: prepared.plan.mode_name().to_owned(),
+        table: prepared.plan.target().name.plain(),
+        rows: if is_beside { 0 } else { report.map_or(before, |report| report.rows.inserted) },
         is_sure: true,
     };
     anew.advise(why)
@@ -122,7 +124,7 @@ impl Start<'_> {
             return Err(why.into());
         }
         // A run in hand is this process's own: what was appended beside it was asked for.
-        if let (Mode::Append, Earlier::AsTold(runs)) = (plan.mode, self.earlier) {
+        if let (true, Earlier::AsTold(runs)) = (plan.appends(), self.earlier) {
             let reading = &self.job.reading;
             Box::pin(refuse_appended_since(ledger, &stored, &plan.table, runs, reading)).await?;
         }

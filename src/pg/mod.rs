@@ -14,6 +14,7 @@ mod answer;
 pub mod catalog;
 mod connect;
 mod constraints;
+pub mod contents;
 mod copy;
 mod copy_out;
 mod counted_transport;

@@ -161,7 +161,7 @@ async fn give_up(
 ) -> Result<(), LoadError> {
     let source = input.begin.source;
     let further = |c: &Checkpoint| !c.done && c.at.source == source && c.at > place.position(source);
-    let appends = shared.prepared.plan.mode == Mode::Append;
+    let appends = shared.prepared.plan.appends();
     if appends && shared.prepared.run.is_some() && shared.prepared.checkpoints.iter().any(further) {
         // An earlier start has read further for some of the partitions. A rest that begins here would give
         // them twice what they have; where they stand is the checkpoints' to say, at the next start.

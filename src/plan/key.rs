@@ -53,7 +53,7 @@ pub fn choose_key(
         (None, Some(mode)) => Err(Refusal::new(
             format!(
                 "--mode {} needs a key, and table {} has no primary key",
-                mode.name(),
+                wishes.rest.mode_name(mode),
                 table.name.plain()
             ),
             "name the columns of a unique index with --key, or use --mode append",

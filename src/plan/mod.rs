@@ -5,6 +5,7 @@
 //! `--dry-run` shows it.
 
 mod create;
+mod contents;
 mod foreseen;
 mod key;
 mod policies;
@@ -17,9 +18,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
-use crate::schema::{MergePolicy, Mode, Paths, Table, UniqueIndex};
+use crate::schema::{MergePolicy, Mode, Paths, Rest, Table, UniqueIndex};
 use crate::shape::Shaping;
 
+pub use contents::{Replacing, Way, refuse_part, refuse_replacing};
 pub use create::{NewTable, new_table};
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
@@ -36,6 +38,10 @@ pub struct Plan {
     pub table: Arc<Table>,
     /// What becomes of a record whose key is stored.
     pub mode: Mode,
+    /// What becomes of rows that are in no source.
+    pub rest: Rest,
+    /// The table that `table` stands in for until all is loaded, where its content is replaced.
+    pub replacing: Option<Replacing>,
     /// The columns that tell records apart; none for an append.
     pub key: Key,
     /// How records find their partition.
@@ -123,6 +129,24 @@ impl Plan {
         }
     }
 
+    /// The table that the user has named.
+    #[must_use]
+    pub fn target(&self) -> &Table {
+        self.replacing.as_ref().map_or(&self.table, |replacing| &replacing.target)
+    }
+
+    /// The mode, by the name that users write.
+    #[must_use]
+    pub const fn mode_name(&self) -> &'static str {
+        self.rest.mode_name(self.mode)
+    }
+
+    /// Records are appended to what is there, and what is appended twice is there twice.
+    #[must_use]
+    pub fn appends(&self) -> bool {
+        self.mode == Mode::Append && self.rest == Rest::Stays
+    }
+
     /// Names of the key columns.
     #[must_use]
     pub fn key_names(&self) -> Vec<String> {
@@ -156,6 +180,8 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     Ok(Plan {
         table,
         mode,
+        rest: wishes.rest,
+        replacing: None,
         key,
         partitioner,
         one_partition,

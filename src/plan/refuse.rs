@@ -51,7 +51,7 @@ pub fn refuse_sequence(role: &str, sequence: &str) -> Refusal {
 }
 
 /// A name in SQL for people: quoted, as it may be a word of SQL's own.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 

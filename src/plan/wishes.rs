@@ -1,7 +1,7 @@
 //! What the user asked for, as far as the plan decides it.
 
 use crate::map::Extra;
-use crate::schema::{MergePolicies, Mode};
+use crate::schema::{MergePolicies, Mode, Rest};
 use crate::shape::Shaping;
 
 /// What the user asked for, as far as the plan decides it.
@@ -11,6 +11,8 @@ pub struct Wishes<'a> {
     pub key: Option<&'a [String]>,
     /// The mode, if the user named one.
     pub mode: Option<Mode>,
+    /// What becomes of rows that are in no source.
+    pub rest: Rest,
     /// What becomes of fields on their way.
     pub shaping: &'a Shaping,
     /// What becomes of columns of stored rows.

@@ -98,6 +98,42 @@ pub enum LoadError {
         /// Records that there should be at least.
         expected: u64,
     },
+    /// A source has no records, and all rows of the table would go.
+    #[error("{name} has no records, and --mode {mode} would take rows away for want of them")]
+    EmptySource {
+        /// The source, without secrets.
+        name: String,
+        /// The mode.
+        mode: &'static str,
+    },
+    /// Not one record came into the table, and all rows of before would go.
+    #[error("{read} records were read, and none of them could be stored: --mode {mode} would leave nothing")]
+    NothingLoaded {
+        /// Records that were read.
+        read: u64,
+        /// The mode.
+        mode: &'static str,
+    },
+    /// The server does not let the rows take the place of those of before.
+    #[error("the new content of {table} was not put in place{}", .held.as_ref().map_or_else(String::new, |held| format!("; {held}")))]
+    NotReplaced {
+        /// The table.
+        table: String,
+        /// What holds rows that are to go, in words.
+        held: Option<String>,
+        /// What the server says.
+        source: DbError,
+    },
+    /// Something has kept rows out of the table, or has left others in it.
+    #[error("the new content of {table} was not put in place: {loaded} rows were loaded, and {rows} would be there")]
+    KeptOut {
+        /// The table.
+        table: String,
+        /// Rows that would be in it.
+        rows: u64,
+        /// Rows that were loaded.
+        loaded: u64,
+    },
     /// No record has the field that the watermark is of.
     #[error("not one of {records} records has a {field:?} that is a watermark")]
     NoMark {
@@ -190,6 +226,21 @@ impl LoadError {
                 "load again with another --rejects FILE, or with the ledger, which keeps rejects in the database".to_owned(),
             ),
             Self::TooFew { .. } | Self::NoMark { .. } => Some("the run is given up: the next start reads the sources anew".to_owned()),
+            Self::EmptySource { .. } | Self::NothingLoaded { .. } => Some(
+                "the table is as it was, and the run is given up: the next start reads the sources anew; --allow-empty \
+                 believes them".to_owned(),
+            ),
+            Self::NotReplaced { source, .. } => {
+                let hint = source.hint().map_or_else(String::new, |hint| format!("{hint}; "));
+                Some(format!(
+                    "{hint}the old content stays, and what was loaded is kept beside it: once that is mended, the same \
+                     command puts it in place; --restart loads all sources anew"
+                ))
+            }
+            Self::KeptOut { .. } => Some(
+                "a trigger of the table keeps rows out, or puts others in; the old content stays, and what was loaded is \
+                 kept beside it: without that trigger the same command puts it in place".to_owned(),
+            ),
             Self::Mapping { .. } => Some("rename or remove one of them".to_owned()),
             Self::Catalog(_) | Self::Write(_) | Self::Stopped | Self::Worker(_) | Self::Unbalanced { .. } => None,
         }

@@ -95,7 +95,7 @@ impl Prepared {
     /// What is known of the files that this process has read whole, where a later load asks for it: an append
     /// does. Of each its digest, and that of its content where it is another.
     pub(crate) fn digests(&self) -> Vec<(u32, serde_json::Value)> {
-        if self.plan.mode != Mode::Append {
+        if !self.plan.appends() {
             return Vec::new();
         }
         let known = |input: &Input| {

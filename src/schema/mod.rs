@@ -14,6 +14,8 @@ mod linked;
 mod narrows;
 mod paths;
 mod policy;
+mod reference;
+mod rest;
 mod table;
 
 pub use canonical_form::CanonicalForm;
@@ -26,6 +28,8 @@ pub use linked::{Link, LinkedColumn, LinkedSequence, LinkedTable};
 pub use narrows::{Field, Narrows, TimeOfDay};
 pub use paths::Paths;
 pub use policy::{MergePolicies, MergePolicy};
+pub use reference::{OnDelete, Reference};
+pub use rest::Rest;
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 
 /// What happens to a record whose key is stored.

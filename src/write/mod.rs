@@ -7,6 +7,7 @@
 
 mod changed;
 mod commit;
+mod contents;
 mod context;
 mod direct;
 mod encoding;
@@ -30,6 +31,7 @@ mod verify;
 pub use changed::TargetState;
 pub use commit::retry::{Retry, RetryPolicy};
 pub use commit::writer::Writer;
+pub use contents::{begin_whole, count_both, create_beside, held_rows, lock_beside, lock_whole, put};
 pub use event::{Carried, Verdict, WriteError, WriterEvent};
 pub use mark::{MarkColumn, Marked};
 pub use outcome::Committed;

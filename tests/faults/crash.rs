@@ -65,7 +65,9 @@ fn recover(load: &Load, point: &str, pool: u32) {
 
 #[test]
 fn killed_at_each_crash_point_at_first_in_the_middle_and_at_last_it_is_as_if_nothing_had_happened() {
-    for (i, (_, point)) in POINTS.iter().enumerate() {
+    // Those of loads that replace a table are `replace::`'s.
+    let points = POINTS.iter().filter(|(_, point)| !["putting", "put"].contains(point));
+    for (i, (_, point)) in points.enumerate() {
         for moment in 0..3 {
             let sample = (KINDS[(i + moment) % KINDS.len()], POOLS[(i / 3 + moment) % 3]);
             for (kind, pool) in cases([sample]) {

@@ -336,6 +336,7 @@ pub struct Report {
     pub complete: bool,
     pub attempts: u64,
     pub rows: Rows,
+    pub removed: Option<u64>,
     pub sources: Vec<Source>,
     pub rejects: Rejects,
     pub pool: Pool,

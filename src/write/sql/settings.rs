@@ -58,6 +58,21 @@ fn call_unless_set(name: &str, value: &str) -> String {
     )
 }
 
+/// Those of a transaction over a whole table: nothing says how long its statements may take, and it looks
+/// for no single rows.
+pub(in crate::write) fn of_whole(plan: &WritePlan) -> Vec<String> {
+    let mut calls = vec![
+        call("statement_timeout", "0"),
+        call("lock_timeout", &plan.lock_timeout_ms.to_string()),
+        call("idle_in_transaction_session_timeout", &IDLE_TIMEOUT_MS.to_string()),
+        call("TimeZone", &plan.time_zone),
+        call("DateStyle", &plan.date_style),
+    ];
+    calls.extend(FIXED.iter().map(|(name, value)| call(name, value)));
+    calls.extend(RARE.iter().map(|(name, value)| call_unless_set(name, value)));
+    calls
+}
+
 /// To be selected behind BEGIN.
 pub(in crate::write) fn calls(plan: &WritePlan) -> Vec<String> {
     let mut calls = vec![
