@@ -124,8 +124,9 @@ const SPEAK_SQL: [&str; 6] = ["pg", "write", "ledger", "local", "seed", "testing
 
 /// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan
 /// shows.
-const SQL_FOR_PEOPLE: [(&str, &str); 3] = [
+const SQL_FOR_PEOPLE: [(&str, &str); 4] = [
     ("src/plan/create.rs", "the CREATE TABLE that the plan shows; the wiring runs it"),
+    ("src/plan/exchange.rs", "hints: the right that is missing"),
     ("src/plan/key.rs", "hints: the index that is missing"),
     ("src/plan/refuse.rs", "hints: the column or the right that is missing"),
 ];

@@ -85,11 +85,7 @@ impl LedgerRef {
     }
 
     /// Completes the run as the end of a transaction that was begun for more; or takes all of it back.
-    pub async fn complete_within(
-        &self,
-        session: &Session,
-        keep: &str,
-    ) -> Result<(), LedgerError> {
+    pub async fn complete_within(&self, session: &Session, keep: &str) -> Result<(), LedgerError> {
         let sql = format!(
             "SET LOCAL search_path = pg_catalog, pg_temp;\n{keep}SELECT _dbload.complete({}, {});\nCOMMIT",
             literal(&self.run),

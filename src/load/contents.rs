@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use crate::ledger::{
-    BEGIN_RECORDING, BESIDE, Ledger, LedgerError, Owner, Unfinished, sweep_beside, table_beside, unfinished_run,
+    BEGIN_RECORDING, BESIDE, Ledger, LedgerError, Owner, Unfinished, sweep_beside, table_beside,
+    unfinished_run,
 };
 use crate::pg::catalog::read_table;
 use crate::pg::contents::{ContentFacts, content_facts};
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Lease, Session};
-use crate::plan::{Plan, Refusal, Replacing, Way, refuse_part, refuse_replacing};
+use crate::plan::{Exchange, Plan, Refusal, Replacing, refuse_part, refuse_replacing};
 use crate::prepared::{Act, LoadError, RunInHand};
 use crate::schema::{Rest, Table};
 use crate::write::create_beside;
@@ -40,7 +41,8 @@ impl Start<'_> {
     ) -> Result<(), LoadError> {
         let removals = &self.job.removals;
         if plan.rest == Rest::Stays {
-            let flags = [("--allow-empty", removals.allow_empty), ("--allow-cascade", removals.allow_cascade)];
+            let flags =
+                [("--allow-empty", removals.allow_empty), ("--allow-cascade", removals.allow_cascade)];
             let Some((flag, _)) = flags.into_iter().find(|(_, is_said)| *is_said) else { return Ok(()) };
             return Err(Refusal::new(
                 format!("{flag}: mode {} leaves rows that are in no source alone", plan.mode_name()),
@@ -123,7 +125,9 @@ impl Start<'_> {
         let name = table_beside(&target.name, &run).map_err(crate::pg::catalog::CatalogError::from)?;
         let plan = match read_table(session, &name).await? {
             None => None,
-            Some(table) => Some(self.planned_beside(session, table, target, &run, &TableOrigin::Before).await?),
+            Some(table) => {
+                Some(self.planned_beside(session, table, target, &run, &TableOrigin::Before).await?)
+            }
         };
         Ok(Some(Beside { run, plan }))
     }
@@ -234,7 +238,7 @@ pub(super) async fn way_now(
     target: &Table,
     role: &str,
     allows_cascade: bool,
-) -> Result<Way, LoadError> {
+) -> Result<Exchange, LoadError> {
     let facts = content_facts(session, target.oid).await?;
     let now = Plan { table: Arc::new(target.clone()), ..plan.clone() };
     Ok(refuse_replacing(&now, &facts, role, allows_cascade)?.0)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::job::Job;
 use crate::map::Extra;
-use crate::schema::{Mode, Rest};
+use crate::schema::Mode;
 
 use crate::prepared::Prepared;
 use crate::report::Guarantee;
@@ -25,8 +25,8 @@ pub struct LoadPlan {
     pub creates: Option<String>,
     /// What happens to a record whose key is stored already.
     pub mode: Mode,
-    /// What becomes of rows that are in no source.
-    pub rest: Rest,
+    /// The mode, by the name that users write.
+    pub mode_name: &'static str,
     /// The columns of the key.
     pub key: Vec<String>,
     /// Parts that are written side by side.
@@ -55,7 +55,7 @@ impl Prepared {
             table: self.plan.table.name.to_string(),
             creates: self.ddl.clone(),
             mode: self.plan.mode,
-            rest: self.plan.rest,
+            mode_name: self.plan.mode_name(),
             key: self.plan.key_names(),
             partitions: self.plan.partitioner.count,
             guarantee: self.guarantee,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::fault::{self, Point};
 use crate::ledger::{
-    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target, sweep_beside,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
+    sweep_beside,
 };
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{forbidden_sequence, greater_operator, holds, named_alike};
@@ -34,7 +35,12 @@ use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
 
 impl Start<'_> {
     /// The plan, with what only the server can say of it.
-    async fn planned(&self, session: &Session, table: Table, made: &TableOrigin) -> Result<Plan, LoadError> {
+    pub(super) async fn planned(
+        &self,
+        session: &Session,
+        table: Table,
+        made: &TableOrigin,
+    ) -> Result<Plan, LoadError> {
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
         if plan.appends() && self.job.min_records > 1 {
             let message = format!("at least {} records are expected of an append", self.job.min_records);

@@ -9,12 +9,10 @@ use crate::pg::catalog::{CatalogError, read_table};
 use crate::pg::contents::{content_facts, reference_columns};
 use crate::pg::sqlstate::{is_changed, is_transient};
 use crate::pg::{DbError, Session, number};
-use crate::plan::Way;
+use crate::plan::Exchange;
 use crate::prepared::{LoadError, Prepared, RunInHand};
 use crate::schema::{Reference, Table};
-use crate::write::{
-    TargetState, begin_whole, count_both, held_rows, lock_beside, lock_whole, put,
-};
+use crate::write::{TargetState, begin_whole, count_both, held_rows, lock_beside, lock_whole, put};
 
 use super::contents::way_now;
 
@@ -39,12 +37,17 @@ pub(super) async fn lacks_records(
     let (id, mode) = (&run.ledger.run, prepared.plan.mode_name());
     let books = source_books(session, id).await?;
     let read = |ordinal: usize| {
-        books.iter().filter(|(source, _)| *source as usize == ordinal).map(|(_, books)| books.read).sum::<u64>()
+        books
+            .iter()
+            .filter(|(source, _)| *source as usize == ordinal)
+            .map(|(_, books)| books.read)
+            .sum::<u64>()
     };
     for (ordinal, input) in prepared.inputs.iter().enumerate() {
         // What is left of a source that failed before is the same source.
         let rest = input.moved_to.map_or(0, |rest| read(rest as usize));
-        let is_rest = prepared.inputs.iter().any(|other| other.moved_to.is_some_and(|to| to as usize == ordinal));
+        let is_rest =
+            prepared.inputs.iter().any(|other| other.moved_to.is_some_and(|to| to as usize == ordinal));
         if read(ordinal) + rest == 0 && !is_rest {
             return Ok(Some(LoadError::EmptySource { name: input.name.clone(), mode }));
         }
@@ -131,7 +134,7 @@ impl Put<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let mut removed = 0;
-        for (sql, removes) in put(write, &target, way == Way::ByDifference) {
+        for (sql, removes) in put(write, &target, way == Exchange::ByDifference) {
             match session.run(&sql).await {
                 Ok(outcomes) if removes => removed += outcomes.first().map_or(0, |done| done.affected),
                 Ok(_) => {}
@@ -152,9 +155,7 @@ impl Put<'_> {
         let keep = run.ledger.keep_removed(removed) + keep;
         match run.ledger.complete_within(session, &keep).await {
             Ok(()) => Ok(Ok(Standing::Complete)),
-            Err(LedgerError::Fenced) => {
-                standing(session, &run.ledger.run, run.ledger.epoch).await.map(Ok)
-            }
+            Err(LedgerError::Fenced) => standing(session, &run.ledger.run, run.ledger.epoch).await.map(Ok),
             Err(error) => Err(error),
         }
     }
@@ -195,13 +196,13 @@ impl Put<'_> {
     }
 
     /// What the server has said: to be tried again, or that the table does not take the rows.
-    async fn refused(&self, error: DbError, by: Option<(&Table, Way)>) -> Putting<Standing> {
+    async fn refused(&self, error: DbError, by: Option<(&Table, Exchange)>) -> Putting<Standing> {
         if is_transient(&error) {
             return Err(failed(error));
         }
         self.session.roll_back().await;
         let held = match by {
-            Some((target, Way::ByDifference)) => self.held(&error, target).await,
+            Some((target, Exchange::ByDifference)) => self.held(&error, target).await,
             _ => None,
         };
         let table = self.prepared.plan.target().name.plain();

@@ -12,7 +12,6 @@ use crate::ledger::{Checkpoint, LedgerError, LedgerRef, set_aside};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError};
 use crate::record::Place;
-use crate::schema::Mode;
 
 use super::account::ReaderEvent;
 use super::facts::SourceFacts;

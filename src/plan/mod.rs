@@ -4,8 +4,9 @@
 //! Pure: from the catalog's description of the table, a sample of the sources and the job's wishes.
 //! `--dry-run` shows it.
 
-mod create;
 mod contents;
+mod create;
+mod exchange;
 mod foreseen;
 mod key;
 mod policies;
@@ -21,8 +22,9 @@ use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner,
 use crate::schema::{MergePolicy, Mode, Paths, Rest, Table, UniqueIndex};
 use crate::shape::Shaping;
 
-pub use contents::{Replacing, Way, refuse_part, refuse_replacing};
+pub use contents::{Exchange, Replacing};
 pub use create::{NewTable, new_table};
+pub use exchange::{refuse_part, refuse_replacing};
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
 pub use policies::no_greater;

@@ -125,7 +125,9 @@ pub enum LoadError {
         source: DbError,
     },
     /// Something has kept rows out of the table, or has left others in it.
-    #[error("the new content of {table} was not put in place: {loaded} rows were loaded, and {rows} would be there")]
+    #[error(
+        "the new content of {table} was not put in place: {loaded} rows were loaded, and {rows} would be there"
+    )]
     KeptOut {
         /// The table.
         table: String,

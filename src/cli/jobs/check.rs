@@ -151,7 +151,7 @@ fn text(job: &str, turn: &Turn, found: &CheckedLoad, json: bool, quiet: bool) ->
             line.state = "ready";
             line.table = Some(&plan.table);
             line.creates = plan.creates.as_deref();
-            line.mode = Some(plan.rest.mode_name(plan.mode));
+            line.mode = Some(plan.mode_name);
             line.notes = &plan.notes;
         }
         CheckedLoad::Refused(error) => {

@@ -63,8 +63,7 @@ pub fn put(plan: &WritePlan, target: &Table, by_difference: bool) -> Vec<(String
     }
     let key = same_key(plan);
     // Before what is new, for another unique index may have a value that moves to it.
-    let delete =
-        format!("DELETE FROM {only} t WHERE NOT EXISTS (SELECT FROM {beside} s WHERE {key})");
+    let delete = format!("DELETE FROM {only} t WHERE NOT EXISTS (SELECT FROM {beside} s WHERE {key})");
     let mut statements = vec![(format!("ANALYZE {beside}"), false), (delete, true)];
     let updated = || written(target).filter(|column| column.identity != Identity::Always);
     if updated().next().is_some() {
