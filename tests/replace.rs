@@ -198,7 +198,7 @@ fn rows_that_others_refer_to_are_never_gone_and_those_that_are_held_undo_all_of_
     let outcome = outcome.says("was not put in place").says("foreign key \"c_t_fkey\": 1").says("public.c");
     assert!(!outcome.report().complete);
     assert_eq!(scene.db.digest("t"), before);
-    // What was loaded is kept: once nobody holds the row, the same command puts it in place, and reads nothing.
+    // What was loaded is kept: once nobody holds the row, the same command puts it in place.
     scene.sql(
         "DELETE FROM c WHERE id = 2; CREATE TABLE seen AS SELECT xmin::text AS x FROM t WHERE id = 1500",
     );

@@ -1,6 +1,6 @@
-//! The end of a load that replaces what is in a table: its rows are put in place, and the run is completed, in
-//! one transaction. Whatever keeps it from committing leaves both tables as they were, and the next start of
-//! the same command comes here again.
+//! The end of a load that replaces what is in a table: its rows are put in place, and the run is completed,
+//! in one transaction. Whatever keeps it from committing leaves both tables as they were, and the next start
+//! of the same command comes here again.
 
 use crate::fault::{self, Point};
 use crate::job::Job;
