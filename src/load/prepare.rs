@@ -165,22 +165,7 @@ impl Start<'_> {
         // A run that was begun is finished by its own rule.
         self.check_mark(&mut ledger, Some(&plan.table)).await?;
         refuse_narrowed(&plan.foreseen)?;
-        let skipped = if plan.appends() && !self.earlier.is_again() {
-            let (may_select, reading) = (self.facts.may_select, &self.job.reading);
-            let target = AppendTarget { table: &plan.table, may_select, reading };
-            let skipped =
-                Box::pin(skip_appended(&mut self.inputs, &mut ledger, &target, &self.job.runs)).await;
-            match skipped {
-                Ok(skipped) => skipped,
-                // Where the same load was begun between two looks, that is what there is to say.
-                Err(error) => {
-                    let begun = self.find(&mut ledger, &identities, &owner).await?;
-                    return Err(begun.map_or(error, |_| LedgerError::Raced.into()));
-                }
-            }
-        } else {
-            Vec::new()
-        };
+        let skipped = Box::pin(self.left_out(&mut ledger, &plan, &identities, &owner)).await?;
         ledger.close().await;
         let (plan, run) = match plan.rest {
             Rest::Stays => {
@@ -199,6 +184,29 @@ impl Start<'_> {
         prepared.skipped = skipped;
         prepared.guarantee = prepared.guarantee_if(prepared.is_exact());
         Ok(prepared)
+    }
+
+    /// Leaves out what earlier appends have put into the table; their names.
+    async fn left_out(
+        &mut self,
+        ledger: &mut Ledger,
+        plan: &Plan,
+        identities: &[String],
+        owner: &Owner,
+    ) -> Result<Vec<String>, LoadError> {
+        if !plan.appends() || self.earlier.is_again() {
+            return Ok(Vec::new());
+        }
+        let (may_select, reading) = (self.facts.may_select, &self.job.reading);
+        let target = AppendTarget { table: &plan.table, may_select, reading };
+        match Box::pin(skip_appended(&mut self.inputs, ledger, &target, &self.job.runs)).await {
+            Ok(skipped) => Ok(skipped),
+            // Where the same load was begun between two looks, that is what there is to say.
+            Err(error) => {
+                let begun = self.find(ledger, identities, owner).await?;
+                Err(begun.map_or(error, |_| LedgerError::Raced.into()))
+            }
+        }
     }
 
     /// The table does not exist: it is created in the transaction that records the run.
