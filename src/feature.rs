@@ -21,6 +21,8 @@ macro_rules! feature {
     };
 }
 
+/// Reads members of archives.
+pub const ARCHIVES: Feature = feature!("archives");
 /// Reads Avro.
 pub const AVRO: Feature = feature!("avro");
 /// Decompresses gzip, zstd, bzip2 and xz.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::feed::Feed;
-use crate::format::{Compression, DecodeLimits, Encoding, HeaderRule, Inflation};
+use crate::format::{Compression, DecodeLimits, Encoding, FixedWidth, HeaderRule, Inflation};
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{ConnInfo, TableName};
@@ -30,6 +30,10 @@ pub enum FormatName {
     Jsonl,
     /// JSON of any shape: one object, an array of them, or objects one behind the other.
     Json,
+    /// JSON by columns: an object, or the one at the path of records, of lists that are equally long.
+    JsonColumns,
+    /// Elasticsearch's bulk format: an action on a line, its document on the next.
+    Bulk,
     /// Comma-separated values.
     Csv,
     /// Tab-separated values.
@@ -106,6 +110,8 @@ pub struct Reading {
     pub columns: Option<Vec<String>>,
     /// An unquoted CSV field equal to one of these is NULL; without any, the empty one.
     pub null_as: Vec<String>,
+    /// Fields at fixed places of lines.
+    pub fixed: Option<FixedWidth>,
     /// The sheet of a workbook; the first one that is to be seen otherwise.
     pub sheet: Option<String>,
     /// The part of a sheet, such as `B2:F100`.

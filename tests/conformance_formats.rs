@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use dbload::internals::format::{
-    DecodeErrorKind, DecodeLimits, Dialect, Fields, Format, HeaderLimits, Layout, Limits, MendedValue,
-    Splitter,
+    DecodeErrorKind, DecodeLimits, Dialect, Fields, FixedWidth, Format, HeaderLimits, Layout, Limits,
+    MendedValue, Splitter,
 };
 use dbload::internals::map::original;
 use dbload::internals::record::{Block, Operation, Position, SpanKind, Text};
@@ -23,13 +23,15 @@ struct Kind {
     format: Format,
     /// The text of these records.
     write: fn(&[Record]) -> String,
+    /// A note as it can be written so.
+    note: fn(&str) -> Value,
 }
 
 fn formats() -> Vec<Kind> {
     let csv = |delimiter| Format::Csv(Dialect::delimited_by(delimiter));
     let columns = Some(vec!["id".to_owned(), "note".to_owned()]);
     let json = |records: Option<&str>| Format::Json { records: records.map(str::to_owned) };
-    let kind = |name, format, write| Kind { name, format, write };
+    let kind = |name, format, write| Kind { name, format, write, note: |note| Value::from(note) };
     vec![
         kind("lines of JSON", Format::Jsonl, |records| lines(records, "\n")),
         kind("lines of JSON with CRLF", Format::Jsonl, |records| lines(records, "\r\n")),
@@ -45,6 +47,28 @@ fn formats() -> Vec<Kind> {
             Format::Csv(Dialect { columns, skip_lines: 1, ..Dialect::delimited_by(b';') }),
             |records| format!("a title\n{}", delimited(records, ";")),
         ),
+        kind("bulk lines", Format::Bulk, |records| {
+            records
+                .iter()
+                .map(|record| format!("{{\"create\":{{}}}}\n{}\n", Value::Object(record.clone())))
+                .collect()
+        }),
+        Kind {
+            name: "fixed width",
+            format: Format::Fixed(FixedWidth::parse("id:2-7,note:9-").unwrap()),
+            write: |records| {
+                let line = |record: &Record| {
+                    let (id, note) = (record["id"].as_str().unwrap(), record["note"].as_str().unwrap_or(""));
+                    format!("\u{e9}{id:<6}|{note}\n")
+                };
+                records.iter().map(line).collect()
+            },
+            // Its own blanks are cut, and a blank one is null.
+            note: |note| match note {
+                "" => Value::Null,
+                note => Value::from(note.replace(['\r', '\n'], "_")),
+            },
+        },
         kind("rejects", Format::Rejects, |records| {
             let reject = |record: &Record| reject_of(record, "");
             records.iter().map(reject).collect()
@@ -75,15 +99,12 @@ fn reject_of(record: &Record, values: &str) -> String {
 }
 
 /// Records with what is hard to cut: quotes, line ends, delimiters, brackets, characters of several bytes.
-fn records(count: usize) -> Vec<Record> {
+fn records(kind: &Kind, count: usize) -> Vec<Record> {
     let notes =
         ["", "plain", "a,b;c\td", "\"", "line\nline\r\nline", "}]{[", "\u{e9}\u{1f600}", "\\\"\\", "null"];
     let record = |i: usize| {
-        let note = notes[i % notes.len()].to_owned();
-        Map::from_iter([
-            ("id".to_owned(), Value::from(i.to_string())),
-            ("note".to_owned(), Value::from(note)),
-        ])
+        let note = (kind.note)(notes[i % notes.len()]);
+        Map::from_iter([("id".to_owned(), Value::from(i.to_string())), ("note".to_owned(), note)])
     };
     (0..count).map(record).collect()
 }
@@ -197,7 +218,7 @@ fn whole(kind: &Kind, text: &str) -> (Layout, Position, Vec<Read>) {
 fn the_same_records_at_the_same_places_however_the_bytes_are_cut() {
     let mut rng = Rng::new();
     for kind in formats() {
-        let records = records(20);
+        let records = records(&kind, 20);
         let text = (kind.write)(&records);
         let (layout, start, read) = whole(&kind, &text);
         let fields: Vec<_> = read.iter().map(|read| read.fields.clone()).collect();
@@ -219,7 +240,7 @@ fn the_same_records_at_the_same_places_however_the_bytes_are_cut() {
 #[test]
 fn a_record_is_a_place_to_go_on_from() {
     for kind in formats() {
-        let text = (kind.write)(&records(20));
+        let text = (kind.write)(&records(&kind, 20));
         let (layout, start, read) = whole(&kind, &text);
         for (i, record) in read.iter().enumerate() {
             assert_eq!((record.after.source, record.after.record), (3, i as u64 + 1), "{}", kind.name);
@@ -241,7 +262,7 @@ fn a_record_is_a_place_to_go_on_from() {
 #[test]
 fn a_text_that_is_broken_is_broken_from_each_place() {
     for kind in formats().iter().filter(|kind| kind.format.shows_its_end()) {
-        let text = (kind.write)(&records(5));
+        let text = (kind.write)(&records(kind, 5));
         let (_, start, read) = whole(kind, &text);
         let end = text.trim_end().len();
         for broken in [format!("{}]]{}", &text[..end], &text[end..]), text[..end - 1].to_owned()] {
@@ -257,7 +278,7 @@ fn a_text_that_is_broken_is_broken_from_each_place() {
 #[test]
 fn a_record_that_is_refused_is_shown_as_it_came() {
     for kind in formats() {
-        let records = records(9);
+        let records = records(&kind, 9);
         let text = (kind.write)(&records);
         let (layout, start) = kind.layout(&text);
         let blocks = kind.read(&text, &[], start, Limits::default()).unwrap();
@@ -282,7 +303,7 @@ fn a_record_that_is_refused_is_shown_as_it_came() {
 fn a_record_beyond_the_limit_is_one_reject_and_the_others_are_read() {
     const LIMIT: Limits = Limits { record_bytes: 200 };
     for kind in formats() {
-        let mut records = records(5);
+        let mut records = records(&kind, 5);
         records[2]["note"] = Value::from("x".repeat(1000));
         let text = (kind.write)(&records);
         let (layout, start) = kind.layout(&text);
@@ -313,7 +334,7 @@ fn a_text_without_records_has_none_and_one_that_is_cut_off_is_no_whole_one_where
         let (_, start, read) = whole(&kind, &empty);
         assert_eq!(read, [], "{}: {empty:?}", kind.name);
         assert_eq!(start.record, 0);
-        let text = (kind.write)(&records(3));
+        let text = (kind.write)(&records(&kind, 3));
         let cut = &text[..text.trim_end().len() - 1];
         let (_, start) = kind.layout(cut);
         let read = kind.read(cut, &[], start, Limits::default());

@@ -24,8 +24,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::support::api::{Api, Reply};
 use crate::support::bucket::{self, Bucket};
-use crate::support::compress;
-use crate::support::{Database, Folder};
+use crate::support::{Database, Folder, archive, compress};
 
 /// Records of each source; and on a page.
 const RECORDS: u64 = 40;
@@ -55,9 +54,37 @@ enum Empty {
     Refused,
 }
 
-const SOURCES: [Kind; 13] = [
+const SOURCES: [Kind; 17] = [
     Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
     Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
+    Kind {
+        name: "member of a zip",
+        class: Class::Fixed,
+        reach: Reach::AtHand,
+        make: zip_member,
+        empty: Empty::NoRecords,
+    },
+    Kind {
+        name: "member of a tar",
+        class: Class::Fixed,
+        reach: Reach::AtHand,
+        make: tar_member,
+        empty: Empty::NoRecords,
+    },
+    Kind {
+        name: "member of a tar.gz",
+        class: Class::Fixed,
+        reach: Reach::AtHand,
+        make: packed_member,
+        empty: Empty::NoRecords,
+    },
+    Kind {
+        name: "JSON by columns",
+        class: Class::Fixed,
+        reach: Reach::AtHand,
+        make: json_columns,
+        empty: Empty::NoRecords,
+    },
     Kind {
         name: "Parquet",
         class: Class::Fixed,
@@ -136,6 +163,44 @@ fn file(ids: &[u64], _pace: Pace) -> Made {
 
 fn gzip(ids: &[u64], _pace: Pace) -> Made {
     stored(ids, "a.jsonl.gz", FormatName::Jsonl, |ids| compress::gzip(&lines(ids)))
+}
+
+/// One of two members: whatever is before or behind it is not of it.
+fn member(ids: &[u64], name: &str, write: fn(&[u64]) -> Vec<u8>) -> Made {
+    let mut made = stored(ids, name, FormatName::Jsonl, write);
+    made.job.sources[0].push_str("#x/b.jsonl");
+    made
+}
+
+fn members(ids: &[u64]) -> [(&'static str, Vec<u8>); 3] {
+    [("a.jsonl", lines(&[7])), ("x/b.jsonl", lines(ids)), ("x/c.jsonl", lines(&[8]))]
+}
+
+fn zip_member(ids: &[u64], _pace: Pace) -> Made {
+    member(ids, "a.zip", |ids| {
+        let members = members(ids);
+        archive::zip(&members.each_ref().map(|(name, text)| (*name, text.as_slice())))
+    })
+}
+
+fn tar_bytes(ids: &[u64]) -> Vec<u8> {
+    let members = members(ids);
+    archive::tar(&[], &members.each_ref().map(|(name, text)| (*name, text.as_slice())))
+}
+
+fn tar_member(ids: &[u64], _pace: Pace) -> Made {
+    member(ids, "a.tar", tar_bytes)
+}
+
+fn packed_member(ids: &[u64], _pace: Pace) -> Made {
+    member(ids, "a.tar.gz", |ids| compress::gzip(&tar_bytes(ids)))
+}
+
+fn json_columns(ids: &[u64], _pace: Pace) -> Made {
+    stored(ids, "a.json", FormatName::JsonColumns, |ids| {
+        let texts: Vec<String> = ids.iter().map(|id| record(*id)).collect();
+        serde_json::json!({ "id": ids, "v": texts }).to_string().into_bytes()
+    })
 }
 
 fn columns(ids: &[u64]) -> RecordBatch {

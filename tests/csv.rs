@@ -360,7 +360,7 @@ fn content_that_is_no_text_is_named_before_anything_is_guessed_of_it() {
         (
             "a.csv.gz",
             compress::gzip(&tar),
-            &["tar", "take its files out first, or pipe one of them in: tar -xOf"][..],
+            &["tar", "its files are sources, once it is a file: FILE.tar#NAME"][..],
         ),
         (
             "a.csv.gz",

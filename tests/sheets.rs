@@ -84,8 +84,8 @@ fn other_workbooks_are_read_too_and_what_is_none_is_refused() {
     bytes[at] = b'k';
     let last = bytes.windows(11).rposition(|window| window == b"content.xml").unwrap();
     bytes[last] = b'k';
-    scene.file("other.zip", &bytes);
-    scene.run("other.zip --table t").exits(4).says("is no workbook").says("take its files out");
+    scene.file("other.xlsx", &bytes);
+    scene.run("other.xlsx --table t").exits(4).says("is no workbook").says("its files are sources");
     scene.file("old.doc", [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 600]].concat());
     scene.run("old.doc --table t").exits(4);
     assert_eq!(scene.db.count("t"), 0);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use dbload::internals::format::FixedWidth;
 use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
 use dbload::internals::map::Extra;
 use dbload::internals::pg::TableName;
@@ -112,6 +113,11 @@ pub(crate) struct ReadingArgs {
     /// /POINTER to a list of names before the rows, or first-row
     #[arg(long, value_name = "A,B", env = "DBLOAD_COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
+    /// Fields at fixed places of lines: names, and their first and last characters, from 1 on, as in
+    /// id:1-8,name:9-40 (name:9- goes to the end of the line). Blanks at the end of a field are cut off, a
+    /// blank one is NULL
+    #[arg(long, value_name = "NAME:FROM-TO,..", env = "DBLOAD_FIXED", value_parser = parse::fixed, conflicts_with_all = ["format", "records", "delimiter", "quote", "escape", "comment", "columns", "sheet", "range"])]
+    pub(crate) fixed: Option<FixedWidth>,
     /// Sheet of a workbook (xlsx, xlsb, xls, ods); otherwise the first one that is to be seen
     #[arg(long, value_name = "NAME", env = "DBLOAD_SHEET")]
     pub(crate) sheet: Option<String>,
@@ -424,6 +430,10 @@ pub(crate) enum FormatArg {
     Jsonl,
     /// A JSON array, or the records at --records
     Json,
+    /// JSON by columns: an object, or the one at --records, of lists that are equally long
+    JsonColumns,
+    /// Elasticsearch's bulk format: an action on a line, its document on the next
+    Bulk,
     /// Comma-separated values
     Csv,
     /// Tab-separated values
@@ -444,6 +454,8 @@ impl From<FormatArg> for FormatName {
         match format {
             FormatArg::Jsonl => Self::Jsonl,
             FormatArg::Json => Self::Json,
+            FormatArg::JsonColumns => Self::JsonColumns,
+            FormatArg::Bulk => Self::Bulk,
             FormatArg::Csv => Self::Csv,
             FormatArg::Tsv => Self::Tsv,
             FormatArg::Copy => Self::Copy,

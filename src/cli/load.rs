@@ -62,6 +62,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
         comment: args.reading.comment,
         header: args.web.header_rule(),
         columns: args.reading.columns.clone(),
+        fixed: args.reading.fixed.clone(),
         sheet: args.reading.sheet.clone(),
         range: args.reading.range.clone(),
         skip_lines: args.reading.skip_lines,

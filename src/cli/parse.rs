@@ -1,6 +1,6 @@
 //! Values of flags: each a function from text to a value or to what is wrong with it.
 
-use dbload::internals::format::{Encoding, RecordsPath};
+use dbload::internals::format::{Encoding, FixedWidth, RecordsPath};
 use dbload::internals::job::RejectBudget;
 use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
@@ -60,6 +60,10 @@ pub(crate) fn end_mark(text: &str) -> Result<String, String> {
 
 pub(crate) fn records(text: &str) -> Result<String, String> {
     RecordsPath::parse(text).map(|_| text.to_owned())
+}
+
+pub(crate) fn fixed(text: &str) -> Result<FixedWidth, String> {
+    FixedWidth::parse(text).map_err(|error| error.to_string())
 }
 
 pub(crate) fn table(text: &str) -> Result<TableName, String> {

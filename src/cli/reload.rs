@@ -158,6 +158,7 @@ fn reading(words: &mut String, args: &ReadingArgs, longest_bytes: u64) {
         escape: _,
         comment: _,
         columns: _,
+        fixed: _,
         sheet: _,
         range: _,
         skip_lines: _,

@@ -6,6 +6,7 @@ use super::magic::{self, has_nul, no_text};
 use super::sniff::{count_unquoted, sniff_delimiter};
 use super::split::{Limits, Splitter};
 use super::{ColumnFile, Compression, Dialect, Format, json};
+use super::{bulk, columnar};
 use crate::record::{Position, Span};
 
 pub use super::magic::DetectError;
@@ -24,6 +25,20 @@ pub struct Detected {
     pub format: Format,
     /// For the plan: `by name`, or what was found.
     pub because: &'static str,
+}
+
+impl Detected {
+    /// What is worth saying of it: what is no list of records was taken for something by its content.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let what = match &self.format {
+            Format::Bulk => "bulk lines",
+            Format::JsonColumns { .. } => "columns",
+            Format::Json { .. } if self.because == CONCATENATED => "JSON texts",
+            _ => return None,
+        };
+        Some(format!("it is read as {what}, {}", self.because))
+    }
 }
 
 /// By the name of a source, a compression's ending aside. `.txt` and the like say nothing.
@@ -75,7 +90,17 @@ pub fn detect_beside(name: &str, head: &[u8], comment: Option<u8>) -> Result<Det
     if head.first() == Some(&RECORD_SEPARATOR) && named.as_ref().is_none_or(Format::is_json) {
         return Ok(Detected { format: Format::of_texts(), because: "a sequence of JSON texts (RFC 7464)" });
     }
+    if named.as_ref().is_none_or(Format::is_json) && bulk::begins(head) {
+        return Ok(Detected { format: Format::Bulk, because: BULK });
+    }
     match named {
+        // Of JSON lines that are none: objects over several lines, or several on one.
+        Some(Format::Jsonl) if stands_in_one_line(head) => {
+            Ok(Detected { format: Format::of_texts(), because: CONCATENATED })
+        }
+        Some(Format::Json { .. }) if columnar::looks_so(head) => {
+            Ok(Detected { format: Format::JsonColumns { records: None }, because: COLUMNS })
+        }
         // Reject files are renamed; a JSONL that begins with a reject is one.
         Some(Format::Jsonl) if first_is_reject(head) => {
             Ok(Detected { format: Format::Rejects, because: "by name and its first line, a reject" })
@@ -99,6 +124,9 @@ fn announced_delimiter(text: &[u8]) -> Option<Dialect> {
 }
 
 const LINES: &str = "by its first lines, each a JSON object";
+const BULK: &str = "by its first lines, an action of Elasticsearch and its document";
+const COLUMNS: &str = "by its members, lists of one length: columns (--format json reads it as a record)";
+const CONCATENATED: &str = "by its first objects, which are not one a line";
 const ANNOUNCED: &str = "by its first line, which says the delimiter";
 
 /// Many exports call text delimited by `;` or tabs `.csv`: the delimiter is the one that divides all lines
@@ -129,6 +157,7 @@ fn by_content(head: &[u8], comment: Option<u8>) -> Result<Detected, DetectError>
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     match text.first() {
+        Some(b'{') if columnar::looks_so(text) => found(Format::JsonColumns { records: None }, COLUMNS),
         Some(b'{') if first_is_reject(text) => found(Format::Rejects, "by its first line, a reject"),
         Some(b'{') if first_line_is_object(text) => found(Format::Jsonl, "by its first line, a JSON object"),
         Some(b'{') if lines_are_objects(text) => found(Format::Jsonl, LINES),
@@ -154,6 +183,21 @@ fn lines_are_objects(head: &[u8]) -> bool {
     spans.truncate(LINES_SNIFFED);
     let is_object = |span: &Span| first_line_is_object(&head[span.start as usize..span.end as usize]);
     spans.windows(2).any(|two| two.iter().all(is_object))
+}
+
+/// Whether the first objects do not stand one a line: the first goes over several, or another one follows on
+/// its line.
+fn stands_in_one_line(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    if !text.starts_with(b"{") {
+        return false;
+    }
+    let mut objects = serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
+    let Some(Ok(_)) = objects.next() else { return false };
+    let end = objects.byte_offset();
+    let behind = &text[end..];
+    let blank = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text[..end].contains(&b'\n') || behind.get(blank) == Some(&b'{')
 }
 
 fn first_line(text: &[u8]) -> &[u8] {
@@ -194,6 +238,9 @@ mod tests {
             Ok(Detected { format: Format::Rejects, .. }) => "rejects".into(),
             Ok(Detected { format: Format::Columns { file }, .. }) => file.name().into(),
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
+            Ok(Detected { format: Format::JsonColumns { .. }, .. }) => "json by columns".into(),
+            Ok(Detected { format: Format::Bulk, .. }) => "bulk".into(),
+            Ok(Detected { format: Format::Fixed(_), .. }) => "fixed".into(),
         };
         assert_eq!(shown, expected, "{name} {head:?}");
     }
@@ -267,5 +314,23 @@ mod tests {
         assert_eq!(Compression::by_name("é"), None);
         assert_eq!(Compression::by_magic(&[0x1f, 0x8b, 8, 0]), Compression::Gzip);
         assert_eq!(Compression::by_magic(b"BZ"), Compression::None);
+    }
+
+    #[test]
+    fn json_as_it_is_published_is_told_by_its_beginning() {
+        let bulk = "{\"index\":{\"_id\":\"1\"}}\n{\"a\":1}\n";
+        for name in ["a", "a.json", "a.jsonl"] {
+            check(name, bulk, "bulk");
+        }
+        check("a.csv", bulk, "jsonl");
+        for name in ["a", "a.json"] {
+            check(name, r#"{"t":[1,2],"v":["a","b"]}"#, "json by columns");
+        }
+        check("a.json", r#"{"t":[1,2],"v":["a"]}"#, "json");
+        check("a.jsonl", r#"{"t":[1,2],"v":["a","b"]}"#, "jsonl");
+        check("a.jsonl", r#"{"a":1}{"a":2}"#, "json");
+        check("a.jsonl", "{\n \"a\":1\n}\n{\"a\":2}", "json");
+        check("a.jsonl", "{\"a\":1}\n{\"a\":2}\n", "jsonl");
+        check("a.jsonl", "{\"a\":1} x\n{\"a\":2}\n", "jsonl");
     }
 }

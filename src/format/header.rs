@@ -200,7 +200,13 @@ impl Format {
     ) -> Result<Option<Header>, HeaderError> {
         match self {
             Self::Csv(dialect) => read_header(dialect, source, bytes, last, limits),
-            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => {
+            Self::Fixed(fixed) => read_header(&fixed.lines(), source, bytes, last, limits),
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Rejects
+            | Self::Columns { .. } => {
                 Ok(Some(Header { names: Vec::new(), fixed: Vec::new(), end: Position::start_of(source) }))
             }
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Dialect;
+use super::fixed::FixedWidth;
 use crate::feature::{self, Missing};
 
 /// What kind of records a source holds, and how they are written.
@@ -18,6 +19,15 @@ pub enum Format {
     },
     /// Delimiter-separated values in a dialect.
     Csv(Dialect),
+    /// JSON text that is, or has at `records`, an object of columns: of each a list of values.
+    JsonColumns {
+        /// Path to the object, if it is not the top level.
+        records: Option<String>,
+    },
+    /// Elasticsearch's bulk format: an action on a line, its document on the next.
+    Bulk,
+    /// Lines whose fields lie at fixed places.
+    Fixed(FixedWidth),
     /// Rows of columns, of which no text stands in the source.
     Columns {
         /// How they are stored.
@@ -55,12 +65,17 @@ impl ColumnFile {
 }
 
 impl Format {
-    /// A record before the others names the fields.
+    /// Its fields are named before its records: by the first of them, or by the user.
     #[must_use]
     pub const fn has_header(&self) -> bool {
         match self {
-            Self::Csv(_) => true,
-            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => false,
+            Self::Csv(_) | Self::Fixed(_) => true,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Rejects
+            | Self::Columns { .. } => false,
         }
     }
 
@@ -68,8 +83,13 @@ impl Format {
     #[must_use]
     pub const fn is_document(&self) -> bool {
         match self {
-            Self::Json { .. } => true,
-            Self::Jsonl | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => false,
+            Self::Json { .. } | Self::JsonColumns { .. } => true,
+            Self::Jsonl
+            | Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Rejects
+            | Self::Columns { .. } => false,
         }
     }
 
@@ -78,7 +98,13 @@ impl Format {
     pub const fn has_refused_records(&self) -> bool {
         match self {
             Self::Rejects => true,
-            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Columns { .. } => false,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Columns { .. } => false,
         }
     }
 
@@ -86,8 +112,8 @@ impl Format {
     #[must_use]
     pub const fn is_json(&self) -> bool {
         match self {
-            Self::Json { .. } | Self::Jsonl => true,
-            Self::Csv(_) | Self::Rejects | Self::Columns { .. } => false,
+            Self::Json { .. } | Self::Jsonl | Self::JsonColumns { .. } | Self::Bulk => true,
+            Self::Csv(_) | Self::Fixed(_) | Self::Rejects | Self::Columns { .. } => false,
         }
     }
 
@@ -104,7 +130,13 @@ impl Format {
     pub const fn columns(&self) -> Option<ColumnFile> {
         match self {
             Self::Columns { file } => Some(*file),
-            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects => None,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Rejects => None,
         }
     }
 
@@ -136,7 +168,12 @@ impl Format {
             Self::Columns { file } => {
                 feature::PARQUET.needed_for(|| format!("{name}, which is {},", file.name()))
             }
-            Self::Jsonl | Self::Json { .. } | Self::Rejects => Ok(()),
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Fixed(_)
+            | Self::Rejects => Ok(()),
         }
     }
 
@@ -150,7 +187,13 @@ impl Format {
     #[must_use]
     pub const fn has_values_from_text(&self) -> bool {
         match self {
-            Self::Csv(_) | Self::Jsonl | Self::Json { .. } | Self::Columns { .. } => true,
+            Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Columns { .. } => true,
             Self::Rejects => false,
         }
     }
@@ -159,8 +202,10 @@ impl Format {
     #[must_use]
     pub const fn values(&self) -> Values {
         match self {
-            Self::Csv(_) | Self::Columns { .. } => Values::Text,
-            Self::Jsonl | Self::Json { .. } | Self::Rejects => Values::Json,
+            Self::Csv(_) | Self::Fixed(_) | Self::Columns { .. } => Values::Text,
+            Self::Jsonl | Self::Json { .. } | Self::JsonColumns { .. } | Self::Bulk | Self::Rejects => {
+                Values::Json
+            }
         }
     }
 
@@ -169,7 +214,13 @@ impl Format {
     pub const fn as_document(&self) -> Option<Self> {
         match self {
             Self::Jsonl => Some(Self::Json { records: None }),
-            Self::Json { .. } | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => None,
+            Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Rejects
+            | Self::Columns { .. } => None,
         }
     }
 }

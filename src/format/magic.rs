@@ -12,8 +12,8 @@ pub enum DetectError {
     /// Known binary formats by name.
     #[error("the content is {0}, which is not supported")]
     Binary(&'static str),
-    /// Files in one, which have to be taken out first.
-    #[error("the content is a tar archive, which is not supported")]
+    /// Files in one: of a file that is named so they are sources.
+    #[error("the content is a tar archive")]
     Tar,
     /// A compression within the one that was taken off.
     #[error("the content is compressed once more ({0:?})")]
@@ -43,7 +43,7 @@ impl DetectError {
             Self::Markup => "look at the first lines: was a login or error page saved as data?",
             Self::Binary(_) => "export it as CSV or JSON lines first",
             Self::Tar => {
-                "take its files out first, or pipe one of them in: tar -xOf FILE NAME | dbload - --table T"
+                "its files are sources, once it is a file: FILE.tar#NAME is one of them, FILE.tar#* all"
             }
             Self::CompressedTwice(_) => "decompress it once, and pipe it in: zcat FILE | dbload - --table T",
             Self::Utf16 { little_endian: true } => "say so: --encoding utf-16le",

@@ -3,6 +3,8 @@
 //! The splitter finds records, lines and limits once; it serves resume, parallel decoding and errors. The
 //! same bytes give the same records however they are cut. Never touches files, Postgres or the clock.
 
+mod bulk;
+mod columnar;
 #[cfg_attr(not(feature = "parquet"), path = "columns/absent.rs")]
 pub(crate) mod columns;
 mod compression;
@@ -12,6 +14,7 @@ mod dialect;
 #[cfg_attr(not(feature = "encodings"), path = "encoding/absent.rs")]
 mod encoding;
 pub(crate) mod fix_names;
+mod fixed;
 pub mod header;
 pub mod json;
 mod kind;
@@ -28,6 +31,7 @@ pub mod split;
 #[cfg(feature = "testing")]
 mod whole;
 
+pub use columnar::expand as expand_columns;
 pub use columns::SubMicroseconds;
 pub use compression::{
     Compression, Inflated, Inflation, MAGIC_BYTES, XZ_MEMORY_BYTES, ZSTD_WINDOW_LOG, decoder_bytes,
@@ -37,6 +41,7 @@ pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, KeptReject, RejectO
 pub use detect::{DetectError, Detected, detect};
 pub use dialect::{Dialect, DialectError, Escape, HeaderRule, LineEnd, Nulls, Sniffed};
 pub use encoding::{Encoding, TextDecoder, UnknownEncoding};
+pub use fixed::{FixedError, FixedField, FixedWidth};
 pub use header::{Header, HeaderError, HeaderLimits, read_header};
 pub use kind::{ColumnFile, Fields, Format, MendedValue, Values};
 pub use layout::{Constant, Layout};

@@ -38,9 +38,13 @@ impl Reshape {
     #[must_use]
     pub fn of(format: &Format, rows: bool) -> Option<Self> {
         let path = match format {
+            // What is there is one piece, and becomes records of its own.
+            Format::JsonColumns { .. } => return None,
             Format::Json { records: Some(path) } => RecordsPath::of(path),
             Format::Json { records: None } | Format::Jsonl => RecordsPath::of(""),
-            Format::Csv(_) | Format::Rejects | Format::Columns { .. } => return None,
+            Format::Bulk | Format::Csv(_) | Format::Fixed(_) | Format::Rejects | Format::Columns { .. } => {
+                return None;
+            }
         };
         let needed = rows || path.has_shape();
         let member = match path.each {

@@ -94,7 +94,13 @@ impl Format {
     pub fn under_title(&self, header: &[String], records: &[&[u8]]) -> Option<(usize, usize)> {
         match self {
             Self::Csv(dialect) => under_title(dialect, header, records),
-            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => None,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Fixed(_)
+            | Self::Rejects
+            | Self::Columns { .. } => None,
         }
     }
 
@@ -103,7 +109,13 @@ impl Format {
     pub const fn sniffed(&self) -> Option<Sniffed> {
         match self {
             Self::Csv(dialect) => Some(dialect.sniffed()),
-            Self::Jsonl | Self::Json { .. } | Self::Rejects | Self::Columns { .. } => None,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Fixed(_)
+            | Self::Rejects
+            | Self::Columns { .. } => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::archives::Tars;
 use super::error::SourceError;
 use super::lists::{EachRows, Lists};
 use super::spec::{Location, SourceSpec};
@@ -25,10 +26,14 @@ pub struct Access {
     pub(super) feed: Option<Feed>,
     /// The databases of its tables.
     databases: Option<Arc<dyn Databases>>,
+    /// Where archives are read that are read from their start.
+    pub(super) tars: Tars,
     /// Memory of the process, if the load has said it.
     memory_bytes: Option<u64>,
     /// What a file of columns is was said: once is enough for a thousand of them.
     columns_said: Arc<AtomicBool>,
+    /// Likewise what JSON was taken for.
+    format_said: Arc<AtomicBool>,
 }
 
 /// What sources from the network are read with.
@@ -65,6 +70,7 @@ impl Access {
             .filter_map(|spec| match &spec.location {
                 Location::Http(request) => Some(&request.url),
                 Location::File(_)
+                | Location::Member(_)
                 | Location::Pipe(_)
                 | Location::Stdin
                 | Location::Object(_)
@@ -168,6 +174,11 @@ impl Access {
     /// Whether it is still to be said what a file of columns is.
     pub(super) fn may_say_columns(&self) -> bool {
         !self.columns_said.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it is still to be said what JSON was taken for.
+    pub(super) fn may_say_format(&self) -> bool {
+        !self.format_said.swap(true, Ordering::Relaxed)
     }
 
     /// Whether it is still to be said that an endpoint has one page.

@@ -55,6 +55,8 @@ pub struct Blocks {
     alone: Option<ListInside>,
     /// What makes records of its pieces, where those are none.
     shape: Option<Shape>,
+    /// Records beyond the pieces that they were made of.
+    grown: u64,
     /// The answer ends with an exception in the place of its last records.
     aborted: Option<Aborted>,
 }
@@ -103,6 +105,7 @@ impl Blocks {
             around,
             alone,
             shape,
+            grown: 0,
             aborted,
         })
     }
@@ -244,13 +247,17 @@ impl Blocks {
         let again = self.resumed_record.saturating_sub(start.record);
         let again = usize::try_from(again).unwrap_or(usize::MAX);
         let mut text = Text { bytes, spans };
+        let pieces = text.spans.len();
+        let start = Position { record: start.record + self.grown, ..start };
+        let again = again.saturating_sub(usize::try_from(self.grown).unwrap_or(usize::MAX));
         let mut names = 0;
         if let Some(shape) = &mut self.shape {
             let shaped = shape.apply(&mut text, false);
             let failed = |reason| SourceError::Rows { name: self.stream.spec().name.clone(), reason };
             names = usize::from(shaped.map_err(failed)?);
         }
-        let mut block = Block::of_text(start, self.splitter.position(), text);
+        self.grown += (text.spans.len() - pieces.min(text.spans.len())) as u64;
+        let mut block = Block::of_text(start, self.position(), text);
         block.pass_over(again.max(names));
         if block.is_empty() {
             return Ok(None);
@@ -293,7 +300,8 @@ impl Blocks {
     /// The resume point behind all blocks so far.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.splitter.position()
+        let at = self.splitter.position();
+        Position { record: at.record + self.grown, ..at }
     }
 
     /// The digest of the decoded bytes that went into blocks (or between them): from the start of the source,

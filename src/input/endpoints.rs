@@ -96,7 +96,7 @@ fn push(
         request = request.posting(body);
     }
     let location = Location::Http(Box::new(request));
-    sources.push(SourceSpec { name, location, fields });
+    sources.push(SourceSpec { fields, ..SourceSpec::new(name, location) });
     Ok(())
 }
 

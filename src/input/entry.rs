@@ -1,20 +1,23 @@
 //! A source of a run: how it is opened, at any of its resume points, the same way every time.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::sniff::{SaidOfDialect, SourceHead};
-use crate::format::{ColumnFile, Compression, Constant, Format, HeaderLimits, Layout, Limits, Sniffed};
+use crate::format::{Compression, Constant, Format, HeaderLimits, Layout, Limits, Sniffed};
 use crate::job::{self, VerifySource};
 use crate::record::{PageToken, Place, Position};
 
 use super::access::Access;
+use super::archives;
 use super::begin::Begin;
 use super::blocks::{BLOCK_BYTES, Blocks, ReaderOptions};
-use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges, Ranges, SheetChoice};
+use super::columns::ColumnsOpening;
+use super::columns_of::{rows_of, sheet_of};
 use super::digest::hexadecimal;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
@@ -83,12 +86,18 @@ impl Description {
     pub fn file(&self) -> Option<Recorded<'_>> {
         Some(Recorded { path: self.spec.location.file()?, print: self.fingerprint.as_ref()? })
     }
+
+    /// The file that it lies in, as it was recorded: its own, or that of its archive.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<Recorded<'_>> {
+        Some(Recorded { path: self.spec.location.on_disk()?, print: self.fingerprint.as_ref()? })
+    }
 }
 
 impl Input {
     /// A source as it is now.
     pub async fn new(spec: SourceSpec, ordinal: usize) -> Result<Self, SourceError> {
-        let found = match spec.location.file() {
+        let found = match spec.location.on_disk() {
             Some(path) => Some(Fingerprint::with_beginning(path).await),
             None => None,
         };
@@ -101,11 +110,22 @@ impl Input {
     /// When one of them cannot be read.
     pub async fn all(specs: Vec<SourceSpec>) -> Result<Vec<Self>, SourceError> {
         let mut inputs = Vec::with_capacity(specs.len());
+        // Of an archive there are many members.
+        let mut archive: Option<(PathBuf, Fingerprint)> = None;
         for some in specs.chunks(FILES_AT_ONCE) {
             let paths = some.iter().filter_map(|spec| spec.location.file()).map(Into::into).collect();
             let mut found = Fingerprint::of_each(paths).await.into_iter();
             for spec in some {
-                let found = spec.location.file().and_then(|_| found.next());
+                let found = match (spec.location.member(), &archive) {
+                    (None, _) => spec.location.file().and_then(|_| found.next()),
+                    (Some(member), Some((path, print))) if *path == member.archive => {
+                        Some(Ok((print.clone(), Vec::new())))
+                    }
+                    (Some(member), _) => Some(Fingerprint::with_beginning(&member.archive).await),
+                };
+                if let (Some(member), Some(Ok((print, _)))) = (spec.location.member(), &found) {
+                    archive = Some((member.archive.clone(), print.clone()));
+                }
                 inputs.push(Self::found(spec.clone(), inputs.len(), found)?);
             }
         }
@@ -124,7 +144,8 @@ impl Input {
         };
         let begin = Position::start_of(u32::try_from(ordinal).unwrap_or(u32::MAX));
         let name = spec.name.clone();
-        let looks_plain = Compression::by_name(&name).is_none()
+        let looks_plain = spec.location.file().is_some()
+            && Compression::by_name(&name).is_none()
             && beginning.is_some_and(|bytes| Compression::by_magic(&bytes) == Compression::None);
         let description = Description { spec, fingerprint, sampled: None, sniffed: None };
         Ok(Self { looks_plain, ..Self::described(name, description, begin) })
@@ -173,11 +194,31 @@ impl Input {
         self.description.file()
     }
 
+    /// The file that it lies in, as it was recorded: its own, or that of its archive.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<Recorded<'_>> {
+        self.description.on_disk()
+    }
+
+    /// Looks at its file anew: what that is like, and where in it the source lies.
+    ///
+    /// # Errors
+    /// When it is not there, or what it was in it is not.
+    pub async fn describe_anew(&mut self) -> io::Result<()> {
+        let Some(path) = self.location().on_disk() else { return Ok(()) };
+        let now = Fingerprint::of(path).await?;
+        if let Location::Member(member) = &mut self.description.spec.location {
+            **member = archives::find_again(member).await?;
+        }
+        self.description.fingerprint = Some(now);
+        Ok(())
+    }
+
     /// Takes the fingerprint of a source that failed again. Of one that nothing was read of it does not
     /// matter what it was; any other was compared before, and may have grown: a download that was cut off is
     /// fetched once more.
     pub async fn record_anew(&mut self) {
-        let Some(Recorded { path, print }) = self.file() else { return };
+        let Some(Recorded { path, print }) = self.on_disk() else { return };
         let unread = self.begin.offset == 0;
         let keeps = match print.compare(path).await {
             Ok(change) => change.keeps_recorded_part(),
@@ -186,9 +227,8 @@ impl Input {
         if !unread && !keeps {
             return;
         }
-        if let Ok(now) = Fingerprint::of(path).await {
-            self.description.fingerprint = Some(now);
-        }
+        // One that is not there says so when it is opened.
+        let _ = self.describe_anew().await;
         if unread {
             self.description.sniffed = None;
         }
@@ -203,7 +243,10 @@ impl Input {
     /// Size as stored, where known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.description.fingerprint.as_ref().map(|print| print.size)
+        match self.location().member() {
+            Some(member) => Some(member.place.packed),
+            None => self.description.fingerprint.as_ref().map(|print| print.size),
+        }
     }
 
     /// Where it ends, if its rest is an entry of its own.
@@ -258,6 +301,11 @@ impl Input {
 
     /// It was read to its end: what is stored of it is known whole.
     pub fn ended(&self, opened: &OpenSource) {
+        if let (Some(_), None, Some((bytes, digest))) =
+            (self.location().member(), self.end(), opened.content())
+        {
+            self.content.get_or_init(|| (bytes, hexadecimal(digest)));
+        }
         let all = self.file().map(|file| file.print.size).filter(|_| self.end().is_none());
         if let Some((_, digest)) = opened.in_file().filter(|(bytes, _)| Some(*bytes) == all) {
             self.digest.get_or_init(|| hexadecimal(digest));
@@ -273,7 +321,7 @@ impl Input {
     /// # Errors
     /// When it is damaged.
     pub async fn check_whole(&self, reading: &job::Reading, begin: &Begin) -> Result<(), SourceError> {
-        let Some(Recorded { path, print }) = self.file() else { return Ok(()) };
+        let Some(Recorded { path, print }) = self.on_disk() else { return Ok(()) };
         if self.looks_plain && reading.compression.is_none_or(|said| said == Compression::None) {
             return Ok(());
         }
@@ -287,10 +335,20 @@ impl Input {
             fingerprint: Some(print.clone()),
             ..OpenHints::default()
         };
+        let always = reading.verify_source == VerifySource::Always;
+        let member = self.location().member();
+        if member.is_some_and(|member| !member.place.is_apart()) && !always {
+            // What is before it would be read once more for each; all of it was, to find it.
+            return Ok(());
+        }
         let stream = Stream::open(self.description.spec.clone(), &Access::default(), known).await?;
-        let compression = stream.compression();
-        let is_wanted =
-            reading.verify_source == VerifySource::Always || print.size <= compression.cheap_check_bytes();
+        let compression = match member {
+            // As cheap as gzip, whatever it is, and it has a checksum.
+            Some(member) if member.place.is_packed() || member.place.has_checksum() => Compression::Gzip,
+            _ => stream.compression(),
+        };
+        let stored_bytes = member.map_or(print.size, |member| member.place.packed);
+        let is_wanted = always || stored_bytes <= compression.cheap_check_bytes();
         if compression == Compression::None || !is_wanted {
             return Ok(());
         }
@@ -331,14 +389,18 @@ impl Input {
                 };
                 return Ok(Records::Table(Box::new(TableRows::new(opening, begin).await?)));
             }
-            Location::File(_) | Location::Pipe(_) | Location::Stdin | Location::Caller => {}
+            Location::File(_)
+            | Location::Member(_)
+            | Location::Pipe(_)
+            | Location::Stdin
+            | Location::Caller => {}
         }
         if let (Location::Http(request), Some(paging)) = (&spec.location, access.paging()) {
             let request = request.as_ref().clone();
             let opening = OpenedPages::fetch(spec, &request, paging, begin, progress)
                 .await?
                 .in_encoding(reading.encoding);
-            let mut format =
+            let (mut format, _) =
                 format_of(&self.name, reading, async { opening.detect(reading.comment) }).await?;
             let note = self.settle(&mut format, reading, opening.beginning());
             let mut pages = Pages::new(opening, held_to(format), begin.at).await?;
@@ -359,17 +421,11 @@ impl Input {
         }
         stream.refuse_page().await?;
         let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
-        let mut format = format_of(&self.name, reading, detected).await?;
+        let (mut format, said) = format_of(&self.name, reading, detected).await?;
         if let Some(file) = format.columns() {
-            let opening = ColumnsOpening {
-                spec: self.description.spec.clone(),
-                reading: held_to(format),
-                resumed: begin.at.record,
-                tokens: begin.tokens().cloned().collect(),
-                memory_bytes: access.memory_bytes(),
-                progress: Arc::clone(&self.progress),
-            };
-            let mut rows = Box::pin(rows_of(opening, file, sheet_of(reading), stream)).await?;
+            let opening = self.columns(held_to(format), access, begin);
+            let sheet = sheet_of(reading, &self.description.spec);
+            let mut rows = Box::pin(rows_of(opening, file, sheet, stream)).await?;
             if !access.may_say_columns() {
                 rows.take_note();
             }
@@ -387,11 +443,24 @@ impl Input {
         }
         let mut blocks = Blocks::new(stream, held_to(format), begin.at).await?;
         blocks.note(note);
+        blocks.note(said.filter(|_| access.may_say_format()));
         Ok(Records::Body(Box::new(blocks)))
     }
 }
 
 impl Input {
+    /// How it is opened as a file of columns.
+    fn columns(&self, reading: ReaderOptions, access: &Access, begin: &Begin) -> ColumnsOpening {
+        ColumnsOpening {
+            spec: self.description.spec.clone(),
+            reading,
+            resumed: begin.at.record,
+            tokens: begin.tokens().cloned().collect(),
+            memory_bytes: access.memory_bytes(),
+            progress: Arc::clone(&self.progress),
+        }
+    }
+
     /// Opens it as a table of a database.
     async fn table(&self, word: &str, access: &Access) -> Result<Box<dyn TableReader>, SourceError> {
         Format::of_copy().decodable(&self.name)?;
@@ -399,56 +468,9 @@ impl Input {
     }
 }
 
-fn sheet_of(reading: &job::Reading) -> SheetChoice {
-    SheetChoice {
-        sheet: reading.sheet.clone(),
-        range: reading.range.clone(),
-        skip_rows: reading.skip_lines.unwrap_or_default(),
-        columns: reading.columns.clone(),
-    }
-}
-
 fn header_limits(reading: &job::Reading) -> HeaderLimits {
     let bytes = reading.header_bytes.unwrap_or(HeaderLimits::default().bytes);
     HeaderLimits { fields: reading.decode.fields, on_nul: reading.decode.on_nul, bytes }
-}
-
-/// The rows of a file of columns that was opened as a stream of bytes.
-async fn rows_of(
-    opening: ColumnsOpening,
-    file: ColumnFile,
-    choice: SheetChoice,
-    stream: Stream,
-) -> Result<ColumnRows, SourceError> {
-    if !matches!(file, ColumnFile::Parquet | ColumnFile::Sheet) {
-        return ColumnRows::of_stream(opening, file, stream).await;
-    }
-    let spec = &opening.spec;
-    let refused = |what| Err(ColumnRows::refuse_piped(spec, what));
-    let (ranges, class, print): (Arc<dyn Ranges>, _, _) = match &spec.location {
-        _ if stream.compression() != Compression::None => return refused("what is compressed"),
-        Location::File(path) => {
-            let open = |source| SourceError::Open { name: spec.name.clone(), source };
-            let print = stream.fingerprint().cloned();
-            let size = print.as_ref().map_or(0, |print| print.size);
-            let ranges = FileRanges::open(path, size, Arc::clone(&opening.progress)).map_err(open)?;
-            (Arc::new(ranges), Class::Fixed, print)
-        }
-        Location::Http(_) | Location::Object(_) => {
-            match BodyRanges::of(&stream, Arc::clone(&opening.progress)) {
-                Some(ranges) => (Arc::new(ranges), stream.class(), None),
-                None => return refused("a body whose server gives no parts of it"),
-            }
-        }
-        Location::Pipe(_) | Location::Stdin | Location::Table(_) | Location::Caller => {
-            return refused("a pipe");
-        }
-    };
-    drop(stream);
-    match file {
-        ColumnFile::Sheet => ColumnRows::of_sheet(opening, choice, ranges, class, print).await,
-        _ => ColumnRows::of_parquet(opening, ranges, class, print).await,
-    }
 }
 
 impl Input {

@@ -5,6 +5,7 @@ use std::io;
 use super::columns::ColumnsError;
 use super::end_mark::EndMarkError;
 use super::fingerprint::Change;
+use super::member::MemberError;
 use super::tables::TableWordError;
 use super::web::BodyChanged;
 use crate::feature::Missing;
@@ -343,6 +344,14 @@ pub enum SourceError {
         /// Why.
         source: ColumnsError,
     },
+    /// An archive, or a member of one, that cannot be read.
+    #[error("cannot read {name}: {source}")]
+    Archive {
+        /// Name of the source, for people.
+        name: String,
+        /// Why.
+        source: MemberError,
+    },
     /// No further records can be found.
     #[error("cannot find the records of {name}")]
     Split {
@@ -375,6 +384,7 @@ impl SourceError {
         match self {
             Self::Decompress { .. } | Self::Changed { .. } | Self::BodyChanged { .. } => true,
             Self::Columns { source, .. } => source.is_about_content(),
+            Self::Archive { source, .. } => source.is_about_content(),
             _ => false,
         }
     }
@@ -459,6 +469,7 @@ impl SourceError {
             Self::Header { source, .. } => return source.hint(),
             Self::Columns { source, .. } => return source.hint(),
             Self::Split { source, .. } => return source.hint(),
+            Self::Archive { name, source } => return source.hint(name),
         };
         Some(words.to_owned())
     }

@@ -40,13 +40,43 @@ fn expand(word: &str, sources: &mut Vec<SourceSpec>, notes: &mut Vec<String>) ->
             sources.push(spec_of(path, metadata.file_type())?);
             Ok(())
         }
-        // A file of that very name wins over the pattern.
-        Err(_) if word.contains(['*', '?', '[', '{']) => expand_pattern(word, sources),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(SourceError::NotFound { name: word.to_owned(), near: names_like(path) })
-        }
-        Err(source) => Err(SourceError::Open { name: word.to_owned(), source }),
+        // A file of that very name wins over the pattern, and over what chooses a part.
+        Err(_) if word.contains(['*', '?', '[', '{']) => match expand_pattern(word, sources) {
+            Err(error) => expand_part(word, sources).unwrap_or(Err(error)),
+            Ok(()) => Ok(()),
+        },
+        Err(error) => expand_part(word, sources).unwrap_or_else(|| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Err(SourceError::NotFound { name: word.to_owned(), near: names_like(path) })
+            }
+            _ => Err(SourceError::Open { name: word.to_owned(), source: error }),
+        }),
     }
+}
+
+/// The files of a word of which a part is chosen, `data.zip#2026/*.csv`; `None`: of no part of the word
+/// before a `#` there is a file.
+fn expand_part(word: &str, sources: &mut Vec<SourceSpec>) -> Option<Result<(), SourceError>> {
+    let splits = word.match_indices('#').map(|(at, _)| (&word[..at], &word[at + 1..]));
+    for (file, part) in splits.filter(|(file, part)| !file.is_empty() && !part.is_empty()) {
+        let mut files = Vec::new();
+        let found = match fs::metadata(file) {
+            Ok(metadata) if metadata.is_dir() => continue,
+            Ok(metadata) => spec_of(Path::new(file), metadata.file_type()).map(|spec| files.push(spec)),
+            Err(_) if file.contains(['*', '?', '[', '{']) => expand_pattern(file, &mut files),
+            Err(_) => continue,
+        };
+        if let Err(SourceError::NoMatch { .. } | SourceError::BadPattern { .. }) = found {
+            continue;
+        }
+        sources.extend(files.into_iter().map(|spec| SourceSpec {
+            name: format!("{}#{part}", spec.name),
+            part: Some(part.to_owned()),
+            ..spec
+        }));
+        return Some(found);
+    }
+    None
 }
 
 fn spec_of(path: &Path, kind: FileType) -> Result<SourceSpec, SourceError> {

@@ -151,9 +151,7 @@ pub struct Recorded<'f> {
 impl Recorded<'_> {
     /// The length of its content and the digest of that, once all of it was read.
     pub(super) fn content(&self) -> Option<(u64, &str)> {
-        let print = self.print;
-        let stored = print.whole.as_deref().map(|whole| (print.size, whole));
-        print.content.as_ref().map(|(bytes, digest)| (*bytes, digest.as_str())).or(stored)
+        self.print.known_content()
     }
 
     /// Whether this is the file of `other`, whatever their paths are called: links, other spellings, another
@@ -218,6 +216,12 @@ impl Fingerprint {
             let kind = error.kind();
             (0..many).map(|_| Err(kind.into())).collect()
         })
+    }
+
+    /// The length of the content and the digest of that, once all of it was read.
+    pub(super) fn known_content(&self) -> Option<(u64, &str)> {
+        let stored = self.whole.as_deref().map(|whole| (self.size, whole));
+        self.content.as_ref().map(|(bytes, digest)| (*bytes, digest.as_str())).or(stored)
     }
 
     /// Reads a file that is no longer than [`SMALL_BYTES`], as far as it was recorded; and whether that is

@@ -6,15 +6,19 @@ use crate::job::{self, FormatName};
 use super::error::SourceError;
 use super::spec::SourceSpec;
 
-/// The format: as the user said, else as detected, with the user's dialect.
+/// The format: as the user said, else as detected, with the user's dialect; and what is worth saying of that.
 pub(super) async fn format_of(
     name: &str,
     reading: &job::Reading,
     detect: impl Future<Output = Result<Detected, SourceError>>,
-) -> Result<Format, SourceError> {
-    let mut format = match chosen(reading) {
-        Some(format) => format,
-        None => detect.await?.format,
+) -> Result<(Format, Option<String>), SourceError> {
+    let (mut format, note) = match chosen(reading) {
+        Some(format) => (format, None),
+        None => {
+            let detected = detect.await?;
+            let note = detected.note().map(|note| format!("{name}: {note}"));
+            (detected.format, note)
+        }
     };
     format.decodable(name)?;
     match &mut format {
@@ -34,16 +38,25 @@ pub(super) async fn format_of(
             let name = name.to_owned();
             dialect.check().map_err(|source| SourceError::Dialect { name, source })?;
         }
-        Format::Json { records } => records.clone_from(&reading.records),
-        Format::Jsonl | Format::Rejects | Format::Columns { .. } => {}
+        Format::Fixed(fixed) => {
+            fixed.null_as.clone_from(&reading.null_as);
+            fixed.skip_lines = reading.skip_lines.unwrap_or_default();
+        }
+        Format::Json { records } | Format::JsonColumns { records } => records.clone_from(&reading.records),
+        Format::Jsonl | Format::Bulk | Format::Rejects | Format::Columns { .. } => {}
     }
-    Ok(format)
+    Ok((format, note))
 }
 
 /// The format that the user has said.
 fn chosen(reading: &job::Reading) -> Option<Format> {
+    if let Some(fixed) = &reading.fixed {
+        return Some(Format::Fixed(fixed.clone()));
+    }
     Some(match (reading.format, &reading.records) {
         (Some(FormatName::Jsonl), _) => Format::Jsonl,
+        (Some(FormatName::JsonColumns), _) => Format::JsonColumns { records: None },
+        (Some(FormatName::Bulk), _) => Format::Bulk,
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
         (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
         (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 
+use super::archives;
 use super::endpoints;
 use super::error::SourceError;
 use super::files;
@@ -63,9 +64,11 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
             }
             Word::Path(_) => {
                 let room = MAX_SOURCES.saturating_sub(sources.len());
-                let (mut listed, said) = blocking(move || files::list(&together, room)).await?;
-                sources.append(&mut listed);
+                let (listed, said) = blocking(move || files::list(&together, room)).await?;
                 notes.extend(said);
+                for spec in listed {
+                    archives::expand(spec, lists.inflation, &mut sources, &mut notes).await?;
+                }
             }
         }
         if sources.len() > MAX_SOURCES {
@@ -76,8 +79,9 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
     sources = blocking(move || endpoints::listed(&lists, &mut sources).map(|()| sources)).await?;
     if partition_columns {
         for source in &mut sources {
-            if source.location.file().is_some() || source.location.object().is_some() {
-                source.fields.extend(partitions::fields(&source.name));
+            if source.location.on_disk().is_some() || source.location.object().is_some() {
+                let fields = partitions::fields(&source.folders());
+                source.fields.extend(fields);
             }
         }
     }

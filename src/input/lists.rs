@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::format::Inflation;
 use crate::http::{PostBody, Settings};
 use crate::job::EachList;
 use crate::store;
@@ -37,4 +38,6 @@ pub struct Lists {
     pub partition_columns: bool,
     /// How to speak to object stores.
     pub store: store::StoreSettings,
+    /// What archives are held to that are compressed as a whole.
+    pub inflation: Inflation,
 }

@@ -13,10 +13,13 @@
 mod aborted;
 mod access;
 mod ahead;
+#[cfg_attr(not(feature = "archives"), path = "archives/absent.rs")]
+mod archives;
 mod begin;
 mod blocks;
 #[cfg_attr(not(feature = "parquet"), path = "columns/absent.rs")]
 mod columns;
+mod columns_of;
 mod content;
 mod digest;
 mod end_mark;
@@ -30,6 +33,7 @@ mod fingerprint;
 mod format;
 mod list;
 mod lists;
+mod member;
 mod objects;
 mod opened;
 mod pages;
@@ -37,6 +41,7 @@ mod partitions;
 mod records;
 mod repacked;
 mod rows;
+mod same;
 mod sample;
 mod seen;
 mod shape;
@@ -65,6 +70,7 @@ pub use fingerprint::{Change, Fingerprint, Recorded};
 pub use format::refuse_unreadable;
 pub use list::{SourceList, list};
 pub use lists::{EachRows, Lists};
+pub use member::{ArchiveMember, MemberError, MemberNames};
 pub use opened::OpenSource;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, sample};
 pub use seen::{Passed, compare_with};

@@ -5,12 +5,9 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::access::Access;
 use super::digest::{blocking, digest_of, hexadecimal};
 use super::entry::Input;
-use super::error::SourceError;
 use super::fingerprint::Recorded;
-use super::stream::{OpenHints, Stream};
 use crate::format::Compression;
 use crate::job::Reading;
 
@@ -35,17 +32,6 @@ impl Input {
             self.whole.get_or_init(|| true);
         }
         self.content.get().is_some_and(|found| (found.0, found.1.as_str()) == (bytes, digest))
-    }
-
-    async fn decoded(&self, reading: &Reading) -> Result<Option<(u64, u64)>, SourceError> {
-        let known = OpenHints {
-            compression: reading.compression,
-            fingerprint: self.description.fingerprint.clone(),
-            ..OpenHints::default()
-        };
-        let stream = Stream::open(self.description.spec.clone(), &Access::default(), known).await?;
-        let encoding = reading.encoding.or_else(|| stream.said_encoding());
-        stream.held_to(reading.inflation).in_encoding(encoding).await?.look_through().await
     }
 }
 

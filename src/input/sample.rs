@@ -135,7 +135,8 @@ pub async fn sample(
             input.description.sampled = Some(fields.clone());
         }
         input.description.sniffed = opened.layout().format.sniffed();
-        let has_header = opened.layout().format.has_header() && reading.columns.is_none();
+        let has_header =
+            opened.layout().format.has_header() && reading.columns.is_none() && reading.fixed.is_none();
         sampled.sources.push(SampledFields { name: input.name.clone(), fields, has_header });
         if input.reach() == Reach::AtHand {
             sampled.notes.extend(opened.take_note());

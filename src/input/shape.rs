@@ -1,7 +1,7 @@
 //! The records of a source whose pieces are not records themselves, as they are found: which names the values
 //! of its rows have, and where those stand. Pure.
 
-use crate::format::{Format, Reshape};
+use crate::format::{Format, Reshape, expand_columns};
 use crate::record::{SpanKind, Text};
 
 /// What stands before the rows is looked through for names as far as this.
@@ -24,7 +24,8 @@ enum RowNames {
 
 /// Makes records of the pieces of one source.
 pub(super) struct Shape {
-    reshape: Reshape,
+    /// What becomes of each piece; `None`: it is columns, and becomes many.
+    reshape: Option<Reshape>,
     rows: Option<RowNames>,
     /// The names, once they are known.
     names: Option<Vec<String>>,
@@ -35,6 +36,9 @@ pub(super) struct Shape {
 impl Shape {
     /// For a source of this format; `None`: its pieces are its records. `columns`: as the user said them.
     pub(super) fn of(format: &Format, columns: Option<&[String]>) -> Option<Self> {
+        if let Format::JsonColumns { .. } = format {
+            return Some(Self { reshape: None, rows: None, names: None, before: Vec::new() });
+        }
         let rows = columns.filter(|_| format.is_json()).map(|columns| match columns {
             [only] if only == FIRST_ROW => RowNames::FirstRow,
             [only] if only.starts_with('/') => RowNames::At(only.clone()),
@@ -45,7 +49,7 @@ impl Shape {
             Some(RowNames::Listed(names)) => Some(names.clone()),
             _ => None,
         };
-        Some(Self { reshape, rows, names, before: Vec::new() })
+        Some(Self { reshape: Some(reshape), rows, names, before: Vec::new() })
     }
 
     /// What stands at the start of the source has to be known to make records further on.
@@ -90,7 +94,10 @@ impl Shape {
             }
             _ => {}
         }
-        self.reshape.apply(text, self.names.as_deref());
+        match &self.reshape {
+            Some(reshape) => reshape.apply(text, self.names.as_deref()),
+            None => expand_columns(text)?,
+        }
         Ok(is_first_names)
     }
 }

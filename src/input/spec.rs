@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
+use super::member::ArchiveMember;
 use super::source::{Class, Reach};
 use super::tables::{TableWord, is_database};
 use crate::http::{Request, urls};
@@ -87,6 +88,10 @@ pub struct SourceSpec {
     /// its way through a parser loses digits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<(String, String)>,
+    /// The part of the file that it is: a sheet. Of an archive, what was chosen, until its members are
+    /// listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 /// Where a source is.
@@ -95,6 +100,8 @@ pub struct SourceSpec {
 pub enum Location {
     /// A regular file, by absolute path: can be read again.
     File(PathBuf),
+    /// A file in an archive, which is a regular file.
+    Member(Box<ArchiveMember>),
     /// A pipe or device, by absolute path: read once.
     Pipe(PathBuf),
     /// Standard input: read once.
@@ -145,6 +152,7 @@ impl PartialEq for Location {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(a), Self::File(b)) | (Self::Pipe(a), Self::Pipe(b)) => a == b,
+            (Self::Member(a), Self::Member(b)) => a.is_at(b),
             (Self::Stdin, Self::Stdin) | (Self::Caller, Self::Caller) => true,
             (Self::Http(a), Self::Http(b)) => a.url == b.url && a.method == b.method && a.body == b.body,
             (Self::Object(a), Self::Object(b)) => a.is_at(b),
@@ -160,7 +168,7 @@ impl Location {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::File(_) | Self::Object(_) => Class::Fixed,
+            Self::File(_) | Self::Member(_) | Self::Object(_) => Class::Fixed,
             Self::Http(_) | Self::Table(_) => Class::Query,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Class::Once,
         }
@@ -170,7 +178,7 @@ impl Location {
     #[must_use]
     pub const fn reach(&self) -> Reach {
         match self {
-            Self::File(_) => Reach::AtHand,
+            Self::File(_) | Self::Member(_) => Reach::AtHand,
             Self::Http(_) | Self::Object(_) | Self::Table(_) => Reach::Asked,
             Self::Pipe(_) | Self::Stdin | Self::Caller => Reach::Awaited,
         }
@@ -186,10 +194,35 @@ impl Location {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Object(_) | Self::Table(_) | Self::Caller => {
-                None
-            }
+            Self::Member(_)
+            | Self::Pipe(_)
+            | Self::Stdin
+            | Self::Http(_)
+            | Self::Object(_)
+            | Self::Table(_)
+            | Self::Caller => None,
         }
+    }
+
+    /// The member of an archive that it is.
+    #[must_use]
+    pub const fn member(&self) -> Option<&ArchiveMember> {
+        match self {
+            Self::Member(member) => Some(member),
+            Self::File(_)
+            | Self::Pipe(_)
+            | Self::Stdin
+            | Self::Http(_)
+            | Self::Object(_)
+            | Self::Table(_)
+            | Self::Caller => None,
+        }
+    }
+
+    /// The path of the regular file that it lies in: its own, or that of its archive.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<&Path> {
+        self.file().or_else(|| self.member().map(|member| member.archive.as_path()))
     }
 
     /// The object of a store that it is.
@@ -197,16 +230,20 @@ impl Location {
     pub const fn object(&self) -> Option<&StoreObject> {
         match self {
             Self::Object(object) => Some(object),
-            Self::File(_) | Self::Pipe(_) | Self::Stdin | Self::Http(_) | Self::Table(_) | Self::Caller => {
-                None
-            }
+            Self::File(_)
+            | Self::Member(_)
+            | Self::Pipe(_)
+            | Self::Stdin
+            | Self::Http(_)
+            | Self::Table(_)
+            | Self::Caller => None,
         }
     }
 }
 
 impl SourceSpec {
     pub(super) const fn new(name: String, location: Location) -> Self {
-        Self { name, location, fields: Vec::new() }
+        Self { name, location, fields: Vec::new(), part: None }
     }
 
     /// What the caller hands over.
@@ -218,7 +255,11 @@ impl SourceSpec {
     /// What makes two specs of one list the same source.
     pub(super) fn key(&self) -> Cow<'_, str> {
         match &self.location {
-            Location::File(path) | Location::Pipe(path) => path.to_string_lossy(),
+            Location::File(path) | Location::Pipe(path) => match &self.part {
+                Some(part) => format!("{}#{part}", path.display()).into(),
+                None => path.to_string_lossy(),
+            },
+            Location::Member(member) => format!("{}#{}", member.archive.display(), member.name).into(),
             // Named by no word.
             Location::Stdin | Location::Caller => "-".into(),
             Location::Http(request) => request.url.as_str().into(),
@@ -234,6 +275,7 @@ impl SourceSpec {
         match &self.location {
             Location::Http(request) => String::from(request.place()).into(),
             Location::File(_)
+            | Location::Member(_)
             | Location::Pipe(_)
             | Location::Stdin
             | Location::Object(_)
@@ -257,7 +299,19 @@ impl SourceSpec {
                 request.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default()
             }
             Location::Object(object) => object.file_name(),
+            Location::Member(member) => member.file_name(),
             _ => &self.name,
+        }
+    }
+
+    /// The folders that it lies in, with its name: those in an archive too.
+    pub(super) fn folders(&self) -> Cow<'_, str> {
+        match &self.location {
+            Location::Member(member) => {
+                let archive = self.name.strip_suffix(&member.label()).unwrap_or(&self.name);
+                format!("{}/{}", archive.trim_end_matches('#'), member.name).into()
+            }
+            _ => self.name.as_str().into(),
         }
     }
 
@@ -269,6 +323,7 @@ impl SourceSpec {
         match &self.location {
             Location::File(path) => of(path.file_name()?.to_str()?),
             Location::Object(object) => of(object.file_name()),
+            Location::Member(member) => of(member.file_name()),
             Location::Http(request) => {
                 let parts: Vec<&str> = request.url.path_segments()?.collect();
                 let starts_name = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');

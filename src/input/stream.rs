@@ -4,11 +4,14 @@
 //! start, and what is before the offset is thrown away. Never reads past the recorded size, finds no records.
 
 #[cfg_attr(not(feature = "compression"), path = "stream/decompress/absent.rs")]
-mod decompress;
+pub(super) mod decompress;
+mod failed;
 mod head;
 mod network;
+mod of_member;
 mod remote;
-mod stored;
+pub(super) mod stored;
+mod verify;
 
 use std::io;
 use std::sync::Arc;
@@ -20,10 +23,11 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::access::Access;
-use super::end_mark::{EndMarkError, UpToMark};
+use super::archives::{self, Tars};
+use super::end_mark::UpToMark;
 use super::error::SourceError;
-use super::fingerprint::{Change, Fingerprint, SMALL_BYTES};
-use super::seen::{self, Passed, ReadSoFar, RollingDigest};
+use super::fingerprint::{Fingerprint, SMALL_BYTES};
+use super::seen::{Passed, ReadSoFar, RollingDigest};
 use super::source::Reach;
 use super::spec::{Location, SourceSpec};
 use super::transcode::Transcode;
@@ -33,8 +37,9 @@ use crate::format::{
     Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, is_utf_32, mark_bytes, zstd_window,
 };
 use crate::record::{Digest, PageToken};
-use decompress::{decompress, too_much_memory};
+use decompress::decompress;
 use network::Network;
+use of_member::of_member;
 use stored::{ByteReader, Counted, RawDigest, seek_to};
 
 pub use stored::RawProgress;
@@ -69,6 +74,8 @@ pub struct Stream {
     progress: RawProgress,
     /// Of a body from the network: where it comes from, and which version of it this is.
     network: Option<Network>,
+    /// Where archives are read that are read from their start.
+    tars: Tars,
     reader: ByteReader,
     /// Bytes of the decoded stream before the buffer.
     offset: u64,
@@ -121,30 +128,17 @@ impl Stream {
         let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
         let OpenHints { compression, fingerprint, recorded, progress } = known;
         let fingerprint = match (&spec.location, fingerprint) {
-            (Location::File(path), None) => Some(Fingerprint::of(path).await.map_err(open_error)?),
-            (_, recorded) => recorded,
+            (_, Some(recorded)) => Some(recorded),
+            (location, None) => match location.on_disk() {
+                Some(path) => Some(Fingerprint::of(path).await.map_err(open_error)?),
+                None => None,
+            },
         };
-        let mut is_verified = false;
-        let mut raw: ByteReader = match (&spec.location, &fingerprint) {
-            (Location::File(path), Some(print)) if print.size <= SMALL_BYTES => {
-                let (content, is_same) = print.read_small(path).await.map_err(open_error)?;
-                is_verified = is_same;
-                Box::new(io::Cursor::new(content))
-            }
-            (Location::Stdin, _) => Box::new(tokio::io::stdin()),
-            (Location::File(path) | Location::Pipe(path), _) => {
-                Box::new(File::open(path).await.map_err(open_error)?)
-            }
-            (Location::Caller, _) => {
-                // One that was stored is gone with its process.
-                let feed = access.feed.as_ref().ok_or_else(|| open_error(io::ErrorKind::NotFound.into()))?;
-                Box::new(feed.open().map_err(open_error)?)
-            }
-            (Location::Http(_) | Location::Object(_) | Location::Table(_), _) => {
-                return Err(open_error(io::ErrorKind::Unsupported.into()));
-            }
-        };
-        let size = fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
+        let tars = access.tars.clone();
+        let (mut raw, is_verified) = stored_bytes(&spec, fingerprint.as_ref(), access, &progress).await?;
+        let is_member = spec.location.member().is_some();
+        let recorded_size = fingerprint.as_ref().filter(|_| !is_member).map(|recorded| recorded.size);
+        let size = recorded_size.unwrap_or(u64::MAX);
         let mut magic = Vec::with_capacity(MAGIC_BYTES);
         // A pipe may give no more for now; a caller's first record may be shorter, and is never compressed.
         let head = match (&spec.location, spec.location.reach()) {
@@ -153,7 +147,11 @@ impl Stream {
             (_, Reach::Asked | Reach::Awaited) => MAGIC_BYTES,
         };
         let wanted = size.min(head as u64);
-        (&mut raw).take(wanted).read_to_end(&mut magic).await.map_err(open_error)?;
+        let read = (&mut raw).take(wanted).read_to_end(&mut magic).await;
+        read.map_err(|source| match is_member {
+            true => of_member(source, &spec.name, 0),
+            false => open_error(source),
+        })?;
         let compression = compression
             .or_else(|| Compression::by_name(&spec.name).map(|(compression, _)| compression))
             .unwrap_or_else(|| Compression::by_magic(&magic));
@@ -161,9 +159,12 @@ impl Stream {
         let rest = size - magic.len() as u64;
         let (window, decoder_bytes) = (zstd_window(&magic), decoder_bytes(compression, &magic));
         let raw = io::Cursor::new(magic).chain(raw.take(rest));
-        let stored = RawDigest::of(compression);
-        let counted = Counted::new(raw, Arc::clone(&progress), 0).digested(&stored);
-        let reader = decompress(compression, counted);
+        // Of a member it is counted where it lies in the archive.
+        let stored = if is_member { RawDigest::default() } else { RawDigest::of(compression) };
+        let reader = match is_member {
+            true => decompress(compression, raw),
+            false => decompress(compression, Counted::new(raw, Arc::clone(&progress), 0).digested(&stored)),
+        };
         let buffer = BytesMut::new();
         let (encoding, inflation) = (None, Inflation::default());
         let recorded: Vec<ReadSoFar> = recorded.iter().filter_map(|token| ReadSoFar::read(token)).collect();
@@ -174,6 +175,7 @@ impl Stream {
             fingerprint,
             progress,
             network: None,
+            tars,
             reader,
             offset: 0,
             buffer,
@@ -221,7 +223,7 @@ impl Stream {
             let what = || format!("{}, which is in {},", self.spec.name, encoding.name());
             feature::ENCODINGS.needed_for(what)?;
             let head = self.buffer.split().freeze();
-            if self.compression == Compression::None && self.network.is_none() {
+            if self.compression == Compression::None && self.spec.location.file().is_some() {
                 self.stored.begin(&head);
             }
             let head = io::Cursor::new(head);
@@ -244,7 +246,15 @@ impl Stream {
 
     /// Its bytes are those of the decoded stream.
     const fn is_plain(&self) -> bool {
-        matches!(self.compression, Compression::None) && self.encoding.is_none()
+        matches!(self.compression, Compression::None)
+            && self.encoding.is_none()
+            && self.spec.location.member().is_none()
+    }
+
+    /// Its content is made of fewer bytes: it may be a bomb.
+    fn is_packed(&self) -> bool {
+        let member = self.spec.location.member();
+        self.compression != Compression::None || member.is_some_and(|member| member.place.is_packed())
     }
 
     /// Of a body from the network, where it comes from.
@@ -301,6 +311,11 @@ impl Stream {
             *chunks = web::chunks(Arc::clone(origin), body, seek);
             let raw = BodyReader::new(chunks.clone());
             return Ok(decompress(self.compression, Counted::new(raw, progress, seek)));
+        }
+        if let Location::Member(member) = &self.spec.location {
+            let bytes = self.fingerprint.as_ref().map_or(u64::MAX, |recorded| recorded.size);
+            let raw = archives::open(member, bytes, &self.tars, &self.progress).await;
+            return Ok(decompress(self.compression, raw.map_err(|source| of_member(source, &name(), 0))?));
         }
         let Location::File(path) = &self.spec.location else {
             return Err(SourceError::NotReplayable { name: name() });
@@ -364,7 +379,7 @@ impl Stream {
         let mut limited = (&mut self.reader).take(bytes as u64);
         let count = limited.read_buf(&mut self.buffer).await.map_err(|error| self.read_error(error))?;
         self.at_end = count == 0;
-        if self.compression != Compression::None {
+        if self.is_packed() {
             let content = self.offset + self.buffer.len() as u64;
             self.inflation
                 .check(self.progress.load(Ordering::Relaxed), content)
@@ -398,36 +413,6 @@ impl Stream {
         self.offset
     }
 
-    /// Looks whether the file is still what was recorded: it may have grown.
-    pub(super) async fn verify(&mut self) -> Result<(), SourceError> {
-        let (Location::File(path), Some(recorded), false) =
-            (&self.spec.location, &self.fingerprint, self.is_verified)
-        else {
-            return Ok(());
-        };
-        let change = recorded
-            .compare(path)
-            .await
-            .map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })?;
-        let changed = |change| SourceError::Changed { name: self.spec.name.clone(), change };
-        match change {
-            Change::Same => return Ok(()),
-            Change::Touched { .. } | Change::Grew { .. } => {}
-            change => return Err(changed(change)),
-        }
-        // Written to since, or only touched: what was read is compared with what is there now.
-        let (bytes, digest) = match (self.in_file(), change) {
-            (Some(read), _) => read,
-            (None, Change::Grew { .. }) => return Ok(()),
-            (None, change) => return Err(changed(change)),
-        };
-        let differs = seen::content_differs(path, bytes, digest).await;
-        match differs.map_err(|source| SourceError::Open { name: self.spec.name.clone(), source })? {
-            None => Ok(()),
-            Some(change) => Err(changed(change)),
-        }
-    }
-
     /// Where the source is, as it was named.
     #[must_use]
     pub const fn spec(&self) -> &SourceSpec {
@@ -452,15 +437,6 @@ impl Stream {
         self.fingerprint.as_ref()
     }
 
-    /// So many bytes in the file, and their digest, as far as they were read; `None`: not from the start.
-    #[must_use]
-    pub fn in_file(&self) -> Option<(u64, u64)> {
-        match self.stored.so_far() {
-            Some(digest) => Some((self.progress.load(Ordering::Relaxed), digest)),
-            None => self.running.since_start(),
-        }
-    }
-
     /// Memory that its decoder holds.
     #[must_use]
     pub const fn decoder_bytes(&self) -> u64 {
@@ -471,29 +447,38 @@ impl Stream {
     pub(super) fn digest(&self) -> Digest {
         self.running.digest()
     }
+}
 
-    fn behind_end(&self, offset: u64, length: u64) -> SourceError {
-        SourceError::BehindEnd { name: self.spec.name.clone(), offset, length }
-    }
-
-    /// The decompressor's own errors carry no number of the operating system.
-    fn read_error(&self, source: io::Error) -> SourceError {
-        let name = self.spec.name.clone();
-        if let Some(source) = EndMarkError::of(&source) {
-            return SourceError::EndMark { name, source };
+/// The bytes of a source as they are stored, and whether those are known to be what was recorded.
+async fn stored_bytes(
+    spec: &SourceSpec,
+    print: Option<&Fingerprint>,
+    access: &Access,
+    progress: &RawProgress,
+) -> Result<(ByteReader, bool), SourceError> {
+    let open_error = |source| SourceError::Open { name: spec.name.clone(), source };
+    let raw: ByteReader = match (&spec.location, print) {
+        (Location::File(path), Some(print)) if print.size <= SMALL_BYTES => {
+            let (content, is_same) = print.read_small(path).await.map_err(open_error)?;
+            return Ok((Box::new(io::Cursor::new(content)), is_same));
         }
-        let source = match web::cause(source) {
-            web::ReadCause::Http(source) => return SourceError::Http { source },
-            web::ReadCause::Changed(source) => return SourceError::BodyChanged { name, source },
-            web::ReadCause::Other(source) => source,
-        };
-        let offset = self.offset + self.buffer.len() as u64;
-        if self.compression == Compression::None || source.raw_os_error().is_some() {
-            return SourceError::Read { name, offset, source };
+        (Location::Stdin, _) => Box::new(tokio::io::stdin()),
+        (Location::File(path) | Location::Pipe(path), _) => {
+            Box::new(File::open(path).await.map_err(open_error)?)
         }
-        if let Some(source) = too_much_memory(&source, self.window) {
-            return SourceError::Inflated { name, source };
+        (Location::Caller, _) => {
+            // One that was stored is gone with its process.
+            let feed = access.feed.as_ref().ok_or_else(|| open_error(io::ErrorKind::NotFound.into()))?;
+            Box::new(feed.open().map_err(open_error)?)
         }
-        SourceError::Decompress { name, compression: self.compression, offset, source }
-    }
+        (Location::Member(member), print) => {
+            let bytes = print.map_or(u64::MAX, |print| print.size);
+            let opened = archives::open(member, bytes, &access.tars, progress).await;
+            opened.map_err(|source| of_member(source, &spec.name, 0))?
+        }
+        (Location::Http(_) | Location::Object(_) | Location::Table(_), _) => {
+            return Err(open_error(io::ErrorKind::Unsupported.into()));
+        }
+    };
+    Ok((raw, false))
 }

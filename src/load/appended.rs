@@ -92,8 +92,9 @@ pub(super) fn are_same(one: Option<&str>, other: Option<&str>) -> bool {
 async fn refuse_same_files(inputs: &[Input]) -> Result<(), LoadError> {
     let mut seen = std::collections::HashMap::new();
     for input in inputs {
-        let Some(Recorded { print, .. }) = input.file() else { continue };
-        if let Some(other) = seen.insert((print.device, print.inode), &input.name) {
+        let Some(Recorded { print, .. }) = input.on_disk() else { continue };
+        let part = input.description.part();
+        if let Some(other) = seen.insert((print.device, print.inode, part), &input.name) {
             let (name, other) = (input.name.clone(), other.clone());
             return Err(SourceError::SameFile { name, other }.into());
         }
@@ -121,7 +122,14 @@ async fn judge(
         let present = whereabouts(&input.name, earlier, all, ledger, target).await?;
         return present.map_or(Ok(Before::Nothing), |present| judge_object(then, now, present));
     }
+    if description.spec.location.member().is_some() || input.location().member().is_some() {
+        return judge_member(input, &description, earlier, all, ledger, target).await;
+    }
     let (Some(then), Some(now)) = (description.file(), input.file()) else { return Ok(Before::Nothing) };
+    if description.part() != input.description.part() {
+        // Another sheet of what may be the same workbook.
+        return Ok(Before::Nothing);
+    }
     let name = || input.name.clone();
     if !then.is_same_file(now).await {
         // Without records there is nothing that could be stored twice, now or when the run goes on.
@@ -142,6 +150,43 @@ async fn judge(
         Change::Same | Change::Touched { .. } => {}
         // A number of a file is given again when that is gone.
         _ if then.path != now.path && !matches!(change, Change::Grew { .. }) => return Ok(Before::Nothing),
+        change => {
+            let change = change.to_string();
+            return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());
+        }
+    }
+    present.judge(name())
+}
+
+/// The same where one of both is a member of an archive: it is known by its name there, and by its content.
+async fn judge_member(
+    input: &Input,
+    description: &Description,
+    earlier: &Appended,
+    all: &[Appended],
+    ledger: &mut Ledger,
+    target: &AppendTarget<'_>,
+) -> Result<Before, LoadError> {
+    let name = || input.name.clone();
+    let (Some(then), Some(now)) = (description.on_disk(), input.on_disk()) else {
+        return Ok(Before::Nothing);
+    };
+    if !input.is_same_part(description).await {
+        let same = earlier.read > 0 && input.has_content_of_member(description, target.reading).await;
+        return match same && !matches!(presence(earlier, ledger, target).await?, Presence::Gone) {
+            true => {
+                Err(LedgerError::AppendedElsewhere { name: name(), earlier: earlier.name.clone() }.into())
+            }
+            false => Ok(Before::Nothing),
+        };
+    }
+    let Some(present) = whereabouts(&input.name, earlier, all, ledger, target).await? else {
+        return Ok(Before::Nothing);
+    };
+    match then.print.compare(now.path).await.unwrap_or(Change::Gone) {
+        Change::Same | Change::Touched { .. } => {}
+        // Other members came or went.
+        _ if input.has_content_of_member(description, target.reading).await => {}
         change => {
             let change = change.to_string();
             return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());

@@ -10,9 +10,8 @@
 //! append would have it twice, and is refused.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use crate::input::{Access, Begin, Change, Fingerprint, Input, Passed, Recorded, SourceError, compare_with};
+use crate::input::{Access, Begin, Change, Input, Passed, Recorded, SourceError, compare_with};
 use crate::job::Job;
 use crate::ledger::{Checkpoint, LedgerError, Rebase, StoredRun, rebase};
 use crate::pg::Lease;
@@ -99,19 +98,23 @@ fn is_past(checkpoint: &Checkpoint, place: Position) -> bool {
 }
 
 fn is_called(input: &Input, name: &str) -> bool {
-    let Some(path) = input.location().file() else { return false };
+    let Some(path) = input.location().on_disk() else { return false };
     input.name == name || std::path::absolute(name).is_ok_and(|named| named == path)
 }
 
 /// Reads as much of a file as was read before.
 async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> Result<Vec<Passed>, Change> {
-    let Some(Recorded { path, print }) = input.file() else { return Ok(Vec::new()) };
+    let Some(Recorded { path, print }) = input.on_disk() else { return Ok(Vec::new()) };
     // Of one whose rest is another entry, that has the younger fingerprint.
     if input.moved_to.is_none() {
         let change = print.compare(path).await.unwrap_or(Change::Gone);
         if !change.keeps_recorded_part() {
             return Err(change);
         }
+    }
+    if input.location().member().is_some() {
+        // What was read of it is compared on the way to its place.
+        return Ok(Vec::new());
     }
     let begin = from.and_then(|from| input.begin_from(from, &Checkpoint::tokens(&stored.checkpoints)));
     let set_aside = input.set_aside.as_ref();
@@ -140,8 +143,10 @@ pub(super) async fn accept(
     for source in accepted {
         let Some(entry) = stored.sources.get(*source as usize) else { continue };
         let Some(mut input) = stored::read(entry, *source as usize) else { continue };
-        let Some(path) = input.location().file().map(Path::to_owned) else { continue };
-        let found = rebase_input(job, &mut input, &path, stored).await?;
+        if input.location().on_disk().is_none() {
+            continue;
+        }
+        let found = rebase_input(job, &mut input, stored).await?;
         for (partition, checkpoint) in stored.checkpoints.iter().enumerate() {
             if checkpoint.at.source == *source
                 && !checkpoint.done
@@ -180,15 +185,10 @@ pub(super) async fn accept(
 /// Where so many records of a content end, by their number.
 type RecordEnds = HashMap<u64, (Position, Option<PageToken>)>;
 
-async fn rebase_input(
-    job: &Job,
-    input: &mut Input,
-    path: &Path,
-    stored: &StoredRun,
-) -> Result<RecordEnds, LoadError> {
+async fn rebase_input(job: &Job, input: &mut Input, stored: &StoredRun) -> Result<RecordEnds, LoadError> {
     let source = input.begin.source;
-    let opened = |source| SourceError::Open { name: input.name.clone(), source };
-    input.description.fingerprint = Some(Fingerprint::of(path).await.map_err(opened)?);
+    let name = input.name.clone();
+    input.describe_anew().await.map_err(|source| SourceError::Open { name, source })?;
     let here = stored.checkpoints.iter().filter(|c| c.at.source == source && !c.done);
     let mut wanted: Vec<u64> = here.map(|c| c.at.record).collect();
     wanted.push(input.begin.record);

@@ -37,15 +37,21 @@ pub(super) async fn refuse_appended_since(
         others.filter(|other| are_same(other.records.as_deref(), reading.records.as_deref()))
     };
     for input in inputs.iter().filter(|input| is_open(input) && !runs.appends_again(&input.name)) {
-        let Some(now) = input.file() else { continue };
         for other in others() {
             let Ok(description) = serde_json::from_value::<Description>(other.description.clone()) else {
                 continue;
             };
-            let Some(then) = description.file() else { continue };
-            if then.is_same_file(now).await
-                || then.has_content_of(now).await
-                || input.is_repacked(then, reading).await
+            let is_of_whole_file = match (description.file(), input.file()) {
+                (Some(then), Some(now)) if description.part() == input.description.part() => {
+                    then.is_same_file(now).await
+                        || then.has_content_of(now).await
+                        || input.is_repacked(then, reading).await
+                }
+                _ => false,
+            };
+            if is_of_whole_file
+                || input.is_same_part(&description).await
+                || input.has_content_of_member(&description, reading).await
             {
                 return Err(LedgerError::AppendedSince {
                     name: input.name.clone(),

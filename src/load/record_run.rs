@@ -48,7 +48,7 @@ impl AppendsBefore {
         // Nothing in common is to be had of empty ones.
         let sizes: Vec<u64> = inputs
             .iter()
-            .filter_map(|input| Some(input.file()?.print.size))
+            .filter_map(|input| Some(input.on_disk()?.print.size))
             .filter(|size| *size > 0)
             .collect();
         let is_object = |input: &&Input| input.location().object().is_some();

@@ -40,7 +40,7 @@ pub(super) fn wanted(job: &Job, prepared: &Prepared) -> PathBuf {
 
 /// Who may read it: who may read the sources that the run still has files of.
 pub(super) fn rights(prepared: &Prepared) -> Rights {
-    Rights::of(prepared.inputs.iter().map(|input| input.location().file()))
+    Rights::of(prepared.inputs.iter().map(|input| input.location().on_disk()))
 }
 
 /// Writes the rejects of a run, one by one: however many there are, few are in memory.

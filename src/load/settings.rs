@@ -229,6 +229,7 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         encoding,
         decode,
         shaping,
+        fixed,
         sheet,
         range,
         // A source that is refused by these fails; none of its records becomes another one.
@@ -266,6 +267,9 @@ fn of_reading(reading: &Reading, set: &mut impl FnMut(&str, serde_json::Value)) 
         if let Some(part) = part {
             set(name, value(part.clone()));
         }
+    }
+    if let Some(fixed) = fixed {
+        set("fixed", value(fixed.to_string()));
     }
     if let Some(lines) = skip_lines {
         set("skip-lines", (*lines).into());

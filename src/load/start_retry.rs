@@ -56,6 +56,7 @@ async fn specs(job: &Job) -> Result<SourceList, LoadError> {
         body: job.web.body.clone(),
         partition_columns: job.web.partition_columns,
         store: job.web.store.clone(),
+        inflation: job.reading.inflation,
     };
     Ok(list(&job.sources, lists).await?)
 }

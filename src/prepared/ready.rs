@@ -99,6 +99,9 @@ impl Prepared {
             return Vec::new();
         }
         let known = |input: &Input| {
+            if let (None, Some(content)) = (input.digest.get(), input.content.get()) {
+                return Some((input.begin.source, serde_json::json!({ "content": content })));
+            }
             let whole = input.digest.get()?;
             let content = input.content.get().filter(|(_, digest)| digest != whole);
             let known = match content {

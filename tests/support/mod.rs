@@ -5,6 +5,7 @@
 //! servers.
 
 pub mod api;
+pub mod archive;
 pub mod bouncer;
 pub mod bucket;
 pub mod compress;

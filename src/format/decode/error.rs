@@ -47,6 +47,9 @@ pub enum DecodeErrorKind {
     /// The record is no JSON value.
     #[error("malformed JSON: {0}")]
     Json(String),
+    /// A record of the bulk format that is no document to be stored.
+    #[error("{0}")]
+    Action(String),
     /// JSON, but no object.
     #[error("expected a JSON object, found {0}")]
     NotAnObject(&'static str),
@@ -147,6 +150,7 @@ impl DecodeErrorKind {
             Self::Truncated { .. }
             | Self::Ragged { .. }
             | Self::Cell { .. }
+            | Self::Action(_)
             | Self::Missing
             | Self::NoTrailingDelimiter { .. }
             | Self::TextBehindQuote { .. }
@@ -174,7 +178,7 @@ impl DecodeErrorKind {
                 "--format json reads objects that span lines or stand in one; else it is to be mended: JSON has names and texts \
                  in double quotes, no NaN and no comments"
             }
-            Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Missing => {
+            Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Action(_) | Self::Missing => {
                 "say what it is with --format, and where its records are with --records"
             }
             Self::Cell { .. } => "is this the right --sheet and --range? A formula that fails has no value",

@@ -3,6 +3,7 @@
 //! Strict: what is no proper JSON object, or has not as many values as the header has names, is an error of
 //! that record alone. Never changes a value, never shows one in an error. Pure.
 
+mod bulk;
 #[cfg_attr(not(feature = "csv"), path = "csv_absent.rs")]
 mod csv;
 mod error;
@@ -12,6 +13,7 @@ mod error;
 )]
 mod field;
 mod find;
+mod fixed;
 mod flat;
 mod limits;
 mod members;
@@ -51,7 +53,9 @@ pub fn decode_block(
     let Content::Text(records) = &block.content else { return };
     match format {
         Format::Csv(dialect) => csv::decode(dialect, header.len(), records, limits, each),
-        Format::Jsonl | Format::Json { .. } => {
+        Format::Fixed(fixed) => fixed::decode(fixed, records, limits, each),
+        Format::Bulk => bulk::decode(records, limits, each),
+        Format::Jsonl | Format::Json { .. } | Format::JsonColumns { .. } => {
             let text = BlockText::new(records);
             let mut members = Vec::new();
             for i in 0..records.spans.len() {

@@ -53,7 +53,14 @@ impl Format {
     pub fn kept_in(&self, block: &Block, i: usize) -> Option<KeptReject> {
         match self {
             Self::Rejects if block.kind(i) == SpanKind::Whole => reject_original(block.raw(i)),
-            Self::Jsonl | Self::Json { .. } | Self::Csv(_) | Self::Rejects | Self::Columns { .. } => None,
+            Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Rejects
+            | Self::Columns { .. } => None,
         }
     }
 }

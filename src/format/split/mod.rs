@@ -5,6 +5,7 @@
 //! resume point is the end of a record. Never judges what is inside a record: that is `decode`'s.
 
 mod blank;
+mod bulk;
 mod csv;
 mod error;
 mod json;
@@ -30,6 +31,7 @@ pub struct Splitter(SplitterKind);
 
 enum SplitterKind {
     Lines(lines::Lines),
+    Bulk(bulk::Bulk),
     Csv(csv::Csv),
     Json(Box<json::Json>),
 }
@@ -46,7 +48,9 @@ impl Splitter {
                 SplitterKind::Lines(lines::Lines::new(limits, at))
             }
             Format::Csv(dialect) => SplitterKind::Csv(csv::Csv::new(dialect, limits, at)),
-            Format::Json { records } => {
+            Format::Fixed(fixed) => SplitterKind::Csv(csv::Csv::new(&fixed.lines(), limits, at)),
+            Format::Bulk => SplitterKind::Bulk(bulk::Bulk::new(limits, at)),
+            Format::Json { records } | Format::JsonColumns { records } => {
                 SplitterKind::Json(Box::new(json::Json::new(records.as_deref(), limits, at)))
             }
         })
@@ -78,6 +82,7 @@ impl Splitter {
         let last = last && part.len() == buf.len();
         match &mut self.0 {
             SplitterKind::Lines(lines) => Ok(lines.split(part, last, out)),
+            SplitterKind::Bulk(bulk) => Ok(bulk.split(part, last, out)),
             SplitterKind::Csv(csv) => csv.split(part, last, out),
             SplitterKind::Json(json) => json.split(part, last, out),
         }
@@ -94,6 +99,7 @@ impl Splitter {
     pub fn take_head(&mut self) -> Option<Vec<u8>> {
         match &mut self.0 {
             SplitterKind::Lines(lines) => lines.track.take_head(),
+            SplitterKind::Bulk(bulk) => bulk.track.take_head(),
             SplitterKind::Csv(csv) => csv.track.take_head(),
             SplitterKind::Json(json) => json.track.take_head(),
         }
@@ -102,6 +108,7 @@ impl Splitter {
     fn track(&self) -> &track::Track {
         match &self.0 {
             SplitterKind::Lines(lines) => &lines.track,
+            SplitterKind::Bulk(bulk) => &bulk.track,
             SplitterKind::Csv(csv) => &csv.track,
             SplitterKind::Json(json) => &json.track,
         }

@@ -34,6 +34,8 @@ pub(super) trait Ranges: Send + Sync {}
 
 impl Ranges for FileRanges {}
 
+impl Ranges for bytes::Bytes {}
+
 impl Ranges for BodyRanges {}
 
 /// Bytes that are read at any place.

@@ -103,7 +103,7 @@ impl ColumnsError {
             Self::Other(_) => "is it of another format? --format says which".to_owned(),
             Self::Encrypted => "write it without encryption first".to_owned(),
             Self::NoWorkbook => {
-                "take its files out, or pipe one of them in: unzip -p FILE NAME | dbload - --table T"
+                "its files are sources, once it is a file: FILE.zip#NAME is one of them, FILE.zip#* all"
                     .to_owned()
             }
             Self::NoSheet { .. } => "--sheet says which".to_owned(),

@@ -14,7 +14,7 @@ const COMPRESSED_BYTES: usize = 128 * 1024;
 
 /// All members, frames or streams, one behind the other; anything else behind them is an error. So are zeros,
 /// which cannot be told from a damaged end, but for xz, whose format allows them as padding.
-pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
+pub(in crate::input) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
     compression: Compression,
     raw: R,
 ) -> ByteReader {
@@ -39,6 +39,14 @@ pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
         Compression::Bzip2 => all_members!(BzDecoder::new(raw)),
         Compression::Xz => all_members!(XzDecoder::with_mem_limit(raw, XZ_MEMORY_BYTES)),
     }
+}
+
+/// What a member of a zip is mostly compressed by.
+#[cfg(feature = "archives")]
+pub(in crate::input) fn inflate<R: tokio::io::AsyncBufRead + Send + Sync + Unpin + 'static>(
+    raw: R,
+) -> ByteReader {
+    Box::new(async_compression::tokio::bufread::DeflateDecoder::new(raw))
 }
 
 /// Zstandard's own name of an error that its library hands out as nothing else.

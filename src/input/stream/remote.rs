@@ -19,6 +19,7 @@ use super::{OpenHints, RANGE_BYTES, SKIPPED_BYTES, Stream};
 use crate::format::{Compression, Encoding, Inflation, MAGIC_BYTES, decoder_bytes, detect, zstd_window};
 use crate::http::{Client, Clues, Encodings, HeaderMap, Request, Version};
 use crate::input::access::Access;
+use crate::input::archives::Tars;
 use crate::input::error::SourceError;
 use crate::input::source::Class;
 use crate::input::spec::SourceSpec;
@@ -57,6 +58,7 @@ impl Stream {
             fingerprint: None,
             progress,
             network,
+            tars: Tars::default(),
             reader: Box::new(tokio::io::empty()),
             offset: 0,
             buffer: BytesMut::new(),
@@ -240,7 +242,7 @@ impl Stream {
             // Where nothing is known of its start, a digest says nothing either.
             self.running.since_start()?;
             let seen = ReadSoFar { content: self.running.content(), stored };
-            return self.spec.location.file().map(|_| seen.store());
+            return self.spec.location.on_disk().map(|_| seen.store());
         };
         let content = network.version.etag.is_none().then(|| self.running.content());
         let for_the_way = network.origin.encodings == Encodings::Compressed;

@@ -17,10 +17,10 @@ use crate::format::Compression;
 pub type RawProgress = Arc<AtomicU64>;
 
 /// The bytes of a source, at some step on the way to its content.
-pub(super) type ByteReader = Box<dyn AsyncRead + Send + Sync + Unpin>;
+pub(in crate::input) type ByteReader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 /// A file, from this byte on.
-pub(super) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
+pub(in crate::input) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
     let mut file = File::open(path).await?;
     if offset > 0 {
         file.seek(SeekFrom::Start(offset)).await?;
@@ -30,7 +30,7 @@ pub(super) async fn seek_to(path: &Path, offset: u64) -> io::Result<File> {
 
 /// The running digest of the bytes that a decoder has read; of none where they are the content.
 #[derive(Clone, Default)]
-pub(super) struct RawDigest(Arc<Mutex<Option<Xxh3>>>);
+pub(in crate::input) struct RawDigest(Arc<Mutex<Option<Xxh3>>>);
 
 impl RawDigest {
     pub(in crate::input) fn of(compression: Compression) -> Self {
@@ -66,10 +66,10 @@ impl RawDigest {
 
 /// A reader that only its owner reads: others may hold it, though a body from the network cannot be shared.
 /// No lock is taken.
-pub(super) struct Alone<R>(Mutex<R>);
+pub(in crate::input) struct Alone<R>(Mutex<R>);
 
 impl<R> Alone<R> {
-    pub(super) const fn new(reader: R) -> Self {
+    pub(in crate::input) const fn new(reader: R) -> Self {
         Self(Mutex::new(reader))
     }
 }
@@ -86,7 +86,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Alone<R> {
 }
 
 /// Says how far into the file it has read.
-pub(super) struct Counted<R> {
+pub(in crate::input) struct Counted<R> {
     inner: R,
     progress: RawProgress,
     position: u64,

@@ -102,6 +102,7 @@ async fn read(
         name: "scratch".to_owned(),
         location: Location::File(path.to_owned()),
         fields: Vec::new(),
+        part: None,
     };
     let reading = ReaderOptions {
         source: 0,

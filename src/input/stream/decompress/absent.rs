@@ -9,7 +9,7 @@ use super::stored::{Alone, ByteReader};
 use crate::format::{Compression, Inflated};
 
 /// The bytes as they are.
-pub(super) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
+pub(in crate::input) fn decompress<R: AsyncRead + Send + Unpin + 'static>(
     compression: Compression,
     raw: R,
 ) -> ByteReader {
