@@ -94,7 +94,11 @@ impl LoadError {
                 Self::Ledger(_) => ErrorKind::Ledger,
                 _ => ErrorKind::Database,
             },
-            Self::FailedAgain(_) | Self::NotReplaced { .. } | Self::KeptOut { .. } => ErrorKind::Database,
+            Self::FailedAgain(_)
+            | Self::NotReplaced { .. }
+            | Self::KeptOut { .. }
+            | Self::OthersGone { .. } => ErrorKind::Database,
+            Self::TooManyRemovals { .. } => ErrorKind::Budget,
             Self::Forgotten { .. } => ErrorKind::Ledger,
             Self::Stopped => ErrorKind::Stopped,
             Self::Worker(_) | Self::RejectsLost { .. } => ErrorKind::Unexpected,

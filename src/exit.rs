@@ -23,7 +23,7 @@ pub enum ExitClass {
     Unknown,
     /// The ledger does not let this load run.
     Ledger,
-    /// More records were rejected than allowed.
+    /// More records were rejected than allowed, or more rows would be removed.
     Budget,
     /// The load was stopped from outside.
     Interrupted,
@@ -100,7 +100,7 @@ impl ExitClass {
                 "refused by the ledger: running elsewhere, taken over, loaded already, other settings, target or source \
                  changed, the run lost by a failover"
             }
-            Self::Budget => "more rejects than --max-rejects allows",
+            Self::Budget => "more rejects than --max-rejects allows, or rows to remove than --max-removals",
             Self::Interrupted => "interrupted by Ctrl-C or SIGTERM",
         }
     }

@@ -8,7 +8,7 @@ use crate::format::{Compression, DecodeLimits, Encoding, FixedWidth, HeaderRule,
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{ConnInfo, TableName};
-use crate::schema::{MergePolicies, Mode, Rest};
+use crate::schema::{MergePolicies, Mode, Removals, Rest};
 use crate::shape::Shaping;
 use crate::store;
 
@@ -322,15 +322,6 @@ impl Resources {
         let share = self.max_memory_bytes / 32 * 13 / (self.pool_size as u64 * 3);
         self.batch_bytes.unwrap_or_else(|| usize::try_from(share.clamp(LEAST, MOST)).unwrap_or(1 << 20))
     }
-}
-
-/// What a load may do that takes rows away.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Removals {
-    /// A source without records is believed.
-    pub allow_empty: bool,
-    /// Foreign keys of other tables may delete or change rows there.
-    pub allow_cascade: bool,
 }
 
 /// What to load, and how.

@@ -69,6 +69,7 @@ mod sheets;
 mod sources;
 mod stores;
 mod support;
+mod sync;
 mod tables;
 mod testing;
 mod torture;

@@ -77,7 +77,7 @@ fn the_page_of_tables_is_true() {
             other => panic!("a block that is no example: {other:?}"),
         }
     }
-    assert_eq!(examples, 8);
+    assert_eq!(examples, 9);
 }
 
 /// The rows of `t`.

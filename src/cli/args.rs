@@ -363,13 +363,15 @@ pub(crate) enum ModeArg {
     Append,
     /// The sources become all that is in the table, at once and complete, or the old content stays
     Replace,
+    /// Update the stored row, or insert; then remove the rows that no record was about
+    Sync,
 }
 
 impl ModeArg {
     /// What becomes of records; `None`: the key decides.
     pub(crate) const fn of_records(self) -> Option<Mode> {
         match self {
-            Self::Upsert => Some(Mode::Upsert),
+            Self::Upsert | Self::Sync => Some(Mode::Upsert),
             Self::Update => Some(Mode::Update),
             Self::Ignore => Some(Mode::Ignore),
             Self::Append => Some(Mode::Append),
@@ -382,6 +384,7 @@ impl ModeArg {
         match self {
             Self::Upsert | Self::Update | Self::Ignore | Self::Append => Rest::Stays,
             Self::Replace => Rest::Replaced,
+            Self::Sync => Rest::Removed,
         }
     }
 }

@@ -122,6 +122,15 @@ pub(crate) fn budget(text: &str) -> Result<RejectBudget, String> {
     }
 }
 
+/// `100`, `5%`, of rows.
+pub(crate) fn removals(text: &str) -> Result<RemovalLimit, String> {
+    match budget(text) {
+        Ok(RejectBudget::Count(rows)) => Ok(RemovalLimit::Count(rows)),
+        Ok(RejectBudget::Share(share)) => Ok(RemovalLimit::Share(share)),
+        Ok(_) | Err(_) => Err("must be a number of rows, or a share such as 5%".to_owned()),
+    }
+}
+
 /// `64MiB`, `500kB`, `1048576`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let bad = || "must be a size such as 64MiB, 500kB or 1048576".to_owned();

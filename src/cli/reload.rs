@@ -18,7 +18,7 @@ const FIELDS: usize = 10_000;
 const DEPTH: usize = 1_000;
 
 /// Variables that say how other sources are written, or what to do about other runs.
-const NOT_OF_REJECTS: [&str; 17] = [
+const NOT_OF_REJECTS: [&str; 18] = [
     "DBLOAD_FORMAT",
     "DBLOAD_COMPRESSION",
     "DBLOAD_RECORDS",
@@ -36,6 +36,7 @@ const NOT_OF_REJECTS: [&str; 17] = [
     "DBLOAD_MODE",
     "DBLOAD_ALLOW_EMPTY",
     "DBLOAD_ALLOW_CASCADE",
+    "DBLOAD_MAX_REMOVALS",
 ];
 
 /// A command, and what it does not say.

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Totals};
-use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Removals, Resources};
+use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
 use crate::load;
 use crate::map::{Extra, Narrowing};
 use crate::pg;
-use crate::schema::{MergePolicies, Mode, Rest, TableName};
+use crate::schema::{MergePolicies, Mode, Removals, Rest, TableName};
 
 /// Who hears of what happens.
 pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
@@ -132,6 +132,19 @@ macro_rules! common_options {
         /// The sources become all that is in the table, at once and complete, or the old content stays.
         pub fn replace(mut self) -> Self {
             self.options.rest = Rest::Replaced;
+            self
+        }
+
+        /// An upsert; then rows are removed that no record was about, a tenth of the table at most.
+        pub fn sync(mut self) -> Self {
+            self.options.mode = Some(Mode::Upsert);
+            self.options.rest = Rest::Removed;
+            self
+        }
+
+        /// Where rows are removed that no record was about: so many at most, or none is.
+        pub fn max_removals(mut self, rows: u64) -> Self {
+            self.options.removals.max = RemovalLimit::Count(rows);
             self
         }
 

@@ -15,6 +15,7 @@ mod error;
 mod fence;
 mod history;
 mod marks;
+mod met;
 #[cfg(feature = "ledger")]
 mod migrate;
 #[cfg_attr(not(feature = "ledger"), path = "absent.rs")]
@@ -45,6 +46,7 @@ pub use history::{
     LoadStanding, PastRun, RunChoice, SHARED_FETCH, StoredShare, note_turn, past_runs, shares, standings,
 };
 pub use marks::{StoredMark, set_watermark, watermarks};
+pub use met::FORGET_OVER;
 #[cfg(feature = "ledger")]
 pub use migrate::{administrator_sql, ensure};
 pub use open::Ledger;

@@ -16,12 +16,14 @@ use crate::pg::{DbError, Session};
 use crate::pipeline::{PipelineEnd, Ran};
 use crate::prepared::{LoadError, Lost, Prepared, RunInHand};
 use crate::report::{Rejects, Report};
+use crate::schema::Rest;
 use crate::write::{TargetState, WriteError};
 
 use super::attempts;
 use super::marks;
 use super::outcome::{Ended, Outcome, Watch};
 use super::put::{lacks_records, put_in_place};
+use super::remove::remove_rest;
 use super::retry::{session, with_retries};
 use super::sequences;
 use super::summary::{in_file, report};
@@ -195,7 +197,7 @@ pub(super) async fn complete_run(
         give_up(&session, prepared, run).await?;
         return Err(error);
     }
-    if prepared.plan.replacing.is_some() {
+    if prepared.plan.rest != Rest::Stays {
         let session = session(prepared, "look what came of the sources").await?;
         if let Some(error) = lacks_records(job, prepared, run, &session).await? {
             give_up(&session, prepared, run).await?;
@@ -207,11 +209,14 @@ pub(super) async fn complete_run(
     let standing = with_retries(job.resources.retry_for, Some(watch), || {
         async {
             let failed = |source| LedgerError::Server { doing: "complete the run", source };
-            if prepared.plan.replacing.is_some() {
+            if prepared.plan.rest != Rest::Stays {
                 // What it takes depends on the whole table.
                 let session = Session::open_within(&prepared.pool, None).await.map_err(failed)?;
                 let keep = keep(job, prepared, run, &*ran);
-                return put_in_place(job, prepared, run, &session, &keep).await;
+                return match prepared.plan.replacing {
+                    Some(_) => put_in_place(job, prepared, run, &session, &keep).await,
+                    None => remove_rest(job, prepared, run, &session, (&keep, watch)).await,
+                };
             }
             let session = Session::open(&prepared.pool).await.map_err(failed)?;
             complete_there(job, prepared, run, &*ran, &session).await.map(Ok)

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use crate::ledger::{
-    BEGIN_RECORDING, BESIDE, Ledger, LedgerError, Owner, Unfinished, sweep_beside, table_beside,
+    BEGIN_RECORDING, BESIDE, FORGET_OVER, Ledger, LedgerError, Owner, Unfinished, sweep_beside, table_beside,
     unfinished_run,
 };
 use crate::pg::catalog::read_table;
 use crate::pg::contents::{ContentFacts, content_facts};
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Lease, Session};
-use crate::plan::{Exchange, Plan, Refusal, Replacing, refuse_part, refuse_replacing};
+use crate::plan::{Exchange, Plan, Refusal, Replacing, refuse_part, refuse_removing, refuse_replacing};
 use crate::prepared::{Act, LoadError, RunInHand};
-use crate::schema::{Rest, Table};
+use crate::schema::{RemovalLimit, Rest, Table};
 use crate::write::create_beside;
 
 use super::made::TableOrigin;
@@ -41,12 +41,15 @@ impl Start<'_> {
     ) -> Result<(), LoadError> {
         let removals = &self.job.removals;
         if plan.rest == Rest::Stays {
-            let flags =
-                [("--allow-empty", removals.allow_empty), ("--allow-cascade", removals.allow_cascade)];
+            let flags = [
+                ("--allow-empty", removals.allow_empty),
+                ("--allow-cascade", removals.allow_cascade),
+                ("--max-removals", removals.max != RemovalLimit::Usual),
+            ];
             let Some((flag, _)) = flags.into_iter().find(|(_, is_said)| *is_said) else { return Ok(()) };
             return Err(Refusal::new(
                 format!("{flag}: mode {} leaves rows that are in no source alone", plan.mode_name()),
-                "leave it out, or use --mode replace",
+                "leave it out, or use --mode replace or sync",
             )
             .into());
         }
@@ -60,7 +63,18 @@ impl Start<'_> {
             None => ContentFacts::of_new(),
         };
         let role = &self.facts.role;
-        let (_, notes) = refuse_replacing(plan, &facts, role, removals.allow_cascade)?;
+        let notes = if plan.rest == Rest::Removed {
+            refuse_removing(plan, &facts, role, removals.allow_cascade)?
+        } else {
+            if removals.max != RemovalLimit::Usual {
+                return Err(Refusal::new(
+                    "--max-removals with --mode replace: all rows of before go",
+                    "leave it out, or use --mode sync",
+                )
+                .into());
+            }
+            refuse_replacing(plan, &facts, role, removals.allow_cascade)?.1
+        };
         plan.notes.extend(notes);
         Ok(())
     }
@@ -73,31 +87,31 @@ impl Start<'_> {
             (
                 job.runs.no_ledger || !Act::Load.keeps_ledger(job),
                 "--no-ledger",
-                "the next start would not know of what was loaded beside the table",
+                "the next start would not know what this one has done",
                 "leave it out",
             ),
             (
                 job.runs.skip_records > 0,
                 "--skip-records",
-                "what is passed over would not be in the table",
+                "rows of what is passed over would be gone",
                 "leave it out",
             ),
             (
                 !job.runs.accept_changed.is_empty(),
                 "--accept-changed",
-                "records of the content of before would be missing, or be there of both",
+                "records of one of the two contents would be passed over, and their rows be gone",
                 "--restart loads all sources from their start",
             ),
             (
                 named.is_some_and(|named| named.watermark.is_some()),
                 "a watermark",
-                "what is not asked for again would not be in the table",
+                "rows of what is not asked for again would be gone",
                 "leave the watermark out, or use mode upsert",
             ),
             (
                 named.is_some_and(|named| named.window.is_some()),
                 "windows",
-                "each would take the place of the one before",
+                "each would take away the rows of the one before",
                 "leave the windows out, or use mode upsert",
             ),
         ];
@@ -107,6 +121,15 @@ impl Start<'_> {
                 Err(Refusal::new(format!("--mode {mode} with {what}: {why}"), hint))
             }
         }
+    }
+
+    /// Forgets what runs have met that are over.
+    pub(super) async fn forget_met(&self, session: &Session, plan: &Plan) -> Result<(), LoadError> {
+        if plan.rest != Rest::Removed {
+            return Ok(());
+        }
+        let failed = |source| LoadError::Prepare { doing: "forget what other runs have met", source };
+        session.run(FORGET_OVER).await.map(|_| ()).map_err(failed)
     }
 
     /// The table beside the target that an unfinished run loads into, if there is one of this load.

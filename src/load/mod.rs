@@ -28,6 +28,7 @@ mod record_run;
 #[cfg(feature = "cli")]
 mod references;
 mod reject_file;
+mod remove;
 mod resume;
 mod retry;
 mod sequences;

@@ -140,7 +140,7 @@ impl Start<'_> {
             if self.may_resume() {
                 // Refused before it is taken over: a start with other settings changes nothing.
                 let going_on = match plan.rest {
-                    Rest::Stays => plan.clone(),
+                    Rest::Stays | Rest::Removed => plan.clone(),
                     Rest::Replaced => self.plan_beside(&mut ledger, beside, &unfinished, &plan).await?,
                 };
                 if let Some(checked) = self.check(&mut ledger, &unfinished, &going_on).await? {
@@ -168,8 +168,9 @@ impl Start<'_> {
         let skipped = Box::pin(self.left_out(&mut ledger, &plan, &identities, &owner)).await?;
         ledger.close().await;
         let (plan, run) = match plan.rest {
-            Rest::Stays => {
+            Rest::Stays | Rest::Removed => {
                 let session = open(&pool).await?;
+                self.forget_met(&session, &plan).await?;
                 let recording = Recording::Own { appends: appends.as_ref() };
                 let run = self.record(&session, &plan, &identities[0], &owner, recording).await?;
                 (plan, run)
@@ -422,6 +423,7 @@ impl Start<'_> {
             newer_by,
             greater: plan.greater.clone(),
             mark: self.mark(&plan)?,
+            keeps_met: plan.rest == Rest::Removed,
             may_select: self.facts.may_select,
             encoding: if self.facts.holds_all_characters {
                 DatabaseEncoding::All

@@ -53,7 +53,7 @@ pub(super) async fn lacks_records(
         }
     }
     let sums = summary(session, id).await?.books;
-    if sums.inserted == 0 {
+    if sums.inserted + sums.updated + sums.unchanged == 0 {
         return Ok(Some(LoadError::NothingLoaded { read: sums.read, mode }));
     }
     Ok(None)

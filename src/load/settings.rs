@@ -50,7 +50,7 @@ fn identity(job: &Job, table: &TableName, of_url: fn(&str) -> String) -> Result<
     }
     let mode = match job.rest {
         Rest::Stays => job.mode.map_or("default", Mode::name),
-        rest @ Rest::Replaced => rest.mode_name(Mode::Upsert),
+        rest @ (Rest::Removed | Rest::Replaced) => rest.mode_name(Mode::Upsert),
     };
     let key = job.key.as_deref().unwrap_or_default();
     Ok(identity_of(job.runs.load_id.as_deref(), &table.to_string(), mode, key, &words))

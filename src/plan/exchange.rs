@@ -129,6 +129,45 @@ fn refuse_rights(table: &Table, facts: &ContentFacts, role: &str) -> Result<(), 
     Ok(())
 }
 
+/// Refuses to remove rows where that cannot be right, and says what is to be known of it.
+pub fn refuse_removing(
+    plan: &Plan,
+    facts: &ContentFacts,
+    role: &str,
+    allows_cascade: bool,
+) -> Result<Vec<String>, Refusal> {
+    let table = &plan.table;
+    let name = table.name.plain();
+    if !facts.may_delete {
+        return Err(Refusal::new(
+            format!("--mode sync: the role {role} has no DELETE on table {name}"),
+            format!("GRANT DELETE ON {} TO {}", table.name, quoted(role)),
+        ));
+    }
+    if let Some(key) = facts.references.iter().find(|key| key.is_own && key.reaches()) {
+        return Err(Refusal::new(
+            format!(
+                "--mode sync: {}, and it refers to itself: a row that a record is about would go with another one",
+                words(key)
+            ),
+            "make that foreign key NO ACTION: then the rows that it holds stay",
+        ));
+    }
+    if let Some(key) = facts.references.iter().find(|key| key.reaches() && !allows_cascade) {
+        return Err(Refusal::new(
+            format!("--mode sync: {}, where a row of {name} goes", words(key)),
+            "--allow-cascade lets it",
+        ));
+    }
+    let mut notes = vec![format!(
+        "once all records are in, rows of {name} that none was about are removed, in one transaction: who writes waits \
+         meanwhile"
+    )];
+    let reaching = facts.references.iter().filter(|key| key.reaches());
+    notes.extend(reaching.map(|key| format!("{}: where a row of {name} goes", words(key))));
+    Ok(notes)
+}
+
 /// Where rows stay that others refer to.
 fn refuse_difference(plan: &Plan, references: &[&Reference], allows_cascade: bool) -> Result<(), Refusal> {
     let table = &plan.table;

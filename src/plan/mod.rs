@@ -24,7 +24,7 @@ use crate::shape::Shaping;
 
 pub use contents::{Exchange, Replacing};
 pub use create::{NewTable, new_table};
-pub use exchange::{refuse_part, refuse_replacing};
+pub use exchange::{refuse_part, refuse_removing, refuse_replacing};
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
 pub use policies::no_greater;
@@ -165,7 +165,10 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     let fields: Vec<&str> = fields.into_iter().filter_map(|field| wishes.shaping.column_of(field)).collect();
     let (mode, key) = choose_key(&table, &fields, wishes, &mut notes)?;
     let policies = policies::of_columns(&table, &key, mode, wishes)?;
-    let paths = Paths::of(&table, key.index, mode).with_policies(&table, key.index, &policies);
+    let mut paths = Paths::of(&table, key.index, mode).with_policies(&table, key.index, &policies);
+    if wishes.rest == Rest::Removed {
+        paths.straight = paths.straight.and(Err("each batch keeps the keys that it has met"));
+    }
     let (by, one_partition) = partitioning(&table, &key, mode, &fields, wishes);
     let count = if by == Partitioning::One { 1 } else { u32::try_from(wishes.pool_size.max(1)).unwrap_or(1) };
     let partitioner = Partitioner { by, count };

@@ -136,6 +136,28 @@ pub enum LoadError {
         /// Rows that were loaded.
         loaded: u64,
     },
+    /// More rows are in no source than may be removed.
+    #[error("{gone} of {rows} rows of {table} are in no source, and at most {limit} may be removed")]
+    TooManyRemovals {
+        /// The table.
+        table: String,
+        /// Rows that would go.
+        gone: u64,
+        /// Rows that there are.
+        rows: u64,
+        /// What may go, in words.
+        limit: String,
+    },
+    /// Others go along with the rows that were to be removed.
+    #[error("removing {removed} rows of {table} would take {lost} away: it reaches other rows of the table")]
+    OthersGone {
+        /// The table.
+        table: String,
+        /// Rows that were removed.
+        removed: u64,
+        /// Rows that it has fewer then.
+        lost: u64,
+    },
     /// No record has the field that the watermark is of.
     #[error("not one of {records} records has a {field:?} that is a watermark")]
     NoMark {
@@ -229,8 +251,16 @@ impl LoadError {
             ),
             Self::TooFew { .. } | Self::NoMark { .. } => Some("the run is given up: the next start reads the sources anew".to_owned()),
             Self::EmptySource { .. } | Self::NothingLoaded { .. } => Some(
-                "the table is as it was, and the run is given up: the next start reads the sources anew; --allow-empty \
+                "no row was taken away, and the run is given up: the next start reads the sources anew; --allow-empty \
                  believes them".to_owned(),
+            ),
+            Self::TooManyRemovals { gone, .. } => Some(format!(
+                "nothing was removed; if that is right, the same command with --max-removals {gone} removes them, and \
+                 reads nothing again"
+            )),
+            Self::OthersGone { .. } => Some(
+                "nothing was removed: a foreign key that cascades, or a trigger, leads back to the table; once that is \
+                 mended the same command removes them".to_owned(),
             ),
             Self::NotReplaced { source, .. } => {
                 let hint = source.hint().map_or_else(String::new, |hint| format!("{hint}; "));

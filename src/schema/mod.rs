@@ -29,7 +29,7 @@ pub use narrows::{Field, Narrows, TimeOfDay};
 pub use paths::Paths;
 pub use policy::{MergePolicies, MergePolicy};
 pub use reference::{OnDelete, Reference};
-pub use rest::Rest;
+pub use rest::{RemovalLimit, Removals, Rest};
 pub use table::{Check, ForeignKey, Member, Relation, Table, Tree};
 
 /// What happens to a record whose key is stored.

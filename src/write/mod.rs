@@ -14,6 +14,7 @@ mod encoding;
 mod event;
 mod mark;
 mod merge_executor;
+mod met;
 mod outcome;
 mod plan;
 mod predictor;
@@ -31,7 +32,10 @@ mod verify;
 pub use changed::TargetState;
 pub use commit::retry::{Retry, RetryPolicy};
 pub use commit::writer::Writer;
-pub use contents::{begin_whole, count_both, create_beside, held_rows, lock_beside, lock_whole, put};
+pub use contents::{
+    begin_whole, count_both, count_rows, create_beside, held_rows, lock_beside, lock_whole, look_for_gone,
+    put, remove_all, remove_each,
+};
 pub use event::{Carried, Verdict, WriteError, WriterEvent};
 pub use mark::{MarkColumn, Marked};
 pub use outcome::Committed;

@@ -51,6 +51,8 @@ pub struct WritePlan {
     pub greater: Option<String>,
     /// The watermark that is kept, if one is.
     pub mark: Option<MarkColumn>,
+    /// Each batch keeps the keys of its records.
+    pub keeps_met: bool,
     /// The role may read some column of the target.
     pub may_select: bool,
     /// The database can hold every character; or its encoding holds some, or any bytes.

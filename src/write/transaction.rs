@@ -18,7 +18,7 @@ use super::reject::{Rejected, reasons};
 use super::sql::names;
 use super::stage::Staged;
 use super::strategy::{Strategy, WritePath};
-use super::{direct, mark, merge_executor, rejects, stage};
+use super::{direct, mark, merge_executor, met, rejects, stage};
 
 /// Writes a batch and commits it.
 pub(super) async fn write(
@@ -53,6 +53,9 @@ pub(super) async fn write(
         (batch, staged)
     };
     fault::point(Point::Copied);
+    if plan.keeps_met {
+        met::keep(context, session, batch, staged).await.map_err(Failed::at(FailedAt::Ledger))?;
+    }
     let mut refused = staged < rest.rows;
     let mut rejected = rejects::of_batch(batch, context.originals);
     if staged > 0 {

@@ -28,7 +28,7 @@ pub fn lock_beside(plan: &WritePlan) -> String {
 }
 
 /// The table without those that inherit from it; a partitioned one is nothing without its parts.
-fn only(table: &Table) -> String {
+pub(super) fn only(table: &Table) -> String {
     match table.relation {
         Relation::Table => format!("ONLY {}", table.name),
         Relation::Partitioned => table.name.to_string(),
