@@ -332,7 +332,7 @@ fn what_cannot_be_right_is_refused_before_the_first_row() {
         ("--insert-only v", "--merge or --insert-only"),
         ("--skip-records 1", "--skip-records"),
         ("--accept-changed t.jsonl", "--accept-changed"),
-        ("--max-removals 5", "all rows of before go"),
+        ("--max-removals 5", "leave it out, or use --mode sync"),
     ] {
         scene.run(&format!("t.jsonl --mode replace {flags}")).exits(6).says(says);
     }

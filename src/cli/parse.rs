@@ -4,7 +4,7 @@ use dbload::internals::format::{Encoding, FixedWidth, RecordsPath};
 use dbload::internals::job::RejectBudget;
 use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
-use dbload::internals::schema::MergePolicies;
+use dbload::internals::schema::{MergePolicies, RemovalLimit};
 use dbload::internals::shape::Shaping;
 
 /// A quote character, or none.

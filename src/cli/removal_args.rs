@@ -17,8 +17,8 @@ pub(crate) struct RemovalArgs {
     /// to no rows at all
     #[arg(long, env = "DBLOAD_ALLOW_EMPTY", value_parser = parse::switch("DBLOAD_ALLOW_EMPTY"))]
     pub(crate) allow_empty: bool,
-    /// With --mode replace or sync: rows may go although foreign keys of other tables then delete or change rows
-    /// there (CASCADE, SET NULL, SET DEFAULT)
+    /// With --mode replace or sync: rows may go although foreign keys of other tables then delete or change
+    /// rows there (CASCADE, SET NULL, SET DEFAULT)
     #[arg(long, env = "DBLOAD_ALLOW_CASCADE", value_parser = parse::switch("DBLOAD_ALLOW_CASCADE"))]
     pub(crate) allow_cascade: bool,
 }

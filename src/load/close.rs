@@ -23,7 +23,7 @@ use super::attempts;
 use super::marks;
 use super::outcome::{Ended, Outcome, Watch};
 use super::put::{lacks_records, put_in_place};
-use super::remove::remove_rest;
+use super::remove::Removal;
 use super::retry::{session, with_retries};
 use super::sequences;
 use super::summary::{in_file, report};
@@ -215,7 +215,7 @@ pub(super) async fn complete_run(
                 let keep = keep(job, prepared, run, &*ran);
                 return match prepared.plan.replacing {
                     Some(_) => put_in_place(job, prepared, run, &session, &keep).await,
-                    None => remove_rest(job, prepared, run, &session, (&keep, watch)).await,
+                    None => Removal { job, prepared, run, session: &session, watch }.complete(&keep).await,
                 };
             }
             let session = Session::open(&prepared.pool).await.map_err(failed)?;

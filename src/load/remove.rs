@@ -1,6 +1,6 @@
-//! The end of a load in mode sync: the rows that no record was about are removed, and the run is completed, in
-//! one transaction. Whatever keeps it from committing removes nothing, and the next start of the same command
-//! comes here again.
+//! The end of a load in mode sync: the rows that no record was about are removed, and the run is completed,
+//! in one transaction. Whatever keeps it from committing removes nothing, and the next start of the same
+//! command comes here again.
 
 use crate::event::{Event, Totals};
 use crate::fault::{self, Point};
@@ -24,44 +24,13 @@ fn failed(source: DbError) -> LedgerError {
     LedgerError::Server { doing: "remove the rows that are in no source", source }
 }
 
-/// Removes them and completes the run. `keep`: what is stored along with that.
-pub(super) async fn remove_rest(
-    job: &Job,
-    prepared: &Prepared,
-    run: &RunInHand,
-    session: &Session,
-    (keep, watch): (&str, &Watch<'_>),
-) -> Removing<Standing> {
-    let mut check = Some(prepared.write.check_target(Some(&run.ledger)));
-    loop {
-        let done =
-            Removal { job, prepared, run, session, watch }.in_transaction(keep, check.as_deref()).await;
-        match done {
-            Err(LedgerError::AnotherVersion) if check.is_some() => {
-                session.roll_back().await;
-                match prepared.write.look_again(session, Some(&run.ledger)).await.map_err(failed)? {
-                    TargetState::Same => check = None,
-                    TargetState::Differs(change) | TargetState::Lost(change) => {
-                        let what = format!("was changed ({change})");
-                        return Err(LedgerError::TargetChanged { run: run.ledger.run.clone(), what });
-                    }
-                }
-            }
-            Ok(Ok(standing)) => return Ok(Ok(standing)),
-            done => {
-                session.roll_back().await;
-                return done;
-            }
-        }
-    }
-}
-
-struct Removal<'a> {
-    job: &'a Job,
-    prepared: &'a Prepared,
-    run: &'a RunInHand,
-    session: &'a Session,
-    watch: &'a Watch<'a>,
+/// The end of a run that removes rows.
+pub(super) struct Removal<'a> {
+    pub(super) job: &'a Job,
+    pub(super) prepared: &'a Prepared,
+    pub(super) run: &'a RunInHand,
+    pub(super) session: &'a Session,
+    pub(super) watch: &'a Watch<'a>,
 }
 
 /// What was removed, and what was not, and why.
@@ -72,6 +41,31 @@ struct Removed {
 }
 
 impl Removal<'_> {
+    /// Removes rows and completes the run. `keep`: what is stored along with that.
+    pub(super) async fn complete(&self, keep: &str) -> Removing<Standing> {
+        let Self { prepared, run, session, .. } = *self;
+        let mut check = Some(prepared.write.check_target(Some(&run.ledger)));
+        loop {
+            match self.in_transaction(keep, check.as_deref()).await {
+                Err(LedgerError::AnotherVersion) if check.is_some() => {
+                    session.roll_back().await;
+                    match prepared.write.look_again(session, Some(&run.ledger)).await.map_err(failed)? {
+                        TargetState::Same => check = None,
+                        TargetState::Differs(change) | TargetState::Lost(change) => {
+                            let what = format!("was changed ({change})");
+                            return Err(LedgerError::TargetChanged { run: run.ledger.run.clone(), what });
+                        }
+                    }
+                }
+                Ok(Ok(standing)) => return Ok(Ok(standing)),
+                done => {
+                    session.roll_back().await;
+                    return done;
+                }
+            }
+        }
+    }
+
     async fn in_transaction(&self, keep: &str, check: Option<&str>) -> Removing<Standing> {
         let Self { prepared, run, session, .. } = *self;
         let write = &prepared.write;

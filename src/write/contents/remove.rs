@@ -22,8 +22,8 @@ fn key_columns(plan: &WritePlan) -> impl Iterator<Item = (usize, &crate::schema:
     plan.mapping.key.iter().map(|&slot| (slot, &plan.table().columns[plan.mapping.slots[slot]]))
 }
 
-/// Looks up which rows no record was about. Then: how many rows there are, how many of them would go, how many
-/// no record can be about, since their key has a null, and how many keys were met that no row has.
+/// Looks up which rows no record was about. Then: how many rows there are, how many of them would go, how
+/// many no record can be about, since their key has a null, and how many keys were met that no row has.
 #[must_use]
 pub fn look_for_gone(plan: &WritePlan, ledger: &LedgerRef) -> String {
     let only = only(plan.table());
