@@ -43,6 +43,8 @@ pub const PARQUET: Feature = feature!("parquet");
 pub const LEDGER: Feature = feature!("ledger");
 /// Objects in stores.
 pub const OBJECT_STORE: Feature = feature!("object-store");
+/// Reads XML.
+pub const XML: Feature = feature!("xml");
 /// Encrypted connections to the database.
 pub const TLS: Feature = feature!("tls");
 

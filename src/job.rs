@@ -32,6 +32,8 @@ pub enum FormatName {
     Json,
     /// JSON by columns: an object, or the one at the path of records, of lists that are equally long.
     JsonColumns,
+    /// Elements of an XML text.
+    Xml,
     /// Elasticsearch's bulk format: an action on a line, its document on the next.
     Bulk,
     /// Comma-separated values.

@@ -69,6 +69,23 @@ fn formats() -> Vec<Kind> {
                 note => Value::from(note.replace(['\r', '\n'], "_")),
             },
         },
+        Kind {
+            name: "XML",
+            format: Format::Xml { records: Some("//row".to_owned()) },
+            write: |records| {
+                let text = |value: &Value| {
+                    let text = value.as_str().unwrap_or("").replace('&', "&amp;").replace('<', "&lt;");
+                    text.replace('\r', "&#13;")
+                };
+                let row = |record: &Record| {
+                    let (id, note) = (text(&record["id"]), text(&record["note"]));
+                    format!("<row><!-- </row> --><id>{id}</id>\n<note>{note}</note></row>\n")
+                };
+                let rows: String = records.iter().map(row).collect();
+                format!("<?xml version=\"1.0\"?>\n<x:rows b='>'>{rows}</x:rows>\n")
+            },
+            note: |note| if note.is_empty() { Value::Null } else { Value::from(note) },
+        },
         kind("rejects", Format::Rejects, |records| {
             let reject = |record: &Record| reject_of(record, "");
             records.iter().map(reject).collect()

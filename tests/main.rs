@@ -76,3 +76,4 @@ mod torture;
 mod types;
 mod values;
 mod web;
+mod xml;

@@ -93,7 +93,7 @@ pub(crate) struct ReadingArgs {
     pub(crate) compression: Option<CompressionArg>,
     /// Where the records are in a JSON text: data.items or /data/items; edges[].node is a member of each
     /// element, rates.{date} the members of an object with their names in the field date, 1.items goes
-    /// through an array
+    /// through an array. //item is each element of that name in an XML text
     #[arg(long, value_name = "PATH", env = "DBLOAD_RECORDS", value_parser = parse::records)]
     pub(crate) records: Option<String>,
     /// Field delimiter of CSV (one character, or \t)
@@ -435,6 +435,8 @@ pub(crate) enum FormatArg {
     Json,
     /// JSON by columns: an object, or the one at --records, of lists that are equally long
     JsonColumns,
+    /// XML: the elements at --records //NAME, or the children of the root
+    Xml,
     /// Elasticsearch's bulk format: an action on a line, its document on the next
     Bulk,
     /// Comma-separated values
@@ -459,6 +461,7 @@ impl From<FormatArg> for FormatName {
             FormatArg::Json => Self::Json,
             FormatArg::JsonColumns => Self::JsonColumns,
             FormatArg::Bulk => Self::Bulk,
+            FormatArg::Xml => Self::Xml,
             FormatArg::Csv => Self::Csv,
             FormatArg::Tsv => Self::Tsv,
             FormatArg::Copy => Self::Copy,

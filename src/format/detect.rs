@@ -2,7 +2,7 @@
 //! says what was guessed, so that the plan can show it.
 
 use super::decode::is_reject;
-use super::magic::{self, has_nul, no_text};
+use super::magic::{self, has_nul, is_page, no_text};
 use super::sniff::{count_unquoted, sniff_delimiter};
 use super::split::{Limits, Splitter};
 use super::{ColumnFile, Compression, Dialect, Format, json};
@@ -56,6 +56,7 @@ pub fn by_name(name: &str) -> Option<Format> {
         "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => columns(ColumnFile::Sheet),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "json" => Some(Format::Json { records: None }),
+        "xml" => Some(Format::Xml { records: None }),
         "csv" => Some(Format::Csv(Dialect::delimited_by(b','))),
         "tsv" | "tab" => Some(Format::Csv(Dialect::delimited_by(b'\t'))),
         _ => None,
@@ -85,8 +86,13 @@ pub fn detect_beside(name: &str, head: &[u8], comment: Option<u8>) -> Result<Det
     if let Some(file) = magic::columns(head) {
         return Ok(Detected { format: Format::Columns { file }, because: "by its first bytes" });
     }
-    no_text(head).map_or(Ok(()), Err)?;
     let named = by_name(name);
+    match no_text(head) {
+        // What it is called it is.
+        Some(DetectError::Markup) if matches!(named, Some(Format::Xml { .. })) && !is_page(head) => {}
+        Some(error) => return Err(error),
+        None => {}
+    }
     if head.first() == Some(&RECORD_SEPARATOR) && named.as_ref().is_none_or(Format::is_json) {
         return Ok(Detected { format: Format::of_texts(), because: "a sequence of JSON texts (RFC 7464)" });
     }
@@ -240,6 +246,7 @@ mod tests {
             Ok(Detected { format: Format::Json { .. }, .. }) => "json".into(),
             Ok(Detected { format: Format::JsonColumns { .. }, .. }) => "json by columns".into(),
             Ok(Detected { format: Format::Bulk, .. }) => "bulk".into(),
+            Ok(Detected { format: Format::Xml { .. }, .. }) => "xml".into(),
             Ok(Detected { format: Format::Fixed(_), .. }) => "fixed".into(),
         };
         assert_eq!(shown, expected, "{name} {head:?}");

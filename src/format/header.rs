@@ -204,6 +204,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Rejects
             | Self::Columns { .. } => {

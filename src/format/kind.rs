@@ -24,6 +24,11 @@ pub enum Format {
         /// Path to the object, if it is not the top level.
         records: Option<String>,
     },
+    /// Elements of an XML text: those at `records`, or the children of the root.
+    Xml {
+        /// Path to them (`//item`).
+        records: Option<String>,
+    },
     /// Elasticsearch's bulk format: an action on a line, its document on the next.
     Bulk,
     /// Lines whose fields lie at fixed places.
@@ -73,6 +78,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Rejects
             | Self::Columns { .. } => false,
@@ -83,7 +89,7 @@ impl Format {
     #[must_use]
     pub const fn is_document(&self) -> bool {
         match self {
-            Self::Json { .. } | Self::JsonColumns { .. } => true,
+            Self::Json { .. } | Self::JsonColumns { .. } | Self::Xml { .. } => true,
             Self::Jsonl
             | Self::Bulk
             | Self::Csv(_)
@@ -101,6 +107,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Csv(_)
             | Self::Fixed(_)
@@ -113,7 +120,7 @@ impl Format {
     pub const fn is_json(&self) -> bool {
         match self {
             Self::Json { .. } | Self::Jsonl | Self::JsonColumns { .. } | Self::Bulk => true,
-            Self::Csv(_) | Self::Fixed(_) | Self::Rejects | Self::Columns { .. } => false,
+            Self::Csv(_) | Self::Fixed(_) | Self::Xml { .. } | Self::Rejects | Self::Columns { .. } => false,
         }
     }
 
@@ -133,6 +140,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Csv(_)
             | Self::Fixed(_)
@@ -165,6 +173,7 @@ impl Format {
             Self::Columns { file: ColumnFile::Sheet } => {
                 feature::EXCEL.needed_for(|| format!("{name}, which is a workbook,"))
             }
+            Self::Xml { .. } => feature::XML.needed_for(|| format!("{name}, which is XML,")),
             Self::Columns { file } => {
                 feature::PARQUET.needed_for(|| format!("{name}, which is {},", file.name()))
             }
@@ -194,7 +203,7 @@ impl Format {
             | Self::JsonColumns { .. }
             | Self::Bulk
             | Self::Columns { .. } => true,
-            Self::Rejects => false,
+            Self::Xml { .. } | Self::Rejects => false,
         }
     }
 
@@ -203,9 +212,12 @@ impl Format {
     pub const fn values(&self) -> Values {
         match self {
             Self::Csv(_) | Self::Fixed(_) | Self::Columns { .. } => Values::Text,
-            Self::Jsonl | Self::Json { .. } | Self::JsonColumns { .. } | Self::Bulk | Self::Rejects => {
-                Values::Json
-            }
+            Self::Xml { .. }
+            | Self::Jsonl
+            | Self::Json { .. }
+            | Self::JsonColumns { .. }
+            | Self::Bulk
+            | Self::Rejects => Values::Json,
         }
     }
 
@@ -216,6 +228,7 @@ impl Format {
             Self::Jsonl => Some(Self::Json { records: None }),
             Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Csv(_)
             | Self::Fixed(_)

@@ -40,7 +40,9 @@ impl DetectError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Markup => "look at the first lines: was a login or error page saved as data?",
+            Self::Markup => {
+                "look at the first lines: was a login or error page saved as data? XML of records: --format xml --records //NAME"
+            }
             Self::Binary(_) => "export it as CSV or JSON lines first",
             Self::Tar => {
                 "its files are sources, once it is a file: FILE.tar#NAME is one of them, FILE.tar#* all"
@@ -105,6 +107,13 @@ pub(super) fn columns(head: &[u8]) -> Option<ColumnFile> {
 
 /// How pages for people begin, whatever letters they have.
 const MARKUP: [&[u8]; 3] = [b"<!doctype html", b"<html", b"<?xml"];
+
+/// Whether it is a page for people rather than any other markup.
+pub(super) fn is_page(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let start: Vec<u8> = text.iter().take(1024).map(u8::to_ascii_lowercase).collect();
+    [b"<!doctype html".as_slice(), b"<html"].iter().any(|page| memchr::memmem::find(&start, page).is_some())
+}
 
 /// How statements begin, whatever letters they have.
 const SQL: [&[u8]; 4] =

@@ -30,6 +30,7 @@ pub mod sniff;
 pub mod split;
 #[cfg(feature = "testing")]
 mod whole;
+mod xml;
 
 pub use columnar::expand as expand_columns;
 pub use columns::SubMicroseconds;
@@ -52,3 +53,4 @@ pub use reshape::Reshape;
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
 #[cfg(feature = "testing")]
 pub use whole::{EachRecord, TextError, each_record};
+pub use xml::{is_xml_path, said_encoding as said_in_xml};

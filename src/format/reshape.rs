@@ -42,7 +42,12 @@ impl Reshape {
             Format::JsonColumns { .. } => return None,
             Format::Json { records: Some(path) } => RecordsPath::of(path),
             Format::Json { records: None } | Format::Jsonl => RecordsPath::of(""),
-            Format::Bulk | Format::Csv(_) | Format::Fixed(_) | Format::Rejects | Format::Columns { .. } => {
+            Format::Xml { .. }
+            | Format::Bulk
+            | Format::Csv(_)
+            | Format::Fixed(_)
+            | Format::Rejects
+            | Format::Columns { .. } => {
                 return None;
             }
         };

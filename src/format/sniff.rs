@@ -97,6 +97,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Fixed(_)
             | Self::Rejects
@@ -112,6 +113,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Fixed(_)
             | Self::Rejects

@@ -16,7 +16,7 @@ pub(super) enum ContentOf {
 }
 
 /// Bytes with which a page for people begins, whatever the server calls it.
-const MARKUP: [&[u8]; 3] = [b"<!doctype", b"<html", b"<?xml"];
+const MARKUP: [&[u8]; 3] = [b"<!doctype html", b"<html", b"<?xml"];
 
 /// Parts of content types of what is not read, and what that is.
 const OTHER_TYPES: [(&str, &str); 6] = [
@@ -64,7 +64,7 @@ pub(super) fn detect(
     comment: Option<u8>,
     body: ContentOf,
 ) -> Result<Detected, SourceError> {
-    refuse(spec, head)?;
+    refuse(spec, head, false)?;
     let name = spec.file_name();
     let failed = |source| SourceError::Detect { name: spec.name.clone(), source };
     let is_named = format::detect::by_name(name).is_some();
@@ -103,14 +103,15 @@ pub(super) fn detect(
 }
 
 /// Nothing, and pages for people, are refused also where the user has said what the format is.
-pub(super) fn refuse(spec: &SourceSpec, head: &[u8]) -> Result<(), SourceError> {
+pub(super) fn refuse(spec: &SourceSpec, head: &[u8], is_xml: bool) -> Result<(), SourceError> {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     if text.is_empty() {
         return Err(SourceError::EmptyBody { name: spec.name.clone() });
     }
     let is =
         |markup: &&[u8]| text.get(..markup.len()).is_some_and(|start| start.eq_ignore_ascii_case(markup));
-    if MARKUP.iter().any(is) {
+    let is_xml = is_xml || matches!(format::detect::by_name(spec.file_name()), Some(Format::Xml { .. }));
+    if MARKUP.iter().filter(|markup| !is_xml || **markup != b"<?xml").any(is) {
         return Err(SourceError::Detect { name: spec.name.clone(), source: DetectError::Markup });
     }
     Ok(())

@@ -21,7 +21,7 @@ use super::columns_of::{rows_of, sheet_of};
 use super::digest::hexadecimal;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
-use super::format::format_of;
+use super::format::{format_of, is_xml_said};
 use super::opened::{BlockSource, OpenSource};
 use super::pages::{OpenedPages, Pages};
 use super::records::Records;
@@ -419,7 +419,7 @@ impl Input {
         if let Some(mark) = &reading.end_mark {
             stream = stream.up_to_mark(mark);
         }
-        stream.refuse_page().await?;
+        stream.refuse_page(is_xml_said(reading)).await?;
         let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
         let (mut format, said) = format_of(&self.name, reading, detected).await?;
         if let Some(file) = format.columns() {

@@ -10,7 +10,7 @@ use globset::{Glob, GlobMatcher};
 
 use super::error::SourceError;
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
-use crate::format::detect;
+use crate::format::{Format, detect};
 
 /// Names that an error suggests.
 const SUGGESTIONS: usize = 3;
@@ -108,8 +108,9 @@ fn expand_folder(folder: &Path, sources: &mut Vec<SourceSpec>) -> Result<Option<
         }
         // One whose name is no text is not passed over: it is refused, by its name.
         match detect::by_name(&name.to_string_lossy()) {
+            // Beside data, XML is mostly about it.
+            Some(Format::Xml { .. }) | None => left_out.push(name),
             Some(_) => files.push(path),
-            None => left_out.push(name),
         }
     }
     if files.is_empty() {

@@ -1,6 +1,6 @@
 //! The format of a source: as the user has said, else as its name or its beginning shows.
 
-use crate::format::{ColumnFile, Compression, Detected, Dialect, Escape, Format, detect};
+use crate::format::{ColumnFile, Compression, Detected, Dialect, Escape, Format, detect, is_xml_path};
 use crate::job::{self, FormatName};
 
 use super::error::SourceError;
@@ -42,10 +42,17 @@ pub(super) async fn format_of(
             fixed.null_as.clone_from(&reading.null_as);
             fixed.skip_lines = reading.skip_lines.unwrap_or_default();
         }
-        Format::Json { records } | Format::JsonColumns { records } => records.clone_from(&reading.records),
+        Format::Json { records } | Format::JsonColumns { records } | Format::Xml { records } => {
+            records.clone_from(&reading.records)
+        }
         Format::Jsonl | Format::Bulk | Format::Rejects | Format::Columns { .. } => {}
     }
     Ok((format, note))
+}
+
+/// Whether the user has said that it is XML.
+pub(super) fn is_xml_said(reading: &job::Reading) -> bool {
+    matches!(chosen(reading), Some(Format::Xml { .. }))
 }
 
 /// The format that the user has said.
@@ -57,6 +64,8 @@ fn chosen(reading: &job::Reading) -> Option<Format> {
         (Some(FormatName::Jsonl), _) => Format::Jsonl,
         (Some(FormatName::JsonColumns), _) => Format::JsonColumns { records: None },
         (Some(FormatName::Bulk), _) => Format::Bulk,
+        (Some(FormatName::Xml), _) => Format::Xml { records: None },
+        (None, Some(path)) if is_xml_path(path) => Format::Xml { records: None },
         (Some(FormatName::Json), _) | (None, Some(_)) => Format::Json { records: None },
         (Some(FormatName::Csv), _) => Format::Csv(Dialect::delimited_by(b',')),
         (Some(FormatName::Tsv), _) => Format::Csv(Dialect::delimited_by(b'\t')),

@@ -218,6 +218,10 @@ impl Stream {
         while self.buffer.len() < mark_bytes(&self.buffer)
             && self.read_more(mark_bytes(&self.buffer) - self.buffer.len()).await?
         {}
+        let said = match said {
+            None if self.buffer.starts_with(b"<?x") => self.said_in_xml().await?,
+            said => said,
+        };
         self.encoding = Encoding::of(&self.buffer, said).filter(|_| !is_utf_32(&self.buffer));
         if let Some(encoding) = self.encoding {
             let what = || format!("{}, which is in {},", self.spec.name, encoding.name());

@@ -47,6 +47,9 @@ pub enum DecodeErrorKind {
     /// The record is no JSON value.
     #[error("malformed JSON: {0}")]
     Json(String),
+    /// The record is no element that can be read.
+    #[error("malformed XML: {0}")]
+    Xml(String),
     /// A record of the bulk format that is no document to be stored.
     #[error("{0}")]
     Action(String),
@@ -146,6 +149,7 @@ impl DecodeErrorKind {
                 reject_codes::BEYOND_LIMITS
             }
             Self::Json(_) | Self::NotAnObject(_) => reject_codes::NO_JSON,
+            Self::Xml(_) => reject_codes::NO_RECORD,
             Self::DuplicateName(_) => reject_codes::DUPLICATE_MEMBER,
             Self::Truncated { .. }
             | Self::Ragged { .. }
@@ -178,9 +182,11 @@ impl DecodeErrorKind {
                 "--format json reads objects that span lines or stand in one; else it is to be mended: JSON has names and texts \
                  in double quotes, no NaN and no comments"
             }
-            Self::NotAnObject(_) | Self::DuplicateName(_) | Self::Action(_) | Self::Missing => {
-                "say what it is with --format, and where its records are with --records"
-            }
+            Self::NotAnObject(_)
+            | Self::DuplicateName(_)
+            | Self::Xml(_)
+            | Self::Action(_)
+            | Self::Missing => "say what it is with --format, and where its records are with --records",
             Self::Cell { .. } => "is this the right --sheet and --range? A formula that fails has no value",
             Self::InvalidUtf8 => "say its encoding: --encoding NAME",
             Self::Nul => "--on-nul strip or replace, if the rest of it is good",

@@ -25,6 +25,8 @@ mod text;
 #[cfg(feature = "csv")]
 mod unescape;
 mod words;
+#[cfg_attr(not(feature = "xml"), path = "xml_absent.rs")]
+mod xml;
 
 use std::borrow::Cow;
 
@@ -55,6 +57,7 @@ pub fn decode_block(
         Format::Csv(dialect) => csv::decode(dialect, header.len(), records, limits, each),
         Format::Fixed(fixed) => fixed::decode(fixed, records, limits, each),
         Format::Bulk => bulk::decode(records, limits, each),
+        Format::Xml { .. } => xml::decode(records, limits, each),
         Format::Jsonl | Format::Json { .. } | Format::JsonColumns { .. } => {
             let text = BlockText::new(records);
             let mut members = Vec::new();

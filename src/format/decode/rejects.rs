@@ -56,6 +56,7 @@ impl Format {
             Self::Jsonl
             | Self::Json { .. }
             | Self::JsonColumns { .. }
+            | Self::Xml { .. }
             | Self::Bulk
             | Self::Csv(_)
             | Self::Fixed(_)

@@ -62,6 +62,31 @@ pub enum SplitErrorKind {
     /// A member name on the way to the records is longer than a record may be.
     #[error("found a member name longer than a record may be on the way to the records")]
     NameTooLong,
+    /// The source ends although an element is still open.
+    #[error("the XML text ends before its root element does")]
+    XmlEnd,
+    /// The source ends inside a record.
+    #[error("the XML text ends inside the record that begins here")]
+    XmlCutOff,
+    /// What cannot stand where it stands.
+    #[error("found {0}")]
+    XmlUnexpected(&'static str),
+    /// Entities, or what else a document type can declare.
+    #[error(
+        "found declarations in a document type: entities are not read, for they make much of little, and name files"
+    )]
+    XmlDeclares,
+    /// A tag or a marked text that no record can hold, or elements in elements without end.
+    #[error("found elements that are nested too deep, or a tag that is longer than a record may be")]
+    XmlTooDeep,
+    /// No element is where the records should be.
+    #[error("found no element at {path:?}")]
+    XmlNoRecords {
+        /// The path as the user gave it.
+        path: String,
+        /// Elements that there are.
+        seen: Vec<String>,
+    },
     /// COPY's text goes on behind the line that ends it.
     #[error("found more behind `\\.`, the line that ends the data of COPY")]
     BehindEnd,
@@ -72,8 +97,22 @@ impl SplitError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
-            SplitErrorKind::UnexpectedEnd | SplitErrorKind::CutOff => {
+            SplitErrorKind::UnexpectedEnd
+            | SplitErrorKind::CutOff
+            | SplitErrorKind::XmlEnd
+            | SplitErrorKind::XmlCutOff => {
                 Some("the source seems to be cut off; fetch it again, then run the same command".into())
+            }
+            SplitErrorKind::XmlUnexpected(_) => {
+                Some("if this is not XML, say what it is with --format; a fragment needs a root element around it".into())
+            }
+            SplitErrorKind::XmlDeclares => {
+                Some("write it without its document type: xmllint --noent --dropdtd FILE".into())
+            }
+            SplitErrorKind::XmlTooDeep => Some("--max-record-bytes allows longer ones".into()),
+            SplitErrorKind::XmlNoRecords { seen, .. } => {
+                let seen: Vec<String> = seen.iter().map(|name| name.escape_debug().to_string()).collect();
+                Some(format!("--records //NAME says which elements are the records; it has {}", seen.join(", ")))
             }
             SplitErrorKind::Unexpected { .. } => {
                 Some("if this is not JSON text, say what it is with --format".into())

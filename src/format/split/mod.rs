@@ -15,6 +15,7 @@ mod path;
 #[cfg(test)]
 mod tests;
 mod track;
+mod xml;
 
 pub use error::{SplitError, SplitErrorKind};
 pub use limits::{Limits, RECORD_BYTES};
@@ -34,6 +35,7 @@ enum SplitterKind {
     Bulk(bulk::Bulk),
     Csv(csv::Csv),
     Json(Box<json::Json>),
+    Xml(Box<xml::Xml>),
 }
 
 impl Splitter {
@@ -49,6 +51,9 @@ impl Splitter {
             }
             Format::Csv(dialect) => SplitterKind::Csv(csv::Csv::new(dialect, limits, at)),
             Format::Fixed(fixed) => SplitterKind::Csv(csv::Csv::new(&fixed.lines(), limits, at)),
+            Format::Xml { records } => {
+                SplitterKind::Xml(Box::new(xml::Xml::new(records.as_deref(), limits, at)))
+            }
             Format::Bulk => SplitterKind::Bulk(bulk::Bulk::new(limits, at)),
             Format::Json { records } | Format::JsonColumns { records } => {
                 SplitterKind::Json(Box::new(json::Json::new(records.as_deref(), limits, at)))
@@ -85,6 +90,7 @@ impl Splitter {
             SplitterKind::Bulk(bulk) => Ok(bulk.split(part, last, out)),
             SplitterKind::Csv(csv) => csv.split(part, last, out),
             SplitterKind::Json(json) => json.split(part, last, out),
+            SplitterKind::Xml(xml) => xml.split(part, last, out),
         }
     }
 
@@ -102,6 +108,7 @@ impl Splitter {
             SplitterKind::Bulk(bulk) => bulk.track.take_head(),
             SplitterKind::Csv(csv) => csv.track.take_head(),
             SplitterKind::Json(json) => json.track.take_head(),
+            SplitterKind::Xml(xml) => xml.track.take_head(),
         }
     }
 
@@ -111,6 +118,7 @@ impl Splitter {
             SplitterKind::Bulk(bulk) => &bulk.track,
             SplitterKind::Csv(csv) => &csv.track,
             SplitterKind::Json(json) => &json.track,
+            SplitterKind::Xml(xml) => &xml.track,
         }
     }
 }

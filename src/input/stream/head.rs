@@ -4,9 +4,12 @@ use super::super::content;
 use super::Stream;
 use crate::format::header::after_lines;
 use crate::format::sniff::SourceHead;
-use crate::format::{Detected, detect};
+use crate::format::{Detected, Encoding, detect, said_in_xml};
 use crate::input::error::SourceError;
 use crate::input::source::Reach;
+
+/// Bytes in which a declaration of XML stands.
+const DECLARATION_BYTES: usize = 256;
 
 impl Stream {
     /// Says what format the content behind so many lines has; nothing is lost of it.
@@ -42,13 +45,24 @@ impl Stream {
     ///
     /// # Errors
     /// When it is empty, or a page for people.
-    pub async fn refuse_page(&mut self) -> Result<(), SourceError> {
+    pub async fn refuse_page(&mut self, is_xml: bool) -> Result<(), SourceError> {
         // An object is what was put there: a file, as far as its content goes.
         if self.network.is_some() && self.spec.location.object().is_none() {
             self.fill_head().await?;
-            content::refuse(&self.spec, &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)])?;
+            let head = &self.buffer[..self.buffer.len().min(detect::HEAD_BYTES)];
+            content::refuse(&self.spec, head, is_xml)?;
         }
         Ok(())
+    }
+
+    /// The encoding that XML says of itself. One that is no superset of ASCII it is not: it could be read.
+    pub(super) async fn said_in_xml(&mut self) -> Result<Option<Encoding>, SourceError> {
+        while self.buffer.len() < DECLARATION_BYTES
+            && !self.buffer.contains(&b'>')
+            && self.read_more(DECLARATION_BYTES).await?
+        {}
+        let said = said_in_xml(&self.buffer).filter(|name| !name.to_ascii_lowercase().starts_with("utf-16"));
+        Ok(said.and_then(|name| Encoding::named(name).ok().flatten()))
     }
 
     async fn fill_head(&mut self) -> Result<(), SourceError> {
