@@ -425,6 +425,48 @@ fn an_unwritable_and_a_full_disk_are_named() {
     refused(&read_only, &["hint: "]);
 }
 
+/// What each says is done, until the server starts: a root whose server runs as another user.
+#[test]
+fn a_folder_that_the_servers_user_cannot_enter_is_opened_as_the_hint_says() {
+    if !i_am_root() {
+        println!("nobody hands a server to another user but root: not tried");
+        return;
+    }
+    let user = User::new("closed");
+    fs::create_dir(user.data_home()).unwrap();
+    fs::set_permissions(user.data_home(), fs::Permissions::from_mode(0o700)).unwrap();
+    let closed = user.run(&["start"]);
+    let hint = format!("hint: chmod o+x {}, or use another folder", user.data_home().display());
+    refused(&closed, &[&hint]);
+    let chmod = Command::new("chmod").arg("o+x").arg(user.data_home()).status().unwrap();
+    assert!(chmod.success());
+    ok(&user.run(&["start"]));
+    ok(&user.run(&["psql", "--", "-qc", "SELECT 1"]));
+}
+
+/// A name in a folder that all may write to can be taken by somebody else.
+#[test]
+fn a_folder_of_somebody_else_is_removed_or_passed_by_as_the_hint_says() {
+    if !i_am_root() {
+        println!("nobody gives a folder away but root: not tried");
+        return;
+    }
+    let user = User::new("theirs");
+    let taken = user.dir.join("tmp/dbload-0");
+    fs::create_dir(&taken).unwrap();
+    std::os::unix::fs::chown(&taken, Some(65_534), Some(65_534)).unwrap();
+    let run = |tmp: &Path| user.command(&["run", "--", "true"]).env("TMPDIR", tmp).output().unwrap();
+    let theirs = run(&user.dir.join("tmp"));
+    let hint = format!("hint: remove {}, or set TMPDIR to a folder of your own", taken.display());
+    refused(&theirs, &[&hint]);
+    let own = user.dir.join("own");
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+    ok(&run(&own));
+    fs::remove_dir(&taken).unwrap();
+    ok(&run(&user.dir.join("tmp")));
+}
+
 #[test]
 fn run_passes_exit_codes_on_and_leaves_nothing() {
     let user = User::new("run");

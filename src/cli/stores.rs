@@ -14,8 +14,8 @@ pub(crate) struct StoreArgs {
     /// (year=2026/month=01), are fields of the records in them
     #[arg(long, env = "DBLOAD_PARTITION_COLUMNS", value_parser = parse::switch("DBLOAD_PARTITION_COLUMNS"))]
     partition_columns: bool,
-    /// The server of a store that speaks like S3 (MinIO, R2, Ceph, ..): https://HOST[:PORT]; by default
-    /// AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, then what the profile says, then Amazon's
+    /// The server of a store that speaks like S3 (MinIO, R2, Ceph, ..), or of an emulator of Google's or
+    /// Azure's: https://HOST[:PORT]; by default what the variables of the store's own tools say, then its own
     #[arg(long, value_name = "URL", env = "DBLOAD_ENDPOINT")]
     endpoint: Option<String>,
     /// The region that requests are signed for; by default AWS_REGION, then what the profile says
@@ -55,6 +55,17 @@ impl StoreArgs {
         if let Some(flag) = set.filter(|_| !sources.iter().any(|word| is_object(word))) {
             return Err(format!("{flag} is about objects of a store, and there is none"));
         }
+        let schemes =
+            || sources.iter().filter(|word| is_object(word)).filter_map(|word| word.split_once("://"));
+        let is_s3 = |scheme: &str| scheme.eq_ignore_ascii_case("s3");
+        if self.aws_profile.is_some() && self.sigv4.is_none() && !schemes().any(|(scheme, _)| is_s3(scheme)) {
+            return Err("--aws-profile is about s3://, and there is none".to_owned());
+        }
+        let mut stores: Vec<String> = schemes().map(|(scheme, _)| store_of(scheme)).collect();
+        stores.dedup();
+        if self.endpoint.is_some() && stores.len() > 1 {
+            return Err("--endpoint is one server, and the sources are in several kinds of store".to_owned());
+        }
         Ok(StoreSettings {
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
@@ -69,6 +80,12 @@ impl StoreArgs {
 
 fn signed(text: &str) -> Result<SignedService, String> {
     text.parse()
+}
+
+/// Schemes of one store are one.
+fn store_of(scheme: &str) -> String {
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme.starts_with("abfs") { "az".to_owned() } else { scheme }
 }
 
 fn is_object(word: &str) -> bool {

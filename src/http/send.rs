@@ -20,6 +20,7 @@ use super::counters::Counting;
 use super::error::HttpError;
 use super::origin::Origin;
 use super::proxy::has_credentials;
+use super::query;
 use super::rate_limiter::Throttled;
 use super::redirect::{Hop, redirect};
 use super::request::{Method, Request};
@@ -244,6 +245,7 @@ impl ClientState {
                 headers.insert(IF_RANGE, etag);
             }
         }
+        let mut signed_by = Vec::new();
         // Elsewhere it is somebody else's.
         let at_home = Origin::of(&hop.url) == Origin::of(&ask.request.url);
         let signer = ask.request.signing.signer().filter(|_| at_home);
@@ -253,9 +255,13 @@ impl ClientState {
             let signed = signer.sign(unsigned).await;
             let refused = |reason| last(HttpError::Unsigned { url: ask.request.shown(), reason });
             headers.extend(signed.map_err(refused)?);
+            signed_by = signer.query();
         }
         let has_secrets = !ask.request.secrets.is_empty() || !ask.request.in_body.is_empty();
-        let carries = named && has_secrets || has_credentials(headers);
+        let carries = named && has_secrets || has_credentials(headers) || !signed_by.is_empty();
+        for (name, value) in signed_by {
+            query::add(request.url_mut(), &name, value.reveal());
+        }
         *request.body_mut() = hop.body.clone().map(Into::into);
         if let Some(proxy) = self.engines.proxies.would_read(&hop.url).filter(|_| carries) {
             return Err(last(HttpError::OpenProxy { url: ask.request.shown(), proxy }));

@@ -29,6 +29,11 @@ pub trait Sign: Send + Sync {
     /// The headers that sign it. An error says why it cannot be, in words without secrets.
     fn sign<'a>(&'a self, request: Unsigned<'a>) -> BoxFuture<'a, Result<HeaderMap, String>>;
 
+    /// Parameters that go with it in its URL, and are part of nothing else.
+    fn query(&self) -> Vec<(String, Secret)> {
+        Vec::new()
+    }
+
     /// What it has signed with last: no text of a server is shown with these in it.
     fn secrets(&self) -> Vec<Secret>;
 }

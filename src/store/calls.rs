@@ -7,13 +7,18 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
-use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError as CallError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
-use crate::http::Client;
+use crate::http::{Client, HttpError};
+
+/// The metadata service of an instance is next door, or not there.
+pub(super) const METADATA_WITHIN: Duration = Duration::from_secs(1);
+/// Others who give credentials.
+pub(super) const CALL_WITHIN: Duration = Duration::from_secs(20);
 
 /// Calls to those who give credentials.
 #[derive(Clone)]
@@ -27,6 +32,26 @@ impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calls").field("within", &self.within).finish_non_exhaustive()
     }
+}
+
+impl Calls {
+    /// A metadata service is asked once.
+    pub(super) fn retries(&self) -> RetryConfig {
+        let max_retries = if self.within == METADATA_WITHIN { 0 } else { 2 };
+        RetryConfig { backoff: BackoffConfig::default(), max_retries, retry_timeout: CALL_WITHIN }
+    }
+}
+
+/// What is told of an error of the library: its own words may repeat what was sent.
+pub(super) fn said(error: &object_store::Error) -> String {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(ours) = error.downcast_ref::<HttpError>() {
+            return ours.to_string();
+        }
+        next = error.source();
+    }
+    "whoever should give the keys does not, or answers as nobody who does".to_owned()
 }
 
 impl HttpConnector for Calls {

@@ -79,10 +79,18 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         let words = match self {
             Self::Word { .. } => {
-                "write it as s3://BUCKET/KEY; in a key * ? [0-9] {a,b} match, and ** any folders"
+                "write it as s3://BUCKET/KEY, gs://BUCKET/KEY or az://CONTAINER/KEY; in a key * ? [0-9] {a,b} match, and ** any folders"
             }
             Self::Key { .. } => "copy it to another key",
             Self::Setting { .. } => return None,
+            Self::NoCredentials { bucket, .. } if bucket.starts_with("gs://") => {
+                "log in with gcloud auth application-default login, or let GOOGLE_APPLICATION_CREDENTIALS name the file \
+                 of a service account; a public bucket is read with --no-sign-request"
+            }
+            Self::NoCredentials { bucket, .. } if !bucket.starts_with("s3://") && bucket.contains("://") => {
+                "log in with az login, or set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; a public container is read \
+                 with --no-sign-request"
+            }
             Self::NoCredentials { .. } => {
                 "name a profile with --aws-profile, or read a public bucket with --no-sign-request"
             }

@@ -79,6 +79,88 @@ pub(super) fn s3(text: &[u8]) -> Result<ListingPage, String> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AzurePage {
+    blobs: AzureBlobs,
+    next_marker: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AzureBlobs {
+    #[serde(default)]
+    blob: Vec<AzureBlob>,
+    #[serde(default)]
+    blob_prefix: Vec<AzurePrefix>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AzureBlob {
+    name: AzureName,
+    properties: AzureProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AzurePrefix {
+    name: AzureName,
+}
+
+/// XML cannot hold all that a name may: such a one is written as in URLs.
+#[derive(Deserialize)]
+struct AzureName {
+    #[serde(rename = "@Encoded")]
+    encoded: Option<String>,
+    #[serde(rename = "$text", default)]
+    text: String,
+}
+
+impl AzureName {
+    fn plain(self) -> Result<String, String> {
+        let is_encoded = self.encoded.is_some_and(|yes| yes.eq_ignore_ascii_case("true"));
+        if !is_encoded {
+            return Ok(self.text);
+        }
+        let decoded = percent_decode_str(&self.text).decode_utf8();
+        decoded.map(Into::into).map_err(|_| format!("the name {:?} is not UTF-8", self.text))
+    }
+}
+
+#[derive(Deserialize)]
+struct AzureProperties {
+    #[serde(rename = "Etag")]
+    etag: Option<String>,
+    #[serde(rename = "Content-Length")]
+    size: Option<u64>,
+    /// `directory`, where the account has folders of its own.
+    #[serde(rename = "ResourceType")]
+    kind: Option<String>,
+}
+
+/// Reads a page of Azure (`List Blobs`).
+pub(super) fn azure(text: &[u8]) -> Result<ListingPage, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "its listing is not UTF-8".to_owned())?;
+    // It begins with a mark of its encoding.
+    let text = text.trim_start_matches('\u{feff}');
+    let page: AzurePage =
+        quick_xml::de::from_str(text).map_err(|error| format!("its answer is no listing ({error})"))?;
+    let is_object = |blob: &AzureBlob| blob.properties.kind.as_deref() != Some("directory");
+    let objects = page.blobs.blob.into_iter().filter(is_object).map(|blob| {
+        let etag = blob.properties.etag.map(|etag| etag.trim_matches('"').to_owned());
+        Ok(ListedKey {
+            key: blob.name.plain()?,
+            etag: etag.filter(|etag| !etag.is_empty()),
+            size: blob.properties.size,
+        })
+    });
+    let objects = objects.collect::<Result<_, String>>()?;
+    let prefixes = page.blobs.blob_prefix.into_iter().map(|prefix| prefix.name.plain());
+    let prefixes = prefixes.collect::<Result<_, String>>()?;
+    Ok(ListingPage { objects, prefixes, next: page.next_marker.filter(|marker| !marker.is_empty()) })
+}
+
 /// A key as it stands in a listing that is asked for as in URLs: XML cannot hold all that a key may.
 fn decoded(text: &str) -> Result<String, String> {
     let text = text.replace('+', " ");
@@ -113,6 +195,35 @@ mod tests {
                 next: Some("t+/=".into()),
             })
         );
+    }
+
+    #[test]
+    fn pages_of_azure_are_read() {
+        let page = azure("\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"https://a.blob.core.windows.net/\" ContainerName=\"c\">\
+<Prefix>a</Prefix><MaxResults>4</MaxResults><Delimiter>/</Delimiter><Blobs>\
+<Blob><Name>a &amp; b</Name><Properties><Last-Modified>Thu</Last-Modified><Etag>0x8D1</Etag><Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>\
+<BlobPrefix><Name>a/b/</Name></BlobPrefix>\
+<Blob><Name>a-folder</Name><Properties><Etag>0x8D2</Etag><Content-Length>0</Content-Length><ResourceType>directory</ResourceType></Properties></Blob>\
+<Blob><Name Encoded=\"true\">a%01%25</Name><Properties><Etag>\"0x8D3\"</Etag><Content-Length>0</Content-Length></Properties><OrMetadata /></Blob>\
+</Blobs><NextMarker>2!92!MDAw</NextMarker></EnumerationResults>".as_bytes());
+        let found = |key: &str, etag: &str, size| ListedKey {
+            key: key.into(),
+            etag: Some(etag.into()),
+            size: Some(size),
+        };
+        assert_eq!(
+            page,
+            Ok(ListingPage {
+                objects: vec![found("a & b", "0x8D1", 5), found("a\u{1}%", "0x8D3", 0)],
+                prefixes: vec!["a/b/".into()],
+                next: Some("2!92!MDAw".into()),
+            })
+        );
+        let empty = azure(b"<EnumerationResults><Blobs /><NextMarker /></EnumerationResults>");
+        assert_eq!(empty, Ok(ListingPage::default()));
+        for wrong in [&b"<EnumerationResults></EnumerationResults>"[..], b"{}", b"<Blobs><Blob>", b"\xff"] {
+            assert!(azure(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
     }
 
     #[test]

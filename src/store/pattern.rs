@@ -31,10 +31,15 @@ impl BucketWord {
         if bucket.is_empty() {
             return Err(bad("it names no bucket"));
         }
-        if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        let scheme = scheme.to_ascii_lowercase();
+        // Of Azure it may be CONTAINER@ACCOUNT.dfs.core.windows.net, and $web is a container.
+        let more: &[u8] = if matches!(scheme.as_str(), "s3" | "gs") { b"" } else { b"@$" };
+        let is_named =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte) || more.contains(&byte);
+        if !bucket.bytes().all(is_named) {
             return Err(bad("a bucket's name has letters, digits, dots and hyphens"));
         }
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), bucket: bucket.to_owned(), key: key.to_owned() })
+        Ok(Self { scheme, bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// Scheme and bucket.

@@ -52,7 +52,7 @@ impl FromStr for SignedService {
 }
 
 /// The variables that stores are found and asked by, as their own tools read them.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 44] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -75,11 +75,28 @@ const NAMES: [&str; 27] = [
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CONFIG_DIR",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_STORAGE_ACCESS_KEY",
     "AZURE_STORAGE_ACCOUNT",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_ENDPOINT",
     "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_SAS_KEY",
     "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_TENANT_ID",
+    "CLOUDSDK_CONFIG",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT",
     "HOME",
+    "IDENTITY_ENDPOINT",
+    "NO_GCE_CHECK",
+    "STORAGE_EMULATOR_HOST",
 ];
 
 /// What the environment says of stores, as it is. Whoever has an environment reads it: the room has none.

@@ -5,9 +5,10 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
-use super::aws::{S3Bucket, service};
+use super::aws::service;
+use super::bucket::Bucket;
 use super::error::StoreError;
-use super::listing::{self, ListedKey, ListingPage};
+use super::listing::{ListedKey, ListingPage};
 use super::pattern::{BucketWord, Level, Question, Walk, is_data_in_folder};
 use super::settings::StoreSettings;
 use super::word::ListedObject;
@@ -19,7 +20,7 @@ const PAGES_MAX: usize = 100_000;
 /// The buckets that the words of a load name.
 #[derive(Clone)]
 pub struct Stores {
-    buckets: BTreeMap<String, Arc<S3Bucket>>,
+    buckets: BTreeMap<String, Arc<Bucket>>,
     client: Client,
 }
 
@@ -50,7 +51,7 @@ impl Stores {
         for word in words {
             let place = BucketWord::parse(word)?;
             if let Entry::Vacant(entry) = buckets.entry(place.root()) {
-                let bucket = S3Bucket::open(&place, settings, &client)?;
+                let bucket = Bucket::open(&place, settings, &client)?;
                 tracing::info!(bucket = entry.key(), "read as {}", bucket.words());
                 entry.insert(Arc::new(bucket));
             }
@@ -58,7 +59,7 @@ impl Stores {
         Ok(Self { buckets, client })
     }
 
-    fn bucket(&self, place: &BucketWord, word: &str) -> Result<&S3Bucket, StoreError> {
+    fn bucket(&self, place: &BucketWord, word: &str) -> Result<&Bucket, StoreError> {
         let bucket = self.buckets.get(&place.root()).map(AsRef::as_ref);
         bucket.ok_or_else(|| StoreError::Word {
             word: word.to_owned(),
@@ -137,7 +138,7 @@ pub fn signing(settings: &StoreSettings, http: &http::Settings) -> Result<http::
 /// A listing that is under way.
 struct Asking<'a> {
     client: &'a Client,
-    bucket: &'a S3Bucket,
+    bucket: &'a Bucket,
     place: &'a BucketWord,
     word: &'a str,
     limit: usize,
@@ -173,12 +174,12 @@ impl Asking<'_> {
         let request = self.bucket.listing(&question, None)?;
         match self.client.page(&request).await {
             Ok(page) => {
-                let page = listing::s3(&page.bytes).map_err(|reason| self.odd(reason))?;
+                let page = self.bucket.page(&page.bytes).map_err(|reason| self.odd(reason))?;
                 is_folder = page.prefixes.iter().any(|prefix| prefix.strip_suffix('/') == Some(key));
                 // It is the first of all that begin with it.
                 found.extend(page.objects.into_iter().filter(|object| object.key == *key).take(1));
             }
-            Err(HttpError::Status { status, .. }) if status.as_u16() == 403 => {
+            Err(HttpError::Status { status, .. }) if self.bucket.may_hide(status.as_u16()) => {
                 found.push(ListedKey { key: key.clone(), etag: None, size: None });
             }
             Err(source) => return Err(self.refused(source)),
@@ -211,7 +212,7 @@ impl Asking<'_> {
         for _ in 0..PAGES_MAX {
             let request = self.bucket.listing(question, next.as_deref())?;
             let page = self.client.page(&request).await.map_err(|source| self.refused(source))?;
-            let mut page = listing::s3(&page.bytes).map_err(|reason| self.odd(reason))?;
+            let mut page = self.bucket.page(&page.bytes).map_err(|reason| self.odd(reason))?;
             let token = page.next.take();
             taken(page, found);
             if found.len() > self.limit {

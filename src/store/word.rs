@@ -1,7 +1,7 @@
 //! Words that are about objects, and what a listing says of one. Pure.
 
 /// The schemes of words that are objects.
-pub const SCHEMES: [&str; 1] = ["s3"];
+pub const SCHEMES: [&str; 5] = ["s3", "gs", "az", "abfs", "abfss"];
 
 /// Whether a source word is about objects in a store.
 #[must_use]

@@ -2,6 +2,7 @@
 //! whether the hint is true. A trigger raises each code at one record; where "the same command" is what
 //! helps, the trigger is removed and the same command run.
 
+mod bounds;
 mod files;
 mod followed;
 mod requests;

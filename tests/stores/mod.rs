@@ -3,7 +3,9 @@
 //! it was asked. The tests whose names begin with a letter and a number are the requirements of that number,
 //! each of which is somebody's bug. Real stores are asked by `make test-stores`.
 
+mod azure;
 mod faults;
+mod google;
 mod listings;
 mod objects;
 mod who;

@@ -25,6 +25,8 @@ struct Stored {
 }
 
 type Misbehave = dyn Fn(&Ask, Reply) -> Reply + Send + Sync;
+/// Why somebody may not ask.
+type Guard = dyn Fn(&Ask) -> Result<(), &'static str> + Send + Sync;
 
 struct State {
     objects: BTreeMap<String, Vec<Stored>>,
@@ -34,6 +36,8 @@ struct State {
     /// Anybody may read, and nobody signs.
     public: bool,
     may_list: bool,
+    /// Of a store that speaks like S3, but for who asks.
+    guard: Option<Arc<Guard>>,
     misbehave: Arc<Misbehave>,
     puts: u64,
 }
@@ -52,6 +56,7 @@ impl Bucket {
             page_keys: 1000,
             public: false,
             may_list: true,
+            guard: None,
             misbehave: Arc::new(|_, reply| reply),
             puts: 0,
         }));
@@ -76,6 +81,11 @@ impl Bucket {
 
     pub fn public(self) -> Self {
         self.state().public = true;
+        self
+    }
+
+    pub fn guarded(self, guard: impl Fn(&Ask) -> Result<(), &'static str> + Send + Sync + 'static) -> Self {
+        self.state().guard = Some(Arc::new(guard));
         self
     }
 
@@ -140,7 +150,11 @@ pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
 
 impl State {
     fn answer(&self, ask: &Ask) -> Reply {
-        if self.public {
+        if let Some(guard) = &self.guard {
+            if let Err(why) = guard(ask) {
+                return refusal(401, why, "you may not ask");
+            }
+        } else if self.public {
             if ask.header("authorization").is_some() {
                 return refusal(403, "InvalidAccessKeyId", "a signature at a public bucket");
             }

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod bouncer;
 pub mod bucket;
 pub mod compress;
+pub mod container;
 pub mod database;
 pub mod dbload;
 pub mod fake;

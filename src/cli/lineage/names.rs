@@ -35,7 +35,11 @@ pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
         // What stands before it may be a secret, and behind the path are the words of one request.
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let authority = authority.rsplit('@').next().unwrap_or_default();
+        // Of Azure a container stands there.
+        let authority = match scheme {
+            "abfs" | "abfss" | "az" => authority,
+            _ => authority.rsplit('@').next().unwrap_or_default(),
+        };
         let is_object = !matches!(scheme, "http" | "https");
         let path = if is_object { path.to_owned() } else { format!("/{path}") };
         return Some(DatasetName { namespace: format!("{scheme}://{authority}"), name: path });

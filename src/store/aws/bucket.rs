@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::address::{Address, at_version};
 use super::identity::{AwsIdentity, Finder, endpoint, region};
 use super::profiles::Files;
 use super::signer::Signer;
 use crate::http::{Client, Request, RequestSigner};
+use crate::store::address::{Address, at_version};
 use crate::store::error::StoreError;
 use crate::store::pattern::{BucketWord, Question};
 use crate::store::settings::{SignedService, StoreSettings};
@@ -58,7 +58,7 @@ impl S3Bucket {
         let files = Files::read(&settings.variables)?;
         let region = region(settings, &files).unwrap_or_else(|| REGION.to_owned());
         let endpoint = endpoint(settings, &files);
-        let address = Address::of(&place.bucket, &region, endpoint.as_deref(), settings)?;
+        let address = Address::of_s3(&place.bucket, &region, endpoint.as_deref(), settings)?;
         let mut looked_for = Vec::new();
         let found = Finder { settings, files: &files, region: &region, client }.find(&mut looked_for)?;
         let Some(identity) = found else {

@@ -6,23 +6,18 @@ use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredential, AwsCredentialProvider};
-use object_store::{BackoffConfig, RetryConfig};
 use tokio::sync::Mutex;
 
 use super::keys::{AwsKeys, fit};
 use super::process;
 use super::profiles::{DEFAULT, Files, Means, Role, RoleSource};
 use super::sts;
-use crate::http::{Client, HttpError};
+use crate::http::Client;
 use crate::secret::Secret;
-use crate::store::calls::Calls;
+use crate::store::calls::{CALL_WITHIN, Calls, METADATA_WITHIN, said};
 use crate::store::error::StoreError;
 use crate::store::settings::{StoreSettings, Variables};
 
-/// The metadata service of an instance is next door, or not there.
-const METADATA_WITHIN: Duration = Duration::from_secs(1);
-/// Others who give credentials.
-const CALL_WITHIN: Duration = Duration::from_secs(20);
 /// Keys that end so soon are asked for anew.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 /// Profiles that lead to each other: more is a circle.
@@ -258,14 +253,11 @@ impl Finder<'_> {
         words: String,
         within: Duration,
     ) -> Result<AwsIdentity, StoreError> {
-        let tries = if within == METADATA_WITHIN { 0 } else { 2 };
-        let retry =
-            RetryConfig { backoff: BackoffConfig::default(), max_retries: tries, retry_timeout: CALL_WITHIN };
         let calls = Calls { client: self.client.clone(), within };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name("any")
             .with_region(self.region)
-            .with_retry(retry)
+            .with_retry(calls.retries())
             .with_http_connector(calls);
         if let Some(endpoint) = self.settings.variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
             builder = builder.with_metadata_endpoint(endpoint.trim_end_matches('/'));
@@ -328,16 +320,4 @@ pub(super) fn endpoint(settings: &StoreSettings, files: &Files) -> Option<String
 fn profile_of(settings: &StoreSettings) -> &str {
     let named = settings.profile.as_deref().or_else(|| settings.variables.get("AWS_PROFILE"));
     named.or_else(|| settings.variables.get("AWS_DEFAULT_PROFILE")).unwrap_or(DEFAULT)
-}
-
-/// What is told of an error of the library: its own words may repeat what was sent.
-fn said(error: &object_store::Error) -> String {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(ours) = error.downcast_ref::<HttpError>() {
-            return ours.to_string();
-        }
-        next = error.source();
-    }
-    "whoever should give the keys does not, or answers as nobody who does".to_owned()
 }

@@ -1,6 +1,5 @@
 //! S3, and stores that speak like it: where buckets are, who asks, and the signature.
 
-mod address;
 mod bucket;
 mod identity;
 mod keys;

@@ -1,14 +1,14 @@
-//! Where a bucket is, and the URLs of its objects. Pure.
+//! Where a bucket is, and the URLs of its objects and listings. Pure.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use crate::store::error::StoreError;
-use crate::store::pattern::Question;
-use crate::store::settings::StoreSettings;
+use super::error::StoreError;
+use super::pattern::Question;
+use super::settings::StoreSettings;
 
 /// All but what a signature leaves alone.
-const STRICT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const STRICT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, of a key: its slashes are those of the URL.
 const STRICT_KEY: AsciiSet = STRICT.remove(b'/');
 
@@ -23,9 +23,16 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// `endpoint`: of another server than Amazon's. That has its buckets in paths, unless it is said
+    /// A bucket that is a folder of a server.
+    pub(super) fn at(server: &str, bucket: &str) -> Result<Self, StoreError> {
+        let server = server.trim_end_matches('/');
+        check_server(server)?;
+        Ok(Self { base: format!("{server}/{bucket}") })
+    }
+
+    /// Of S3. `endpoint`: of another server than Amazon's. That has its buckets in paths, unless it is said
     /// otherwise.
-    pub(super) fn of(
+    pub(super) fn of_s3(
         bucket: &str,
         region: &str,
         endpoint: Option<&str>,
@@ -44,15 +51,7 @@ impl Address {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://s3.{region}.{tail}"),
         };
-        let bad =
-            |reason: &str| StoreError::Setting { what: "the endpoint".to_owned(), reason: reason.to_owned() };
-        let url = Url::parse(&endpoint).map_err(|error| bad(&format!("it is no URL ({error})")))?;
-        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
-            return Err(bad("write it as https://HOST[:PORT]"));
-        }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            return Err(bad("it is a scheme, a host and a port, and no more"));
-        }
+        check_server(&endpoint)?;
         let base = match (in_path, endpoint.split_once("://")) {
             (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
             _ => format!("{endpoint}/{bucket}"),
@@ -69,7 +68,7 @@ impl Address {
         url.ok_or_else(|| StoreError::Key { word: word.to_owned() })
     }
 
-    /// The URL of a page of a listing.
+    /// The URL of a page of a listing, as S3 and Google Cloud Storage are asked for it.
     pub(super) fn of_listing(&self, question: &Question, next: Option<&str>) -> Result<Url, StoreError> {
         let encoded = |text: &str| utf8_percent_encode(text, &STRICT).to_string();
         let mut text = format!("{}?list-type=2&encoding-type=url&max-keys={PAGE_KEYS}", self.base);
@@ -83,11 +82,46 @@ impl Address {
         if let Some(next) = next {
             text += &format!("&continuation-token={}", encoded(next));
         }
-        Url::parse(&text).map_err(|error| StoreError::Setting {
-            what: "the endpoint".to_owned(),
-            reason: error.to_string(),
-        })
+        parsed(&text)
     }
+
+    /// The same, as Azure is asked for it.
+    pub(super) fn of_azure_listing(
+        &self,
+        question: &Question,
+        next: Option<&str>,
+    ) -> Result<Url, StoreError> {
+        let encoded = |text: &str| utf8_percent_encode(text, &STRICT).to_string();
+        let mut text = format!("{}?restype=container&comp=list&maxresults={PAGE_KEYS}", self.base);
+        text += &format!("&prefix={}", encoded(&question.prefix));
+        if question.one_level {
+            text += "&delimiter=%2F";
+        }
+        if let Some(next) = next {
+            text += &format!("&marker={}", encoded(next));
+        }
+        parsed(&text)
+    }
+}
+
+fn parsed(text: &str) -> Result<Url, StoreError> {
+    Url::parse(text).map_err(|error| bad_server(&error.to_string()))
+}
+
+fn bad_server(reason: &str) -> StoreError {
+    StoreError::Setting { what: "the endpoint".to_owned(), reason: reason.to_owned() }
+}
+
+/// A scheme, a host, perhaps a port and a path.
+fn check_server(server: &str) -> Result<(), StoreError> {
+    let url = Url::parse(server).map_err(|error| bad_server(&format!("it is no URL ({error})")))?;
+    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+        return Err(bad_server("write it as https://HOST[:PORT]"));
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(bad_server("it is a scheme, a host and a port, and no more"));
+    }
+    Ok(())
 }
 
 /// Adds the version that is wanted.
@@ -101,7 +135,7 @@ mod tests {
     use super::*;
 
     fn address(bucket: &str, region: &str, endpoint: Option<&str>) -> Address {
-        Address::of(bucket, region, endpoint, &StoreSettings::default()).unwrap()
+        Address::of_s3(bucket, region, endpoint, &StoreSettings::default()).unwrap()
     }
 
     #[test]
@@ -123,10 +157,10 @@ mod tests {
         let variables = |name: &str| (name == "AWS_S3_ADDRESSING_STYLE").then(|| "virtual".to_owned());
         let settings =
             StoreSettings { variables: crate::store::Variables::read(variables), ..StoreSettings::default() };
-        let address = Address::of("b", "r", Some("https://ceph.example:8443"), &settings).unwrap();
+        let address = Address::of_s3("b", "r", Some("https://ceph.example:8443"), &settings).unwrap();
         assert_eq!(address.of_object("w", "k").unwrap().as_str(), "https://b.ceph.example:8443/k");
         for wrong in ["127.0.0.1:9000", "ftp://x", "https://", "https://u:p@x", "https://x?y"] {
-            assert!(Address::of("b", "r", Some(wrong), &StoreSettings::default()).is_err(), "{wrong}");
+            assert!(Address::of_s3("b", "r", Some(wrong), &StoreSettings::default()).is_err(), "{wrong}");
         }
     }
 
@@ -149,6 +183,21 @@ mod tests {
         for key in ["..", "../x", "a/./b", "a/..", ".", "x/../b", "./b"] {
             assert!(matches!(address.of_object("w", key), Err(StoreError::Key { .. })), "{key}");
         }
+    }
+
+    #[test]
+    fn containers_are_folders_of_their_account_and_listed_as_azure_wants_it() {
+        let address = Address::at("https://acc.blob.core.windows.net/", "$web").unwrap();
+        assert_eq!(
+            address.of_object("w", "a b/c").unwrap().as_str(),
+            "https://acc.blob.core.windows.net/$web/a%20b/c"
+        );
+        let question = Question { prefix: "a/\u{e4}".into(), one_level: true };
+        assert_eq!(
+            address.of_azure_listing(&question, Some("2!7=")).unwrap().as_str(),
+            "https://acc.blob.core.windows.net/$web?restype=container&comp=list&maxresults=1000&prefix=a%2F%C3%A4&delimiter=%2F&marker=2%217%3D"
+        );
+        assert!(Address::at("acc.blob.core.windows.net", "c").is_err());
     }
 
     #[test]
