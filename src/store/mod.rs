@@ -2,10 +2,11 @@
 //! requests that read them.
 //!
 //! `pattern` reads words, `listing` the answers of a store to the question what it has, `address` makes its
-//! URLs. `aws` is S3 and what speaks like it, `google` and `azure` are the other two: who signs, and how. Requests go out by `http`'s client, with its
-//! retries, limits, proxies and counters; `calls` is how the library that knows credentials reaches servers
-//! that give them. Never opens an object, knows nothing of records. No secret enters a message or a stored
-//! word, and a profile that was named is never exchanged for another identity.
+//! URLs. `aws` is S3 and what speaks like it, `google` and `azure` are the other two: who signs, and how.
+//! Requests go out by `http`'s client, with its retries, limits, proxies and counters; `calls` is how the
+//! library that knows credentials reaches servers that give them. Never opens an object, knows nothing of
+//! records. No secret enters a message or a stored word, and a profile that was named is never exchanged for
+//! another identity.
 
 #[cfg(feature = "object-store")]
 mod address;

@@ -146,7 +146,7 @@ fn public_containers_are_read_by_nobody_also_where_they_are_not_listed() {
 /// spelling of the same place.
 #[test]
 fn an_append_leaves_out_what_it_has_put_there_before() {
-    let (container, scene) = (container(), Scene::with("CREATE TABLE t (id bigint, v bigint)"));
+    let (container, scene) = (container(), Scene::with(TABLE));
     let append = || load(&scene, &container, "az://c/*.jsonl --mode append").env("AZURE_STORAGE_KEY", KEY);
     append().run().exits(0);
     container.put("u.jsonl", lines(10, 20));

@@ -163,9 +163,9 @@ fn a_load_goes_on_inside_an_object() {
     bucket.put("t.jsonl", lines(0, n));
     bucket.misbehave(|_, reply| slowly(reply));
     let scene = Scene::with(TABLE);
-    let line = "gs://b/t.jsonl --batch-rows 2000";
+    let line = "gs://b/t.jsonl --batch-rows 500";
     let running = with_key(&scene, &bucket, line).spawn();
-    kill_beyond(&scene, running, 0);
+    kill_beyond(&scene, running, 20_000);
     bucket.behave();
     bucket.api.asked();
     let outcome = with_key(&scene, &bucket, line).run().exits(0);

@@ -6,7 +6,7 @@ use crate::store::settings::{StoreSettings, Variables};
 
 /// An account.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct AzureAccount {
     pub(super) name: String,
     /// Its server, with whatever stands before containers.
     pub(super) server: String,
@@ -14,8 +14,9 @@ pub(super) struct Account {
     pub(super) container: String,
 }
 
-impl Account {
-    /// `az://CONTAINER/..` of the account that the environment names, or `abfss://CONTAINER@ACCOUNT.dfs../..`.
+impl AzureAccount {
+    /// `az://CONTAINER/..` of the account that the environment names, or
+    /// `abfss://CONTAINER@ACCOUNT.dfs../..`.
     pub(super) fn of(place: &BucketWord, settings: &StoreSettings) -> Result<Self, StoreError> {
         let variables = &settings.variables;
         let connection = ConnectionString::of(variables)?;
@@ -83,7 +84,7 @@ impl<'a> ConnectionString<'a> {
 mod tests {
     use super::*;
 
-    fn account(word: &str, endpoint: Option<&str>, set: &[(&str, &str)]) -> Result<Account, StoreError> {
+    fn account(word: &str, endpoint: Option<&str>, set: &[(&str, &str)]) -> Result<AzureAccount, StoreError> {
         let variable =
             |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let settings = StoreSettings {
@@ -91,13 +92,13 @@ mod tests {
             variables: Variables::read(variable),
             ..StoreSettings::default()
         };
-        Account::of(&BucketWord::parse(word).unwrap(), &settings)
+        AzureAccount::of(&BucketWord::parse(word).unwrap(), &settings)
     }
 
     #[test]
     fn accounts_are_found_in_words_and_in_the_environment() {
         let found = |word: &str, endpoint, set: &[(&str, &str)]| {
-            let Account { name, server, container } = account(word, endpoint, set).unwrap();
+            let AzureAccount { name, server, container } = account(word, endpoint, set).unwrap();
             format!("{name} {server} {container}")
         };
         let named = [("AZURE_STORAGE_ACCOUNT", "acc")];

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::account::Account;
-use super::identity::{AzureIdentity, Finder};
-use super::signer::Signer;
+use super::account::AzureAccount;
+use super::identity::{AzureFinder, AzureIdentity};
+use super::signer::SharedKeySigner;
 use crate::http::{Client, Request, RequestSigner};
 use crate::store::address::Address;
 use crate::store::error::StoreError;
@@ -14,7 +14,7 @@ use crate::store::settings::StoreSettings;
 /// A container, and who reads it.
 pub(in crate::store) struct AzureContainer {
     address: Address,
-    account: Account,
+    account: AzureAccount,
     identity: Arc<AzureIdentity>,
     signing: RequestSigner,
     looked_for: Vec<String>,
@@ -32,12 +32,12 @@ impl AzureContainer {
                 reason: format!("{} is of Azure, where the owner of an account pays", place.root()),
             });
         }
-        let account = Account::of(place, settings)?;
+        let account = AzureAccount::of(place, settings)?;
         let address = Address::at(&account.server, &account.container)?;
         let mut looked_for = Vec::new();
-        let identity = Finder { settings, account: &account, client }.find(&mut looked_for)?;
+        let identity = AzureFinder { settings, account: &account, client }.find(&mut looked_for)?;
         let identity = Arc::new(identity);
-        let signing = RequestSigner::by(Arc::new(Signer {
+        let signing = RequestSigner::by(Arc::new(SharedKeySigner {
             identity: Arc::clone(&identity),
             account: account.name.clone(),
             used: Mutex::default(),

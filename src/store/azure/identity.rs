@@ -8,7 +8,7 @@ use object_store::azure::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::account::{Account, ConnectionString};
+use super::account::{AzureAccount, ConnectionString};
 use crate::http::Client;
 use crate::secret::Secret;
 use crate::store::calls::{CALL_WITHIN, Calls, METADATA_WITHIN, said};
@@ -17,12 +17,12 @@ use crate::store::settings::StoreSettings;
 
 /// Who asks.
 pub(super) struct AzureIdentity {
-    pub(super) means: Means,
+    pub(super) means: AzureMeans,
     /// For people, without secrets.
     pub(super) words: String,
 }
 
-pub(super) enum Means {
+pub(super) enum AzureMeans {
     /// Nobody: requests are not signed.
     Nobody,
     /// The account's key, as it was written too.
@@ -36,19 +36,19 @@ pub(super) enum Means {
 const INSTANCE: &str = "what this instance is";
 
 /// What an identity is found with.
-pub(super) struct Finder<'a> {
+pub(super) struct AzureFinder<'a> {
     pub(super) settings: &'a StoreSettings,
-    pub(super) account: &'a Account,
+    pub(super) account: &'a AzureAccount,
     pub(super) client: &'a Client,
 }
 
-impl Finder<'_> {
+impl AzureFinder<'_> {
     /// Finds who asks. `looked_for`: what was looked for in vain, for the error that may come of it.
     pub(super) fn find(&self, looked_for: &mut Vec<String>) -> Result<AzureIdentity, StoreError> {
         let variables = &self.settings.variables;
         if self.settings.anonymous {
             let words = "nobody (--no-sign-request)".to_owned();
-            return Ok(AzureIdentity { means: Means::Nobody, words });
+            return Ok(AzureIdentity { means: AzureMeans::Nobody, words });
         }
         let connection = ConnectionString::of(variables)?;
         let is_of_account =
@@ -116,7 +116,7 @@ impl Finder<'_> {
             what: name.to_owned(),
             reason: "the key in it is no base64".to_owned(),
         })?;
-        let means = Means::Key(Arc::new(AzureCredential::AccessKey(read)), Secret::new(key.to_owned()));
+        let means = AzureMeans::Key(Arc::new(AzureCredential::AccessKey(read)), Secret::new(key.to_owned()));
         Ok(AzureIdentity { means, words: format!("the account's key ({name})") })
     }
 
@@ -129,7 +129,7 @@ impl Finder<'_> {
         let pieces = text.trim().trim_start_matches('?').split('&').filter(|piece| !piece.is_empty());
         let pairs: Option<Vec<_>> = pieces.map(pair).collect();
         let pairs = pairs.filter(|pairs| pairs.iter().any(|(name, _)| name == "sig"));
-        let means = pairs.map(Means::Signature).ok_or_else(|| StoreError::Setting {
+        let means = pairs.map(AzureMeans::Signature).ok_or_else(|| StoreError::Setting {
             what: name.to_owned(),
             reason: "it is no shared access signature: sv=..&sig=..".to_owned(),
         })?;
@@ -149,7 +149,7 @@ impl Finder<'_> {
         let store = builder.build();
         let store =
             store.map_err(|error| StoreError::Setting { what: words.clone(), reason: said(&error) })?;
-        Ok(AzureIdentity { means: Means::Asked(Arc::clone(store.credentials())), words })
+        Ok(AzureIdentity { means: AzureMeans::Asked(Arc::clone(store.credentials())), words })
     }
 }
 
@@ -162,9 +162,11 @@ impl AzureIdentity {
     /// What signs for a while; none: nothing does, or parameters do.
     pub(super) async fn credential(&self) -> Result<Option<Arc<AzureCredential>>, String> {
         match &self.means {
-            Means::Nobody | Means::Signature(_) => Ok(None),
-            Means::Key(key, _) => Ok(Some(Arc::clone(key))),
-            Means::Asked(provider) => provider.get_credential().await.map(Some).map_err(|error| said(&error)),
+            AzureMeans::Nobody | AzureMeans::Signature(_) => Ok(None),
+            AzureMeans::Key(key, _) => Ok(Some(Arc::clone(key))),
+            AzureMeans::Asked(provider) => {
+                provider.get_credential().await.map(Some).map_err(|error| said(&error))
+            }
         }
     }
 }

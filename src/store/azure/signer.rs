@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, DATE};
 use object_store::azure::{AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};
 
-use super::identity::{AzureIdentity, Means};
+use super::identity::{AzureIdentity, AzureMeans};
 use crate::http::{Sign, Unsigned};
 use crate::secret::Secret;
 
@@ -16,14 +16,14 @@ use crate::secret::Secret;
 const OURS: [http::HeaderName; 3] = [AUTHORIZATION, DATE, http::HeaderName::from_static("x-ms-version")];
 
 /// Signs as an identity.
-pub(super) struct Signer {
+pub(super) struct SharedKeySigner {
     pub(super) identity: Arc<AzureIdentity>,
     pub(super) account: String,
     /// The token that was last sent, which no text of a server may show.
     pub(super) used: Mutex<Option<Secret>>,
 }
 
-impl Sign for Signer {
+impl Sign for SharedKeySigner {
     fn sign<'a>(&'a self, request: Unsigned<'a>) -> BoxFuture<'a, Result<HeaderMap, String>> {
         Box::pin(async move {
             let Some(credential) = self.identity.credential().await? else { return Ok(HeaderMap::new()) };
@@ -55,18 +55,18 @@ impl Sign for Signer {
 
     fn query(&self) -> Vec<(String, Secret)> {
         match &self.identity.means {
-            Means::Signature(pairs) => pairs.clone(),
-            Means::Nobody | Means::Key(..) | Means::Asked(_) => Vec::new(),
+            AzureMeans::Signature(pairs) => pairs.clone(),
+            AzureMeans::Nobody | AzureMeans::Key(..) | AzureMeans::Asked(_) => Vec::new(),
         }
     }
 
     fn secrets(&self) -> Vec<Secret> {
         let of_identity = match &self.identity.means {
-            Means::Key(_, text) => vec![text.clone()],
-            Means::Signature(pairs) => {
+            AzureMeans::Key(_, text) => vec![text.clone()],
+            AzureMeans::Signature(pairs) => {
                 pairs.iter().filter(|(name, _)| name == "sig").map(|(_, value)| value.clone()).collect()
             }
-            Means::Nobody | Means::Asked(_) => Vec::new(),
+            AzureMeans::Nobody | AzureMeans::Asked(_) => Vec::new(),
         };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
         of_identity.into_iter().chain(used).collect()

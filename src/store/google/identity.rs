@@ -23,7 +23,7 @@ pub(super) struct GoogleIdentity {
 
 /// What a file of credentials says of itself.
 #[derive(Deserialize)]
-struct Kind {
+struct CredentialFile {
     #[serde(rename = "type")]
     kind: Option<String>,
     client_email: Option<String>,
@@ -71,7 +71,7 @@ impl GoogleIdentity {
         let shown = file.display();
         let bad = |reason: String| StoreError::Setting { what: format!("{shown}"), reason };
         let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-        let kind: Kind = serde_json::from_str(&text)
+        let kind: CredentialFile = serde_json::from_str(&text)
             .map_err(|_| bad("it is no file of credentials, which are JSON".to_owned()))?;
         let calls = Calls { client: client.clone(), within: CALL_WITHIN };
         let (builder, words) = match kind.kind.as_deref() {
