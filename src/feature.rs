@@ -43,6 +43,8 @@ pub const PARQUET: Feature = feature!("parquet");
 pub const LEDGER: Feature = feature!("ledger");
 /// Objects in stores.
 pub const OBJECT_STORE: Feature = feature!("object-store");
+/// Tables of files of SQLite.
+pub const SQLITE: Feature = feature!("sqlite");
 /// Reads XML.
 pub const XML: Feature = feature!("xml");
 /// Encrypted connections to the database.

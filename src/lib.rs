@@ -149,6 +149,7 @@ mod secret;
 mod seed;
 mod shape;
 mod shell;
+mod sqlite;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -275,6 +276,9 @@ pub mod internals {
     }
     pub mod shape {
         pub use crate::shape::*;
+    }
+    pub mod sqlite {
+        pub use crate::sqlite::*;
     }
     pub mod store {
         pub use crate::store::*;

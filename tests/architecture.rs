@@ -52,6 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("job", &["feed", "format", "http", "map", "pg", "schema", "shape", "store"]),
     ("input", &["event", "feature", "feed", "format", "http", "job", "map", "record", "shape", "store"]),
     ("process", &[]),
+    ("sqlite", &[]),
     ("shell", &[]),
     ("ledger", &["account", "feature", "pg", "process", "record", "reject", "schema", "shell"]),
     (
@@ -91,7 +92,7 @@ const OF_THE_PIPELINE: &[&str] = &[
 const EVERY_STAGE: &[&str] = &[
     "account", "batch", "causes", "engine", "event", "fault", "feature", "format", "http", "input", "job",
     "ledger", "map", "pg", "pipeline", "plan", "prepared", "record", "reject", "rejects", "report",
-    "schedule", "schema", "write",
+    "schedule", "schema", "sqlite", "write",
 ];
 
 /// Rooms that are arithmetic on what they are given: no runtime, no files, no environment, no clock.
@@ -120,7 +121,7 @@ const PURE: &[&str] = &[
 ];
 
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
-const SPEAK_SQL: [&str; 6] = ["pg", "write", "ledger", "local", "seed", "testing"];
+const SPEAK_SQL: [&str; 7] = ["pg", "write", "ledger", "local", "seed", "sqlite", "testing"];
 
 /// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan
 /// shows.
@@ -171,7 +172,8 @@ fn drivers(source: &Source) -> Vec<String> {
         // sqlx migrates and answers the ledger's questions before the writers start, on a connection that pg
         // opened.
         "ledger" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool"]),
-        _ => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx"]),
+        "sqlite" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx"]),
+        _ => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx", "rusqlite"]),
     }
 }
 

@@ -54,7 +54,7 @@ enum Empty {
     Refused,
 }
 
-const SOURCES: [Kind; 17] = [
+const SOURCES: [Kind; 18] = [
     Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
     Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
     Kind {
@@ -119,6 +119,13 @@ const SOURCES: [Kind; 17] = [
     },
     Kind { name: "pages", class: Class::Query, reach: Reach::Asked, make: pages, empty: Empty::NoRecords },
     Kind { name: "table", class: Class::Query, reach: Reach::Asked, make: table, empty: Empty::NoRecords },
+    Kind {
+        name: "table of a file",
+        class: Class::Query,
+        reach: Reach::Asked,
+        make: table_of_file,
+        empty: Empty::NoRecords,
+    },
     Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
 ];
 
@@ -355,6 +362,27 @@ fn table(ids: &[u64], _pace: Pace) -> Made {
     Made { job, change: Box::new(write), _keep: Box::new(fresh) }
 }
 
+fn table_of_file(ids: &[u64], _pace: Pace) -> Made {
+    let folder = Folder::new();
+    let path = folder.path().join("records.db");
+    let word = format!("sqlite://{}?table=records", path.display());
+    let write = move |ids: &[u64]| {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.busy_timeout(Duration::from_secs(60)).unwrap();
+        // Who reads it may be at it still.
+        let mut sql = "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY, v TEXT); \
+                       DELETE FROM records;"
+            .to_owned();
+        for id in ids {
+            let v = "\u{e9}x\t".repeat(if id % 2 == 1 { 30 } else { 1 });
+            sql += &format!("INSERT INTO records VALUES ({id}, '{v}');");
+        }
+        database.execute_batch(&sql).unwrap();
+    };
+    write(ids);
+    Made { job: job(word, FormatName::Jsonl), change: Box::new(write), _keep: Box::new(folder) }
+}
+
 fn caller(ids: &[u64], pace: Pace) -> Made {
     let mut job = job("-".to_owned(), FormatName::Jsonl);
     let feed = Feed::default();
@@ -409,10 +437,8 @@ impl Made {
 
     async fn input(&self) -> (Input, Access) {
         let specs = self.specs(&self.job.sources).await.unwrap();
-        let mut access = Access::of(&specs, &self.job, &RateLimiters::default()).unwrap();
-        if let Some(databases) = source_databases(&self.job) {
-            access = access.with_databases(databases);
-        }
+        let access = Access::of(&specs, &self.job, &RateLimiters::default()).unwrap();
+        let access = access.with_databases(source_databases(&self.job));
         let [spec] = <[SourceSpec; 1]>::try_from(specs).unwrap();
         (Input::new(spec, 0).await.unwrap(), access)
     }
@@ -541,7 +567,7 @@ fn two_contents_are_never_joined() {
                 Ok(rest) => {
                     assert_eq!(kind.class, Class::Query, "{}", kind.name);
                     // These rows are one block.
-                    let from = if kind.name == "table" { 0 } else { 20 / ON_A_PAGE * ON_A_PAGE };
+                    let from = if kind.name.starts_with("table") { 0 } else { 20 / ON_A_PAGE * ON_A_PAGE };
                     assert_eq!(ids(&rest), now[from..], "{}", kind.name);
                     let places = rest.iter().map(|read| read.after);
                     assert!(places.min().unwrap() > begin.at, "{}: behind what was stored", kind.name);

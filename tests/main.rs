@@ -67,6 +67,7 @@ mod seen;
 mod shaping;
 mod sheets;
 mod sources;
+mod sqlite;
 mod stores;
 mod support;
 mod sync;

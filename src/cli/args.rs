@@ -16,7 +16,8 @@ use super::parse;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoadArgs {
     /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), objects ('s3://BUCKET/KEY*'),
-    /// tables ('postgres://HOST/DB?table=NAME'), or - for standard input; read in this order
+    /// tables ('postgres://HOST/DB?table=NAME', 'sqlite://FILE?table=NAME'), or - for standard input; read in
+    /// this order
     #[arg(value_name = "SOURCE", required_unless_present = "urls")]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]

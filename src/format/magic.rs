@@ -12,6 +12,9 @@ pub enum DetectError {
     /// Known binary formats by name.
     #[error("the content is {0}, which is not supported")]
     Binary(&'static str),
+    /// A database in a file.
+    #[error("the content is an SQLite database")]
+    Sqlite,
     /// Files in one: of a file that is named so they are sources.
     #[error("the content is a tar archive")]
     Tar,
@@ -44,6 +47,9 @@ impl DetectError {
                 "look at the first lines: was a login or error page saved as data? XML of records: --format xml --records //NAME"
             }
             Self::Binary(_) => "export it as CSV or JSON lines first",
+            Self::Sqlite => {
+                "as a file of this machine, not compressed, its tables are sources: sqlite://FILE?table=NAME"
+            }
             Self::Tar => {
                 "its files are sources, once it is a file: FILE.tar#NAME is one of them, FILE.tar#* all"
             }
@@ -73,12 +79,14 @@ pub fn is_utf_32(head: &[u8]) -> bool {
     UTF_32.iter().any(|mark| head.starts_with(mark))
 }
 
+/// How a database of SQLite begins.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
 /// How formats begin that are no text.
-const MAGIC: [(&[u8], &str); 10] = [
+const MAGIC: [(&[u8], &str); 9] = [
     (b"ORC\n", "ORC"),
     (b"ORC\x08", "ORC"),
     (b"%PDF-", "a PDF"),
-    (b"SQLite format 3\0", "an SQLite database"),
     (b"PGDMP", "a dump of pg_dump (pg_restore reads it)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
@@ -129,6 +137,9 @@ const TAR: (usize, &[u8]) = (257, b"ustar");
 pub(super) fn no_text(head: &[u8]) -> Option<DetectError> {
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(DetectError::Binary(name));
+    }
+    if head.starts_with(SQLITE) {
+        return Some(DetectError::Sqlite);
     }
     if head.get(TAR.0..).is_some_and(|behind| behind.starts_with(TAR.1)) {
         return Some(DetectError::Tar);
@@ -188,7 +199,8 @@ mod tests {
         tar[TAR.0..TAR.0 + 5].copy_from_slice(TAR.1);
         let utf16: Vec<u8> = "id,n\u{e4}me\n1,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let utf16be: Vec<u8> = "id,name\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let cases: [(&[u8], Option<DetectError>); 15] = [
+        let cases: [(&[u8], Option<DetectError>); 16] = [
+            (b"SQLite format 3\0\x10\0", Some(DetectError::Sqlite)),
             (b"%PDF-1.7", Some(DetectError::Binary("a PDF"))),
             (&tar, Some(DetectError::Tar)),
             (b"\x1f\x8b\x08\0", Some(DetectError::CompressedTwice(Compression::Gzip))),

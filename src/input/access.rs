@@ -1,6 +1,7 @@
 //! What the sources of a load are opened with, beside their specs: what is stored nowhere, and lives as long
 //! as the load.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::spec::{Location, SourceSpec};
 use super::tables::Databases;
 use crate::event::Requests;
 use crate::feed::Feed;
+use crate::format::DetectError;
 use crate::http::urls::has_list_in_query;
 use crate::http::{Client, Counters, Origins, Paginate, QueryLists, RateLimiters, Request, unsigned};
 use crate::job;
@@ -24,10 +26,11 @@ pub struct Access {
     /// The stores of its objects.
     stores: Option<Stores>,
     pub(super) feed: Option<Feed>,
-    /// The databases of its tables.
+    /// Who opens tables of databases, and whether there are some.
     databases: Option<Arc<dyn Databases>>,
     /// Where archives are read that are read from their start.
     pub(super) tars: Tars,
+    has_tables: bool,
     /// Memory of the process, if the load has said it.
     memory_bytes: Option<u64>,
     /// What a file of columns is was said: once is enough for a thousand of them.
@@ -81,8 +84,9 @@ impl Access {
         let (feed, memory_bytes) = (job.feed.clone(), Some(job.resources.max_memory_bytes));
         let objects: Vec<&str> =
             specs.iter().filter_map(|spec| Some(spec.location.object()?.word.as_str())).collect();
+        let has_tables = specs.iter().any(|spec| matches!(spec.location, Location::Table(_)));
         if urls.is_empty() && objects.is_empty() {
-            return Ok(Self { feed, memory_bytes, ..Self::default() });
+            return Ok(Self { feed, memory_bytes, has_tables, ..Self::default() });
         }
         let stores = match objects.is_empty() {
             true => None,
@@ -109,10 +113,10 @@ impl Access {
             pages_max: job.web.http.limits.pages,
             lonely_said: Arc::default(),
         };
-        Ok(Self { web: Some(web), stores, feed, memory_bytes, ..Self::default() })
+        Ok(Self { web: Some(web), stores, feed, memory_bytes, has_tables, ..Self::default() })
     }
 
-    /// With the databases of its tables.
+    /// With who opens tables of databases.
     #[must_use]
     pub fn with_databases(self, databases: Arc<dyn Databases>) -> Self {
         Self { databases: Some(databases), ..self }
@@ -125,6 +129,20 @@ impl Access {
         found.ok_or_else(|| SourceError::Unsupported {
             scheme: word.split(':').next().unwrap_or(word).to_owned(),
         })
+    }
+
+    /// A file that is a database is refused with the names of its tables.
+    pub(super) async fn or_with_tables<T>(
+        &self,
+        found: Result<T, SourceError>,
+        file: Option<&Path>,
+    ) -> Result<T, SourceError> {
+        match (found, file, &self.databases) {
+            (Err(SourceError::Detect { source: DetectError::Sqlite, name }), Some(file), Some(databases)) => {
+                Err(SourceError::IsDatabase { name, tables: databases.tables_of(file).await })
+            }
+            (found, _, _) => found,
+        }
     }
 
     /// What a list of rows is read with, which is at this URL: credentials go to its origin.
@@ -148,7 +166,7 @@ impl Access {
     /// Some of the sources are asked for of a server.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        self.web.is_some() || self.databases.is_some()
+        self.web.is_some() || self.has_tables
     }
 
     /// Memory of the process.

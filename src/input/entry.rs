@@ -421,7 +421,8 @@ impl Input {
         }
         stream.refuse_page(is_xml_said(reading)).await?;
         let detected = stream.detect(reading.skip_lines.unwrap_or_default(), reading.comment);
-        let (mut format, said) = format_of(&self.name, reading, detected).await?;
+        let found = format_of(&self.name, reading, detected).await;
+        let (mut format, said) = access.or_with_tables(found, self.location().file()).await?;
         if let Some(file) = format.columns() {
             let opening = self.columns(held_to(format), access, begin);
             let sheet = sheet_of(reading, &self.description.spec);

@@ -6,7 +6,7 @@ use super::columns::ColumnsError;
 use super::end_mark::EndMarkError;
 use super::fingerprint::Change;
 use super::member::MemberError;
-use super::tables::TableWordError;
+use super::tables::{TableWordError, commands_of, tables_words};
 use super::web::BodyChanged;
 use crate::feature::Missing;
 use crate::format::{
@@ -233,6 +233,14 @@ pub enum SourceError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A database, of which no table is named.
+    #[error("{name} is an SQLite database{}", tables_words(.tables))]
+    IsDatabase {
+        /// Name of the source, for people.
+        name: String,
+        /// The tables that it has.
+        tables: Vec<String>,
+    },
     /// Rows of a table that have no order.
     #[error("cannot go on in the middle of {name}: without a primary key nothing tells which rows were read")]
     NoKey {
@@ -436,6 +444,7 @@ impl SourceError {
             Self::Http { source, .. } | Self::Url { source } => return source.hint(),
             Self::Store { source } => return source.hint(),
             Self::TableWord { .. } | Self::Table { .. } | Self::NoKey { .. } => return self.hint_of_table(),
+            Self::IsDatabase { name, tables } => return commands_of(name, tables),
             Self::NoVersion { .. } => "read it by its URL, or copy it to a file first",
             Self::EmptyBody { .. } => {
                 "an endpoint without records should say so, such as [] or a header line"
@@ -477,7 +486,7 @@ impl SourceError {
     fn hint_of_table(&self) -> Option<String> {
         let words = match self {
             Self::TableWord { .. } => {
-                "postgres://USER@HOST/DATABASE?table=SCHEMA.NAME, or ?query=SELECT.. (%20 is a space)"
+                "postgres://USER@HOST/DATABASE?table=SCHEMA.NAME, sqlite://FILE?table=NAME, or ?query=SELECT.. (%20 is a space)"
             }
             Self::Table { hint, .. } => return hint.clone(),
             Self::NoKey { .. } => {

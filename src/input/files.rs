@@ -10,6 +10,8 @@ use globset::{Glob, GlobMatcher};
 
 use super::error::SourceError;
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
+use super::tables::{absolute, file_of};
+use crate::feature;
 use crate::format::{Format, detect};
 
 /// Names that an error suggests.
@@ -26,6 +28,26 @@ pub(super) fn list(words: &[String], room: usize) -> Result<(Vec<SourceSpec>, Ve
         }
     }
     Ok((sources, notes))
+}
+
+/// A table of a database; the file that one is must be there.
+pub(super) fn table(word: String) -> Result<SourceSpec, SourceError> {
+    if let Some(file) = file_of(&word) {
+        feature::SQLITE.needed_for(|| "a table of an SQLite database".to_owned())?;
+        let name = file.display().to_string();
+        match fs::metadata(&file) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(SourceError::Open { name, source: io::ErrorKind::IsADirectory.into() });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(SourceError::NotFound { name, near: names_like(&file) });
+            }
+            Err(source) => return Err(SourceError::Open { name, source }),
+        }
+    }
+    let everywhere = absolute(&word).map_err(|source| SourceError::Open { name: word.clone(), source })?;
+    Ok(SourceSpec::new(word, Location::Table(everywhere)))
 }
 
 /// The files of one word.

@@ -60,7 +60,8 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
                 }
             }
             Word::Table(word) => {
-                sources.push(SourceSpec::new(word.to_owned(), Location::Table(word.to_owned())));
+                let word = word.to_owned();
+                sources.push(blocking(move || files::table(word)).await?);
             }
             Word::Path(_) => {
                 let room = MAX_SOURCES.saturating_sub(sources.len());

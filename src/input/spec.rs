@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SourceError;
 use super::member::ArchiveMember;
 use super::source::{Class, Reach};
-use super::tables::{TableWord, is_database};
+use super::tables::{TableWord, absolute, is_database};
 use crate::http::{Request, urls};
 use crate::store;
 
@@ -67,7 +67,8 @@ impl<'w> Word<'w> {
         Ok(match self {
             Self::Stdin => "-".to_owned(),
             Self::Url(url) => of_url(url),
-            Self::Object(word) | Self::Table(word) => (*word).to_owned(),
+            Self::Object(word) => (*word).to_owned(),
+            Self::Table(word) => absolute(word)?,
             Self::Path(path) => std::path::absolute(path)?.to_string_lossy().into_owned(),
         })
     }
@@ -274,12 +275,12 @@ impl SourceSpec {
     pub fn place(&self) -> Cow<'_, str> {
         match &self.location {
             Location::Http(request) => String::from(request.place()).into(),
+            Location::Table(word) => word.as_str().into(),
             Location::File(_)
             | Location::Member(_)
             | Location::Pipe(_)
             | Location::Stdin
             | Location::Object(_)
-            | Location::Table(_)
             | Location::Caller => self.name.as_str().into(),
         }
     }
@@ -352,6 +353,7 @@ mod tests {
             ("ftp://bucket/key", None),
             ("postgres://user:secret@host/db", None),
             ("postgres://host/db?table=t", Some(Word::Table("postgres://host/db?table=t"))),
+            ("sqlite://shop.db?table=t", Some(Word::Table("sqlite://shop.db?table=t"))),
             ("mysql://host/db?table=t", None),
             ("://x", Some(Word::Path(Path::new("://x")))),
         ] {

@@ -273,7 +273,7 @@ impl TableRows {
 
     /// Names and types of the columns.
     pub(super) fn types(&self) -> Vec<(String, String)> {
-        self.reader.columns().to_vec()
+        self.reader.columns().iter().filter(|(_, type_name)| !type_name.is_empty()).cloned().collect()
     }
 
     /// What is worth saying about a resume.

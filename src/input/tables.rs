@@ -3,10 +3,14 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 /// A word that names a table of a database, in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +35,84 @@ pub enum TableOrQuery {
 #[error("a database is a source by one of its tables or by a query: {0}")]
 pub struct TableWordError(&'static str);
 
-/// Schemes of databases that can be sources.
+/// Schemes of servers of databases that can be sources.
 const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
-/// Whether the word is the connection string of a database.
+/// How the word of a file that is a database begins.
+const FILE_SCHEME: &str = "sqlite";
+
+/// Tables of a file that an error lists.
+const TABLES_SHOWN: usize = 4;
+
+/// What cannot stand in the path of such a word, or would end a word in a shell.
+const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'?').add(b'\'');
+/// And in the name of a table.
+const NOT_IN_NAME: &AsciiSet = &NOT_IN_PATH.add(b'&').add(b'+');
+
+/// Whether the word is the connection string of a database, or a file that is one.
 #[must_use]
 pub fn is_database(word: &str) -> bool {
-    let scheme = word.split_once("://").map_or("", |(scheme, _)| scheme);
-    SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    is_database_file(word) || is_database_server(word)
+}
+
+/// Whether the word is the connection string of a server of databases.
+#[must_use]
+pub fn is_database_server(word: &str) -> bool {
+    SCHEMES.iter().any(|known| scheme(word).eq_ignore_ascii_case(known))
+}
+
+/// Whether the word is a file that is a database.
+#[must_use]
+pub fn is_database_file(word: &str) -> bool {
+    scheme(word).eq_ignore_ascii_case(FILE_SCHEME)
+}
+
+fn scheme(word: &str) -> &str {
+    word.split_once("://").map_or("", |(scheme, _)| scheme)
+}
+
+/// The word of a table of a file.
+pub(super) fn word_of_file(file: &Path, table: &str) -> String {
+    let file = percent_encode(file.as_os_str().as_bytes(), NOT_IN_PATH);
+    format!("{FILE_SCHEME}://{file}?table={}", percent_encode(table.as_bytes(), NOT_IN_NAME))
+}
+
+/// The tables of a file, for people.
+pub(super) fn tables_words(tables: &[String]) -> String {
+    let shown = tables.iter().take(TABLES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match tables.len().checked_sub(TABLES_SHOWN) {
+        None if tables.is_empty() => " in which no table can be seen".to_owned(),
+        None | Some(0) => format!(" with the tables {shown}"),
+        Some(more) => format!(" with the tables {shown} and {more} more"),
+    }
+}
+
+/// The hint how the tables of a file are loaded.
+pub(super) fn commands_of(file: &str, tables: &[String]) -> Option<String> {
+    let words = tables.iter().take(TABLES_SHOWN).map(|table| word_of_file(Path::new(file), table));
+    let words: Vec<String> = words.map(|word| format!("dbload '{word}'")).collect();
+    let hint = || format!("each of its tables is a source: {}", words.join(", or "));
+    (!words.is_empty()).then(hint)
+}
+
+/// A word that means the same from every folder.
+///
+/// # Errors
+/// When nobody knows where a path begins.
+pub(super) fn absolute(word: &str) -> io::Result<String> {
+    let (Some(file), Some((_, what))) = (file_of(word), word.split_once('?')) else {
+        return Ok(word.to_owned());
+    };
+    let file = std::path::absolute(file)?;
+    let file = percent_encode(file.as_os_str().as_bytes(), NOT_IN_PATH);
+    Ok(format!("{FILE_SCHEME}://{file}?{what}"))
+}
+
+/// The file of a word.
+pub(super) fn file_of(word: &str) -> Option<PathBuf> {
+    let (place, _) = word.split_once('?').unwrap_or((word, ""));
+    let (_, path) = place.split_once("://").filter(|_| is_database_file(word))?;
+    Some(OsString::from_vec(percent_decode_str(path).collect()).into())
 }
 
 impl TableWord {
@@ -71,11 +145,20 @@ impl TableWord {
             (None, None) => return Err(TableWordError("it says neither")),
             (Some(_), Some(_)) => return Err(TableWordError("it says both")),
         };
+        if is_database_file(word) && !others.is_empty() {
+            return Err(TableWordError("of a file it takes no other parameter, and & is %26 in a query"));
+        }
         let dsn = match others.is_empty() {
             true => database.to_owned(),
             false => format!("{database}?{}", others.join("&")),
         };
         Ok(Self { dsn, what })
+    }
+
+    /// The file that the database is.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        file_of(&self.dsn)
     }
 
     /// What a table that gets its rows would be called.
@@ -116,11 +199,15 @@ pub struct RowsBetween {
 pub trait Databases: Send + Sync {
     /// Opens what a word names: all that is read of it is one state of it.
     fn open<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Box<dyn TableReader>, TableError>>;
+
+    /// Names of the tables of a file; none: it is no database, or cannot be read.
+    fn tables_of<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Vec<String>>;
 }
 
 /// A table that is open for reading.
 pub trait TableReader: Send + Sync {
-    /// Names and types of its columns, in the order of their values in rows.
+    /// Names and types of its columns, in the order of their values in rows; an empty type: their texts say
+    /// it.
     fn columns(&self) -> &[(String, String)];
 
     /// Places of the columns by whose values its rows are sorted and told apart; empty: there are none.
@@ -185,6 +272,31 @@ mod tests {
             assert_eq!(TableWord::parse(&word).unwrap().stem().as_deref(), Some(stem), "{word}");
         }
         assert!(is_database("POSTGRES://h") && !is_database("mysql://h") && !is_database("postgres"));
+        assert!(is_database("sqlite://a.db?table=t") && !is_database_server("sqlite://a.db?table=t"));
+    }
+
+    #[test]
+    fn a_word_of_a_file_has_a_path_and_means_the_same_everywhere() {
+        for (word, path) in [
+            ("sqlite://shop.db?table=t", "shop.db"),
+            ("sqlite:///x/my shop.db?table=t", "/x/my shop.db"),
+            ("SQLITE:///x/my%20shop%3F.db?query=SELECT%201", "/x/my shop?.db"),
+            ("sqlite://100%.db?table=t", "100%.db"),
+        ] {
+            assert_eq!(TableWord::parse(word).unwrap().file(), Some(PathBuf::from(path)), "{word}");
+            let everywhere = absolute(word).unwrap();
+            assert_eq!(absolute(&everywhere).unwrap(), everywhere);
+            let file = TableWord::parse(&everywhere).unwrap().file();
+            assert_eq!(file, Some(std::path::absolute(path).unwrap()), "{word}");
+        }
+        let word = word_of_file(Path::new("it's 5% of?.db"), "a&b c");
+        assert_eq!(word, "sqlite://it%27s%205%25%20of%3F.db?table=a%26b%20c");
+        let parts = TableWord::parse(&word).unwrap();
+        assert_eq!(parts.file(), Some(PathBuf::from("it's 5% of?.db")));
+        assert_eq!(parts.what, TableOrQuery::Table("a&b c".to_owned()));
+        assert_eq!(absolute("postgres://h/d?table=t").unwrap(), "postgres://h/d?table=t");
+        assert!(TableWord::parse("sqlite://a.db?table=t&mode=rw").is_err());
+        assert_eq!(TableWord::parse("postgres://h/d?table=t").unwrap().file(), None);
     }
 
     #[test]

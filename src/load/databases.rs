@@ -1,11 +1,14 @@
 //! Tables of databases as sources: who opens them, and what must not be read.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use crate::input::{Databases, RowsBetween, TableError, TableOrQuery, TableReader, TableWord, is_database};
+use crate::input::{
+    Databases, RowsBetween, TableError, TableOrQuery, TableReader, TableWord, is_database_server,
+};
 use crate::job::{Job, SourceDatabase};
 use crate::pg::dsn::without_password;
 use crate::pg::{
@@ -13,9 +16,10 @@ use crate::pg::{
 };
 use crate::plan::Refusal;
 use crate::prepared::LoadError;
+use crate::sqlite::{SqliteError, SqliteTable, tables_of};
 
-/// Finds the words of a job that are databases: what they are connected with is kept beside them, and the
-/// words have no password any more, since they are shown and stored.
+/// Finds the words of a job that are servers of databases: what they are connected with is kept beside them,
+/// and the words have no password any more, since they are shown and stored.
 ///
 /// # Errors
 /// When a connection string cannot be read.
@@ -23,7 +27,7 @@ pub fn name_databases(
     job: &mut Job,
     read: impl Fn(&str) -> Result<ConnInfo, DsnError>,
 ) -> Result<(), DsnError> {
-    for word in job.sources.iter_mut().filter(|word| is_database(word)) {
+    for word in job.sources.iter_mut().filter(|word| is_database_server(word)) {
         // One that names no table is refused where words are read.
         let Ok(parts) = TableWord::parse(word) else { continue };
         let dsn = read(&parts.dsn)?;
@@ -33,38 +37,71 @@ pub fn name_databases(
     Ok(())
 }
 
-/// The databases of a job's sources.
+/// The databases of a job's sources: its servers, and files.
 struct OfJob(Vec<SourceDatabase>);
 
-/// Those that a job has; `None`: none of its sources is a table.
+/// Who opens the tables that are sources of a job.
 #[must_use]
-pub fn source_databases(job: &Job) -> Option<Arc<dyn Databases>> {
-    (!job.databases.is_empty()).then(|| Arc::new(OfJob(job.databases.clone())) as Arc<dyn Databases>)
+pub fn source_databases(job: &Job) -> Arc<dyn Databases> {
+    Arc::new(OfJob(job.databases.clone()))
 }
 
 impl Databases for OfJob {
     fn open<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Box<dyn TableReader>, TableError>> {
         Box::pin(async move {
+            let missing = |_| told(SourceTableError::Missing(word.to_owned()));
+            let parts = TableWord::parse(word).map_err(missing)?;
+            if let Some(file) = parts.file() {
+                let table = match &parts.what {
+                    TableOrQuery::Table(name) => SqliteTable::of_table(&file, name).await,
+                    TableOrQuery::Query(query) => SqliteTable::of_query(&file, query).await,
+                };
+                return Ok(Box::new(OfFile(table.map_err(said)?)) as Box<dyn TableReader>);
+            }
             let found = self.0.iter().find(|known| known.word == word);
-            let table = match found {
-                Some(SourceDatabase { dsn, .. }) => open(word, dsn).await,
-                None => Err(SourceTableError::Missing(word.to_owned())),
+            let table = match (found, &parts.what) {
+                (Some(known), TableOrQuery::Table(name)) => SourceTable::of_table(&known.dsn, name).await,
+                (Some(known), TableOrQuery::Query(query)) => SourceTable::of_query(&known.dsn, query).await,
+                (None, _) => Err(SourceTableError::Missing(word.to_owned())),
             };
             Ok(Box::new(OfPostgres(table.map_err(told)?)) as Box<dyn TableReader>)
         })
     }
-}
 
-async fn open(word: &str, dsn: &ConnInfo) -> Result<SourceTable, SourceTableError> {
-    match TableWord::parse(word).map(|word| word.what) {
-        Ok(TableOrQuery::Table(name)) => SourceTable::of_table(dsn, &name).await,
-        Ok(TableOrQuery::Query(query)) => SourceTable::of_query(dsn, &query).await,
-        Err(_) => Err(SourceTableError::Missing(word.to_owned())),
+    fn tables_of<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move { tables_of(file).await.unwrap_or_default() })
     }
 }
 
 fn told(error: SourceTableError) -> TableError {
     TableError { hint: error.hint(), source: error.into() }
+}
+
+fn said(error: SqliteError) -> TableError {
+    TableError { hint: error.hint().map(ToOwned::to_owned), source: error.into() }
+}
+
+/// A table of a file of SQLite.
+struct OfFile(SqliteTable);
+
+impl TableReader for OfFile {
+    fn columns(&self) -> &[(String, String)] {
+        self.0.columns()
+    }
+
+    fn key(&self) -> &[usize] {
+        self.0.key()
+    }
+
+    fn begin(&mut self, range: RowsBetween) -> BoxFuture<'_, Result<(), TableError>> {
+        Box::pin(
+            async move { self.0.begin(range.behind.as_deref(), range.up_to.as_deref()).await.map_err(said) },
+        )
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TableError>> {
+        Box::pin(async move { self.0.next().await.map_err(said) })
+    }
 }
 
 /// A table of PostgreSQL.

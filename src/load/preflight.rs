@@ -47,10 +47,8 @@ pub(super) async fn preflight(
 ) -> Result<Prepared, LoadError> {
     let LoadRequest { share, job, act, earlier, listener } = request;
     specs.iter().try_for_each(|spec| refuse_unreadable(spec, &job.reading))?;
-    let mut access = Access::of(&specs, job, share.speeds())?;
-    if let Some(databases) = databases::source_databases(job) {
-        access = access.with_databases(databases);
-    }
+    let access = Access::of(&specs, job, share.speeds())?;
+    let access = access.with_databases(databases::source_databases(job));
     let mut inputs = Input::all(specs).await?;
     let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
     let asking = Box::pin(ask(request, name, !access.asks()));

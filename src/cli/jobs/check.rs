@@ -4,7 +4,7 @@
 use dbload::internals::causes::with_causes;
 use dbload::internals::event::{Event, Totals};
 use dbload::internals::exit::ExitClass;
-use dbload::internals::input::is_database;
+use dbload::internals::input::is_database_server;
 use dbload::internals::load::{LoadPlan, plan};
 use dbload::internals::prepared::LoadError;
 use dbload::internals::schedule::gravest;
@@ -172,7 +172,7 @@ impl Turn {
 
     /// A source is from the network.
     fn asks_network(&self) -> bool {
-        let asks = |word: &String| is_url(word) || is_database(word);
+        let asks = |word: &String| is_url(word) || is_database_server(word);
         !self.args.web.urls.is_empty() || self.args.sources.iter().any(asks)
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
         if matches!(scheme, "postgres" | "postgresql") {
             return Some(of_word(rest));
         }
+        if scheme == "sqlite" {
+            return Some(of_file(name, rest, folder));
+        }
         // What stands before it may be a secret, and behind the path are the words of one request.
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -65,6 +68,14 @@ fn of_word(word: &str) -> DatasetName {
     DatasetName { namespace, name: format!("{database}{table}") }
 }
 
+/// A table of a file, `FILE?table=NAME`; of a query the file.
+fn of_file(word: &str, rest: &str, folder: &Path) -> DatasetName {
+    let path = rest.split('?').next().unwrap_or_default();
+    let file = folder.join(percent_decode_str(path).decode_utf8_lossy().as_ref());
+    let table = table_of(word).map_or_else(String::new, |table| format!(".{table}"));
+    DatasetName { namespace: "file".to_owned(), name: format!("{}{table}", file.display()) }
+}
+
 /// The table that a word of a database names.
 fn table_of(word: &str) -> Option<String> {
     let (_, parameters) = word.split_once('?')?;
@@ -74,7 +85,9 @@ fn table_of(word: &str) -> Option<String> {
 
 /// What a load is called that no job file names: by its table, as far as the command says it.
 pub(super) fn of_load(table: Option<&str>, source: Option<&str>) -> String {
-    let of_table = source.filter(|source| source.starts_with("postgres")).and_then(table_of);
+    let of_table = source
+        .filter(|source| ["postgres", "sqlite"].iter().any(|of| source.starts_with(of)))
+        .and_then(table_of);
     let of_table = of_table.as_deref().and_then(|table| table.rsplit('.').next());
     let word = table.or(of_table).or_else(|| {
         let path = source?.split(['?', '#']).next()?;
@@ -101,6 +114,8 @@ mod tests {
         assert_eq!(source("s3://bucket/a/b.csv"), Some(is("s3://bucket", "a/b.csv")));
         assert_eq!(source("https://u:p@h:8/a/b?key=1#x"), Some(is("https://h:8", "/a/b")));
         assert_eq!(source("-"), None);
+        assert_eq!(source("sqlite://my%20shop.db?table=t"), Some(is("file", "/data/my shop.db.t")));
+        assert_eq!(source("sqlite:///x/a.db?query=SELECT%20'canary'"), Some(is("file", "/x/a.db")));
         let of = "postgres://u:p@h/shop?table=raw.t&sslmode=require";
         assert_eq!(source(of), Some(is("postgres://h:5432", "shop.raw.t")));
         assert_eq!(
