@@ -179,6 +179,15 @@ fn slow_target(scene: &Scene, kind: &str) {
     scene.sql(&format!("CREATE TABLE t ({key}); {SLOW}"));
 }
 
+/// Waits until each writer of the load has committed: the place of the load is behind its start then.
+fn until_all_have_stored(scene: &Scene) {
+    let writers = "SELECT count(*) FROM _dbload.checkpoint c JOIN _dbload.run r USING (run) \
+                   WHERE r.state = 'running' AND c.batches > 0";
+    until("each writer has stored rows", || {
+        scene.db.try_rows(writers).is_ok_and(|(rows, _)| rows[0][0] == Some("2".to_owned()))
+    });
+}
+
 /// Both have the same rows: each knows its number, and is compared by that.
 #[track_caller]
 fn same(scene: &Scene, path: &Path, kind: &str) {
@@ -253,7 +262,7 @@ fn a_table_that_tells_its_rows_apart_otherwise_by_now_is_not_gone_on_with() {
     let command =
         || scene.dbload(&format!("{} --table t --batch-rows 500 --pool-size 2", table(&path, "src")));
     let running = command().spawn();
-    until("rows are stored", || scene.db.count("t") > 3_000);
+    until_all_have_stored(&scene);
     running.kill9_after(Duration::ZERO);
     Connection::open(&path)
         .unwrap()
@@ -299,7 +308,7 @@ fn rows_without_a_key_are_read_whole_or_not_at_all() {
     let command = |source: &str| scene.dbload(&format!("{source} --table t --batch-rows 200 --pool-size 2"));
     for source in [table(&path, "src"), table(&path, "half"), word(&path, "query=SELECT%20*%20FROM%20src")] {
         let running = command(&source).spawn();
-        until("rows are stored", || scene.db.count("t") > 500);
+        until_all_have_stored(&scene);
         running.kill9_after(Duration::ZERO);
         command(&source).run().exits(4).says("primary key").says("--restart");
         scene.db.until_quiet();
