@@ -423,11 +423,10 @@ impl SourceError {
             Self::NamedTwice { .. } => "name each file once; patterns and folders count too",
             Self::SameFile { .. } => "name it once: an append would load it twice",
             Self::TooMany { .. } => "load them in several runs",
-            Self::NotAFile { .. } => return None,
             Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "you have no right to read it"
             }
-            Self::Open { .. } => return None,
+            Self::Open { .. } | Self::NotAFile { .. } => return None,
             Self::Read { .. } => "the same command goes on where the last batch was committed",
             Self::EndMark { source, .. } => source.hint(),
             Self::NoPipe { .. } => "load it without --end-mark, or pipe it in: dbload - --end-mark MARK",
