@@ -64,6 +64,11 @@ pub enum Event {
         /// The statement that made the table.
         ddl: String,
     },
+    /// Columns were added to the table, for fields that had none.
+    ColumnsAdded {
+        /// The statement that added them.
+        ddl: String,
+    },
     /// A file is left out: an earlier load has appended it.
     SourceSkipped {
         /// Name of the source, for people.

@@ -8,7 +8,7 @@ use crate::format::{Compression, DecodeLimits, Encoding, FixedWidth, HeaderRule,
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
 use crate::pg::{ConnInfo, TableName};
-use crate::schema::{MergePolicies, Mode, Removals, Rest};
+use crate::schema::{ColumnDefinition, MergePolicies, Mode, Removals, Rest};
 use crate::shape::Shaping;
 use crate::store;
 
@@ -353,6 +353,8 @@ pub struct Job {
     pub web: HttpSources,
     /// Rule for fields without a column.
     pub extra: Extra,
+    /// Columns as they are made, where they are.
+    pub column_definitions: Vec<ColumnDefinition>,
     /// What becomes of values that their columns would not hold as they are.
     pub narrowing: Narrowing,
     /// What becomes of columns of stored rows.
@@ -448,6 +450,7 @@ impl Job {
             reading: Reading::default(),
             web: HttpSources::default(),
             extra: Extra::Refuse,
+            column_definitions: Vec::new(),
             narrowing: Narrowing::default(),
             policies: MergePolicies::default(),
             newer_by: None,

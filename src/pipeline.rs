@@ -34,7 +34,7 @@ use crate::event::{BlockTimes, Detail, Listener};
 use crate::format::Values;
 use crate::job::Job;
 use crate::ledger::heartbeat;
-use crate::map::{EncodedBlock, NarrowedValues, encode_block, original};
+use crate::map::{EncodedBlock, NarrowedValues, encode_block, masked_original};
 use crate::pg::Session;
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::record::{Digest, Position};
@@ -88,6 +88,7 @@ pub async fn run(
         facts: Arc::default(),
         in_doubt: Arc::default(),
         committed: watch::Sender::new(prepared.checkpoints.iter().map(|c| c.at).collect()),
+        wanted: std::sync::Mutex::default(),
         memory: Arc::clone(share.memory()),
         workers: share.workers(),
         batch_bytes: share.bytes_of_batch(&job.resources),
@@ -139,6 +140,9 @@ pub async fn run(
             ran.seconds.reading = waits.reading.as_secs_f64();
             ran.seconds.decoding = waits.decoding.as_secs_f64();
             ran.seconds.pipeline = began.elapsed().as_secs_f64();
+            if ran.end == PipelineEnd::Stopped && !stop.is_cancelled() {
+                ran.wanted = std::mem::take(&mut *shared.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             ran
         }),
         () = beat(&shared) => Err(LoadError::Worker("the heartbeat ended".to_owned())),
@@ -148,11 +152,11 @@ pub async fn run(
 impl PipelineContext<'_> {
     fn writer(&self, partition: usize, events: mpsc::Sender<WriterEvent>) -> Writer {
         let facts = Arc::clone(&self.facts);
-        let limits = self.job.reading.decode;
+        let mapping = Arc::clone(&self.prepared.mapping);
         let originals: Originals = Arc::new(move |block, i| {
             let facts = facts.read().unwrap_or_else(PoisonError::into_inner).get(&block.source).cloned();
             match facts {
-                Some(facts) => original(&limits, &facts.layout, block, i),
+                Some(facts) => masked_original(&mapping, &facts.layout, block, i),
                 None => Original { kept: Kept::Raw(String::new()), values: Values::default() },
             }
         });
@@ -298,7 +302,12 @@ async fn batch(
         let mut batches = tokio::select! {
             next = encoded.next() => match next {
                 Some(next) => {
-                    let next = next?;
+                    let mut next = next?;
+                    if !next.block.wanted.is_empty() {
+                        shared.ends_for(std::mem::take(&mut next.block.wanted));
+                        handing.hand_out(batcher.flush(), &mut waits).await;
+                        break;
+                    }
                     if let Some(told) = &told {
                         told.block(&next).await;
                     }

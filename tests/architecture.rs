@@ -44,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pg", &["causes", "fault", "feature", "schema", "secret"]),
     ("http", &["calendar", "causes", "secret"]),
     ("reject", &["format", "record"]),
-    ("shape", &["calendar", "format", "reject_codes"]),
+    ("shape", &["calendar", "format", "reject_codes", "secret"]),
     ("map", &["calendar", "format", "record", "reject", "reject_codes", "schema", "shape"]),
     ("batch", &["map", "record"]),
     ("plan", &["map", "pg", "schema", "shape"]),

@@ -17,6 +17,7 @@
 )]
 
 mod accounted;
+mod accumulate;
 mod anew;
 mod appends;
 mod architecture;
@@ -36,6 +37,7 @@ mod end_mark;
 mod engine;
 mod equality;
 mod equivalence;
+mod evolution;
 mod exactness;
 mod faults;
 mod fixtures;
@@ -52,6 +54,7 @@ mod library;
 mod loading;
 mod local;
 mod many_bad;
+mod masked;
 mod memory;
 mod merging;
 mod outside;
@@ -75,6 +78,7 @@ mod tables;
 mod testing;
 mod torture;
 mod types;
+mod unnest;
 mod values;
 mod web;
 mod xml;

@@ -43,18 +43,29 @@ pub enum Policy {
     Fill,
     Greatest,
     Least,
+    Add,
+    Append,
+    Union,
 }
 
 impl Policy {
     /// What the stored row `t` should have where the record `p` meets it.
     fn value(self, column: &str) -> String {
         let (t, p) = (format!("t.{column}"), format!("p.{column}"));
+        let both =
+            |sql: String| format!("CASE WHEN {t} IS NULL THEN {p} WHEN {p} IS NULL THEN {t} ELSE {sql} END");
         match self {
             Self::InsertOnly => t,
             Self::Keep => format!("CASE WHEN {t} IS NULL THEN {p} ELSE {t} END"),
             Self::Fill => format!("CASE WHEN {p} IS NULL THEN {t} ELSE {p} END"),
             Self::Greatest => format!("CASE WHEN {t} IS NULL OR {p} > {t} THEN {p} ELSE {t} END"),
             Self::Least => format!("CASE WHEN {t} IS NULL OR {p} < {t} THEN {p} ELSE {t} END"),
+            Self::Add => both(format!("{t} + {p}")),
+            Self::Append => both(format!("{t} || {p}")),
+            Self::Union => both(format!(
+                "{t} || coalesce((SELECT array_agg(v ORDER BY o) FROM (SELECT v, min(o) AS o FROM unnest({p}) WITH ORDINALITY q(v, o) \
+                 WHERE NOT EXISTS (SELECT FROM unnest({t}) s(w) WHERE w IS NOT DISTINCT FROM v) GROUP BY v) d), '{{}}')"
+            )),
         }
     }
 }

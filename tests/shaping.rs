@@ -31,11 +31,13 @@ fn fences(page: &str) -> Vec<Fence> {
 
 /// The words of a command, as a shell would cut them.
 fn words(command: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted, mut begun) = (Vec::new(), String::new(), false, false);
+    let (mut words, mut word, mut quote, mut begun) = (Vec::new(), String::new(), None, false);
     for c in command.trim().chars() {
         match c {
-            '\'' => (quoted, begun) = (!quoted, true),
-            ' ' if !quoted => {
+            '\'' | '"' if quote.is_none_or(|open| open == c) => {
+                (quote, begun) = (if quote.is_none() { Some(c) } else { None }, true);
+            }
+            ' ' if quote.is_none() => {
                 if begun {
                     words.push(std::mem::take(&mut word));
                 }
@@ -58,7 +60,7 @@ fn the_page_of_tables_is_true() {
     let mut examples = 0;
     for Fence { info, text } in fences(page) {
         match info.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["csv" | "jsonl", name] => _ = scene.file(name, text),
+            ["csv" | "jsonl" | "txt", name] => _ = scene.file(name, text),
             ["sql"] => scene.sql(&text),
             ["sh"] => {
                 let words = words(&text);
@@ -71,13 +73,15 @@ fn the_page_of_tables_is_true() {
             ["rows", table] => {
                 examples += 1;
                 let expected: Vec<&str> = text.lines().collect();
-                let rows = scene.db.lines(&format!("SET TIME ZONE 'UTC'; SELECT * FROM {table} ORDER BY 1"));
+                let rows = scene
+                    .db
+                    .lines(&format!("SET TIME ZONE 'UTC'; SELECT * FROM {table} ORDER BY {table}::text"));
                 assert_eq!(rows, expected, "{table}");
             }
             other => panic!("a block that is no example: {other:?}"),
         }
     }
-    assert_eq!(examples, 9);
+    assert_eq!(examples, 14);
 }
 
 /// The rows of `t`.

@@ -238,7 +238,16 @@ fn tables_are_named_as_sql_names_them() {
     scene.load("t.jsonl -t APP.T");
     scene.dbload("t.jsonl").args(["--table", "app.\"T x\""]).run().exits(0);
     assert_eq!((scene.db.count("app.t"), scene.db.count("app.\"T x\"")), (1, 1));
-    scene.run("t.jsonl -t nosuch.t").exits(6).says("nosuch");
+    // A schema that is missing is made, and said.
+    let made = scene.load("t.jsonl -t nosuch.t");
+    assert!(made.stderr.contains("CREATE SCHEMA IF NOT EXISTS \"nosuch\""), "{made}");
+    assert_eq!(scene.db.count("nosuch.t"), 1);
+    scene.sql(&format!("CREATE ROLE {0} LOGIN", scene.db.name()));
+    let url = scene.db.url().replace("user=postgres", &format!("user={}", scene.db.name()));
+    let refused =
+        crate::support::Dbload::new(scene.cwd()).line("t.jsonl -t other.t --no-ledger --dsn").arg(url);
+    refused.run().exits(6);
+    assert!(!scene.db.has_table("other.t"));
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
         is_unread: false,
         ignored_fields: 0,
         narrowed: None,
+        wanted: Vec::new(),
     }
 }
 

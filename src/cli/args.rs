@@ -8,7 +8,7 @@ use dbload::internals::format::FixedWidth;
 use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
 use dbload::internals::map::Extra;
 use dbload::internals::pg::TableName;
-use dbload::internals::schema::{Mode, Rest};
+use dbload::internals::schema::{ColumnDefinition, Mode, Rest};
 
 use super::parse;
 
@@ -71,7 +71,9 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "A,B", env = "DBLOAD_INSERT_ONLY", value_delimiter = ',')]
     pub(crate) insert_only: Vec<String>,
     /// What becomes of a column of a stored row: overwrite, keep (what is stored and not null), fill (a null
-    /// changes nothing), greatest or least of the two. May be repeated
+    /// changes nothing), greatest or least of the two, add, append (texts and arrays), union (arrays) or
+    /// patch (jsonb, by RFC 7396). With add or append no load is done twice, unless --again says so. May be
+    /// repeated
     #[arg(long, value_name = "COLUMN=POLICY", env = "DBLOAD_MERGE", value_delimiter = '\n', value_parser = parse::merge)]
     pub(crate) merge: Vec<String>,
     /// Behind the load, set the sequences of identity and serial columns that it wrote, where they are
@@ -172,9 +174,13 @@ pub(crate) struct ReadingArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Values")]
 pub(crate) struct MappingArgs {
-    /// Fields without a column: refuse, ignore, or jsonb:COLUMN to collect them
+    /// Fields without a column: refuse, ignore, add (a column for each), or jsonb:COLUMN to collect them
     #[arg(long, value_name = "RULE", env = "DBLOAD_EXTRA", default_value = "refuse", value_parser = parse::extra)]
     pub(crate) extra: Extra,
+    /// A column of a table that is made, or that --extra add adds: its name, its type, and what else SQL says
+    /// of a column, such as 'amount numeric(12,2) NOT NULL'. May be repeated
+    #[arg(long, value_name = "DEFINITION", env = "DBLOAD_COLUMN", value_delimiter = '\n', value_parser = parse::column)]
+    pub(crate) column: Vec<ColumnDefinition>,
     /// NUL and lone surrogates, which no text of PostgreSQL can hold: reject the record, strip them, or
     /// replace them by U+FFFD (in names and in nested values too)
     #[arg(long, value_name = "RULE", env = "DBLOAD_ON_NUL", value_enum, default_value = "reject")]

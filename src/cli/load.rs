@@ -86,6 +86,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
         verify_source: args.reading.verify_source.into(),
     };
     job.extra.clone_from(&args.mapping.extra);
+    job.column_definitions.clone_from(&args.mapping.column);
     job.narrowing = Narrowing::of_words(args.mapping.narrowing.iter().map(String::as_str))?;
     job.time_zone.clone_from(&args.mapping.timezone);
     job.date_style = format!("ISO, {}", args.mapping.datestyle);

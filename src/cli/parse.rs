@@ -4,7 +4,7 @@ use dbload::internals::format::{Encoding, FixedWidth, RecordsPath};
 use dbload::internals::job::RejectBudget;
 use dbload::internals::map::{Extra, Narrowing};
 use dbload::internals::pg::TableName;
-use dbload::internals::schema::{MergePolicies, RemovalLimit};
+use dbload::internals::schema::{ColumnDefinition, MergePolicies, RemovalLimit};
 use dbload::internals::shape::Shaping;
 
 /// A quote character, or none.
@@ -28,6 +28,37 @@ pub(crate) fn switch(variable: &'static str) -> impl Fn(&str) -> Result<bool, St
             "the variable {variable} must be yes (or 1, true, on, empty) or no (or 0, false, off)"
         )),
     }
+}
+
+/// What `--unnest` says.
+pub(crate) fn unnest(text: &str) -> Result<String, String> {
+    Shaping::default().unnest(text).map(|()| text.to_owned())
+}
+
+/// What `--parent` says.
+pub(crate) fn parent(text: &str) -> Result<String, String> {
+    let mut shaping = Shaping::default();
+    shaping.unnest("a")?;
+    shaping.parent(text).map(|()| text.to_owned())
+}
+
+/// What `--mask` says.
+pub(crate) fn mask(text: &str) -> Result<String, String> {
+    Shaping::default().mask(text).map(|()| text.to_owned())
+}
+
+/// A secret, by the name of its variable or file; it is in no error.
+pub(crate) fn secret(flag: &str, text: &str) -> Result<String, String> {
+    let found = match (text.strip_prefix("env:"), text.strip_prefix("file:")) {
+        (Some(name), _) => {
+            std::env::var(name).map_err(|_| format!("{flag}: the variable {name} is not set"))?
+        }
+        (_, Some(path)) => std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| format!("{flag}: {path}: {error}"))?,
+        _ => return Err(format!("{flag}: say env:NAME or file:PATH, so that the key is in no command")),
+    };
+    if found.is_empty() { Err(format!("{flag}: the key is empty")) } else { Ok(found) }
 }
 
 /// What `--map` says.
@@ -96,13 +127,18 @@ pub(crate) fn narrowing(text: &str) -> Result<String, String> {
     Narrowing::of_words([text]).map(|_| text.to_owned())
 }
 
+pub(crate) fn column(text: &str) -> Result<ColumnDefinition, String> {
+    ColumnDefinition::parse(text)
+}
+
 pub(crate) fn extra(text: &str) -> Result<Extra, String> {
     match text {
         "refuse" => Ok(Extra::Refuse),
         "ignore" => Ok(Extra::Ignore),
+        "add" => Ok(Extra::Add),
         _ => match text.strip_prefix("jsonb:") {
             Some(column) if !column.is_empty() => Ok(Extra::Jsonb(column.to_owned())),
-            _ => Err("must be refuse, ignore or jsonb:COLUMN".to_owned()),
+            _ => Err("must be refuse, ignore, add or jsonb:COLUMN".to_owned()),
         },
     }
 }

@@ -188,6 +188,7 @@ impl Progress {
                 self.note(&format!("resuming run {run}: {} records are done", HumanCount(*records)));
             }
             Event::TableCreated { ddl } => self.note(&format!("created table:\n{}", terminal::block(ddl))),
+            Event::ColumnsAdded { ddl } => self.note(&format!("added columns:\n{}", terminal::block(ddl))),
             Event::SourceSkipped { name } => {
                 self.note(&format!("note: {} was appended by an earlier load: left out", terminal::line(name)));
             }

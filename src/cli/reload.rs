@@ -100,7 +100,27 @@ fn target(words: &mut String, args: &TargetArgs) -> bool {
 }
 
 fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
-    let ShapeArgs { map, drop, only, flatten, trim, null_strings, parse } = args;
+    let ShapeArgs {
+        unnest,
+        parent,
+        ordinal,
+        map,
+        drop,
+        only,
+        flatten,
+        trim,
+        null_strings,
+        parse,
+        mask,
+        mask_key,
+    } = args;
+    mask.iter().for_each(|mask| flag(words, "mask", mask));
+    // A name, or the path of a file: the parser takes nothing else.
+    mask_key.iter().for_each(|key| flag(words, "mask-key", key));
+    // Rejects are what was found there: it says which fields they have beside their own.
+    unnest.iter().for_each(|path| flag(words, "unnest", path));
+    parent.iter().for_each(|parent| flag(words, "parent", parent));
+    ordinal.iter().for_each(|ordinal| flag(words, "ordinal", ordinal));
     map.iter().for_each(|map| flag(words, "map", map));
     for (name, fields) in [("drop", drop), ("only", only)] {
         if !fields.is_empty() {
@@ -125,10 +145,11 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
 
 fn mapping(words: &mut String, args: &MappingArgs) {
     // Rejects hold texts, with all their digits.
-    let MappingArgs { extra, on_nul, narrowing, sub_microseconds: _, timezone, datestyle } = args;
+    let MappingArgs { extra, column, on_nul, narrowing, sub_microseconds: _, timezone, datestyle } = args;
     if *extra != Extra::Refuse {
         flag(words, "extra", &extra.rule());
     }
+    column.iter().for_each(|column| flag(words, "column", &column.to_string()));
     match on_nul {
         OnNulArg::Reject => {}
         OnNulArg::Strip => flag(words, "on-nul", "strip"),

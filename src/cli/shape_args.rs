@@ -8,6 +8,16 @@ use super::parse;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Shaping")]
 pub(crate) struct ShapeArgs {
+    /// Take what is there in a record of JSON for the records: each element of an array (order.lines or
+    /// /order/lines), or the one object. An empty array has none; a record without any is rejected
+    #[arg(long, value_name = "PATH", env = "DBLOAD_UNNEST", value_parser = parse::unnest)]
+    pub(crate) unnest: Option<String>,
+    /// With --unnest: load a field of what is around a record into this column. May be repeated
+    #[arg(long, value_name = "FIELD=COLUMN", env = "DBLOAD_PARENT", value_delimiter = '\n', value_parser = parse::parent)]
+    pub(crate) parent: Vec<String>,
+    /// With --unnest: load the number of a record in its array, from 1 on, into this column
+    #[arg(long, value_name = "COLUMN", env = "DBLOAD_ORDINAL")]
+    pub(crate) ordinal: Option<String>,
     /// Load a field into the column of another name: a field by its name, or a part of a nested value
     /// (user.id or /user/id). May be repeated
     #[arg(long, value_name = "FIELD=COLUMN", env = "DBLOAD_MAP", value_delimiter = '\n', value_parser = parse::map)]
@@ -34,12 +44,25 @@ pub(crate) struct ShapeArgs {
     /// rejected. May be repeated
     #[arg(long, value_name = "COLUMN=FORMAT", env = "DBLOAD_PARSE", value_delimiter = '\n', value_parser = parse::format)]
     pub(crate) parse: Vec<String>,
+    /// Let no value of a column out of the loader: null stands in its place, or a digest (sha256, keyed by
+    /// --mask-key) as 64 hexadecimal digits, equal for equal values. Rejects, the ledger and errors have no
+    /// other. May be repeated
+    #[arg(long, value_name = "COLUMN=null|sha256", env = "DBLOAD_MASK", value_delimiter = ',', value_parser = parse::mask)]
+    pub(crate) mask: Vec<String>,
+    /// The key of --mask COLUMN=sha256; should be env:NAME or file:PATH
+    #[arg(long, value_name = "env:NAME", env = "DBLOAD_MASK_KEY", hide_env_values = true)]
+    pub(crate) mask_key: Option<String>,
 }
 
 impl ShapeArgs {
     /// What becomes of fields. `null_as`: the texts that are NULL.
     pub(crate) fn shaping(&self, null_as: &[String]) -> Result<Shaping, String> {
         let mut shaping = Shaping::default();
+        if let Some(path) = &self.unnest {
+            shaping.unnest(path)?;
+        }
+        self.parent.iter().try_for_each(|parent| shaping.parent(parent))?;
+        self.ordinal.iter().try_for_each(|field| shaping.ordinal(field))?;
         self.map.iter().try_for_each(|map| shaping.map(map))?;
         self.drop.iter().for_each(|field| shaping.drop(field));
         self.only.iter().for_each(|field| shaping.only(field));
@@ -53,6 +76,10 @@ impl ShapeArgs {
             shaping.null_strings(null_as);
         }
         self.parse.iter().try_for_each(|format| shaping.parse(format))?;
+        self.mask.iter().try_for_each(|mask| shaping.mask(mask))?;
+        if let Some(key) = &self.mask_key {
+            shaping.mask_key(parse::secret("--mask-key", key)?);
+        }
         shaping.checked()
     }
 }

@@ -15,7 +15,7 @@ use crate::job::{DateOrder, FormatName, Pooler, RejectBudget, VerifySource};
 use crate::load::{self, LoadPlan, Verification};
 use crate::map::{Extra, Narrowing};
 use crate::report::Report;
-use crate::schema::{MergePolicy, Mode, RemovalLimit, Rest, TableName};
+use crate::schema::{ColumnDefinition, MergePolicy, Mode, RemovalLimit, Rest, TableName};
 use crate::shape::Shaping;
 
 /// A load from files, patterns, folders, URLs or standard input into a table.

@@ -29,7 +29,7 @@ use crate::load::{Ended, Outcome, load};
 use crate::map::{Extra, Narrowing};
 use crate::prepared::LoadError;
 use crate::report::Report;
-use crate::schema::{MergePolicy, Mode, RemovalLimit, Rest, TableName};
+use crate::schema::{ColumnDefinition, MergePolicy, Mode, RemovalLimit, Rest, TableName};
 use crate::shape::Shaping;
 
 /// What a [`Loader`] is opened with.

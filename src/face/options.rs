@@ -11,7 +11,7 @@ use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, R
 use crate::load;
 use crate::map::{Extra, Narrowing};
 use crate::pg;
-use crate::schema::{MergePolicies, Mode, Removals, Rest, TableName};
+use crate::schema::{ColumnDefinition, MergePolicies, Mode, Removals, Rest, TableName};
 
 /// Who hears of what happens.
 pub(super) type OnEvent = Box<dyn Fn(&Event, &Totals) + Send + Sync>;
@@ -27,6 +27,7 @@ pub(super) struct LoadOptions {
     pub(super) reading: Reading,
     pub(super) web: HttpSources,
     pub(super) extra: Option<Extra>,
+    pub(super) column_definitions: Vec<ColumnDefinition>,
     pub(super) narrowing: Narrowing,
     pub(super) policies: MergePolicies,
     pub(super) newer_by: Option<String>,
@@ -82,6 +83,7 @@ impl LoadOptions {
         job.reading = self.reading;
         job.web = self.web;
         job.extra = self.extra.unwrap_or(job.extra);
+        job.column_definitions = self.column_definitions;
         job.narrowing = self.narrowing;
         job.policies = self.policies;
         job.newer_by = self.newer_by;
@@ -171,6 +173,15 @@ macro_rules! common_options {
         /// What happens to fields without a column; by default they are refused.
         pub fn extra(mut self, extra: Extra) -> Self {
             self.options.extra = Some(extra);
+            self
+        }
+
+        /// A column of a table that is made, or that [`Extra::Add`] adds, as SQL has it: `amount
+        /// numeric(12,2) NOT NULL`. May be called repeatedly.
+        pub fn column(mut self, definition: &str) -> Self {
+            let parsed = ColumnDefinition::parse(definition);
+            let parsed = self.options.take("column", parsed);
+            self.options.column_definitions.extend(parsed);
             self
         }
 

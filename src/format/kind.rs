@@ -115,6 +115,15 @@ impl Format {
         }
     }
 
+    /// Its records are JSON as they stand there, in which others may stand.
+    #[must_use]
+    pub const fn has_nested_records(&self) -> bool {
+        match self {
+            Self::Json { .. } | Self::Jsonl | Self::JsonColumns { .. } => true,
+            Self::Bulk | Self::Csv(_) | Self::Fixed(_) | Self::Rejects | Self::Columns { .. } => false,
+        }
+    }
+
     /// Its records are JSON objects: an answer that is one of them may be an error as a whole.
     #[must_use]
     pub const fn is_json(&self) -> bool {

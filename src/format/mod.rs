@@ -28,6 +28,7 @@ pub(crate) mod rng;
 mod shorten;
 pub mod sniff;
 pub mod split;
+mod unnest;
 #[cfg(feature = "testing")]
 mod whole;
 mod xml;
@@ -51,6 +52,7 @@ pub use nul::{OnNul, clean_json};
 pub use records_path::RecordsPath;
 pub use reshape::Reshape;
 pub use split::{Limits, SplitError, SplitErrorKind, Splitter};
+pub use unnest::Unnest;
 #[cfg(feature = "testing")]
 pub use whole::{EachRecord, TextError, each_record};
 pub use xml::{is_xml_path, said_encoding as said_in_xml};

@@ -12,7 +12,7 @@ use super::{Format, json};
 use crate::record::{Span, SpanKind, Text};
 
 /// The field that a member without members of its own gets: `{"2024-01-01": 1.08}`.
-const VALUE: &str = "value";
+pub(super) const VALUE: &str = "value";
 
 /// More bytes are not made of one block: spans count them in 32 bits.
 const BYTES_MAX: usize = 1 << 31;
@@ -138,7 +138,7 @@ fn member_of(piece: &str) -> Option<(&str, &str)> {
 }
 
 /// The value at the end of a way; `None`: it leads nowhere.
-fn inside<'t>(value: &'t str, way: &[String]) -> Option<&'t str> {
+pub(super) fn inside<'t>(value: &'t str, way: &[String]) -> Option<&'t str> {
     let mut at = value;
     for step in way {
         at = match at.as_bytes().first()? {
@@ -185,7 +185,7 @@ fn with_key(field: &str, key: &str, record: &str) -> String {
     }
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     serde_json::Value::from(name).to_string()
 }
 

@@ -11,7 +11,7 @@ use super::envelope::{Around, ListInside, Said, beside, list_inside};
 use super::error::SourceError;
 use super::shape::Shape;
 use super::stream::Stream;
-use crate::format::{Format, Header, HeaderLimits, Limits, SplitError, Splitter};
+use crate::format::{Format, Header, HeaderLimits, Limits, SplitError, Splitter, Unnest};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 /// Bytes that are read for one block: some thousand records, so that handing a block on costs nothing beside
@@ -36,6 +36,8 @@ pub struct ReaderOptions {
     pub block_bytes: usize,
     /// Names of the values of rows in JSON, or where they are, as the user said it.
     pub columns: Option<Vec<String>>,
+    /// Where the records are in those that it has.
+    pub unnest: Option<Unnest>,
 }
 
 /// The blocks of one source from a resume point on.
@@ -55,8 +57,8 @@ pub struct Blocks {
     alone: Option<ListInside>,
     /// What makes records of its pieces, where those are none.
     shape: Option<Shape>,
-    /// Records beyond the pieces that they were made of.
-    grown: u64,
+    /// Records beyond the pieces that they were made of, or short of them.
+    grown: i64,
     /// The answer ends with an exception in the place of its last records.
     aborted: Option<Aborted>,
 }
@@ -71,7 +73,7 @@ impl Blocks {
         let at = Position { source: reading.source, ..at };
         let Header { names: header, fixed, end: records } = read_names(&mut stream, &reading).await?;
         let notes = fixed_words(&stream.spec().name, &fixed).into_iter().collect();
-        let shape = Shape::of(&reading.format, reading.columns.as_deref());
+        let shape = Shape::of(&reading.format, reading.columns.as_deref(), reading.unnest.as_ref());
         let mut start = records.max(at);
         if at.offset > records.offset {
             let needs_start = shape.as_ref().is_some_and(Shape::needs_start);
@@ -244,19 +246,23 @@ impl Blocks {
         };
         // Kept until the last batch with a record of this block has committed.
         spans.shrink_to_fit();
-        let again = self.resumed_record.saturating_sub(start.record);
-        let again = usize::try_from(again).unwrap_or(usize::MAX);
         let mut text = Text { bytes, spans };
         let pieces = text.spans.len();
-        let start = Position { record: start.record + self.grown, ..start };
-        let again = again.saturating_sub(usize::try_from(self.grown).unwrap_or(usize::MAX));
+        let start = self.counted(start);
+        let again = self.resumed_record.saturating_sub(start.record);
+        let again = usize::try_from(again).unwrap_or(usize::MAX);
         let mut names = 0;
         if let Some(shape) = &mut self.shape {
             let shaped = shape.apply(&mut text, false);
             let failed = |reason| SourceError::Rows { name: self.stream.spec().name.clone(), reason };
             names = usize::from(shaped.map_err(failed)?);
+            if shape.unnests() {
+                text.spans.drain(..std::mem::take(&mut names));
+                shape.unnest(&mut text);
+            }
         }
-        self.grown += (text.spans.len() - pieces.min(text.spans.len())) as u64;
+        let count = |records: usize| i64::try_from(records).unwrap_or(i64::MAX);
+        self.grown += count(text.spans.len()) - count(pieces);
         let mut block = Block::of_text(start, self.position(), text);
         block.pass_over(again.max(names));
         if block.is_empty() {
@@ -300,8 +306,12 @@ impl Blocks {
     /// The resume point behind all blocks so far.
     #[must_use]
     pub fn position(&self) -> Position {
-        let at = self.splitter.position();
-        Position { record: at.record + self.grown, ..at }
+        self.counted(self.splitter.position())
+    }
+
+    /// A place by the number of its record, where the splitter has counted pieces.
+    const fn counted(&self, at: Position) -> Position {
+        Position { record: at.record.saturating_add_signed(self.grown), ..at }
     }
 
     /// The digest of the decoded bytes that went into blocks (or between them): from the start of the source,

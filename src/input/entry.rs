@@ -21,7 +21,7 @@ use super::columns_of::{rows_of, sheet_of};
 use super::digest::hexadecimal;
 use super::error::SourceError;
 use super::fingerprint::{Change, Fingerprint, Recorded};
-use super::format::{format_of, is_xml_said};
+use super::format::{format_of, is_xml_said, may_unnest};
 use super::opened::{BlockSource, OpenSource};
 use super::pages::{OpenedPages, Pages};
 use super::records::Records;
@@ -374,15 +374,15 @@ impl Input {
             reading.record_bytes.map_or_else(Limits::default, |record_bytes| Limits { record_bytes });
         let header = header_limits(reading);
         let source = begin.at.source;
-        let columns = reading.columns.clone();
-        let held_to =
-            |format| ReaderOptions { source, format, limits, header, block_bytes: BLOCK_BYTES, columns };
+        let (columns, unnest) = (reading.columns.clone(), reading.shaping.unnest_of().cloned());
+        let block_bytes = BLOCK_BYTES;
+        let held_to = |format| ReaderOptions { source, format, limits, header, block_bytes, columns, unnest };
         match &mut spec.location {
             Location::Http(request) => request.ordinal = u64::from(begin.at.source),
             Location::Object(object) => object.ordinal = u64::from(begin.at.source),
             Location::Table(word) => {
                 let opening = TableOpening {
-                    reader: self.table(word, access).await?,
+                    reader: self.table(word, access, reading).await?,
                     spec,
                     reading: held_to(Format::of_copy()),
                     progress,
@@ -463,8 +463,14 @@ impl Input {
     }
 
     /// Opens it as a table of a database.
-    async fn table(&self, word: &str, access: &Access) -> Result<Box<dyn TableReader>, SourceError> {
+    async fn table(
+        &self,
+        word: &str,
+        access: &Access,
+        reading: &job::Reading,
+    ) -> Result<Box<dyn TableReader>, SourceError> {
         Format::of_copy().decodable(&self.name)?;
+        may_unnest(&self.name, &Format::of_copy(), reading)?;
         access.database(word)?.open(word).await.map_err(|error| table_rows::failed(&self.name, error))
     }
 }

@@ -315,6 +315,12 @@ pub enum SourceError {
         /// Why, in words for people.
         reason: String,
     },
+    /// `--unnest` of records that have none within.
+    #[error("--unnest: {name} is no JSON, and its records have no others within")]
+    NotNested {
+        /// Name of the source, for people.
+        name: String,
+    },
     /// No table can be made from what cannot be read.
     #[error(
         "no table can be made from {name}: none of its first records can be read (line {line}: {reason})"
@@ -409,8 +415,7 @@ impl SourceError {
             }
             Self::EmptyFolder { .. } => {
                 "it looks for .jsonl .ndjson .json .csv .tsv .tab, also compressed, and .parquet .arrow .avro .xlsx .ods, not in folders \
-                 below; \
-                 name other files by a pattern"
+                 below; name other files by a pattern"
             }
             Self::Unsupported { scheme } => match scheme.as_str() {
                 "file" => "say its path alone",
@@ -463,6 +468,7 @@ impl SourceError {
                 "begin anew with --restart (what an append has inserted is deleted first): two versions are never mixed"
             }
             Self::OtherHeader { .. } => return None,
+            Self::NotNested { .. } => "leave --unnest out, or load it by a command of its own",
             Self::Rows { .. } => {
                 "--columns names the values of rows: A,B,.. or /POINTER to the list of names, or first-row"
             }

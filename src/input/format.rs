@@ -6,6 +6,15 @@ use crate::job::{self, FormatName};
 use super::error::SourceError;
 use super::spec::SourceSpec;
 
+/// Records stand within those of JSON alone. Rejects are records of before.
+pub(super) fn may_unnest(name: &str, format: &Format, reading: &job::Reading) -> Result<(), SourceError> {
+    let is_wanted = reading.shaping.unnest_of().is_some();
+    if is_wanted && !format.has_nested_records() && !format.has_refused_records() {
+        return Err(SourceError::NotNested { name: name.to_owned() });
+    }
+    Ok(())
+}
+
 /// The format: as the user said, else as detected, with the user's dialect; and what is worth saying of that.
 pub(super) async fn format_of(
     name: &str,
@@ -21,6 +30,7 @@ pub(super) async fn format_of(
         }
     };
     format.decodable(name)?;
+    may_unnest(name, &format, reading)?;
     match &mut format {
         Format::Csv(dialect) => {
             dialect.delimiter = reading.delimiter.unwrap_or(dialect.delimiter);

@@ -112,7 +112,7 @@ impl Pages {
             opening;
         let first = resume.first().filter(|(place, _)| *place <= at && !from_start).map(|(_, token)| token);
         let source = reading.source;
-        let shape = Shape::of(&reading.format, reading.columns.as_deref());
+        let shape = Shape::of(&reading.format, reading.columns.as_deref(), reading.unnest.as_ref());
         let (start, before) = match first {
             Some(PlaceToken { start: (offset, record, line), before, .. }) => (
                 Position { source, offset: *offset, record: *record, line: *line },
@@ -290,11 +290,10 @@ impl Pages {
         if let Some(said) = self.listen(&bytes, &spans) {
             Box::pin(self.say(said)).await?;
         }
-        let (bytes, mut spans) = self.shaped(bytes, spans)?;
+        let (pieces, spans) = self.shaped(bytes, spans)?;
         let start = self.at;
-        let of_records = answer::digest_of(&bytes, &spans);
         let state = self.pager.state();
-        let last = answer::last_of(&bytes, &spans);
+        let last = answer::last_of(&pieces, &spans);
         if let Some(list) = last
             .filter(|_| spans.len() == 1 && self.pager.finds_out())
             .and_then(|only| list_inside(only.as_bytes()))
@@ -304,7 +303,11 @@ impl Pages {
         }
         // The records of a page that leads nowhere are records: what is wrong is said behind them. Those of a
         // page that came again are not.
-        self.follows = match self.follow(page, spans.len() as u64, of_records, last) {
+        let records = spans.len() as u64;
+        let of_pieces = answer::digest_of(&pieces, &spans);
+        let (bytes, mut spans) = self.unnested(pieces.clone(), spans);
+        let of_records = answer::digest_of(&bytes, &spans);
+        self.follows = match self.follow(page, records, of_pieces, last) {
             Ok(true) => Follows::Page,
             Ok(false) => Follows::Nothing,
             Err(error) => Follows::Trouble(error),

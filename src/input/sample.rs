@@ -213,7 +213,8 @@ impl Sampled {
         self.inference.declare_types(opened.types());
         let unmade = Unmade(shaping);
         let shapes = shaping.looks_at_values(positional);
-        let mut shaper = shapes.then(|| Shaper::new(shaping, &unmade, *limits));
+        let are_rejects = layout.format.has_refused_records();
+        let mut shaper = shapes.then(|| Shaper::new(shaping, &unmade, *limits).of_rejects(are_rejects));
         let mut bytes = 0;
         for n in 0..blocks {
             if bytes > SAMPLED_BYTES {

@@ -1,7 +1,7 @@
 //! The records of a source whose pieces are not records themselves, as they are found: which names the values
 //! of its rows have, and where those stand. Pure.
 
-use crate::format::{Format, Reshape, expand_columns};
+use crate::format::{Format, Reshape, Unnest, expand_columns};
 use crate::record::{SpanKind, Text};
 
 /// What stands before the rows is looked through for names as far as this.
@@ -24,8 +24,11 @@ enum RowNames {
 
 /// Makes records of the pieces of one source.
 pub(super) struct Shape {
-    /// What becomes of each piece; `None`: it is columns, and becomes many.
+    /// What becomes of each piece.
     reshape: Option<Reshape>,
+    /// A piece is columns, and becomes many.
+    expands: bool,
+    unnest: Option<Unnest>,
     rows: Option<RowNames>,
     /// The names, once they are known.
     names: Option<Vec<String>>,
@@ -35,32 +38,52 @@ pub(super) struct Shape {
 
 impl Shape {
     /// For a source of this format; `None`: its pieces are its records. `columns`: as the user said them.
-    pub(super) fn of(format: &Format, columns: Option<&[String]>) -> Option<Self> {
-        if let Format::JsonColumns { .. } = format {
-            return Some(Self { reshape: None, rows: None, names: None, before: Vec::new() });
-        }
+    pub(super) fn of(format: &Format, columns: Option<&[String]>, unnest: Option<&Unnest>) -> Option<Self> {
+        let unnest = unnest.filter(|_| format.has_nested_records()).cloned();
+        let expands = matches!(format, Format::JsonColumns { .. });
+        let columns = columns.filter(|_| !expands);
         let rows = columns.filter(|_| format.is_json()).map(|columns| match columns {
             [only] if only == FIRST_ROW => RowNames::FirstRow,
             [only] if only.starts_with('/') => RowNames::At(only.clone()),
             listed => RowNames::Listed(listed.to_vec()),
         });
-        let reshape = Reshape::of(format, rows.is_some())?;
+        let reshape = Reshape::of(format, rows.is_some()).filter(|_| !expands);
+        if reshape.is_none() && unnest.is_none() && !expands {
+            return None;
+        }
         let names = match &rows {
             Some(RowNames::Listed(names)) => Some(names.clone()),
             _ => None,
         };
-        Some(Self { reshape: Some(reshape), rows, names, before: Vec::new() })
+        Some(Self { reshape, expands, unnest, rows, names, before: Vec::new() })
     }
 
-    /// What stands at the start of the source has to be known to make records further on.
+    /// What stands at the start of the source has to be known to make records further on, or to number them.
     pub(super) const fn needs_start(&self) -> bool {
+        self.has_far_names() || self.unnests()
+    }
+
+    /// The names of rows stand at the start.
+    const fn has_far_names(&self) -> bool {
         matches!(self.rows, Some(RowNames::At(_) | RowNames::FirstRow))
+    }
+
+    /// A piece may be several records, or none.
+    pub(super) const fn unnests(&self) -> bool {
+        self.unnest.is_some()
+    }
+
+    /// Makes records of what [`Shape::apply`] has made. Whatever counts pieces has counted them before.
+    pub(super) fn unnest(&self, text: &mut Text) {
+        if let Some(unnest) = &self.unnest {
+            unnest.apply(text);
+        }
     }
 
     /// The same for another text of its kind, which has names of its own.
     pub(super) fn begin_again(&mut self) {
         self.before.clear();
-        if self.needs_start() {
+        if self.has_far_names() {
             self.names = None;
         }
     }
@@ -94,9 +117,10 @@ impl Shape {
             }
             _ => {}
         }
-        match &self.reshape {
-            Some(reshape) => reshape.apply(text, self.names.as_deref()),
-            None => expand_columns(text)?,
+        if self.expands {
+            expand_columns(text)?;
+        } else if let Some(reshape) = &self.reshape {
+            reshape.apply(text, self.names.as_deref());
         }
         Ok(is_first_names)
     }

@@ -34,6 +34,7 @@ fn reading(format: &Format, block_bytes: usize) -> ReaderOptions {
         header: HeaderLimits::default(),
         block_bytes,
         columns: None,
+        unnest: None,
     }
 }
 

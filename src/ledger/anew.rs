@@ -1,6 +1,8 @@
 //! What it would mean to give an unfinished run up and begin anew: by what it did with records, and what of
 //! it is stored.
 
+use super::run::ACCUMULATING;
+
 /// An unfinished run, as somebody must know it who would begin anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anew {
@@ -10,7 +12,8 @@ pub struct Anew {
     pub mode: String,
     /// The table, as SQL has it.
     pub table: String,
-    /// Rows that it has inserted, by its committed books, and that are still there, as far as is known.
+    /// Rows that it has inserted (or changed, where that counts once more each time), by its committed books,
+    /// and that are still there, as far as is known.
     pub rows: u64,
     /// They are there, and can be seen.
     pub is_sure: bool,
@@ -20,7 +23,7 @@ impl Anew {
     /// All that it has inserted would be there twice.
     #[must_use]
     pub fn doubles(&self) -> bool {
-        self.mode == "append" && self.rows > 0
+        matches!(self.mode.as_str(), "append" | ACCUMULATING) && self.rows > 0
     }
 
     /// What becomes of its rows when it is given up.
@@ -38,7 +41,7 @@ impl Anew {
         let many = counted(*rows);
         match mode.as_str() {
             _ if *rows == 0 => "--restart loads all sources from their start".to_owned(),
-            "append" => format!("to begin anew, {}", self.delete_first()),
+            "append" | ACCUMULATING => format!("to begin anew, {}", self.delete_first()),
             "ignore" => format!(
                 "--restart loads all sources from their start, and leaves {many} that it has inserted into {table} \
                  as they are (mode ignore)"
@@ -53,8 +56,13 @@ impl Anew {
     /// What an append needs before it may begin anew.
     #[must_use]
     pub(super) fn delete_first(&self) -> String {
-        let Self { table, rows, is_sure, .. } = self;
+        let Self { table, rows, is_sure, mode, .. } = self;
         let rows = counted(*rows);
+        if mode == ACCUMULATING {
+            return format!(
+                "put back what {rows} of {table} held that it has inserted or changed, then add --restart --again"
+            );
+        }
         if !is_sure {
             return format!(
                 "look whether {rows} that it has inserted are in {table}, and delete those that are, then add --restart --again"

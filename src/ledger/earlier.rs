@@ -9,6 +9,7 @@ use super::appended::{Appended, AppendedState, AppendedTo};
 use super::error::LedgerError;
 use super::open::{Ledger, answered, json, members};
 use super::question::simple;
+use super::run::LOADS_ONCE;
 
 impl Ledger {
     /// Sources of earlier appends into a table, a part of it or what it is a part of, the latest first; of
@@ -140,7 +141,7 @@ fn appended_query(which: &str, oid: u32, table: &TableName) -> String {
                WHEN EXISTS (SELECT FROM near WHERE r.target_oid = near.oid OR r.target = near.name) \
                  OR EXISTS (SELECT FROM jsonb_array_elements(CASE WHEN jsonb_typeof(r.target_files) = 'array' \
                       THEN r.target_files ELSE '[]' END) m WHERE (m->>0)::oid = {oid}) THEN 'whole' END AS relation \
-             FROM _dbload.run r WHERE r.mode = 'append' AND {which}) \
+             FROM _dbload.run r WHERE {LOADS_ONCE} AND {which}) \
          SELECT * FROM (SELECT s.run, r.state, s.source, s.name, s.description::text, \
              jsonb_extract_path_text(r.settings, 'records'), r.relation, r.target, r.target_oid::bigint, \
              r.target_file::bigint, r.target_files::text, \

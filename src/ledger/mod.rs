@@ -56,16 +56,16 @@ pub use prune::{Pruned, prune};
 pub use read::Summary;
 pub use read::{
     AppendMarks, BEGIN_RECORDING, MADE, Standing, abandon, append_rest, appends_before, complete, has_made,
-    heartbeat, note_failure, one_append_at_once, record_run, record_target, set_aside, source_books,
-    standing, summary, unfinished_sources,
+    heartbeat, note_failure, one_append_at_once, record_columns, record_run, record_target, set_aside,
+    source_books, standing, summary, unfinished_sources,
 };
 pub use rebase::{Rebase, rebase};
 pub use reject_rows::{in_ascii, store_rejects};
 pub use rejects::{ReasonCount, StoredOriginal, each_reject_after, rejects_query, sample_rejects};
 pub use run::{
-    Checkpoint, KEY_TYPES, MOVES_ROWS, NewRun, RunSettings, StoredMember, StoredRun, StoredSource,
-    StoredTarget, TARGET_COLUMNS, identity_of, identity_of_named,
+    ACCUMULATES, ACCUMULATING, Checkpoint, KEY_TYPES, MOVES_ROWS, NewRun, RunSettings, StoredMember,
+    StoredRun, StoredSource, StoredTarget, TARGET_COLUMNS, identity_of, identity_of_named,
 };
-pub use target::{alive_query, check_target, witness_query};
+pub use target::{alive_query, check_target, merge_patch, witness_query};
 pub use unfinished::{Opened, Unfinished};
 pub use windows::{StoredWindow, reopen_window, windows};

@@ -18,7 +18,7 @@ use super::migrate;
 use super::owner::Owner;
 use super::question::simple;
 use super::read::{AppendMarks, appends_before};
-use super::run::{Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
+use super::run::{ACCUMULATING, Checkpoint, StoredMember, StoredRun, StoredSource, StoredTarget};
 use super::unfinished::{Opened, Unfinished};
 
 /// An owner that has not given a sign of life for this long may be taken over. Ten times the interval of the
@@ -88,10 +88,13 @@ impl Ledger {
             let row = simple(format!(
                 "SELECT r.run, r.owner::text, extract(epoch FROM clock_timestamp() - r.heartbeat)::float8, \
              r.target_oid::bigint, r.target_file::bigint, \
-             (SELECT coalesce(sum(c.inserted), 0)::bigint FROM _dbload.checkpoint c WHERE c.run = r.run), \
-             r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run), r.mode \
+             (SELECT coalesce(sum(c.inserted + CASE WHEN {accumulates} THEN c.updated ELSE 0 END), 0)::bigint \
+               FROM _dbload.checkpoint c WHERE c.run = r.run), \
+             r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run), \
+             CASE WHEN {accumulates} THEN '{ACCUMULATING}' ELSE r.mode END \
              FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
-                literal(identity)
+                literal(identity),
+                accumulates = "jsonb_exists(r.settings, 'accumulates')"
             ))
             .fetch_optional(&mut self.connection)
             .await

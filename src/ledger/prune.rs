@@ -8,6 +8,7 @@ use crate::pg::{Session, StatementResult, literal};
 
 use super::error::LedgerError;
 use super::read::{failed, has_table, rows_of};
+use super::run::LOADS_ONCE;
 
 /// What went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ fn old_runs(keep: Duration) -> String {
          AND coalesce(r.finished_at, r.heartbeat) < clock_timestamp() - interval '1 second' * {} \
          AND (EXISTS (SELECT FROM _dbload.reject j WHERE j.run = r.run) \
            OR EXISTS (SELECT FROM _dbload.attempt a WHERE a.run = r.run) \
-           OR (r.mode <> 'append' AND EXISTS (SELECT FROM _dbload.source s WHERE s.run = r.run))) \
+           OR (NOT {LOADS_ONCE} AND EXISTS (SELECT FROM _dbload.source s WHERE s.run = r.run))) \
          ORDER BY r.started_at LIMIT {RUNS_A_TRANSACTION}",
         keep.as_secs()
     )
@@ -68,7 +69,7 @@ fn deletions(runs: &[String]) -> String {
     let runs: Vec<String> = runs.iter().map(|run| literal(run)).collect();
     let runs = runs.join(", ");
     let ended = format!("SELECT r.run FROM _dbload.run r WHERE r.run IN ({runs}) AND r.state <> 'running'");
-    let keyed = format!("{ended} AND r.mode <> 'append'");
+    let keyed = format!("{ended} AND NOT {LOADS_ONCE}");
     format!(
         "DELETE FROM _dbload.reject WHERE run IN ({ended});\n\
          DELETE FROM _dbload.attempt WHERE run IN ({ended});\n\

@@ -8,7 +8,7 @@ use crate::pg::{DbError, Session, StatementResult, literal};
 use super::error::LedgerError;
 use super::fence::LedgerRef;
 use super::owner::Owner;
-use super::run::{NewRun, StoredSource, StoredTarget};
+use super::run::{LOADS_ONCE, NewRun, StoredSource, StoredTarget, TARGET_COLUMNS};
 use super::trust::UNTRUSTED;
 use crate::record::Place;
 use crate::schema::TableName;
@@ -111,6 +111,22 @@ pub async fn record_target(
     session.ask(&sql).await.map(|_| ()).map_err(failed("record the target"))
 }
 
+/// Stores which columns a run writes to, where some were added for it.
+pub async fn record_columns(
+    session: &Session,
+    run: &LedgerRef,
+    columns: &serde_json::Value,
+) -> Result<(), LedgerError> {
+    let sql = format!(
+        "UPDATE _dbload.run SET settings = jsonb_set(settings, ARRAY[{}], {}::jsonb) WHERE run = {} AND epoch = {}",
+        literal(TARGET_COLUMNS),
+        literal(&columns.to_string()),
+        literal(&run.run),
+        run.epoch,
+    );
+    session.ask(&sql).await.map(|_| ()).map_err(failed("record the columns"))
+}
+
 /// Keeps how a start has failed, and where: whether the one before failed alike, with no checkpoint moved
 /// since.
 pub async fn note_failure(
@@ -178,7 +194,7 @@ pub fn appends_before(run: &str, target_oid: u32, table: &TableName, marks: &App
            kin(oid) AS (SELECT a.oid FROM above a UNION SELECT b.oid FROM below b) \
          SELECT pg_catalog.count(*) FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.<>) {} \
          AND (r.target_oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT k.oid FROM kin k)) OR r.target OPERATOR(pg_catalog.=) {}) \
-         AND r.mode OPERATOR(pg_catalog.=) 'append' AND (r.state OPERATOR(pg_catalog.=) 'complete' \
+         AND {LOADS_ONCE} AND (r.state OPERATOR(pg_catalog.=) 'complete' \
          OR EXISTS (SELECT FROM _dbload.source s WHERE s.run OPERATOR(pg_catalog.=) r.run \
          AND ((s.description OPERATOR(pg_catalog.#>>) '{{fingerprint,size}}') OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]) \
            OR s.name OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]))))",

@@ -16,6 +16,17 @@ pub const TARGET_COLUMNS: &str = "target-columns";
 /// The setting that says what the columns of a run's key are hashed as, and their types.
 pub const KEY_TYPES: &str = "key-types";
 
+/// The setting of a run whose records count as often as they are applied, though it has a key: what says so
+/// is another setting.
+pub const ACCUMULATES: &str = "accumulates";
+
+/// The mode of such a run, as somebody must know it who would begin it anew.
+pub const ACCUMULATING: &str = "accumulating";
+
+/// A condition on a run `r`: what it has loaded is not to be loaded once more.
+pub(super) const LOADS_ONCE: &str =
+    "(r.mode OPERATOR(pg_catalog.=) 'append' OR pg_catalog.jsonb_exists(r.settings, 'accumulates'))";
+
 /// A run to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewRun {

@@ -26,6 +26,12 @@ pub fn witness_query(member: &str, run: &str) -> String {
     )
 }
 
+/// A jsonb with another applied to it as a merge patch (RFC 7396), as an expression.
+#[must_use]
+pub fn merge_patch(target: &str, patch: &str) -> String {
+    format!("_dbload.merge_patch({target}, {patch})")
+}
+
 /// Whether a run of an unlogged target has outlived no crash of the server.
 #[must_use]
 pub fn alive_query(run: &str) -> String {

@@ -113,7 +113,7 @@ pub(super) async fn close(
         && let Some(run) = &prepared.run
     {
         let (run, database) = (run.ledger.run.clone(), prepared.pool.place());
-        ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode });
+        ended = Ended::Failed(LoadError::Forgotten { run, database, mode: prepared.plan.mode_of_repeats() });
     }
     if let Ended::Failed(LoadError::Ledger(why)) = ended {
         ended = Ended::Failed(advised(why, &prepared, report.as_ref()).into());

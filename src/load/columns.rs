@@ -12,12 +12,18 @@ use crate::map::{Extra, Mapping, Target};
 use crate::plan::Plan;
 use crate::schema::{Column, ColumnKind, Mode, PgType};
 
-/// What is stored of them, beside the settings. By name, each column's number, of a composite one its
-/// attributes, and its kind; of the key's what it is hashed as, if it is, and its type for people.
-pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
+/// The columns as a run is stored with them: by name, each one's number, of a composite one its attributes,
+/// and its kind.
+pub(super) fn of_target(plan: &Plan) -> Value {
     let columns: serde_json::Map<String, Value> =
         plan.table.columns.iter().map(|column| (column.name.raw().to_owned(), stored_form(column))).collect();
-    settings.insert(TARGET_COLUMNS.to_owned(), columns.into());
+    columns.into()
+}
+
+/// What is stored beside the settings: the columns, and of the key's what each is hashed as, if it is, and
+/// its type for people.
+pub(super) fn store(plan: &Plan, settings: &mut RunSettings) {
+    settings.insert(TARGET_COLUMNS.to_owned(), of_target(plan));
     if !plan.key.columns.is_empty() {
         let types: serde_json::Map<String, Value> = key_types(plan)
             .map(|(column, hashed)| (column.name.raw().to_owned(), json!([hashed, type_words(column)])))
@@ -51,6 +57,8 @@ fn moved(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
             // What the server fills takes no field, whichever column it is.
             Some(now) => now.number != number && !(was_generated && now.generated),
             None if was_generated => is_gathered(name, plan),
+            // It would be added once more, and what was loaded is gone with the old one.
+            None if plan.extra == Extra::Add => true,
             // Else a field without a column is refused, in the plan or as a reject.
             None => is_renamed && plan.extra != Extra::Refuse,
         };
@@ -134,9 +142,10 @@ fn renamed_within(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
 }
 
 /// A column that was not there, and takes what was passed over before: half of a field would lie in it. Where
-/// fields without a column are refused, there was none to pass over.
+/// fields without a column are refused, or get one, there was none to pass over.
 fn joined(stored: &StoredRun, plan: &Plan) -> Option<Difference> {
-    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object().filter(|_| plan.extra != Extra::Refuse)?;
+    let passes_over = !matches!(plan.extra, Extra::Refuse | Extra::Add);
+    let columns = stored.settings.get(TARGET_COLUMNS)?.as_object().filter(|_| passes_over)?;
     let is_known = |column: &Column| columns.values().any(|stored| number(stored) == Some(column.number));
     let mapping = plan.mapping();
     let filled = plan.fields.iter().filter_map(|(_, target)| match target {

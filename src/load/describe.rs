@@ -115,6 +115,7 @@ impl Prepared {
                 crate::map::Target::Dropped => "left out, as it was asked for".to_owned(),
                 crate::map::Target::Extra => match &self.plan.extra {
                     Extra::Jsonb(column) => format!("collected in {column:?}"),
+                    Extra::Add => "no column, until it has a value".to_owned(),
                     Extra::Ignore | Extra::Refuse => "left out: no such column".to_owned(),
                 },
             };

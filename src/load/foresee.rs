@@ -15,6 +15,8 @@ impl Start<'_> {
         let is_of_this_run = *made != TableOrigin::Before;
         let mut mapping = plan.mapping().judged(&self.job.narrowing, clocks, is_of_this_run);
         mapping.limits = self.job.reading.decode;
+        // What was read is read again from the checkpoints, if it can be.
+        mapping.adds_late = self.act.keeps_ledger(self.job) && !self.has_pipe();
         mapping
     }
 

@@ -63,7 +63,14 @@ pub(super) fn column(job: &Job, plan: &Plan) -> Result<Option<MarkColumn>, Refus
     let Some(field) = job.named.as_ref().and_then(|named| named.watermark.as_ref()) else {
         return Ok(None);
     };
-    if plan.mode == Mode::Append {
+    if plan.mode_of_repeats() == Mode::Append {
+        if plan.accumulates() {
+            let hint = "what is asked for again would count once more: use another policy";
+            return Err(Refusal::new(
+                "a watermark asks for some records again, and --merge adds them up",
+                hint,
+            ));
+        }
         let hint = "what is asked for again would be appended again: give the table a key";
         return Err(Refusal::new("a watermark is of loads with a key, and this one appends", hint));
     }
@@ -197,7 +204,7 @@ pub(super) fn reopen(job: &Job) -> String {
 /// A window that is complete is not appended once more.
 pub(super) fn refuse_again(job: &Job, plan: &Plan) -> Result<(), Refusal> {
     let window = job.named.as_ref().and_then(|named| named.window.as_ref());
-    if plan.mode != Mode::Append || !window.is_some_and(|window| window.is_again) {
+    if plan.mode_of_repeats() != Mode::Append || !window.is_some_and(|window| window.is_again) {
         return Ok(());
     }
     let hint = "a load that appends has no lookback, and loads no window twice: give the table a key";

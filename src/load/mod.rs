@@ -14,6 +14,7 @@ mod databases;
 mod describe;
 mod each_rows;
 mod emptiness;
+mod evolve;
 mod foresee;
 mod history;
 mod made;
@@ -21,6 +22,7 @@ mod marks;
 mod once;
 mod outcome;
 mod overtaken;
+mod policies;
 mod preflight;
 mod prepare;
 mod put;
@@ -127,6 +129,19 @@ pub async fn load(
         }
         let mut ran = Box::pin(pipeline::run(&share, job, &mut prepared, listener, stop)).await;
         let watch = Watch { listener, stop, began };
+        if let Ok(ended) = &mut ran
+            && !ended.wanted.is_empty()
+        {
+            let wanted = std::mem::take(&mut ended.wanted);
+            match Box::pin(evolve::add_late(job, &prepared, &wanted, listener)).await {
+                Ok(()) => {
+                    // Each time the table has a column more, and it can have so many.
+                    attempt -= 1;
+                    continue;
+                }
+                Err(error) => ran = Err(error),
+            }
+        }
         let completed = match &mut ran {
             Ok(ran) => close::complete_run(job, &prepared, ran, &watch).await,
             Err(_) => Ok(()),

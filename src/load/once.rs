@@ -35,7 +35,7 @@ impl Earlier<'_> {
             Some(run) => Self::GoOn {
                 run: run.ledger.run.clone(),
                 database: prepared.pool.place(),
-                mode: prepared.plan.mode,
+                mode: prepared.plan.mode_of_repeats(),
             },
             None => self,
         }

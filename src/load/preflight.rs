@@ -96,7 +96,7 @@ pub(super) async fn preflight(
         }
     };
     match ddl {
-        None => start.existing(pool, session, table.ok_or_else(|| missing(&name))?).await,
+        None => Box::pin(start.existing(pool, session, table.ok_or_else(|| missing(&name))?)).await,
         Some(new) => start.created(pool, session, new).await,
     }
 }

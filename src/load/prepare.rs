@@ -6,16 +6,17 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::fault::{self, Point};
 use crate::ledger::{
-    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_target,
-    sweep_beside,
+    BEGIN_RECORDING, Checkpoint, Ledger, LedgerError, LedgerRef, Owner, StoredRun, record_columns,
+    record_target, sweep_beside,
 };
+use crate::map::Extra;
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{forbidden_sequence, greater_operator, holds, named_alike};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
 use crate::pg::{Lease, Session};
 use crate::plan::{
-    Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_greater, no_order, refuse_narrowed,
-    refuse_reading, refuse_sequence, unknown_character,
+    Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
+    refuse_sequence, unknown_character,
 };
 use crate::prepared::{Act, LoadError, Prepared, RunInHand, are_exact, guarantee};
 use crate::record::Position;
@@ -25,11 +26,13 @@ use crate::write::{DatabaseEncoding, Watched, WritePlan};
 
 use super::appended::{AppendTarget, skip_appended};
 use super::changed::{Checked, accept, check_sources};
+use super::columns;
+use super::evolve::with_schema;
 use super::made::TableOrigin;
 use super::marks;
 use super::record_run::{AppendsBefore, Recording};
 use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
-use super::settings::{identities, refuse_wide, settings, staging};
+use super::settings::{identities, refuse_kept_answers, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
 use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
 
@@ -41,6 +44,7 @@ impl Start<'_> {
         table: Table,
         made: &TableOrigin,
     ) -> Result<Plan, LoadError> {
+        refuse_kept_answers(self.job)?;
         let mut plan = make_plan(table, &self.sample(), &self.wishes())?;
         if plan.appends() && self.job.min_records > 1 {
             let message = format!("at least {} records are expected of an append", self.job.min_records);
@@ -69,13 +73,10 @@ impl Start<'_> {
                 return Err(refuse_sequence(&self.facts.role, &sequence).into());
             }
         }
-        for &(column, policy) in plan.policies.iter().filter(|(_, policy)| policy.compares()) {
-            let name = plan.table.columns[column].name.raw();
-            if greater_operator(session, plan.table.oid, name).await?.is_none() {
-                return Err(no_greater(name, policy).into());
-            }
-        }
-        if let Some(column) = &plan.newer_by {
+        self.refuse_policies(session, &plan).await?;
+        let is_there =
+            |name: &String| plan.table.column(name).is_none_or(|c| !plan.table.columns[c].is_yet_to_be());
+        if let Some(column) = plan.newer_by.as_ref().filter(|name| is_there(name)) {
             let greater = greater_operator(session, plan.table.oid, column).await?;
             plan.greater = Some(greater.ok_or_else(|| no_order(column))?);
         }
@@ -110,11 +111,11 @@ impl Start<'_> {
         table: Table,
     ) -> Result<Prepared, LoadError> {
         let made = self.origin(&session, &table).await?;
-        let mut plan = match Box::pin(self.planned(&session, table.clone(), &made)).await {
+        let (mut plan, lacking) = match Box::pin(self.planned_with(&session, table.clone(), &made)).await {
             Err(LoadError::Refused(_))
                 if !self.begun.resumes && Box::pin(self.leave_out_damaged()).await? =>
             {
-                Box::pin(self.planned(&session, table, &made)).await?
+                Box::pin(self.planned_with(&session, table, &made)).await?
             }
             planned => planned?,
         };
@@ -122,13 +123,15 @@ impl Start<'_> {
         refuse_wide(&plan)?;
         if !self.act.keeps_ledger(self.job) {
             refuse_narrowed(&plan.foreseen)?;
+            drop(session);
+            let plan = Box::pin(self.with_added(&pool, plan, &lacking, &made)).await?;
             return self.without_ledger(pool, plan, made);
         }
         let owner = self.share.owner().clone();
         let identities = identities(self.job, &plan.table.name)?;
         let beside = Box::pin(self.find_beside(&session, &plan)).await?;
         let mut ledger = self.open_ledger(&pool, session).await?;
-        if plan.appends() && self.job.mode.is_none() {
+        if plan.appends() && plan.mode == Mode::Append && self.job.mode.is_none() {
             self.refuse_lost_key(&mut ledger, &identities, &plan.table).await?;
         }
         self.give_up_incremental(&mut ledger, &owner).await?;
@@ -148,6 +151,7 @@ impl Start<'_> {
                     fault::point(Point::TakenOver);
                     ledger.close().await;
                     let made = made.of(&stored);
+                    let going_on = Box::pin(self.with_added(&pool, going_on, &lacking, &made)).await?;
                     return self.resume(pool, going_on, stored, checked, made).await;
                 }
                 self.forget(&mut ledger, &unfinished).await?;
@@ -167,6 +171,7 @@ impl Start<'_> {
         refuse_narrowed(&plan.foreseen)?;
         let skipped = Box::pin(self.left_out(&mut ledger, &plan, &identities, &owner)).await?;
         ledger.close().await;
+        let plan = Box::pin(self.with_added(&pool, plan, &lacking, &made)).await?;
         let (plan, run) = match plan.rest {
             Rest::Stays | Rest::Removed => {
                 let session = open(&pool).await?;
@@ -223,6 +228,7 @@ impl Start<'_> {
             new.doubts
                 .push(format!("table {name} is a new one, beside {twin}: --table '{twin}' is that one"));
         }
+        with_schema(&session, &mut new).await?;
         if self.act == Act::Plan {
             // Created, described, and rolled back: the plan is the real one.
             session
@@ -337,8 +343,9 @@ impl Start<'_> {
             self.tell(&Event::SourceDeferred { name: input.name.clone(), run: stored.run.clone() });
         }
         if !checked.accepted.is_empty() {
-            let again_from = Box::pin(accept(job, &pool, &mut stored, plan.mode, &checked.accepted)).await?;
-            checked = Box::pin(check_sources(&stored, plan.mode, &[])).await?;
+            let again_from =
+                Box::pin(accept(job, &pool, &mut stored, plan.mode_of_repeats(), &checked.accepted)).await?;
+            checked = Box::pin(check_sources(&stored, plan.mode_of_repeats(), &[])).await?;
             if let Some(Position { source, record, .. }) = again_from {
                 let name = before.get(source as usize).map_or("", |input| input.name.as_str());
                 let text = format!(
@@ -357,7 +364,12 @@ impl Start<'_> {
         append_rests(&pool, &run, &mut inputs).await?;
         let mut target = stored_target(&plan.table);
         target.add_moves_of(&stored.members);
-        record_target(&open(&pool).await?, &run, &target).await?;
+        let session = open(&pool).await?;
+        record_target(&session, &run, &target).await?;
+        if plan.extra == Extra::Add {
+            record_columns(&session, &run, &columns::of_target(&plan)).await?;
+        }
+        drop(session);
         let records = stored.checkpoints.iter().map(|c| c.books.read).sum();
         self.tell(&Event::Resumed { run: run.run.clone(), records });
         self.inputs = inputs;
@@ -447,7 +459,7 @@ impl Start<'_> {
         // A plan promises what the load would.
         let ledger = self.act == Act::Plan && Act::Load.keeps_ledger(self.job);
         let exact = are_exact(&self.inputs, &self.begun.sampled.kept) && plan.table.tree.unlogged().is_none();
-        let guarantee = guarantee(exact, ledger, plan.mode);
+        let guarantee = guarantee(exact, ledger, plan.mode_of_repeats());
         Ok(Prepared {
             pool,
             plan,

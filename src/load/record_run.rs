@@ -3,8 +3,8 @@
 use crate::fault::{self, Point};
 use crate::input::Input;
 use crate::ledger::{
-    AppendMarks, BEGIN_RECORDING, Ledger, LedgerError, LedgerRef, MADE, NewRun, Owner, RunSettings,
-    SHARED_FETCH, appends_before, one_append_at_once, record_run,
+    ACCUMULATES, AppendMarks, BEGIN_RECORDING, Ledger, LedgerError, LedgerRef, MADE, NewRun, Owner,
+    RunSettings, SHARED_FETCH, appends_before, one_append_at_once, record_run,
 };
 use crate::pg::sqlstate::is_lock_timeout;
 use crate::pg::{Session, StatementResult};
@@ -73,6 +73,9 @@ impl Start<'_> {
         if matches!(recording, Recording::Begun | Recording::Beside { is_made: true }) {
             settings.insert(MADE.to_owned(), true.into());
         }
+        if plan.accumulates() {
+            settings.insert(ACCUMULATES.to_owned(), true.into());
+        }
         if let Some(named) = self.job.named.as_ref().filter(|named| named.watermark.is_some()) {
             settings.insert(BEGUN_AT.to_owned(), named.now.to_string().into());
         }
@@ -104,7 +107,7 @@ impl Start<'_> {
             key: plan.key_names(),
             partitions: plan.partitioner.count,
             settings: self.settings_to_store(plan, recording),
-            guarantee: guarantee(exact, true, plan.mode).name().to_owned(),
+            guarantee: guarantee(exact, true, plan.mode_of_repeats()).name().to_owned(),
             sources: self.inputs.iter().map(store).collect(),
         };
         let statements = record_run(&id, &new, &stored_target(&plan.table), owner);

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::input::{Input, SourceSpec};
 use crate::ledger::{
-    Anew, Ledger, LedgerError, LedgerRef, MOVES_ROWS, StoredRun, StoredTarget, Unfinished, append_rest,
+    ACCUMULATING, Anew, Ledger, LedgerError, LedgerRef, MOVES_ROWS, StoredRun, StoredTarget, Unfinished,
+    append_rest,
 };
 use crate::pg::Lease;
 use crate::pg::catalog::CatalogError;
@@ -90,7 +91,8 @@ pub(super) async fn anew(
     may_select: bool,
 ) -> Result<Anew, LoadError> {
     let is_it = |table: &Table| table.oid == unfinished.target.oid;
-    let asked = |table: &&Table| unfinished.has_inserted && (is_it(table) || unfinished.mode == "append");
+    let loads_once = matches!(unfinished.mode.as_str(), "append" | ACCUMULATING);
+    let asked = |table: &&Table| unfinished.has_inserted && (is_it(table) || loads_once);
     // What was loaded beside the table is in none, and goes with the run.
     let is_beside = unfinished.mode == Rest::Replaced.mode_name(Mode::Upsert);
     let parts = unfinished.target.members.as_deref().unwrap_or_default();

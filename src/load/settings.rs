@@ -5,7 +5,8 @@ use crate::http::{Paginate, unsigned};
 use crate::input::Word;
 use crate::job::{EarlierRuns, HttpSources, Job, NamedLoad, Pooler, Reading, RowSource};
 use crate::ledger::{
-    KEY_TYPES, MADE, RunSettings, SHARED_FETCH, StoredRun, TARGET_COLUMNS, identity_of, identity_of_named,
+    ACCUMULATES, KEY_TYPES, MADE, RunSettings, SHARED_FETCH, StoredRun, TARGET_COLUMNS, identity_of,
+    identity_of_named,
 };
 use crate::map::{Narrowing, neighbour_bits};
 use crate::pg::TableName;
@@ -81,6 +82,8 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         mode: _,
         rest: _,
         extra: _,
+        // The table says what was made of them.
+        column_definitions: _,
         narrowing,
         newer_by: _,
         policies,
@@ -315,10 +318,22 @@ pub(super) fn refuse_wide(plan: &Plan) -> Result<(), LoadError> {
     Err(Refusal::new(message, "load into a table of fewer columns, and copy the rows from there").into())
 }
 
+/// Answers of servers that are kept as they came have what is to be masked.
+pub(super) fn refuse_kept_answers(job: &Job) -> Result<(), Refusal> {
+    if !job.reading.shaping.masks() || job.web.http.save_raw.is_none() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "--mask and --save-raw: what a server answers is kept as it came, with the values that are masked",
+        "leave one of them out",
+    ))
+}
+
 /// The settings of a stored run as this version would store them: 0.1.0 wrote the paging otherwise. What is
 /// no wish is left out. One partition has all records, whatever they are partitioned by `now`.
 pub(super) fn as_stored_now(mut stored: StoredRun, job: &Job, now: &RunSettings) -> StoredRun {
     stored.settings.remove(MADE);
+    stored.settings.remove(ACCUMULATES);
     if stored.partitions == 1
         && let (Some(setting), Some(now)) = (stored.settings.get_mut(PARTITIONING), now.get(PARTITIONING))
     {

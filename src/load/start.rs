@@ -8,7 +8,7 @@ use crate::ledger::Ledger;
 use crate::map::{Extra, listed, names_like_values};
 use crate::pg::server_info::ServerInfo;
 use crate::pg::{Ident, TableName};
-use crate::plan::{Refusal, Sample, SampledSource, Wishes, new_table};
+use crate::plan::{Refusal, Sample, SampledSource, TableWishes, Wishes, new_table};
 use crate::prepared::{Act, LoadError, are_replayable};
 use crate::schema::{Mode, Table};
 
@@ -143,12 +143,14 @@ impl Start<'_> {
         }
         let extra = match &self.job.extra {
             Extra::Jsonb(column) => Some(column.as_str()),
-            Extra::Refuse | Extra::Ignore => None,
+            Extra::Refuse | Extra::Ignore | Extra::Add => None,
         };
         let shaping = &self.job.reading.shaping;
         let columns = self.begun.sampled.inference.shaped_columns(shaping);
         let is_json = self.begun.sampled.beginnings.iter().all(|first| first.layout.format.is_json());
-        let new = new_table(name, &columns, self.job.key.as_deref(), extra, is_json)?;
+        let defined = &self.job.column_definitions;
+        let wishes = TableWishes { key: self.job.key.as_deref(), extra, defined };
+        let new = new_table(name, &columns, &wishes, is_json)?;
         Ok(ToCreate { name: new.name, ddl: new.ddl, doubts: self.doubts() })
     }
 }

@@ -2,7 +2,7 @@
 //! up.
 
 use crate::event::Event;
-use crate::ledger::{Anew, Ledger, LedgerError, Opened, Owner, Unfinished};
+use crate::ledger::{ACCUMULATING, Anew, Ledger, LedgerError, Opened, Owner, Unfinished};
 use crate::plan::Plan;
 use crate::prepared::{LoadError, Prepared};
 use crate::report::Report;
@@ -20,14 +20,19 @@ use super::start::Start;
 /// An error with what it takes to begin anew, where the run cannot go on.
 pub(super) fn advised(why: LedgerError, prepared: &Prepared, report: Option<&Report>) -> LedgerError {
     let Some(run) = &prepared.run else { return why };
-    let before = prepared.checkpoints.iter().map(|checkpoint| checkpoint.books.inserted).sum();
+    let accumulates = prepared.plan.accumulates();
+    let of_books = |inserted: u64, updated: u64| inserted + if accumulates { updated } else { 0 };
+    let books = prepared.checkpoints.iter().map(|checkpoint| &checkpoint.books);
+    let before = books.map(|books| of_books(books.inserted, books.updated)).sum();
     // What is loaded beside a table is in none.
     let is_beside = prepared.plan.rest == Rest::Replaced;
+    let mode = if accumulates { ACCUMULATING } else { prepared.plan.mode_name() };
+    let reported = report.map_or(before, |report| of_books(report.rows.inserted, report.rows.updated));
     let anew = Anew {
         run: run.ledger.run.clone(),
-        mode: prepared.plan.mode_name().to_owned(),
+        mode: mode.to_owned(),
         table: prepared.plan.target().name.plain(),
-        rows: if is_beside { 0 } else { report.map_or(before, |report| report.rows.inserted) },
+        rows: if is_beside { 0 } else { reported },
         is_sure: true,
     };
     anew.advise(why)
@@ -128,7 +133,7 @@ impl Start<'_> {
             let reading = &self.job.reading;
             Box::pin(refuse_appended_since(ledger, &stored, &plan.table, runs, reading)).await?;
         }
-        Box::pin(check_sources(&stored, plan.mode, self.earlier.accepted())).await.map(Some)
+        Box::pin(check_sources(&stored, plan.mode_of_repeats(), self.earlier.accepted())).await.map(Some)
     }
 
     /// Gives a run up that has done nothing: who was told of a flag, and adds it, begins anew by that.

@@ -20,6 +20,7 @@ use super::refusal::ValueRefusal;
 use super::rows::{EncodedBlock, NarrowedValues, RejectNote, RowMeta};
 use super::runs::{Lane, Runs};
 use super::shaped::RecordShaper;
+use super::wanted::WantedColumn;
 
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
@@ -46,9 +47,8 @@ pub fn encode_block(
         });
         // A field met a column that no earlier record had: begin again with it.
         if encoder.new_slots.is_empty() || fixed.is_some() {
-            let Encoder { pieces, ignored_fields, narrowed, .. } = encoder;
-            let BlockPieces { earlier, parts, is_unread, .. } = pieces;
-            return EncodedBlock { block, columns, earlier, parts, is_unread, ignored_fields, narrowed };
+            let Encoder { pieces, ignored_fields, narrowed, wanted, .. } = encoder;
+            return EncodedBlock { ignored_fields, narrowed, wanted, ..pieces.of(block, columns) };
         }
         let new_slots = std::mem::take(&mut encoder.new_slots);
         drop(encoder);
@@ -72,6 +72,8 @@ struct Encoder<'m, 'b> {
     /// Some column's values may be narrowed.
     counts_narrowed: bool,
     narrowed: Option<NarrowedValues>,
+    /// Fields that columns are to be added for.
+    wanted: Vec<WantedColumn>,
     /// Names of the previous record's fields and where they went: records of a source mostly look alike.
     predicted: Vec<(String, Target)>,
     scratch: String,
@@ -114,6 +116,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             columns,
             counts_narrowed: described.iter().any(ColumnEncoder::counts),
             narrowed: None,
+            wanted: Vec::new(),
             described,
             targets,
             names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
@@ -332,6 +335,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
             Extra::Ignore => {
                 self.ignored_fields += 1;
                 Ok(())
+            }
+            Extra::Add => {
+                let name = name.map_or_else(|| format!("field{}", position + 1), ToOwned::to_owned);
+                self.mapping.want(&name, cell, &mut self.wanted)
             }
             Extra::Jsonb(_) => {
                 if let Some(slot) = self.mapping.extra_slot

@@ -11,6 +11,7 @@ use crate::format::{Fields, MendedValue, json};
 use crate::shape::Shaping;
 
 use super::doubts::{Suspects, ValueClass};
+use super::wanted::WantedColumn;
 
 /// A column of the table to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,30 @@ impl Inference {
     /// The columns of fields that go to others than those of their names, or nowhere.
     #[must_use]
     pub fn shaped_columns(&self, shaping: &Shaping) -> Vec<InferredColumn> {
+        let mut columns = self.shaped(shaping).columns();
+        for column in &mut columns {
+            let name = column.name.trim_matches(super::names::BLANKS);
+            column.type_name = shaping.type_of(name).map_or(column.type_name.clone(), Cow::Borrowed);
+        }
+        columns
+    }
+
+    /// Fields that have a value, or a type that their source says, each with the type of its column.
+    #[must_use]
+    pub fn wanted(&self, shaping: &Shaping) -> Vec<WantedColumn> {
+        let columns = self.shaped_columns(shaping);
+        let shaped = self.shaped(shaping);
+        let is_known = |seen: &Seen| seen.kind.is_some() || matches!(seen.declared, Declared::As(_));
+        let wanted = |(field, _): &(String, Seen)| {
+            let at = *shaped.by_name.get(shaping.column_of(field)?)?;
+            let type_name = columns.get(at)?.type_name.clone();
+            is_known(&shaped.columns[at].1).then(|| WantedColumn { field: field.clone(), type_name })
+        };
+        self.columns.iter().filter_map(wanted).collect()
+    }
+
+    /// What has been seen of columns, by the names that their fields go to.
+    fn shaped(&self, shaping: &Shaping) -> Self {
         let mut shaped = Self::default();
         for (name, seen) in &self.columns {
             let Some(column) = shaping.column_of(name) else { continue };
@@ -186,12 +211,7 @@ impl Inference {
                 (before, kind) => before.or(kind),
             };
         }
-        let mut columns = shaped.columns();
-        for column in &mut columns {
-            let name = column.name.trim_matches(super::names::BLANKS);
-            column.type_name = shaping.type_of(name).map_or(column.type_name.clone(), Cow::Borrowed);
-        }
-        columns
+        shaped
     }
 
     /// The columns, in the order in which they were first seen.

@@ -44,6 +44,8 @@ pub enum Extra {
     Ignore,
     /// Collected as an object in this jsonb column.
     Jsonb(String),
+    /// A column is added for it, once it has a value.
+    Add,
 }
 
 impl Extra {
@@ -54,6 +56,7 @@ impl Extra {
             Self::Refuse => "refuse".to_owned(),
             Self::Ignore => "ignore".to_owned(),
             Self::Jsonb(column) => format!("jsonb:{column}"),
+            Self::Add => "add".to_owned(),
         }
     }
 }
@@ -113,6 +116,8 @@ pub struct Mapping {
     pub extra: Extra,
     /// Its slot, for [`Extra::Jsonb`].
     pub extra_slot: Option<Slot>,
+    /// Under [`Extra::Add`]: a column can be added in mid-load, since what was read can be read again.
+    pub adds_late: bool,
     /// How records find their partition.
     pub partitioner: Partitioner,
     /// What decoding holds records to.
@@ -141,7 +146,7 @@ impl Mapping {
         let key: Vec<Slot> = key.iter().filter_map(|&c| slot_of(c)).collect();
         let extra_slot = match &extra {
             Extra::Jsonb(name) => table.column(name).and_then(slot_of),
-            Extra::Refuse | Extra::Ignore => None,
+            Extra::Refuse | Extra::Ignore | Extra::Add => None,
         };
         let mapping = Self {
             table,
@@ -154,6 +159,7 @@ impl Mapping {
             null_keys,
             extra,
             extra_slot,
+            adds_late: false,
             partitioner,
             limits: DecodeLimits::default(),
             shaping: Shaping::default(),

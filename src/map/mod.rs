@@ -29,6 +29,7 @@ mod shaped;
 mod tests;
 #[cfg(feature = "testing")]
 mod value_text;
+mod wanted;
 
 pub use doubts::has_day_and_month;
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
@@ -39,8 +40,9 @@ pub use keys::{KeyNumbers, KeyRange};
 pub use mapping::{Extra, Mapping, MappingError, MatchNote, Slot, Target};
 pub use names::{BLANKS, Match, listed};
 pub use narrowing::Narrowing;
-pub use original::original;
+pub use original::{masked_original, original};
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
 pub use rows::{EncodedBlock, EncodedPiece, NarrowedValues, PartRows, RejectNote, RowMeta};
 #[cfg(feature = "testing")]
 pub use value_text::{json_text, plain_text};
+pub use wanted::WantedColumn;

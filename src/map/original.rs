@@ -5,9 +5,27 @@ use crate::format::{DecodeLimits, Fields, Layout, MendedValue, OnNul, RejectOrig
 use crate::record::{Block, SpanKind};
 use crate::reject::{Kept, Original};
 
+use super::mapping::Mapping;
+
 /// Most bytes of an original that are kept, where the limit on records allows longer ones: a COPY line of
 /// PostgreSQL ends at 1 GB, and on it the original has up to twice its length.
 const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// The original of the `i`th record of a block, without values that are masked: of what cannot be split into
+/// fields nothing is kept then.
+#[must_use]
+pub fn masked_original(mapping: &Mapping, layout: &Layout, block: &Block, i: usize) -> Original {
+    let original = original(&mapping.limits, layout, block, i);
+    if !mapping.shaping.masks() {
+        return original;
+    }
+    let are_texts = original.is_text();
+    let kept = match (&original.kept, mapping.shaper(layout)) {
+        (Kept::Record(record), Some(mut shaper)) => shaper.without_masked(record, are_texts),
+        _ => None,
+    };
+    Original { kept: kept.map_or(Kept::NotKept, Kept::Record), ..original }
+}
 
 /// The original of the `i`th record of a block. `limits`: those that it was decoded by.
 #[must_use]

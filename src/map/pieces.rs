@@ -1,8 +1,12 @@
 //! The rows of a block while it is encoded: in one piece, but where keys that the server alone can read stand
 //! among others.
 
-use super::mapping::Mapping;
-use super::rows::{EncodedPiece, PartRows};
+use std::sync::Arc;
+
+use crate::record::Block;
+
+use super::mapping::{Mapping, Slot};
+use super::rows::{EncodedBlock, EncodedPiece, PartRows};
 
 /// The pieces of a block.
 pub(super) struct BlockPieces {
@@ -28,6 +32,13 @@ impl BlockPieces {
             is_unread: false,
             sets_unread_apart: mapping.sets_unread_apart(),
         }
+    }
+
+    /// All of them, of this block.
+    pub(super) fn of(self, block: Arc<Block>, columns: Arc<[Slot]>) -> EncodedBlock {
+        let Self { earlier, parts, is_unread, .. } = self;
+        let (ignored_fields, narrowed, wanted) = (0, None, Vec::new());
+        EncodedBlock { block, columns, earlier, parts, is_unread, ignored_fields, narrowed, wanted }
     }
 
     /// The key of the next row is unread, or not: it goes into a piece of its kind, which begins with this

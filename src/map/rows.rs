@@ -6,6 +6,7 @@ use crate::record::Block;
 
 use super::keys::KeyRange;
 use super::mapping::Slot;
+use super::wanted::WantedColumn;
 
 /// One row of a partition.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +102,9 @@ pub struct EncodedBlock {
     pub ignored_fields: u64,
     /// Values that were narrowed, where that is allowed.
     pub narrowed: Option<NarrowedValues>,
+    /// Fields without a column that have a value, in the order of their first ones, where columns are added
+    /// for them: then the block is of no use before they are there.
+    pub wanted: Vec<WantedColumn>,
 }
 
 impl EncodedBlock {

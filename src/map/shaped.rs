@@ -17,7 +17,8 @@ impl Mapping {
         let is_text = layout.format.has_header();
         self.shaping.looks_at_values(is_text).then(|| RecordShaper {
             names: layout.names(),
-            shaper: Shaper::new(&self.shaping, self, self.limits),
+            shaper: Shaper::new(&self.shaping, self, self.limits)
+                .of_rejects(layout.format.has_refused_records()),
         })
     }
 }
@@ -28,5 +29,10 @@ impl RecordShaper<'_> {
         fields: &'f Fields<'f, 'f>,
     ) -> Result<ShapedRecord<'f>, ShapeRefusal> {
         self.shaper.shape(&self.names, fields)
+    }
+
+    /// A record as a reject keeps it, without values that are masked.
+    pub(super) fn without_masked(&mut self, record: &str, are_texts: bool) -> Option<String> {
+        self.shaper.without_masked(record, are_texts)
     }
 }

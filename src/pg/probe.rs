@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::schema::{TableName, literal};
+use crate::schema::{Ident, TableName, literal};
 
 use super::answer::CatalogError;
 use super::outcome::StatementResult;
@@ -25,6 +25,27 @@ pub async fn holds(session: &Session, text: &str) -> Result<bool, CatalogError> 
         Err(error) if is_of_encoding(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether elements of an array of this type can be told to be equal. Where they cannot, a transaction is
+/// over.
+pub async fn has_equal_elements(session: &Session, array: &str) -> Result<bool, CatalogError> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM (SELECT e FROM pg_catalog.unnest(NULL::{array}) u(e) GROUP BY e) g"
+    );
+    match session.run(&sql).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_lost() => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether there is a schema of this name.
+pub async fn has_schema(session: &Session, name: &Ident) -> Result<bool, CatalogError> {
+    let name = literal(name.raw());
+    let sql = format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = {name})");
+    let outcomes = session.ask(&sql).await?;
+    Ok(outcomes.first().and_then(StatementResult::value) == Some("t"))
 }
 
 /// A table of the same schema whose name differs from this one by its letters' case alone, quoted.

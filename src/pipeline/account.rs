@@ -11,6 +11,7 @@ use crate::account::SourceBooks;
 use crate::causes::with_causes;
 use crate::event::{Detail, Event, Totals};
 use crate::input::{Class, Input, SourceError};
+use crate::map::WantedColumn;
 use crate::prepared::{LoadError, NamedReject};
 use crate::record::Position;
 use crate::report::Seconds;
@@ -55,6 +56,8 @@ pub struct Ran {
     pub narrowed: Option<(u64, FirstNarrowed)>,
     /// What it comes to of the watermark, in this process.
     pub marked: Marked,
+    /// It has ended for these fields: columns are to be added for them, and then it goes on.
+    pub wanted: Vec<WantedColumn>,
     /// Where the time went.
     pub seconds: Seconds,
 }
@@ -103,6 +106,7 @@ pub(super) async fn account(
         ignored_fields: 0,
         narrowed: None,
         marked: Marked::default(),
+        wanted: Vec::new(),
         seconds: Seconds::default(),
     };
     prepared.checkpoints.iter().for_each(|c| ran.tally.books.add(&c.books));

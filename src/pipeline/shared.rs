@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Held, Memory, Workers};
 use crate::event::Listener;
 use crate::job::Job;
+use crate::map::WantedColumn;
 use crate::prepared::Prepared;
 use crate::record::{Block, Digest, Position};
 
@@ -34,6 +35,8 @@ pub(super) struct PipelineContext<'a> {
     pub(super) in_doubt: Arc<AtomicUsize>,
     /// How far each partition has committed: told by the accountant.
     pub(super) committed: watch::Sender<Vec<Position>>,
+    /// Fields that columns are to be added for, before the load goes on.
+    pub(super) wanted: Mutex<Vec<WantedColumn>>,
     /// What blocks and all that is made of them take.
     pub(super) memory: Arc<Memory>,
     pub(super) workers: Workers,
@@ -55,5 +58,11 @@ impl PipelineContext<'_> {
     /// The place behind all sources.
     pub(super) fn end(&self) -> Position {
         Position::start_of(u32::try_from(self.prepared.inputs.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Ends reading for these fields: what is before them is committed, and columns are added.
+    pub(super) fn ends_for(&self, wanted: Vec<WantedColumn>) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+        self.stop.cancel();
     }
 }

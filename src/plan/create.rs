@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::map::{BLANKS, InferredColumn, listed};
 use crate::pg::{Ident, TableName};
+use crate::schema::ColumnDefinition;
 
 use super::refusal::Refusal;
 
@@ -19,15 +20,25 @@ pub struct NewTable {
     pub ddl: String,
 }
 
-/// Writes the statement. `key` becomes the primary key; `extra` is the column that collects what has none.
-/// `is_json`: the names are those of members.
+/// What the user says of a table that is made.
+#[derive(Debug, Clone, Copy)]
+pub struct TableWishes<'w> {
+    /// The columns of its primary key.
+    pub key: Option<&'w [String]>,
+    /// The column that collects what has none.
+    pub extra: Option<&'w str>,
+    /// Columns as they are to be, whatever the sample says; also those that no field goes to.
+    pub defined: &'w [ColumnDefinition],
+}
+
+/// Writes the statement. `is_json`: the names are those of members.
 pub fn new_table(
     name: TableName,
     columns: &[InferredColumn],
-    key: Option<&[String]>,
-    extra: Option<&str>,
+    wishes: &TableWishes<'_>,
     is_json: bool,
 ) -> Result<NewTable, Refusal> {
+    let TableWishes { key, extra, defined } = *wishes;
     if name.schema.as_ref().is_some_and(|schema| schema.raw().starts_with("pg_temp")) {
         return Err(Refusal::new(
             format!(
@@ -57,12 +68,19 @@ pub fn new_table(
         ));
     }
     let mut lines = Vec::with_capacity(columns.len() + 1);
-    let names = column_names(columns);
+    let mut names = column_names(columns);
     for (column, column_name) in columns.iter().zip(&names) {
         let ident = Ident::new(*column_name).map_err(|error| {
             Refusal::new(format!("table {} cannot be created: {error}", name.plain()), name_hint(is_json))
         })?;
-        lines.push(format!("    {ident} {}", column.type_name));
+        let own = defined.iter().find(|own| own.name() == *column_name);
+        lines.push(format!("    {ident} {}", own.map_or(&*column.type_name, ColumnDefinition::definition)));
+    }
+    for own in defined.iter().filter(|own| !names.contains(&own.name())).collect::<Vec<_>>() {
+        let ident =
+            Ident::new(own.name()).map_err(|error| Refusal::new(error.to_string(), "name a column"))?;
+        lines.push(format!("    {ident} {}", own.definition()));
+        names.push(own.name());
     }
     if let Some(extra) = extra
         && !names.contains(&extra)

@@ -3,7 +3,7 @@
 //! The records are loaded into a table beside it, and one transaction puts them in its place. That is a
 //! DELETE and an INSERT; where rows of other tables refer to it, only what differs is touched.
 
-use crate::map::Target;
+use crate::map::{Extra, Target};
 use crate::pg::contents::ContentFacts;
 use crate::schema::{Identity, Reference, Relation, Rest, Table};
 
@@ -30,6 +30,20 @@ pub fn refuse_part(plan: &Plan) -> Result<(), Refusal> {
             "--newer-by",
             "it is about stored rows, and none of those stays",
             "leave it out, or use --mode upsert",
+        );
+    }
+    if plan.extra == Extra::Add {
+        return is_odd(
+            "--extra add",
+            "what becomes of the other rows is judged for the table as it is",
+            "add the columns first, or use another rule",
+        );
+    }
+    if plan.accumulates() {
+        return is_odd(
+            "--merge add or append",
+            "a file that is loaded would be left out the next time, and its rows would go",
+            "leave them out, or use --mode upsert",
         );
     }
     if table.has_children && table.relation == Relation::Table {

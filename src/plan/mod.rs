@@ -4,6 +4,7 @@
 //! Pure: from the catalog's description of the table, a sample of the sources and the job's wishes.
 //! `--dry-run` shows it.
 
+mod add;
 mod contents;
 mod create;
 mod exchange;
@@ -22,12 +23,13 @@ use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner,
 use crate::schema::{MergePolicy, Mode, Paths, Rest, Table, UniqueIndex};
 use crate::shape::Shaping;
 
+pub use add::{NewColumn, columns_to_add, refuse_adding};
 pub use contents::{Exchange, Replacing};
-pub use create::{NewTable, new_table};
+pub use create::{NewTable, TableWishes, new_table};
 pub use exchange::{refuse_part, refuse_removing, refuse_replacing};
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
-pub use policies::no_greater;
+pub use policies::{no_equal, no_greater, no_patches};
 pub use refusal::Refusal;
 pub use refuse::{narrowed_column, refuse_loops, refuse_reading, refuse_sequence, refuse_staging};
 pub use sample::{Sample, SampledSource};
@@ -116,6 +118,20 @@ impl Plan {
         columns.map(|(_, column)| column.name.raw()).collect()
     }
 
+    /// What a record that is applied twice comes to: under some policies to as much as one that is appended
+    /// twice.
+    #[must_use]
+    pub fn mode_of_repeats(&self) -> Mode {
+        if self.accumulates() { Mode::Append } else { self.mode }
+    }
+
+    /// A record that is applied twice leaves another value than one that is applied once, though its key is
+    /// stored.
+    #[must_use]
+    pub fn accumulates(&self) -> bool {
+        self.policies.iter().any(|(_, policy)| policy.accumulates())
+    }
+
     /// No record can meet a stored row: there is none, or no key to meet it by.
     #[must_use]
     pub fn nothing_stored(&self) -> bool {
@@ -143,10 +159,10 @@ impl Plan {
         self.rest.mode_name(self.mode)
     }
 
-    /// Records are appended to what is there, and what is appended twice is there twice.
+    /// What is applied twice is there twice: records are appended to what is there, or a policy adds them up.
     #[must_use]
     pub fn appends(&self) -> bool {
-        self.mode == Mode::Append && self.rest == Rest::Stays
+        self.rest == Rest::Stays && (self.mode == Mode::Append || self.accumulates())
     }
 
     /// Names of the key columns.
@@ -175,7 +191,8 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     let mapping =
         Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner)
             .shaped(wishes.shaping.clone());
-    refuse::shaped_columns(&table, wishes.shaping)?;
+    refuse::shaped_columns(&table, wishes.shaping, wishes.extra)?;
+    refuse::masked(&mapping, &key, wishes.shaping)?;
     refuse::extra_column(&table, wishes.extra)?;
     let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
     refuse::rights(&table, &mapping, &targets, mode, wishes)?;
@@ -310,7 +327,7 @@ fn partitioning(
         Some("a unique index besides the key ties records together")
     } else if table.has_before_row_triggers && !key.columns.is_empty() {
         Some("a BEFORE trigger may rewrite the key")
-    } else if mode == Mode::Append && wishes.has_pipe {
+    } else if (mode == Mode::Append || wishes.policies.accumulate()) && wishes.has_pipe {
         Some("what a pipe has appended must be a beginning of it")
     } else if !key.columns.is_empty() && !hashed {
         Some("no column of the key has one text for equal values")

@@ -1,7 +1,7 @@
 //! Columns of stored rows that are not simply overwritten: what of it must be refused.
 
 use crate::map::listed;
-use crate::schema::{MergePolicy, Mode, Table};
+use crate::schema::{MergePolicy, Mode, PgType, Table};
 
 use super::key::Key;
 use super::refusal::Refusal;
@@ -48,6 +48,14 @@ pub(super) fn of_columns(
                 "the server computes its values: leave the policy out",
             ));
         }
+        let described = &table.columns[column];
+        let type_name = described.domain_base.as_ref().unwrap_or(&described.type_name);
+        if !policy.suits(type_name, matches!(described.ty, PgType::Array(..))) {
+            return Err(Refusal::new(
+                format!("{flag}: the column is {type_name}"),
+                format!("{} is of {}", policy.name(), policy.types()),
+            ));
+        }
         policies.push((column, policy));
     }
     Ok(policies)
@@ -59,6 +67,24 @@ fn flag(column: &str, policy: MergePolicy) -> String {
         MergePolicy::InsertOnly => format!("--insert-only {column}"),
         _ => format!("--merge {column}={}", policy.name()),
     }
+}
+
+/// The refusal of a union of elements that cannot be compared.
+#[must_use]
+pub fn no_equal(column: &str) -> Refusal {
+    Refusal::new(
+        format!("{}: elements of its type cannot be told to be equal", flag(column, MergePolicy::Union)),
+        "append puts them behind each other",
+    )
+}
+
+/// The refusal of patches without the ledger, whose function applies them.
+#[must_use]
+pub fn no_patches(column: &str) -> Refusal {
+    Refusal::new(
+        format!("{}: a function of the ledger applies patches", flag(column, MergePolicy::Patch)),
+        "leave --no-ledger out",
+    )
 }
 
 /// The refusal of a policy that compares what has no order.

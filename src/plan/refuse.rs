@@ -67,15 +67,42 @@ pub fn narrowed_column(table: &Table, column: &str) -> Result<(), Refusal> {
 }
 
 /// Columns that `--map` and `--parse` name are the table's.
-pub(super) fn shaped_columns(table: &Table, shaping: &Shaping) -> Result<(), Refusal> {
-    let Some((_, words)) = shaping.columns().find(|(column, _)| table.column(column).is_none()) else {
-        return Ok(());
-    };
+///
+/// Where columns are added they may come later; but for masks, which must be about what they say.
+pub(super) fn shaped_columns(table: &Table, shaping: &Shaping, extra: &Extra) -> Result<(), Refusal> {
+    let may_come = |words: &String| *extra == Extra::Add && !words.starts_with("--mask ");
+    let is_missing = |(column, words): &(&str, String)| table.column(column).is_none() && !may_come(words);
+    let Some((_, words)) = shaping.columns().find(is_missing) else { return Ok(()) };
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.raw()).collect();
     Err(Refusal::new(
         format!("{words}: table {} has no column of this name", table.name.plain()),
         format!("name the column as the table has it: {}", listed(&names)),
     ))
+}
+
+/// What is masked goes nowhere else, and a key is never null.
+pub(super) fn masked(mapping: &Mapping, key: &Key, shaping: &Shaping) -> Result<(), Refusal> {
+    let of_key = |column: &&str| mapping.table.column(column).is_some_and(|at| key.columns.contains(&at));
+    if let Some(column) = shaping.nulled().find(of_key) {
+        return Err(Refusal::new(
+            format!(
+                "--mask {column}=null: the column is part of the key, and a record without one is rejected"
+            ),
+            format!("--mask {column}=sha256 --mask-key env:NAME keeps keys apart"),
+        ));
+    }
+    let is_stored = |name: &String| matches!(mapping.target(name).0, Target::Slot(_));
+    for (column, around) in shaping.around_masked() {
+        if let Some(field) = around.iter().find(|name| is_stored(name)) {
+            return Err(Refusal::new(
+                format!(
+                    "--mask {column}: field {field:?} goes to a column of its own, and has the value within"
+                ),
+                format!("--drop {field} leaves the rest of it out"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The column of `--extra jsonb:COLUMN` must be there and hold JSON.

@@ -78,7 +78,11 @@ impl Prepared {
     /// How often a record may have been applied, if all that was read is exact.
     #[must_use]
     pub(crate) fn guarantee_if(&self, exact: bool) -> Guarantee {
-        guarantee(exact && !self.inexact_before && self.is_logged(), self.run.is_some(), self.plan.mode)
+        guarantee(
+            exact && !self.inexact_before && self.is_logged(),
+            self.run.is_some(),
+            self.plan.mode_of_repeats(),
+        )
     }
 
     /// No crash of the server empties the target, or a part of it.

@@ -106,6 +106,15 @@ fn qualified(name: &str) -> String {
 }
 
 impl Column {
+    /// The number of a column that is not there yet.
+    pub const YET_TO_BE: i32 = 0;
+
+    /// It is to be added: the server knows nothing of it.
+    #[must_use]
+    pub const fn is_yet_to_be(&self) -> bool {
+        self.number == Self::YET_TO_BE
+    }
+
     /// The type of its values in staging, as SQL that means the same under every `search_path`: of a domain
     /// the base type.
     #[must_use]

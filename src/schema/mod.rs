@@ -6,6 +6,7 @@
 
 mod canonical_form;
 mod column;
+mod definition;
 mod ident;
 mod index;
 mod kind;
@@ -20,6 +21,7 @@ mod table;
 
 pub use canonical_form::CanonicalForm;
 pub use column::{Column, Identity, PgType};
+pub use definition::{ColumnDefinition, new_column_name};
 pub use ident::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal, quote_literal};
 pub use index::{Equality, UniqueIndex, Unusable};
 pub use kind::ColumnKind;

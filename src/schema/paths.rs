@@ -111,9 +111,15 @@ impl Paths {
             let shows = match policy {
                 MergePolicy::Overwrite => None,
                 MergePolicy::InsertOnly => Some("what is written by inserts only is the first record's"),
+                policy if policy.goes_record_by_record() => {
+                    Some("a merge policy builds on what each record before has left")
+                }
                 _ => has_default(column).then_some("a policy sees the default that a first record has left"),
             };
             self.folding_shows = self.folding_shows.or(shows);
+            if policy == MergePolicy::Patch {
+                self.straight = self.straight.and(Err("a patch is applied to nothing, and that is stored"));
+            }
         }
         self
     }

@@ -19,15 +19,27 @@ pub enum MergePolicy {
     Greatest,
     /// The lesser of the two; a null is no value.
     Least,
+    /// The sum of the two; a null is no value.
+    Add,
+    /// The record's value behind the stored one, of texts and arrays; a null is no value.
+    Append,
+    /// An array with the elements of both, those that are stored first, and each new one once.
+    Union,
+    /// A stored jsonb with the record's value applied to it as a merge patch (RFC 7396).
+    Patch,
 }
 
 impl MergePolicy {
-    const NAMED: [(&'static str, Self); 5] = [
+    const NAMED: [(&'static str, Self); 9] = [
         ("overwrite", Self::Overwrite),
         ("keep", Self::Keep),
         ("fill", Self::Fill),
         ("greatest", Self::Greatest),
         ("least", Self::Least),
+        ("add", Self::Add),
+        ("append", Self::Append),
+        ("union", Self::Union),
+        ("patch", Self::Patch),
     ];
 
     /// The policy of this name, as `--merge` has it.
@@ -47,6 +59,57 @@ impl MergePolicy {
     pub fn name(self) -> &'static str {
         let found = Self::NAMED.iter().find(|(_, policy)| *policy == self);
         found.map_or("insert-only", |(name, _)| *name)
+    }
+
+    /// A record that is applied twice leaves another value than one that is applied once.
+    #[must_use]
+    pub const fn accumulates(self) -> bool {
+        matches!(self, Self::Add | Self::Append)
+    }
+
+    /// Its value depends on what each record before has left: records of one key are not folded.
+    #[must_use]
+    pub const fn goes_record_by_record(self) -> bool {
+        matches!(self, Self::Add | Self::Append | Self::Union | Self::Patch)
+    }
+
+    /// Whether it can be done to values of this type, as SQL has it; `is_array`: it is one.
+    #[must_use]
+    pub fn suits(self, type_name: &str, is_array: bool) -> bool {
+        let is_one_of = |names: &[&str]| {
+            !is_array
+                && names.iter().any(|name| type_name == *name || type_name.starts_with(&format!("{name}(")))
+        };
+        match self {
+            Self::Add => is_one_of(&[
+                "smallint",
+                "integer",
+                "bigint",
+                "numeric",
+                "real",
+                "double precision",
+                "interval",
+                "money",
+            ]),
+            Self::Append => is_array || is_one_of(&["text", "character varying"]),
+            Self::Union => is_array,
+            Self::Patch => is_one_of(&["jsonb"]),
+            Self::Overwrite | Self::InsertOnly | Self::Keep | Self::Fill | Self::Greatest | Self::Least => {
+                true
+            }
+        }
+    }
+
+    /// The types that it is of, in words.
+    #[must_use]
+    pub const fn types(self) -> &'static str {
+        match self {
+            Self::Add => "numbers, interval and money",
+            Self::Append => "text, varchar and arrays",
+            Self::Union => "arrays",
+            Self::Patch => "jsonb",
+            _ => "all types",
+        }
     }
 
     /// Its values have an order.
@@ -95,6 +158,12 @@ impl MergePolicies {
             .iter()
             .filter(|(_, policy)| **policy != MergePolicy::Overwrite)
             .map(|(name, policy)| (name.as_str(), *policy))
+    }
+
+    /// Some column is not the same if a record is applied twice.
+    #[must_use]
+    pub fn accumulate(&self) -> bool {
+        self.0.values().any(|policy| policy.accumulates())
     }
 
     /// Whether an update writes this column.

@@ -142,7 +142,7 @@ impl Table {
     /// What has become of a column that had this name and number, and has not any more.
     #[must_use]
     pub fn whereabouts(&self, name: &str, number: i32) -> String {
-        let has_heir = self.column(name).is_some();
+        let has_heir = self.column(name).is_some_and(|heir| !self.columns[heir].is_yet_to_be());
         match self.numbered(number) {
             Some(renamed) if has_heir => {
                 format!("column {name:?} is called {:?} now, and another one {name:?}", renamed.name.raw())

@@ -6,6 +6,7 @@
 //! asked once for each name ([`Shaping::route`]), and costs nothing more. Pure: never touches files, Postgres
 //! or the clock, and never sees a record without need.
 
+mod mask;
 mod names;
 mod parse;
 mod path;

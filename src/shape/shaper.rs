@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use crate::format::{DecodeLimits, Fields, MendedValue, json};
 use crate::reject_codes;
 
+use super::mask::{Mask, digest_in, marked};
 use super::names::{FieldOwner, KnownColumns};
 use super::parse::ParseFormat;
 use super::shaping::{Route, Shaping};
-use super::value::{ValueMisfit, is_string_of, no_text, of_json, trimmed};
+use super::value::{ValueMisfit, is_string_of, no_text, of_json, text_of, trimmed};
 use super::wanted::WantedParts;
 
 /// Names whose rules are kept: hostile records may have thousands each, all different.
@@ -51,6 +52,10 @@ pub struct Shaper<'s> {
     rules: HashMap<String, Rule>,
     /// Fields that were objects, and became their members.
     objects: HashSet<String>,
+    /// Records were rejected before: what was to be masked of them is.
+    are_rejects: bool,
+    /// Strings of the record in hand stand for delimited text.
+    keeps_texts: bool,
 }
 
 /// What becomes of a field of some name.
@@ -58,6 +63,7 @@ pub struct Shaper<'s> {
 struct Rule {
     owner: Option<FieldOwner>,
     format: Option<ParseFormat>,
+    mask: Option<Mask>,
     /// It is named by a flag: it is not taken apart.
     is_asked_for: bool,
     is_dropped: bool,
@@ -70,7 +76,15 @@ impl<'s> Shaper<'s> {
     #[must_use]
     pub fn new(shaping: &'s Shaping, columns: &'s (dyn KnownColumns + Sync), limits: DecodeLimits) -> Self {
         let wanted = WantedParts::of(shaping);
-        Self { shaping, columns, limits, wanted, rules: HashMap::new(), objects: HashSet::new() }
+        let (rules, objects) = (HashMap::new(), HashSet::new());
+        Self { shaping, columns, limits, wanted, rules, objects, are_rejects: false, keeps_texts: false }
+    }
+
+    /// The same for records out of a reject file, if they are such.
+    #[must_use]
+    pub const fn of_rejects(mut self, are_rejects: bool) -> Self {
+        self.are_rejects = are_rejects;
+        self
     }
 
     /// Fields that were objects in some record and became their members: another value of theirs makes no
@@ -182,7 +196,11 @@ impl<'s> Shaper<'s> {
         wanted: Option<&WantedParts>,
         value: MendedValue<'f>,
     ) -> Result<(), ShapeRefusal> {
-        let Some(separator) = self.shaping.separator() else { return self.leaf(out, name, value) };
+        let is_masked =
+            self.are_rejects && matches!(&value, MendedValue::Json(raw) if digest_in(raw).is_some());
+        let Some(separator) = self.shaping.separator().filter(|_| !is_masked) else {
+            return self.leaf(out, name, value);
+        };
         let rule = self.rule(&name);
         let object = match &value {
             MendedValue::Json(Cow::Borrowed(raw)) if raw.starts_with('{') => Some(*raw),
@@ -235,6 +253,10 @@ impl<'s> Shaper<'s> {
         let is_null = self.shaping.null_texts().is_some_and(|texts| is_string_of(&value, texts));
         let value = if is_null { MendedValue::Null } else { value };
         let limits = self.limits;
+        let value = match self.rule(&name).mask {
+            None => value,
+            Some(mask) => self.masked(mask, value).map_err(ShapeRefusal::of_record)?,
+        };
         let rule = self.rule(&name);
         let value = match (&rule.format, &rule.owner) {
             (Some(format), Some(owner)) if !matches!(value, MendedValue::Null) && !rule.is_dropped => {
@@ -247,6 +269,108 @@ impl<'s> Shaper<'s> {
             _ => value,
         };
         self.push(out, name, value)
+    }
+
+    /// What stands in place of a value.
+    fn masked<'f>(&self, mask: Mask, value: MendedValue<'f>) -> Result<MendedValue<'f>, ValueMisfit> {
+        let key = match (mask, self.shaping.key(), &value) {
+            (Mask::Null, ..) | (_, None, _) | (.., MendedValue::Null) => return Ok(MendedValue::Null),
+            (Mask::Sha256, Some(key), _) => key,
+        };
+        if let MendedValue::Json(raw) = &value
+            && let Some(digest) = digest_in(raw).filter(|_| self.are_rejects)
+        {
+            return Ok(MendedValue::Text(digest.to_owned().into()));
+        }
+        let text = text_of(&value)?;
+        let nested = || match &value {
+            MendedValue::Json(raw) => raw.as_ref(),
+            MendedValue::Null | MendedValue::Text(_) => "",
+        };
+        Ok(MendedValue::Text(key.digest(text.as_deref().unwrap_or_else(nested)).into()))
+    }
+
+    /// A record as a reject keeps it, a JSON object: masked values are marked as such. `are_texts`: its
+    /// strings stand for delimited text. `None`: it cannot be looked through.
+    #[must_use]
+    pub fn without_masked(&mut self, record: &str, are_texts: bool) -> Option<String> {
+        self.keeps_texts = are_texts;
+        let mut out = String::with_capacity(record.len());
+        let wanted = self.wanted.clone();
+        for member in json::members(record) {
+            let (name, raw) = member.ok()?;
+            let part = wanted.part(&name);
+            let value = self.kept(&name, part, raw)?;
+            push_member(&mut out, &name, &value);
+        }
+        Some(closed(out))
+    }
+
+    /// A value as a reject keeps it. `wanted`: what of it goes its own way.
+    fn kept<'r>(&mut self, name: &str, wanted: Option<&WantedParts>, raw: &'r str) -> Option<Cow<'r, str>> {
+        if let Some(mask) = self.rule(name).mask {
+            return self.kept_masked(mask, raw);
+        }
+        let separator = self.shaping.separator().map(str::to_owned);
+        let looks_within = wanted.is_some() || separator.is_some();
+        let is_begun_by = |c| looks_within && raw.starts_with(c);
+        let mut out = String::new();
+        if is_begun_by('{') && digest_in(raw).is_none() {
+            for member in json::members(raw) {
+                let (inner, value) = member.ok()?;
+                let part = wanted.and_then(|wanted| wanted.part(&inner));
+                let joined = separator.as_ref().map(|separator| format!("{name}{separator}{inner}"));
+                let kept = self.kept_part(joined.as_deref(), part, value)?;
+                push_member(&mut out, &inner, &kept);
+            }
+            return Some(Cow::Owned(closed(out)));
+        }
+        if is_begun_by('[') && wanted.is_some() {
+            for (i, element) in json::elements(raw).enumerate() {
+                let part = wanted.and_then(|wanted| wanted.part(&i.to_string()));
+                let kept = self.kept_part(None, part, element.ok()?)?;
+                out.push(if i == 0 { '[' } else { ',' });
+                out.push_str(&kept);
+            }
+            out.push_str(if out.is_empty() { "[]" } else { "]" });
+            return Some(Cow::Owned(out));
+        }
+        Some(Cow::Borrowed(raw))
+    }
+
+    /// A part of a value: a field that a path names, or a member that is a field of this name.
+    fn kept_part<'r>(
+        &mut self,
+        name: Option<&str>,
+        wanted: Option<&WantedParts>,
+        raw: &'r str,
+    ) -> Option<Cow<'r, str>> {
+        let field = wanted.and_then(|wanted| wanted.field.clone());
+        if let Some(mask) = field.and_then(|field| self.rule(&field).mask) {
+            return self.kept_masked(mask, raw);
+        }
+        match name {
+            Some(name) => self.kept(name, wanted, raw),
+            // No field of its own: parts of it may be.
+            None if wanted.is_some() => self.kept("", wanted, raw),
+            None => Some(Cow::Borrowed(raw)),
+        }
+    }
+
+    fn kept_masked<'r>(&self, mask: Mask, raw: &'r str) -> Option<Cow<'r, str>> {
+        if self.are_rejects && digest_in(raw).is_some() && mask == Mask::Sha256 {
+            return Some(Cow::Borrowed(raw));
+        }
+        // As it would be masked in the load.
+        let value = if self.shaping.trims() { trimmed(of_json(raw)) } else { of_json(raw) };
+        let texts = self.shaping.null_texts().filter(|_| !self.keeps_texts);
+        let is_null = texts.is_some_and(|texts| is_string_of(&value, texts));
+        let value = if is_null { MendedValue::Null } else { value };
+        Some(match self.masked(mask, value) {
+            Ok(MendedValue::Text(digest)) => Cow::Owned(marked(&digest)),
+            // Null; or what no text can hold, which is kept nowhere.
+            Ok(_) | Err(_) => Cow::Borrowed("null"),
+        })
     }
 
     fn push<'f>(
@@ -278,6 +402,7 @@ impl<'s> Shaper<'s> {
     fn rule_of(&self, name: &str) -> Rule {
         let owner = self.columns.owner(name);
         let format = owner.as_ref().and_then(|owner| self.shaping.format_of(&owner.column)).cloned();
+        let mask = owner.as_ref().and_then(|owner| self.shaping.mask_of(&owner.column));
         let members = match self.shaping.separator() {
             Some(separator) if owner.is_none() => self.members(&format!("{name}{separator}")),
             _ => Vec::new(),
@@ -285,6 +410,7 @@ impl<'s> Shaper<'s> {
         Rule {
             owner,
             format,
+            mask,
             is_asked_for: self.shaping.names(name),
             is_dropped: self.shaping.route(name) == Route::Dropped,
             members,
@@ -299,6 +425,18 @@ impl<'s> Shaper<'s> {
         members.extend(self.shaping.maps_below(begins).map(str::to_owned));
         members
     }
+}
+
+fn push_member(out: &mut String, name: &str, raw: &str) {
+    out.push(if out.is_empty() { '{' } else { ',' });
+    out.push_str(&serde_json::Value::from(name).to_string());
+    out.push(':');
+    out.push_str(raw);
+}
+
+fn closed(mut object: String) -> String {
+    object.push_str(if object.is_empty() { "{}" } else { "}" });
+    object
 }
 
 /// A value without its own room.

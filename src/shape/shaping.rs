@@ -1,5 +1,9 @@
 //! The description: what the user said about fields, checked, and nothing else.
 
+use crate::format::Unnest;
+use crate::secret::Secret;
+
+use super::mask::{Mask, MaskKey};
 use super::parse::ParseFormat;
 use super::path::Path;
 
@@ -24,6 +28,9 @@ pub struct Shaping {
     trims: bool,
     null_strings: Option<Vec<String>>,
     parses: Vec<(String, ParseFormat)>,
+    unnest: Option<Unnest>,
+    masks: Vec<(String, Mask)>,
+    mask_key: Option<MaskKey>,
 }
 
 /// A field that goes to a column of another name.
@@ -121,6 +128,109 @@ impl Shaping {
         Ok(())
     }
 
+    /// The records are where this leads to in those of the source: each element of an array there, or the one
+    /// object. A dotted path, or a JSON pointer.
+    ///
+    /// # Errors
+    /// In words, when it is no path.
+    pub fn unnest(&mut self, path: &str) -> Result<(), String> {
+        self.unnest = Some(Unnest::at(path)?);
+        Ok(())
+    }
+
+    /// Records that stand within another get a field of it: `FIELD=COLUMN`.
+    ///
+    /// # Errors
+    /// In words, when it is not so written, or nothing was said of such records before.
+    pub fn parent(&mut self, text: &str) -> Result<(), String> {
+        let unnest = self.unnest.as_mut().ok_or("--parent is of records that --unnest finds in others")?;
+        unnest.parent(text)
+    }
+
+    /// Records that stand within another get their number in its list, from 1 on.
+    ///
+    /// # Errors
+    /// In words, when nothing was said of such records before.
+    pub fn ordinal(&mut self, field: impl Into<String>) -> Result<(), String> {
+        let unnest = self.unnest.as_mut().ok_or("--ordinal is of records that --unnest finds in others")?;
+        unnest.ordinal(field);
+        Ok(())
+    }
+
+    /// Where records are in others, if they are.
+    #[must_use]
+    pub const fn unnest_of(&self) -> Option<&Unnest> {
+        self.unnest.as_ref()
+    }
+
+    /// The field is one that records get of what is around them.
+    fn is_handed_down(&self, field: &str) -> bool {
+        self.unnest.iter().flat_map(Unnest::fields).any(|name| name == field)
+    }
+
+    /// What stands in place of the values of a column, wherever they would leave the loader: `COLUMN=null`,
+    /// or `COLUMN=sha256` for a digest that is keyed by [`mask_key`](Self::mask_key).
+    ///
+    /// # Errors
+    /// In words, when it is not so written.
+    pub fn mask(&mut self, text: &str) -> Result<(), String> {
+        let (column, mask) = match text.rsplit_once('=') {
+            Some((column, mask)) if !column.is_empty() => (column, Mask::of(mask)?),
+            _ => return Err(format!("{text:?} is not COLUMN=null or COLUMN=sha256")),
+        };
+        if self.masks.iter().any(|(other, _)| other == column) {
+            return Err(format!("column {column:?} has two masks"));
+        }
+        self.masks.push((column.to_owned(), mask));
+        Ok(())
+    }
+
+    /// The key of digests: with another one they are others.
+    pub fn mask_key(&mut self, key: impl Into<String>) {
+        self.mask_key = Some(MaskKey(Secret::new(key.into())));
+    }
+
+    /// Values of some column are masked.
+    #[must_use]
+    pub const fn masks(&self) -> bool {
+        !self.masks.is_empty()
+    }
+
+    pub(super) fn mask_of(&self, column: &str) -> Option<Mask> {
+        self.masks.iter().find(|(name, _)| name == column).map(|(_, mask)| *mask)
+    }
+
+    pub(super) const fn key(&self) -> Option<&MaskKey> {
+        self.mask_key.as_ref()
+    }
+
+    /// Columns whose values are null whatever they are.
+    pub fn nulled(&self) -> impl Iterator<Item = &str> {
+        self.masks.iter().filter(|(_, mask)| *mask == Mask::Null).map(|(column, _)| column.as_str())
+    }
+
+    /// Of masked columns that a part of a nested value goes to: the column, and the fields around that part,
+    /// by the names that they would have.
+    pub fn around_masked(&self) -> Vec<(&str, Vec<String>)> {
+        let separator = self.separator().unwrap_or("_");
+        let masked = self.paths().filter(|(map, _)| self.mask_of(&map.column).is_some());
+        let around = |(map, path): (&FieldMap, &Path)| {
+            let steps = &path.steps[..path.steps.len().saturating_sub(1)];
+            let mut name = path.first.clone();
+            let mut names = vec![name.clone()];
+            for step in steps {
+                name = format!("{name}{separator}{step}");
+                names.push(name.clone());
+            }
+            (map.column.clone(), names)
+        };
+        let column = |(column, names): (String, Vec<String>)| {
+            let known = self.masks.iter().find(|(name, _)| *name == column)?;
+            Some((known.0.as_str(), names))
+        };
+        masked.map(around).filter_map(column).collect()
+    }
+
     /// Refuses what contradicts itself.
     ///
     /// # Errors
@@ -131,6 +241,28 @@ impl Shaping {
             if self.drops.contains(name) {
                 return Err(format!("field {name:?} is dropped, and asked for"));
             }
+        }
+        for (column, mask) in &self.masks {
+            if *mask == Mask::Sha256 && self.mask_key.is_none() {
+                return Err(format!("--mask {column}=sha256 needs a key: --mask-key env:NAME"));
+            }
+            if self.format_of(column).is_some() {
+                return Err(format!(
+                    "column {column:?} is masked, and its masked values are not written as --parse says"
+                ));
+            }
+        }
+        if self.mask_key.is_some() && self.masks.iter().all(|(_, mask)| *mask == Mask::Null) {
+            return Err("--mask-key is of --mask COLUMN=sha256, and there is none".to_owned());
+        }
+        let handed: Vec<&str> = self.unnest.iter().flat_map(Unnest::fields).collect();
+        if let Some((_, twice)) = handed.iter().enumerate().find(|(i, name)| handed[..*i].contains(name)) {
+            return Err(format!(
+                "records get two fields of the name {twice:?}: --parent and --ordinal name one each"
+            ));
+        }
+        if let Some(name) = handed.iter().find(|name| self.drops.iter().any(|drop| drop == *name)) {
+            return Err(format!("field {name:?} is dropped, and asked for"));
         }
         Ok(self)
     }
@@ -150,11 +282,8 @@ impl Shaping {
         if let Some(map) = self.maps.iter().find(|map| map.field == field) {
             return Route::Column(&map.column);
         }
-        if self.only.is_empty() || self.only.iter().any(|name| name == field) {
-            Route::ByName
-        } else {
-            Route::Dropped
-        }
+        let is_wanted = || self.only.iter().any(|name| name == field) || self.is_handed_down(field);
+        if self.only.is_empty() || is_wanted() { Route::ByName } else { Route::Dropped }
     }
 
     /// The column of a field, by name; `None`: it goes nowhere.
@@ -175,13 +304,18 @@ impl Shaping {
             .parses
             .iter()
             .map(|(column, format)| (column.as_str(), format!("--parse {column}={format}")));
-        maps.chain(parses)
+        let masks = self
+            .masks
+            .iter()
+            .map(|(column, mask)| (column.as_str(), format!("--mask {column}={}", mask.name())));
+        maps.chain(parses).chain(masks)
     }
 
     /// The type of a new column, where its format says that.
     #[must_use]
     pub fn type_of(&self, column: &str) -> Option<&'static str> {
-        self.format_of(column).map(ParseFormat::type_name)
+        let is_masked = self.mask_of(column).is_some();
+        self.format_of(column).map(ParseFormat::type_name).or_else(|| is_masked.then_some("text"))
     }
 
     pub(super) fn format_of(&self, column: &str) -> Option<&ParseFormat> {
@@ -234,7 +368,7 @@ impl Shaping {
     /// Values are looked at, not only names. `is_text`: records are delimited text, without anything nested.
     #[must_use]
     pub fn looks_at_values(&self, is_text: bool) -> bool {
-        let of_any = self.trims || !self.parses.is_empty();
+        let of_any = self.trims || !self.parses.is_empty() || self.masks();
         let of_json = self.flatten.is_some() || self.null_strings.is_some() || self.paths().next().is_some();
         of_any || !is_text && of_json
     }
@@ -254,6 +388,10 @@ impl Shaping {
             ("null-strings", self.null_strings.clone().unwrap_or_default()),
             ("parse", parses),
         ];
+        let masks = self.masks.iter().map(|(column, mask)| format!("{column}={}", mask.name())).collect();
+        settings.push(("mask", masks));
+        settings.push(("mask-key", self.mask_key.iter().map(MaskKey::fingerprint).collect()));
+        settings.extend(self.unnest.iter().flat_map(Unnest::settings));
         settings.retain(|(_, words)| !words.is_empty());
         settings
     }

@@ -92,6 +92,12 @@ impl WritePlan {
         found.map_or(MergePolicy::Overwrite, |(_, policy)| *policy)
     }
 
+    /// A batch that is applied twice leaves other values than one that is applied once.
+    #[must_use]
+    pub fn repeats_show(&self) -> bool {
+        self.mapping.key.is_empty() || self.policies.iter().any(|(_, policy)| policy.accumulates())
+    }
+
     /// COPY can leave out rows that do not convert.
     #[must_use]
     pub const fn copy_skips_errors(&self) -> bool {

@@ -40,7 +40,7 @@ pub(super) fn of_batch(batch: &Batch, originals: &Originals) -> Vec<Rejected> {
 }
 
 /// Behind the reason of a reject whose record is longer than what is kept.
-const NOT_KEPT: &str = "; of so long a record only the place is kept";
+const NOT_KEPT: &str = "; of this record only the place is kept";
 
 /// What the server refused in this transaction, read from its table.
 pub(super) async fn of_server(

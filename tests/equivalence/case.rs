@@ -35,6 +35,8 @@ pub struct Case {
     pub policies: BTreeMap<String, Policy>,
     /// How the files spell the records.
     pub dress: Dress,
+    /// A column that the table lacks until a record has a value for it, and its type.
+    pub lacking: Option<(String, String)>,
     /// Moves some of the rows to begin with to a child table.
     pub move_rows: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Case {
         let policies = policies(&mut rng, &table, mode);
         let dress = Dress::draw(&mut rng, &table);
         let files = files(&mut rng, &table, many, &dress);
+        let lacking = lacking(&mut rng, &table, &policies, &dress);
         Self {
             seed,
             mode,
@@ -125,6 +128,7 @@ impl Case {
             needs_rows: table.needs_rows,
             dress,
             policies,
+            lacking,
             same_key: table.odd.same_key,
             move_rows: table.odd.move_rows,
             columns: table.columns,
@@ -141,6 +145,12 @@ impl Case {
             policies: self.policies.clone(),
             same_key: self.same_key.as_ref().map(|sql| sql.replace("{s}", schema)),
         }
+    }
+
+    /// A load that has completed is not to be done again.
+    pub fn loads_once(&self) -> bool {
+        let accumulates = |policy: &Policy| matches!(policy, Policy::Add | Policy::Append);
+        self.mode == Mode::Append || self.policies.values().any(accumulates)
     }
 
     /// What is compared: all but what sequences gave.
@@ -164,11 +174,41 @@ impl Case {
             Policy::InsertOnly => format!("--insert-only={column}"),
             policy => format!("--merge={column}={}", format!("{policy:?}").to_lowercase()),
         }));
+        if let Some((column, type_name)) = &self.lacking {
+            let type_name = type_name.replace("{s}", "a");
+            words.push("--extra=add".to_owned());
+            words.push(format!("--column={} {type_name}", ident(column)));
+        }
         if self.says_key {
             words.extend(["--key".to_owned(), self.key.join(",")]);
         }
         words
     }
+}
+
+/// A column that nothing else of the table names.
+fn lacking(
+    rng: &mut Rng,
+    table: &super::table::Table,
+    policies: &BTreeMap<String, Policy>,
+    dress: &Dress,
+) -> Option<(String, String)> {
+    let ddl = table.ddl();
+    let is_alone = |column: &&Column| {
+        column.ddl == column.kind.sql()
+            && !table.key.contains(&column.name)
+            && !policies.contains_key(&column.name)
+            && !dress.masks(&column.name)
+            && !matches!(column.kind, Kind::Positive | Kind::Code)
+            && ddl.matches(column.name.as_str()).count() == 1
+    };
+    let columns: Vec<&Column> = table.loaded().filter(is_alone).collect();
+    // An object without a column would be taken apart.
+    if columns.is_empty() || dress.flattens || !rng.one_in(3) {
+        return None;
+    }
+    let column = columns[rng.index(columns.len())];
+    Some((column.name.clone(), column.ddl.clone()))
 }
 
 /// Columns of half the tables get a policy, where their types allow it.
@@ -177,11 +217,36 @@ fn policies(rng: &mut Rng, table: &super::table::Table, mode: Mode) -> BTreeMap<
     if !matches!(mode, Mode::Upsert | Mode::Update) || rng.one_in(2) {
         return policies;
     }
-    let all = [Policy::InsertOnly, Policy::Keep, Policy::Fill, Policy::Greatest, Policy::Least];
+    let all = [
+        Policy::InsertOnly,
+        Policy::Keep,
+        Policy::Fill,
+        Policy::Greatest,
+        Policy::Least,
+        Policy::Add,
+        Policy::Append,
+        Policy::Union,
+    ];
     for column in table.loaded().filter(|column| !table.key.contains(&column.name)) {
         let policy = rng.pick(&all);
-        let has_order = !matches!(column.kind, Kind::Json);
-        if rng.one_in(2) && (has_order || !matches!(policy, Policy::Greatest | Policy::Least)) {
+        let kind = column.kind;
+        let suits = match policy {
+            Policy::Greatest | Policy::Least => !matches!(kind, Kind::Json),
+            Policy::Add => matches!(
+                kind,
+                Kind::Int4
+                    | Kind::Int8
+                    | Kind::Numeric
+                    | Kind::Money
+                    | Kind::Positive
+                    | Kind::Float
+                    | Kind::Interval
+            ),
+            Policy::Append => matches!(kind, Kind::Text | Kind::Ints | Kind::Texts),
+            Policy::Union => matches!(kind, Kind::Ints | Kind::Texts),
+            Policy::InsertOnly | Policy::Keep | Policy::Fill => true,
+        };
+        if rng.one_in(2) && suits {
             policies.insert(column.name.clone(), policy);
         }
     }
@@ -264,6 +329,11 @@ fn files(rng: &mut Rng, table: &super::table::Table, many: u64, dress: &Dress) -
             Format::Tsv,
             Format::JsonArray,
         ]);
+        // Of others nothing stands within.
+        let format = match format {
+            Format::Csv | Format::Tsv if dress.wraps => Format::Jsonl,
+            format => format,
+        };
         let end = match format {
             Format::Jsonl => rng.pick(&["jsonl", "ndjson", "jsonl.gz", "jsonl.zst"]),
             Format::JsonArray => "json",
@@ -350,6 +420,10 @@ fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: 
         text.insert(rng.index(text.len() + 1), pair("junk", json));
     }
     let text = format!("{space}{{{space}{}{space}}}{space}", text.join(&format!(",{space}")));
+    if dress.wraps && rng.one_in(20) {
+        return Line { text: "{\"p\":{\"e\":[]}}".to_owned(), record: None };
+    }
+    let text = if dress.wraps { format!("{{\"q\":[1],\"p\":{{{space}\"e\":[{text}]}}}}") } else { text };
     Line { text, record: Some(record(&fields)) }
 }
 

@@ -24,10 +24,14 @@ pub struct Dress {
     /// one.
     names: BTreeMap<String, (String, Option<String>)>,
     parsed: BTreeMap<String, &'static str>,
-    flattens: bool,
+    pub flattens: bool,
     pub trims: bool,
     null_words: bool,
     pub junk: bool,
+    /// Records stand within others, each in a list of its own.
+    pub wraps: bool,
+    /// A column whose values are masked as null.
+    nulled: Option<String>,
     pub flags: Vec<String>,
 }
 
@@ -69,6 +73,17 @@ impl Dress {
         if dress.flattens {
             dress.flags.push("--flatten".to_owned());
         }
+        dress.wraps = rng.one_in(5);
+        if dress.wraps {
+            dress.flags.push("--unnest=p.e".to_owned());
+        }
+        let is_free = |name: &&String| !table.key.contains(name) && !dress.parsed.contains_key(*name);
+        let free: Vec<String> = plain.iter().filter(is_free).cloned().collect();
+        if !free.is_empty() && rng.one_in(4) {
+            let column = free[rng.index(free.len())].clone();
+            dress.flags.push(format!("--mask={column}=null"));
+            dress.nulled = Some(column);
+        }
         dress.trims = rng.one_in(3);
         if dress.trims {
             dress.flags.push("--trim".to_owned());
@@ -96,6 +111,11 @@ impl Dress {
         self.names.get(column).map_or_else(|| column.to_owned(), |(field, _)| field.clone())
     }
 
+    /// Its values are masked.
+    pub fn masks(&self, column: &str) -> bool {
+        self.nulled.as_deref() == Some(column)
+    }
+
     /// The member of [`OBJECT`] that a column's field is, where records are nested.
     pub fn member(&self, column: &str) -> Option<&str> {
         self.names.get(column)?.1.as_deref()
@@ -109,6 +129,12 @@ impl Dress {
             }
             _ => cell,
         };
+        if self.nulled.as_ref() == Some(&column.name) {
+            // What no decoder reads is refused whatever becomes of it.
+            let is_odd = cell.quality != Quality::Good || self.flattens && cell.json.starts_with('{');
+            let json = if is_odd { "\"x\"".to_owned() } else { cell.json };
+            return Cell { json, ..Cell::null() };
+        }
         if self.flattens && cell.quality == Quality::Unreadable && cell.json.starts_with('{') {
             // A field without a column, which a sample refuses: another value that is none of the type.
             cell.json = "true".to_owned();
@@ -137,6 +163,10 @@ impl Dress {
             Some(_) if cell.text.is_some() => respelt(column.kind, cell, false, rng),
             _ => cell,
         };
+        if self.nulled.as_ref() == Some(&column.name) {
+            let text = if cell.quality == Quality::Good { cell.text } else { Some("x".to_owned()) };
+            return Cell { text, ..Cell::null() };
+        }
         let Some(text) = cell.text.clone() else {
             // NULL is an empty field: with words for it, that is one of them.
             return cell;

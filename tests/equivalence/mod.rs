@@ -16,7 +16,7 @@ mod values;
 
 use crate::{
     reference::{self, Books, Mode, Refused},
-    support::{Database, Dbload, Outcome, Rng, generate},
+    support::{Database, Dbload, Outcome, Rng, database::ident, generate},
 };
 use case::Case;
 use std::{
@@ -53,6 +53,7 @@ struct Seen {
     resumed: u64,
     shaped: u64,
     by_policy: u64,
+    evolved: u64,
 }
 
 fn property(with_kills: bool) {
@@ -67,7 +68,8 @@ fn property(with_kills: bool) {
             world.check(generate::fresh_seed(), with_kills, &mut seen);
         }
         assert!(!with_kills || seen.cases < 10 || seen.resumed > 0, "no kill ever hit: {seen:?}");
-        let ways = [seen.direct, seen.direct_refused, seen.careful, seen.shaped, seen.by_policy];
+        let ways =
+            [seen.direct, seen.direct_refused, seen.careful, seen.shaped, seen.by_policy, seen.evolved];
         assert!(seen.cases < 40 || ways.iter().all(|&batches| batches > 0), "a way never taken: {seen:?}");
     }
     println!("{seen:?}");
@@ -124,6 +126,12 @@ impl World {
                 let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
                 assert!(code.starts_with("23"), "{code} {error}");
             }
+            if let Some((column, type_name)) = &case.lacking {
+                let (column, type_name) = (ident(column), type_name.replace("{s}", schema));
+                let back =
+                    if schema == "b" { format!(", ADD COLUMN {column} {type_name}") } else { String::new() };
+                self.db.sql(&format!("ALTER TABLE {schema}.t DROP COLUMN {column}{back}"));
+            }
         }
     }
 
@@ -156,7 +164,7 @@ impl World {
         outcome: &Outcome,
         seen: &mut Seen,
     ) -> Result<(), String> {
-        if case.kills > 0 && case.mode == Mode::Append && outcome.code() == 8 {
+        if case.kills > 0 && case.loads_once() && outcome.code() == 8 {
             // Complete in the database, killed before it could say so: there is nothing left to append.
             return self.tables(case);
         }
@@ -167,6 +175,7 @@ impl World {
         let report = outcome.report();
         seen.cases += 1;
         seen.by_policy += u64::from(!case.policies.is_empty());
+        seen.evolved += u64::from(case.lacking.is_some() && outcome.stderr.contains("added columns"));
         seen.shaped += u64::from(!case.dress.flags.is_empty());
         seen.records += books.read;
         seen.inserted += books.inserted;
@@ -230,6 +239,11 @@ impl World {
     }
 
     fn tables(&self, case: &Case) -> Result<(), String> {
+        if let Some((column, type_name)) = &case.lacking {
+            // Of a field that never had a value none was made.
+            let type_name = type_name.replace("{s}", "a");
+            self.db.sql(&format!("ALTER TABLE a.t ADD COLUMN IF NOT EXISTS {} {type_name}", ident(column)));
+        }
         self.same("t", &case.compared())?;
         if Table::has_audit(&case.setup) {
             self.same("audit", "*")?;

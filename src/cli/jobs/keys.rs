@@ -46,8 +46,8 @@ const OUTPUT: &str = "it is a flag of dbload run";
 
 /// Keys whose values may be or end in `env:NAME`, as their flags have it; of others a value is that as a
 /// whole.
-pub(super) const READ_BY_THE_FLAG: [&str; 8] =
-    ["body", "client_id", "client_secret", "dsn", "header", "proxy", "secret_param", "user"];
+pub(super) const READ_BY_THE_FLAG: [&str; 9] =
+    ["body", "client_id", "client_secret", "dsn", "header", "mask_key", "proxy", "secret_param", "user"];
 
 /// Keys that say where records come from: a resume must find them as they were.
 pub(super) const OF_SOURCES: [&str; 4] = ["source", "urls", "each", "body"];

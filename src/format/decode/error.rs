@@ -86,8 +86,8 @@ pub enum DecodeErrorKind {
         /// Fields in the record.
         found: usize,
     },
-    /// The way of `--records` does not lead to a record in this piece.
-    #[error("no record is where --records says that it is in this one")]
+    /// The way of `--records` or `--unnest` does not lead to a record in this piece.
+    #[error("no record is where --records or --unnest says that it is in this one")]
     Missing,
     /// Fields without the delimiter that ends each line, or with text behind it.
     #[error(

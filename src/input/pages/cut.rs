@@ -87,6 +87,15 @@ impl Pages {
         Ok((text.bytes, text.spans))
     }
 
+    /// What stands in the pieces that a page is counted by.
+    pub(super) fn unnested(&self, bytes: Bytes, spans: Vec<Span>) -> (Bytes, Vec<Span>) {
+        let mut text = Text { bytes, spans };
+        if let Some(shape) = &self.shape {
+            shape.unnest(&mut text);
+        }
+        (text.bytes, text.spans)
+    }
+
     /// The records of a page: its bytes, their spans, the line at its end.
     pub(super) fn cut(&mut self, bytes: &Bytes) -> Result<(Bytes, Vec<Span>, u64), SourceError> {
         let base = self.at;

@@ -144,7 +144,7 @@ impl Store for Postgres {
         match &self.ledger {
             Some(ledger) => Proof::Checkpoint { epoch: ledger.epoch },
             // A keyed batch can be applied twice; an append cannot.
-            None if self.plan.mapping.key.is_empty() => Proof::None,
+            None if self.plan.repeats_show() => Proof::None,
             None => Proof::NotNeeded,
         }
     }

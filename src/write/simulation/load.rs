@@ -155,6 +155,7 @@ impl Load {
             is_unread: false,
             ignored_fields: 0,
             narrowed: None,
+            wanted: Vec::new(),
         }
     }
 }

@@ -95,7 +95,14 @@ fn folded(plan: &WritePlan, slot: Slot) -> String {
         MergePolicy::Fill => ("(f.s).s0 DESC".to_owned(), format!(" AND {value} IS NOT NULL")),
         MergePolicy::Greatest => (format!("{value} DESC NULLS LAST, (f.s).s0"), String::new()),
         MergePolicy::Least => (format!("{value} NULLS LAST, (f.s).s0"), String::new()),
-        MergePolicy::Overwrite | MergePolicy::InsertOnly => ("(f.s).s0 DESC".to_owned(), String::new()),
+        // Records with the others are never folded, but where they are compared: then these count for
+        // nothing.
+        MergePolicy::Overwrite
+        | MergePolicy::InsertOnly
+        | MergePolicy::Add
+        | MergePolicy::Append
+        | MergePolicy::Union
+        | MergePolicy::Patch => ("(f.s).s0 DESC".to_owned(), String::new()),
     };
     format!(
         "((pg_catalog.array_agg(f.s ORDER BY {order}) FILTER (WHERE {}{filter}))[1]).c{slot}",

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::map::Slot;
 use crate::schema::{Ident, Identity, Mode};
 
-use super::names::{ASIDE, STAGE, differs, newer, presence, rows_inserted, sets, written};
+use super::names::{ASIDE, STAGE, differs, first_value, newer, presence, rows_inserted, sets, written};
 use super::range::{self, key_matches};
 use crate::write::plan::WritePlan;
 use crate::write::strategy::{Conflicts, Strategy};
@@ -121,10 +121,11 @@ pub(in crate::write) fn insert_lists(
         };
         values.push(match default {
             Some(default) if !batch.always_present(slot) => {
-                format!("CASE WHEN {} THEN {source}.c{slot} ELSE {default} END", presence(plan, source, slot))
+                let given = first_value(plan, source, slot);
+                format!("CASE WHEN {} THEN {given} ELSE {default} END", presence(plan, source, slot))
             }
             // Absent values are staged as NULL, which is what a column without default gets.
-            _ => format!("{source}.c{slot}"),
+            _ => first_value(plan, source, slot),
         });
     }
     (columns.join(", "), values.join(", "))

@@ -7,10 +7,10 @@
 use std::fmt::Write as _;
 
 use crate::batch::Batch;
-use crate::ledger::{EPOCH_SETTING, LedgerRef};
+use crate::ledger::{EPOCH_SETTING, LedgerRef, merge_patch};
 use crate::map::{PRESENCE_WORD_BITS, Slot};
 use crate::pg::mark;
-use crate::schema::{Column, Equality, Identity, MergePolicy};
+use crate::schema::{Column, Equality, Identity, MergePolicy, PgType};
 
 use super::settings;
 use crate::write::plan::{Staging, WritePlan};
@@ -220,12 +220,58 @@ pub(in crate::write) fn new_value(plan: &WritePlan, batch: &Batch, source: &str,
         // Of two that are equal the stored one: it comes first.
         MergePolicy::Greatest => format!("greatest({stored}, {given})"),
         MergePolicy::Least => format!("least({stored}, {given})"),
+        MergePolicy::Add => of_both(&given, &stored, &format!("{stored} OPERATOR(pg_catalog.+) {given}")),
+        MergePolicy::Append => appended(column, &given, &stored),
+        MergePolicy::Union => of_both(&given, &stored, &united(&given, &stored)),
+        MergePolicy::Patch => {
+            format!("CASE WHEN {given} IS NOT NULL THEN {} END", merge_patch(&stored, &given))
+        }
         MergePolicy::Overwrite | MergePolicy::InsertOnly => given,
     };
     if batch.always_present(slot) {
         return value;
     }
     format!("CASE WHEN {} THEN {value} ELSE {stored} END", presence(plan, source, slot))
+}
+
+/// Of two values of which a null is none.
+fn of_both(given: &str, stored: &str, both: &str) -> String {
+    format!("CASE WHEN {given} IS NULL THEN {stored} WHEN {stored} IS NULL THEN {given} ELSE {both} END")
+}
+
+/// Texts without the length of their column: what is too long for it is refused, not cut.
+fn appended(column: &Column, given: &str, stored: &str) -> String {
+    let both = format!("{stored} OPERATOR(pg_catalog.||) {given}");
+    match column.ty {
+        PgType::Array(..) => of_both(given, stored, &both),
+        _ => {
+            let is_text = column.staged_type() == "pg_catalog.text";
+            let base = if is_text { "pg_catalog.text" } else { "pg_catalog.\"varchar\"" };
+            let both = of_both(given, stored, &format!("({both})::{base}"));
+            format!("({both})::{base}")
+        }
+    }
+}
+
+/// Elements are equal as their type's default operator class has it, which GROUP BY takes wherever it is.
+fn united(given: &str, stored: &str) -> String {
+    format!(
+        "{stored} OPERATOR(pg_catalog.||) coalesce((SELECT pg_catalog.array_agg(u.x ORDER BY u.o) FROM \
+         (SELECT e.x, pg_catalog.min(e.o) AS o FROM (SELECT k.x, 0::bigint AS o, true AS is_stored FROM pg_catalog.unnest({stored}) k(x) \
+           UNION ALL SELECT n.x, n.o, false FROM pg_catalog.unnest({given}) WITH ORDINALITY n(x, o)) e \
+          GROUP BY e.x HAVING NOT pg_catalog.bool_or(e.is_stored)) u), '{{}}')"
+    )
+}
+
+/// The value that a row gets in this column where it is inserted.
+pub(in crate::write) fn first_value(plan: &WritePlan, source: &str, slot: Slot) -> String {
+    let given = format!("{source}.c{slot}");
+    match plan.policy(slot) {
+        MergePolicy::Patch => {
+            format!("CASE WHEN {given} IS NOT NULL THEN {} END", merge_patch("NULL", &given))
+        }
+        _ => given,
+    }
 }
 
 /// The SET list of an update from `source`.

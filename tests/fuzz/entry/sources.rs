@@ -111,6 +111,7 @@ async fn read(
         block_bytes: *block_bytes,
         header: HeaderLimits::default(),
         columns: None,
+        unnest: None,
     };
     let mut next_seq = 5;
     let result = async {
