@@ -1,14 +1,12 @@
 //! What can be said on the command line. Parsing validates, never acts.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use dbload::internals::format::FixedWidth;
 use dbload::internals::job::{FormatName, RejectBudget, VerifySource};
-use dbload::internals::map::Extra;
-use dbload::internals::pg::TableName;
 use dbload::internals::schema::{ColumnDefinition, Mode, Rest};
+use dbload::internals::{map::Extra, pg::TableName};
 
 use super::parse;
 
