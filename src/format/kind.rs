@@ -120,7 +120,12 @@ impl Format {
     pub const fn has_nested_records(&self) -> bool {
         match self {
             Self::Json { .. } | Self::Jsonl | Self::JsonColumns { .. } => true,
-            Self::Bulk | Self::Csv(_) | Self::Fixed(_) | Self::Rejects | Self::Columns { .. } => false,
+            Self::Bulk
+            | Self::Csv(_)
+            | Self::Fixed(_)
+            | Self::Xml { .. }
+            | Self::Rejects
+            | Self::Columns { .. } => false,
         }
     }
 
