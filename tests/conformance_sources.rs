@@ -663,7 +663,7 @@ fn who_stops_in_the_middle_can_go_on_later() {
             let (block, _) = opened.next(&mut 0).await.unwrap().unwrap();
             push(&mut read, &opened.layout().clone(), &block);
             // The place behind all that was handed out, as the ledger stores it.
-            let (at, place) = (opened.position(), opened.place());
+            let (at, place) = (opened.position(), opened.place(&Begin::at(input.begin)));
             drop(opened);
             let begin = Begin { at, pages: place.page.map(|page| (at, page)).into_iter().collect() };
             let rest = made.read(&stored_anew(&input), &access, &begin).await.unwrap();

@@ -128,6 +128,66 @@ fn rows_that_changed_meanwhile_are_applied_again_and_none_is_lost() {
     assert_eq!(scene.db.one("SELECT count(*) FROM (TABLE src EXCEPT TABLE t) x"), "0");
 }
 
+/// One partition has stored rows and the other none, for the first batch of it waits for somebody's lock.
+fn held_up(scene: &Scene, what: &str) {
+    scene.sql(
+        "CREATE TABLE src (id bigint PRIMARY KEY, v int);
+         INSERT INTO src SELECT i * 1000, i FROM generate_series(1, 4000) i;
+         CREATE TABLE t (id bigint PRIMARY KEY, v int);
+         CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF EXISTS (SELECT FROM n WHERE id = 1000) THEN PERFORM pg_advisory_xact_lock(42); END IF; RETURN NULL; END $$;
+         CREATE TRIGGER hold AFTER INSERT ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION hold()",
+    );
+    let holder = scene.db.another();
+    holder.sql("SELECT pg_advisory_lock(42)");
+    let load = format!("{} --table t --batch-rows 100 --pool-size 2", word(scene, what));
+    let running = scene.dbload(&load).spawn();
+    // The other one goes on as far as what waits for the first lets it.
+    until("one partition has stored rows", || scene.db.count("t") >= 100);
+    running.kill9_after(Duration::ZERO);
+    // Its COMMIT may be on the way.
+    holder.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'");
+    until("nobody waits", || {
+        scene.db.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'") == "0"
+    });
+    holder.sql("SELECT pg_advisory_unlock(42)");
+    scene.db.until_quiet();
+    assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE id = 1000"), "0");
+}
+
+#[test]
+fn rows_that_moved_are_noticed_where_only_one_of_two_writers_has_stored_any() {
+    let scene = Scene::new();
+    held_up(&scene, "table=src");
+    // Each row behind them has another number now.
+    scene.sql("DELETE FROM src WHERE v BETWEEN 2 AND 500");
+    let load = format!("{} --table t --batch-rows 100 --pool-size 2", table(&scene, "src"));
+    scene.plain(&load).run().exits(0).says("are not what they were");
+    assert_eq!(scene.db.one("SELECT count(*) FROM (TABLE src EXCEPT TABLE t) x"), "0");
+}
+
+#[test]
+fn what_was_stored_is_gone_on_with_where_only_one_of_two_writers_has_stored_any() {
+    let scene = Scene::new();
+    held_up(&scene, "table=src");
+    let load = format!("{} --table t --batch-rows 100 --pool-size 2", table(&scene, "src"));
+    let outcome = scene.dbload(&load).run().exits(0);
+    assert_eq!(outcome.rows(), rows!(read: 4_000, inserted: 4_000), "{outcome}");
+    same(&scene, "src", "t");
+    assert_eq!(audit(&scene.db), outcome.rows());
+}
+
+#[test]
+fn a_query_is_refused_where_only_one_of_two_writers_has_stored_any() {
+    let scene = Scene::new();
+    let query = "query=SELECT%20*%20FROM%20src%20ORDER%20BY%20id";
+    held_up(&scene, query);
+    let stored = scene.db.count("t");
+    let load = format!("{} --table t --batch-rows 100 --pool-size 2", word(&scene, query));
+    scene.plain(&load).run().exits(4);
+    assert_eq!(scene.db.count("t"), stored);
+}
+
 #[test]
 fn all_of_a_load_is_one_state_of_the_source() {
     let scene = slow(20_000);

@@ -389,15 +389,16 @@ fn whatever_is_damaged_and_mended_a_complete_load_has_the_content_of_the_plain_f
         let case = format!("round {round}: {words}");
         scene.file(&name, flipped(&mut rng, &whole));
         if rng.below(2) == 0 {
-            load(&scene, &words).env("DBLOAD_CRASH_AT", "committed:1").run();
+            println!("{case}: {}", load(&scene, &words).env("DBLOAD_CRASH_AT", "committed:1").run());
             scene.db.until_quiet();
         }
         if rng.below(2) == 0 {
-            load(&scene, &words).run();
+            println!("{case}: {}", load(&scene, &words).run());
         }
         scene.file(&name, &whole);
         for _ in 0..2 {
             let outcome = load(&scene, &words).run();
+            println!("{case}, mended: {outcome}");
             match outcome.code() {
                 0 => {
                     assert_eq!(table(&scene), content(&text), "{case}: {outcome}");

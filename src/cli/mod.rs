@@ -2,6 +2,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod args;
+mod choices;
 pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod exit;

@@ -7,7 +7,8 @@ use dbload::internals::pg::dsn::without_password;
 use dbload::internals::report::Report;
 use dbload::internals::shell::{shell_value, shell_word};
 
-use super::args::{LoadArgs, MappingArgs, ModeArg, OnNulArg, PoolerArg, ReadingArgs, TargetArgs};
+use super::args::{LoadArgs, MappingArgs, ModeArg, PoolerArg, ReadingArgs, TargetArgs};
+use super::choices::OnNulArg;
 use super::shape_args::ShapeArgs;
 
 /// Longest record by default.

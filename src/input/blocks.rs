@@ -154,6 +154,7 @@ impl Blocks {
                 let more = held.min(GROWTH_BYTES).max(self.reading.block_bytes);
                 self.stream.fill(held + more).await?;
             } else if consumed == 0 {
+                self.stream.ended()?;
                 self.stream.verify().await?;
                 let around = self.around.take().unwrap_or_default();
                 if let Some(said) = around.said() {

@@ -8,6 +8,7 @@ use super::fingerprint::Change;
 use super::member::MemberError;
 use super::tables::{TableWordError, commands_of, tables_words};
 use super::web::BodyChanged;
+use super::words::{line_words, other_words, row_words};
 use crate::feature::Missing;
 use crate::format::{
     Compression, DecodeErrorKind, DetectError, DialectError, HeaderError, Inflated, SplitError,
@@ -374,21 +375,6 @@ pub enum SourceError {
         /// Why it cannot be split, and where.
         source: SplitError,
     },
-}
-
-fn other_words(what: Option<&str>, content_type: &str) -> String {
-    match what {
-        Some(what) => format!("{what}: that is not read"),
-        None => format!("of the type {content_type:?}, and no format that is told by its first bytes"),
-    }
-}
-
-fn row_words(row: u64) -> String {
-    if row == 0 { String::new() } else { format!(" behind row {row}") }
-}
-
-fn line_words(line: usize) -> String {
-    if line == 0 { String::new() } else { format!(", line {line}") }
 }
 
 impl SourceError {

@@ -55,6 +55,7 @@ mod tables;
 mod tests;
 mod transcode;
 mod web;
+mod words;
 
 pub use access::Access;
 pub use ahead::{Ahead, Bounds};

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use crate::format::Layout;
 use crate::record::{Block, Digest, PageToken, Place, Position};
 
+use super::begin::Begin;
 use super::error::SourceError;
 use super::fetched::Fetched;
 use super::records::Records;
@@ -188,9 +189,10 @@ impl OpenSource {
         self.position
     }
 
-    /// The same, as the ledger stores it.
+    /// The same, as the ledger stores it. Before its first block that is where it has begun, with all that is
+    /// known of what an earlier start has read up to there.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place::new(self.position, self.page.clone())
+    pub fn place(&self, begin: &Begin) -> Place {
+        if self.position == begin.at { begin.place() } else { Place::new(self.position, self.page.clone()) }
     }
 }

@@ -286,7 +286,7 @@ impl Stream {
             }
             self.take(self.buffer.len());
         }
-        self.unchanged()
+        self.compare_ahead(offset).await
     }
 
     /// From byte `seek` on. Of a file it is known what comes; a body is compared on the way to its place.

@@ -27,7 +27,7 @@ struct RowsToken {
     start: (u64, u64, u64),
     /// The sum of the digests of all rows before it, in hexadecimal.
     before: String,
-    /// The key of its last row.
+    /// The key of its last row; nothing, where there is no key.
     last: KeyText,
     /// Its rows.
     rows: u64,
@@ -106,7 +106,8 @@ impl TableRows {
             failed: None,
             note: None,
         };
-        if begin.at.record > 0 {
+        // A partition that has stored nothing stands at the first row, and others may be further on.
+        if begin.at.record > 0 || !begin.pages.is_empty() {
             rows.resume(begin).await?;
         }
         rows.begin(None).await?;
@@ -124,20 +125,27 @@ impl TableRows {
         let mut tokens: Vec<(Position, RowsToken)> = begin.pages.iter().filter_map(read).collect();
         tokens.sort_by_key(|(at, _)| *at);
         let first = tokens.first().filter(|(at, _)| *at <= begin.at).map(|(_, token)| token.clone());
-        let (Some(first), Some((latest, last))) = (first, tokens.pop()) else {
-            return Err(SourceError::NoKey { name: self.spec.name.clone() });
-        };
+        let without_key = || SourceError::NoKey { name: self.spec.name.clone() };
+        let (latest, last) =
+            tokens.pop().filter(|(_, token)| !token.last.is_empty()).ok_or_else(without_key)?;
         let sum = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
-        let (offset, record, line) = first.start;
-        let begins = Position { source: begin.at.source, offset, record, line };
-        self.behind.clone_from(&first.behind);
+        let (behind, begins, before) = match first {
+            Some(first) => {
+                let (offset, record, line) = first.start;
+                let begins = Position { source: begin.at.source, offset, record, line };
+                (first.behind, begins, sum(&first.before))
+            }
+            None if begin.at.record == 0 => (None, Position::start_of(begin.at.source), 0),
+            None => return Err(without_key()),
+        };
+        self.behind = behind;
         self.begin(Some(last.last)).await?;
         let (rows, digests) = self.sum_up().await?;
         let is_same = last.start.1 + last.rows == begins.record + rows
-            && sum(&last.after) == sum(&first.before).wrapping_add(digests);
+            && sum(&last.after) == before.wrapping_add(digests);
         if is_same {
             (self.start, self.at) = (begins, begins);
-            (self.before, self.after) = (sum(&first.before), sum(&first.before));
+            (self.before, self.after) = (before, before);
             return Ok(());
         }
         (self.start, self.at, self.resumed_record) = (latest, latest, latest.record);
@@ -231,17 +239,16 @@ impl TableRows {
         let hash = xxh3_64(&bytes);
         let rows = spans.len() as u64;
         let mut block = Block::of_text(start, end, Text { bytes, spans });
-        block.page = last.clone().and_then(|last| {
-            let token = RowsToken {
-                behind: self.behind.clone(),
-                start: (start.offset, start.record, start.line),
-                before: format!("{:016x}", self.before),
-                last,
-                rows,
-                after: format!("{:016x}", self.after),
-            };
-            serde_json::to_string(&token).ok().map(PageToken::from)
-        });
+        // Without a key it says no more than that something of these rows is stored.
+        let token = RowsToken {
+            behind: self.behind.clone(),
+            start: (start.offset, start.record, start.line),
+            before: format!("{:016x}", self.before),
+            last: last.clone().unwrap_or_default(),
+            rows,
+            after: format!("{:016x}", self.after),
+        };
+        block.page = serde_json::to_string(&token).ok().map(PageToken::from);
         self.behind = last.or(self.behind.take());
         self.start = end;
         self.before = self.after;

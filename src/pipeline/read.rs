@@ -91,9 +91,9 @@ pub(super) async fn read(
                     }
                     // Found out behind the resume point: another partition had read further.
                     Err(error) if !begin.pages.is_empty() => {
-                        Err((refused_change(shared, error)?, opened.place()))
+                        Err((refused_change(shared, error)?, opened.place(&begin)))
                     }
-                    Err(error) => Err((error, opened.place())),
+                    Err(error) => Err((error, opened.place(&begin))),
                 }
             }
             Err(error) => Err((refused_change(shared, error)?, begin.place())),

@@ -17,6 +17,7 @@ const UNTESTED: &[(&str, &str)] = &[
     ("leave the host out with NO_PROXY", "a credential that an open proxy would see"),
     ("make a user for it", "a machine without a user for the server"),
     ("name the columns of another unique index", "WITHOUT OVERLAPS, from PostgreSQL 18 on"),
+    ("no such schema; create it", "a schema that goes between two looks: one that is missing is made"),
     ("no such table; check --table", "a table that goes between two looks"),
     ("set HOME, or give a server", "nobody without a home, who is not root"),
     ("set the variable {name}, or give file", "flags say what is wrong with their values themselves"),

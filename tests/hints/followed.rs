@@ -50,7 +50,7 @@ const fn of_file(
 }
 
 /// Keys, columns, rights and tables: the hints of the plan.
-const PLANS: [Refused; 30] = [
+const PLANS: [Refused; 29] = [
     refused(T, "t.csv --mode append --key id", "leave --key out", Line("t.csv --mode append")),
     refused(T, "t.csv --mode append --key id", "use --mode upsert", Line("t.csv --mode upsert --key id")),
     refused(
@@ -164,12 +164,6 @@ const PLANS: [Refused; 30] = [
         ..refused("", "t.jsonl", "say what it is with --format", Line("t.jsonl --format csv"))
     },
     refused("", "t.csv -k nosuch", "they have \"id\", \"v\"", Line("t.csv -k id")),
-    refused(
-        "",
-        "t.csv -t nosuch.t",
-        "no such schema; create it, or name another one in --table",
-        Line("t.csv -t public.t"),
-    ),
     refused("", "t.csv -t pg_temp.t", "name a schema of your own", Line("t.csv -t public.t")),
 ];
 
@@ -238,12 +232,16 @@ const FILES: [Refused; 25] = [
         )
     },
     // Where a table is to be made, and no record can be read.
-    of_none(
-        "t.jsonl",
-        "{\n\"id\":1,\n\"v\":7}\n",
-        "--format json reads objects that span lines",
-        Line("t.jsonl --format json"),
-    ),
+    // Without the flag it is seen what they are.
+    Refused {
+        line: "t.jsonl --format jsonl",
+        ..of_none(
+            "t.jsonl",
+            "{\n\"id\":1,\n\"v\":7}\n",
+            "--format json reads objects that span lines",
+            Line("t.jsonl --format json"),
+        )
+    },
     of_none("t.jsonl", "{\"id\":1,\"v\":NaN}\n", "no NaN and no comments", File("{\"id\":1,\"v\":null}\n")),
     of_none(
         "t.csv",

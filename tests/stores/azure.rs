@@ -150,7 +150,11 @@ fn an_append_leaves_out_what_it_has_put_there_before() {
     let append = || load(&scene, &container, "az://c/*.jsonl --mode append").env("AZURE_STORAGE_KEY", KEY);
     append().run().exits(0);
     container.put("u.jsonl", lines(10, 20));
-    let outcome = append().run().exits(0);
+    container.api.asked();
+    let outcome = append().run();
+    let asked: Vec<_> = container.api.asked().iter().map(Ask::target).collect();
+    println!("{asked:?}");
+    let outcome = outcome.exits(0);
     check(&scene, 20, &outcome);
     container.put("t.jsonl", lines(0, 11));
     append().run().exits(8).says("--again");

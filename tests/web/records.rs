@@ -115,7 +115,7 @@ fn what_is_no_record_is_a_reject_with_its_piece_and_can_be_mended() {
         _ => Reply::json(r#"{"rows":[[0,0,"r0"],[1,7],[2,14,"r2",true]]}"#),
     });
     for (path, flags, reason) in [
-        ("/edges", "--records edges[].node", "no record is where --records says"),
+        ("/edges", "--records edges[].node", "no record is where --records or --unnest says"),
         ("/rows", "--records rows --columns id,v,note", "expected 3 fields"),
     ] {
         for pages in ["", "--paginate link"] {

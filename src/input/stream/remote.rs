@@ -176,6 +176,12 @@ impl Stream {
             let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
             self.take(left.min(self.buffer.len()));
         }
+        self.compare_ahead(offset).await
+    }
+
+    /// What a checkpoint says covers more than what lies before it: all of that is compared before anything
+    /// behind `offset` is handed on.
+    pub(super) async fn compare_ahead(&mut self, offset: u64) -> Result<(), SourceError> {
         let seen = self.running.first_expected().unwrap_or(offset);
         let ahead = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
         while self.buffer.len() < ahead {
@@ -192,6 +198,15 @@ impl Stream {
         match self.running.difference() {
             Some(change) => Err(self.changed(&format!("what was loaded of it differs: {change}"))),
             None => Ok(()),
+        }
+    }
+
+    /// It has ended, and not before what an earlier reading had seen of it.
+    pub(in crate::input) fn ended(&self) -> Result<(), SourceError> {
+        let end = self.offset + self.buffer.len() as u64;
+        match self.running.last_expected().is_some_and(|seen| seen > end) {
+            true => Err(self.changed("it ends earlier")),
+            false => self.unchanged(),
         }
     }
 
