@@ -206,7 +206,14 @@ impl Start<'_> {
         let (may_select, reading) = (self.facts.may_select, &self.job.reading);
         let target = AppendTarget { table: &plan.table, may_select, reading };
         match Box::pin(skip_appended(&mut self.inputs, ledger, &target, &self.job.runs)).await {
-            Ok(skipped) => Ok(skipped),
+            Ok(skipped) => {
+                // What was opened for the sample is known by its place in the order, and those behind have
+                // another place now: it is opened anew.
+                if !skipped.is_empty() {
+                    self.begun.sampled.kept.clear();
+                }
+                Ok(skipped)
+            }
             // Where the same load was begun between two looks, that is what there is to say.
             Err(error) => {
                 let begun = self.find(ledger, identities, owner).await?;
