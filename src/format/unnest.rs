@@ -187,16 +187,18 @@ fn at(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-/// The value at the end of a way, null as well.
+/// The value at the end of a way, null as well; `None`: it is missing.
 fn json_at<'t>(piece: &'t str, steps: &[String]) -> Option<&'t str> {
-    let (last, way) = steps.split_last()?;
-    let around = inside(piece, way)?;
-    match around.as_bytes().first()? {
-        b'{' => Some(json::members(around).flatten().filter(|(name, _)| name == last).last()?.1),
-        b'[' => json::elements(around).flatten().nth(last.parse().ok()?),
-        // Null, or another scalar, in place of what has the field.
-        _ => Some("null"),
+    let mut at = piece;
+    for step in steps {
+        at = match at.as_bytes().first()? {
+            b'{' => json::members(at).flatten().filter(|(name, _)| name == step).last()?.1,
+            b'[' => json::elements(at).flatten().nth(step.parse().ok()?)?,
+            // Null, or another scalar, in place of what has the field.
+            _ => return Some("null"),
+        };
     }
+    Some(at)
 }
 
 fn steps_of(path: &str) -> Result<Vec<String>, String> {

@@ -405,7 +405,6 @@ impl SourceError {
             }
             Self::Unsupported { scheme } => match scheme.as_str() {
                 "file" => "say its path alone",
-                "gs" => "pipe it in: gcloud storage cat URL | dbload - --table NAME",
                 "ftp" | "ftps" | "sftp" | "scp" => "pipe it in: curl -fsS URL | dbload - --table NAME",
                 _ => "pipe it in from a program that reads it: PROGRAM | dbload - --table NAME",
             },

@@ -496,7 +496,6 @@ async fn words_that_name_nothing_are_refused_with_a_hint() {
     assert_eq!(error.to_string(), "sources of the kind ftp:// are not supported yet");
     for (url, hint) in [
         ("ftp://host/x", "pipe it in: curl -fsS URL | dbload - --table NAME"),
-        ("gs://bucket/x", "pipe it in: gcloud storage cat URL | dbload - --table NAME"),
         ("kafka://host/x", "pipe it in from a program that reads it: PROGRAM | dbload - --table NAME"),
     ] {
         let error = list(&[url], Lists::default()).await.unwrap_err();

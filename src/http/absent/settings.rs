@@ -1,6 +1,6 @@
 //! How servers would be spoken to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to speak to servers: there is nobody to speak to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub query_lists: QueryLists,
     /// Answers that other loads would read too.
     pub shared_answers: Option<SharedAnswers>,
+    /// A folder where bodies are kept as they came: there are none.
+    pub save_raw: Option<PathBuf>,
 }
 
 /// Answers that several loads read: there are none.
