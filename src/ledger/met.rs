@@ -68,4 +68,4 @@ impl LedgerRef {
 
 /// The statement that forgets what runs have met that are over.
 pub const FORGET_OVER: &str = "DELETE FROM _dbload.met m WHERE NOT EXISTS ( \
-     SELECT FROM _dbload.run r WHERE r.run = m.run AND r.state = 'running')";
+     SELECT FROM _dbload.run r WHERE r.run OPERATOR(pg_catalog.=) m.run AND r.state OPERATOR(pg_catalog.=) 'running')";
