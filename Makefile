@@ -46,7 +46,8 @@ demo:
 	cargo build --release --locked
 	@scripts/demo
 
-# Most tests wait for servers most of the time: more of them at once than there are cores.
+# Most tests wait for servers most of the time: more of them at once than there are cores. What is drawn is the same each
+# time, so that a failure is the change's; DBLOAD_TEST_SEEDS=n draws other cases, and the campaigns always draw new ones.
 test: $(SETUP_FIRST)
 	@scripts/setup --check $(FOR_TESTS)
 	scripts/check-prose
@@ -56,10 +57,10 @@ test: $(SETUP_FIRST)
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	scripts/semver
 	cargo check --locked --manifest-path benches/rooms/Cargo.toml --target-dir target
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	DBLOAD_TEST_SEEDS=$${DBLOAD_TEST_SEEDS:-1} RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 	$(MAKE) test-engine
 	scripts/check-features
-	MINUTES=1 $(MAKE) torture
+	DBLOAD_TEST_SEEDS=$${DBLOAD_TEST_SEEDS:-1} MINUTES=1 $(MAKE) torture
 
 # By itself: it measures the memory and the connections of a process with eight loads. One that is not found is no pass.
 test-engine: tools

@@ -200,6 +200,31 @@ fn shaped_fields_get_the_columns_that_they_go_to() {
     );
 }
 
+/// A type of an extension is wherever its owner has put it.
+#[test]
+fn types_that_are_not_the_catalogs_own_are_found_as_this_role_finds_them() {
+    let scene = Scene::with(
+        "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE TABLE t (id int PRIMARY KEY)",
+    );
+    scene.sql(&format!("ALTER DATABASE {} SET search_path = public, ext", scene.db.name()));
+    scene.sql("SET search_path = public, ext; CREATE TYPE mood AS ENUM ('ok', 'sad')");
+    scene.file("a.jsonl", "{\"id\":1,\"who\":\"Ann\",\"m\":\"sad\",\"late\":null}\n");
+    let mut text = (2..20_000).fold(String::new(), |mut text, id| {
+        let _ = writeln!(text, "{{\"id\":{id}}}");
+        text
+    });
+    text.push_str("{\"id\":20000,\"late\":\"Bob\"}\n");
+    scene.file("b.jsonl", text);
+    let outcome = scene
+        .dbload("a.jsonl b.jsonl --table t --extra add")
+        .args(["--column", "who citext", "--column", "m mood", "--column", "late citext"])
+        .run()
+        .exits(0);
+    assert_eq!(outcome.rows(), rows!(read: 20_000, inserted: 20_000));
+    assert_eq!(columns(&scene, "t"), "id integer, who citext, m mood, late citext");
+    assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE who = 'ANN' AND m = 'sad' OR late = 'BOB'"), "2");
+}
+
 #[test]
 fn what_cannot_be_added_is_refused_with_what_to_do() {
     let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");

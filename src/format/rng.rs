@@ -34,8 +34,10 @@ pub(crate) fn for_a_while(property: impl Fn(&mut Dice)) {
     }
     let budget = Duration::from_millis(number("DBLOAD_PROPERTY_MS").unwrap_or(200));
     let begin = Instant::now();
-    let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let mut seed = u64::try_from(first.as_nanos() & u128::from(u64::MAX)).unwrap();
+    let mut seed = number("DBLOAD_TEST_SEEDS").unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap()
+    });
     while begin.elapsed() < budget {
         seed = seed.wrapping_add(1);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| property(&mut Dice(seed)))) {

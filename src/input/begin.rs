@@ -1,5 +1,6 @@
 //! Where the reading of a source begins.
 
+use super::seen::Readings;
 use crate::record::{PageToken, Place, Position};
 
 /// Where the reading of a source begins, and what finds that again in a source from the network.
@@ -16,7 +17,13 @@ impl Begin {
     #[must_use]
     pub fn place(&self) -> Place {
         let page = self.pages.iter().rev().find(|(at, _)| *at <= self.at).map(|(_, page)| page.clone());
-        Place::new(self.at, page)
+        self.place_at(self.at, page)
+    }
+
+    /// The same, for one that was read up to here. Whoever had read further has stored rows of what lies
+    /// behind it: that stays known too.
+    pub(super) fn place_at(&self, at: Position, page: Option<PageToken>) -> Place {
+        Place::new(at, Readings::with_furthest(page, self.tokens()))
     }
 
     /// Where nothing more is needed.

@@ -25,7 +25,7 @@ use super::format::{format_of, is_xml_said, may_unnest};
 use super::opened::{BlockSource, OpenSource};
 use super::pages::{OpenedPages, Pages};
 use super::records::Records;
-use super::seen::Passed;
+use super::seen::{Passed, Readings};
 use super::source::{Class, Reach};
 use super::spec::{Location, SourceSpec};
 use super::stream::{OpenHints, RawProgress, Stream};
@@ -219,7 +219,7 @@ impl Input {
     /// fetched once more.
     pub async fn record_anew(&mut self) {
         let Some(Recorded { path, print }) = self.on_disk() else { return };
-        let unread = self.begin.offset == 0;
+        let unread = self.begin.offset == 0 && self.begin_page.is_none();
         let keeps = match print.compare(path).await {
             Ok(change) => change.keeps_recorded_part(),
             Err(_) => false,
@@ -237,7 +237,8 @@ impl Input {
     /// It failed before a record of it was read: whatever it is next time, nothing of it is in the table.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.begin.offset == 0 && self.set_aside.as_ref().is_some_and(|place| place.offset == 0)
+        let unread = |place: &Place| place.offset == 0 && place.page.is_none();
+        self.begin.offset == 0 && self.begin_page.is_none() && self.set_aside.as_ref().is_some_and(unread)
     }
 
     /// Size as stored, where known.
@@ -268,7 +269,7 @@ impl Input {
             return None;
         }
         let here = tokens.iter().filter(|(at, _)| at.source == source && *at > self.begin).cloned();
-        let begin = self.begin_page.clone().map(|page| (self.begin, page));
+        let begin = self.begin_page.iter().flat_map(Readings::each).map(|page| (self.begin, page));
         Some(Begin { at, pages: begin.into_iter().chain(here).collect() })
     }
 

@@ -74,7 +74,7 @@ pub use lists::{EachRows, Lists};
 pub use member::{ArchiveMember, MemberError, MemberNames};
 pub use opened::OpenSource;
 pub use sample::{SAMPLED_SOURCES, Sampled, SampledFields, sample};
-pub use seen::{Passed, compare_with};
+pub use seen::{Passed, Readings, compare_with};
 pub use source::{Class, Reach};
 pub use spec::{Location, SourceSpec, StoreObject, Word};
 pub use stream::{OpenHints, RawProgress, Stream};

@@ -193,6 +193,10 @@ impl OpenSource {
     /// known of what an earlier start has read up to there.
     #[must_use]
     pub fn place(&self, begin: &Begin) -> Place {
-        if self.position == begin.at { begin.place() } else { Place::new(self.position, self.page.clone()) }
+        if self.position == begin.at {
+            begin.place()
+        } else {
+            begin.place_at(self.position, self.page.clone())
+        }
     }
 }

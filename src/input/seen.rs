@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::digest::{FileScan, blocking, digest_of, hexadecimal};
@@ -38,6 +39,39 @@ impl ReadSoFar {
     /// What it says of the bytes in the file.
     fn in_file(&self) -> &Mark {
         self.stored.as_ref().unwrap_or(&self.content)
+    }
+}
+
+/// What several readings of one content have seen, as one token.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readings {
+    readings: Vec<Box<RawValue>>,
+}
+
+impl Readings {
+    /// What a reading has seen, and with it what the one of the others saw that got further.
+    pub(super) fn with_furthest<'a>(
+        token: Option<PageToken>,
+        others: impl Iterator<Item = &'a PageToken>,
+    ) -> Option<PageToken> {
+        let bytes = |token: &PageToken| ReadSoFar::read(token).map_or(0, |seen| seen.content.0);
+        let furthest = others.max_by_key(|other| bytes(other));
+        let Some(furthest) = furthest.filter(|other| bytes(other) > token.as_ref().map_or(0, bytes)) else {
+            return token;
+        };
+        let both = token.iter().chain([furthest]);
+        let readings = both.filter_map(|token| RawValue::from_string(token.to_string()).ok()).collect();
+        serde_json::to_string(&Self { readings }).map_or(token, |both| Some(both.into()))
+    }
+
+    /// Each of them.
+    #[must_use]
+    pub fn each(token: &PageToken) -> Vec<PageToken> {
+        match serde_json::from_str::<Self>(token) {
+            Ok(both) => both.readings.iter().map(|reading| reading.get().into()).collect(),
+            Err(_) => vec![token.clone()],
+        }
     }
 }
 
@@ -197,5 +231,32 @@ pub(super) async fn content_differs(path: &Path, bytes: u64, digest: u64) -> io:
             Ok(Some(Change::Shrunk { recorded: bytes, found: tokio::fs::metadata(path).await?.len() }))
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PageToken, ReadSoFar, Readings};
+
+    fn seen(bytes: u64) -> PageToken {
+        ReadSoFar { content: (bytes, format!("{bytes:016x}")), stored: None }.store()
+    }
+
+    #[test]
+    fn who_had_read_further_stays_known_beside_who_fails_earlier() {
+        let (near, middle, far) = (seen(10), seen(40), seen(70));
+        let others = [&middle, &far, &near];
+        let joined = Readings::with_furthest(Some(near.clone()), others.into_iter()).unwrap();
+        assert_eq!(Readings::each(&joined), [near.clone(), far.clone()]);
+        // Of a place before which nothing was read, it is all that is known.
+        let alone = Readings::with_furthest(None, others.into_iter()).unwrap();
+        assert_eq!(Readings::each(&alone), std::slice::from_ref(&far));
+        // Nobody had read further: the token as it is.
+        assert_eq!(Readings::with_furthest(Some(far.clone()), others.into_iter()), Some(far.clone()));
+        assert_eq!(Readings::with_furthest(None, [].into_iter()), None);
+        // Pages and rows say other things of their places.
+        let page: PageToken = r#"{"url":"/items?page=2"}"#.into();
+        assert_eq!(Readings::with_furthest(Some(page.clone()), [&page].into_iter()), Some(page.clone()));
+        assert_eq!(Readings::each(&page), [page]);
     }
 }

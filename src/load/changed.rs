@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use crate::input::{Access, Begin, Change, Input, Passed, Recorded, SourceError, compare_with};
+use crate::input::{Access, Begin, Change, Input, Passed, Readings, Recorded, SourceError, compare_with};
 use crate::job::Job;
 use crate::ledger::{Checkpoint, LedgerError, Rebase, StoredRun, rebase};
 use crate::pg::Lease;
@@ -119,7 +119,9 @@ async fn compare(input: &Input, from: Option<Position>, stored: &StoredRun) -> R
     let begin = from.and_then(|from| input.begin_from(from, &Checkpoint::tokens(&stored.checkpoints)));
     let set_aside = input.set_aside.as_ref();
     let tokens = begin.iter().flat_map(|begin| begin.pages.iter().map(|(_, token)| token.clone()));
-    let tokens: Vec<_> = tokens.chain(set_aside.and_then(|place| place.page.clone())).collect();
+    let tokens: Vec<_> = tokens
+        .chain(set_aside.and_then(|place| place.page.as_ref()).into_iter().flat_map(Readings::each))
+        .collect();
     let until = begin.iter().map(|begin| begin.at.offset).chain(set_aside.map(|place| place.offset));
     let until: Vec<u64> = until.collect();
     compare_with(path, &tokens, &until).await.unwrap_or(Err(Change::Gone))

@@ -6,7 +6,7 @@ use crate::record::{Place, Position};
 
 /// As the ledger stores it.
 pub(super) fn store(input: &Input) -> StoredSource {
-    let starts = input.begin.offset == 0 && input.begin.record == 0;
+    let starts = input.begin.offset == 0 && input.begin.record == 0 && input.begin_page.is_none();
     StoredSource {
         name: input.name.clone(),
         description: serde_json::to_value(&input.description).unwrap_or_default(),

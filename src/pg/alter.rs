@@ -14,14 +14,14 @@ pub fn add_columns(table: &TableName, columns: &[String]) -> String {
     format!("ALTER TABLE {table}{}", parts.join(","))
 }
 
-/// Runs a statement that takes the table for itself, and commits. Nothing is done where that fails.
+/// Runs a statement that takes the table for itself, and commits. Nothing is done where that fails. Types
+/// in it mean what they mean to this role, as where it makes the table: those of extensions are anywhere.
 ///
 /// # Errors
 /// The server's, or that the session is lost: then it may be done.
 pub async fn alter_table(session: &Session, ddl: &str, lock_timeout_ms: u128) -> Result<(), DbError> {
     let sql = format!(
-        "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}', true), \
-         pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n{ddl};\nCOMMIT"
+        "BEGIN;\nSELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}', true);\n{ddl};\nCOMMIT"
     );
     match session.begin(&sql).await {
         Ok(_) => {

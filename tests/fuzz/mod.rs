@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::support::Database;
+use crate::support::{Database, generate};
 use entry::server::{QUESTIONS, Server};
 use entry::{PURE, pure};
 
@@ -45,11 +45,7 @@ struct Chance(u64);
 
 impl Chance {
     fn seeded() -> (u64, Self) {
-        let said = std::env::var("DBLOAD_TEST_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = said.unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            now.as_secs() << 20 | u64::from(now.subsec_micros())
-        });
+        let seed = generate::replay().unwrap_or_else(generate::fresh_seed);
         (seed, Self(seed))
     }
 

@@ -1,9 +1,13 @@
-//! Random numbers that can be replayed: `DBLOAD_TEST_SEED=n` starts every generator from n.
+//! Random numbers that can be replayed: `DBLOAD_TEST_SEED=n` starts every generator from n;
+//! `DBLOAD_TEST_SEEDS=n` lets every test draw its own, the same in each run.
 
 use std::{
+    cell::Cell,
     sync::atomic::{AtomicU64, Ordering},
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// xorshift64*: good enough to draw cases, and four lines.
 #[derive(Debug, Clone)]
@@ -65,14 +69,30 @@ pub fn replay() -> Option<u64> {
     std::env::var("DBLOAD_TEST_SEED").ok().map(|s| s.parse().expect("DBLOAD_TEST_SEED is a number"))
 }
 
-/// A seed that no other call has returned: time, process and a count.
+/// A seed that no other call of this test has returned. `DBLOAD_TEST_SEEDS=n`: they follow from n, the test
+/// and the count, so that a run that is done again draws the same cases. Else from the time and the process.
 pub fn fresh_seed() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let mix =
-        now.as_secs() * 1_000_000 + u64::from(now.subsec_micros()) + u64::from(std::process::id()) * 7_919;
+    thread_local!(static OF_TEST: Cell<u64> = const { Cell::new(0) });
+    let mix = match std::env::var("DBLOAD_TEST_SEEDS") {
+        Ok(from) => {
+            let of_test = OF_TEST.get();
+            OF_TEST.set(of_test + 1);
+            let test = thread::current().name().map_or(0, |name| xxh3_64(name.as_bytes()));
+            let from: u64 = from.parse().expect("DBLOAD_TEST_SEEDS is a number");
+            test.wrapping_add(from.wrapping_mul(7_919)).wrapping_add(of_test * 104_729)
+        }
+        Err(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            now.as_secs() * 1_000_000
+                + u64::from(now.subsec_micros())
+                + u64::from(std::process::id()) * 7_919
+                + count * 104_729
+        }
+    };
     // Short enough to be typed.
-    (mix + COUNT.fetch_add(1, Ordering::Relaxed) * 104_729) % 1_000_000_000
+    mix % 1_000_000_000
 }
 
 /// JSONL of simple events: `id` and three fields that follow from id and version, to be checked by

@@ -1,6 +1,6 @@
 //! One URL, one body: streamed, decompressed, resumed, never two versions.
 
-use super::{check, kill_beyond, lines, scene};
+use super::{check, kill_beyond, lines, scene, wait_until};
 use crate::rows;
 use crate::support::{
     api::{Api, Reply},
@@ -107,6 +107,42 @@ fn without_a_strong_etag_a_resume_reads_from_the_start_and_skips_what_is_committ
         (rows!(read: 60_000, inserted: 60_000), "effectively-once")
     );
     assert!(api.asked().iter().all(|ask| ask.header("range").is_none()));
+}
+
+/// One of four writers stands still while the others go on, then all are killed. The next start fails before
+/// it has come to what they had read.
+#[test]
+fn what_the_furthest_writer_had_read_stays_known_when_a_later_start_fails_before_it() {
+    for cut in [0, 30_000] {
+        let whole = lines(0, 60_000);
+        let export = |text: String| Reply::new(200, "application/x-ndjson", text);
+        let text = whole.clone();
+        let api = Api::serve(move |_| export(text.clone()).in_pieces(32_768, Duration::from_millis(8)));
+        let scene = scene();
+        let line = format!("{} -t t --batch-rows 5000 --pool-size 4 --http-tries 1", api.url("/export"));
+        scene.sql("INSERT INTO t VALUES (3, 0, 'before')");
+        let other = scene.db.another();
+        other.sql("BEGIN; UPDATE t SET v = v WHERE id = 3");
+        let running = scene.dbload(&line).spawn();
+        wait_until("rows are committed", || scene.db.count("t") > 10_000);
+        std::thread::sleep(Duration::from_millis(500));
+        running.kill9_after(Duration::ZERO);
+        drop(other);
+        scene.db.until_quiet();
+        let text = whole.clone();
+        api.answer_with(
+            move |_| if cut == 0 { Reply::new(500, "", "") } else { export(text.clone()).cut_after(cut) },
+        );
+        scene.run(&line).exits(4);
+        // What only the furthest writer has read.
+        let last = scene.db.one("SELECT max(id) FROM t");
+        let other = whole.replace(&format!("\"r{last}\""), &format!("\"R{last}\""));
+        api.answer_with(move |_| export(other.clone()));
+        scene.run(&line).exits(8).says("the body is not the one that was read before");
+        api.answer_with(move |_| export(whole.clone()));
+        let outcome = scene.load(&line);
+        check(&scene, 60_000, &outcome);
+    }
 }
 
 #[test]
