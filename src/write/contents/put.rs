@@ -12,7 +12,7 @@ use crate::write::plan::WritePlan;
 /// Begins the transaction.
 #[must_use]
 pub fn begin_whole(plan: &WritePlan) -> String {
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\nSELECT {}", settings::of_whole(plan).join(", "))
+    settings::begin_whole(plan)
 }
 
 /// Locks the target, so that nobody else writes to it.

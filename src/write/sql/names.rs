@@ -31,18 +31,18 @@ pub(in crate::write) const CLEAR: &str = "DROP TABLE IF EXISTS pg_temp.dbload_st
 
 /// BEGIN with the settings of a batch: the same for all batches of a partition.
 pub(in crate::write) fn begin(plan: &WritePlan, partition: u32, ledger: Option<&LedgerRef>) -> String {
-    let mut calls = settings::calls(plan);
-    if let Some(ledger) = ledger {
-        calls.push(settings::call(EPOCH_SETTING, &ledger.epoch.to_string()));
-    }
-    calls.extend(ledger.map(|ledger| mark(&ledger.run, partition)));
+    let marks = ledger.map(|ledger| mark(&ledger.run, partition));
+    let mut sets = ledger.map_or_else(String::new, |l| settings::set(EPOCH_SETTING, &l.epoch.to_string()));
     // Behind a pooler, COPY's prepared statement may meet the name of another client's, and staging what
     // another left.
-    let (forget, clear) = match plan.staging {
-        Staging::Transaction => ("DEALLOCATE ALL;\n", format!(";\n{CLEAR}")),
-        Staging::Session => ("", String::new()),
+    let clear = match plan.staging {
+        Staging::Transaction => {
+            sets.push_str("DEALLOCATE ALL;\n");
+            format!(";\n{CLEAR}")
+        }
+        Staging::Session => String::new(),
     };
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{forget}SELECT {}{clear}", calls.join(", "))
+    settings::begin(plan, &sets, marks.into_iter().collect()) + &clear
 }
 
 /// The last batch of a partition commits as the server would have it.
