@@ -223,6 +223,10 @@ fn types_that_are_not_the_catalogs_own_are_found_as_this_role_finds_them() {
     assert_eq!(outcome.rows(), rows!(read: 20_000, inserted: 20_000));
     assert_eq!(columns(&scene, "t"), "id integer, who citext, m mood, late citext");
     assert_eq!(scene.db.one("SELECT count(*) FROM t WHERE who = 'ANN' AND m = 'sad' OR late = 'BOB'"), "2");
+    let own = ["--column", "who citext", "--column", "m mood", "--column", "late citext DEFAULT lower('X')"];
+    scene.dbload("a.jsonl --table made --key id --dry-run").args(own).run().exits(0);
+    scene.dbload("a.jsonl --table made --key id").args(own).run().exits(0);
+    assert_eq!(columns(&scene, "made"), "id bigint, who citext, m mood, late citext");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::map::Extra;
 use crate::pg::catalog::read_table;
 use crate::pg::probe::{forbidden_sequence, greater_operator, holds, named_alike};
 use crate::pg::sqlstate::{is_lock_timeout, is_taken_name};
-use crate::pg::{Lease, Session};
+use crate::pg::{Lease, Session, as_this_role_finds};
 use crate::plan::{
     Plan, Refusal, foreseen_notes, make_plan, narrowed_column, no_order, refuse_narrowed, refuse_reading,
     refuse_sequence, unknown_character,
@@ -239,7 +239,7 @@ impl Start<'_> {
         if self.act == Act::Plan {
             // Created, described, and rolled back: the plan is the real one.
             session
-                .begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl))
+                .begin(&format!("{BEGIN_RECORDING};\n{}", as_this_role_finds(&new.ddl)))
                 .await
                 .map_err(failed("create the table"))?;
             let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
@@ -298,13 +298,15 @@ impl Start<'_> {
         if self.job.rest == Rest::Replaced && self.act.keeps_ledger(self.job) {
             sweep_beside(&session).await?;
         }
-        session.begin(&format!("{BEGIN_RECORDING};\n{}", new.ddl)).await.map_err(|error| {
-            if is_taken_name(&error) || is_lock_timeout(&error) {
-                LedgerError::Raced.into()
-            } else {
-                failed("create the table")(error)
-            }
-        })?;
+        session.begin(&format!("{BEGIN_RECORDING};\n{}", as_this_role_finds(&new.ddl))).await.map_err(
+            |error| {
+                if is_taken_name(&error) || is_lock_timeout(&error) {
+                    LedgerError::Raced.into()
+                } else {
+                    failed("create the table")(error)
+                }
+            },
+        )?;
         let table = read_table(&session, &new.name).await?.ok_or_else(|| missing(&new.name))?;
         let made = TableOrigin::Here(new.ddl.clone());
         let mut plan = Box::pin(self.planned(&session, table, &made)).await?;

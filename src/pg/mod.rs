@@ -56,7 +56,7 @@ pub use crate::schema::{IDENT_LIMIT_BYTES, Ident, IdentError, TableName, literal
 pub use crate::secret::Secret;
 #[cfg(feature = "local")]
 pub use administer::{Administrator, administer};
-pub use alter::{add_columns, alter_table};
+pub use alter::{add_columns, alter_table, as_this_role_finds};
 pub use copy::{Accept, BeginOrCopy, CopyOrStatement, Sent};
 pub use copy_out::CopyOut;
 pub use db_error::{DbError, ServerError, SharedCause};

@@ -192,6 +192,7 @@ fn no_statement_leaves_a_name_to_be_looked_up() {
     load("parents", &many(1..=60, "\"v\":#"), "-t public.child", 3);
     load("parents, again", &many(1..=70, "\"v\":#"), "-t public.child", 3);
     load("partitions", &many(900..=999, "\"v\":#"), "-t public.parted", 0);
+    load("partitions, unchanged", &many(900..=950, "\"v\":#"), "-t public.parted", 0);
     load("partitions, refused", &many(990..=1002, "\"v\":7"), "-t public.parted", 3);
     load("append", "{\"id\":7,\"v\":\"a\"}\n{\"v\":\"b\"}\n", "-t public.bag --mode append", 0);
     load("append, again", "{\"id\":8,\"v\":\"a\"}\n", "-t public.bag --mode append --again", 0);
@@ -205,6 +206,52 @@ fn no_statement_leaves_a_name_to_be_looked_up() {
         .collect();
     load("domains", &odd, "-t public.odd", 0);
     load("domains, changed", &odd.replace("\"x\"", "\"y\""), "-t public.odd", 0);
+    load("sync", &many(1..=290, t), "-t public.t --mode sync --max-removals 100%", 0);
+    load(
+        "sync, of partitions",
+        &many(900..=950, "\"v\":#"),
+        "-t public.parted --mode sync --max-removals 100%",
+        0,
+    );
+    load("sync, of two columns", &pair, "-t public.pair --mode sync", 0);
+    load(
+        "sync, with rejects",
+        &many(50..=70, "\"v\":#"),
+        "-t public.child --mode sync --max-removals 100%",
+        3,
+    );
+    load("replace", &many(1..=200, t), "-t public.t --mode replace", 0);
+    load("replace, of partitions", &many(900..=980, "\"v\":#"), "-t public.parted --mode replace", 0);
+    load(
+        "replace, referred to",
+        &many(1..=90, "\"w\":1"),
+        "-t public.parent --extra ignore --mode replace",
+        0,
+    );
+    load("replace, with rejects", &many(80..=99, "\"v\":#"), "-t public.child --mode replace", 3);
+    load("replace, of a new table", &many(1..=20, t), "-t public.renewed --key id --mode replace", 0);
+    let more = "\"v\":1,\"w\":1.5,\"x\":true,\"y\":\"z\",\"j\":{},\"at\":\"2024-01-02\"";
+    load("a table of its own", &many(1..=5, "\"v\":1"), "-t public.grown --key id", 0);
+    load("columns added", &many(1..=20, more), "-t public.grown --extra add", 0);
+    load("a schema", &many(1..=10, t), "-t made.t --key id", 0);
+    let sums = "\"n\":2,\"ver\":\"+\",\"a\":[\"y\"],\"j\":{\"b\":1}";
+    let policies = "--merge n=add --merge ver=append --merge a=union --merge j=patch";
+    load("policies", &(many(1..=250, sums) + &many(1..=30, sums)), &format!("-t public.t {policies}"), 0);
+    let policies = "--merge n=greatest --merge ver=least --merge a=keep --merge j=fill --insert-only at";
+    load(
+        "more policies",
+        &(many(1..=260, sums) + &many(1..=30, sums)),
+        &format!("-t public.t {policies}"),
+        0,
+    );
+    load("masked", &many(1..=10, t), "-t public.t --mask ver=null", 0);
+    load(
+        "unnested",
+        &many(1..=10, "\"l\":[{\"v\":1},{\"v\":2}]"),
+        "-t public.pair --unnest l --parent id=x --ordinal y",
+        0,
+    );
+    load("parents, once more", &many(1..=70, "\"v\":#"), "-t public.child", 0);
     load("no ledger", &many(1..=10, t), "-t public.t --no-ledger", 0);
     load("dry run", &many(1..=10, t), "-t public.t --dry-run", 0);
     load("a new table", &many(1..=10, t), "-t public.fresh --key id", 0);

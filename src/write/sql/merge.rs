@@ -203,7 +203,7 @@ pub(in crate::write) fn count_met(plan: &WritePlan, batch: &Batch, remainder: bo
     let same = differs(plan, batch, "s")
         .map_or(String::new(), |d| format!(" AND (NOT ({d}) OR NOT ({}))", not_ours(remainder)));
     format!(
-        "{}SELECT count(*) FROM {STAGE} s WHERE EXISTS (SELECT FROM {} t WHERE {}{same})",
+        "{}SELECT pg_catalog.count(*) FROM {STAGE} s WHERE EXISTS (SELECT FROM {} t WHERE {}{same})",
         range::allow(plan, batch),
         plan.table().name,
         key_matches(plan, batch),
