@@ -2,6 +2,7 @@
 
 use super::Clerk;
 use crate::support::{Dbload, Scene};
+use std::ops::RangeInclusive;
 
 /// A role that may create in `public` plants an operator that fits better than the one of `pg_catalog`: what
 /// a superuser compares by it would run with a superuser's rights.
@@ -139,136 +140,191 @@ const TARGETS: &str = "CREATE TABLE t (id int PRIMARY KEY, ver varchar(20), n nu
          CREATE TABLE child (id int PRIMARY KEY, v int REFERENCES parent); \
          CREATE DOMAIN cents AS numeric(9, 2); CREATE TABLE odd (id uuid PRIMARY KEY, c public.cents, v text)";
 
-/// With everything planted in the first schema of `search_path`, before `pg_catalog` itself, a load of each
-/// kind calls none of it: the list of names that our statements leave to be looked up is empty.
+/// Everything is planted in the first schema of `search_path`, before `pg_catalog` itself.
+struct Planted<'s> {
+    scene: &'s Scene,
+    clerk: Clerk<'s>,
+    failed: Vec<String>,
+}
+
+impl<'s> Planted<'s> {
+    fn new(scene: &'s Scene) -> Self {
+        let database = scene.db.name();
+        scene.sql(PLANT);
+        let clerk = Clerk::new(
+            scene,
+            &format!(
+                "GRANT CREATE ON DATABASE {database} TO {{role}}; GRANT CREATE ON SCHEMA public TO {{role}}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {{role}}"
+            ),
+        );
+        clerk.sql("ALTER ROLE {role} SET search_path = evil, pg_catalog, public");
+        Self { scene, clerk, failed: Vec::new() }
+    }
+
+    fn load(&mut self, what: &str, text: &str, line: &str, code: i32) {
+        self.scene.file("s.jsonl", text);
+        self.run(what, &format!("s.jsonl --max-rejects 100 {line}"), code);
+    }
+
+    fn run(&mut self, what: &str, line: &str, code: i32) {
+        let outcome = self.clerk.run(line);
+        let hits = self.scene.db.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.hits");
+        if outcome.status.code() != Some(code) || hits != "0" || outcome.stderr.contains("planted") {
+            self.scene.sql("ALTER SEQUENCE evil.hits RESTART");
+            self.failed.push(format!("{what}: {hits} calls; {outcome}"));
+        }
+    }
+
+    /// Nothing planted was called.
+    #[track_caller]
+    fn none(&self) {
+        assert!(self.failed.is_empty(), "{}", self.failed.join("\n\n"));
+    }
+}
+
+fn many(range: RangeInclusive<u32>, rest: &str) -> String {
+    range.map(|id| format!("{{\"id\":{id},{}}}\n", rest.replace('#', &id.to_string()))).collect()
+}
+
+fn pairs() -> String {
+    (1..=60).map(|n| format!("{{\"x\":\"a{}\",\"y\":{n},\"v\":{n}}}\n", n % 7)).collect()
+}
+
+/// A record of table `t`, behind its id.
+const T: &str = "\"ver\":\"v#\",\"n\":\"1.50\",\"at\":\"2024-01-02 03:04:05Z\",\"j\":{\"a\":#},\"a\":[\"x\"],\"b\":\"\\\\x00\"";
+
+/// A load of each kind calls none of it: the list of names that our statements leave to be looked up is
+/// empty.
 #[test]
 fn no_statement_leaves_a_name_to_be_looked_up() {
     let scene = Scene::with(TARGETS);
-    let database = scene.db.name();
-    scene.sql(PLANT);
-    let clerk = Clerk::new(
-        &scene,
-        &format!(
-            "GRANT CREATE ON DATABASE {database} TO {{role}}; GRANT CREATE ON SCHEMA public TO {{role}}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {{role}}"
-        ),
-    );
-    clerk.sql("ALTER ROLE {role} SET search_path = evil, pg_catalog, public");
-    let mut failed = Vec::new();
-    let mut load = |what: &str, text: &str, line: &str, code: i32| {
-        scene.file("s.jsonl", text);
-        let outcome = clerk.run(&format!("s.jsonl --max-rejects 100 {line}"));
-        let hits = scene.db.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.hits");
-        if outcome.status.code() != Some(code) || hits != "0" || outcome.stderr.contains("planted") {
-            scene.sql("ALTER SEQUENCE evil.hits RESTART");
-            failed.push(format!("{what}: {hits} calls; {outcome}"));
-        }
-    };
-    let many = |range: std::ops::RangeInclusive<u32>, rest: &str| -> String {
-        range.map(|id| format!("{{\"id\":{id},{}}}\n", rest.replace('#', &id.to_string()))).collect()
-    };
-    let t = "\"ver\":\"v#\",\"n\":\"1.50\",\"at\":\"2024-01-02 03:04:05Z\",\"j\":{\"a\":#},\"a\":[\"x\"],\"b\":\"\\\\x00\"";
-    load("fresh", &many(1..=200, t), "-t public.t", 0);
-    load("unchanged", &many(1..=200, t), "-t public.t", 0);
-    load("changed and new", &many(1..=300, &t.replace("1.50", "2.50")), "-t public.t", 0);
-    load("repeated", &(many(1..=50, t) + &many(1..=50, &t.replace("v#", "w#"))), "-t public.t", 0);
-    load("absent", &(many(1..=9, "\"ver\":\"z\"") + &many(5..=20, "\"n\":\"7\"")), "-t public.t", 0);
-    load("newer", &many(1..=300, &t.replace("v#", "x#")), "-t public.t --newer-by ver", 0);
-    load(
+    let mut planted = Planted::new(&scene);
+    planted.load("fresh", &many(1..=200, T), "-t public.t", 0);
+    planted.load("unchanged", &many(1..=200, T), "-t public.t", 0);
+    planted.load("changed and new", &many(1..=300, &T.replace("1.50", "2.50")), "-t public.t", 0);
+    planted.load("repeated", &(many(1..=50, T) + &many(1..=50, &T.replace("v#", "w#"))), "-t public.t", 0);
+    planted.load("absent", &(many(1..=9, "\"ver\":\"z\"") + &many(5..=20, "\"n\":\"7\"")), "-t public.t", 0);
+    planted.load("newer", &many(1..=300, &T.replace("v#", "x#")), "-t public.t --newer-by ver", 0);
+    planted.load(
         "no value",
-        &(many(400..=420, t) + "{\"id\":500,\"n\":\"no\"}\n{\"id\":\"no\"}\n"),
+        &(many(400..=420, T) + "{\"id\":500,\"n\":\"no\"}\n{\"id\":\"no\"}\n"),
         "-t public.t",
         3,
     );
-    load("ignore", &many(290..=310, t), "-t public.t --mode ignore", 0);
-    load("update", &many(290..=900, &t.replace("1.50", "3.50")), "-t public.t --mode update", 0);
+    planted.load("ignore", &many(290..=310, T), "-t public.t --mode ignore", 0);
+    planted.load("update", &many(290..=900, &T.replace("1.50", "3.50")), "-t public.t --mode update", 0);
     let tied = "\"code\":\"c#\",\"v\":1";
-    load(
+    planted.load(
         "tied",
         &(many(1..=100, tied) + "{\"id\":900,\"code\":\"c5\",\"v\":1}\n{\"id\":901,\"v\":null}\n"),
         "-t public.tied",
         3,
     );
-    load("tied, changed", &many(1..=120, &tied.replace("\"v\":1", "\"v\":2")), "-t public.tied", 0);
-    load("parents", &many(1..=60, "\"v\":#"), "-t public.child", 3);
-    load("parents, again", &many(1..=70, "\"v\":#"), "-t public.child", 3);
-    load("partitions", &many(900..=999, "\"v\":#"), "-t public.parted", 0);
-    load("partitions, unchanged", &many(900..=950, "\"v\":#"), "-t public.parted", 0);
-    load("partitions, refused", &many(990..=1002, "\"v\":7"), "-t public.parted", 3);
-    load("append", "{\"id\":7,\"v\":\"a\"}\n{\"v\":\"b\"}\n", "-t public.bag --mode append", 0);
-    load("append, again", "{\"id\":8,\"v\":\"a\"}\n", "-t public.bag --mode append --again", 0);
-    let pair: String = (1..=60).map(|n| format!("{{\"x\":\"a{}\",\"y\":{n},\"v\":{n}}}\n", n % 7)).collect();
-    load("two columns", &pair, "-t public.pair", 0);
-    load("two columns, repeated", &(pair.clone() + &pair.replace("\"v\":1", "\"v\":9")), "-t public.pair", 0);
+    planted.load("tied, changed", &many(1..=120, &tied.replace("\"v\":1", "\"v\":2")), "-t public.tied", 0);
+    planted.load("parents", &many(1..=60, "\"v\":#"), "-t public.child", 3);
+    planted.load("parents, again", &many(1..=70, "\"v\":#"), "-t public.child", 3);
+    planted.load("partitions", &many(900..=999, "\"v\":#"), "-t public.parted", 0);
+    planted.load("partitions, unchanged", &many(900..=950, "\"v\":#"), "-t public.parted", 0);
+    planted.load("partitions, refused", &many(990..=1002, "\"v\":7"), "-t public.parted", 3);
+    planted.load("append", "{\"id\":7,\"v\":\"a\"}\n{\"v\":\"b\"}\n", "-t public.bag --mode append", 0);
+    planted.load("append, again", "{\"id\":8,\"v\":\"a\"}\n", "-t public.bag --mode append --again", 0);
+    let pair = pairs();
+    planted.load("two columns", &pair, "-t public.pair", 0);
+    planted.load(
+        "two columns, repeated",
+        &(pair.clone() + &pair.replace("\"v\":1", "\"v\":9")),
+        "-t public.pair",
+        0,
+    );
     let odd: String = (10..=60)
         .map(|n| {
             format!("{{\"id\":\"00000000-0000-0000-0000-0000000000{n}\",\"c\":\"1.{n}\",\"v\":\"x\"}}\n")
         })
         .collect();
-    load("domains", &odd, "-t public.odd", 0);
-    load("domains, changed", &odd.replace("\"x\"", "\"y\""), "-t public.odd", 0);
-    load("sync", &many(1..=290, t), "-t public.t --mode sync --max-removals 100%", 0);
-    load(
-        "sync, of partitions",
-        &many(900..=950, "\"v\":#"),
-        "-t public.parted --mode sync --max-removals 100%",
-        0,
-    );
-    load("sync, of two columns", &pair, "-t public.pair --mode sync", 0);
-    load(
-        "sync, with rejects",
-        &many(50..=70, "\"v\":#"),
-        "-t public.child --mode sync --max-removals 100%",
-        3,
-    );
-    load("replace", &many(1..=200, t), "-t public.t --mode replace", 0);
-    load("replace, of partitions", &many(900..=980, "\"v\":#"), "-t public.parted --mode replace", 0);
-    load(
-        "replace, referred to",
-        &many(1..=90, "\"w\":1"),
-        "-t public.parent --extra ignore --mode replace",
-        0,
-    );
-    load("replace, with rejects", &many(80..=99, "\"v\":#"), "-t public.child --mode replace", 3);
-    load("replace, of a new table", &many(1..=20, t), "-t public.renewed --key id --mode replace", 0);
-    let more = "\"v\":1,\"w\":1.5,\"x\":true,\"y\":\"z\",\"j\":{},\"at\":\"2024-01-02\"";
-    load("a table of its own", &many(1..=5, "\"v\":1"), "-t public.grown --key id", 0);
-    load("columns added", &many(1..=20, more), "-t public.grown --extra add", 0);
-    load("a schema", &many(1..=10, t), "-t made.t --key id", 0);
-    let sums = "\"n\":2,\"ver\":\"+\",\"a\":[\"y\"],\"j\":{\"b\":1}";
-    let policies = "--merge n=add --merge ver=append --merge a=union --merge j=patch";
-    load("policies", &(many(1..=250, sums) + &many(1..=30, sums)), &format!("-t public.t {policies}"), 0);
-    let policies = "--merge n=greatest --merge ver=least --merge a=keep --merge j=fill --insert-only at";
-    load(
-        "more policies",
-        &(many(1..=260, sums) + &many(1..=30, sums)),
-        &format!("-t public.t {policies}"),
-        0,
-    );
-    load("masked", &many(1..=10, t), "-t public.t --mask ver=null", 0);
-    load(
-        "unnested",
-        &many(1..=10, "\"l\":[{\"v\":1},{\"v\":2}]"),
-        "-t public.pair --unnest l --parent id=x --ordinal y",
-        0,
-    );
-    load("parents, once more", &many(1..=70, "\"v\":#"), "-t public.child", 0);
-    load("no ledger", &many(1..=10, t), "-t public.t --no-ledger", 0);
-    load("dry run", &many(1..=10, t), "-t public.t --dry-run", 0);
-    load("a new table", &many(1..=10, t), "-t public.fresh --key id", 0);
-    scene.file("v.jsonl", many(1..=5, "\"v\":#"));
+    planted.load("domains", &odd, "-t public.odd", 0);
+    planted.load("domains, changed", &odd.replace("\"x\"", "\"y\""), "-t public.odd", 0);
+    planted.load("no ledger", &many(1..=10, T), "-t public.t --no-ledger", 0);
+    planted.load("dry run", &many(1..=10, T), "-t public.t --dry-run", 0);
+    planted.load("a new table", &many(1..=10, T), "-t public.fresh --key id", 0);
+    planted.scene.file("v.jsonl", many(1..=5, "\"v\":#"));
     for line in [
         "verify v.jsonl --table public.child",
         "v.jsonl -t public.child --restart",
         "v.jsonl -t public.child --pooler transaction",
     ] {
-        let outcome = clerk.run(line);
-        let hits = scene.db.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.hits");
-        if outcome.status.code() != Some(0) || hits != "0" {
-            scene.sql("ALTER SEQUENCE evil.hits RESTART");
-            failed.push(format!("{line}: {hits} calls; {outcome}"));
-        }
+        planted.run(line, line, 0);
     }
-    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    planted.none();
+}
+
+#[test]
+fn nor_does_one_over_a_whole_content() {
+    let scene = Scene::with(TARGETS);
+    let mut planted = Planted::new(&scene);
+    let pair = pairs();
+    planted.load("t", &many(1..=300, T), "-t public.t", 0);
+    planted.load("child", &many(1..=50, "\"v\":#"), "-t public.child", 0);
+    planted.load("parted", &many(900..=999, "\"v\":#"), "-t public.parted", 0);
+    planted.load("pair", &pair.replace("a1", "b1"), "-t public.pair", 0);
+    planted.load("sync", &many(1..=290, T), "-t public.t --mode sync --max-removals 100%", 0);
+    planted.load(
+        "sync, of partitions",
+        &many(900..=950, "\"v\":#"),
+        "-t public.parted --mode sync --max-removals 100%",
+        0,
+    );
+    planted.load("sync, of two columns", &pair, "-t public.pair --mode sync", 0);
+    planted.load(
+        "sync, with rejects",
+        &many(50..=70, "\"v\":#"),
+        "-t public.child --mode sync --max-removals 100%",
+        3,
+    );
+    planted.load("replace", &many(1..=200, T), "-t public.t --mode replace", 0);
+    planted.load("replace, of partitions", &many(900..=980, "\"v\":#"), "-t public.parted --mode replace", 0);
+    planted.load(
+        "replace, referred to",
+        &many(1..=90, "\"w\":1"),
+        "-t public.parent --extra ignore --mode replace",
+        0,
+    );
+    planted.load("replace, with rejects", &many(80..=99, "\"v\":#"), "-t public.child --mode replace", 3);
+    planted.load("replace, of a new table", &many(1..=20, T), "-t public.renewed --key id --mode replace", 0);
+    planted.none();
+}
+
+#[test]
+fn nor_do_those_of_columns_policies_and_shapes() {
+    let scene = Scene::with(TARGETS);
+    let mut planted = Planted::new(&scene);
+    planted.load("t", &many(1..=200, T), "-t public.t", 0);
+    let more = "\"v\":1,\"w\":1.5,\"x\":true,\"y\":\"z\",\"j\":{},\"at\":\"2024-01-02\"";
+    planted.load("a table of its own", &many(1..=5, "\"v\":1"), "-t public.grown --key id", 0);
+    planted.load("columns added", &many(1..=20, more), "-t public.grown --extra add", 0);
+    planted.load("a schema", &many(1..=10, T), "-t made.t --key id", 0);
+    let sums = "\"n\":2,\"ver\":\"+\",\"a\":[\"y\"],\"j\":{\"b\":1}";
+    let policies = "--merge n=add --merge ver=append --merge a=union --merge j=patch";
+    planted.load(
+        "policies",
+        &(many(1..=250, sums) + &many(1..=30, sums)),
+        &format!("-t public.t {policies}"),
+        0,
+    );
+    let policies = "--merge n=greatest --merge ver=least --merge a=keep --merge j=fill --insert-only at";
+    planted.load(
+        "more policies",
+        &(many(1..=260, sums) + &many(1..=30, sums)),
+        &format!("-t public.t {policies}"),
+        0,
+    );
+    planted.load("masked", &many(1..=10, T), "-t public.t --mask ver=null", 0);
+    planted.load(
+        "unnested",
+        &many(1..=10, "\"l\":[{\"v\":1},{\"v\":2}]"),
+        "-t public.pair --unnest l --parent id=x --ordinal y",
+        0,
+    );
+    planted.none();
 }
 
 /// What the ledger is made of (defaults, checks, generated columns, indexes, types of columns and functions)
