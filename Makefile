@@ -1,7 +1,7 @@
 # Two commands on a bare machine with a Rust toolchain: `make demo` and `make setup test`. They install what is missing first.
 # Nothing else installs anything, but Python packages into target/python: the other targets say what is missing, and
 # `make setup` installs it.
-.PHONY: help tools demo test test-engine test-python test-image test-integrations test-metrics wheel test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures test-fixtures-elsewhere profile bench-http test-http-servers test-stores fuzz setup man model simulate
+.PHONY: help tools demo test test-engine test-python test-image test-integrations test-metrics wheel test-all test-pooler faults torture nights hostile bench bench-rooms bench-fixtures test-fixtures-elsewhere profile bench-http test-http-servers test-mysql test-stores fuzz setup man model simulate
 
 help:
 	@echo 'make demo      load the example data into a local PostgreSQL and look at it'
@@ -20,6 +20,7 @@ help:
 	@echo 'make simulate  the writers against a server in memory, with faults: SEEDS=n (100000), SEED=n plays one again'
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
 	@echo 'make test-http-servers  loads from nginx, Caddy, Django REST Framework, datasette, FastAPI, moto, GraphQL and OData servers'
+	@echo 'make test-mysql  tables of MySQL, from the real MariaDB (make test passes over them where it is missing)'
 	@echo 'make test-stores  loads from moto and nanio, stores that speak as S3 does'
 	@echo 'make bench-fixtures  how long fixtures and databases for tests take, beside sqlx, pgtemp and pytest-postgresql'
 	@echo 'make test-fixtures-elsewhere  tests with databases in Python, Node, Go and nextest, as the pages show them'
@@ -136,6 +137,12 @@ bench-http: tools
 test-http-servers: tools
 	cargo build --release --locked
 	scripts/test-http-servers
+
+# It is 200 MB on a disk, and Debian starts it as a service, so that nothing installs it by itself.
+test-mysql: tools
+	@PATH=$$PATH:/usr/sbin command -v mariadbd >/dev/null || \
+		{ echo "missing: MariaDB's server. On Debian: apt-get install mariadb-server" >&2; exit 1; }
+	cargo test --locked --test main -- mysql:: conformance_sources::
 
 # What it needs it installs into target/stores.
 test-stores: tools

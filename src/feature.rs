@@ -35,6 +35,8 @@ pub const ENCODINGS: Feature = feature!("encodings");
 pub const EXCEL: Feature = feature!("excel");
 /// Sources from the network.
 pub const HTTP: Feature = feature!("http");
+/// Tables of servers of MySQL and MariaDB.
+pub const MYSQL: Feature = feature!("mysql");
 /// Spans and metrics for whoever listens.
 pub const OTEL: Feature = feature!("otel");
 /// Reads Parquet and Arrow.

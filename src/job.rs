@@ -7,6 +7,7 @@ use crate::feed::Feed;
 use crate::format::{Compression, DecodeLimits, Encoding, FixedWidth, HeaderRule, Inflation};
 use crate::http::{self, Paginate, PostBody};
 use crate::map::{Extra, Narrowing};
+use crate::mysql::{MysqlServer, ZeroDates};
 use crate::pg::{ConnInfo, TableName};
 use crate::schema::{ColumnDefinition, MergePolicies, Mode, Removals, Rest};
 use crate::shape::Shaping;
@@ -194,7 +195,16 @@ pub struct SourceDatabase {
     /// Its word, without a password.
     pub word: String,
     /// How its database is reached.
-    pub dsn: ConnInfo,
+    pub server: SourceServer,
+}
+
+/// How a database that is a source is reached.
+#[derive(Debug, Clone)]
+pub enum SourceServer {
+    /// PostgreSQL, as a target is.
+    Postgres(Box<ConnInfo>),
+    /// MySQL or MariaDB.
+    Mysql(Box<MysqlServer>),
 }
 
 /// When too many records are rejected.
@@ -335,6 +345,8 @@ pub struct Job {
     pub sources: Vec<String>,
     /// The databases of those that are tables.
     pub databases: Vec<SourceDatabase>,
+    /// What becomes of dates of MySQL that are none.
+    pub zero_dates: ZeroDates,
     /// Records that the caller hands over, in place of sources.
     pub feed: Option<Feed>,
     /// The target; the first source's stem otherwise.
@@ -441,6 +453,7 @@ impl Job {
             dsn,
             sources,
             databases: Vec::new(),
+            zero_dates: ZeroDates::default(),
             feed: None,
             table: None,
             key: None,

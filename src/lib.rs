@@ -132,6 +132,7 @@ mod load;
 #[cfg(feature = "local")]
 mod local;
 mod map;
+mod mysql;
 mod pg;
 mod pipeline;
 mod plan;
@@ -142,6 +143,8 @@ mod reject;
 mod reject_codes;
 mod rejects;
 mod report;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod row_text;
 mod schedule;
 mod schema;
 mod secret;
@@ -276,6 +279,9 @@ pub mod internals {
     }
     pub mod shape {
         pub use crate::shape::*;
+    }
+    pub mod mysql {
+        pub use crate::mysql::*;
     }
     pub mod sqlite {
         pub use crate::sqlite::*;

@@ -49,10 +49,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("batch", &["map", "record"]),
     ("plan", &["map", "pg", "schema", "shape"]),
     ("store", &["format", "http", "secret"]),
-    ("job", &["feed", "format", "http", "map", "pg", "schema", "shape", "store"]),
+    ("job", &["feed", "format", "http", "map", "mysql", "pg", "schema", "shape", "store"]),
     ("input", &["event", "feature", "feed", "format", "http", "job", "map", "record", "shape", "store"]),
     ("process", &[]),
-    ("sqlite", &[]),
+    ("row_text", &[]),
+    ("sqlite", &["row_text"]),
+    ("mysql", &["row_text", "secret"]),
     ("shell", &[]),
     ("ledger", &["account", "feature", "pg", "process", "record", "reject", "schema", "shell"]),
     (
@@ -76,8 +78,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "face",
         &[
-            "account", "engine", "error", "event", "feed", "format", "http", "job", "load", "map", "pg",
-            "prepared", "report", "schema", "shape", "store",
+            "account", "engine", "error", "event", "feed", "format", "http", "job", "load", "map", "mysql",
+            "pg", "prepared", "report", "schema", "shape", "store",
         ],
     ),
     ("error", &["exit", "input", "ledger", "load", "pg", "prepared", "report", "write"]),
@@ -91,7 +93,7 @@ const OF_THE_PIPELINE: &[&str] = &[
 
 const EVERY_STAGE: &[&str] = &[
     "account", "batch", "causes", "engine", "event", "fault", "feature", "format", "http", "input", "job",
-    "ledger", "map", "pg", "pipeline", "plan", "prepared", "record", "reject", "rejects", "report",
+    "ledger", "map", "mysql", "pg", "pipeline", "plan", "prepared", "record", "reject", "rejects", "report",
     "schedule", "schema", "sqlite", "write",
 ];
 
@@ -104,6 +106,7 @@ const PURE: &[&str] = &[
     "causes",
     "calendar",
     "record",
+    "row_text",
     "event",
     "exit",
     "schedule",
@@ -121,7 +124,7 @@ const PURE: &[&str] = &[
 ];
 
 /// Rooms that write SQL. `local` makes servers and speaks to them as an administrator.
-const SPEAK_SQL: [&str; 7] = ["pg", "write", "ledger", "local", "seed", "sqlite", "testing"];
+const SPEAK_SQL: [&str; 8] = ["mysql", "pg", "write", "ledger", "local", "seed", "sqlite", "testing"];
 
 /// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan
 /// shows.
@@ -172,6 +175,8 @@ fn drivers(source: &Source) -> Vec<String> {
         // sqlx migrates and answers the ledger's questions before the writers start, on a connection that pg
         // opened.
         "ledger" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool"]),
+        // Its driver of MySQL, and nothing of PostgreSQL.
+        "mysql" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx::postgres"]),
         "sqlite" => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx"]),
         _ => touched(source, &["tokio_postgres", "deadpool_postgres", "deadpool", "sqlx", "rusqlite"]),
     }
@@ -187,7 +192,7 @@ fn impurities(source: &Source) -> Vec<String> {
 }
 
 fn files(source: &Source) -> Vec<String> {
-    if ["input", "local", "pg", "process", "http", "cli", "rejects", "seed", "store", "testing"]
+    if ["input", "local", "mysql", "pg", "process", "http", "cli", "rejects", "seed", "store", "testing"]
         .contains(&source.room.as_str())
     {
         return Vec::new();

@@ -24,7 +24,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::support::api::{Api, Reply};
 use crate::support::bucket::{self, Bucket};
-use crate::support::{Database, Folder, archive, compress};
+use crate::support::{Database, Folder, MariaDb, archive, compress};
 
 /// Records of each source; and on a page.
 const RECORDS: u64 = 40;
@@ -54,7 +54,7 @@ enum Empty {
     Refused,
 }
 
-const SOURCES: [Kind; 18] = [
+const SOURCES: [Kind; 19] = [
     Kind { name: "file", class: Class::Fixed, reach: Reach::AtHand, make: file, empty: Empty::NoRecords },
     Kind { name: "gzip", class: Class::Fixed, reach: Reach::AtHand, make: gzip, empty: Empty::NoRecords },
     Kind {
@@ -126,8 +126,22 @@ const SOURCES: [Kind; 18] = [
         make: table_of_file,
         empty: Empty::NoRecords,
     },
+    Kind {
+        name: OF_MARIADB,
+        class: Class::Query,
+        reach: Reach::Asked,
+        make: table_of_mysql,
+        empty: Empty::NoRecords,
+    },
     Kind { name: "caller", class: Class::Once, reach: Reach::Awaited, make: caller, empty: Empty::NoRecords },
 ];
+
+const OF_MARIADB: &str = "table of MySQL";
+
+/// Those that there are on this machine.
+fn sources() -> impl Iterator<Item = Kind> {
+    SOURCES.into_iter().filter(|kind| kind.name != OF_MARIADB || MariaDb::shared().is_some())
+}
 
 /// Gives a source other records.
 type Change = dyn Fn(&[u64]);
@@ -358,7 +372,7 @@ fn table(ids: &[u64], _pace: Pace) -> Made {
     let write = move |ids: &[u64]| std::thread::scope(|scope| scope.spawn(|| write(ids)).join().unwrap());
     write(ids);
     let mut job = job(format!("{}&table=records", fresh.url()), FormatName::Jsonl);
-    name_databases(&mut job, ConnInfo::parse).unwrap();
+    name_databases(&mut job, ConnInfo::parse, &|_| None).unwrap();
     Made { job, change: Box::new(write), _keep: Box::new(fresh) }
 }
 
@@ -381,6 +395,24 @@ fn table_of_file(ids: &[u64], _pace: Pace) -> Made {
     };
     write(ids);
     Made { job: job(word, FormatName::Jsonl), change: Box::new(write), _keep: Box::new(folder) }
+}
+
+fn table_of_mysql(ids: &[u64], _pace: Pace) -> Made {
+    let database =
+        MariaDb::shared().unwrap().database("CREATE TABLE records (id BIGINT PRIMARY KEY, v TEXT)");
+    let word = database.table("records");
+    let write = move |ids: &[u64]| {
+        let mut sql = "BEGIN; DELETE FROM records;".to_owned();
+        for id in ids {
+            let v = "\u{e9}x\t".repeat(if id % 2 == 1 { 30 } else { 1 });
+            sql += &format!("INSERT INTO records VALUES ({id}, '{v}');");
+        }
+        database.sql(&(sql + "COMMIT"));
+    };
+    write(ids);
+    let mut job = job(word, FormatName::Jsonl);
+    name_databases(&mut job, ConnInfo::parse, &|_| None).unwrap();
+    Made { job, change: Box::new(write), _keep: Box::new(()) }
 }
 
 fn caller(ids: &[u64], pace: Pace) -> Made {
@@ -490,7 +522,7 @@ fn stored_anew(input: &Input) -> Input {
 #[test]
 fn each_record_comes_once_and_in_order_however_its_bytes_come() {
     let all: Vec<u64> = (0..RECORDS).collect();
-    for kind in SOURCES {
+    for kind in sources() {
         for pace in [Pace::AtOnce, Pace::InPieces] {
             let made = (kind.make)(&all, pace);
             runtime().block_on(async {
@@ -509,7 +541,7 @@ fn each_record_comes_once_and_in_order_however_its_bytes_come() {
 
 #[test]
 fn an_open_source_promises_at_least_what_it_did_before() {
-    for kind in SOURCES {
+    for kind in sources() {
         let made = (kind.make)(&[1, 2], Pace::AtOnce);
         runtime().block_on(async {
             let (input, access) = made.input().await;
@@ -524,7 +556,7 @@ fn an_open_source_promises_at_least_what_it_did_before() {
 #[test]
 fn opened_behind_a_record_it_goes_on_with_the_next_or_says_that_it_cannot() {
     let all: Vec<u64> = (0..RECORDS).collect();
-    for kind in SOURCES {
+    for kind in sources() {
         let made = (kind.make)(&all, Pace::InPieces);
         runtime().block_on(async {
             let (input, access) = made.input().await;
@@ -553,7 +585,7 @@ fn two_contents_are_never_joined() {
     // As long as before: no size tells.
     let (then, now): (Vec<u64>, Vec<u64>) = ((10..10 + RECORDS).collect(), (50..50 + RECORDS).collect());
     assert_eq!(lines(&then).len(), lines(&now).len());
-    for kind in SOURCES.iter().filter(|kind| kind.class.reads_again()) {
+    for kind in sources().filter(|kind| kind.class.reads_again()) {
         let made = (kind.make)(&then, Pace::AtOnce);
         runtime().block_on(async {
             let (input, access) = made.input().await;
@@ -581,7 +613,7 @@ fn two_contents_are_never_joined() {
 
 #[test]
 fn nothing_is_no_records_or_a_refusal_and_never_something() {
-    for kind in SOURCES {
+    for kind in sources() {
         let made = (kind.make)(&[], Pace::AtOnce);
         runtime().block_on(async {
             let (input, access) = made.input().await;
@@ -598,7 +630,7 @@ fn nothing_is_no_records_or_a_refusal_and_never_something() {
 
 #[test]
 fn words_are_listed_in_order_and_none_twice_and_what_is_stored_is_the_same_source() {
-    for kind in SOURCES {
+    for kind in sources() {
         let (first, second) = ((kind.make)(&[1], Pace::AtOnce), (kind.make)(&[2], Pace::AtOnce));
         runtime().block_on(async {
             let (input, access) = first.input().await;
@@ -628,7 +660,7 @@ fn words_are_listed_in_order_and_none_twice_and_what_is_stored_is_the_same_sourc
 #[test]
 fn a_wait_that_is_given_up_loses_nothing() {
     let all: Vec<u64> = (0..RECORDS).collect();
-    for kind in SOURCES {
+    for kind in sources() {
         let made = (kind.make)(&all, Pace::InPieces);
         runtime().block_on(async {
             let (input, access) = made.input().await;
@@ -654,7 +686,7 @@ fn a_wait_that_is_given_up_loses_nothing() {
 #[test]
 fn who_stops_in_the_middle_can_go_on_later() {
     let all: Vec<u64> = (0..RECORDS).collect();
-    for kind in SOURCES.iter().filter(|kind| kind.class.reads_again()) {
+    for kind in sources().filter(|kind| kind.class.reads_again()) {
         let made = (kind.make)(&all, Pace::InPieces);
         runtime().block_on(async {
             let (input, access) = made.input().await;

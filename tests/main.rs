@@ -57,6 +57,7 @@ mod many_bad;
 mod masked;
 mod memory;
 mod merging;
+mod mysql;
 mod outside;
 mod pg_connections;
 mod published;

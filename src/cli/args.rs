@@ -8,15 +8,15 @@ use dbload::internals::job::{RejectBudget, VerifySource};
 use dbload::internals::schema::{ColumnDefinition, Mode, Rest};
 use dbload::internals::{map::Extra, pg::TableName};
 
-use super::choices::{CompressionArg, FormatArg, OnNulArg, SubMicrosecondsArg};
+use super::choices::{CompressionArg, FormatArg, OnNulArg, SubMicrosecondsArg, ZeroDatesArg};
 use super::parse;
 
 /// Where from, where to, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoadArgs {
     /// Files, 'globs', directories, URLs ({1..1000} and {a,b} stand for many), objects ('s3://BUCKET/KEY*'),
-    /// tables ('postgres://HOST/DB?table=NAME', 'sqlite://FILE?table=NAME'), or - for standard input; read in
-    /// this order
+    /// tables ('postgres://HOST/DB?table=NAME', mysql:// likewise, 'sqlite://FILE?table=NAME'), or - for
+    /// standard input; read in this order
     #[arg(value_name = "SOURCE", required_unless_present = "urls")]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
@@ -193,6 +193,10 @@ pub(crate) struct MappingArgs {
     /// reject the record where they are not zero, truncate or round them
     #[arg(long, value_name = "RULE", env = "DBLOAD_SUB_MICROSECONDS", value_enum, default_value = "reject")]
     pub(crate) sub_microseconds: SubMicrosecondsArg,
+    /// Dates of MySQL that are none (0000-00-00, and those whose month or day is zero): reject the record, or
+    /// make them null
+    #[arg(long, value_name = "RULE", env = "DBLOAD_ZERO_DATES", value_enum, default_value = "reject")]
+    pub(crate) zero_dates: ZeroDatesArg,
     /// Time zone of timestamps that say none
     #[arg(long, value_name = "ZONE", env = "DBLOAD_TIMEZONE", default_value = "UTC")]
     pub(crate) timezone: String,

@@ -30,6 +30,22 @@ impl From<SubMicrosecondsArg> for dbload::internals::format::SubMicroseconds {
     }
 }
 
+/// Dates of MySQL that are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ZeroDatesArg {
+    Reject,
+    Null,
+}
+
+impl From<ZeroDatesArg> for dbload::internals::mysql::ZeroDates {
+    fn from(rule: ZeroDatesArg) -> Self {
+        match rule {
+            ZeroDatesArg::Reject => Self::Reject,
+            ZeroDatesArg::Null => Self::Null,
+        }
+    }
+}
+
 impl From<OnNulArg> for dbload::internals::format::OnNul {
     fn from(rule: OnNulArg) -> Self {
         match rule {

@@ -40,7 +40,8 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
     };
     let pool_size = args.resources.pool_size.map_or_else(|| default_pool_size(&dsn), usize::from);
     let mut job = Job::new(dsn, args.sources.clone());
-    name_databases(&mut job, target::database).map_err(|error| format!("a source: {error}"))?;
+    name_databases(&mut job, target::database, &target::of_mysql)
+        .map_err(|error| format!("a source: {error}"))?;
     job.table.clone_from(&args.target.table);
     job.key.clone_from(&args.target.key);
     job.mode = args.target.mode.and_then(ModeArg::of_records);
@@ -88,6 +89,7 @@ pub(crate) fn job(args: &LoadArgs, dsn: ConnInfo) -> Result<Job, String> {
     job.extra.clone_from(&args.mapping.extra);
     job.column_definitions.clone_from(&args.mapping.column);
     job.narrowing = Narrowing::of_words(args.mapping.narrowing.iter().map(String::as_str))?;
+    job.zero_dates = args.mapping.zero_dates.into();
     job.time_zone.clone_from(&args.mapping.timezone);
     job.date_style = format!("ISO, {}", args.mapping.datestyle);
     let defaults = Resources::default();

@@ -146,7 +146,16 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
 
 fn mapping(words: &mut String, args: &MappingArgs) {
     // Rejects hold texts, with all their digits.
-    let MappingArgs { extra, column, on_nul, narrowing, sub_microseconds: _, timezone, datestyle } = args;
+    let MappingArgs {
+        extra,
+        column,
+        on_nul,
+        narrowing,
+        sub_microseconds: _,
+        zero_dates: _,
+        timezone,
+        datestyle,
+    } = args;
     if *extra != Extra::Refuse {
         flag(words, "extra", &extra.rule());
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use dbload::internals::input::is_mysql;
 use dbload::internals::map::has_day_and_month;
 use dbload::internals::pg::sqlstate::is_bad_date;
 use dbload::internals::reject_codes::is_of_text;
@@ -159,6 +160,9 @@ pub(crate) fn rejects(report: &Report, comes_again: bool, reload: &dyn Fn(&str) 
     if report.rejects.reasons.iter().take(REASONS_SHOWN).any(is_date) {
         out.push_str("hint: dates such as 31.12.2024 need --datestyle DMY, and 12/31/2024 needs MDY\n");
     }
+    if is_of_mysql(report) && report.rejects.reasons.iter().take(REASONS_SHOWN).any(is_zero_date) {
+        out.push_str("hint: --zero-dates null makes dates of MySQL such as 0000-00-00 null\n");
+    }
     for reason in report.rejects.reasons.iter().take(REASONS_SHOWN) {
         if let Some(words) = format_words(reason) {
             let _ = writeln!(out, "hint: such values are read with {words}");
@@ -250,6 +254,15 @@ fn is_date(reason: &Reason) -> bool {
     is_bad_date(&reason.sqlstate)
         && reason.type_name.as_ref().is_some_and(of_dates)
         && has_date_in_other_order(&reason.example)
+}
+
+fn is_of_mysql(report: &Report) -> bool {
+    report.sources.iter().any(|source| is_mysql(&source.name))
+}
+
+/// A date whose month or day is zero.
+fn is_zero_date(reason: &Reason) -> bool {
+    is_bad_date(&reason.sqlstate) && reason.example.contains("-00")
 }
 
 /// The flag that reads a refused value, where it has the look of a known format: the server quotes the value,

@@ -56,6 +56,12 @@ pub(crate) fn database(text: &str) -> Result<ConnInfo, DsnError> {
     }
 }
 
+/// What a client of MySQL hears from the environment of a login.
+pub(crate) fn of_mysql(name: &str) -> Option<String> {
+    const KNOWN: [&str; 3] = ["HOME", "USER", "MYSQL_PWD"];
+    KNOWN.contains(&name).then(|| std::env::var(name).ok()).flatten()
+}
+
 /// Finds the database; starts the local server if that is the one. `say` gets the words about it.
 pub(crate) async fn resolve(flag: Option<&str>, say: &dyn Fn(&str)) -> Result<Resolved, TargetError> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

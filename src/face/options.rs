@@ -10,6 +10,7 @@ use crate::event::{Event, Totals};
 use crate::job::{EarlierRuns, HttpSources, Job, Pooler, Reading, RejectBudget, Resources};
 use crate::load;
 use crate::map::{Extra, Narrowing};
+use crate::mysql::ZeroDates;
 use crate::pg;
 use crate::schema::{ColumnDefinition, MergePolicies, Mode, Removals, Rest, TableName};
 
@@ -32,6 +33,7 @@ pub(super) struct LoadOptions {
     pub(super) policies: MergePolicies,
     pub(super) newer_by: Option<String>,
     pub(super) fix_sequences: bool,
+    pub(super) zero_dates: ZeroDates,
     pub(super) time_zone: Option<String>,
     pub(super) date_style: Option<&'static str>,
     pub(super) resources: Resources,
@@ -73,7 +75,7 @@ impl LoadOptions {
         let pooler =
             self.pooler.unwrap_or(if dsn.behind_pooler { Pooler::Transaction } else { Pooler::Detect });
         let mut job = Job::new(dsn, sources);
-        load::name_databases(&mut job, pg::ConnInfo::parse)
+        load::name_databases(&mut job, pg::ConnInfo::parse, &|_| None)
             .map_err(|error| Error::usage(format!("a source: {error}")))?;
         job.table = self.table;
         job.key = self.key;
@@ -88,6 +90,7 @@ impl LoadOptions {
         job.policies = self.policies;
         job.newer_by = self.newer_by;
         job.fix_sequences = self.fix_sequences;
+        job.zero_dates = self.zero_dates;
         job.time_zone = self.time_zone.unwrap_or(job.time_zone);
         if let Some(order) = self.date_style {
             job.date_style = format!("ISO, {order}");
@@ -222,6 +225,13 @@ macro_rules! common_options {
         /// Rounds such times to the nearest microsecond.
         pub fn round_sub_microseconds(mut self) -> Self {
             self.options.reading.decode.sub_microseconds = SubMicroseconds::Round;
+            self
+        }
+
+        /// Makes dates of MySQL that are none (`0000-00-00`, and those whose month or day is zero) null. By
+        /// default the record is rejected.
+        pub fn zero_dates_as_null(mut self) -> Self {
+            self.options.zero_dates = crate::mysql::ZeroDates::Null;
             self
         }
 

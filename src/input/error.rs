@@ -476,7 +476,8 @@ impl SourceError {
     fn hint_of_table(&self) -> Option<String> {
         let words = match self {
             Self::TableWord { .. } => {
-                "postgres://USER@HOST/DATABASE?table=SCHEMA.NAME, sqlite://FILE?table=NAME, or ?query=SELECT.. (%20 is a space)"
+                "postgres://USER@HOST/DATABASE?table=SCHEMA.NAME, mysql://USER@HOST/DATABASE?table=NAME, sqlite://FILE?table=NAME, or \
+                 ?query=SELECT.. (%20 is a space)"
             }
             Self::Table { hint, .. } => return hint.clone(),
             Self::NoKey { .. } => {

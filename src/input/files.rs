@@ -10,7 +10,7 @@ use globset::{Glob, GlobMatcher};
 
 use super::error::SourceError;
 use super::spec::{Location, MAX_SOURCES, SourceSpec};
-use super::tables::{absolute, file_of};
+use super::tables::{absolute, file_of, is_mysql};
 use crate::feature;
 use crate::format::{Format, detect};
 
@@ -45,6 +45,9 @@ pub(super) fn table(word: String) -> Result<SourceSpec, SourceError> {
             }
             Err(source) => return Err(SourceError::Open { name, source }),
         }
+    }
+    if is_mysql(&word) {
+        feature::MYSQL.needed_for(|| "a table of MySQL".to_owned())?;
     }
     let everywhere = absolute(&word).map_err(|source| SourceError::Open { name: word.clone(), source })?;
     Ok(SourceSpec::new(word, Location::Table(everywhere)))

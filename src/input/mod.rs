@@ -80,6 +80,6 @@ pub use spec::{Location, SourceSpec, StoreObject, Word};
 pub use stream::{OpenHints, RawProgress, Stream};
 pub use tables::{
     Databases, RowsBetween, TableError, TableOrQuery, TableReader, TableWord, TableWordError, is_database,
-    is_database_file, is_database_server,
+    is_database_file, is_database_server, is_mysql,
 };
 pub use web::BodyChanged;

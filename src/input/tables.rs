@@ -37,6 +37,7 @@ pub struct TableWordError(&'static str);
 
 /// Schemes of servers of databases that can be sources.
 const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+const MYSQL_SCHEMES: [&str; 2] = ["mysql", "mariadb"];
 
 /// How the word of a file that is a database begins.
 const FILE_SCHEME: &str = "sqlite";
@@ -58,7 +59,14 @@ pub fn is_database(word: &str) -> bool {
 /// Whether the word is the connection string of a server of databases.
 #[must_use]
 pub fn is_database_server(word: &str) -> bool {
-    SCHEMES.iter().any(|known| scheme(word).eq_ignore_ascii_case(known))
+    is_mysql(word) || SCHEMES.iter().any(|known| scheme(word).eq_ignore_ascii_case(known))
+}
+
+/// Whether the word is a server of MySQL or MariaDB, perhaps with the driver that another program would take.
+#[must_use]
+pub fn is_mysql(word: &str) -> bool {
+    let scheme = scheme(word).split('+').next().unwrap_or_default();
+    MYSQL_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// Whether the word is a file that is a database.
@@ -166,8 +174,8 @@ impl TableWord {
     pub fn stem(&self) -> Option<String> {
         match &self.what {
             TableOrQuery::Table(name) => {
-                let name = name.trim_end_matches('"');
-                name.rsplit(['.', '"']).find(|part| !part.is_empty()).map(ToOwned::to_owned)
+                let name = name.trim_end_matches(['"', '`']);
+                name.rsplit(['.', '"', '`']).find(|part| !part.is_empty()).map(ToOwned::to_owned)
             }
             TableOrQuery::Query(_) => None,
         }
@@ -271,7 +279,11 @@ mod tests {
             let word = format!("postgres://h/d?table={word}");
             assert_eq!(TableWord::parse(&word).unwrap().stem().as_deref(), Some(stem), "{word}");
         }
-        assert!(is_database("POSTGRES://h") && !is_database("mysql://h") && !is_database("postgres"));
+        assert!(is_database("POSTGRES://h") && !is_database("oracle://h") && !is_database("postgres"));
+        for word in ["mysql://h/d?table=t", "MariaDB://h/d", "mysql+pymysql://h/d"] {
+            assert!(is_mysql(word) && is_database_server(word), "{word}");
+        }
+        assert!(!is_mysql("postgres://h"));
         assert!(is_database("sqlite://a.db?table=t") && !is_database_server("sqlite://a.db?table=t"));
     }
 

@@ -9,8 +9,8 @@ use crate::ledger::{
     identity_of_named,
 };
 use crate::map::{Narrowing, neighbour_bits};
+use crate::mysql::ZeroDates;
 use crate::pg::TableName;
-use crate::pg::dsn::without_password;
 use crate::pg::server_info::ServerInfo;
 use crate::plan::{Plan, Refusal};
 use crate::prepared::LoadError;
@@ -18,6 +18,7 @@ use crate::schema::{Mode, Rest};
 use crate::write::{Staging, staging_fits};
 
 use super::appended::are_same;
+use super::databases::word_without_password;
 use super::marks::{BACKFILL, BEGUN_AT};
 
 /// The same words are the same load: what they leave out does not count, so that it is found again even where
@@ -75,6 +76,7 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
         sources: _,
         // Their words are among the sources; how they are reached makes no other rows.
         databases: _,
+        zero_dates,
         feed: _,
         table: _,
         // As the plan has them.
@@ -137,6 +139,9 @@ pub(super) fn settings(job: &Job, plan: &Plan, partitions: u32) -> RunSettings {
     // As with what is read: the usual is not spelt out.
     if *narrowing != Narrowing::default() {
         set("narrowing", narrowing.words().into());
+    }
+    if *zero_dates == ZeroDates::Null {
+        set("zero-dates", value("null".to_owned()));
     }
     if *partition_columns {
         set("partition-columns", true.into());
@@ -208,7 +213,7 @@ fn storable(word: &str) -> String {
                 false => url.to_owned(),
             }
         }
-        Ok(Word::Table(word)) => without_password(word).0,
+        Ok(Word::Table(word)) => word_without_password(word),
         _ if word.starts_with(['{', '[']) => format!("body {}", digest()),
         _ => word.to_owned(),
     }

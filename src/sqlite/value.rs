@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use rusqlite::types::{Value, ValueRef};
 
+use crate::row_text::{NULL, push_escaped, push_hex};
+
 /// What the values of a column are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WrittenAs {
@@ -17,7 +19,7 @@ pub(super) enum WrittenAs {
 /// Appends a value, escaped.
 pub(super) fn push(out: &mut Vec<u8>, value: ValueRef<'_>, written: WrittenAs) {
     match (value, written) {
-        (ValueRef::Null, _) => out.extend_from_slice(b"\\N"),
+        (ValueRef::Null, _) => out.extend_from_slice(NULL),
         (ValueRef::Blob(bytes) | ValueRef::Text(bytes), WrittenAs::AsBytes) => push_hex(out, bytes),
         (number, WrittenAs::AsBytes) => push_hex(out, number_text(number).as_bytes()),
         (ValueRef::Blob(bytes) | ValueRef::Text(bytes), WrittenAs::AsText) => push_escaped(out, bytes),
@@ -39,29 +41,6 @@ fn number_text(number: ValueRef<'_>) -> String {
         ValueRef::Real(real) => format!("{real:?}"),
         ValueRef::Null | ValueRef::Text(_) | ValueRef::Blob(_) => String::new(),
     }
-}
-
-fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(at) = text.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
-        out.extend_from_slice(&text[..at]);
-        let letter = match text[at] {
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            other => other,
-        };
-        out.extend_from_slice(&[b'\\', letter]);
-        text = &text[at + 1..];
-    }
-    out.extend_from_slice(text);
-}
-
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend_from_slice(b"\\\\x");
-    out.extend(
-        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
-    );
 }
 
 /// Of which class all values of a column of a key are: only so does a text of one say which value it is.

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod http;
 pub mod inject;
 pub mod ledger;
+pub mod mariadb;
 pub mod pair;
 pub mod proxy;
 pub mod scene;
@@ -29,6 +30,7 @@ pub use folder::Folder;
 pub use generate::Rng;
 pub use inject::Inject;
 pub use ledger::audit;
+pub use mariadb::MariaDb;
 pub use proxy::Proxy;
 pub use scene::Scene;
 

@@ -32,6 +32,9 @@ pub(super) fn of_source(name: &str, folder: &Path) -> Option<DatasetName> {
         if matches!(scheme, "postgres" | "postgresql") {
             return Some(of_word(rest));
         }
+        if matches!(scheme.split('+').next(), Some("mysql" | "mariadb")) {
+            return Some(of_mysql(rest));
+        }
         if scheme == "sqlite" {
             return Some(of_file(name, rest, folder));
         }
@@ -68,6 +71,22 @@ fn of_word(word: &str) -> DatasetName {
     DatasetName { namespace, name: format!("{database}{table}") }
 }
 
+/// A table of MySQL, `USER@HOST:PORT/DATABASE?table=NAME`; of a query the database.
+fn of_mysql(word: &str) -> DatasetName {
+    let (place, _) = word.split_once('?').unwrap_or((word, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let host = if server.is_empty() { "localhost" } else { server };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let namespace = if has_port { format!("mysql://{host}") } else { format!("mysql://{host}:3306") };
+    let name = match table_of(word) {
+        Some(table) if table.contains('.') => table,
+        Some(table) => format!("{database}.{table}"),
+        None => database.to_owned(),
+    };
+    DatasetName { namespace, name }
+}
+
 /// A table of a file, `FILE?table=NAME`; of a query the file.
 fn of_file(word: &str, rest: &str, folder: &Path) -> DatasetName {
     let path = rest.split('?').next().unwrap_or_default();
@@ -86,7 +105,7 @@ fn table_of(word: &str) -> Option<String> {
 /// What a load is called that no job file names: by its table, as far as the command says it.
 pub(super) fn of_load(table: Option<&str>, source: Option<&str>) -> String {
     let of_table = source
-        .filter(|source| ["postgres", "sqlite"].iter().any(|of| source.starts_with(of)))
+        .filter(|source| ["postgres", "mysql", "mariadb", "sqlite"].iter().any(|of| source.starts_with(of)))
         .and_then(table_of);
     let of_table = of_table.as_deref().and_then(|table| table.rsplit('.').next());
     let word = table.or(of_table).or_else(|| {
@@ -122,6 +141,11 @@ mod tests {
             source("postgres:///shop?table=t"),
             Some(is("postgres://localhost:5432", "shop.public.t"))
         );
+        let of = "mysql://u:p@h/shop?ssl-mode=REQUIRED&table=orders";
+        assert_eq!(source(of), Some(is("mysql://h:3306", "shop.orders")));
+        let of = "mariadb://h:3307/?table=shop.orders";
+        assert_eq!(source(of), Some(is("mysql://h:3307", "shop.orders")));
+        assert_eq!(source("mysql://h/shop?query=SELECT%20'canary'"), Some(is("mysql://h:3306", "shop")));
         let of = "postgresql://h:5433/shop?query=SELECT%20'canary'";
         assert_eq!(source(of), Some(is("postgres://h:5433", "shop")));
     }
