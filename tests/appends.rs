@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::support::{Dbload, Outcome, Scene, compress};
+use crate::support::{Dbload, Outcome, Scene, archive, compress};
 
 const TABLE: &str = "CREATE TABLE t (id int, v text)";
 
@@ -78,6 +78,32 @@ fn a_table_that_took_the_name_is_asked_about_what_was_appended_under_it() {
         scene.sql("DROP TABLE t; CREATE TABLE t (id int, v text)");
         load(&scene, "a.csv b.csv -t t").run().exits(0);
         assert_eq!(counts(&scene), "20 20", "{change}");
+    }
+}
+
+/// The number of a file that is gone is given to another one: as where each test of a suite writes its own
+/// file for a table that it makes anew.
+#[test]
+fn a_file_that_was_given_the_number_of_one_that_is_gone_is_another_one() {
+    for (name, next) in [("a.csv", "b.csv"), ("a.zip", "b.zip")] {
+        let content = |text: String| match name {
+            "a.zip" => archive::zip(&[("data.csv", text.as_bytes())]),
+            _ => text.into_bytes(),
+        };
+        let scene = Scene::with(TABLE);
+        for change in [OTHERS[1], "", "TRUNCATE t; INSERT INTO t VALUES (7, 'v7')"] {
+            scene.file(name, content(numbered(0..10)));
+            load(&scene, &format!("{name} -t t --again")).run().exits(0);
+            if !change.is_empty() {
+                scene.sql(&format!("DROP TABLE IF EXISTS copy; {change}"));
+            }
+            let before = scene.db.count("t");
+            std::fs::rename(scene.cwd().join(name), scene.cwd().join(next)).unwrap();
+            std::fs::write(scene.cwd().join(next), content(numbered(100..130))).unwrap();
+            let outcome = load(&scene, &format!("{next} -t t")).run().exits(0);
+            assert_eq!(scene.db.count("t"), before + 30, "{change}: {outcome}");
+            scene.sql("DELETE FROM t; TRUNCATE _dbload.run CASCADE");
+        }
     }
 }
 

@@ -142,20 +142,24 @@ async fn judge(
             false => Ok(Before::Nothing),
         };
     }
+    let change = then.print.compare(now.path).await.unwrap_or(Change::Gone);
+    if then.path != now.path && is_another(&change) {
+        return Ok(Before::Nothing);
+    }
     let Some(present) = whereabouts(&input.name, earlier, all, ledger, target).await? else {
         return Ok(Before::Nothing);
     };
-    let change = then.print.compare(now.path).await.unwrap_or(Change::Gone);
-    match change {
-        Change::Same | Change::Touched { .. } => {}
-        // A number of a file is given again when that is gone.
-        _ if then.path != now.path && !matches!(change, Change::Grew { .. }) => return Ok(Before::Nothing),
-        change => {
-            let change = change.to_string();
-            return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());
-        }
+    if let Change::Same | Change::Touched { .. } = change {
+        return present.judge(name());
     }
-    present.judge(name())
+    let change = change.to_string();
+    Err(LedgerError::AppendedAndChanged { name: name(), change }.into())
+}
+
+/// The number of a file is given again when that is gone: under another path, what has not even begun with
+/// the same content is another file.
+const fn is_another(change: &Change) -> bool {
+    !matches!(change, Change::Same | Change::Touched { .. } | Change::Grew { .. })
 }
 
 /// The same where one of both is a member of an archive: it is known by its name there, and by its content.
@@ -180,19 +184,21 @@ async fn judge_member(
             false => Ok(Before::Nothing),
         };
     }
+    let change = then.print.compare(now.path).await.unwrap_or(Change::Gone);
+    let is_whole = matches!(change, Change::Same | Change::Touched { .. });
+    // Other members may have come or gone.
+    let is_kept = is_whole || input.has_content_of_member(description, target.reading).await;
+    if !is_kept && then.path != now.path && is_another(&change) {
+        return Ok(Before::Nothing);
+    }
     let Some(present) = whereabouts(&input.name, earlier, all, ledger, target).await? else {
         return Ok(Before::Nothing);
     };
-    match then.print.compare(now.path).await.unwrap_or(Change::Gone) {
-        Change::Same | Change::Touched { .. } => {}
-        // Other members came or went.
-        _ if input.has_content_of_member(description, target.reading).await => {}
-        change => {
-            let change = change.to_string();
-            return Err(LedgerError::AppendedAndChanged { name: name(), change }.into());
-        }
+    if is_kept {
+        return present.judge(name());
     }
-    present.judge(name())
+    let change = change.to_string();
+    Err(LedgerError::AppendedAndChanged { name: name(), change }.into())
 }
 
 /// The same of an object: it is known by its place and its version.
