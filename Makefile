@@ -21,7 +21,7 @@ help:
 	@echo 'make bench-http  many endpoints, rate limits and memory, against an HTTP server on loopback'
 	@echo 'make test-http-servers  loads from nginx, Caddy, Django REST Framework, datasette, FastAPI, moto, GraphQL and OData servers'
 	@echo 'make test-mysql  tables of MySQL, from the real MariaDB (make test passes over them where it is missing)'
-	@echo 'make test-stores  loads from moto and nanio, stores that speak as S3 does'
+	@echo 'make test-stores  loads from stores: moto and nanio (S3), fake-gcs-server (Google), Azurite (Azure)'
 	@echo 'make bench-fixtures  how long fixtures and databases for tests take, beside sqlx, pgtemp and pytest-postgresql'
 	@echo 'make test-fixtures-elsewhere  tests with databases in Python, Node, Go and nextest, as the pages show them'
 	@echo 'make wheel     the Python wheel, in target/wheels; make test-python: a debug one, installed and tried'
