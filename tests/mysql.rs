@@ -554,3 +554,22 @@ fn a_connection_that_breaks_in_the_middle_is_a_source_that_failed_and_the_same_c
     assert_eq!(outcome.rows(), rows!(read: 3_000, inserted: 3_000));
     assert_eq!(scene.db.lines("SELECT count(*), sum(length(t)), sum(n) FROM t"), ["3000|60000000|4501500"]);
 }
+
+#[test]
+fn what_a_server_does_to_slow_readers_ends_no_load() {
+    let Some(shop) = many(KEYED[0], 3_000) else { return };
+    shop.sql("UPDATE src SET t = REPEAT('x', 20000)");
+    let scene = Scene::with(
+        "CREATE TABLE t (k int PRIMARY KEY, n int, t text);
+         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT count(*) FROM t) < 200 THEN PERFORM pg_sleep(4); END IF; RETURN NULL; END $$;
+         CREATE TRIGGER slow AFTER INSERT OR UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    );
+    // The server of the tests gives up writing after a second, and ends what takes two.
+    let outcome = scene.load(&format!("{} --table t --pool-size 2 --max-memory 16MiB", shop.table("src")));
+    assert_eq!(outcome.rows(), rows!(read: 3_000, inserted: 3_000));
+    assert_eq!(scene.db.one("SELECT sum(length(t)) FROM t"), "60000000");
+    let query = shop.word("query=SELECT%20k,%20n,%20SLEEP(0.002)%20AS%20t%20FROM%20src");
+    let outcome = scene.load(&format!("{query} --table slept --mode append"));
+    assert_eq!(outcome.rows(), rows!(read: 3_000, inserted: 3_000));
+}

@@ -20,7 +20,6 @@ const PORT: u16 = 3306;
 
 /// A server, and who logs in there.
 #[derive(Debug, Clone)]
-#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read where one connects"))]
 pub struct MysqlServer {
     pub(super) host: String,
     pub(super) port: u16,
@@ -35,7 +34,6 @@ pub struct MysqlServer {
 
 /// Whether the connection is encrypted, and whose certificate is believed.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "read where one connects"))]
 pub(super) struct MysqlTls {
     pub(super) mode: TlsRule,
     pub(super) authority: Option<PathBuf>,
