@@ -10,6 +10,7 @@
 //! flight.
 
 mod account;
+mod ask;
 mod commits;
 mod facts;
 mod read;
@@ -231,7 +232,8 @@ impl TellsBlocks {
     }
 }
 
-/// Decodes and maps blocks on worker threads; they come out in the order in which they went in.
+/// Decodes and maps blocks on worker threads, and before they are mapped asks the server what expressions
+/// say of them; they come out in the order in which they went in.
 fn encode(
     shared: &PipelineContext<'_>,
     blocks: mpsc::Receiver<Read>,
@@ -239,18 +241,25 @@ fn encode(
 ) -> impl Stream<Item = Result<Encoded, LoadError>> + use<> {
     let mapping = Arc::clone(&shared.prepared.mapping);
     let workers = shared.workers.clone();
+    let asks = shared.asks();
     let blocks = futures::stream::unfold(blocks, |mut blocks| async { Some((blocks.recv().await?, blocks)) });
     blocks
         .map(move |read| {
             let mapping = Arc::clone(&mapping);
             let heard = heard.clone();
             let workers = workers.clone();
+            let asks = asks.clone();
             async move {
+                let Read { block, digest, facts, held, reading } = read;
+                let block = Arc::new(block);
+                let answers = match &asks {
+                    Some(asks) => asks.answers(&block, &facts, &held).await?,
+                    None => Vec::new(),
+                };
                 let work = move || {
                     let (since, began) = (Instant::now(), thread_cpu());
-                    let Read { block, digest, facts, held, reading } = read;
                     let SourceFacts { layout, targets } = &*facts;
-                    let block = encode_block(&mapping, layout, targets, Arc::new(block));
+                    let block = encode_block(&mapping, layout, targets, block, &answers);
                     held.grow(block.memory_bytes());
                     let cpu = thread_cpu().saturating_sub(began);
                     Encoded { block, digest, reading, cpu, decoded: [since, Instant::now()] }

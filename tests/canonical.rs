@@ -130,7 +130,7 @@ fn placed(mapping: &Mapping, text: &str) -> Option<(u64, usize)> {
     let text = Text { bytes: Bytes::copy_from_slice(line.as_bytes()), spans };
     let block = Arc::new(Block::of_text(start, splitter.position(), text));
     let layout = Layout { format: Format::Jsonl, header: Vec::new(), constants: Vec::new() };
-    let encoded = encode_block(mapping, &layout, &[], block);
+    let encoded = encode_block(mapping, &layout, &[], block, &[]);
     let (partition, part) = encoded.parts.iter().enumerate().find(|(_, part)| !part.rows.is_empty())?;
     (!part.has_unread_keys).then(|| (part.rows[0].hash, partition))
 }

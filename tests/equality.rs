@@ -124,7 +124,12 @@ fn records(file: &str, lines: &str) -> Vec<Record> {
             other => Some(other.to_string()),
         };
         let fields = object.into_iter().map(|(name, value)| (name, text(value))).collect();
-        Record { place: (file.to_owned(), number as u64 + 1), fields: Ok(fields), certain: true }
+        Record {
+            place: (file.to_owned(), number as u64 + 1),
+            fields: Ok(fields),
+            certain: true,
+            is_left_out: false,
+        }
     };
     lines.lines().enumerate().map(record).collect()
 }

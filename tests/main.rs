@@ -39,6 +39,7 @@ mod equality;
 mod equivalence;
 mod evolution;
 mod exactness;
+mod expressions;
 mod faults;
 mod fixtures;
 mod formats;

@@ -80,6 +80,8 @@ pub struct Record {
     /// Whether the reason of a refusal is certain: no more than one thing is wrong, and the server is who
     /// finds it.
     pub certain: bool,
+    /// A condition leaves it out.
+    pub is_left_out: bool,
 }
 
 /// Where and how records are applied.
@@ -135,6 +137,10 @@ pub fn apply(db: &Database, target: &ConnectTarget, records: &[Record]) -> Books
     let mut books = Books::default();
     for record in records {
         books.read += 1;
+        if record.is_left_out {
+            books.skipped += 1;
+            continue;
+        }
         let refused = |sqlstate| Refused { place: record.place.clone(), sqlstate };
         let Ok(fields) = &record.fields else {
             books.refused.push(refused(None));
@@ -297,6 +303,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         place: ("f".to_owned(), line),
         fields: Ok(fields.iter().map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned))).collect()),
         certain: true,
+        is_left_out: false,
     };
     let records = [
         record(1, &[("id", Some("1")), ("n", Some("1.50"))]), // the scale is a change
@@ -365,6 +372,7 @@ fn the_reference_merges_by_the_policy_of_a_column() {
             place: ("f".to_owned(), 1),
             fields: Ok(vec![("id".to_owned(), Some(id.to_owned())), ("n".to_owned(), n.map(str::to_owned))]),
             certain: true,
+            is_left_out: false,
         };
         let target = ConnectTarget {
             table: "t".to_owned(),

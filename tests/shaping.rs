@@ -81,7 +81,7 @@ fn the_page_of_tables_is_true() {
             other => panic!("a block that is no example: {other:?}"),
         }
     }
-    assert_eq!(examples, 14);
+    assert_eq!(examples, 15);
 }
 
 /// The rows of `t`.

@@ -36,7 +36,7 @@ fn rooms(c: &mut Criterion) {
             group.bench_function(format!("encode for {partitions}"), |b| {
                 b.iter(|| {
                     for block in &blocks {
-                        black_box(encode_block(&mapping, &orders.layout, &targets, Arc::clone(block)));
+                        black_box(encode_block(&mapping, &orders.layout, &targets, Arc::clone(block), &[]));
                     }
                 });
             });
@@ -66,7 +66,7 @@ fn path(b: &mut Bencher<'_>, orders: &Orders) {
         let mut batcher = Batcher::new(limits, KeyHashes::Telling, &[Position::start_of(0); 2]);
         for block in orders.blocks() {
             let digest = Digest { from: 0, to: block.end.offset, hash: 0 };
-            black_box(batcher.push(encode_block(&mapping, &orders.layout, &targets, block), digest));
+            black_box(batcher.push(encode_block(&mapping, &orders.layout, &targets, block, &[]), digest));
         }
         black_box(batcher.finish(Position::start_of(1), true))
     });

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{EncodedBlock, EncodedPiece, KeyRange, PartRows, RejectNote, RowMeta, Slot};
+use crate::map::{EncodedBlock, EncodedPiece, KeyRange, PartRows, RecordNote, RowMeta, Slot, WhyNot};
 use crate::record::{Block, Digest, Position};
 
 use super::partition_keys::PartitionKeys;
 use super::seen_keys::KeySighting;
-use super::{Batch, Chunk, ChunkReject, Keys, SourceCount};
+use super::{Batch, Chunk, ChunkNote, Keys, SourceCount};
 
 /// A partition that has nothing to write still moves its checkpoint after this much input, so that a resume
 /// does not read it all again.
@@ -120,8 +120,8 @@ impl Batcher {
         let mut all = Vec::with_capacity(self.open.len());
         for (open, part) in self.open.iter_mut().zip(parts) {
             let mut full = Vec::new();
-            let (part, rejects) = Part::new(&block, &columns, part);
-            open.take(&part, rejects, self.limits, self.hashes, &mut full);
+            let (part, notes) = Part::new(&block, &columns, part);
+            open.take(&part, notes, self.limits, self.hashes, &mut full);
             if block.end >= open.batch.after {
                 open.batch.after = block.end;
                 open.batch.digest = Some(digest);
@@ -148,8 +148,8 @@ impl Batcher {
         let mut all = Vec::with_capacity(self.open.len());
         for (open, part) in self.open.iter_mut().zip(parts) {
             let mut full = Vec::new();
-            let (part, rejects) = Part::new(block, columns, part);
-            open.take(&part, rejects, self.limits, self.hashes, &mut full);
+            let (part, notes) = Part::new(block, columns, part);
+            open.take(&part, notes, self.limits, self.hashes, &mut full);
             if end >= open.batch.after {
                 open.batch.after = end;
                 open.batch.page.clone_from(&block.page);
@@ -235,11 +235,11 @@ impl Open {
         }
     }
 
-    /// Takes the rows and rejects of one block, in source order, and cuts batches where they are full.
+    /// Takes the rows and notes of one block, in source order, and cuts batches where they are full.
     fn take(
         &mut self,
         source: &Part<'_>,
-        rejects: Vec<RejectNote>,
+        notes: Vec<RecordNote>,
         limits: BatchLimits,
         hashes: KeyHashes,
         full: &mut Vec<Batch>,
@@ -249,8 +249,8 @@ impl Open {
         // Records up to the checkpoint are committed already.
         let is_committed = |i: u32| block.start < self.resume && block.after(i as usize) <= self.resume;
         let mut n = rows.partition_point(|row| is_committed(row.i));
-        let rejects = rejects.into_iter().skip_while(|reject| is_committed(reject.i));
-        let mut rejects = rejects.collect::<Vec<_>>().into_iter().peekable();
+        let notes = notes.into_iter().skip_while(|note| is_committed(note.i));
+        let mut notes = notes.collect::<Vec<_>>().into_iter().peekable();
         let mut run = Run { from: n, base: source.start_of(n) };
         let mut records = 0;
         let ascend = match &mut self.known {
@@ -258,8 +258,8 @@ impl Open {
             _ => true,
         };
         loop {
-            let row = rows.get(n).filter(|row| rejects.peek().is_none_or(|reject| row.i < reject.i));
-            let i = match (row, rejects.next_if(|_| row.is_none())) {
+            let row = rows.get(n).filter(|row| notes.peek().is_none_or(|note| row.i < note.i));
+            let i = match (row, notes.next_if(|_| row.is_none())) {
                 (Some(row), _) => {
                     self.count_row(source, n, hashes);
                     n += 1;
@@ -267,15 +267,15 @@ impl Open {
                 }
                 (None, Some(note)) => {
                     let i = note.i;
-                    self.batch.bytes += reject_bytes(block, &note);
-                    self.batch.rejects.push(ChunkReject { block: Arc::clone(block), note });
+                    self.batch.bytes += note_bytes(block, &note);
+                    self.batch.notes.push(ChunkNote { block: Arc::clone(block), note });
                     i
                 }
                 (None, None) => break,
             };
             records += 1;
             // Rejects alone fill a batch too: their originals are held in memory.
-            let size = self.batch.rows + self.batch.rejects.len() as u64;
+            let size = self.batch.rows + self.batch.notes.len() as u64;
             if size >= self.limits.rows || self.batch.bytes >= self.limits.bytes {
                 run = self.close_run(source, &run, n);
                 self.count_records(block.source, std::mem::take(&mut records));
@@ -347,10 +347,14 @@ fn hashes_of(batch: &Batch) -> impl Iterator<Item = u64> {
     batch.chunks.iter().flat_map(|chunk| &chunk.rows).map(|row| row.hash)
 }
 
-/// What a reject holds in memory while its batch is stored: its bytes in the block, the original that is made
-/// of them, and that once more on its way to the ledger.
-fn reject_bytes(block: &Block, note: &RejectNote) -> usize {
-    3 * block.record_bytes(note.i as usize) + note.reason.len() + ROW_BYTES
+/// What a record that is no row holds in memory while its batch is stored: its bytes in the block; of a
+/// reject the original that is made of them, and that once more on its way to the ledger.
+fn note_bytes(block: &Block, note: &RecordNote) -> usize {
+    let record = block.record_bytes(note.i as usize);
+    match &note.why {
+        WhyNot::LeftOut => record + ROW_BYTES,
+        WhyNot::Refused { reason, .. } => 3 * record + reason.len() + ROW_BYTES,
+    }
 }
 
 /// One partition's share of a block.
@@ -366,12 +370,12 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RejectNote>) {
+    fn new(block: &'a Arc<Block>, columns: &'a Arc<[usize]>, part: PartRows) -> (Self, Vec<RecordNote>) {
         let PartRows {
             mut bytes,
             rows,
             keys,
-            rejects,
+            notes,
             present_in_all,
             present_in_any: in_any,
             has_unread_keys,
@@ -385,7 +389,7 @@ impl<'a> Part<'a> {
             Bytes::from(bytes)
         };
         let in_all = present_in_all.unwrap_or_default();
-        (Self { block, columns, bytes, rows, keys, in_all, in_any, has_unread_keys }, rejects)
+        (Self { block, columns, bytes, rows, keys, in_all, in_any, has_unread_keys }, notes)
     }
 }
 

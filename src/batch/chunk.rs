@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::map::{KeyRange, RejectNote, RowMeta, Slot};
+use crate::map::{KeyRange, RecordNote, RowMeta, Slot};
 use crate::record::{Block, Digest, PageToken, Position};
 
 /// Consecutive rows of one block that belong to one partition.
@@ -67,13 +67,13 @@ impl Chunk {
     }
 }
 
-/// A record that was refused before the server saw it.
+/// A record that the server is not sent.
 #[derive(Debug, Clone)]
-pub struct ChunkReject {
+pub struct ChunkNote {
     /// Where it came from.
     pub block: Arc<Block>,
-    /// Why the record was rejected, and where it is.
-    pub note: RejectNote,
+    /// Why it is not, and where it is.
+    pub note: RecordNote,
 }
 
 /// Whether a key may stand twice in a batch.
@@ -90,7 +90,7 @@ pub enum Keys {
 pub struct SourceCount {
     /// Ordinal of the source.
     pub source: u32,
-    /// Records, rows and rejects alike.
+    /// Records, rows and others alike.
     pub read: u64,
 }
 
@@ -107,8 +107,9 @@ pub struct Batch {
     pub done: bool,
     /// Rows, in source order.
     pub chunks: Vec<Chunk>,
-    /// Rejects of decoder and mapping, in source order.
-    pub rejects: Vec<ChunkReject>,
+    /// Records that are no rows: rejects of decoder and mapping, and what a condition leaves out. In source
+    /// order.
+    pub notes: Vec<ChunkNote>,
     /// Records by source; their sum is what the batch has read.
     pub sources: Vec<SourceCount>,
     /// The number of rows in `chunks`.
@@ -142,7 +143,7 @@ impl Batch {
             after: before,
             done: false,
             chunks: Vec::new(),
-            rejects: Vec::new(),
+            notes: Vec::new(),
             sources: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -234,9 +235,9 @@ impl Batch {
                 _ => half.sources.push(SourceCount { source, read: 1 }),
             }
         }
-        for reject in &self.rejects {
-            let at = reject.block.after(reject.note.i as usize);
-            if at <= middle { &mut first } else { &mut second }.rejects.push(reject.clone());
+        for note in &self.notes {
+            let at = note.block.after(note.note.i as usize);
+            if at <= middle { &mut first } else { &mut second }.notes.push(note.clone());
         }
         for chunk in &self.chunks {
             let cut = chunk.rows.partition_point(|row| chunk.block.after(row.i as usize) <= middle);
@@ -248,7 +249,7 @@ impl Batch {
 
     /// The page in which a record ends.
     fn page_of(&self, after: Position) -> Option<PageToken> {
-        let blocks = self.chunks.iter().map(|c| &c.block).chain(self.rejects.iter().map(|r| &r.block));
+        let blocks = self.chunks.iter().map(|c| &c.block).chain(self.notes.iter().map(|n| &n.block));
         let mut blocks = blocks.filter(|block| block.start < after && after <= block.end);
         blocks.next().and_then(|block| block.page.clone())
     }
@@ -264,14 +265,25 @@ impl Batch {
         std::mem::swap(&mut self.digest, &mut other.digest);
     }
 
+    /// Rejects of decoder and mapping.
+    pub fn rejects(&self) -> impl Iterator<Item = &ChunkNote> {
+        self.notes.iter().filter(|note| note.note.is_reject())
+    }
+
+    /// How many records a condition leaves out.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        (self.notes.len() - self.rejects().count()) as u64
+    }
+
     /// Resume points behind all records, with their sources.
     fn places(&self) -> Vec<(Position, u32)> {
         let rows = self
             .chunks
             .iter()
             .flat_map(|c| c.rows.iter().map(|row| (c.block.after(row.i as usize), c.block.source)));
-        let rejects = self.rejects.iter().map(|r| (r.block.after(r.note.i as usize), r.block.source));
-        rows.chain(rejects).collect()
+        let notes = self.notes.iter().map(|n| (n.block.after(n.note.i as usize), n.block.source));
+        rows.chain(notes).collect()
     }
 
     fn add(&mut self, chunk: Chunk) {

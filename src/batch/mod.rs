@@ -13,4 +13,4 @@ mod seen_keys;
 mod tests;
 
 pub use batcher::{BatchLimits, Batcher, KeyHashes};
-pub use chunk::{Batch, Chunk, ChunkReject, Keys, SourceCount};
+pub use chunk::{Batch, Chunk, ChunkNote, Keys, SourceCount};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::map::{EncodedBlock, EncodedPiece, KeyNumbers, KeyRange, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, EncodedPiece, KeyNumbers, KeyRange, PartRows, RecordNote, RowMeta, WhyNot};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 use super::{Batch, BatchLimits, Batcher, KeyHashes, Keys};
@@ -40,7 +40,13 @@ fn encoded(partitions: usize, first: u64, fates: &[Fate]) -> EncodedBlock {
             part.present_in_all = Some(vec![1]);
             part.present_in_any = vec![1];
         } else {
-            part.rejects.push(RejectNote { i, column: None, sqlstate: "22032", reason: String::new() });
+            let (column, sqlstate, reason) = (None, "22032".into(), String::new());
+            // Some are left out by a condition.
+            let why = match i % 3 {
+                0 => WhyNot::LeftOut,
+                _ => WhyNot::Refused { column, sqlstate, reason },
+            };
+            part.notes.push(RecordNote { i, why });
         }
     }
     EncodedBlock {
@@ -70,7 +76,7 @@ fn a_piece_of_a_block_ends_where_its_records_end() {
             part.rows.iter_mut().for_each(|row| row.end -= before);
             part.bytes.drain(..before as usize);
             part.bytes.truncate(part.rows.last().map_or(0, |row| row.end as usize));
-            part.rejects.retain(|reject| is_of_piece(reject.i));
+            part.notes.retain(|note| is_of_piece(note.i));
         }
         piece
     };
@@ -110,7 +116,7 @@ fn records(batch: &Batch) -> (Vec<u64>, Vec<u64>) {
             assert_eq!((block.first_seq, i), (chunk.block.first_seq, chunk.rows[n].i as usize));
         }
     }
-    let rejects = batch.rejects.iter().map(|r| r.block.first_seq + u64::from(r.note.i)).collect();
+    let rejects = batch.notes.iter().map(|r| r.block.first_seq + u64::from(r.note.i)).collect();
     (rows, rejects)
 }
 
@@ -281,7 +287,7 @@ fn rejects_fill_a_batch_by_their_bytes() {
     let digest = Digest { from: 0, to: 0, hash: 0 };
     let full = batcher.push(encoded(1, 0, &fates), digest);
     assert!(full.len() > 2, "their originals are held in memory: {} batches", full.len());
-    let held = full.iter().map(|batch| batch.rejects.len()).sum::<usize>();
+    let held = full.iter().map(|batch| batch.notes.len()).sum::<usize>();
     assert!(held <= 200 && full.iter().all(|batch| batch.bytes < 3_000));
 }
 

@@ -42,6 +42,16 @@ pub(crate) fn parent(text: &str) -> Result<String, String> {
     shaping.parent(text).map(|()| text.to_owned())
 }
 
+/// What `--where` says.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    Shaping::default().filter(text).map(|()| text.to_owned())
+}
+
+/// What `--set` says.
+pub(crate) fn set(text: &str) -> Result<String, String> {
+    Shaping::default().set(text).map(|()| text.to_owned())
+}
+
 /// What `--mask` says.
 pub(crate) fn mask(text: &str) -> Result<String, String> {
     Shaping::default().mask(text).map(|()| text.to_owned())

@@ -112,6 +112,8 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
         trim,
         null_strings,
         parse,
+        filter,
+        set,
         mask,
         mask_key,
     } = args;
@@ -142,6 +144,8 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
         words.push_str(" --null-strings");
     }
     parse.iter().for_each(|format| flag(words, "parse", format));
+    filter.iter().for_each(|sql| flag(words, "where", sql));
+    set.iter().for_each(|set| flag(words, "set", set));
 }
 
 fn mapping(words: &mut String, args: &MappingArgs) {

@@ -44,6 +44,15 @@ pub(crate) struct ShapeArgs {
     /// rejected. May be repeated
     #[arg(long, value_name = "COLUMN=FORMAT", env = "DBLOAD_PARSE", value_delimiter = '\n', value_parser = parse::format)]
     pub(crate) parse: Vec<String>,
+    /// Load the records for which this SQL is true, and skip the others. Names in it are fields of the
+    /// record, all of them text: "status = 'open' and amount::numeric > 0". record.NAME is a field under any
+    /// name, present(NAME) says whether the record has it
+    #[arg(long = "where", value_name = "SQL", env = "DBLOAD_WHERE", value_parser = parse::filter)]
+    pub(crate) filter: Option<String>,
+    /// Load what this SQL comes to into a column, over the fields of the record as for --where: --set
+    /// "amount=replace(amount, ',', '.')::numeric". May be repeated
+    #[arg(long, value_name = "COLUMN=SQL", env = "DBLOAD_SET", value_delimiter = '\n', value_parser = parse::set)]
+    pub(crate) set: Vec<String>,
     /// Let no value of a column out of the loader: null stands in its place, or a digest (sha256, keyed by
     /// --mask-key) as 64 hexadecimal digits, equal for equal values. Rejects, the ledger and errors have no
     /// other. May be repeated
@@ -77,6 +86,8 @@ impl ShapeArgs {
         }
         self.parse.iter().try_for_each(|format| shaping.parse(format))?;
         self.mask.iter().try_for_each(|mask| shaping.mask(mask))?;
+        self.filter.iter().try_for_each(|sql| shaping.filter(sql))?;
+        self.set.iter().try_for_each(|set| shaping.set(set))?;
         if let Some(key) = &self.mask_key {
             shaping.mask_key(parse::secret("--mask-key", key)?);
         }

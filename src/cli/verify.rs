@@ -74,6 +74,9 @@ fn words(found: &Verification) -> String {
     ] {
         out.push_str(&format!("  {name:<13}{:>15}\n", HumanCount(count).to_string()));
     }
+    if found.skipped > 0 {
+        out.push_str(&format!("  {:<13}{:>15}\n", "skipped", HumanCount(found.skipped).to_string()));
+    }
     if !found.not_compared.is_empty() {
         let columns = found.not_compared.join(", ");
         out.push_str(&format!("  not compared, for their merge policy: {}\n", terminal::line(&columns)));

@@ -105,8 +105,18 @@ impl Prepared {
         if let Some(paginate) = &job.web.paginate {
             line("pages", &paginate.to_string());
         }
+        for expression in self.plan.asked.iter().flat_map(|asked| &asked.expressions) {
+            let (flag, words) = expression.words.split_once(' ').unwrap_or_default();
+            line(flag.trim_start_matches('-'), words);
+        }
+        let is_set =
+            |name: &str| self.plan.asked.iter().any(|asked| asked.sets().any(|(set, _)| set == name));
+        let is_asked = |name: &str| self.plan.asked.iter().any(|asked| asked.names(name));
         for (field, target) in &self.plan.fields {
             let to = match target {
+                // Said already: no field goes there.
+                crate::map::Target::Slot(_) if is_set(field) => continue,
+                crate::map::Target::Dropped if is_asked(field) => "for expressions alone".to_owned(),
                 crate::map::Target::Slot(slot) => {
                     let column = &table.columns[self.mapping.slots[*slot]];
                     format!("{} {}", column.name, column.type_name)

@@ -5,6 +5,7 @@
 //! checkpoints, as a new start of the same command would.
 
 mod appended;
+mod asked;
 mod attempts;
 mod changed;
 mod close;

@@ -21,6 +21,7 @@ use crate::plan::{Refusal, refuse_loops, refuse_staging};
 use crate::prepared::{Act, LoadError, Prepared};
 use crate::schema::Table;
 
+use super::asked;
 use super::databases;
 use super::once::Earlier;
 use super::settings::identities;
@@ -52,7 +53,7 @@ pub(super) async fn preflight(
     let mut inputs = Input::all(specs).await?;
     let (name, at_hand) = (target_name(job, &inputs), are_at_hand(&inputs));
     let asking = Box::pin(ask(request, name, !access.asks()));
-    let (early, asked) = if access.asks() {
+    let (early, inspected) = if access.asks() {
         (None, asking.await?)
     } else {
         let sampling = Box::pin(sample(&mut inputs, &job.reading, &access, None, SAMPLED_SOURCES));
@@ -62,10 +63,11 @@ pub(super) async fn preflight(
             false => (Some(sampling.await?), asking.await?),
         }
     };
-    let Inspection { pool, session, facts, name, table, ledger } = asked;
+    let Inspection { pool, session, facts, name, table, ledger } = inspected;
     if let Some(table) = &table {
         Box::pin(databases::refuse_itself(job, &session, &table.name)).await?;
     }
+    let asked = Box::pin(asked::judged(job, act, &pool, &session)).await?;
     let (begun, session) = match early {
         Some(sampled) => (Begun { sampled, ahead: None, resumes: false, at: None }, session),
         None => {
@@ -74,7 +76,7 @@ pub(super) async fn preflight(
             (begun, open(&pool).await?)
         }
     };
-    let mut start = Start { share, job, act, earlier, listener, facts, inputs, access, begun, ledger };
+    let mut start = Start { share, job, act, earlier, listener, facts, inputs, access, begun, asked, ledger };
     let (table, ddl) = match table {
         Some(table) => (Some(table), None),
         None if act == Act::Verify => return Err(missing(&name).into()),

@@ -1,11 +1,13 @@
 //! What is known at the start of a load, before there is a plan.
 
+use std::sync::Arc;
+
 use crate::engine::Share;
 use crate::event::{Event, Listener, Totals};
 use crate::input::{Access, Ahead, Begin, Bounds, Input, SAMPLED_SOURCES, Sampled, SampledFields};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::map::{Extra, listed, names_like_values};
+use crate::map::{AskedExpressions, Extra, listed, names_like_values};
 use crate::pg::server_info::ServerInfo;
 use crate::pg::{Ident, TableName};
 use crate::plan::{Refusal, Sample, SampledSource, TableWishes, Wishes, new_table};
@@ -33,6 +35,8 @@ pub(super) struct Start<'a> {
     pub(super) inputs: Vec<Input>,
     pub(super) access: Access,
     pub(super) begun: Begun,
+    /// What the server is asked of records first.
+    pub(super) asked: Option<Arc<AskedExpressions>>,
     /// Opened beside the first look at the table, if that could be.
     pub(super) ledger: Option<Ledger>,
 }
@@ -58,6 +62,7 @@ impl Start<'_> {
             mode: self.job.mode,
             rest: self.job.rest,
             shaping: &self.job.reading.shaping,
+            asked: self.asked.as_ref(),
             policies: &self.job.policies,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
@@ -65,7 +70,11 @@ impl Start<'_> {
             pool_size: match self.act {
                 Act::Verify if self.job.key.is_none() => 1,
                 // Each keeps its session to the end.
-                Act::Verify => self.share.sessions(self.job.resources.pool_size),
+                Act::Verify => {
+                    let sessions = self.share.sessions(self.job.resources.pool_size);
+                    // And who asks about records needs one.
+                    sessions.saturating_sub(usize::from(self.asked.is_some())).max(1)
+                }
                 Act::Load | Act::Plan => self.job.resources.pool_size,
             },
             role: &self.facts.role,
@@ -146,7 +155,10 @@ impl Start<'_> {
             Extra::Refuse | Extra::Ignore | Extra::Add => None,
         };
         let shaping = &self.job.reading.shaping;
-        let columns = self.begun.sampled.inference.shaped_columns(shaping);
+        let mut columns = self.begun.sampled.inference.shaped_columns(shaping);
+        if let Some(asked) = &self.asked {
+            asked.define(&mut columns);
+        }
         let is_json = self.begun.sampled.beginnings.iter().all(|first| first.layout.format.is_json());
         let defined = &self.job.column_definitions;
         let wishes = TableWishes { key: self.job.key.as_deref(), extra, defined };

@@ -40,6 +40,8 @@ pub struct Verification {
     pub superseded: u64,
     /// They cannot be decoded, mapped or converted.
     pub rejected: u64,
+    /// `--where` leaves them out.
+    pub skipped: u64,
     /// Columns whose values the sources alone do not say: those with a merge policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
@@ -156,6 +158,7 @@ pub async fn verify(
         missing: ran.verdict.missing,
         superseded: ran.verdict.superseded,
         rejected: ran.verdict.rejected,
+        skipped: ran.verdict.skipped,
         not_compared,
         examples,
         failed: failed_sources(&prepared, &ran),

@@ -1,5 +1,6 @@
 //! One value of a record: what a field holds, and how it becomes COPY text.
 
+use crate::format::MendedValue;
 use crate::format::json::StringError;
 use crate::reject_codes;
 use crate::schema::PgType;
@@ -17,6 +18,32 @@ pub(super) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
+    /// What a member of an object has.
+    pub(super) fn of_json(raw: &'a str) -> Self {
+        if raw == "null" { Self::Null } else { Self::Json(raw) }
+    }
+
+    /// What is there of a value on its way.
+    pub(super) fn of(value: &'a MendedValue<'_>) -> Self {
+        match value {
+            MendedValue::Null => Self::Null,
+            MendedValue::Text(text) => Self::Text(text),
+            MendedValue::Json(raw) => Self::Json(raw),
+        }
+    }
+
+    /// Appends it as a member of an object that is open, or begins one.
+    pub(super) fn push_member(self, object: &mut String, name: String) {
+        object.push(if object.is_empty() { '{' } else { ',' });
+        object.push_str(&serde_json::Value::from(name).to_string());
+        object.push(':');
+        match self {
+            Cell::Json(raw) => object.push_str(raw),
+            Cell::Text(text) => object.push_str(&serde_json::Value::from(text).to_string()),
+            Cell::Null | Cell::Absent => object.push_str("null"),
+        }
+    }
+
     /// Its text, if that stands in the source as the server will read it: without the quotes of a JSON
     /// string, which must have no escapes.
     #[inline]

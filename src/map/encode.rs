@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{Fields, Layout, MendedValue};
+use crate::format::{Fields, Layout};
 use crate::record::{Block, Operation};
 use crate::reject_codes;
 
@@ -16,8 +16,9 @@ use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_li
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
 use super::pieces::BlockPieces;
+use super::questions::RecordAnswer;
 use super::refusal::ValueRefusal;
-use super::rows::{EncodedBlock, NarrowedValues, RejectNote, RowMeta};
+use super::rows::{EncodedBlock, NarrowedValues, RecordNote, RowMeta, WhyNot};
 use super::runs::{Lane, Runs};
 use super::shaped::RecordShaper;
 use super::wanted::WantedColumn;
@@ -25,23 +26,28 @@ use super::wanted::WantedColumn;
 /// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
 pub const PRESENCE_WORD_BITS: usize = 63;
 
-/// Encodes a block. `targets`: where its positional fields go.
+/// Encodes a block. `targets`: where its positional fields go. `answers`: by record, what the expressions of
+/// the load come to, if it has any.
 #[must_use]
 pub fn encode_block(
     mapping: &Mapping,
     layout: &Layout,
     targets: &[Target],
     block: Arc<Block>,
+    answers: &[RecordAnswer],
 ) -> EncodedBlock {
-    let fixed: Option<Arc<[Slot]>> = (!targets.is_empty()).then(|| mapping.slots_of(targets));
+    let set = mapping.set_slots();
+    mapping.activate(set);
+    // What is set comes beside the fields.
+    let fixed = (!targets.is_empty() && set.is_empty()).then(|| mapping.slots_of(targets));
     loop {
         let columns = fixed.clone().unwrap_or_else(|| mapping.active());
         let mut encoder = Encoder::new(mapping, &columns, targets, &block, layout);
         let mut shaper = mapping.shaper(layout);
         layout.decode(&block, &mapping.limits, &mut |i, fields| match (fields, block.operation(i)) {
             (Ok(fields), Operation::Upsert) => match &mut shaper {
-                None => encoder.record(i, &fields),
-                Some(shaper) => encoder.shaped(i, shaper, &fields),
+                None => encoder.record(i, &fields, &[]),
+                Some(shaper) => encoder.shaped(i, shaper, &fields, answers.get(i)),
             },
             (Err(error), _) => encoder.reject(i, None, error.kind.sqlstate(), error.to_string()),
         });
@@ -147,26 +153,35 @@ impl<'m, 'b> Encoder<'m, 'b> {
     }
 
     fn reject_at(&mut self, i: usize, column: Option<String>, sqlstate: &'static str, reason: String) {
+        self.note(i, WhyNot::Refused { column, sqlstate: sqlstate.into(), reason });
+    }
+
+    fn note(&mut self, i: usize, why: WhyNot) {
         let partition = self.mapping.partitioner.of_ordinal(self.block.start.record + i as u64);
-        self.pieces.parts[partition].rejects.push(RejectNote {
-            i: u32::try_from(i).unwrap_or(u32::MAX),
-            column,
-            sqlstate,
-            reason,
-        });
+        let i = u32::try_from(i).unwrap_or(u32::MAX);
+        self.pieces.parts[partition].notes.push(RecordNote { i, why });
     }
 
     /// A record that is shaped first.
-    fn shaped(&mut self, i: usize, shaper: &mut RecordShaper<'_>, fields: &Fields<'_, '_>) {
-        match shaper.shape(fields) {
-            Ok(members) => self.record(i, &Fields::Mended(&members)),
-            Err(refusal) => {
-                self.reject_at(i, refusal.column, refusal.sqlstate, refusal.reason);
+    fn shaped(
+        &mut self,
+        i: usize,
+        shaper: &mut RecordShaper<'_>,
+        fields: &Fields<'_, '_>,
+        answer: Option<&RecordAnswer>,
+    ) {
+        match (shaper.shape(fields), answer.and_then(RecordAnswer::why_not)) {
+            (Err(refusal), _) => self.reject_at(i, refusal.column, refusal.sqlstate, refusal.reason),
+            (Ok(_), Some(why)) => self.note(i, why),
+            (Ok(members), None) => {
+                let set = answer.map_or(&[][..], RecordAnswer::values);
+                self.record(i, &Fields::Mended(&members), set);
             }
         }
     }
 
-    fn record(&mut self, i: usize, fields: &Fields<'_, '_>) {
+    /// `set`: values of columns that are set, beside its fields.
+    fn record(&mut self, i: usize, fields: &Fields<'_, '_>, set: &[Option<Option<String>>]) {
         let mut cells = recycle(std::mem::take(&mut self.cells));
         cells.resize(self.mapping.slots.len(), Cell::Absent);
         self.is_verbatim = self.has_values_from_text && self.needs_no_escape(i);
@@ -176,8 +191,16 @@ impl<'m, 'b> Encoder<'m, 'b> {
             }
             _ => None,
         };
-        let outcome = outcome
-            .unwrap_or_else(|| self.collect(fields, &mut cells).and_then(|()| self.row(i, &mut cells)));
+        let outcome = outcome.unwrap_or_else(|| {
+            self.collect(fields, &mut cells)?;
+            for (&slot, value) in self.mapping.set_slots().iter().zip(set) {
+                if let Some(value) = value {
+                    cells[slot] = value.as_deref().map_or(Cell::Null, Cell::Text);
+                }
+                self.noted = false;
+            }
+            self.row(i, &mut cells)
+        });
         self.cells = recycle(cells);
         if self.counts_narrowed {
             self.note_narrowed(i, outcome.is_ok());
@@ -255,16 +278,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 }
             }
             Fields::Named(members) => {
-                let cell = |raw| if raw == "null" { Cell::Null } else { Cell::Json(raw) };
-                self.named(members.iter().map(|(name, raw)| (&**name, cell(*raw))), cells)?;
+                self.named(members.iter().map(|(name, raw)| (&**name, Cell::of_json(raw))), cells)?;
             }
             Fields::Mended(members) => {
-                let cell = |value: &'c MendedValue| match value {
-                    MendedValue::Null => Cell::Null,
-                    MendedValue::Text(text) => Cell::Text(text),
-                    MendedValue::Json(raw) => Cell::Json(raw),
-                };
-                self.named(members.iter().map(|(name, value)| (&**name, cell(value))), cells)?;
+                self.named(members.iter().map(|(name, value)| (&**name, Cell::of(value))), cells)?;
             }
         }
         Ok(())
@@ -324,14 +341,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         cell: Cell<'_>,
     ) -> Result<(), ValueRefusal> {
         match self.mapping.extra {
-            Extra::Refuse => {
-                let name = name.map_or_else(|| format!("number {}", position + 1), |n| format!("{n:?}"));
-                Err(ValueRefusal {
-                    column: None,
-                    sqlstate: reject_codes::NO_COLUMN,
-                    reason: format!("the table has no column for field {name}"),
-                })
-            }
+            Extra::Refuse => Err(ValueRefusal::no_column(name, position)),
             Extra::Ignore => {
                 self.ignored_fields += 1;
                 Ok(())
@@ -346,15 +356,8 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 {
                     self.new_slots.push(slot);
                 }
-                self.extra.push(if self.extra.is_empty() { '{' } else { ',' });
                 let name = name.map_or_else(|| format!("field{}", position + 1), ToOwned::to_owned);
-                self.extra.push_str(&serde_json::Value::from(name).to_string());
-                self.extra.push(':');
-                match cell {
-                    Cell::Json(raw) => self.extra.push_str(raw),
-                    Cell::Text(text) => self.extra.push_str(&serde_json::Value::from(text).to_string()),
-                    Cell::Null | Cell::Absent => self.extra.push_str("null"),
-                }
+                cell.push_member(&mut self.extra, name);
                 Ok(())
             }
         }

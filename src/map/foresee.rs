@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::format::{Fields, Layout, MendedValue};
+use crate::format::{Fields, Layout};
 use crate::record::Block;
 
 use super::cell::Cell;
@@ -109,18 +109,12 @@ impl Mapping {
                 }
                 Fields::Named(members) => {
                     for (name, raw) in members {
-                        let cell = if *raw == "null" { Cell::Null } else { Cell::Json(raw) };
-                        look.at(slot_named(name), cell);
+                        look.at(slot_named(name), Cell::of_json(raw));
                     }
                 }
                 Fields::Mended(members) => {
                     for (name, value) in members {
-                        let cell = match value {
-                            MendedValue::Null => Cell::Null,
-                            MendedValue::Text(text) => Cell::Text(text),
-                            MendedValue::Json(raw) => Cell::Json(raw),
-                        };
-                        look.at(slot_named(name), cell);
+                        look.at(slot_named(name), Cell::of(value));
                     }
                 }
             }

@@ -12,6 +12,7 @@ use crate::format::DecodeLimits;
 use crate::schema::{Narrows, PgType, Table};
 use crate::shape::{FieldOwner, KnownColumns, Route, Shaping};
 
+use super::asked::AskedExpressions;
 use super::judge::Clocks;
 use super::names::{self, Match};
 use super::narrowing::{Judge, Narrowing};
@@ -124,6 +125,10 @@ pub struct Mapping {
     pub limits: DecodeLimits,
     /// What becomes of fields on their way.
     pub shaping: Shaping,
+    /// What the server is asked of each record first.
+    pub asked: Option<Arc<AskedExpressions>>,
+    /// Slots of the columns that are set by its answers.
+    set_slots: Vec<Slot>,
     /// Of each slot that has one: who judges whether a value stays what it is. None has one before
     /// [`Mapping::judged`].
     pub(super) judges: Vec<Option<Judge>>,
@@ -163,6 +168,8 @@ impl Mapping {
             partitioner,
             limits: DecodeLimits::default(),
             shaping: Shaping::default(),
+            asked: None,
+            set_slots: Vec::new(),
             judges: Vec::new(),
             active: RwLock::new(Arc::from([])),
         };
@@ -214,16 +221,40 @@ impl Mapping {
         self
     }
 
+    /// The same, for records that expressions are asked about.
+    #[must_use]
+    pub fn asking(mut self, asked: Option<Arc<AskedExpressions>>) -> Self {
+        let slot = |column: &str| {
+            let column = self.table.column(column)?;
+            self.slots.iter().position(|&c| c == column)
+        };
+        self.set_slots = asked.iter().flat_map(|asked| asked.sets()).filter_map(|(c, _)| slot(c)).collect();
+        self.asked = asked;
+        self
+    }
+
+    /// Slots of the columns that are set by expressions, in their order.
+    #[must_use]
+    pub fn set_slots(&self) -> &[Slot] {
+        &self.set_slots
+    }
+
     /// Where a field of this name goes.
     #[must_use]
     pub fn target(&self, field: &str) -> (Target, Match) {
-        match self.shaping.route(field) {
+        let (target, how) = match self.shaping.route(field) {
             Route::ByName => self.target_of_column(names::find(&self.table, field)),
             Route::Column(column) => {
                 self.target_of_column(self.table.column(column).map(|column| (column, Match::Exact)))
             }
             Route::Dropped => (Target::Dropped, Match::Exact),
-        }
+        };
+        let is_for_expressions = match target {
+            Target::Slot(slot) => self.set_slots.contains(&slot),
+            Target::Extra => self.asked.as_ref().is_some_and(|asked| asked.names(field)),
+            Target::Generated | Target::Dropped => false,
+        };
+        if is_for_expressions { (Target::Dropped, Match::Exact) } else { (target, how) }
     }
 
     /// A field of this name becomes its members, which have columns.

@@ -4,6 +4,7 @@
 //!
 //! Never touches files, Postgres or the clock. Whatever it refuses becomes one reject with a reason.
 
+mod asked;
 mod canonical;
 mod cell;
 mod column;
@@ -21,6 +22,7 @@ mod nested;
 mod original;
 mod partition;
 mod pieces;
+mod questions;
 mod refusal;
 mod rows;
 mod runs;
@@ -31,6 +33,7 @@ mod tests;
 mod value_text;
 mod wanted;
 
+pub use asked::{AskedColumn, AskedExpression, AskedExpressions, Judgement};
 pub use doubts::has_day_and_month;
 pub use encode::{PRESENCE_WORD_BITS, encode_block};
 pub use foresee::{Foreseen, ForeseenLoss, ForeseenSpelling};
@@ -42,7 +45,8 @@ pub use names::{BLANKS, Match, listed};
 pub use narrowing::Narrowing;
 pub use original::{masked_original, original};
 pub use partition::{Partitioner, Partitioning, neighbour_bits};
-pub use rows::{EncodedBlock, EncodedPiece, NarrowedValues, PartRows, RejectNote, RowMeta};
+pub use questions::{AskedRefusal, AskedRow, Questions, RecordAnswer, asking};
+pub use rows::{EncodedBlock, EncodedPiece, NarrowedValues, PartRows, RecordNote, RowMeta, WhyNot};
 #[cfg(feature = "testing")]
 pub use value_text::{json_text, plain_text};
 pub use wanted::WantedColumn;

@@ -1,5 +1,6 @@
 //! What a block becomes: for each partition, rows of COPY text and the notes of what was refused.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::record::Block;
@@ -19,20 +20,40 @@ pub struct RowMeta {
     pub hash: u64,
 }
 
-/// A record that was refused before it reached the server.
+/// A record that the server is not sent.
 #[derive(Debug, Clone)]
-pub struct RejectNote {
+pub struct RecordNote {
     /// Index of the record in its block.
     pub i: u32,
-    /// The column it failed at, if one is to blame.
-    pub column: Option<String>,
-    /// SQLSTATE that the server would have used.
-    pub sqlstate: &'static str,
-    /// Why, without values of the record.
-    pub reason: String,
+    /// Why it is not.
+    pub why: WhyNot,
 }
 
-/// Rows and rejects of one partition, each in source order.
+/// Why a record is not sent.
+#[derive(Debug, Clone)]
+pub enum WhyNot {
+    /// By the condition of the load.
+    LeftOut,
+    /// It was refused.
+    Refused {
+        /// The column it failed at, if one is to blame.
+        column: Option<String>,
+        /// SQLSTATE that the server would have used, or has.
+        sqlstate: Cow<'static, str>,
+        /// Why, without values of the record but those that the server shows.
+        reason: String,
+    },
+}
+
+impl RecordNote {
+    /// It was refused.
+    #[must_use]
+    pub const fn is_reject(&self) -> bool {
+        matches!(self.why, WhyNot::Refused { .. })
+    }
+}
+
+/// Rows of one partition and its records that are none, each in source order.
 #[derive(Debug, Default)]
 pub struct PartRows {
     /// COPY text of the rows.
@@ -41,8 +62,8 @@ pub struct PartRows {
     pub rows: Vec<RowMeta>,
     /// Their keys, if they are all numbers.
     pub keys: Option<KeyRange>,
-    /// Records of the partition that were refused, in order.
-    pub rejects: Vec<RejectNote>,
+    /// Records of the partition that are not sent, in order.
+    pub notes: Vec<RecordNote>,
     /// Presence words that every row has.
     pub present_in_all: Option<Vec<u64>>,
     /// Presence words that any row has.

@@ -11,7 +11,7 @@ use crate::schema::{
     CanonicalForm, Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
 };
 
-use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
+use super::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, WhyNot, encode_block};
 
 fn column(name: &str, ty: PgType) -> Column {
     Column {
@@ -99,13 +99,18 @@ fn block(format: &Format, text: &str) -> Arc<Block> {
 
 /// Rows and rejects of JSON lines, in one partition.
 fn encode(mapping: &Mapping, lines: &str) -> (Vec<String>, Vec<String>, EncodedBlock) {
-    let encoded = encode_block(mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines));
+    let encoded = encode_block(mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines), &[]);
     let part = &encoded.parts[0];
     let rows = String::from_utf8(part.bytes.clone()).unwrap().lines().map(ToOwned::to_owned).collect();
     let rejects = part
-        .rejects
+        .notes
         .iter()
-        .map(|r| format!("{} {} {}", r.i, r.sqlstate, r.column.as_deref().unwrap_or("-")))
+        .map(|note| match &note.why {
+            WhyNot::Refused { column, sqlstate, .. } => {
+                format!("{} {sqlstate} {}", note.i, column.as_deref().unwrap_or("-"))
+            }
+            WhyNot::LeftOut => format!("{} left out", note.i),
+        })
         .collect();
     (rows, rejects, encoded)
 }
@@ -159,7 +164,7 @@ fn extra_fields_are_left_out_and_counted_or_collected() {
 fn equal_keys_have_one_partition_however_they_are_written() {
     let mapping = mapping(Extra::Refuse, 7);
     let lines = "{\"id\":12}\n{\"id\":12.0}\n{\"id\":\" 012 \"}\n{\"id\":1.2e1}\n";
-    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines));
+    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, lines), &[]);
     let used: Vec<usize> = encoded.parts.iter().map(|part| part.rows.len()).filter(|&n| n > 0).collect();
     assert_eq!(used, [4]);
     let hashes: Vec<u64> =
@@ -176,7 +181,8 @@ fn shares(key: &[(&str, PgType)], lines: impl Iterator<Item = String>) -> ([usiz
     let partitioner = Partitioner { by: Partitioning::Key, count: 2 };
     let mapping = Mapping::new(Arc::new(table), &key, false, Extra::Refuse, partitioner);
     let text: String = lines.map(|line| line + "\n").collect();
-    let parts = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text)).parts;
+    let parts =
+        encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text), &[]).parts;
     let hashes: HashSet<u64> = parts.iter().flat_map(|part| part.rows.iter().map(|row| row.hash)).collect();
     ([parts[0].rows.len(), parts[1].rows.len()], hashes.len())
 }
@@ -193,7 +199,7 @@ fn spaces_at_the_end_of_a_key_do_not_tell_it_from_another() {
     let table = Table { columns: vec![column("code", PgType::Padded)], ..Table::clone(&table()) };
     let partitioner = Partitioner { by: Partitioning::Key, count: 1 };
     let mapping = Mapping::new(Arc::new(table), &[0], false, Extra::Refuse, partitioner);
-    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, text));
+    let encoded = encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, text), &[]);
     assert!(encoded.parts[0].bytes.ends_with(b"\ta \n"), "what is sent keeps them");
 }
 
@@ -223,7 +229,7 @@ fn keys_that_the_server_alone_can_read_are_pieces_of_their_own() {
         let partitioner = Partitioner { by: Partitioning::Key, count: partitions };
         let mapping = Mapping::new(Arc::new(table.clone()), &[0], false, Extra::Refuse, partitioner);
         let text: String = days.iter().map(|day| format!("{{\"day\":{day}}}\n")).collect();
-        encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text))
+        encode_block(&mapping, &layout(Format::Jsonl, &[]), &[], block(&Format::Jsonl, &text), &[])
     };
     let days = ["\"2024-05-01\"", "\"May 2 2024\"", "\"3.5.2024\"", "null", "\"2024-05-04\"", "\"epoch\""];
     let block = encoded(3, &days);
@@ -252,6 +258,7 @@ fn csv_fields_pass_through_by_position() {
         &layout(format.clone(), &header),
         &targets,
         block(&format, "x\\y,1\n\"\",2\n,3\n"),
+        &[],
     );
     assert_eq!(
         String::from_utf8_lossy(&encoded.parts[0].bytes),
@@ -266,7 +273,7 @@ fn encode_csv(extra: Extra, header: &[&str], lines: &str) -> EncodedBlock {
     let mapping = mapping(extra, 2);
     let (targets, _) = mapping.header(&header).unwrap();
     let format = Format::Csv(Dialect { columns: Some(header.clone()), ..Dialect::delimited_by(b',') });
-    encode_block(&mapping, &layout(format.clone(), &header), &targets, block(&format, lines))
+    encode_block(&mapping, &layout(format.clone(), &header), &targets, block(&format, lines), &[])
 }
 
 #[test]
@@ -307,7 +314,7 @@ fn values_that_are_copied_together_are_those_that_are_copied_one_by_one() {
                 (b.keys, &b.present_in_all, &b.present_in_any)
             );
             let rejects = |part: &super::PartRows| -> Vec<_> {
-                part.rejects.iter().map(|r| (r.i, r.sqlstate, r.column.clone())).collect()
+                part.notes.iter().map(|note| format!("{note:?}")).collect()
             };
             assert_eq!(rejects(a), rejects(b));
             assert!(

@@ -23,6 +23,7 @@ mod db_error;
 mod driver_error;
 pub mod dsn;
 mod error;
+pub mod expressions;
 mod frame_limit;
 mod indexes;
 mod json_rows;

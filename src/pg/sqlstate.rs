@@ -292,6 +292,24 @@ pub fn is_of_encoding(error: &DbError) -> bool {
     is(error, &["22P05", "22021"])
 }
 
+/// What can be done about an expression over a record that the server does not take.
+#[must_use]
+pub fn about_expression(error: &DbError) -> &'static str {
+    match error.sqlstate().unwrap_or_default() {
+        "42883" => {
+            "fields are text: cast them, as in amount::numeric; functions but those of pg_catalog are named \
+             with their schema"
+        }
+        "42P01" | "42703" | "3F000" => "names are fields of the record: name, \"Name\" or record.name",
+        "0A000" | "42803" | "42P20" => {
+            "an expression is about one record: it has no subquery, aggregate, window function or set"
+        }
+        "42804" => "--where is true or false of a record: compare something",
+        "42601" => "it is written as behind SELECT, with texts in single quotes: upper(name) || '!'",
+        _ => "it would fail for every record: mend it",
+    }
+}
+
 /// A value cannot be what it is to be, whatever is done about it.
 #[must_use]
 pub fn is_data_exception(error: &DbError) -> bool {

@@ -8,6 +8,7 @@ mod add;
 mod contents;
 mod create;
 mod exchange;
+mod expressions;
 mod foreseen;
 mod key;
 mod policies;
@@ -19,7 +20,9 @@ mod wishes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::map::{Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target};
+use crate::map::{
+    AskedExpressions, Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target,
+};
 use crate::schema::{MergePolicy, Mode, Paths, Rest, Table, UniqueIndex};
 use crate::shape::Shaping;
 
@@ -27,6 +30,7 @@ pub use add::{NewColumn, columns_to_add, refuse_adding};
 pub use contents::{Exchange, Replacing};
 pub use create::{NewTable, TableWishes, new_table};
 pub use exchange::{refuse_part, refuse_removing, refuse_replacing};
+pub use expressions::refuse_expression;
 pub use foreseen::{foreseen_notes, refuse_narrowed};
 pub use key::{Key, choose_key};
 pub use policies::{no_equal, no_greater, no_patches};
@@ -68,6 +72,8 @@ pub struct Plan {
     pub extra: Extra,
     /// What becomes of fields on their way.
     pub shaping: Shaping,
+    /// What the server is asked of records first.
+    pub asked: Option<Arc<AskedExpressions>>,
     /// Columns, by their ordinals, that are not simply overwritten.
     pub policies: Vec<(usize, MergePolicy)>,
     /// What the sample shows of values that would become others: the load looks at it.
@@ -86,7 +92,8 @@ impl Plan {
             self.partitioner,
         )
         .told_by(self.key.index)
-        .shaped(self.shaping.clone());
+        .shaped(self.shaping.clone())
+        .asking(self.asked.clone());
         let slots: Vec<usize> = self
             .fields
             .iter()
@@ -178,7 +185,9 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     let mut notes = Vec::new();
     // As they are called when they come to their columns.
     let fields = sample.fields();
-    let fields: Vec<&str> = fields.into_iter().filter_map(|field| wishes.shaping.column_of(field)).collect();
+    let fields = fields.into_iter().filter_map(|field| wishes.shaping.column_of(field));
+    let set = wishes.asked.iter().flat_map(|asked| asked.sets()).map(|(column, _)| column);
+    let fields: Vec<&str> = fields.chain(set).collect();
     let (mode, key) = choose_key(&table, &fields, wishes, &mut notes)?;
     let policies = policies::of_columns(&table, &key, mode, wishes)?;
     let mut paths = Paths::of(&table, key.index, mode).with_policies(&table, key.index, &policies);
@@ -190,11 +199,17 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     let partitioner = Partitioner { by, count };
     let mapping =
         Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner)
-            .shaped(wishes.shaping.clone());
+            .shaped(wishes.shaping.clone())
+            .asking(wishes.asked.cloned());
     refuse::shaped_columns(&table, wishes.shaping, wishes.extra)?;
     refuse::masked(&mapping, &key, wishes.shaping)?;
     refuse::extra_column(&table, wishes.extra)?;
-    let (targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
+    let (mut targets, matches) = match_fields(&mapping, sample, wishes.extra)?;
+    if let Some(asked) = wishes.asked {
+        expressions::set_columns(asked, &mapping)?;
+        targets.extend(asked.sets().map(|(column, _)| (column.to_owned(), mapping.column_target(column))));
+        notes.extend(expressions::unknown_names(asked, sample));
+    }
     refuse::rights(&table, &mapping, &targets, mode, wishes)?;
     refuse::missing_key(&table, &key, &targets, &mapping, sample)?;
     notes.extend(refuse::notes(&table, &mapping, &targets, mode));
@@ -215,6 +230,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         greater: None,
         extra: wishes.extra.clone(),
         shaping: wishes.shaping.clone(),
+        asked: wishes.asked.cloned(),
         policies,
         foreseen: Foreseen::default(),
     })

@@ -1,6 +1,8 @@
 //! What the user asked for, as far as the plan decides it.
 
-use crate::map::Extra;
+use std::sync::Arc;
+
+use crate::map::{AskedExpressions, Extra};
 use crate::schema::{MergePolicies, Mode, Rest};
 use crate::shape::Shaping;
 
@@ -15,6 +17,8 @@ pub struct Wishes<'a> {
     pub rest: Rest,
     /// What becomes of fields on their way.
     pub shaping: &'a Shaping,
+    /// What the server is asked of records first.
+    pub asked: Option<&'a Arc<AskedExpressions>>,
     /// What becomes of columns of stored rows.
     pub policies: &'a MergePolicies,
     /// Fields without a column.

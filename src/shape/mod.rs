@@ -6,6 +6,8 @@
 //! asked once for each name ([`Shaping::route`]), and costs nothing more. Pure: never touches files, Postgres
 //! or the clock, and never sees a record without need.
 
+mod expression;
+mod expressions;
 mod mask;
 mod names;
 mod parse;
@@ -18,8 +20,10 @@ mod tests;
 mod value;
 mod wanted;
 
+pub use expression::{Expression, FieldName, quoted};
 pub use names::{FieldOwner, KnownColumns, Unmade};
 pub use parse::ParseFormat;
 pub use proposal::proposal;
 pub use shaper::{ShapeRefusal, ShapedRecord, Shaper};
 pub use shaping::{Route, Shaping};
+pub use value::field_text;

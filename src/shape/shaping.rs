@@ -3,6 +3,7 @@
 use crate::format::Unnest;
 use crate::secret::Secret;
 
+use super::expression::Expressions;
 use super::mask::{Mask, MaskKey};
 use super::parse::ParseFormat;
 use super::path::Path;
@@ -31,6 +32,7 @@ pub struct Shaping {
     unnest: Option<Unnest>,
     masks: Vec<(String, Mask)>,
     mask_key: Option<MaskKey>,
+    pub(super) expressions: Expressions,
 }
 
 /// A field that goes to a column of another name.
@@ -255,6 +257,7 @@ impl Shaping {
         if self.mask_key.is_some() && self.masks.iter().all(|(_, mask)| *mask == Mask::Null) {
             return Err("--mask-key is of --mask COLUMN=sha256, and there is none".to_owned());
         }
+        self.check_expressions()?;
         let handed: Vec<&str> = self.unnest.iter().flat_map(Unnest::fields).collect();
         if let Some((_, twice)) = handed.iter().enumerate().find(|(i, name)| handed[..*i].contains(name)) {
             return Err(format!(
@@ -308,7 +311,8 @@ impl Shaping {
             .masks
             .iter()
             .map(|(column, mask)| (column.as_str(), format!("--mask {column}={}", mask.name())));
-        maps.chain(parses).chain(masks)
+        let sets = self.sets().map(|(column, sql)| (column, format!("--set {column}={}", sql.text())));
+        maps.chain(parses).chain(masks).chain(sets)
     }
 
     /// The type of a new column, where its format says that.
@@ -368,7 +372,7 @@ impl Shaping {
     /// Values are looked at, not only names. `is_text`: records are delimited text, without anything nested.
     #[must_use]
     pub fn looks_at_values(&self, is_text: bool) -> bool {
-        let of_any = self.trims || !self.parses.is_empty() || self.masks();
+        let of_any = self.trims || !self.parses.is_empty() || self.masks() || self.asks();
         let of_json = self.flatten.is_some() || self.null_strings.is_some() || self.paths().next().is_some();
         of_any || !is_text && of_json
     }
@@ -392,6 +396,7 @@ impl Shaping {
         settings.push(("mask", masks));
         settings.push(("mask-key", self.mask_key.iter().map(MaskKey::fingerprint).collect()));
         settings.extend(self.unnest.iter().flat_map(Unnest::settings));
+        settings.extend(self.expressions.settings());
         settings.retain(|(_, words)| !words.is_empty());
         settings
     }

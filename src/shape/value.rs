@@ -74,3 +74,18 @@ pub(super) fn text_of<'v>(value: &'v MendedValue<'_>) -> Result<Option<Cow<'v, s
         },
     }
 }
+
+/// The text of a field, of a nested one its JSON; `None`: it is null.
+///
+/// # Errors
+/// SQLSTATE and reason, where it is a string that no text can be.
+pub fn field_text<'v>(value: &'v MendedValue<'_>) -> Result<Option<Cow<'v, str>>, (&'static str, String)> {
+    let text = match (text_of(value)?, value) {
+        (None, MendedValue::Json(raw)) => Some(Cow::Borrowed(raw.as_ref())),
+        (text, _) => text,
+    };
+    match &text {
+        Some(text) if text.contains('\0') => Err(no_text(&StringError::Nul)),
+        _ => Ok(text),
+    }
+}

@@ -129,7 +129,7 @@ pub(super) fn refuses(batch: &Batch, error: DbError) -> Result<(), Failed> {
 /// books, which must balance before it commits; or where the books are ours, and are closed later.
 fn may_end_with_commit(context: &Context<'_>, batch: &Batch) -> bool {
     let alike = batch.chunks.windows(2).all(|pair| pair[0].columns == pair[1].columns);
-    alike && (context.ledger.is_none() || counts(context)) && batch.rejects.is_empty()
+    alike && (context.ledger.is_none() || counts(context)) && batch.notes.is_empty()
 }
 
 /// Whether the server's own counter goes into the books.

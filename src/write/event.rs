@@ -106,6 +106,8 @@ pub struct Verdict {
     pub superseded: u64,
     /// They cannot be decoded, mapped or converted.
     pub rejected: u64,
+    /// A condition leaves them out.
+    pub skipped: u64,
     /// Sequence numbers of the first records that differ or are missing, and the columns that differ.
     pub examples: Vec<(u64, String)>,
 }
@@ -119,6 +121,7 @@ impl Verdict {
         self.missing += other.missing;
         self.superseded += other.superseded;
         self.rejected += other.rejected;
+        self.skipped += other.skipped;
         self.examples.extend(other.examples);
         self.examples.sort();
         self.examples.truncate(EXAMPLES as usize);

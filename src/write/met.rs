@@ -14,7 +14,7 @@ pub(super) async fn keep(
     batch: &Batch,
     staged: u64,
 ) -> Result<(), DbError> {
-    let unread = batch.rejects.len() as u64 + (batch.rows - staged);
+    let unread = batch.rejects().count() as u64 + (batch.rows - staged);
     let (true, Some(ledger)) = (context.plan.keeps_met && staged + unread > 0, context.ledger) else {
         return Ok(());
     };

@@ -5,6 +5,7 @@
 //! from the careful one; `plan` says when, and why not. This room speaks SQL; it never touches files, HTTP or
 //! the terminal.
 
+mod ask;
 mod changed;
 mod commit;
 mod contents;
@@ -29,6 +30,7 @@ mod target;
 mod transaction;
 mod verify;
 
+pub use ask::Asker;
 pub use changed::TargetState;
 pub use commit::retry::{Retry, RetryPolicy};
 pub use commit::writer::Writer;

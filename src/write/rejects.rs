@@ -1,7 +1,8 @@
 //! The rejects of a batch: found by decoder and mapping, or by the server. They are committed with it.
 
-use crate::batch::{Batch, ChunkReject};
+use crate::batch::{Batch, ChunkNote};
 use crate::ledger::{in_ascii, store_rejects};
+use crate::map::WhyNot;
 use crate::pg::sqlstate::is_of_encoding;
 use crate::pg::{DbError, Session, StatementResult};
 use crate::record::{Block, Position};
@@ -25,18 +26,19 @@ fn rejected(block: &Block, i: usize, originals: &Originals) -> Rejected {
 
 /// The rejects that decoder and mapping found.
 pub(super) fn of_batch(batch: &Batch, originals: &Originals) -> Vec<Rejected> {
-    let one = |found: &ChunkReject| {
+    let one = |found: &ChunkNote| {
+        let WhyNot::Refused { column, sqlstate, reason } = &found.note.why else { return None };
         let Rejected { reject, block } = rejected(&found.block, found.note.i as usize, originals);
         let not_kept = if reject.original.kept == Kept::NotKept { NOT_KEPT } else { "" };
         let reject = Reject {
-            column: found.note.column.clone(),
-            sqlstate: found.note.sqlstate.to_owned(),
-            reason: format!("{}{not_kept}", found.note.reason),
+            column: column.clone(),
+            sqlstate: sqlstate.clone().into_owned(),
+            reason: format!("{reason}{not_kept}"),
             ..reject
         };
-        Rejected { reject, block }
+        Some(Rejected { reject, block })
     };
-    batch.rejects.iter().map(one).collect()
+    batch.notes.iter().filter_map(one).collect()
 }
 
 /// Behind the reason of a reject whose record is longer than what is kept.

@@ -94,6 +94,7 @@ async fn finish(
     fault::point(Point::Merged);
     committed.books.read = batch.read();
     committed.books.rejected = committed.rejects.len() as u64;
+    committed.books.skipped += batch.left_out();
     committed.sources = by_source(batch, &committed.rejects);
     if fault::defect(Defect::CountTwice)
         && let Some((_, source)) = committed.sources.first_mut()

@@ -85,7 +85,8 @@ impl Verifier {
     /// Stages a batch and lays it over what is expected so far.
     async fn take(&self, session: &Session, batch: &Batch, verdict: &mut Verdict) -> Result<(), DbError> {
         verdict.read += batch.read();
-        verdict.rejected += batch.rejects.len() as u64;
+        verdict.rejected += batch.rejects().count() as u64;
+        verdict.skipped += batch.left_out();
         if batch.rows == 0 {
             return Ok(());
         }

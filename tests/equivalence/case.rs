@@ -2,7 +2,7 @@
 //! the seed.
 
 use super::{
-    dress::{Dress, OBJECT},
+    dress::{Dress, LEFT_OUT, OBJECT},
     values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good},
 };
 use std::collections::BTreeMap;
@@ -199,6 +199,7 @@ fn lacking(
             && !table.key.contains(&column.name)
             && !policies.contains_key(&column.name)
             && !dress.masks(&column.name)
+            && !dress.sets(&column.name)
             && !matches!(column.kind, Kind::Positive | Kind::Code)
             && ddl.matches(column.name.as_str()).count() == 1
     };
@@ -379,7 +380,8 @@ const BROKEN: [&str; 6] = [r#"{"k": 1"#, "nonsense", "[1,2]", "\"text\"", "42", 
 
 fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: Format) -> Line {
     if format == Format::Jsonl && rng.one_in(40) {
-        let record = Some(Record { place: Default::default(), fields: Err(()), certain: false });
+        let (place, fields) = (Default::default(), Err(()));
+        let record = Some(Record { place, fields, certain: false, is_left_out: false });
         return Line { text: (rng.pick(&BROKEN)).to_owned(), record };
     }
     if format == Format::Jsonl && rng.one_in(40) {
@@ -415,16 +417,22 @@ fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: 
         let object = format!("{{{}}}", members.join(","));
         text.push(pair(OBJECT, if nothing { rng.pick(&["null", "null", "7"]) } else { &object }));
     }
-    if dress.junk && rng.one_in(2) {
-        let json = rng.pick(&["1", "null", "\"x\"", "[1]"]);
-        text.insert(rng.index(text.len() + 1), pair("junk", json));
+    let mut record = record(&fields);
+    record.is_left_out = dress.filters && record.fields.is_ok() && rng.one_in(5);
+    if dress.junk && (record.is_left_out || rng.one_in(2)) {
+        let json = if record.is_left_out {
+            format!("\"{LEFT_OUT}\"")
+        } else {
+            rng.pick(&["1", "null", "\"x\"", "[1]"]).to_owned()
+        };
+        text.insert(rng.index(text.len() + 1), pair("junk", &json));
     }
     let text = format!("{space}{{{space}{}{space}}}{space}", text.join(&format!(",{space}")));
     if dress.wraps && rng.one_in(20) {
         return Line { text: "{\"p\":{\"e\":[]}}".to_owned(), record: None };
     }
     let text = if dress.wraps { format!("{{\"q\":[1],\"p\":{{{space}\"e\":[{text}]}}}}") } else { text };
-    Line { text, record: Some(record(&fields)) }
+    Line { text, record: Some(record) }
 }
 
 fn csv_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, file: &File) -> Line {
@@ -446,13 +454,15 @@ fn csv_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, file: &Fi
         text.push(file.field(cell.text.as_deref(), quote && cell.text.is_some()));
         fields.push((column, cell));
     }
-    if dress.junk {
-        text.push(rng.pick(&["", "1", "x y"]).to_owned());
-    }
     let mut record = record(&fields);
+    record.is_left_out = dress.filters && record.fields.is_ok() && rng.one_in(5);
+    if dress.junk {
+        let word = if record.is_left_out { LEFT_OUT } else { rng.pick(&["", "1", "x y"]) };
+        text.push(word.to_owned());
+    }
     if rng.one_in(60) {
         text.push("one too many".to_owned());
-        record = Record { fields: Err(()), certain: false, ..record };
+        record = Record { fields: Err(()), certain: false, is_left_out: false, ..record };
     }
     Line { text: text.join(file.delimiter()), record: Some(record) }
 }
@@ -467,6 +477,7 @@ fn record(fields: &[(&Column, Cell)]) -> Record {
         place: Default::default(),
         fields: if unreadable { Err(()) } else { Ok(meant) },
         certain: !unreadable && wrong <= 1 && !in_key,
+        is_left_out: false,
     }
 }
 

@@ -32,11 +32,17 @@ pub struct Dress {
     pub wraps: bool,
     /// A column whose values are masked as null.
     nulled: Option<String>,
+    /// Records with a word in the field that nobody wants are left out.
+    pub filters: bool,
+    /// Columns that are set to what their fields are.
+    set: Vec<String>,
     pub flags: Vec<String>,
 }
 
 /// The object that nested fields are members of.
 pub const OBJECT: &str = "o";
+/// In a field that nobody wants, what leaves a record out.
+pub const LEFT_OUT: &str = "left 'out'";
 const NULLS: [&str; 2] = ["NULL", ""];
 
 impl Dress {
@@ -102,6 +108,21 @@ impl Dress {
             } else {
                 "--drop=junk".to_owned()
             });
+            dress.filters = rng.one_in(2);
+            if dress.filters {
+                let text = LEFT_OUT.replace('\'', "''");
+                dress.flags.push(format!("--where=junk is distinct from '{text}'"));
+            }
+        }
+        // What a field of text is set to, the field would be.
+        let is_number = |column: &&Column| matches!(column.kind, Kind::Int4 | Kind::Int8 | Kind::Numeric);
+        for column in table.loaded().filter(is_number) {
+            let name = &column.name;
+            if plain.contains(name) && !dress.parsed.contains_key(name) && !dress.masks(name) && rng.one_in(4)
+            {
+                dress.flags.push(format!("--set={name}=record.{}", crate::support::database::ident(name)));
+                dress.set.push(name.clone());
+            }
         }
         dress
     }
@@ -114,6 +135,16 @@ impl Dress {
     /// Its values are masked.
     pub fn masks(&self, column: &str) -> bool {
         self.nulled.as_deref() == Some(column)
+    }
+
+    /// Something is asked of the server first.
+    pub fn asks(&self) -> bool {
+        self.filters || !self.set.is_empty()
+    }
+
+    /// A column is set by an expression.
+    pub fn sets(&self, column: &str) -> bool {
+        self.set.iter().any(|name| name == column)
     }
 
     /// The member of [`OBJECT`] that a column's field is, where records are nested.

@@ -54,6 +54,7 @@ struct Seen {
     shaped: u64,
     by_policy: u64,
     evolved: u64,
+    asked: u64,
 }
 
 fn property(with_kills: bool) {
@@ -68,8 +69,8 @@ fn property(with_kills: bool) {
             world.check(generate::fresh_seed(), with_kills, &mut seen);
         }
         assert!(!with_kills || seen.cases < 10 || seen.resumed > 0, "no kill ever hit: {seen:?}");
-        let ways =
-            [seen.direct, seen.direct_refused, seen.careful, seen.shaped, seen.by_policy, seen.evolved];
+        let of_case = [seen.shaped, seen.by_policy, seen.evolved, seen.asked];
+        let ways = [&[seen.direct, seen.direct_refused, seen.careful], &of_case[..]].concat();
         assert!(seen.cases < 40 || ways.iter().all(|&batches| batches > 0), "a way never taken: {seen:?}");
     }
     println!("{seen:?}");
@@ -177,6 +178,7 @@ impl World {
         seen.by_policy += u64::from(!case.policies.is_empty());
         seen.evolved += u64::from(case.lacking.is_some() && outcome.stderr.contains("added columns"));
         seen.shaped += u64::from(!case.dress.flags.is_empty());
+        seen.asked += u64::from(case.dress.asks());
         seen.records += books.read;
         seen.inserted += books.inserted;
         seen.updated += books.updated;

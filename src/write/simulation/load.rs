@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 
 use crate::batch::{Batch, BatchLimits, Batcher, KeyHashes};
-use crate::map::{EncodedBlock, PartRows, RejectNote, RowMeta};
+use crate::map::{EncodedBlock, PartRows, RecordNote, RowMeta, WhyNot};
 use crate::record::{Block, Digest, Position, Span, SpanKind, Text};
 
 /// What becomes of a record.
@@ -137,8 +137,9 @@ impl Load {
         for i in 0..count {
             let (n, part) = (first + i, &mut parts[self.partition_of(first + i)]);
             if self.records[n].fate == Fate::Undecodable {
-                let note = RejectNote { i: small(i), column: None, sqlstate: "22032", reason: String::new() };
-                part.rejects.push(note);
+                let (column, sqlstate, reason) = (None, "22032".into(), String::new());
+                let why = WhyNot::Refused { column, sqlstate, reason };
+                part.notes.push(RecordNote { i: small(i), why });
             } else {
                 part.bytes.extend_from_slice(format!("{n}\n").as_bytes());
                 let hash = u64::from(self.records[n].key);
@@ -169,7 +170,7 @@ pub(super) fn records_of(batch: &Batch) -> (Vec<usize>, Vec<usize>) {
     let text = batch.chunks.iter().flat_map(|chunk| std::str::from_utf8(&chunk.bytes).unwrap_or("").lines());
     let rows = text.map(|line| line.parse().expect("a number of a record")).collect();
     let refused = batch
-        .rejects
+        .notes
         .iter()
         .map(|reject| usize::try_from(reject.block.first_seq).unwrap_or(usize::MAX) + reject.note.i as usize);
     (rows, refused.collect())

@@ -84,6 +84,15 @@ pub(in crate::write) fn begin(plan: &WritePlan, sets: &str, selected: Vec<String
     format!("{BEGIN}{statements}{sets}SELECT {}", selected.join(", "))
 }
 
+/// BEGIN of a transaction that only reads, with nothing but `pg_catalog` found by its bare name.
+pub(in crate::write) fn begin_reading(plan: &WritePlan) -> String {
+    let statements = common(plan, plan.statement_timeout_ms);
+    let rare = rare().collect::<Vec<_>>().join(", ");
+    format!(
+        "{BEGIN}SET TRANSACTION READ ONLY;\n{statements}SET LOCAL search_path = pg_catalog, pg_temp;\nSELECT {rare}"
+    )
+}
+
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;\n";
 
 fn common(plan: &WritePlan, statement_timeout_ms: u64) -> String {

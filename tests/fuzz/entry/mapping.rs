@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dbload::internals::format::{Format, Layout};
 use dbload::internals::map::{EncodedBlock, Extra, Mapping, Partitioner, Partitioning, encode_block};
-use dbload::internals::map::{PRESENCE_WORD_BITS, Target};
+use dbload::internals::map::{PRESENCE_WORD_BITS, Target, WhyNot};
 use dbload::internals::schema::{
     Column, Equality, Ident, Identity, PgType, Relation, Table, TableName, Tree, UniqueIndex,
 };
@@ -129,6 +129,7 @@ pub fn run(data: &[u8]) {
         &Layout { format: Format::Jsonl, header: Vec::new(), constants: Vec::new() },
         &[],
         Arc::new(block),
+        &[],
     );
     check(&mapping, &encoded);
 }
@@ -157,21 +158,18 @@ pub fn check(mapping: &Mapping, encoded: &EncodedBlock) {
             let key = row[encoded_words(encoded) + 1].clone().expect("a key");
             assert_eq!(*homes.entry(key).or_insert(partition), partition, "a key has one partition");
         }
-        for reject in &part.rejects {
-            fate[reject.i as usize] += 1;
-            let line = std::str::from_utf8(block.raw(reject.i as usize)).unwrap_or_default();
+        for note in &part.notes {
+            fate[note.i as usize] += 1;
+            let WhyNot::Refused { reason, .. } = &note.why else { panic!("nothing is left out") };
+            let line = std::str::from_utf8(block.raw(note.i as usize)).unwrap_or_default();
             if let Ok(members) = oracle::object(line) {
-                assert!(is_excused(mapping, &members), "{line:?} was refused: {}", reject.reason);
+                assert!(is_excused(mapping, &members), "{line:?} was refused: {reason}");
             }
-            assert!(
-                !reject.reason.chars().any(char::is_control),
-                "a reason steers no terminal: {:?}",
-                reject.reason
-            );
+            assert!(!reason.chars().any(char::is_control), "a reason steers no terminal: {reason:?}");
         }
         let order = |is: Vec<u32>| assert!(is.is_sorted_by(|a, b| a < b), "in source order");
         order(part.rows.iter().map(|row| row.i).collect());
-        order(part.rejects.iter().map(|reject| reject.i).collect());
+        order(part.notes.iter().map(|note| note.i).collect());
     }
     assert!(fate.iter().all(|&fates| fates == 1), "each record is one row or one reject: {fate:?}");
 }

@@ -102,6 +102,7 @@ impl Server {
             &Layout { format: Format::Jsonl, header: Vec::new(), constants: Vec::new() },
             &[],
             Arc::new(block),
+            &[],
         );
         mapping::check(&mapping, &encoded);
         let part = &encoded.parts[0];

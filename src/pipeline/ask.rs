@@ -1,0 +1,54 @@
+//! What the server is asked of a block's records before they are mapped.
+
+use std::sync::Arc;
+
+use crate::engine::{Held, Workers};
+use crate::map::{AskedRow, Mapping, RecordAnswer, asking};
+use crate::prepared::LoadError;
+use crate::record::Block;
+use crate::write::{Asker, RetryPolicy};
+
+use super::facts::SourceFacts;
+use super::shared::PipelineContext;
+
+/// Copies of the texts that are sent, at most at the same time: as they are, as an array, as a statement.
+const COPIES: usize = 3;
+
+/// Asks about the records of blocks.
+pub(super) struct Asks {
+    asker: Asker,
+    mapping: Arc<Mapping>,
+    workers: Workers,
+}
+
+impl PipelineContext<'_> {
+    /// Who asks, where something is asked.
+    pub(super) fn asks(&self) -> Option<Arc<Asks>> {
+        let asked = self.prepared.mapping.asked.as_ref()?;
+        let asker = Asker {
+            plan: Arc::clone(&self.prepared.write),
+            asked: Arc::clone(asked),
+            pool: self.prepared.pool.clone(),
+            retry_policy: RetryPolicy { retry_for: self.job.resources.retry_for },
+        };
+        let mapping = Arc::clone(&self.prepared.mapping);
+        Some(Arc::new(Asks { asker, mapping, workers: self.workers.clone() }))
+    }
+}
+
+impl Asks {
+    /// The answers for the records of a block.
+    pub(super) async fn answers(
+        &self,
+        block: &Arc<Block>,
+        facts: &Arc<SourceFacts>,
+        held: &Held,
+    ) -> Result<Vec<RecordAnswer>, LoadError> {
+        let (mapping, asked) = (Arc::clone(&self.mapping), Arc::clone(&self.asker.asked));
+        let (facts, block) = (Arc::clone(facts), Arc::clone(block));
+        let work = move || asking(&mapping, &asked, &facts.layout, &block);
+        let questions = self.workers.run(work).await.map_err(|error| LoadError::Worker(error.to_string()))?;
+        held.grow(COPIES * questions.rows.iter().map(AskedRow::memory_bytes).sum::<usize>());
+        Ok(self.asker.answers(questions).await?)
+    }
+}
