@@ -354,7 +354,8 @@ mod tests {
             ("postgres://user:secret@host/db", None),
             ("postgres://host/db?table=t", Some(Word::Table("postgres://host/db?table=t"))),
             ("sqlite://shop.db?table=t", Some(Word::Table("sqlite://shop.db?table=t"))),
-            ("mysql://host/db?table=t", None),
+            ("mysql://host/db?table=t", Some(Word::Table("mysql://host/db?table=t"))),
+            ("mongodb://host/db?table=t", None),
             ("://x", Some(Word::Path(Path::new("://x")))),
         ] {
             assert_eq!(Word::parse(word).ok(), expected, "{word}");
