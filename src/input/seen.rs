@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
@@ -42,6 +43,27 @@ impl ReadSoFar {
     }
 }
 
+/// What a checkpoint says of a content, wherever in it the checkpoint is. (Those of pages and of rows say
+/// where they are themselves.)
+#[derive(Deserialize)]
+struct OfContent {
+    /// So much of it was read, with this digest.
+    content: Option<Mark>,
+    /// Of a body from the network, which version it is.
+    version: Option<IgnoredAny>,
+    /// Of a file of columns, the digest of what describes it.
+    footer: Option<IgnoredAny>,
+}
+
+impl OfContent {
+    /// How much of it is known by a token, a version counting for nothing; `None`: nothing is.
+    fn bytes_known(token: &PageToken) -> Option<u64> {
+        let known: Self = serde_json::from_str(token).ok()?;
+        let is_known = known.version.is_some() || known.footer.is_some();
+        known.content.map(|(bytes, _)| bytes).or(is_known.then_some(0))
+    }
+}
+
 /// What several readings of one content have seen, as one token.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,9 +77,9 @@ impl Readings {
         token: Option<PageToken>,
         others: impl Iterator<Item = &'a PageToken>,
     ) -> Option<PageToken> {
-        let bytes = |token: &PageToken| ReadSoFar::read(token).map_or(0, |seen| seen.content.0);
-        let furthest = others.max_by_key(|other| bytes(other));
-        let Some(furthest) = furthest.filter(|other| bytes(other) > token.as_ref().map_or(0, bytes)) else {
+        let furthest = others.max_by_key(|other| OfContent::bytes_known(other));
+        let known = token.as_ref().and_then(OfContent::bytes_known);
+        let Some(furthest) = furthest.filter(|other| OfContent::bytes_known(other) > known) else {
             return token;
         };
         let both = token.iter().chain([furthest]);
@@ -257,6 +279,14 @@ mod tests {
         // Pages and rows say other things of their places.
         let page: PageToken = r#"{"url":"/items?page=2"}"#.into();
         assert_eq!(Readings::with_furthest(Some(page.clone()), [&page].into_iter()), Some(page.clone()));
+        assert_eq!(Readings::with_furthest(None, [&page].into_iter()), None);
         assert_eq!(Readings::each(&page), [page]);
+        // A version, or a footer, is known from the first byte on.
+        for known in [r#"{"version":{"etag":"\"v1\"","length":7}}"#, r#"{"size":7,"footer":"00"}"#] {
+            let known: PageToken = known.into();
+            let alone = Readings::with_furthest(None, [&known].into_iter()).unwrap();
+            assert_eq!(Readings::each(&alone), std::slice::from_ref(&known));
+            assert_eq!(Readings::with_furthest(Some(known.clone()), [&known].into_iter()), Some(known));
+        }
     }
 }

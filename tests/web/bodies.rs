@@ -3,7 +3,7 @@
 use super::{check, kill_beyond, lines, scene, wait_until};
 use crate::rows;
 use crate::support::{
-    api::{Api, Reply},
+    api::{Api, Ask, Reply},
     audit, compress,
 };
 use std::time::Duration;
@@ -113,13 +113,20 @@ fn without_a_strong_etag_a_resume_reads_from_the_start_and_skips_what_is_committ
 /// it has come to what they had read.
 #[test]
 fn what_the_furthest_writer_had_read_stays_known_when_a_later_start_fails_before_it() {
-    for cut in [0, 30_000] {
+    for (cut, etag) in [(0, None), (30_000, None), (0, Some(("\"v1\"", "\"v2\"")))] {
         let whole = lines(0, 60_000);
-        let export = |text: String| Reply::new(200, "application/x-ndjson", text);
+        let export = |ask: &Ask, text: String, etag: Option<&str>| match etag {
+            Some(etag) => Reply::file(ask, text, etag),
+            None => Reply::new(200, "application/x-ndjson", text),
+        };
+        let (first, second) = (etag.map(|(first, _)| first), etag.map(|(_, second)| second));
         let text = whole.clone();
-        let api = Api::serve(move |_| export(text.clone()).in_pieces(32_768, Duration::from_millis(8)));
+        let api = Api::serve(move |ask| {
+            export(ask, text.clone(), first).in_pieces(32_768, Duration::from_millis(8))
+        });
         let scene = scene();
-        let line = format!("{} -t t --batch-rows 5000 --pool-size 4 --http-tries 1", api.url("/export"));
+        let line =
+            format!("{} -t t --batch-rows 5000 --pool-size 4 --http-tries 1", api.url("/export.jsonl"));
         scene.sql("INSERT INTO t VALUES (3, 0, 'before')");
         let other = scene.db.another();
         other.sql("BEGIN; UPDATE t SET v = v WHERE id = 3");
@@ -130,16 +137,17 @@ fn what_the_furthest_writer_had_read_stays_known_when_a_later_start_fails_before
         drop(other);
         scene.db.until_quiet();
         let text = whole.clone();
-        api.answer_with(
-            move |_| if cut == 0 { Reply::new(500, "", "") } else { export(text.clone()).cut_after(cut) },
-        );
+        api.answer_with(move |ask| match cut {
+            0 => Reply::new(500, "", ""),
+            cut => export(ask, text.clone(), first).cut_after(cut),
+        });
         scene.run(&line).exits(4);
         // What only the furthest writer has read.
         let last = scene.db.one("SELECT max(id) FROM t");
         let other = whole.replace(&format!("\"r{last}\""), &format!("\"R{last}\""));
-        api.answer_with(move |_| export(other.clone()));
+        api.answer_with(move |ask| export(ask, other.clone(), second));
         scene.run(&line).exits(8).says("the body is not the one that was read before");
-        api.answer_with(move |_| export(whole.clone()));
+        api.answer_with(move |ask| export(ask, whole.clone(), first));
         let outcome = scene.load(&line);
         check(&scene, 60_000, &outcome);
     }

@@ -61,7 +61,7 @@ fn call_unless_set(name: &str, value: &str) -> String {
 /// BEGIN with the settings of a transaction over a whole table: nothing says how long its statements may
 /// take, and it looks for no single rows.
 pub(in crate::write) fn begin_whole(plan: &WritePlan) -> String {
-    format!("{BEGIN}{}SELECT {}", common(plan, 0), rare().collect::<Vec<_>>().join(", "))
+    format!("{BEGIN}{}SELECT {}", common(plan, 0), rare())
 }
 
 /// BEGIN with the settings of a batch, and what else is to be set and selected in the same message.
@@ -80,16 +80,16 @@ pub(in crate::write) fn begin(plan: &WritePlan, sets: &str, selected: Vec<String
     if plan.asynchronous_commit {
         statements.push_str(&set("synchronous_commit", "off"));
     }
-    let selected: Vec<String> = rare().chain(selected).collect();
+    let selected: Vec<String> = std::iter::once(rare()).chain(selected).collect();
     format!("{BEGIN}{statements}{sets}SELECT {}", selected.join(", "))
 }
 
 /// BEGIN of a transaction that only reads, with nothing but `pg_catalog` found by its bare name.
 pub(in crate::write) fn begin_reading(plan: &WritePlan) -> String {
     let statements = common(plan, plan.statement_timeout_ms);
-    let rare = rare().collect::<Vec<_>>().join(", ");
     format!(
-        "{BEGIN}SET TRANSACTION READ ONLY;\n{statements}SET LOCAL search_path = pg_catalog, pg_temp;\nSELECT {rare}"
+        "{BEGIN}SET TRANSACTION READ ONLY;\n{statements}SET LOCAL search_path = pg_catalog, pg_temp;\nSELECT {}",
+        rare()
     )
 }
 
@@ -106,6 +106,6 @@ fn common(plan: &WritePlan, statement_timeout_ms: u64) -> String {
     own.into_iter().chain(FIXED.iter().map(|(name, value)| set(name, value))).collect()
 }
 
-fn rare() -> impl Iterator<Item = String> {
-    RARE.iter().map(|(name, value)| call_unless_set(name, value))
+fn rare() -> String {
+    RARE.map(|(name, value)| call_unless_set(name, value)).join(", ")
 }
