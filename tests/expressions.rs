@@ -47,6 +47,25 @@ fn names_are_fields_as_text_whatever_becomes_of_them_else() {
     assert_eq!(scene.db.lines("SELECT id, who, v FROM t WHERE id > 3 ORDER BY id"), ["4|x|none", "5|y|y"]);
 }
 
+/// Who asks and who writes share one connection: neither keeps it while it waits for the other.
+#[test]
+fn one_connection_is_enough_for_asking_and_writing() {
+    let scene = Scene::with("CREATE TABLE t (id int PRIMARY KEY)");
+    let mut words = String::new();
+    for file in 0..8 {
+        let records: String = (0..60).fold(String::new(), |mut text, i| {
+            let _ = writeln!(text, "{{\"id\":{}}}", file * 60 + i);
+            text
+        });
+        scene.file(&format!("{file}.jsonl"), records);
+        let _ = write!(words, "{file}.jsonl ");
+    }
+    let line = format!("{words} --table t --pool-size 1 --batch-rows 2");
+    let outcome = load(&scene, &line, &["--where=id::int % 2 = 0"]).run().exits(0);
+    assert_eq!(outcome.rows(), rows!(read: 480, inserted: 240, skipped: 240));
+    assert_eq!(scene.db.count("t"), 240);
+}
+
 #[test]
 fn absent_is_not_null_here_either() {
     let scene = Scene::with(

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::engine::{Held, Workers};
 use crate::map::{AskedRow, Mapping, RecordAnswer, asking};
 use crate::prepared::LoadError;
@@ -16,7 +18,7 @@ const COPIES: usize = 3;
 
 /// Asks about the records of blocks.
 pub(super) struct Asks {
-    asker: Asker,
+    asker: Arc<Asker>,
     mapping: Arc<Mapping>,
     workers: Workers,
 }
@@ -25,12 +27,12 @@ impl PipelineContext<'_> {
     /// Who asks, where something is asked.
     pub(super) fn asks(&self) -> Option<Arc<Asks>> {
         let asked = self.prepared.mapping.asked.as_ref()?;
-        let asker = Asker {
+        let asker = Arc::new(Asker {
             plan: Arc::clone(&self.prepared.write),
             asked: Arc::clone(asked),
             pool: self.prepared.pool.clone(),
             retry_policy: RetryPolicy { retry_for: self.job.resources.retry_for },
-        };
+        });
         let mapping = Arc::clone(&self.prepared.mapping);
         Some(Arc::new(Asks { asker, mapping, workers: self.workers.clone() }))
     }
@@ -38,6 +40,9 @@ impl PipelineContext<'_> {
 
 impl Asks {
     /// The answers for the records of a block.
+    ///
+    /// A task of its own asks: whoever waits for an answer may wait for a writer meanwhile, and must not keep a
+    /// connection from it that nobody uses.
     pub(super) async fn answers(
         &self,
         block: &Arc<Block>,
@@ -49,6 +54,8 @@ impl Asks {
         let work = move || asking(&mapping, &asked, &facts.layout, &block);
         let questions = self.workers.run(work).await.map_err(|error| LoadError::Worker(error.to_string()))?;
         held.grow(COPIES * questions.rows.iter().map(AskedRow::memory_bytes).sum::<usize>());
-        Ok(self.asker.answers(questions).await?)
+        let asker = Arc::clone(&self.asker);
+        let asking = AbortOnDropHandle::new(tokio::spawn(async move { asker.answers(questions).await }));
+        Ok(asking.await.map_err(|error| LoadError::Worker(error.to_string()))??)
     }
 }
