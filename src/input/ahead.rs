@@ -234,7 +234,7 @@ impl PrefetchState {
 }
 
 /// Where files may be that are large and short-lived, in this order: `/tmp` is memory on many systems.
-fn folders() -> Vec<PathBuf> {
+pub(super) fn folders() -> Vec<PathBuf> {
     let named = std::env::temp_dir();
     let large = PathBuf::from("/var/tmp");
     if named == Path::new("/tmp") { vec![large, named] } else { vec![named, large] }

@@ -62,7 +62,8 @@ pub(super) fn expand(
 }
 
 /// The URLs of the lists.
-pub(super) fn listed(lists: &Lists, sources: &mut Vec<SourceSpec>) -> Result<(), SourceError> {
+pub(super) fn listed(lists: &Lists) -> Result<Vec<SourceSpec>, SourceError> {
+    let mut sources = Vec::new();
     for path in &lists.urls {
         let name = path.display().to_string();
         let bad = |line: usize, reason: String| SourceError::List { name: name.clone(), line, reason };
@@ -72,14 +73,14 @@ pub(super) fn listed(lists: &Lists, sources: &mut Vec<SourceSpec>) -> Result<(),
             let endpoint = Endpoint::from_line(line, &lists.http);
             let endpoint = endpoint.map_err(|error: HttpError| bad(number + 1, error.to_string()))?;
             if let Some(endpoint) = endpoint {
-                push(endpoint, lists, sources, &name)?;
+                push(endpoint, lists, &mut sources, &name)?;
             }
         }
         if sources.len() == before {
             return Err(bad(0, "it has no URLs".to_owned()));
         }
     }
-    Ok(())
+    Ok(sources)
 }
 
 fn push(

@@ -118,13 +118,13 @@ impl Input {
             for spec in some {
                 let found = match (spec.location.member(), &archive) {
                     (None, _) => spec.location.file().and_then(|_| found.next()),
-                    (Some(member), Some((path, print))) if *path == member.archive => {
+                    (Some(member), Some((path, print))) if path == member.path() => {
                         Some(Ok((print.clone(), Vec::new())))
                     }
-                    (Some(member), _) => Some(Fingerprint::with_beginning(&member.archive).await),
+                    (Some(member), _) => Some(Fingerprint::with_beginning(member.path()).await),
                 };
                 if let (Some(member), Some(Ok((print, _)))) = (spec.location.member(), &found) {
-                    archive = Some((member.archive.clone(), print.clone()));
+                    archive = Some((member.path().to_owned(), print.clone()));
                 }
                 inputs.push(Self::found(spec.clone(), inputs.len(), found)?);
             }

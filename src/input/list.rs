@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use super::archives;
+use super::elsewhere;
 use super::endpoints;
 use super::error::SourceError;
 use super::files;
@@ -44,19 +45,26 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
         let Some(last) = together.last().cloned() else { continue };
         match Word::parse(&last)? {
             Word::Stdin => sources.push(SourceSpec::new("stdin".into(), Location::Stdin)),
-            Word::Url(template) => {
+            Word::Url(word) => {
                 feature::HTTP.needed_for(|| "a source that is a URL".to_owned())?;
-                endpoints::expand(template, &lists, each.as_ref(), &mut sources)?;
+                let (template, part) = elsewhere::word_and_part(word);
+                let mut found = Vec::new();
+                endpoints::expand(template, &lists, each.as_ref(), &mut found)?;
+                elsewhere::expand(found, part, &lists, None, &mut sources, &mut notes).await?;
             }
             Word::Object(word) => {
                 feature::OBJECT_STORE.needed_for(|| "an object of a store".to_owned())?;
                 if stores.is_none() {
-                    let all =
-                        words.iter().filter_map(|word| word.to_str()).filter(|word| store::is_object(word));
+                    let all = words.iter().filter_map(|word| word.to_str());
+                    let all = all.filter(|word| store::is_object(word));
+                    let all = all.map(|word| elsewhere::word_and_part(word).0);
                     stores = Some(objects::stores(all, &lists)?);
                 }
                 if let Some(stores) = &stores {
-                    objects::expand(word, stores, &mut sources).await?;
+                    let (word, part) = elsewhere::word_and_part(word);
+                    let mut found = Vec::new();
+                    objects::expand(word, stores, &mut found).await?;
+                    elsewhere::expand(found, part, &lists, Some(stores), &mut sources, &mut notes).await?;
                 }
             }
             Word::Table(word) => {
@@ -68,7 +76,7 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
                 let (listed, said) = blocking(move || files::list(&together, room)).await?;
                 notes.extend(said);
                 for spec in listed {
-                    archives::expand(spec, lists.inflation, &mut sources, &mut notes).await?;
+                    archives::expand(spec, None, lists.inflation, &mut sources, &mut notes).await?;
                 }
             }
         }
@@ -77,7 +85,11 @@ pub async fn list<W: AsRef<OsStr>>(words: &[W], lists: Lists) -> Result<SourceLi
         }
     }
     let partition_columns = lists.partition_columns;
-    sources = blocking(move || endpoints::listed(&lists, &mut sources).map(|()| sources)).await?;
+    let (lists, found) = blocking(move || endpoints::listed(&lists).map(|found| (lists, found))).await?;
+    elsewhere::expand(found, None, &lists, None, &mut sources, &mut notes).await?;
+    if sources.len() > MAX_SOURCES {
+        return Err(SourceError::TooMany { pattern: "the lists".to_owned(), limit: MAX_SOURCES });
+    }
     if partition_columns {
         for source in &mut sources {
             if source.location.on_disk().is_some() || source.location.object().is_some() {

@@ -1,25 +1,31 @@
 //! A member of an archive: what it is called, and how it lies there. Its name is a text and never a path:
 //! nothing is written or opened by it.
 
+mod copy;
 mod error;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::Compression;
 
+pub(super) use copy::ArchiveCopy;
 pub use error::{MemberError, MemberNames};
 
 /// A member of an archive, as it was listed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ArchiveMember {
-    /// The archive: a regular file, by absolute path.
+    /// The archive: a regular file, by absolute path; one that lies elsewhere by its URL, or its word.
     pub archive: PathBuf,
     /// Its name in there.
     pub name: String,
     /// How it lies there.
     pub place: MemberPlace,
+    /// Of an archive that lies elsewhere, the copy that this process has of it.
+    #[serde(skip)]
+    pub copy: Option<Arc<ArchiveCopy>>,
 }
 
 /// How a member lies in its archive.
@@ -75,6 +81,18 @@ impl ArchiveMember {
     /// The last part of its name.
     pub(super) fn file_name(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The file that the archive is read of.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.copy.as_deref().map_or(&*self.archive, ArchiveCopy::path)
+    }
+
+    /// The archive lies elsewhere: it is read of a copy.
+    #[must_use]
+    pub fn is_from_elsewhere(&self) -> bool {
+        !self.archive.is_absolute()
     }
 
     /// It has this name in this archive.

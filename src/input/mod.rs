@@ -23,6 +23,7 @@ mod columns_of;
 mod content;
 mod digest;
 mod end_mark;
+mod elsewhere;
 mod endpoints;
 mod entry;
 mod envelope;

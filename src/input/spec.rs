@@ -223,7 +223,7 @@ impl Location {
     /// The path of the regular file that it lies in: its own, or that of its archive.
     #[must_use]
     pub fn on_disk(&self) -> Option<&Path> {
-        self.file().or_else(|| self.member().map(|member| member.archive.as_path()))
+        self.file().or_else(|| self.member().map(ArchiveMember::path))
     }
 
     /// The object of a store that it is.
@@ -263,9 +263,16 @@ impl SourceSpec {
             Location::Member(member) => format!("{}#{}", member.archive.display(), member.name).into(),
             // Named by no word.
             Location::Stdin | Location::Caller => "-".into(),
-            Location::Http(request) => request.url.as_str().into(),
-            Location::Object(object) => object.word.as_str().into(),
+            Location::Http(request) => self.with_part(request.url.as_str()),
+            Location::Object(object) => self.with_part(&object.word),
             Location::Table(word) => word.as_str().into(),
+        }
+    }
+
+    fn with_part<'s>(&'s self, whole: &'s str) -> Cow<'s, str> {
+        match &self.part {
+            Some(part) => format!("{whole}#{part}").into(),
+            None => whole.into(),
         }
     }
 
@@ -274,7 +281,7 @@ impl SourceSpec {
     #[must_use]
     pub fn place(&self) -> Cow<'_, str> {
         match &self.location {
-            Location::Http(request) => String::from(request.place()).into(),
+            Location::Http(request) => self.with_part(request.place().as_str()).into_owned().into(),
             Location::Table(word) => word.as_str().into(),
             Location::File(_)
             | Location::Member(_)
@@ -285,10 +292,32 @@ impl SourceSpec {
         }
     }
 
-    /// Takes the secrets of the same source, which are not stored.
-    pub fn take_secrets_of(&mut self, named: &Self) {
-        if let (Location::Http(stored), Location::Http(request)) = (&mut self.location, &named.location) {
-            **stored = stored.as_ref().clone().with_secrets(request);
+    /// Some of it may be what is not stored.
+    #[must_use]
+    pub const fn has_unstored(&self) -> bool {
+        match &self.location {
+            Location::Http(_) => true,
+            Location::Member(member) => member.copy.is_some(),
+            Location::File(_)
+            | Location::Pipe(_)
+            | Location::Stdin
+            | Location::Object(_)
+            | Location::Table(_)
+            | Location::Caller => false,
+        }
+    }
+
+    /// Takes of the same source what is not stored: secrets, and the copy of an archive from elsewhere, with
+    /// where its members lie there.
+    pub fn take_unstored_of(&mut self, named: &Self) {
+        match (&mut self.location, &named.location) {
+            (Location::Http(stored), Location::Http(request)) => {
+                **stored = stored.as_ref().clone().with_secrets(request);
+            }
+            (Location::Member(stored), Location::Member(member)) if member.copy.is_some() => {
+                stored.copy.clone_from(&member.copy);
+            }
+            _ => {}
         }
     }
 

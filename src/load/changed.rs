@@ -19,7 +19,7 @@ use crate::prepared::LoadError;
 use crate::record::{PageToken, Place, Position};
 use crate::schema::Mode;
 
-use super::resume::stored_inputs;
+use super::resume::{give_unstored, stored_inputs};
 use super::slots::open;
 use super::stored;
 
@@ -37,11 +37,12 @@ pub(super) struct Checked {
 pub(super) async fn check_sources(
     stored: &StoredRun,
     mode: Mode,
+    named: &[Input],
     accept: &[String],
 ) -> Result<Checked, LoadError> {
     let from = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at).min();
     let first = from.map_or(0, |from| from.source);
-    let inputs = stored_inputs(stored)?;
+    let inputs = stored_inputs(stored, named)?;
     if let Some(name) = accept.iter().find(|name| !inputs.iter().any(|input| is_called(input, name))) {
         return Err(LedgerError::NoSuchSource { run: stored.run.clone(), name: name.clone() }.into());
     }
@@ -134,6 +135,7 @@ pub(super) async fn accept(
     pool: &Lease,
     stored: &mut StoredRun,
     mode: Mode,
+    named: &[Input],
     accepted: &[u32],
 ) -> Result<Option<Position>, LoadError> {
     let again_from = again_from(stored, accepted);
@@ -145,6 +147,7 @@ pub(super) async fn accept(
     for source in accepted {
         let Some(entry) = stored.sources.get(*source as usize) else { continue };
         let Some(mut input) = stored::read(entry, *source as usize) else { continue };
+        give_unstored(std::slice::from_mut(&mut input), named);
         if input.location().on_disk().is_none() {
             continue;
         }

@@ -16,11 +16,12 @@ use super::resume::stored_inputs;
 pub(super) async fn refuse_appended_since(
     ledger: &mut Ledger,
     stored: &StoredRun,
+    named: &[Input],
     table: &Table,
     runs: &EarlierRuns,
     reading: &Reading,
 ) -> Result<(), LoadError> {
-    let inputs = stored_inputs(stored)?;
+    let inputs = stored_inputs(stored, named)?;
     let Some(first) = stored.checkpoints.iter().filter(|c| !c.done).map(|c| c.at.source).min() else {
         return Ok(());
     };

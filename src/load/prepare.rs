@@ -31,7 +31,7 @@ use super::evolve::with_schema;
 use super::made::TableOrigin;
 use super::marks;
 use super::record_run::{AppendsBefore, Recording};
-use super::resume::{anew, append_rests, give_secrets, stored_inputs, stored_target};
+use super::resume::{anew, append_rests, stored_inputs, stored_target};
 use super::settings::{identities, refuse_kept_answers, refuse_wide, settings, staging};
 use super::slots::{leave_one, open};
 use super::start::{Start, ToCreate, fetch_ahead, missing, unlogged_words};
@@ -346,15 +346,16 @@ impl Start<'_> {
     ) -> Result<Prepared, LoadError> {
         let (share, job) = (self.share, self.job);
         plan.partitioner.count = stored.partitions;
-        let before = stored_inputs(&stored)?;
+        let before = stored_inputs(&stored, &self.inputs)?;
         let known: HashSet<_> = before.iter().map(|input| input.description.spec.place()).collect();
         for input in self.inputs.iter().filter(|input| !known.contains(&input.description.spec.place())) {
             self.tell(&Event::SourceDeferred { name: input.name.clone(), run: stored.run.clone() });
         }
         if !checked.accepted.is_empty() {
+            let mode = plan.mode_of_repeats();
             let again_from =
-                Box::pin(accept(job, &pool, &mut stored, plan.mode_of_repeats(), &checked.accepted)).await?;
-            checked = Box::pin(check_sources(&stored, plan.mode_of_repeats(), &[])).await?;
+                Box::pin(accept(job, &pool, &mut stored, mode, &self.inputs, &checked.accepted)).await?;
+            checked = Box::pin(check_sources(&stored, mode, &self.inputs, &[])).await?;
             if let Some(Position { source, record, .. }) = again_from {
                 let name = before.get(source as usize).map_or("", |input| input.name.as_str());
                 let text = format!(
@@ -364,8 +365,7 @@ impl Start<'_> {
             }
         }
         self.begun.at = marks::begun_at(&stored.settings);
-        let mut inputs = stored_inputs(&stored)?;
-        give_secrets(&mut inputs, &self.inputs);
+        let mut inputs = stored_inputs(&stored, &self.inputs)?;
         for input in &mut inputs {
             input.passed = checked.passed.remove(&input.begin.source).unwrap_or_default();
         }

@@ -16,20 +16,25 @@ use super::emptiness::{SeenRows, look_for};
 use super::slots::open;
 use super::stored;
 
-/// The sources of a stored run.
-pub(super) fn stored_inputs(stored: &StoredRun) -> Result<Vec<Input>, LoadError> {
+/// The sources of a stored run, with what is not stored of them: those of the same command have it.
+pub(super) fn stored_inputs(stored: &StoredRun, named: &[Input]) -> Result<Vec<Input>, LoadError> {
     let read = |(ordinal, source)| stored::read(source, ordinal).ok_or(CatalogError::Answer);
-    Ok(stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+    let mut inputs: Vec<Input> = stored.sources.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    give_unstored(&mut inputs, named);
+    Ok(inputs)
 }
 
-/// Secrets of requests are not stored: those of the same command's sources are taken.
-pub(super) fn give_secrets(inputs: &mut [Input], named: &[Input]) {
-    let specs: HashMap<_, &SourceSpec> =
-        named.iter().map(|input| &input.description.spec).map(|spec| (spec.place(), spec)).collect();
+/// Secrets of requests are not stored, nor copies of archives: those of the same command's sources are taken.
+pub(super) fn give_unstored(inputs: &mut [Input], named: &[Input]) {
+    let named = named.iter().map(|input| &input.description.spec).filter(|spec| spec.has_unstored());
+    let specs: HashMap<_, &SourceSpec> = named.map(|spec| (spec.place(), spec)).collect();
+    if specs.is_empty() {
+        return;
+    }
     for spec in inputs.iter_mut().map(|input| &mut input.description.spec) {
         let named = specs.get(&spec.place()).copied();
         if let Some(named) = named {
-            spec.take_secrets_of(named);
+            spec.take_unstored_of(named);
         }
     }
 }

@@ -131,9 +131,11 @@ impl Start<'_> {
         // A run in hand is this process's own: what was appended beside it was asked for.
         if let (true, Earlier::AsTold(runs)) = (plan.appends(), self.earlier) {
             let reading = &self.job.reading;
-            Box::pin(refuse_appended_since(ledger, &stored, &plan.table, runs, reading)).await?;
+            Box::pin(refuse_appended_since(ledger, &stored, &self.inputs, &plan.table, runs, reading)).await?;
         }
-        Box::pin(check_sources(&stored, plan.mode_of_repeats(), self.earlier.accepted())).await.map(Some)
+        let accepted = self.earlier.accepted();
+        let checked = check_sources(&stored, plan.mode_of_repeats(), &self.inputs, accepted);
+        Box::pin(checked).await.map(Some)
     }
 
     /// Gives a run up that has done nothing: who was told of a flag, and adds it, begins anew by that.

@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::settings::StoreSettings;
 use super::word::ListedObject;
-use crate::http::{self, HttpError, Request, Version};
+use crate::http::{self, Client, HttpError, Request, Version};
 
 /// The settings of requests, which nobody would sign.
 ///
@@ -38,6 +38,12 @@ impl Stores {
     ) -> Result<Self, StoreError> {
         let (what, reason) = ("stores".to_owned(), "this build of dbload lacks them".to_owned());
         Err(StoreError::Setting { what, reason })
+    }
+
+    /// None.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        match self.0 {}
     }
 
     /// None.

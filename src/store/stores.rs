@@ -104,6 +104,12 @@ impl Stores {
         self.bucket(&place, word)?.object(word, &place.key, version)
     }
 
+    /// Who asks them for what is read at once.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The server that was named for the bucket of a word, if any.
     #[must_use]
     pub fn endpoint(&self, word: &str) -> Option<String> {

@@ -135,7 +135,7 @@ macro_rules! pure_entries {
     };
 }
 
-pure_entries! { jsonl json csv sources mapping rejects identifiers dsn report detect infer columns }
+pure_entries! { jsonl json csv sources mapping rejects identifiers dsn report detect infer columns archives }
 
 #[test]
 fn on_a_real_server() {

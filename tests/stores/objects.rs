@@ -220,3 +220,23 @@ fn the_library_reads_objects_with_what_it_is_handed() {
     let error = runtime.block_on(load(&bucket).aws_profile("nobody").run(&dsn)).unwrap_err();
     assert!(error.to_string().contains("the profile nobody"), "{error}");
 }
+
+#[test]
+fn members_of_archives_in_a_store_are_sources() {
+    use crate::support::archive::{tar, zip};
+
+    let (one, two) = (lines(0, 1_000), lines(1_000, 2_000));
+    let bucket = Bucket::new();
+    bucket.put("d/a.zip", zip(&[("x/one.jsonl", one.as_bytes()), ("read.me", b"no data")]));
+    bucket.put("d/b.zip", zip(&[("x/two.jsonl", two.as_bytes()), ("read.me", b"no data")]));
+    bucket.put("d/c.tar.gz", compress::gzip(&tar(&[], &[("one.jsonl", one.as_bytes())])));
+    let scene = Scene::with(TABLE);
+    let outcome = load(&scene, &bucket, &Bucket::word("d/*.zip#x/*")).run().exits(0);
+    check(&scene, 2_000, &outcome);
+    assert_eq!(outcome.report().rows, rows!(read: 2_000, inserted: 2_000), "{outcome}");
+    let names: Vec<String> = outcome.report().sources.into_iter().map(|source| source.name).collect();
+    assert_eq!(names, ["a.zip#x/one.jsonl", "b.zip#x/two.jsonl"].map(|key| Bucket::word(&format!("d/{key}"))));
+    let outcome = load(&scene, &bucket, &Bucket::word("d/c.tar.gz")).run().exits(0);
+    assert_eq!(outcome.report().rows, rows!(read: 1_000, unchanged: 1_000), "{outcome}");
+    load(&scene, &bucket, &Bucket::word("d/a.zip#y")).run().exits(4).says("nothing in the archive is called");
+}

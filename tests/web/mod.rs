@@ -3,6 +3,7 @@
 //! was asked.
 
 mod ahead;
+mod archives;
 mod around;
 mod asked;
 mod bodies;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::choose::{Choice, ChosenMembers};
 use super::{tar, zip};
@@ -11,7 +12,7 @@ use crate::feature;
 use crate::format::{ColumnFile, Compression, Format, Inflation, detect};
 use crate::input::digest::blocking;
 use crate::input::error::SourceError;
-use crate::input::member::{ArchiveKind, ArchiveMember, MemberError, label};
+use crate::input::member::{ArchiveCopy, ArchiveKind, ArchiveMember, MemberError, label};
 use crate::input::spec::{Location, MAX_SOURCES, SourceSpec};
 
 /// Bytes that tell an archive: a tar says it behind its first header.
@@ -28,10 +29,18 @@ enum FileKind {
     Whole,
 }
 
-/// What a file is by name and first bytes. `has_part`: a part of it was chosen, so it has some.
-fn kind_of(path: &Path, has_part: bool) -> Result<FileKind, MemberError> {
+/// What kind of archive it is by its name: its own, where it is read of a copy.
+fn named(spec: &SourceSpec, path: &Path) -> Option<ArchiveKind> {
+    match spec.location.file() {
+        Some(_) => ArchiveKind::by_name(&path.to_string_lossy()),
+        None => ArchiveKind::by_name(spec.file_name()),
+    }
+}
+
+/// What a file is by name and first bytes. `named`: what its name says, which is not always that of `path`.
+/// `has_part`: a part of it was chosen, so it has some.
+fn kind_of(path: &Path, named: Option<ArchiveKind>, has_part: bool) -> Result<FileKind, MemberError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let named = ArchiveKind::by_name(&name);
     if named.is_none() && !has_part {
         return Ok(FileKind::Whole);
     }
@@ -63,14 +72,17 @@ fn kind_of(path: &Path, has_part: bool) -> Result<FileKind, MemberError> {
     })
 }
 
-/// Puts the parts of a file that are meant into the list, or the file itself where it has none.
+/// Puts the parts of a file that are meant into the list, or the file itself where it has none. `copy`: where
+/// an archive that lies elsewhere is read.
 pub(in crate::input) async fn expand(
     spec: SourceSpec,
+    copy: Option<ArchiveCopy>,
     inflation: Inflation,
     sources: &mut Vec<SourceSpec>,
     notes: &mut Vec<String>,
 ) -> Result<(), SourceError> {
-    let Some(path) = spec.location.file().map(Path::to_owned) else {
+    let here = copy.as_ref().map(ArchiveCopy::path).or_else(|| spec.location.file());
+    let Some(path) = here.map(Path::to_owned) else {
         if let Some(part) = spec.part {
             let source = MemberError::NoParts(part);
             return Err(SourceError::Archive { name: spec.name, source });
@@ -78,13 +90,14 @@ pub(in crate::input) async fn expand(
         sources.push(spec);
         return Ok(());
     };
-    if spec.part.is_none() && ArchiveKind::by_name(&spec.name).is_none() {
+    if spec.part.is_none() && named(&spec, &path).is_none() {
         sources.push(spec);
         return Ok(());
     }
     let failed = |source| SourceError::Archive { name: spec.name.clone(), source };
     let (looked, has_part) = (path.clone(), spec.part.is_some());
-    let kind = blocking(move || Ok(kind_of(&looked, has_part))).await;
+    let named = named(&spec, &path);
+    let kind = blocking(move || Ok(kind_of(&looked, named, has_part))).await;
     let kind = kind.map_err(|source| failed(MemberError::Read(source)))?.map_err(failed)?;
     match (&kind, &spec.part) {
         (FileKind::Workbook, _) | (FileKind::Whole, None) => {
@@ -114,10 +127,22 @@ pub(in crate::input) async fn expand(
             chosen.replaced
         ));
     }
+    let place = match (&copy, &spec.location) {
+        (Some(_), Location::Http(request)) => request.place().as_str().into(),
+        (Some(_), _) => spec.name.clone().into(),
+        (None, _) => path,
+    };
+    let copy = copy.map(Arc::new);
     for entry in chosen.entries {
         let name = format!("{archive}#{}", label(&entry.name));
-        let member = ArchiveMember { archive: path.clone(), name: entry.name, place: entry.place };
-        sources.push(SourceSpec::new(name, Location::Member(Box::new(member))));
+        let member = ArchiveMember {
+            archive: place.clone(),
+            name: entry.name,
+            place: entry.place,
+            copy: copy.clone(),
+        };
+        let location = Location::Member(Box::new(member));
+        sources.push(SourceSpec { fields: spec.fields.clone(), ..SourceSpec::new(name, location) });
     }
     Ok(())
 }
@@ -140,10 +165,11 @@ async fn chosen(
 
 /// Looks for a member again, in an archive that was written anew.
 pub(in crate::input) async fn find_again(member: &ArchiveMember) -> io::Result<ArchiveMember> {
-    let path = member.archive.clone();
-    let kind = blocking(move || kind_of(&path, true).map_err(io::Error::other)).await?;
+    let path = member.path().to_owned();
+    let named = ArchiveKind::by_name(&member.archive.to_string_lossy());
+    let kind = blocking(move || kind_of(&path, named, true).map_err(io::Error::other)).await?;
     let choice = Choice::named(&member.name);
-    let found = chosen(&member.archive, &kind, Inflation::default(), choice).await;
+    let found = chosen(member.path(), &kind, Inflation::default(), choice).await;
     let found = found.map_err(io::Error::other)?.entries.into_iter().next();
     let place = found.map(|entry| entry.place).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     Ok(ArchiveMember { place, ..member.clone() })

@@ -55,7 +55,7 @@ pub(in crate::input) async fn open(
 
 async fn of_zip(member: &ArchiveMember, bytes: u64, progress: &RawProgress) -> io::Result<ByteReader> {
     let MemberPlace { offset, packed, size, crc, packing } = member.place;
-    let mut file = seek_to(&member.archive, offset).await?;
+    let mut file = seek_to(member.path(), offset).await?;
     let mut header = [0; LOCAL_BYTES];
     file.read_exact(&mut header).await.map_err(moved)?;
     if !header.starts_with(LOCAL) {
@@ -79,7 +79,7 @@ async fn of_zip(member: &ArchiveMember, bytes: u64, progress: &RawProgress) -> i
 
 async fn of_tar(member: &ArchiveMember, bytes: u64, progress: &RawProgress) -> io::Result<ByteReader> {
     let MemberPlace { offset, size, crc, .. } = member.place;
-    let mut file = seek_to(&member.archive, offset).await?;
+    let mut file = seek_to(member.path(), offset).await?;
     header_is(&mut file, crc).await?;
     if offset.saturating_add(BLOCK_BYTES as u64).saturating_add(size) > bytes {
         return Err(error(MemberError::Short(size)));
@@ -97,12 +97,12 @@ async fn of_packed_tar(
 ) -> io::Result<ByteReader> {
     let MemberPlace { offset, size, crc, .. } = member.place;
     let held = tars.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let is_before = |tar: &OpenTar| tar.archive == member.archive && tar.bytes == bytes && tar.at <= offset;
+    let is_before = |tar: &OpenTar| tar.archive == member.path() && tar.bytes == bytes && tar.at <= offset;
     let mut tar = match held.filter(is_before) {
         Some(tar) => tar,
         None => {
-            let file = seek_to(&member.archive, 0).await?.take(bytes);
-            let archive = member.archive.clone();
+            let file = seek_to(member.path(), 0).await?.take(bytes);
+            let archive = member.path().to_owned();
             OpenTar { archive, bytes, reader: decompress(compression, file), at: 0 }
         }
     };

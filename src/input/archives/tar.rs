@@ -137,10 +137,9 @@ fn size_of(header: &[u8; BLOCK_BYTES]) -> Result<u64, MemberError> {
 
 /// A number in octal digits, or, as GNU has it, in bytes.
 fn number(field: &[u8]) -> Option<u64> {
-    if field[0] & 0x80 != 0 {
-        let (high, low) = field.split_at(field.len() - 8);
-        let is_small = high[0] == 0x80 && high[1..].iter().all(|byte| *byte == 0);
-        return is_small.then(|| low.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+    if let Some((first @ 0x80.., bytes)) = field.split_first() {
+        let more = |number: u64, byte: &u8| number.checked_mul(256)?.checked_add(u64::from(*byte));
+        return if *first == 0x80 { bytes.iter().try_fold(0, more) } else { None };
     }
     let digits = field.split(|byte| *byte == 0).next()?.trim_ascii();
     match digits.is_empty() {
@@ -301,6 +300,9 @@ mod tests {
         assert_eq!(number(b"\0\0\0\0\0\0\0\0\0\0\0\0"), Some(0));
         assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\0"), Some(2 << 32));
         assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), None);
+        assert_eq!(number(b"\x80\x01\0\0\0\0\0\0\0\0\0\0"), None);
+        assert_eq!(number(b"\x80\0\0\0\0\0\x01\x02"), Some(258));
+        assert_eq!(number(b""), Some(0));
         assert_eq!(number(b"9\0\0\0\0\0\0\0\0\0\0\0"), None);
     }
 

@@ -94,6 +94,12 @@ pub enum MemberError {
     /// The operating system fails.
     #[error("{0}")]
     Read(#[source] io::Error),
+    /// There are many that lie elsewhere.
+    #[error("there are more than {0} archives that lie elsewhere, and each is read of a copy")]
+    Copies(usize),
+    /// There is no room for a copy of it.
+    #[error("it is read of a copy, and that cannot be stored: {0}")]
+    Copy(#[source] io::Error),
 }
 
 /// MemberNames of members, the first of them.
@@ -141,6 +147,8 @@ impl MemberError {
             | Self::NoContent { .. }
             | Self::Overlap(_)
             | Self::Inflated(_)
+            | Self::Copies(_)
+            | Self::Copy(_)
             | Self::Read(_) => false,
         }
     }
@@ -179,6 +187,8 @@ impl MemberError {
             Self::TooMany(_) => "load them in several runs".to_owned(),
             Self::Moved => "whoever writes the archive should be done before it is loaded".to_owned(),
             Self::Inflated(inflated) => inflated.hint().to_owned(),
+            Self::Copies(_) => "load them in several runs, or fetch them into a folder first".to_owned(),
+            Self::Copy(_) => "TMPDIR=FOLDER says where files may be that are as large as the archive".to_owned(),
             Self::Empty | Self::Read(_) => return None,
         })
     }

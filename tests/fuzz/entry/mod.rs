@@ -5,6 +5,7 @@
 //! first bytes of an input choose options (a [`Dials`]), the rest is the text. Oracles are other crates or
 //! written here, apart from the program's code.
 
+mod archives;
 mod columns;
 mod csv;
 mod detect;
@@ -38,6 +39,7 @@ pub const PURE: &[(&str, Entry)] = &[
     ("detect", detect::run),
     ("infer", infer::run),
     ("columns", columns::run),
+    ("archives", archives::run),
 ];
 
 /// The entry of this name.

@@ -137,7 +137,7 @@ async fn read(
     (records, result)
 }
 
-fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn in_runtime<T>(work: impl Future<Output = T>) -> T {
     RUNTIME.with(|cell| {
         let make = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         cell.get_or_init(make).block_on(work)
@@ -154,7 +154,7 @@ impl Drop for Scratch {
 }
 
 /// One file a thread, in memory where the system has such a folder.
-fn scratch() -> PathBuf {
+pub(super) fn scratch() -> PathBuf {
     let folder = ["/dev/shm", "/tmp"].map(PathBuf::from).into_iter().find(|folder| folder.is_dir());
     let name = format!("dbload-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
     folder.unwrap_or_default().join(name)
