@@ -17,6 +17,9 @@ pub struct Books {
     pub updated: u64,
     /// Found the stored row as it should be.
     pub unchanged: u64,
+    /// Their stored row was deleted, or marked as deleted (`--delete-when`).
+    #[serde(default)]
+    pub deleted: u64,
     /// Folded into a later record of the same key in the same batch.
     pub deduplicated: u64,
     /// Not applied by rule (mode, `--newer-by`, a trigger, a policy).
@@ -29,7 +32,13 @@ impl Books {
     /// Records with a known fate.
     #[must_use]
     pub const fn accounted(&self) -> u64 {
-        self.inserted + self.updated + self.unchanged + self.deduplicated + self.skipped + self.rejected
+        self.inserted
+            + self.updated
+            + self.unchanged
+            + self.deleted
+            + self.deduplicated
+            + self.skipped
+            + self.rejected
     }
 
     /// `read` equals the sum of the fates.
@@ -46,6 +55,7 @@ impl Books {
             inserted: self.inserted.saturating_sub(before.inserted),
             updated: self.updated.saturating_sub(before.updated),
             unchanged: self.unchanged.saturating_sub(before.unchanged),
+            deleted: self.deleted.saturating_sub(before.deleted),
             deduplicated: self.deduplicated.saturating_sub(before.deduplicated),
             skipped: self.skipped.saturating_sub(before.skipped),
             rejected: self.rejected.saturating_sub(before.rejected),
@@ -58,6 +68,7 @@ impl Books {
         self.inserted += other.inserted;
         self.updated += other.updated;
         self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
         self.deduplicated += other.deduplicated;
         self.skipped += other.skipped;
         self.rejected += other.rejected;

@@ -128,8 +128,9 @@ const SPEAK_SQL: [&str; 8] = ["mysql", "pg", "write", "ledger", "local", "seed",
 
 /// `src/` files whose SQL is for people to run, not for the program: hints, and the statement that the plan
 /// shows.
-const SQL_FOR_PEOPLE: [(&str, &str); 4] = [
+const SQL_FOR_PEOPLE: [(&str, &str); 5] = [
     ("src/plan/create.rs", "the CREATE TABLE that the plan shows; the wiring runs it"),
+    ("src/plan/deletions.rs", "hints: the column or the right that is missing"),
     ("src/plan/exchange.rs", "hints: the right that is missing"),
     ("src/plan/key.rs", "hints: the index that is missing"),
     ("src/plan/refuse.rs", "hints: the column or the right that is missing"),

@@ -79,6 +79,7 @@ impl Case {
             let file = format!("{load}.jsonl");
             scene.file(&file, lines);
             let target = ConnectTarget {
+                mark: None,
                 table: "b.t".to_owned(),
                 key: self.key.iter().map(ToString::to_string).collect(),
                 mode: self.mode,
@@ -129,6 +130,7 @@ fn records(file: &str, lines: &str) -> Vec<Record> {
             fields: Ok(fields),
             certain: true,
             is_left_out: false,
+            deletes: false,
         }
     };
     lines.lines().enumerate().map(record).collect()

@@ -32,6 +32,7 @@ mod conformance_formats;
 mod conformance_sources;
 mod csv;
 mod databases;
+mod deletes;
 mod direct;
 mod end_mark;
 mod engine;

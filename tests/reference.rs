@@ -82,6 +82,8 @@ pub struct Record {
     pub certain: bool,
     /// A condition leaves it out.
     pub is_left_out: bool,
+    /// It deletes the row of its key.
+    pub deletes: bool,
 }
 
 /// Where and how records are applied.
@@ -99,6 +101,8 @@ pub struct ConnectTarget {
     pub same_key: Option<String>,
     /// Columns that are not simply overwritten.
     pub policies: BTreeMap<String, Policy>,
+    /// The column by which rows are marked in place of deleted.
+    pub mark: Option<String>,
 }
 
 /// A refused record: place, and SQLSTATE where it is certain.
@@ -115,6 +119,7 @@ pub struct Books {
     pub inserted: u64,
     pub updated: u64,
     pub unchanged: u64,
+    pub deleted: u64,
     pub skipped: u64,
     pub refused: Vec<Refused>,
 }
@@ -123,6 +128,7 @@ enum Applied {
     Inserted,
     Updated,
     Unchanged,
+    Deleted,
     Skipped,
 }
 
@@ -146,8 +152,13 @@ pub fn apply(db: &Database, target: &ConnectTarget, records: &[Record]) -> Books
             books.refused.push(refused(None));
             continue;
         };
-        let fields: Vec<_> =
-            fields.iter().filter(|(name, _)| !target.generated.contains(name)).cloned().collect();
+        // Of one that deletes nothing is looked at but the key.
+        let is_needed = |name: &String| !record.deletes || target.key.contains(name);
+        let fields: Vec<_> = fields
+            .iter()
+            .filter(|(name, _)| !target.generated.contains(name) && is_needed(name))
+            .cloned()
+            .collect();
         let has_key =
             target.key.iter().all(|k| fields.iter().any(|(name, value)| name == k && value.is_some()));
         if !has_key {
@@ -155,11 +166,21 @@ pub fn apply(db: &Database, target: &ConnectTarget, records: &[Record]) -> Books
             continue;
         }
         probes.make(db, target, &fields);
-        match one(db, target, &probes, &fields) {
+        let applied = match (record.deletes, &target.mark) {
+            (false, None) => one(db, target, &probes, &fields),
+            (false, Some(mark)) => {
+                let alive = [&fields[..], &[(mark.clone(), Some("false".to_owned()))]].concat();
+                probes.make(db, target, &alive);
+                one(db, target, &probes, &alive)
+            }
+            (true, _) => delete(db, target, &probes, &fields),
+        };
+        match applied {
             Ok(applied) => match applied {
                 Applied::Inserted => books.inserted += 1,
                 Applied::Updated => books.updated += 1,
                 Applied::Unchanged => books.unchanged += 1,
+                Applied::Deleted => books.deleted += 1,
                 Applied::Skipped => books.skipped += 1,
             },
             Err(error) => {
@@ -287,6 +308,39 @@ fn one(
     }
 }
 
+/// A record that deletes, or marks: by a statement that asks for nothing but the key.
+fn delete(
+    db: &Database,
+    target: &ConnectTarget,
+    probes: &Probes,
+    fields: &[(String, Option<String>)],
+) -> Result<Applied, tokio_postgres::Error> {
+    let (table, probe) = (&target.table, probes.of(fields));
+    let values: Vec<String> =
+        fields.iter().map(|(_, value)| value.as_deref().map_or("NULL".to_owned(), literal)).collect();
+    let (columns, values) = (list(&Probes::names(fields)), values.join(", "));
+    let same_key: Vec<String> = target.key.iter().map(|k| format!("t.{0} = p.{0}", ident(k))).collect();
+    let mut met = target.same_key.clone().unwrap_or_else(|| same_key.join(" AND "));
+    if let Some(mark) = &target.mark {
+        met = format!("({met}) AND t.{} IS NOT TRUE", ident(mark));
+    }
+    let (stored, _) = db.try_rows(&format!(
+        "DELETE FROM {probe}; INSERT INTO {probe} ({columns}) VALUES ({values}); \
+         SELECT 1 FROM {table} t, {probe} p WHERE {met}; {NEXT}"
+    ))?;
+    if stored.is_empty() {
+        return Ok(Applied::Unchanged);
+    }
+    let gone = match &target.mark {
+        None => format!("DELETE FROM {table} t USING {probe} p WHERE {met}; {NEXT}"),
+        Some(mark) => {
+            format!("UPDATE {table} t SET {} = true FROM {probe} p WHERE {met}; {NEXT}", ident(mark))
+        }
+    };
+    let (_, touched) = db.try_rows(&gone)?;
+    Ok(if touched == 1 { Applied::Deleted } else { Applied::Skipped })
+}
+
 fn list(names: &[String]) -> String {
     names.iter().map(|n| ident(n)).collect::<Vec<_>>().join(", ")
 }
@@ -304,6 +358,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         fields: Ok(fields.iter().map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned))).collect()),
         certain: true,
         is_left_out: false,
+        deletes: false,
     };
     let records = [
         record(1, &[("id", Some("1")), ("n", Some("1.50"))]), // the scale is a change
@@ -326,6 +381,7 @@ fn the_reference_applies_records_in_turn_and_rejects_one_alone() {
         generated: vec!["twice".to_owned()],
         same_key: None,
         policies: BTreeMap::new(),
+        mark: None,
     };
     let books = apply(&db, &target, &records);
     assert_eq!(
@@ -373,6 +429,7 @@ fn the_reference_merges_by_the_policy_of_a_column() {
             fields: Ok(vec![("id".to_owned(), Some(id.to_owned())), ("n".to_owned(), n.map(str::to_owned))]),
             certain: true,
             is_left_out: false,
+            deletes: false,
         };
         let target = ConnectTarget {
             table: "t".to_owned(),
@@ -381,6 +438,7 @@ fn the_reference_merges_by_the_policy_of_a_column() {
             generated: vec![],
             same_key: None,
             policies: BTreeMap::from([("n".to_owned(), policy)]),
+            mark: None,
         };
         apply(&db, &target, &[record("1", Some("2")), record("2", None), record("3", Some("2"))]);
         let mut rows = db.lines("SELECT n FROM t ORDER BY id");

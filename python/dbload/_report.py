@@ -18,6 +18,7 @@ class Rows:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
     deduplicated: int = 0
     skipped: int = 0
     rejected: int = 0

@@ -303,6 +303,7 @@ impl Open {
             batch.present_in_all.iter_mut().zip(&part.in_all).for_each(|(all, word)| *all &= word);
             batch.present_in_any.iter_mut().zip(&part.in_any).for_each(|(any, word)| *any |= word);
         }
+        batch.may_delete |= part.deletes;
         batch.chunks.push(Chunk {
             block: Arc::clone(part.block),
             columns: Arc::clone(part.columns),
@@ -367,6 +368,7 @@ struct Part<'a> {
     in_all: Vec<u64>,
     in_any: Vec<u64>,
     has_unread_keys: bool,
+    deletes: bool,
 }
 
 impl<'a> Part<'a> {
@@ -379,6 +381,7 @@ impl<'a> Part<'a> {
             present_in_all,
             present_in_any: in_any,
             has_unread_keys,
+            deletes,
         } = part;
         // Held until the batch has committed: not the room that it might have needed. Cut off, most of that
         // would be a hole that is a little too small for the next one.
@@ -389,7 +392,7 @@ impl<'a> Part<'a> {
             Bytes::from(bytes)
         };
         let in_all = present_in_all.unwrap_or_default();
-        (Self { block, columns, bytes, rows, keys, in_all, in_any, has_unread_keys }, notes)
+        (Self { block, columns, bytes, rows, keys, in_all, in_any, has_unread_keys, deletes }, notes)
     }
 }
 

@@ -123,6 +123,8 @@ pub struct Batch {
     /// Rows whose key another row of the batch has, or one of an earlier batch, as far as that is remembered.
     /// No other row has a key of theirs.
     pub repeats: u64,
+    /// Some of its rows may delete: then their turn is not that of the others.
+    pub may_delete: bool,
     /// Presence words common to all rows (empty without rows).
     pub present_in_all: Vec<u64>,
     /// Presence words of any row.
@@ -150,6 +152,7 @@ impl Batch {
             keys: Keys::Distinct,
             key_range: None,
             repeats: 0,
+            may_delete: false,
             present_in_all: Vec::new(),
             present_in_any: Vec::new(),
             digest: None,
@@ -197,6 +200,7 @@ impl Batch {
         repeats.after = self.after;
         repeats.keys = self.keys;
         repeats.key_range = self.key_range;
+        repeats.may_delete = self.may_delete;
         repeats.present_in_all.clone_from(&self.present_in_all);
         repeats.present_in_any.clone_from(&self.present_in_any);
         self.chunks.iter().for_each(|chunk| repeats.add(chunk.of_repeats()));
@@ -225,6 +229,7 @@ impl Batch {
         for half in [&mut first, &mut second] {
             half.keys = self.keys;
             half.key_range = self.key_range;
+            half.may_delete = self.may_delete;
             half.present_in_all.clone_from(&self.present_in_all);
             half.present_in_any.clone_from(&self.present_in_any);
         }

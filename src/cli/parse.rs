@@ -47,6 +47,11 @@ pub(crate) fn filter(text: &str) -> Result<String, String> {
     Shaping::default().filter(text).map(|()| text.to_owned())
 }
 
+/// What `--delete-when` says.
+pub(crate) fn deletion(text: &str) -> Result<String, String> {
+    Shaping::default().delete_when(text).map(|()| text.to_owned())
+}
+
 /// What `--set` says.
 pub(crate) fn set(text: &str) -> Result<String, String> {
     Shaping::default().set(text).map(|()| text.to_owned())

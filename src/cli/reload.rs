@@ -114,6 +114,8 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
         parse,
         filter,
         set,
+        delete_when,
+        soft_delete,
         mask,
         mask_key,
     } = args;
@@ -145,6 +147,8 @@ fn shape(words: &mut String, args: &ShapeArgs, null_as: &[String]) {
     }
     parse.iter().for_each(|format| flag(words, "parse", format));
     filter.iter().for_each(|sql| flag(words, "where", sql));
+    delete_when.iter().for_each(|sql| flag(words, "delete-when", sql));
+    soft_delete.iter().for_each(|column| flag(words, "soft-delete", column));
     set.iter().for_each(|set| flag(words, "set", set));
 }
 

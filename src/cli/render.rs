@@ -43,11 +43,13 @@ pub(crate) fn summary(report: &Report) -> String {
         ("inserted", rows.inserted),
         ("updated", rows.updated),
         ("unchanged", rows.unchanged),
+        ("deleted", rows.deleted),
         ("deduplicated", rows.deduplicated),
         ("skipped", rows.skipped),
         ("rejected", rows.rejected),
     ];
-    for (name, count) in books {
+    // What a load without --delete-when is not about is not said of it.
+    for (name, count) in books.into_iter().filter(|(name, count)| *name != "deleted" || *count > 0) {
         let _ = writeln!(out, "  {name:<13}{:>15}", HumanCount(count).to_string());
     }
     if let Some(removed) = report.removed {

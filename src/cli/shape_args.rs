@@ -53,6 +53,14 @@ pub(crate) struct ShapeArgs {
     /// "amount=replace(amount, ',', '.')::numeric". May be repeated
     #[arg(long, value_name = "COLUMN=SQL", env = "DBLOAD_SET", value_delimiter = '\n', value_parser = parse::set)]
     pub(crate) set: Vec<String>,
+    /// Delete the row of a record's key where this SQL is true of the record, as for --where: "op = 'D'". Of
+    /// its other fields nothing is converted or stored
+    #[arg(long, value_name = "SQL", env = "DBLOAD_DELETE_WHEN", value_parser = parse::deletion)]
+    pub(crate) delete_when: Option<String>,
+    /// With --delete-when: mark the row in this column in place of deleting it, a boolean (true) or a
+    /// timestamp (when the run was begun). A later record of its key takes the mark away
+    #[arg(long, value_name = "COLUMN", env = "DBLOAD_SOFT_DELETE", requires = "delete_when")]
+    pub(crate) soft_delete: Option<String>,
     /// Let no value of a column out of the loader: null stands in its place, or a digest (sha256, keyed by
     /// --mask-key) as 64 hexadecimal digits, equal for equal values. Rejects, the ledger and errors have no
     /// other. May be repeated
@@ -88,6 +96,8 @@ impl ShapeArgs {
         self.mask.iter().try_for_each(|mask| shaping.mask(mask))?;
         self.filter.iter().try_for_each(|sql| shaping.filter(sql))?;
         self.set.iter().try_for_each(|set| shaping.set(set))?;
+        self.delete_when.iter().try_for_each(|sql| shaping.delete_when(sql))?;
+        self.soft_delete.iter().for_each(|column| shaping.soft_delete(column));
         if let Some(key) = &self.mask_key {
             shaping.mask_key(parse::secret("--mask-key", key)?);
         }

@@ -82,12 +82,11 @@ async fn fetch(
     stores: Option<&Stores>,
 ) -> Result<ArchiveCopy, SourceError> {
     let failed = |source: HttpError| match (stores, spec.location.object()) {
-        (Some(stores), Some(object)) => {
-            SourceError::Store { source: stores.refused(&object.word, source) }
-        }
+        (Some(stores), Some(object)) => SourceError::Store { source: stores.refused(&object.word, source) },
         _ => SourceError::Http { source },
     };
-    let of_copy = |source| SourceError::Archive { name: spec.name.clone(), source: MemberError::Copy(source) };
+    let of_copy =
+        |source| SourceError::Archive { name: spec.name.clone(), source: MemberError::Copy(source) };
     let (client, request) = asked(spec, lists, stores)?;
     let unproven_end = UnprovenEnd::default();
     match kind {
@@ -121,7 +120,8 @@ fn asked(
     lists: &Lists,
     stores: Option<&Stores>,
 ) -> Result<(Client, Request), SourceError> {
-    let unsupported = || SourceError::Open { name: spec.name.clone(), source: io::ErrorKind::Unsupported.into() };
+    let unsupported =
+        || SourceError::Open { name: spec.name.clone(), source: io::ErrorKind::Unsupported.into() };
     match (&spec.location, stores) {
         (Location::Http(request), _) => {
             let access = Access::of_list(request, lists)?;

@@ -60,7 +60,7 @@ impl LedgerRef {
         let page = to.page.map_or("NULL".to_owned(), literal);
         format!(
             "SELECT _dbload.advance({}, {}, {EPOCH_OF_TRANSACTION}, ARRAY[{}], ARRAY[{},{}], {}, \
-             ARRAY[{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest}, {page})",
+             ARRAY[{},{},{},{},{},{},{},{},{}]::bigint[], ARRAY[{}]::bigint[], {digest}, {page})",
             literal(&self.run),
             to.partition,
             place(to.before),
@@ -75,8 +75,15 @@ impl LedgerRef {
             books.skipped,
             books.rejected,
             u8::from(to.careful),
+            books.deleted,
             sources.join(","),
         )
+    }
+
+    /// The question for the time of the run's first start, in UTC.
+    #[must_use]
+    pub fn begun_at_query(&self) -> String {
+        format!("{} FROM _dbload.run r WHERE r.run = {}", begun_at("r.started_at"), literal(&self.run))
     }
 
     /// The statement that keeps the number of the subtransaction that it stands in, as one that has written
@@ -91,15 +98,21 @@ impl LedgerRef {
     }
 
     /// The question for the checkpoint of a partition, once nobody holds it: epoch, source, offset and
-    /// record, the eight books in their order, whether it is done.
+    /// record, the books, what was deleted last, whether it is done.
     #[must_use]
     pub fn checkpoint_query(&self, partition: u32) -> String {
         format!(
-            "SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, done \
+            "SELECT epoch, source, byte_offset, record, read, inserted, updated, unchanged, deduplicated, skipped, rejected, deleted, done \
              FROM _dbload.checkpoint WHERE run = {} AND partition = {partition} FOR UPDATE",
             literal(&self.run)
         )
     }
+}
+
+/// The question for a time, in UTC, to the microsecond.
+#[must_use]
+pub fn begun_at(time: &str) -> String {
+    format!("SELECT pg_catalog.to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
 }
 
 fn place(at: &Position) -> String {

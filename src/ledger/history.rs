@@ -164,10 +164,11 @@ pub async fn past_runs(
     let sql = format!(
         "SELECT r.run, CASE WHEN starts_with(r.identity, 'job:') THEN substr(r.identity, 5) END, r.target, r.mode, r.state, \
          r.attempts, r.started_at::text, r.finished_at::text, \
-         c.read, c.inserted, c.updated, c.unchanged, c.deduplicated, c.skipped, c.rejected \
+         c.read, c.inserted, c.updated, c.unchanged, c.deduplicated, c.skipped, c.rejected, c.deleted \
          FROM (SELECT * FROM _dbload.run r {of_load} ORDER BY r.started_at DESC LIMIT {limit}) r, LATERAL ( \
            SELECT sum(read) AS read, sum(inserted) AS inserted, sum(updated) AS updated, sum(unchanged) AS unchanged, \
-                  sum(deduplicated) AS deduplicated, sum(skipped) AS skipped, sum(rejected) AS rejected \
+                  sum(deduplicated) AS deduplicated, sum(skipped) AS skipped, sum(rejected) AS rejected, \
+                  sum(coalesce((to_jsonb(c) ->> 'deleted')::bigint, 0)) AS deleted \
            FROM _dbload.checkpoint c WHERE c.run = r.run) c ORDER BY r.started_at DESC"
     );
     let rows = rows_of(session.ask(&sql).await.map_err(failed("read the history"))?);
@@ -189,6 +190,8 @@ fn past_run(row: Vec<Option<String>>) -> Option<PastRun> {
         deduplicated: count(),
         skipped: count(),
         rejected: count(),
+        // A ledger of before has no such column.
+        deleted: count(),
     };
     Some(PastRun { run, load, table, mode, state, attempts, started_at, finished_at, books })
 }

@@ -41,7 +41,7 @@ pub use appended::{Appended, AppendedState, AppendedTo, keep_digests};
 pub use attempts::AttemptEnd;
 pub use beside::{BESIDE, removed, sweep_beside, table_beside, unfinished_run};
 pub use error::LedgerError;
-pub use fence::{Advance, EPOCH_SETTING, LedgerRef};
+pub use fence::{Advance, EPOCH_SETTING, LedgerRef, begun_at};
 pub use history::{
     LoadStanding, PastRun, RunChoice, SHARED_FETCH, StoredShare, note_turn, past_runs, shares, standings,
 };

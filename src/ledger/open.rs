@@ -91,7 +91,8 @@ impl Ledger {
              (SELECT coalesce(sum(c.inserted + CASE WHEN {accumulates} THEN c.updated ELSE 0 END), 0)::bigint \
                FROM _dbload.checkpoint c WHERE c.run = r.run), \
              r.target_files::text, EXISTS (SELECT FROM _dbload.alive l WHERE l.run = r.run), \
-             CASE WHEN {accumulates} THEN '{ACCUMULATING}' ELSE r.mode END \
+             CASE WHEN {accumulates} THEN '{ACCUMULATING}' ELSE r.mode END, \
+             EXISTS (SELECT FROM _dbload.checkpoint c WHERE c.run = r.run AND c.deleted > 0) \
              FROM _dbload.run r WHERE r.identity = {} AND r.state = 'running'",
                 literal(identity),
                 accumulates = "jsonb_exists(r.settings, 'accumulates')"
@@ -293,6 +294,7 @@ fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
         heartbeat_seconds: row.try_get(2)?,
         target: StoredTarget { oid: oid(3)?, file: oid(4)?, members: members(row.try_get(6)?) },
         has_inserted: inserted > 0,
+        has_deleted: row.try_get(9)?,
         inserted: u64::try_from(inserted).unwrap_or(0),
         is_alive: row.try_get(7)?,
         mode: row.try_get(8)?,
@@ -318,7 +320,7 @@ async fn read_run(connection: &mut PgConnection, run: &str, epoch: u64) -> Resul
     .await?;
     let checkpoints = simple(format!(
         "SELECT source, byte_offset, record, line, done, read, inserted, updated, unchanged, deduplicated, skipped, \
-         rejected, page::text FROM _dbload.checkpoint WHERE run = {id} ORDER BY partition"
+         rejected, page::text, deleted FROM _dbload.checkpoint WHERE run = {id} ORDER BY partition"
     ))
     .fetch_all(connection)
     .await?;
@@ -371,6 +373,7 @@ fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
             deduplicated: n(9)?,
             skipped: n(10)?,
             rejected: n(11)?,
+            deleted: n(13)?,
         },
     })
 }

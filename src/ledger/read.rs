@@ -427,7 +427,7 @@ fn numbers(row: &[Option<String>]) -> Vec<u64> {
 pub async fn summary(session: &Session, run: &str) -> Result<Summary, LedgerError> {
     let sql = format!(
         "SELECT sum(read), sum(inserted), sum(updated), sum(unchanged), sum(deduplicated), sum(skipped), sum(rejected), \
-         sum(batches), sum(careful), count(*) FROM _dbload.checkpoint WHERE run = {}",
+         sum(batches), sum(careful), count(*), sum(deleted) FROM _dbload.checkpoint WHERE run = {}",
         literal(run)
     );
     let outcomes = session.ask(&sql).await.map_err(failed("sum up the run"))?;
@@ -445,6 +445,7 @@ pub async fn summary(session: &Session, run: &str) -> Result<Summary, LedgerErro
             deduplicated: n(4),
             skipped: n(5),
             rejected: n(6),
+            deleted: n(10),
         },
         batches: n(7),
         careful: n(8),

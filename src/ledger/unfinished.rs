@@ -19,6 +19,8 @@ pub struct Unfinished {
     pub is_alive: bool,
     /// It has inserted rows.
     pub has_inserted: bool,
+    /// Records of it have deleted rows: that none is there may be its own doing.
+    pub has_deleted: bool,
     /// So many, by its committed books.
     pub inserted: u64,
     /// The name of its mode.

@@ -31,7 +31,7 @@ pub(super) async fn judged(
     let phrases = asked
         .expressions
         .iter()
-        .map(|expression| Phrase { sql: &expression.sql, is_condition: expression.column.is_none() });
+        .map(|expression| Phrase { sql: &expression.sql, is_condition: expression.is_condition() });
     let (columns, phrases): (Vec<_>, Vec<_>) = (columns.collect(), phrases.collect());
     let judged = judge(session, &columns, &phrases).await.map_err(|misfit| {
         refuse_expression(&asked, &misfit).map_or_else(|| unasked(misfit), LoadError::from)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::job::Job;
-use crate::map::Extra;
+use crate::map::{AskedExpressions, Extra};
 use crate::schema::Mode;
 
 use crate::prepared::Prepared;
@@ -109,8 +109,14 @@ impl Prepared {
             let (flag, words) = expression.words.split_once(' ').unwrap_or_default();
             line(flag.trim_start_matches('-'), words);
         }
-        let is_set =
-            |name: &str| self.plan.asked.iter().any(|asked| asked.sets().any(|(set, _)| set == name));
+        let mark = self.plan.asked.iter().find_map(|asked| asked.mark.as_ref());
+        if let Some(mark) = mark {
+            line("soft-delete", mark);
+        }
+        let is_set = |name: &str| {
+            let sets = |asked: &AskedExpressions| asked.sets().any(|(set, _)| set == name);
+            mark.is_some_and(|mark| mark == name) || self.plan.asked.iter().any(|asked| sets(asked))
+        };
         let is_asked = |name: &str| self.plan.asked.iter().any(|asked| asked.names(name));
         for (field, target) in &self.plan.fields {
             let to = match target {

@@ -105,6 +105,7 @@ mod tests {
             target: StoredTarget { oid: 1, file: 1, members: None },
             is_alive: true,
             has_inserted: true,
+            has_deleted: false,
             inserted: 5,
             mode: "append".to_owned(),
         }

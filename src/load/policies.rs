@@ -1,8 +1,9 @@
-//! What only the server can say of merge policies: whether values have an order, and elements an equality.
+//! What only the server can say of merge policies and deletions: whether values have an order, elements an
+//! equality, and the role the right.
 
 use crate::pg::Session;
-use crate::pg::probe::{greater_operator, has_equal_elements};
-use crate::plan::{Plan, no_equal, no_greater, no_patches};
+use crate::pg::probe::{greater_operator, has_equal_elements, may_delete};
+use crate::plan::{Plan, no_comparison, no_delete, no_equal, no_greater, no_patches};
 use crate::prepared::{Act, LoadError};
 use crate::schema::MergePolicy;
 
@@ -25,6 +26,19 @@ impl Start<'_> {
             if is_patched(policy) && !Act::Load.keeps_ledger(self.job) {
                 return Err(no_patches(name).into());
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses deletions that cannot be done.
+    pub(super) async fn refuse_deletions(&self, session: &Session, plan: &Plan) -> Result<(), LoadError> {
+        let Some(deletions) = &plan.deletions else { return Ok(()) };
+        if self.act == Act::Verify {
+            return Err(no_comparison().into());
+        }
+        // Where rows are marked none is deleted.
+        if deletions.mark.is_none() && !may_delete(session, plan.table.oid).await? {
+            return Err(no_delete(&self.facts.role, &plan.table).into());
         }
         Ok(())
     }

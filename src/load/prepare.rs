@@ -74,6 +74,7 @@ impl Start<'_> {
             }
         }
         self.refuse_policies(session, &plan).await?;
+        self.refuse_deletions(session, &plan).await?;
         let is_there =
             |name: &String| plan.table.column(name).is_none_or(|c| !plan.table.columns[c].is_yet_to_be());
         if let Some(column) = plan.newer_by.as_ref().filter(|name| is_there(name)) {

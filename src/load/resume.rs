@@ -66,8 +66,8 @@ pub(super) async fn check_target(
             return Err(changed(format!("was truncated or rewritten ({})", found.name)));
         }
     }
-    // What row-level security hides is not gone.
-    let may_look = unfinished.has_inserted && !table.has_row_security;
+    // What row-level security hides is not gone, and what records have deleted is.
+    let may_look = unfinished.has_inserted && !unfinished.has_deleted && !table.has_row_security;
     if may_look && ledger.target_is_empty(&table.name).await? {
         return Err(changed("was emptied".to_owned()));
     }

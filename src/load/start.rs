@@ -66,6 +66,7 @@ impl Start<'_> {
             policies: &self.job.policies,
             extra: &self.job.extra,
             newer_by: self.job.newer_by.as_deref(),
+            watermark: self.job.named.as_ref().and_then(|named| named.watermark.as_deref()),
             // Without a key, equal records must be counted in one place.
             pool_size: match self.act {
                 Act::Verify if self.job.key.is_none() => 1,

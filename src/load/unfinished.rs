@@ -131,7 +131,8 @@ impl Start<'_> {
         // A run in hand is this process's own: what was appended beside it was asked for.
         if let (true, Earlier::AsTold(runs)) = (plan.appends(), self.earlier) {
             let reading = &self.job.reading;
-            Box::pin(refuse_appended_since(ledger, &stored, &self.inputs, &plan.table, runs, reading)).await?;
+            Box::pin(refuse_appended_since(ledger, &stored, &self.inputs, &plan.table, runs, reading))
+                .await?;
         }
         let accepted = self.earlier.accepted();
         let checked = check_sources(&stored, plan.mode_of_repeats(), &self.inputs, accepted);

@@ -15,16 +15,15 @@ use super::column::ColumnEncoder;
 use super::copy_text::{is_canonical_integer, is_verbatim, is_verbatim_but_for_line_feeds, push_number};
 use super::keys::{KeyHash, KeyHasher};
 use super::mapping::{Extra, Mapping, Slot, Target};
+use super::needed::NeededFields;
 use super::pieces::BlockPieces;
+use super::presence::PresenceWords;
 use super::questions::RecordAnswer;
 use super::refusal::ValueRefusal;
 use super::rows::{EncodedBlock, NarrowedValues, RecordNote, RowMeta, WhyNot};
 use super::runs::{Lane, Runs};
 use super::shaped::RecordShaper;
 use super::wanted::WantedColumn;
-
-/// Columns that one presence word covers: a word is a bigint, and its sign bit stays clear.
-pub const PRESENCE_WORD_BITS: usize = 63;
 
 /// Encodes a block. `targets`: where its positional fields go. `answers`: by record, what the expressions of
 /// the load come to, if it has any.
@@ -70,8 +69,6 @@ struct Encoder<'m, 'b> {
     /// Names of positional fields, where some of them have no column.
     names: Vec<String>,
     block: &'b Block,
-    /// Presence words in use: those that hold a column of this block.
-    words: Vec<usize>,
     pieces: BlockPieces,
     new_slots: Vec<Slot>,
     ignored_fields: u64,
@@ -85,12 +82,7 @@ struct Encoder<'m, 'b> {
     scratch: String,
     extra: String,
     keys: KeyHasher,
-    presence: Vec<u64>,
-    next_presence: Vec<u64>,
-    /// The presence words as COPY text, as long as rows have the same fields.
-    presence_text: Vec<u8>,
-    /// They are those of a record with the fields of this one.
-    noted: bool,
+    presence: PresenceWords,
     /// Fields of the record before.
     fields: usize,
     /// Room for the cells of a record, kept from one to the next.
@@ -103,6 +95,9 @@ struct Encoder<'m, 'b> {
     is_verbatim: bool,
     /// For records of which none does.
     lane: Option<Lane>,
+    /// This record deletes.
+    deletes: bool,
+    needed: NeededFields,
 }
 
 impl<'m, 'b> Encoder<'m, 'b> {
@@ -113,9 +108,6 @@ impl<'m, 'b> Encoder<'m, 'b> {
         block: &'b Block,
         layout: &Layout,
     ) -> Self {
-        let mut words: Vec<usize> = columns.iter().map(|slot| slot / PRESENCE_WORD_BITS).collect();
-        words.dedup();
-        let presence = vec![0; mapping.slots.len().div_ceil(PRESENCE_WORD_BITS)];
         let described: Vec<_> = columns.iter().map(|&slot| ColumnEncoder::new(mapping, slot)).collect();
         Self {
             mapping,
@@ -127,7 +119,6 @@ impl<'m, 'b> Encoder<'m, 'b> {
             targets,
             names: if targets.contains(&Target::Extra) { layout.names() } else { Vec::new() },
             block,
-            words,
             pieces: BlockPieces::new(mapping, block.content_bytes()),
             new_slots: Vec::new(),
             ignored_fields: 0,
@@ -135,16 +126,15 @@ impl<'m, 'b> Encoder<'m, 'b> {
             scratch: String::new(),
             extra: String::new(),
             keys: KeyHasher::default(),
-            next_presence: presence.clone(),
-            presence,
-            presence_text: Vec::new(),
-            noted: false,
+            presence: PresenceWords::new(columns, mapping.slots.len()),
             fields: 0,
             cells: Vec::new(),
             has_values_from_text: layout.has_values_from_text() && mapping.shaper(layout).is_none(),
             has_line_feeds_at_most: is_verbatim_but_for_line_feeds(block.bytes()),
             is_verbatim: false,
             lane: Lane::new(columns, targets, &[&mapping.key[..], &mapping.hashed].concat()),
+            deletes: false,
+            needed: NeededFields::default(),
         }
     }
 
@@ -175,7 +165,10 @@ impl<'m, 'b> Encoder<'m, 'b> {
             (Ok(_), Some(why)) => self.note(i, why),
             (Ok(members), None) => {
                 let set = answer.map_or(&[][..], RecordAnswer::values);
+                self.deletes = answer.is_some_and(RecordAnswer::deletes);
+                let members = if self.deletes { self.needed.of(self.mapping, members) } else { members };
                 self.record(i, &Fields::Mended(&members), set);
+                self.deletes = false;
             }
         }
     }
@@ -197,7 +190,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
                 if let Some(value) = value {
                     cells[slot] = value.as_deref().map_or(Cell::Null, Cell::Text);
                 }
-                self.noted = false;
+                self.presence.are_noted = false;
             }
             self.row(i, &mut cells)
         });
@@ -258,7 +251,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
             Fields::Named(members) => members.len(),
             Fields::Mended(members) => members.len(),
         };
-        self.noted &= count == self.fields;
+        self.presence.are_noted &= count == self.fields;
         self.fields = count;
         match fields {
             Fields::Positional(values) => {
@@ -325,7 +318,7 @@ impl<'m, 'b> Encoder<'m, 'b> {
         {
             self.new_slots.push(slot);
         }
-        self.noted = false;
+        self.presence.are_noted = false;
         self.predicted.truncate(position);
         if self.predicted.len() == position {
             self.predicted.push((name.to_owned(), target));
@@ -401,11 +394,11 @@ impl<'m, 'b> Encoder<'m, 'b> {
             () => self.mapping.partitioner.of_hash(place),
         };
         let is_whole = values.is_some();
-        self.note_fields(|slot| is_whole || !matches!(cells[slot], Cell::Absent));
+        self.presence.note(self.columns, |slot| is_whole || !matches!(cells[slot], Cell::Absent));
         let mut bytes = std::mem::take(&mut self.pieces.parts[partition].bytes);
         let before = bytes.len();
         push_number(&mut bytes, self.block.first_seq + i as u64);
-        bytes.extend_from_slice(&self.presence_text);
+        self.presence.push(&mut bytes, self.deletes);
         let outcome = match values {
             Some((lane, values)) => self.push_runs(&mut bytes, i, lane, values),
             None => self.push_cells(&mut bytes, cells),
@@ -423,34 +416,14 @@ impl<'m, 'b> Encoder<'m, 'b> {
                     end: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
                     hash,
                 });
-                part.note_presence(&self.presence);
+                part.note_presence(self.presence.now());
                 part.has_unread_keys |= is_unread;
+                part.deletes |= self.deletes;
             }
             Err(_) => bytes.truncate(before),
         }
         part.bytes = bytes;
         outcome
-    }
-
-    /// Which columns the record has a value for.
-    fn note_fields(&mut self, has: impl Fn(Slot) -> bool) {
-        if self.noted {
-            return;
-        }
-        self.next_presence.fill(0);
-        for &slot in self.columns {
-            let bit = u64::from(has(slot));
-            self.next_presence[slot / PRESENCE_WORD_BITS] |= bit << (slot % PRESENCE_WORD_BITS);
-        }
-        if self.presence_text.is_empty() || self.presence != self.next_presence {
-            std::mem::swap(&mut self.presence, &mut self.next_presence);
-            self.presence_text.clear();
-            for &word in &self.words {
-                self.presence_text.push(b'\t');
-                push_number(&mut self.presence_text, self.presence[word]);
-            }
-        }
-        self.noted = true;
     }
 
     fn push_cells(&mut self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), ValueRefusal> {

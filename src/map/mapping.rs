@@ -13,6 +13,7 @@ use crate::schema::{Narrows, PgType, Table};
 use crate::shape::{FieldOwner, KnownColumns, Route, Shaping};
 
 use super::asked::AskedExpressions;
+use super::deletions::Deletions;
 use super::judge::Clocks;
 use super::names::{self, Match};
 use super::narrowing::{Judge, Narrowing};
@@ -129,6 +130,8 @@ pub struct Mapping {
     pub asked: Option<Arc<AskedExpressions>>,
     /// Slots of the columns that are set by its answers.
     set_slots: Vec<Slot>,
+    /// What records that delete are about, if any may.
+    pub deletions: Option<Deletions>,
     /// Of each slot that has one: who judges whether a value stays what it is. None has one before
     /// [`Mapping::judged`].
     pub(super) judges: Vec<Option<Judge>>,
@@ -170,6 +173,7 @@ impl Mapping {
             shaping: Shaping::default(),
             asked: None,
             set_slots: Vec::new(),
+            deletions: None,
             judges: Vec::new(),
             active: RwLock::new(Arc::from([])),
         };
@@ -233,7 +237,21 @@ impl Mapping {
         self
     }
 
-    /// Slots of the columns that are set by expressions, in their order.
+    /// The same, for records of which some delete.
+    #[must_use]
+    pub fn deleting(mut self, deletions: Option<Deletions>) -> Self {
+        if let (Some(deletions), Some(asked)) = (&deletions, &mut self.asked) {
+            let (table, slots) = (&self.table, &self.slots);
+            let needed: Vec<&str> =
+                deletions.needed.iter().map(|&slot| table.columns[slots[slot]].name.raw()).collect();
+            Arc::make_mut(asked).need(&needed);
+            self.set_slots.extend(deletions.mark.map(|mark| mark.slot));
+        }
+        self.deletions = deletions;
+        self
+    }
+
+    /// Slots of the columns that are set by expressions, in their order, and of the one that marks rows.
     #[must_use]
     pub fn set_slots(&self) -> &[Slot] {
         &self.set_slots

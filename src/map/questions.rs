@@ -9,14 +9,15 @@ use crate::record::{Block, Operation};
 use crate::reject_codes;
 use crate::shape::{ShapedRecord, field_text};
 
-use super::asked::{AskedExpression, AskedExpressions};
+use super::asked::{AskedExpression, AskedExpressions, AskedFor};
+use super::deletions::{MarkKind, MarkTexts};
 use super::infer::InferredColumn;
 use super::mapping::Mapping;
 use super::names::BLANKS;
 use super::rows::WhyNot;
 
 impl AskedExpressions {
-    /// Columns of a new table that are set have the types of their expressions.
+    /// Columns of a new table that are set have the types of their expressions; one that marks is a boolean.
     pub fn define(&self, columns: &mut Vec<InferredColumn>) {
         for (name, set) in self.sets() {
             let type_name = Cow::Owned(set.type_name.clone());
@@ -24,6 +25,14 @@ impl AskedExpressions {
                 Some(column) => column.type_name = type_name,
                 None => columns.push(InferredColumn { name: name.to_owned(), type_name }),
             }
+        }
+        let Some(mark) = &self.mark else { return };
+        let type_name = Cow::Borrowed("boolean");
+        match columns.iter_mut().find(|column| column.name.trim_matches(BLANKS) == mark) {
+            // Its field is for expressions alone.
+            Some(column) if MarkKind::of(&column.type_name).is_none() => column.type_name = type_name,
+            Some(_) => {}
+            None => columns.push(InferredColumn { name: mark.clone(), type_name }),
         }
     }
 
@@ -75,13 +84,15 @@ pub enum RecordAnswer {
     /// The values of the columns that are set, in their order: nothing, where the record lacks all fields of
     /// the expression; else the text, if it is not null.
     Values(Vec<Option<Option<String>>>),
+    /// The record deletes; the values likewise, of columns that are needed for it.
+    Deletes(Vec<Option<Option<String>>>),
 }
 
 impl RecordAnswer {
     /// Why the record is not sent to its table, if it is not.
     pub(super) fn why_not(&self) -> Option<WhyNot> {
         match self {
-            Self::Unasked | Self::Values(_) => None,
+            Self::Unasked | Self::Values(_) | Self::Deletes(_) => None,
             Self::LeftOut => Some(WhyNot::LeftOut),
             Self::Refused(AskedRefusal { column, sqlstate, reason }) => Some(WhyNot::Refused {
                 column: column.clone(),
@@ -91,10 +102,24 @@ impl RecordAnswer {
         }
     }
 
+    /// The record deletes.
+    pub(super) const fn deletes(&self) -> bool {
+        matches!(self, Self::Deletes(_))
+    }
+
+    /// Behind what is set stands what the column gets by which rows are marked.
+    pub fn mark(&mut self, texts: &MarkTexts) {
+        match self {
+            Self::Unasked | Self::LeftOut | Self::Refused(_) => {}
+            Self::Values(values) => values.push(Some(texts.kept.clone())),
+            Self::Deletes(values) => values.push(Some(Some(texts.deleted.clone()))),
+        }
+    }
+
     /// The values of the columns that are set.
     pub(super) fn values(&self) -> &[Option<Option<String>>] {
         match self {
-            Self::Values(values) => values,
+            Self::Values(values) | Self::Deletes(values) => values,
             Self::Unasked | Self::LeftOut | Self::Refused(_) => &[],
         }
     }
@@ -110,11 +135,19 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Takes the answer for one of the [rows](Self::rows): whether it is kept, and the texts of what is set.
-    pub fn keep(&mut self, asked: &AskedExpressions, row: usize, texts: Vec<Option<String>>) {
+    /// Takes the answer for one of the [rows](Self::rows) that are kept: whether it deletes, and the texts of
+    /// what is set.
+    pub fn keep(&mut self, asked: &AskedExpressions, row: usize, deletes: bool, texts: Vec<Option<String>>) {
         let row = &self.rows[row];
-        let values = asked.sets().zip(texts).map(|((_, set), text)| asked.is_there(set, row).then_some(text));
-        self.answers[row.i] = RecordAnswer::Values(values.collect());
+        let value = |set: &AskedExpression, text| {
+            let is_left_out = deletes && matches!(set.asked_for, AskedFor::Value { is_needed: false, .. });
+            (!is_left_out && asked.is_there(set, row)).then_some(text)
+        };
+        let values = asked.sets().zip(texts).map(|((_, set), text)| value(set, text)).collect();
+        self.answers[row.i] = match deletes {
+            true => RecordAnswer::Deletes(values),
+            false => RecordAnswer::Values(values),
+        };
     }
 
     /// One of the rows gets no values.
@@ -141,7 +174,7 @@ pub fn asking(mapping: &Mapping, asked: &AskedExpressions, layout: &Layout, bloc
 }
 
 /// Names of fields whose columns are kept: hostile records may have thousands each.
-const NAMES_KEPT: usize = 4_096;
+pub(super) const NAMES_KEPT: usize = 4_096;
 
 /// Finds the columns of fields.
 struct ColumnsOf<'a> {

@@ -70,6 +70,8 @@ pub struct PartRows {
     pub present_in_any: Vec<u64>,
     /// The keys of some rows the server alone can read: their hashes tell them from no other.
     pub has_unread_keys: bool,
+    /// Some of the rows delete.
+    pub deletes: bool,
 }
 
 impl PartRows {

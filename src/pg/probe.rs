@@ -85,6 +85,13 @@ pub async fn forbidden_sequence(
     Ok(outcomes.first().and_then(StatementResult::value).map(ToOwned::to_owned))
 }
 
+/// Whether the role may delete rows of a table.
+pub async fn may_delete(session: &Session, oid: u32) -> Result<bool, CatalogError> {
+    let sql = format!("SELECT pg_catalog.has_table_privilege({oid}, 'DELETE')");
+    let outcomes = session.ask(&sql).await?;
+    Ok(outcomes.first().and_then(StatementResult::value) == Some("t"))
+}
+
 /// The operator that says whether one value of a column is greater than another, qualified
 /// (`OPERATOR(pg_catalog.>)`): of the default B-tree operator class of its type, or of the one that its
 /// values are taken for. `None`: they have no order.

@@ -250,10 +250,13 @@ pub fn is_missing_object(error: &DbError) -> bool {
     is(error, &MISSING_OBJECT)
 }
 
+/// `foreign_key_violation`: a row belongs to one that is not there, or one that goes has others.
+pub const REFERENCE: &str = "23503";
+
 /// A row belongs to one that is not there.
 #[must_use]
 pub fn is_missing_reference(error: &DbError) -> bool {
-    is(error, &["23503"])
+    is(error, &[REFERENCE])
 }
 
 /// The role lacks a right.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{Held, Workers};
-use crate::map::{AskedRow, Mapping, RecordAnswer, asking};
+use crate::ledger::LedgerRef;
+use crate::map::{AskedRow, Mapping, MarkTexts, RecordAnswer, asking};
 use crate::prepared::LoadError;
 use crate::record::Block;
-use crate::write::{Asker, RetryPolicy};
+use crate::write::{Asker, RetryPolicy, WriteError};
 
 use super::facts::SourceFacts;
 use super::shared::PipelineContext;
@@ -21,6 +23,9 @@ pub(super) struct Asks {
     asker: Arc<Asker>,
     mapping: Arc<Mapping>,
     workers: Workers,
+    /// How rows are marked in place of deleted, once that was asked for.
+    marks: Arc<OnceCell<MarkTexts>>,
+    run: Option<LedgerRef>,
 }
 
 impl PipelineContext<'_> {
@@ -34,7 +39,9 @@ impl PipelineContext<'_> {
             retry_policy: RetryPolicy { retry_for: self.job.resources.retry_for },
         });
         let mapping = Arc::clone(&self.prepared.mapping);
-        Some(Arc::new(Asks { asker, mapping, workers: self.workers.clone() }))
+        let run = self.prepared.run.as_ref().map(|run| run.ledger.clone());
+        let marks = Arc::new(OnceCell::new());
+        Some(Arc::new(Asks { asker, mapping, workers: self.workers.clone(), marks, run }))
     }
 }
 
@@ -54,8 +61,19 @@ impl Asks {
         let work = move || asking(&mapping, &asked, &facts.layout, &block);
         let questions = self.workers.run(work).await.map_err(|error| LoadError::Worker(error.to_string()))?;
         held.grow(COPIES * questions.rows.iter().map(AskedRow::memory_bytes).sum::<usize>());
-        let asker = Arc::clone(&self.asker);
-        let asking = AbortOnDropHandle::new(tokio::spawn(async move { asker.answers(questions).await }));
+        let (asker, marks, run) = (Arc::clone(&self.asker), Arc::clone(&self.marks), self.run.clone());
+        let mark = self.mapping.deletions.as_ref().and_then(|deletions| deletions.mark);
+        let answers = async move {
+            let mut answers = asker.answers(questions).await?;
+            if let Some(mark) = mark {
+                let texts =
+                    async || Ok::<_, WriteError>(mark.kind.texts(&asker.begun_at(run.as_ref()).await?));
+                let texts = marks.get_or_try_init(texts).await?;
+                answers.iter_mut().for_each(|answer| answer.mark(texts));
+            }
+            Ok::<_, WriteError>(answers)
+        };
+        let asking = AbortOnDropHandle::new(tokio::spawn(answers));
         Ok(asking.await.map_err(|error| LoadError::Worker(error.to_string()))??)
     }
 }

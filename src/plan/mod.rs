@@ -7,6 +7,7 @@
 mod add;
 mod contents;
 mod create;
+mod deletions;
 mod exchange;
 mod expressions;
 mod foreseen;
@@ -21,7 +22,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::map::{
-    AskedExpressions, Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner, Partitioning, Target,
+    AskedExpressions, Deletions, Extra, Foreseen, Mapping, MappingError, MatchNote, Partitioner,
+    Partitioning, Target,
 };
 use crate::schema::{MergePolicy, Mode, Paths, Rest, Table, UniqueIndex};
 use crate::shape::Shaping;
@@ -29,6 +31,7 @@ use crate::shape::Shaping;
 pub use add::{NewColumn, columns_to_add, refuse_adding};
 pub use contents::{Exchange, Replacing};
 pub use create::{NewTable, TableWishes, new_table};
+pub use deletions::{no_comparison, no_delete};
 pub use exchange::{refuse_part, refuse_removing, refuse_replacing};
 pub use expressions::refuse_expression;
 pub use foreseen::{foreseen_notes, refuse_narrowed};
@@ -74,6 +77,8 @@ pub struct Plan {
     pub shaping: Shaping,
     /// What the server is asked of records first.
     pub asked: Option<Arc<AskedExpressions>>,
+    /// What records that delete are about, if any may.
+    pub deletions: Option<Deletions>,
     /// Columns, by their ordinals, that are not simply overwritten.
     pub policies: Vec<(usize, MergePolicy)>,
     /// What the sample shows of values that would become others: the load looks at it.
@@ -93,7 +98,8 @@ impl Plan {
         )
         .told_by(self.key.index)
         .shaped(self.shaping.clone())
-        .asking(self.asked.clone());
+        .asking(self.asked.clone())
+        .deleting(self.deletions.clone());
         let slots: Vec<usize> = self
             .fields
             .iter()
@@ -201,6 +207,8 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         Mapping::new(Arc::clone(&table), &key.columns, key.null_keys, wishes.extra.clone(), partitioner)
             .shaped(wishes.shaping.clone())
             .asking(wishes.asked.cloned());
+    let deletions = deletions::of_plan(&mapping, &key, mode, wishes)?;
+    let mapping = mapping.deleting(deletions.clone());
     refuse::shaped_columns(&table, wishes.shaping, wishes.extra)?;
     refuse::masked(&mapping, &key, wishes.shaping)?;
     refuse::extra_column(&table, wishes.extra)?;
@@ -208,6 +216,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
     if let Some(asked) = wishes.asked {
         expressions::set_columns(asked, &mapping)?;
         targets.extend(asked.sets().map(|(column, _)| (column.to_owned(), mapping.column_target(column))));
+        targets.extend(asked.mark.iter().map(|mark| (mark.clone(), mapping.column_target(mark))));
         notes.extend(expressions::unknown_names(asked, sample));
     }
     refuse::rights(&table, &mapping, &targets, mode, wishes)?;
@@ -231,6 +240,7 @@ pub fn make_plan(table: Table, sample: &Sample, wishes: &Wishes<'_>) -> Result<P
         extra: wishes.extra.clone(),
         shaping: wishes.shaping.clone(),
         asked: wishes.asked.cloned(),
+        deletions,
         policies,
         foreseen: Foreseen::default(),
     })

@@ -66,12 +66,15 @@ pub fn narrowed_column(table: &Table, column: &str) -> Result<(), Refusal> {
     ))
 }
 
+/// Flags whose columns are there when the load begins.
+const NOW: [&str; 3] = ["--mask ", "--set ", "--soft-delete "];
+
 /// Columns that `--map` and `--parse` name are the table's.
 ///
 /// Where columns are added they may come later; but for masks, which must be about what they say, and what is
-/// set, for which no field comes.
+/// set or marks, for which no field comes.
 pub(super) fn shaped_columns(table: &Table, shaping: &Shaping, extra: &Extra) -> Result<(), Refusal> {
-    let is_now = |words: &String| words.starts_with("--mask ") || words.starts_with("--set ");
+    let is_now = |words: &String| NOW.iter().any(|flag| words.starts_with(flag));
     let may_come = |words: &String| *extra == Extra::Add && !is_now(words);
     let is_missing = |(column, words): &(&str, String)| table.column(column).is_none() && !may_come(words);
     let Some((_, words)) = shaping.columns().find(is_missing) else { return Ok(()) };

@@ -25,6 +25,8 @@ pub struct Wishes<'a> {
     pub extra: &'a Extra,
     /// The column that `--newer-by` names.
     pub newer_by: Option<&'a str>,
+    /// The field that the watermark is taken from.
+    pub watermark: Option<&'a str>,
     /// Connections, and so partitions.
     pub pool_size: usize,
     /// The role that loads.

@@ -17,6 +17,9 @@ const RECORD: &str = "record";
 /// What tells whether the record has a field.
 const PRESENT: &str = "present";
 
+/// What a column that marks rows is asked for by.
+pub(super) const SOFT_DELETE: &str = "--soft-delete ";
+
 /// Columns that each table of PostgreSQL has: none of a temporary table can be called so.
 const OF_EVERY_TABLE: [&str; 6] = ["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"];
 
@@ -140,15 +143,21 @@ impl Expression {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Expressions {
     pub(super) condition: Option<Expression>,
+    /// For which records it is true, their rows are deleted.
+    pub(super) deletion: Option<Expression>,
+    /// The column that marks rows in place of that.
+    pub(super) mark: Option<String>,
     pub(super) sets: Vec<(String, Expression)>,
 }
 
 impl Expressions {
     /// As a run is stored with them.
-    pub(super) fn settings(&self) -> [(&'static str, Vec<String>); 2] {
+    pub(super) fn settings(&self) -> [(&'static str, Vec<String>); 4] {
         let set = |(column, expression): &(String, Expression)| format!("{column}={}", expression.text());
         [
             ("where", self.condition.iter().map(|condition| condition.text().to_owned()).collect()),
+            ("delete-when", self.deletion.iter().map(|deletion| deletion.text().to_owned()).collect()),
+            ("soft-delete", self.mark.iter().cloned().collect()),
             ("set", self.sets.iter().map(set).collect()),
         ]
     }

@@ -1,6 +1,6 @@
-//! What was said of records by expressions: which are loaded, and what columns are set to.
+//! What was said of records by expressions: which are loaded, which delete, and what columns are set to.
 
-use super::expression::Expression;
+use super::expression::{Expression, SOFT_DELETE};
 use super::shaping::Shaping;
 
 impl Shaping {
@@ -15,6 +15,25 @@ impl Shaping {
         }
         self.expressions.condition = Some(Expression::parse(text)?);
         Ok(())
+    }
+
+    /// A record for which this expression of SQL is true deletes the row of its key, and needs nothing but
+    /// that. Names in it are those of [`filter`](Self::filter).
+    ///
+    /// # Errors
+    /// In words, when it does not end where its own brackets do. What it says, the server judges.
+    pub fn delete_when(&mut self, text: &str) -> Result<(), String> {
+        if self.expressions.deletion.is_some() {
+            return Err("--delete-when is said once: join conditions with or".to_owned());
+        }
+        self.expressions.deletion = Some(Expression::parse(text)?);
+        Ok(())
+    }
+
+    /// A row that would be [deleted](Self::delete_when) is marked in this column instead: true, or the run's
+    /// first start. A later record of its key that does not delete takes the mark away.
+    pub fn soft_delete(&mut self, column: impl Into<String>) {
+        self.expressions.mark = Some(column.into());
     }
 
     /// The value of a column is that of an expression of SQL over the record: `COLUMN=SQL`.
@@ -39,6 +58,18 @@ impl Shaping {
         self.expressions.condition.as_ref()
     }
 
+    /// Which records delete.
+    #[must_use]
+    pub const fn deletion(&self) -> Option<&Expression> {
+        self.expressions.deletion.as_ref()
+    }
+
+    /// The column that marks rows in place of deleting them.
+    #[must_use]
+    pub fn mark(&self) -> Option<&str> {
+        self.expressions.mark.as_deref()
+    }
+
     /// Columns and what they are set to.
     pub fn sets(&self) -> impl Iterator<Item = (&str, &Expression)> {
         self.expressions.sets.iter().map(|(column, expression)| (column.as_str(), expression))
@@ -47,7 +78,9 @@ impl Shaping {
     /// Something is asked of the server before records are mapped.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        self.expressions.condition.is_some() || !self.expressions.sets.is_empty()
+        self.expressions.condition.is_some()
+            || self.expressions.deletion.is_some()
+            || !self.expressions.sets.is_empty()
     }
 }
 
@@ -67,6 +100,21 @@ impl Shaping {
                 ));
             }
         }
-        Ok(())
+        self.check_mark()
+    }
+
+    /// A mark is written by the loader alone.
+    fn check_mark(&self) -> Result<(), String> {
+        let Some(mark) = self.mark() else { return Ok(()) };
+        if self.deletion().is_none() {
+            return Err(format!("--soft-delete {mark} is of --delete-when, and there is none"));
+        }
+        let other = self.columns().find(|(column, words)| *column == mark && !words.starts_with(SOFT_DELETE));
+        match other {
+            Some((_, words)) => Err(format!(
+                "{words} beside --soft-delete {mark}: the column says whether a row is deleted, and nothing else"
+            )),
+            None => Ok(()),
+        }
     }
 }

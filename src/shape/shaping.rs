@@ -3,7 +3,7 @@
 use crate::format::Unnest;
 use crate::secret::Secret;
 
-use super::expression::Expressions;
+use super::expression::{Expressions, SOFT_DELETE};
 use super::mask::{Mask, MaskKey};
 use super::parse::ParseFormat;
 use super::path::Path;
@@ -312,7 +312,8 @@ impl Shaping {
             .iter()
             .map(|(column, mask)| (column.as_str(), format!("--mask {column}={}", mask.name())));
         let sets = self.sets().map(|(column, sql)| (column, format!("--set {column}={}", sql.text())));
-        maps.chain(parses).chain(masks).chain(sets)
+        let mark = self.mark().map(|column| (column, format!("{SOFT_DELETE}{column}")));
+        maps.chain(parses).chain(masks).chain(sets).chain(mark)
     }
 
     /// The type of a new column, where its format says that.

@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::map::{AskedExpressions, AskedRefusal, AskedRow, Questions, RecordAnswer};
+use crate::ledger::{LedgerRef, begun_at};
+use crate::map::{AskedExpressions, AskedFor, AskedRefusal, AskedRow, Questions, RecordAnswer};
 use crate::pg::sqlstate::{is_of_encoding, is_raised_again, is_transient};
 use crate::pg::{DbError, Lease, Raised, Session, literal};
 
@@ -18,6 +19,8 @@ use super::sql::settings;
 
 /// Whether a record is kept, where expressions are computed for it.
 const KEPT: &str = "\"dbload kept\"";
+/// Whether a record deletes, likewise.
+const DELETES: &str = "\"dbload deletes\"";
 /// Its number among those that are asked about.
 const NUMBER: &str = "\"dbload n\"";
 /// Where the loop leaves what it has found.
@@ -75,6 +78,30 @@ impl Asker {
         Ok(asking.answers)
     }
 
+    /// The time of the run's first start, in UTC; without a ledger that of this start.
+    ///
+    /// # Errors
+    /// If the server is away for longer than we wait.
+    pub async fn begun_at(&self, run: Option<&LedgerRef>) -> Result<String, WriteError> {
+        let now = || begun_at("pg_catalog.clock_timestamp()");
+        let sql = run.map_or_else(now, LedgerRef::begun_at_query);
+        let mut retry = Retry::new(self.retry_policy);
+        loop {
+            match self.run(&sql).await {
+                Ok(rows) => {
+                    let value = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+                    let missing = || DbError::Answer("no time of the first start".to_owned());
+                    return value.ok_or_else(|| WriteError::Database(missing()));
+                }
+                Err(error) if is_transient(&error) => {
+                    let Some(pause) = retry.pause() else { return Err(WriteError::Database(error)) };
+                    tokio::time::sleep(pause).await;
+                }
+                Err(error) => return Err(WriteError::Database(error)),
+            }
+        }
+    }
+
     /// Asks about these rows.
     async fn ask(&self, rows: &[usize], asking: &mut Questions) -> Result<(), DbError> {
         let source = self.source(rows, &asking.rows);
@@ -96,7 +123,7 @@ impl Asker {
             let Some(&row) = rows.get(number.wrapping_sub(1)) else { return Err(error) };
             let expression = self.asked.expressions.get(at).ok_or_else(|| error.clone())?;
             let reason = format!("{}: {reason}", expression.words);
-            let refusal = AskedRefusal { column: expression.column.clone(), sqlstate, reason };
+            let refusal = AskedRefusal { column: expression.column().map(str::to_owned), sqlstate, reason };
             asking.settle(row, RecordAnswer::Refused(refusal));
             rest.retain(|other| *other != row);
         }
@@ -140,9 +167,11 @@ impl Asker {
             let mut values = answer.into_iter();
             let number: usize = values.next().flatten().and_then(|n| n.parse().ok()).ok_or_else(unread)?;
             let row = *rows.get(number.wrapping_sub(1)).ok_or_else(unread)?;
-            match values.next().flatten().as_deref() {
-                Some("t") => asking.keep(&self.asked, row, values.collect()),
-                _ => asking.settle(row, RecordAnswer::LeftOut),
+            let is_kept = values.next().flatten().as_deref() == Some("t");
+            let deletes = self.asked.has_deletion() && values.next().flatten().as_deref() == Some("t");
+            match is_kept {
+                true => asking.keep(&self.asked, row, deletes, values.collect()),
+                false => asking.settle(row, RecordAnswer::LeftOut),
             }
         }
         Ok(())
@@ -176,18 +205,31 @@ impl Asker {
         )
     }
 
-    /// Which records are kept, and the values of what is set.
+    /// Which records are kept, which delete, and the values of what is set.
     fn question(&self, source: &str) -> String {
-        let condition = self.asked.expressions.iter().find(|expression| expression.column.is_none());
+        let condition = self.asked.expression(&AskedFor::Condition);
         let kept = condition.map_or("true".to_owned(), |condition| format!("({}) IS TRUE", condition.sql));
+        let kept = format!("(SELECT record.*, {kept} AS {KEPT} FROM {source} OFFSET 0) AS record");
+        let deletion = self.asked.expression(&AskedFor::Deletion);
+        let (records, deletes) = match deletion {
+            None => (kept, String::new()),
+            Some(deletion) => {
+                let sql = format!("CASE WHEN record.{KEPT} THEN ({}) IS TRUE END", deletion.sql);
+                let records = format!("(SELECT record.*, {sql} AS {DELETES} FROM {kept} OFFSET 0) AS record");
+                (records, format!(", record.{DELETES}"))
+            }
+        };
         let sets = self.asked.sets().fold(String::new(), |mut out, (_, set)| {
-            let _ = write!(out, ", CASE WHEN record.{KEPT} THEN ({})::pg_catalog.text END", set.sql);
+            let unless = match set.asked_for {
+                AskedFor::Value { is_needed: false, .. } if deletion.is_some() => {
+                    format!(" AND NOT record.{DELETES}")
+                }
+                _ => String::new(),
+            };
+            let _ = write!(out, ", CASE WHEN record.{KEPT}{unless} THEN ({})::pg_catalog.text END", set.sql);
             out
         });
-        format!(
-            "SELECT record.{NUMBER}, record.{KEPT}{sets} \
-             FROM (SELECT record.*, {kept} AS {KEPT} FROM {source} OFFSET 0) AS record"
-        )
+        format!("SELECT record.{NUMBER}, record.{KEPT}{deletes}{sets} FROM {records}")
     }
 
     /// The records for which an expression fails: number, expression, SQLSTATE and reason.
@@ -201,15 +243,21 @@ impl Asker {
         for (at, expression) in self.asked.expressions.iter().enumerate() {
             let sql = &expression.sql;
             let of = format!("FROM (SELECT {row}) AS record");
-            let _ = match expression.column {
-                None => write!(
+            let _ = match expression.asked_for {
+                AskedFor::Condition => write!(
                     steps,
                     "dbload_at := {at};\n            dbload_kept := (SELECT ({sql}) IS TRUE {of});\n            "
                 ),
-                Some(_) => write!(
+                AskedFor::Deletion => write!(
                     steps,
                     "IF dbload_kept THEN\n                dbload_at := {at};\n                \
-                     dbload_value := (SELECT ({sql})::pg_catalog.text {of});\n            END IF;\n            "
+                     dbload_deletes := (SELECT ({sql}) IS TRUE {of});\n            END IF;\n            "
+                ),
+                AskedFor::Value { is_needed, .. } => write!(
+                    steps,
+                    "IF dbload_kept{} THEN\n                dbload_at := {at};\n                \
+                     dbload_value := (SELECT ({sql})::pg_catalog.text {of});\n            END IF;\n            ",
+                    if is_needed { "" } else { " AND NOT dbload_deletes" }
                 ),
             };
         }
@@ -218,13 +266,14 @@ impl Asker {
             "#variable_conflict use_column
 DECLARE
     dbload_row pg_catalog.record;
-    dbload_at int; dbload_kept bool; dbload_value pg_catalog.text;
+    dbload_at int; dbload_kept bool; dbload_deletes bool; dbload_value pg_catalog.text;
     dbload_state pg_catalog.text; dbload_message pg_catalog.text; dbload_detail pg_catalog.text;
     dbload_failed pg_catalog.json[];
 BEGIN
     FOR dbload_row IN SELECT * FROM {source} LOOP
         BEGIN
             dbload_kept := true;
+            dbload_deletes := false;
             {steps}
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS dbload_state = RETURNED_SQLSTATE, dbload_message = MESSAGE_TEXT,

@@ -36,7 +36,7 @@ pub(super) fn suits(plan: &WritePlan, batch: &Batch) -> bool {
         }
         Mode::Update => false,
     };
-    inserts && plan.paths.straight.is_ok() && !batch.chunks.is_empty() && batch.chunks.iter().all(|chunk| !chunk.columns.is_empty())
+    inserts && !batch.may_delete && plan.paths.straight.is_ok() && !batch.chunks.is_empty() && batch.chunks.iter().all(|chunk| !chunk.columns.is_empty())
         // What a record lacks is the column's default: COPY has none for a single row. Its columns are those
         // that any record before had, so a column may be among them that no row of this batch has a value
         // for.

@@ -11,10 +11,11 @@ use super::plan::WritePlan;
 use super::predictor::Forecast;
 use super::sql::merge::KeyLookup;
 use super::sql::names::{ASIDE, STAGE};
-use super::sql::{dedup, merge, names, quarantine, row_by_row, unique_constraints};
+use super::sql::{dedup, deletions, merge, names, quarantine, row_by_row, unique_constraints};
 use super::strategy::Strategy;
 
 /// What staged rows came to.
+#[derive(Default)]
 pub(super) struct MergeResult {
     pub(super) books: Books,
     /// Some of them went record by record; what was refused is in its table.
@@ -25,6 +26,7 @@ pub(super) struct MergeResult {
 /// along with the end of their COPY.
 pub(super) fn first_of(plan: &WritePlan, batch: &Batch, strategy: Strategy) -> Option<String> {
     if goes_apart(plan, strategy)
+        || batch.may_delete
         || may_repeat(plan, batch)
         || !strategy.all_new(plan) && unique_constraints::probe(plan, batch).is_some()
     {
@@ -50,48 +52,115 @@ pub(super) async fn merge(
     staged: u64,
     first: Option<Vec<StatementResult>>,
 ) -> Result<MergeResult, DbError> {
-    let Merge { plan, session, batch, strategy, .. } = merge;
+    let batch = merge.batch;
     if first.is_some() {
         let books = merge.run_fast(staged, first).await?;
         return Ok(MergeResult { books, row_by_row: false });
     }
-    let mut row_by_row = goes_apart(plan, strategy);
-    let mut repeated = 0;
-    if !row_by_row && may_repeat(plan, batch) {
-        let probe = session.run(&dedup::probe(plan)).await?;
-        repeated = number(probe.first(), 0)?;
-        let row = probe.first().and_then(|outcome| outcome.rows.first());
-        let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
-        row_by_row =
-            repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
-    }
-    // Inserts alone are refused or they are not, whatever their order.
-    if !row_by_row && !strategy.all_new(plan) {
-        row_by_row = match unique_constraints::probe(plan, batch) {
-            None => false,
-            Some(None) => true,
-            Some(Some(probe)) => {
-                let outcomes = session.run(&probe).await?;
-                outcomes.first().and_then(StatementResult::value) == Some("t")
+    let mut deleted = Books::default();
+    let mut staged = staged;
+    if batch.may_delete {
+        match merge.delete(staged).await? {
+            Deleted::AsASet { rows, books } => (staged, deleted) = (staged - rows, books),
+            Deleted::NotYet => {
+                return Ok(MergeResult { books: merge.run_careful(STAGE).await?, row_by_row: true });
             }
-        };
+        }
     }
-    if row_by_row {
-        return merge.merge_apart(staged).await;
+    let mut merged = if staged > 0 { merge.merge_others(staged).await? } else { MergeResult::default() };
+    merged.books.add(&deleted);
+    Ok(merged)
+}
+
+impl Merge<'_> {
+    /// Applies the staged rows that delete as a set, if it cannot be told from doing so one by one, and takes
+    /// them away.
+    async fn delete(&self, staged: u64) -> Result<Deleted, DbError> {
+        let Merge { plan, session, batch, strategy, .. } = *self;
+        let probe = session.run(&deletions::probe(plan, batch)).await?;
+        let rows = number(probe.first(), 0)?;
+        if rows == 0 {
+            return Ok(Deleted::AsASet { rows, books: Books::default() });
+        }
+        let row = probe.first().and_then(|outcome| outcome.rows.first());
+        let repeats = row.is_none_or(|row| row.get(1).is_none_or(|value| value.as_deref() != Some("f")));
+        let table = plan.table();
+        // Beside records of other keys they have no order where nothing sees one.
+        let is_seen = plan.paths.tied || table.has_row_triggers || table.has_row_security;
+        let is_marked = plan.mapping.deletions.as_ref().is_some_and(|deletions| deletions.mark.is_some());
+        let has_order = rows < staged && is_seen || is_marked && plan.paths.tied;
+        if goes_apart(plan, strategy) || repeats || table.has_children || has_order {
+            return Ok(Deleted::NotYet);
+        }
+        let deleted = affected(session, &deletions::apply(plan, batch)).await?;
+        let rest = rows.checked_sub(deleted).ok_or(DbError::Uncounted)?;
+        let mut books = Books { deleted, ..Books::default() };
+        if rest > 0 {
+            let kept = session.run(&deletions::count_kept(plan, batch)).await?;
+            books.skipped = number(kept.last(), 0)?.min(rest);
+            books.unchanged = rest - books.skipped;
+        }
+        if rows < staged {
+            session.run(&deletions::unstage(plan)).await?;
+        }
+        Ok(Deleted::AsASet { rows, books })
     }
-    let mut skipped = 0;
-    if repeated > 0 && plan.mode == Mode::Update {
-        skipped = affected(session, &dedup::drop_unknown(plan)).await?;
-        let probe = session.run(&dedup::probe(plan)).await?;
-        repeated = number(probe.first(), 0)?;
+
+    /// Merges staged rows of which none deletes.
+    async fn merge_others(&self, staged: u64) -> Result<MergeResult, DbError> {
+        let merge = *self;
+        let Merge { plan, session, batch, strategy, .. } = merge;
+        let mut row_by_row = goes_apart(plan, strategy);
+        let mut repeated = 0;
+        if !row_by_row && may_repeat(plan, batch) {
+            let probe = session.run(&dedup::probe(plan)).await?;
+            repeated = number(probe.first(), 0)?;
+            let row = probe.first().and_then(|outcome| outcome.rows.first());
+            let refusable = row.is_some_and(|row| row.get(1).is_some_and(|v| v.as_deref() == Some("t")));
+            row_by_row =
+                repeated > 0 && (refusable || plan.paths.folding_shows.is_some() || plan.newer_by.is_some());
+        }
+        // Inserts alone are refused or they are not, whatever their order.
+        if !row_by_row && !strategy.all_new(plan) {
+            row_by_row = match unique_constraints::probe(plan, batch) {
+                None => false,
+                Some(None) => true,
+                Some(Some(probe)) => {
+                    let outcomes = session.run(&probe).await?;
+                    outcomes.first().and_then(StatementResult::value) == Some("t")
+                }
+            };
+        }
+        if row_by_row {
+            return merge.merge_apart(staged).await;
+        }
+        let mut skipped = 0;
+        if repeated > 0 && plan.mode == Mode::Update {
+            skipped = affected(session, &dedup::drop_unknown(plan)).await?;
+            let probe = session.run(&dedup::probe(plan)).await?;
+            repeated = number(probe.first(), 0)?;
+        }
+        if repeated > 0 {
+            session.run(&dedup::fold(plan, batch)).await?;
+        }
+        let mut books = merge.run_fast(staged - skipped - repeated, None).await?;
+        books.deduplicated = repeated;
+        books.skipped += skipped;
+        Ok(MergeResult { books, row_by_row: false })
     }
-    if repeated > 0 {
-        session.run(&dedup::fold(plan, batch)).await?;
-    }
-    let mut books = merge.run_fast(staged - skipped - repeated, None).await?;
-    books.deduplicated = repeated;
-    books.skipped += skipped;
-    Ok(MergeResult { books, row_by_row: false })
+}
+
+/// What became of the staged rows that delete.
+enum Deleted {
+    /// They are applied, and gone from the staging table.
+    AsASet {
+        /// So many they were.
+        rows: u64,
+        /// What they came to.
+        books: Books,
+    },
+    /// Nothing: all rows have to go record by record.
+    NotYet,
 }
 
 /// The merge of one batch's staged rows, or of those that were not set aside.
@@ -176,6 +245,7 @@ impl Merge<'_> {
             updated: next(),
             unchanged: next(),
             skipped: next(),
+            deleted: next(),
             ..Books::default()
         })
     }

@@ -2,7 +2,7 @@
 //! the seed.
 
 use super::{
-    dress::{Dress, LEFT_OUT, OBJECT},
+    dress::{DELETES, Dress, LEFT_OUT, MARK, OBJECT},
     values::{ALL, Cell, KEYS, Kind, Quality, TYPES, bad, good},
 };
 use std::collections::BTreeMap;
@@ -91,6 +91,9 @@ pub struct Line {
     pub record: Option<Record>,
 }
 
+/// Adds the column that marks rows in place of deleting them.
+const MARKED: &str = "ALTER TABLE {s}.t ADD COLUMN gone_for_now boolean;\n";
+
 impl Case {
     pub fn draw(seed: u64, with_kills: bool) -> Self {
         let mut rng = Rng::from_seed(seed);
@@ -111,13 +114,13 @@ impl Case {
         let mut table = super::table::Table::draw(&mut rng, mode, many);
         let initial = table.records("initial", rng.below(40), &mut rng);
         let policies = policies(&mut rng, &table, mode);
-        let dress = Dress::draw(&mut rng, &table);
+        let dress = Dress::draw(&mut rng, &table, mode);
         let files = files(&mut rng, &table, many, &dress);
         let lacking = lacking(&mut rng, &table, &policies, &dress);
         Self {
             seed,
             mode,
-            setup: table.ddl(),
+            setup: table.ddl() + if dress.marks { MARKED } else { "" },
             key: if mode == Mode::Append { vec![] } else { table.key.clone() },
             says_key: mode != Mode::Append && (!table.primary || rng.one_in(3)),
             initial,
@@ -143,6 +146,7 @@ impl Case {
             mode: self.mode,
             generated: generated.map(|c| c.name.clone()).collect(),
             policies: self.policies.clone(),
+            mark: self.dress.marks.then(|| MARK.to_owned()),
             same_key: self.same_key.as_ref().map(|sql| sql.replace("{s}", schema)),
         }
     }
@@ -156,7 +160,8 @@ impl Case {
     /// What is compared: all but what sequences gave.
     pub fn compared(&self) -> String {
         let compared = self.columns.iter().filter(|c| c.own != Own::Sequence);
-        compared.map(|c| ident(&c.name)).collect::<Vec<_>>().join(", ")
+        let mark = self.dress.marks.then(|| MARK.to_owned());
+        compared.map(|c| ident(&c.name)).chain(mark).collect::<Vec<_>>().join(", ")
     }
 
     /// All records, with their places.
@@ -381,7 +386,7 @@ const BROKEN: [&str; 6] = [r#"{"k": 1"#, "nonsense", "[1,2]", "\"text\"", "42", 
 fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: Format) -> Line {
     if format == Format::Jsonl && rng.one_in(40) {
         let (place, fields) = (Default::default(), Err(()));
-        let record = Some(Record { place, fields, certain: false, is_left_out: false });
+        let record = Some(Record { place, fields, certain: false, is_left_out: false, deletes: false });
         return Line { text: (rng.pick(&BROKEN)).to_owned(), record };
     }
     if format == Format::Jsonl && rng.one_in(40) {
@@ -418,10 +423,10 @@ fn json_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, format: 
         text.push(pair(OBJECT, if nothing { rng.pick(&["null", "null", "7"]) } else { &object }));
     }
     let mut record = record(&fields);
-    record.is_left_out = dress.filters && record.fields.is_ok() && rng.one_in(5);
-    if dress.junk && (record.is_left_out || rng.one_in(2)) {
-        let json = if record.is_left_out {
-            format!("\"{LEFT_OUT}\"")
+    let word = fate(rng, dress, &mut record);
+    if dress.junk && (word.is_some() || rng.one_in(2)) {
+        let json = if let Some(word) = word {
+            format!("\"{word}\"")
         } else {
             rng.pick(&["1", "null", "\"x\"", "[1]"]).to_owned()
         };
@@ -455,16 +460,23 @@ fn csv_line(rng: &mut Rng, table: &super::table::Table, dress: &Dress, file: &Fi
         fields.push((column, cell));
     }
     let mut record = record(&fields);
-    record.is_left_out = dress.filters && record.fields.is_ok() && rng.one_in(5);
+    let word = fate(rng, dress, &mut record);
     if dress.junk {
-        let word = if record.is_left_out { LEFT_OUT } else { rng.pick(&["", "1", "x y"]) };
+        let word = word.unwrap_or_else(|| rng.pick(&["", "1", "x y"]));
         text.push(word.to_owned());
     }
     if rng.one_in(60) {
         text.push("one too many".to_owned());
-        record = Record { fields: Err(()), certain: false, is_left_out: false, ..record };
+        record = Record { fields: Err(()), certain: false, is_left_out: false, deletes: false, ..record };
     }
     Line { text: text.join(file.delimiter()), record: Some(record) }
+}
+
+/// Some records are left out, and some delete: then a word says so.
+fn fate(rng: &mut Rng, dress: &Dress, record: &mut Record) -> Option<&'static str> {
+    record.is_left_out = dress.filters && record.fields.is_ok() && rng.one_in(5);
+    record.deletes = dress.deletes && record.fields.is_ok() && !record.is_left_out && rng.one_in(4);
+    record.is_left_out.then_some(LEFT_OUT).or_else(|| record.deletes.then_some(DELETES))
 }
 
 /// What the fields mean.
@@ -478,6 +490,7 @@ fn record(fields: &[(&Column, Cell)]) -> Record {
         fields: if unreadable { Err(()) } else { Ok(meant) },
         certain: !unreadable && wrong <= 1 && !in_key,
         is_left_out: false,
+        deletes: false,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     table::Table,
     values::{Cell, Kind, Quality},
 };
-use crate::support::Rng;
+use crate::{reference::Mode, support::Rng};
 use std::collections::BTreeMap;
 
 /// How parts of nested values are named.
@@ -34,6 +34,10 @@ pub struct Dress {
     nulled: Option<String>,
     /// Records with a word in the field that nobody wants are left out.
     pub filters: bool,
+    /// Records with another word there delete, ..
+    pub deletes: bool,
+    /// .. or mark.
+    pub marks: bool,
     /// Columns that are set to what their fields are.
     set: Vec<String>,
     pub flags: Vec<String>,
@@ -43,11 +47,15 @@ pub struct Dress {
 pub const OBJECT: &str = "o";
 /// In a field that nobody wants, what leaves a record out.
 pub const LEFT_OUT: &str = "left 'out'";
+/// There too, what deletes the row.
+pub const DELETES: &str = "gone";
+/// The column that marks rows.
+pub const MARK: &str = "gone_for_now";
 const NULLS: [&str; 2] = ["NULL", ""];
 
 impl Dress {
     /// Half of the cases are as they always were.
-    pub fn draw(rng: &mut Rng, table: &Table) -> Self {
+    pub fn draw(rng: &mut Rng, table: &Table, mode: Mode) -> Self {
         let mut dress = Self::default();
         if rng.one_in(2) {
             return dress;
@@ -99,7 +107,7 @@ impl Dress {
             dress.flags.extend(NULLS.map(|word| format!("--null-as={word}")));
             dress.flags.push("--null-strings".to_owned());
         }
-        dress.junk = rng.one_in(3);
+        dress.junk = rng.one_in(2);
         if dress.junk {
             // Of an object in place of a number, what it is flattened to would be left out.
             let only = rng.one_in(2) && !plain.is_empty() && nesting != Nesting::Flattened;
@@ -112,6 +120,12 @@ impl Dress {
             if dress.filters {
                 let text = LEFT_OUT.replace('\'', "''");
                 dress.flags.push(format!("--where=junk is distinct from '{text}'"));
+            }
+            dress.deletes = matches!(mode, Mode::Upsert | Mode::Update) && !rng.one_in(3);
+            if dress.deletes {
+                dress.flags.push(format!("--delete-when=junk = '{DELETES}'"));
+                dress.marks = rng.one_in(2);
+                dress.flags.extend(dress.marks.then(|| format!("--soft-delete={MARK}")));
             }
         }
         // What a field of text is set to, the field would be.
@@ -139,7 +153,7 @@ impl Dress {
 
     /// Something is asked of the server first.
     pub fn asks(&self) -> bool {
-        self.filters || !self.set.is_empty()
+        self.filters || self.deletes || !self.set.is_empty()
     }
 
     /// A column is set by an expression.

@@ -43,6 +43,7 @@ struct Seen {
     inserted: u64,
     updated: u64,
     unchanged: u64,
+    deleted: u64,
     deduplicated: u64,
     skipped: u64,
     refused: u64,
@@ -55,6 +56,7 @@ struct Seen {
     by_policy: u64,
     evolved: u64,
     asked: u64,
+    marked: u64,
 }
 
 fn property(with_kills: bool) {
@@ -71,6 +73,9 @@ fn property(with_kills: bool) {
         assert!(!with_kills || seen.cases < 10 || seen.resumed > 0, "no kill ever hit: {seen:?}");
         let of_case = [seen.shaped, seen.by_policy, seen.evolved, seen.asked];
         let ways = [&[seen.direct, seen.direct_refused, seen.careful], &of_case[..]].concat();
+        // One case of ten may delete, and half of those mark.
+        let rare = [seen.deleted, seen.marked];
+        assert!(seen.cases < 200 || rare.iter().all(|&cases| cases > 0), "a way never taken: {seen:?}");
         assert!(seen.cases < 40 || ways.iter().all(|&batches| batches > 0), "a way never taken: {seen:?}");
     }
     println!("{seen:?}");
@@ -179,6 +184,8 @@ impl World {
         seen.evolved += u64::from(case.lacking.is_some() && outcome.stderr.contains("added columns"));
         seen.shaped += u64::from(!case.dress.flags.is_empty());
         seen.asked += u64::from(case.dress.asks());
+        seen.marked += u64::from(case.dress.marks);
+        seen.deleted += books.deleted;
         seen.records += books.read;
         seen.inserted += books.inserted;
         seen.updated += books.updated;
@@ -209,9 +216,17 @@ impl World {
     fn books(&self, dir: &Path, books: &Books, outcome: &Outcome) -> Result<(), String> {
         let report = outcome.report();
         let rows = report.rows;
-        let theirs = (rows.read, rows.inserted, rows.stored_before(), rows.skipped, rows.rejected);
+        let theirs =
+            (rows.read, rows.inserted, rows.stored_before(), rows.deleted, rows.skipped, rows.rejected);
         let refused = books.refused.len() as u64;
-        let ours = (books.read, books.inserted, books.updated + books.unchanged, books.skipped, refused);
+        let ours = (
+            books.read,
+            books.inserted,
+            books.updated + books.unchanged,
+            books.deleted,
+            books.skipped,
+            refused,
+        );
         let mut rejected: Vec<Refused> = report
             .rejected(dir)
             .into_iter()
@@ -232,7 +247,7 @@ impl World {
         }
         if ours != theirs {
             return Err(format!(
-                "books differ: (read, inserted, updated + unchanged + deduplicated, skipped, rejected)\n  \
+                "books differ: (read, inserted, updated + unchanged + deduplicated, deleted, skipped, rejected)\n  \
                  reference {ours:?}\n  dbload    {theirs:?} of {rows:?}"
             ));
         }
@@ -360,9 +375,9 @@ fn run(case: &Case, dir: &Path, url: &str) -> Outcome {
 }
 
 fn show(books: &Books) -> String {
-    let Books { read, inserted, updated, unchanged, skipped, refused } = books;
+    let Books { read, inserted, updated, unchanged, deleted, skipped, refused } = books;
     format!(
-        "read {read}, inserted {inserted}, updated {updated}, unchanged {unchanged}, skipped {skipped}, refused {}",
+        "read {read}, inserted {inserted}, updated {updated}, unchanged {unchanged}, deleted {deleted}, skipped {skipped}, refused {}",
         refused.len()
     )
 }
@@ -394,7 +409,12 @@ fn the_generator_makes_cases_of_every_kind() {
         let books = reference::apply(&world.db, &case.target("b"), &case.records());
         assert_eq!(
             books.read,
-            books.inserted + books.updated + books.unchanged + books.skipped + books.refused.len() as u64
+            books.inserted
+                + books.updated
+                + books.unchanged
+                + books.deleted
+                + books.skipped
+                + books.refused.len() as u64
         );
         for file in &case.files {
             formats[file.format as usize] += 1;

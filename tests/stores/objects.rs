@@ -235,7 +235,10 @@ fn members_of_archives_in_a_store_are_sources() {
     check(&scene, 2_000, &outcome);
     assert_eq!(outcome.report().rows, rows!(read: 2_000, inserted: 2_000), "{outcome}");
     let names: Vec<String> = outcome.report().sources.into_iter().map(|source| source.name).collect();
-    assert_eq!(names, ["a.zip#x/one.jsonl", "b.zip#x/two.jsonl"].map(|key| Bucket::word(&format!("d/{key}"))));
+    assert_eq!(
+        names,
+        ["a.zip#x/one.jsonl", "b.zip#x/two.jsonl"].map(|key| Bucket::word(&format!("d/{key}")))
+    );
     let outcome = load(&scene, &bucket, &Bucket::word("d/c.tar.gz")).run().exits(0);
     assert_eq!(outcome.report().rows, rows!(read: 1_000, unchanged: 1_000), "{outcome}");
     load(&scene, &bucket, &Bucket::word("d/a.zip#y")).run().exits(4).says("nothing in the archive is called");

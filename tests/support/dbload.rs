@@ -351,6 +351,8 @@ pub struct Rows {
     pub inserted: u64,
     pub updated: u64,
     pub unchanged: u64,
+    #[serde(default)]
+    pub deleted: u64,
     pub deduplicated: u64,
     pub skipped: u64,
     pub rejected: u64,
@@ -358,7 +360,13 @@ pub struct Rows {
 
 impl Rows {
     pub fn accounted(&self) -> u64 {
-        self.inserted + self.updated + self.unchanged + self.deduplicated + self.skipped + self.rejected
+        self.inserted
+            + self.updated
+            + self.unchanged
+            + self.deleted
+            + self.deduplicated
+            + self.skipped
+            + self.rejected
     }
 
     /// What depends on where batches end only in sum.

@@ -8,7 +8,7 @@ pub fn audit(db: &Database) -> Rows {
     let wrong = db.lines(
         "SELECT r.run, r.state, r.epoch, c.* FROM _dbload.run r, LATERAL ( \
            SELECT count(*) AS partitions, bool_and(done) AS done, bool_and(c.epoch = r.epoch) AS epochs, \
-             sum(read) AS read, sum(inserted + updated + unchanged + deduplicated + skipped + rejected) AS fates, \
+             sum(read) AS read, sum(inserted + updated + unchanged + deleted + deduplicated + skipped + rejected) AS fates, \
              sum(rejected) AS rejected FROM _dbload.checkpoint c WHERE c.run = r.run) c, LATERAL ( \
            SELECT coalesce(sum(read), 0) AS read, coalesce(sum(rejected), 0) AS rejected \
              FROM _dbload.source_count s WHERE s.run = r.run) s \
@@ -18,7 +18,7 @@ pub fn audit(db: &Database) -> Rows {
     );
     assert!(wrong.is_empty(), "the ledger is not in order: {wrong:?}");
     let sums = db.rows(
-        "SELECT sum(read), sum(inserted), sum(updated), sum(unchanged), sum(deduplicated), sum(skipped), sum(rejected) \
+        "SELECT sum(read), sum(inserted), sum(updated), sum(unchanged), sum(deduplicated), sum(skipped), sum(rejected), sum(deleted) \
          FROM _dbload.checkpoint WHERE run = (SELECT run FROM _dbload.run ORDER BY started_at DESC LIMIT 1)",
     );
     let n = |i: usize| sums[0][i].as_ref().unwrap().parse().unwrap();
@@ -30,5 +30,6 @@ pub fn audit(db: &Database) -> Rows {
         deduplicated: n(4),
         skipped: n(5),
         rejected: n(6),
+        deleted: n(7),
     }
 }

@@ -34,7 +34,9 @@ fn members_of_an_archive_behind_a_url_are_chosen_as_those_of_a_file() {
         scene.run(&format!("{url} -t t")).exits(4).says("has 3 files").says(&format!("'{url}#2026/a.jsonl'"));
         api.asked();
         // What signs it is no part of its name, and is not stored.
-        let signed = format!("{url}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=CANARY&X-Amz-Date=2026&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=CANARY");
+        let signed = format!(
+            "{url}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=CANARY&X-Amz-Date=2026&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=CANARY"
+        );
         let outcome = scene.load(&format!("{signed}#2026/* -t t"));
         check(&scene, 3_000, &outcome);
         let report = outcome.report();
@@ -60,7 +62,8 @@ fn a_load_that_was_killed_goes_on_in_a_member_and_appends_it_once() {
         let api = served(bytes);
         let scene = scene();
         slow(&scene);
-        let line = format!("{}#* -t t --mode append --batch-rows 500 --pool-size 2", api.url(&format!("/{name}")));
+        let line =
+            format!("{}#* -t t --mode append --batch-rows 500 --pool-size 2", api.url(&format!("/{name}")));
         for stored in [4_000, 18_000] {
             kill_beyond(&scene, scene.dbload(&line).spawn(), stored);
         }
@@ -118,7 +121,8 @@ fn sheets_of_a_workbook_behind_a_url_are_chosen_by_the_same_sign() {
     let book = std::fs::read("tests/data/sheets/types.xlsx").unwrap();
     let api = Api::serve(move |ask| Reply::file(ask, book.clone(), "\"1\""));
     let table = "(key int PRIMARY KEY, value text)";
-    let scene = Scene::with(&format!("CREATE TABLE t {table}; CREATE TABLE u {table}; CREATE TABLE v {table}"));
+    let scene =
+        Scene::with(&format!("CREATE TABLE t {table}; CREATE TABLE u {table}; CREATE TABLE v {table}"));
     let url = api.url("/types.xlsx");
     let outcome = scene.load(&format!("{url}#other --range B2:C --table t"));
     assert_eq!(outcome.report().sources[0].name, format!("{url}#other"));

@@ -203,14 +203,15 @@ pub(super) struct Fate {
 }
 
 /// The books by their names, what was read first.
-pub(super) fn fates(books: &Books) -> [Fate; 7] {
-    let Books { read, inserted, updated, unchanged, deduplicated, skipped, rejected, .. } = *books;
+pub(super) fn fates(books: &Books) -> [Fate; 8] {
+    let Books { read, inserted, updated, unchanged, deleted, deduplicated, skipped, rejected, .. } = *books;
     let fate = |name: &'static str, count: u64| Fate { name, count };
     [
         fate("read", read),
         fate("inserted", inserted),
         fate("updated", updated),
         fate("unchanged", unchanged),
+        fate("deleted", deleted),
         fate("deduplicated", deduplicated),
         fate("skipped", skipped),
         fate("rejected", rejected),

@@ -216,12 +216,13 @@ impl SpansOfLoad {
 /// What a server has called what went wrong.
 const STATUS_CODE: &str = "db.response.status_code";
 
-fn counts(books: &Books) -> [OtelAttribute; 7] {
+fn counts(books: &Books) -> [OtelAttribute; 8] {
     [
         OtelAttribute::number("dbload.read", books.read),
         OtelAttribute::number("dbload.inserted", books.inserted),
         OtelAttribute::number("dbload.updated", books.updated),
         OtelAttribute::number("dbload.unchanged", books.unchanged),
+        OtelAttribute::number("dbload.deleted", books.deleted),
         OtelAttribute::number("dbload.deduplicated", books.deduplicated),
         OtelAttribute::number("dbload.skipped", books.skipped),
         OtelAttribute::number("dbload.rejected", books.rejected),

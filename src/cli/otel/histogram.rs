@@ -124,6 +124,7 @@ impl Measured {
                 ("inserted", books.inserted),
                 ("updated", books.updated),
                 ("unchanged", books.unchanged),
+                ("deleted", books.deleted),
                 ("deduplicated", books.deduplicated),
                 ("skipped", books.skipped),
                 ("rejected", books.rejected),

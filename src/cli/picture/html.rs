@@ -270,6 +270,7 @@ fn book_parts(page: &LoadPage) -> Vec<BarPart> {
         ("inserted", books.inserted, "m"),
         ("updated", books.updated, "c"),
         ("unchanged", books.unchanged, "d"),
+        ("deleted", books.deleted, "c"),
         ("deduplicated", books.deduplicated, "r"),
         ("skipped", books.skipped, "w"),
         ("rejected", books.rejected, "bad"),
@@ -287,8 +288,13 @@ fn book_parts(page: &LoadPage) -> Vec<BarPart> {
 fn books_words(page: &LoadPage) -> String {
     let books = &page.books;
     let mut words = format!("{} read", count(books.read));
-    for (name, n) in [("inserted", books.inserted), ("updated", books.updated), ("rejected", books.rejected)]
-    {
+    let told = [
+        ("inserted", books.inserted),
+        ("updated", books.updated),
+        ("deleted", books.deleted),
+        ("rejected", books.rejected),
+    ];
+    for (name, n) in told {
         if n > 0 {
             let _ = write!(words, ", {} {name}", count(n));
         }

@@ -35,6 +35,7 @@ fn of_load(out: &mut String, page: &LoadPage, load: &Loaded) {
         ("inserted", books.inserted),
         ("updated", books.updated),
         ("unchanged", books.unchanged),
+        ("deleted", books.deleted),
         ("deduplicated", books.deduplicated),
         ("skipped", books.skipped),
         ("rejected", books.rejected),

@@ -17,7 +17,7 @@ pub(super) fn metadata(reports: &[&Report], is_partitioned: bool) -> Value {
     let sum = |count: fn(&Books) -> u64| reports.iter().map(|report| count(&report.rows)).sum::<u64>();
     let rejected = sum(|rows| rows.rejected);
     if is_partitioned {
-        let read = sum(|rows| rows.read - rows.rejected - rows.deduplicated);
+        let read = sum(|rows| rows.read - rows.rejected - rows.deduplicated - rows.deleted);
         set("dagster/partition_row_count", "int", json!(read));
     }
     for (name, count) in [
@@ -25,6 +25,7 @@ pub(super) fn metadata(reports: &[&Report], is_partitioned: bool) -> Value {
         ("inserted", sum(|rows| rows.inserted)),
         ("updated", sum(|rows| rows.updated)),
         ("unchanged", sum(|rows| rows.unchanged)),
+        ("deleted", sum(|rows| rows.deleted)),
         ("deduplicated", sum(|rows| rows.deduplicated)),
         ("skipped", sum(|rows| rows.skipped)),
         ("rejected", rejected),

@@ -62,8 +62,7 @@ mod tests {
     #[test]
     fn a_copy_is_read_by_many_and_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let (copy, mut writer) =
-            ArchiveCopy::new(&["/nowhere".into(), folder.path().to_owned()]).unwrap();
+        let (copy, mut writer) = ArchiveCopy::new(&["/nowhere".into(), folder.path().to_owned()]).unwrap();
         writer.write_all(b"content").unwrap();
         assert_eq!(fs::read(copy.path()).unwrap(), b"content");
         assert_eq!(fs::read(copy.path()).unwrap(), b"content");

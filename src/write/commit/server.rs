@@ -263,8 +263,9 @@ fn read(row: &[Option<String>]) -> StoredCheckpoint {
         deduplicated: n(8),
         skipped: n(9),
         rejected: n(10),
+        deleted: n(11),
     };
-    let done = row.get(11).is_some_and(|done| done.as_deref() == Some("t"));
+    let done = row.get(12).is_some_and(|done| done.as_deref() == Some("t"));
     let source = u32::try_from(n(1)).unwrap_or(u32::MAX);
     let at = Position { source, offset: n(2), record: n(3), line: 0 };
     StoredCheckpoint { epoch: n(0), at, done, books }

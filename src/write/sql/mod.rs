@@ -3,6 +3,7 @@
 
 pub(in crate::write) mod convert;
 pub(in crate::write) mod dedup;
+pub(in crate::write) mod deletions;
 pub(in crate::write) mod merge;
 pub(in crate::write) mod names;
 pub(in crate::write) mod quarantine;

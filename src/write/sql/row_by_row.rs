@@ -11,6 +11,7 @@ use crate::pg::sqlstate::{REPLAYED, is_raised_again};
 use crate::pg::{Raised, catalog, literal};
 use crate::schema::{Identity, Mode};
 
+use super::deletions;
 use super::merge::{insert_lists, on_conflict, overriding};
 use super::names::{REFUSED, differs, key_equals, newer, presence, sets, written};
 use crate::write::plan::WritePlan;
@@ -21,7 +22,8 @@ use crate::write::predictor::Forecast;
 const TRIES: u32 = 5;
 
 /// The loop over the rows of a staging table. Its counts are left in the setting `dbload.counts`: inserted,
-/// updated, unchanged, skipped. `witness`: a statement for the block of the first record that is written.
+/// updated, unchanged, skipped, and of a batch that may delete what was deleted. `witness`: a statement for
+/// the block of the first record that is written.
 pub(in crate::write) fn block(
     plan: &WritePlan,
     batch: &Batch,
@@ -34,6 +36,14 @@ pub(in crate::write) fn block(
         Mode::Ignore => keyed(plan, batch, None, true, expect),
         Mode::Update => keyed(plan, batch, update(plan, batch), false, expect),
         Mode::Upsert => keyed(plan, batch, update(plan, batch), true, expect),
+    };
+    // A batch that deletes nothing is written as if none did.
+    let (body, counter, count, advice) = match batch.may_delete {
+        false => (body, "", "", String::new()),
+        true => {
+            let counter = "\n    dbload_deleted bigint := 0;";
+            (deletions::turn(plan, &body), counter, ", dbload_deleted", deletions::advice(plan))
+        }
     };
     let column = blamed_column(plan);
     let raised = is_raised_again("dbload_state", Raised::Merge);
@@ -56,7 +66,7 @@ DECLARE
     dbload_inserted bigint := 0;
     dbload_updated bigint := 0;
     dbload_unchanged bigint := 0;
-    dbload_skipped bigint := 0;
+    dbload_skipped bigint := 0;{counter}
     dbload_witnessed boolean := false;
     dbload_state pg_catalog.text; dbload_constraint pg_catalog.text; dbload_column pg_catalog.text;
     dbload_message pg_catalog.text; dbload_detail pg_catalog.text; dbload_type pg_catalog.text;
@@ -73,11 +83,11 @@ BEGIN
             END IF;
             INSERT INTO {REFUSED} (s0, sqlstate, constraint_name, column_name, reason)
             VALUES (dbload_row.s0, dbload_state, CASE WHEN dbload_constraint OPERATOR(pg_catalog.<>) '' THEN dbload_constraint END, {column},
-                    dbload_message OPERATOR(pg_catalog.||) CASE WHEN dbload_detail OPERATOR(pg_catalog.<>) '' THEN ': ' OPERATOR(pg_catalog.||) dbload_detail ELSE '' END);
+                    dbload_message OPERATOR(pg_catalog.||) CASE WHEN dbload_detail OPERATOR(pg_catalog.<>) '' THEN ': ' OPERATOR(pg_catalog.||) dbload_detail ELSE '' END{advice});
         END;
     END LOOP;
     PERFORM pg_catalog.set_config('dbload.counts', pg_catalog.concat_ws(' ', dbload_inserted, dbload_updated,
-        dbload_unchanged, dbload_skipped), true);
+        dbload_unchanged, dbload_skipped{count}), true);
 END"
     );
     // The body holds text of the catalog (names, defaults): quoted as a literal, it cannot end the block.

@@ -68,7 +68,9 @@ fn beside(path: &Path, member: &str, content: &[u8]) {
     if path.extension().is_none_or(|extension| extension != "zip") {
         return;
     }
-    let Ok(mut archive) = zip::ZipArchive::new(std::fs::File::open(path).expect("the archive")) else { return };
+    let Ok(mut archive) = zip::ZipArchive::new(std::fs::File::open(path).expect("the archive")) else {
+        return;
+    };
     let mut other = Vec::new();
     let Ok(file) = archive.by_name(member) else { return };
     if file.take(1 << 20).read_to_end(&mut other).is_err() {
