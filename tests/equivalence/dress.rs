@@ -121,11 +121,8 @@ impl Dress {
                 let text = LEFT_OUT.replace('\'', "''");
                 dress.flags.push(format!("--where=junk is distinct from '{text}'"));
             }
-            dress.deletes = matches!(mode, Mode::Upsert | Mode::Update) && !rng.one_in(3);
-            if dress.deletes {
-                dress.flags.push(format!("--delete-when=junk = '{DELETES}'"));
-                dress.marks = rng.one_in(2);
-                dress.flags.extend(dress.marks.then(|| format!("--soft-delete={MARK}")));
+            if matches!(mode, Mode::Upsert | Mode::Update) {
+                dress.draw_deletions(rng);
             }
         }
         // What a field of text is set to, the field would be.
@@ -139,6 +136,16 @@ impl Dress {
             }
         }
         dress
+    }
+
+    /// Of three cases two delete, and one of them marks.
+    fn draw_deletions(&mut self, rng: &mut Rng) {
+        self.deletes = !rng.one_in(3);
+        if self.deletes {
+            self.flags.push(format!("--delete-when=junk = '{DELETES}'"));
+            self.marks = rng.one_in(2);
+            self.flags.extend(self.marks.then(|| format!("--soft-delete={MARK}")));
+        }
     }
 
     /// The name of a column's field, where records are flat.

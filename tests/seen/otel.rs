@@ -219,7 +219,7 @@ fn loads_of_a_job_file_are_spans_of_one_trace_and_add_up_in_one_metric() {
     assert_eq!(sum(&loads, "dbload.inserted"), 6);
     let metrics = metrics(&asked);
     let Some(Data::Sum(records)) = &metrics[1].data else { panic!("{metrics:?}") };
-    assert_eq!(records.data_points.len(), 3 * 6, "a point for each table and fate");
+    assert_eq!(records.data_points.len(), 3 * 7, "a point for each table and fate");
 }
 
 #[test]
