@@ -48,8 +48,8 @@ impl PipelineContext<'_> {
 impl Asks {
     /// The answers for the records of a block.
     ///
-    /// A task of its own asks: whoever waits for an answer may wait for a writer meanwhile, and must not keep a
-    /// connection from it that nobody uses.
+    /// A task of its own asks: whoever waits for an answer may wait for a writer meanwhile, and must not keep
+    /// a connection from it that nobody uses.
     pub(super) async fn answers(
         &self,
         block: &Arc<Block>,
