@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWriteExt as _;
 
+use super::ahead::folders;
 use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges, Ranges, SheetChoice};
 use super::error::SourceError;
-use super::source::Class;
+use super::member::{ArchiveCopy, MemberError};
 use super::spec::{Location, SourceSpec};
-use super::stream::Stream;
+use super::stream::{RawProgress, Stream};
 use crate::format::{ColumnFile, Compression};
 use crate::job;
 
-/// Parts of the memory of which a file has one that is held as a whole.
-const PARTS_OF_MEMORY: u64 = 4;
-/// Bytes of it that are read at once.
+/// Bytes of a stream that are copied at once.
 const READ_BYTES: usize = 256 * 1024;
 
 /// What of a workbook is meant.
@@ -27,7 +26,8 @@ pub(super) fn sheet_of(reading: &job::Reading, spec: &SourceSpec) -> SheetChoice
     }
 }
 
-/// The rows of a file of columns that was opened as a stream of bytes.
+/// The rows of a file of columns that was opened as a stream of bytes. What is read from its end, and lies
+/// where it cannot be read at any place, is read of a copy.
 pub(super) async fn rows_of(
     opening: ColumnsOpening,
     file: ColumnFile,
@@ -38,32 +38,30 @@ pub(super) async fn rows_of(
         return ColumnRows::of_stream(opening, file, stream).await;
     }
     let spec = &opening.spec;
-    let refused = |what| Err(ColumnRows::refuse_piped(spec, what));
-    let (ranges, class, print): (Arc<dyn Ranges>, _, _) = match &spec.location {
-        _ if stream.compression() != Compression::None => return refused("what is compressed"),
-        Location::File(path) => {
+    let is_plain = stream.compression() == Compression::None;
+    let print = stream.fingerprint().filter(|_| spec.location.file().is_some()).cloned();
+    let class = stream.class();
+    let ranges: Arc<dyn Ranges> = match &spec.location {
+        Location::File(path) if is_plain => {
             let open = |source| SourceError::Open { name: spec.name.clone(), source };
-            let print = stream.fingerprint().cloned();
             let size = print.as_ref().map_or(0, |print| print.size);
-            let ranges = FileRanges::open(path, size, Arc::clone(&opening.progress)).map_err(open)?;
-            (Arc::new(ranges), Class::Fixed, print)
+            Arc::new(FileRanges::open(path, size, Arc::clone(&opening.progress)).map_err(open)?)
         }
-        Location::Http(_) | Location::Object(_) => {
+        Location::Http(_) | Location::Object(_) if is_plain => {
             match BodyRanges::of(&stream, Arc::clone(&opening.progress)) {
-                Some(ranges) => (Arc::new(ranges), stream.class(), None),
-                None => return refused("a body whose server gives no parts of it"),
+                Some(ranges) => Arc::new(ranges),
+                None => Arc::new(copied(&mut stream, spec).await?),
             }
         }
-        Location::Member(_) => {
-            let held = whole(&mut stream, opening.memory_bytes / PARTS_OF_MEMORY).await?;
-            let Some(held) = held else {
-                return refused("a member of an archive that is too long for the memory");
-            };
-            (Arc::new(held), Class::Fixed, None)
+        Location::Table(_) | Location::Caller => {
+            return Err(ColumnRows::refuse_piped(spec, "what is handed over record by record"));
         }
-        Location::Pipe(_) | Location::Stdin | Location::Table(_) | Location::Caller => {
-            return refused("a pipe");
-        }
+        Location::File(_)
+        | Location::Member(_)
+        | Location::Http(_)
+        | Location::Object(_)
+        | Location::Pipe(_)
+        | Location::Stdin => Arc::new(copied(&mut stream, spec).await?),
     };
     drop(stream);
     match file {
@@ -72,20 +70,20 @@ pub(super) async fn rows_of(
     }
 }
 
-/// All that is left of a stream, if that is no more than this.
-async fn whole(stream: &mut Stream, most: u64) -> Result<Option<Bytes>, SourceError> {
-    let mut all = BytesMut::new();
-    loop {
-        if stream.buffer.is_empty() {
-            if stream.at_end() {
-                return Ok(Some(all.freeze()));
-            }
+/// All that is left of a stream, in a file without a name.
+async fn copied(stream: &mut Stream, spec: &SourceSpec) -> Result<FileRanges, SourceError> {
+    let failed = |source| SourceError::Archive { name: spec.name.clone(), source: MemberError::Copy(source) };
+    let (copy, writer) = ArchiveCopy::new(&folders()).map_err(failed)?;
+    let mut writer = tokio::fs::File::from_std(writer);
+    let mut size = 0;
+    while !(stream.buffer.is_empty() && stream.at_end()) {
+        let part = stream.take(stream.buffer.len());
+        size += part.len() as u64;
+        writer.write_all(&part).await.map_err(failed)?;
+        if !stream.at_end() {
             stream.fill(READ_BYTES).await?;
         }
-        let part = stream.take(stream.buffer.len());
-        if (all.len() + part.len()) as u64 > most {
-            return Ok(None);
-        }
-        all.extend_from_slice(&part);
     }
+    writer.flush().await.map_err(failed)?;
+    FileRanges::open(copy.path(), size, RawProgress::default()).map_err(failed)
 }
