@@ -8,7 +8,6 @@
 //! everything that is under way is given up.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -20,6 +19,7 @@ use super::blocks::BLOCK_BYTES;
 use super::entry::Input;
 use super::error::SourceError;
 use super::fetched::Fetched;
+use super::folders::folders;
 use super::opened::{BlockSource, OpenSource};
 use super::source::Reach;
 use super::spool::{SourceTurn, SpoolSpace};
@@ -231,11 +231,4 @@ impl PrefetchState {
             drop(place.split(held - bytes));
         }
     }
-}
-
-/// Where files may be that are large and short-lived, in this order: `/tmp` is memory on many systems.
-pub(super) fn folders() -> Vec<PathBuf> {
-    let named = std::env::temp_dir();
-    let large = PathBuf::from("/var/tmp");
-    if named == Path::new("/tmp") { vec![large, named] } else { vec![named, large] }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::ahead::folders;
 use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges, Ranges, SheetChoice};
 use super::error::SourceError;
+use super::folders::folders;
 use super::member::{ArchiveCopy, MemberError};
 use super::spec::{Location, SourceSpec};
 use super::stream::{RawProgress, Stream};
@@ -53,15 +53,14 @@ pub(super) async fn rows_of(
                 None => Arc::new(copied(&mut stream, spec).await?),
             }
         }
-        Location::Table(_) | Location::Caller => {
-            return Err(ColumnRows::refuse_piped(spec, "what is handed over record by record"));
-        }
         Location::File(_)
         | Location::Member(_)
         | Location::Http(_)
         | Location::Object(_)
+        | Location::Table(_)
         | Location::Pipe(_)
-        | Location::Stdin => Arc::new(copied(&mut stream, spec).await?),
+        | Location::Stdin
+        | Location::Caller => Arc::new(copied(&mut stream, spec).await?),
     };
     drop(stream);
     match file {

@@ -11,9 +11,9 @@ use futures::stream::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 
 use super::access::Access;
-use super::ahead::folders;
 use super::archives;
 use super::error::SourceError;
+use super::folders::folders;
 use super::lists::Lists;
 use super::member::{ArchiveCopy, ArchiveKind, MemberError};
 use super::spec::{Location, SourceSpec};

@@ -31,6 +31,7 @@ mod error;
 mod fetched;
 mod files;
 mod fingerprint;
+mod folders;
 mod format;
 mod list;
 mod lists;

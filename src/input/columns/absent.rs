@@ -81,7 +81,7 @@ pub(super) struct ColumnsOpening {
 pub(super) enum ColumnRows {}
 
 impl ColumnRows {
-    pub(super) fn refuse_piped(_spec: &SourceSpec, what: &'static str) -> SourceError {
+    fn refuse(what: &str) -> SourceError {
         match feature::PARQUET.needed_for(|| what.to_owned()) {
             Err(missing) => missing.into(),
             Ok(()) => SourceError::NotAFile { name: what.to_owned() },
@@ -89,30 +89,30 @@ impl ColumnRows {
     }
 
     pub(super) async fn of_parquet(
-        opening: ColumnsOpening,
+        _opening: ColumnsOpening,
         _ranges: Arc<dyn Ranges>,
         _class: Class,
         _recorded: Option<Fingerprint>,
     ) -> Result<Self, SourceError> {
-        Err(Self::refuse_piped(&opening.spec, "Parquet"))
+        Err(Self::refuse("Parquet"))
     }
 
     pub(super) async fn of_sheet(
-        opening: ColumnsOpening,
+        _opening: ColumnsOpening,
         _choice: SheetChoice,
         _ranges: Arc<dyn Ranges>,
         _class: Class,
         _recorded: Option<Fingerprint>,
     ) -> Result<Self, SourceError> {
-        Err(Self::refuse_piped(&opening.spec, "a workbook"))
+        Err(Self::refuse("a workbook"))
     }
 
     pub(super) async fn of_stream(
-        opening: ColumnsOpening,
+        _opening: ColumnsOpening,
         file: ColumnFile,
         _stream: Stream,
     ) -> Result<Self, SourceError> {
-        Err(Self::refuse_piped(&opening.spec, file.name()))
+        Err(Self::refuse(file.name()))
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<(Block, Digest)>, SourceError> {

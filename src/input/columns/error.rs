@@ -37,9 +37,6 @@ pub enum ColumnsError {
     /// Nothing stands in it.
     #[error("no row of the sheet has a value")]
     NoRows,
-    /// It is read from its end.
-    #[error("it is read from its end, and {0} has none before all of it was read")]
-    Piped(&'static str),
     /// What it says of itself does not add up, or its bytes are no values.
     #[error("it is damaged: {0}")]
     Damaged(String),
@@ -109,7 +106,6 @@ impl ColumnsError {
             Self::NoSheet { .. } => "--sheet says which".to_owned(),
             Self::NoRange(_) => "--range B2:F100, or B:F for all rows of these columns".to_owned(),
             Self::NoRows => "is it the right --sheet and --range?".to_owned(),
-            Self::Piped(_) => "store it in a file, decompressed, and name that".to_owned(),
             Self::Damaged(_) | Self::Rows { .. } => "fetch it again, or have it written anew".to_owned(),
             Self::TooMuchMemory { needed, .. } => {
                 // What the next page needs is not known yet.

@@ -123,11 +123,6 @@ fn failed(spec: &SourceSpec, row: u64) -> impl Fn(ColumnsError) -> SourceError +
 }
 
 impl ColumnRows {
-    /// Refuses Parquet that comes from its beginning alone.
-    pub(in crate::input) fn refuse_piped(spec: &SourceSpec, what: &'static str) -> SourceError {
-        failed(spec, 0)(ColumnsError::Piped(what))
-    }
-
     /// Opens a file of Parquet.
     pub(in crate::input) async fn of_parquet(
         opening: ColumnsOpening,
