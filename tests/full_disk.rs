@@ -169,3 +169,22 @@ fn a_stderr_that_cannot_be_written_changes_nothing() {
         assert_eq!(redirected(&scene, "nowhere.jsonl -t t", ">out.txt 2>/dev/full"), 4, "{n}");
     }
 }
+
+#[test]
+fn a_full_disk_for_the_copy_of_an_archive_is_said_before_a_row_is_stored_and_another_folder_helps() {
+    let scene = Scene::with(T);
+    let Some(small) = Small::mount(&scene, "64k") else { return };
+    let text = (0..5_000).fold(String::new(), |mut text, n| {
+        let _ = writeln!(text, "{{\"id\":{n},\"s\":\"{:20}\"}}", n * 7);
+        text
+    });
+    let files = [("a.jsonl", text.as_bytes())];
+    let archive = crate::support::archive::zip_by(zip::CompressionMethod::Stored, false, &files);
+    let api = Api::serve(move |_| Reply::new(200, "application/zip", archive.clone()));
+    let load = || scene.dbload(&format!("{} -t t", api.url("/a.zip")));
+    let outcome = load().env("TMPDIR", &small.0).run().exits(4).says("os error 28");
+    let _ = outcome.says("read of a copy").says("TMPDIR=FOLDER says where files may be");
+    assert_eq!((scene.db.count("t"), small.names()), (0, Vec::new()));
+    let outcome = load().env("TMPDIR", scene.cwd()).run().exits(0);
+    assert_eq!(outcome.rows(), rows!(read: 5_000, inserted: 5_000));
+}

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::columns::{BodyRanges, ColumnRows, ColumnsOpening, FileRanges, Ranges, SheetChoice};
 use super::error::SourceError;
 use super::folders::folders;
-use super::member::{ArchiveCopy, MemberError};
+use super::member::{DiskCopy, MemberError};
 use super::spec::{Location, SourceSpec};
 use super::stream::{RawProgress, Stream};
 use crate::format::{ColumnFile, Compression};
@@ -72,7 +72,7 @@ pub(super) async fn rows_of(
 /// All that is left of a stream, in a file without a name.
 async fn copied(stream: &mut Stream, spec: &SourceSpec) -> Result<FileRanges, SourceError> {
     let failed = |source| SourceError::Archive { name: spec.name.clone(), source: MemberError::Copy(source) };
-    let (copy, writer) = ArchiveCopy::new(&folders()).map_err(failed)?;
+    let (copy, writer) = DiskCopy::new(&folders()).map_err(failed)?;
     let mut writer = tokio::fs::File::from_std(writer);
     let mut size = 0;
     while !(stream.buffer.is_empty() && stream.at_end()) {

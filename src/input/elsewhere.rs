@@ -15,7 +15,7 @@ use super::archives;
 use super::error::SourceError;
 use super::folders::folders;
 use super::lists::Lists;
-use super::member::{ArchiveCopy, ArchiveKind, MemberError};
+use super::member::{ArchiveKind, DiskCopy, MemberError};
 use super::spec::{Location, SourceSpec};
 use super::web::{self, BodySource, ReadCause, UnprovenEnd};
 use crate::feature;
@@ -80,7 +80,7 @@ async fn fetch(
     kind: ArchiveKind,
     lists: &Lists,
     stores: Option<&Stores>,
-) -> Result<ArchiveCopy, SourceError> {
+) -> Result<DiskCopy, SourceError> {
     let failed = |source: HttpError| match (stores, spec.location.object()) {
         (Some(stores), Some(object)) => SourceError::Store { source: stores.refused(&object.word, source) },
         _ => SourceError::Http { source },
@@ -96,7 +96,7 @@ async fn fetch(
     }
     let origin = Arc::new(BodySource { client, request, unproven_end, encodings: Encodings::Identity });
     let body = origin.open(0, None).await.map_err(failed)?;
-    let (copy, writer) = ArchiveCopy::new(&folders()).map_err(of_copy)?;
+    let (copy, writer) = DiskCopy::new(&folders()).map_err(of_copy)?;
     let mut writer = tokio::fs::File::from_std(writer);
     let mut chunks = web::chunks(origin, body, 0);
     let mut bytes = 0;

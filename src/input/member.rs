@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::Compression;
 
-pub(super) use copy::ArchiveCopy;
+pub(super) use copy::DiskCopy;
 pub use error::{MemberError, MemberNames};
 
 /// A member of an archive, as it was listed.
@@ -25,7 +25,7 @@ pub struct ArchiveMember {
     pub place: MemberPlace,
     /// Of an archive that lies elsewhere, the copy that this process has of it.
     #[serde(skip)]
-    pub copy: Option<Arc<ArchiveCopy>>,
+    pub copy: Option<Arc<DiskCopy>>,
 }
 
 /// How a member lies in its archive.
@@ -86,7 +86,7 @@ impl ArchiveMember {
     /// The file that the archive is read of.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.copy.as_deref().map_or(&*self.archive, ArchiveCopy::path)
+        self.copy.as_deref().map_or(&*self.archive, DiskCopy::path)
     }
 
     /// The archive lies elsewhere: it is read of a copy.

@@ -117,6 +117,15 @@ fn what_is_no_archive_there_is_said_and_a_cut_one_is_none() {
 }
 
 #[test]
+fn many_archives_behind_urls_are_refused_before_one_more_is_fetched() {
+    let api = served(zip(&[("a.jsonl", lines(0, 1).as_bytes())]));
+    let scene = scene();
+    let words = format!("{} -t t", api.url("/{1..257}.zip"));
+    scene.run(&words).exits(4).says("more than 256 archives").says("load them in several runs");
+    assert_eq!((api.requests(), scene.db.count("t")), (256, 0));
+}
+
+#[test]
 fn sheets_of_a_workbook_behind_a_url_are_chosen_by_the_same_sign() {
     let book = std::fs::read("tests/data/sheets/types.xlsx").unwrap();
     let api = Api::serve(move |ask| Reply::file(ask, book.clone(), "\"1\""));

@@ -6,7 +6,7 @@ use std::io;
 use crate::feature;
 use crate::format::{ColumnFile, Format, Inflation, detect};
 use crate::input::error::SourceError;
-use crate::input::member::{ArchiveCopy, ArchiveKind, ArchiveMember};
+use crate::input::member::{ArchiveKind, ArchiveMember, DiskCopy};
 use crate::input::spec::SourceSpec;
 use crate::input::stream::stored::{ByteReader, RawProgress};
 
@@ -17,7 +17,7 @@ pub(in crate::input) struct Tars;
 /// Puts a file into the list, if it is no archive.
 pub(in crate::input) async fn expand(
     spec: SourceSpec,
-    _copy: Option<ArchiveCopy>,
+    _copy: Option<DiskCopy>,
     _inflation: Inflation,
     sources: &mut Vec<SourceSpec>,
     _notes: &mut Vec<String>,

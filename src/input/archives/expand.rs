@@ -12,7 +12,7 @@ use crate::feature;
 use crate::format::{ColumnFile, Compression, Format, Inflation, detect};
 use crate::input::digest::blocking;
 use crate::input::error::SourceError;
-use crate::input::member::{ArchiveCopy, ArchiveKind, ArchiveMember, MemberError, label};
+use crate::input::member::{ArchiveKind, ArchiveMember, DiskCopy, MemberError, label};
 use crate::input::spec::{Location, MAX_SOURCES, SourceSpec};
 
 /// Bytes that tell an archive: a tar says it behind its first header.
@@ -76,12 +76,12 @@ fn kind_of(path: &Path, named: Option<ArchiveKind>, has_part: bool) -> Result<Fi
 /// an archive that lies elsewhere is read.
 pub(in crate::input) async fn expand(
     spec: SourceSpec,
-    copy: Option<ArchiveCopy>,
+    copy: Option<DiskCopy>,
     inflation: Inflation,
     sources: &mut Vec<SourceSpec>,
     notes: &mut Vec<String>,
 ) -> Result<(), SourceError> {
-    let here = copy.as_ref().map(ArchiveCopy::path).or_else(|| spec.location.file());
+    let here = copy.as_ref().map(DiskCopy::path).or_else(|| spec.location.file());
     let Some(path) = here.map(Path::to_owned) else {
         if let Some(part) = spec.part {
             let source = MemberError::NoParts(part);
@@ -90,13 +90,13 @@ pub(in crate::input) async fn expand(
         sources.push(spec);
         return Ok(());
     };
-    if spec.part.is_none() && named(&spec, &path).is_none() {
+    let named = named(&spec, &path);
+    if spec.part.is_none() && named.is_none() {
         sources.push(spec);
         return Ok(());
     }
     let failed = |source| SourceError::Archive { name: spec.name.clone(), source };
     let (looked, has_part) = (path.clone(), spec.part.is_some());
-    let named = named(&spec, &path);
     let kind = blocking(move || Ok(kind_of(&looked, named, has_part))).await;
     let kind = kind.map_err(|source| failed(MemberError::Read(source)))?.map_err(failed)?;
     match (&kind, &spec.part) {

@@ -1,19 +1,19 @@
-//! A file without a name, which is the copy of an archive: of it nothing is left, whatever becomes of this
-//! process.
+//! A file without a name, which is the copy of what is not read where it lies: of it nothing is left,
+//! whatever becomes of this process.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The copy of an archive that lies elsewhere. Dropped, it is gone.
+/// The copy of an archive, or of a file of columns. Dropped, it is gone.
 #[derive(Debug)]
-pub struct ArchiveCopy {
+pub struct DiskCopy {
     /// Holds it open.
     _file: File,
     path: PathBuf,
 }
 
-impl ArchiveCopy {
+impl DiskCopy {
     /// An empty one in the first of these folders that takes one, and what writes to it.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_copy_is_read_by_many_and_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let (copy, mut writer) = ArchiveCopy::new(&["/nowhere".into(), folder.path().to_owned()]).unwrap();
+        let (copy, mut writer) = DiskCopy::new(&["/nowhere".into(), folder.path().to_owned()]).unwrap();
         writer.write_all(b"content").unwrap();
         assert_eq!(fs::read(copy.path()).unwrap(), b"content");
         assert_eq!(fs::read(copy.path()).unwrap(), b"content");

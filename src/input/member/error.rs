@@ -188,7 +188,7 @@ impl MemberError {
             Self::Moved => "whoever writes the archive should be done before it is loaded".to_owned(),
             Self::Inflated(inflated) => inflated.hint().to_owned(),
             Self::Copies(_) => "load them in several runs, or fetch them into a folder first".to_owned(),
-            Self::Copy(_) => "TMPDIR=FOLDER says where files may be that are as large as the archive".to_owned(),
+            Self::Copy(_) => "TMPDIR=FOLDER says where files may be that are as large as it is".to_owned(),
             Self::Empty | Self::Read(_) => return None,
         })
     }
